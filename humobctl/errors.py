@@ -1,0 +1,46 @@
+"""Errors that end a command with one clear line."""
+
+from __future__ import annotations
+
+
+class HumobError(Exception):
+    """Something the user can mend; its text is one line, and the exit code is 1."""
+
+
+class UsageError(HumobError):
+    """Options that do not go together; the exit code is 2."""
+
+
+class TableError(HumobError):
+    """A fault in a table, with its place.
+
+    Args:
+        source: the file's name, or ``stdin``.
+        found: what stands there.
+        expected: what should stand there.
+        row: number of the data row, counted from 1 without the header.
+        line: number of the line in a text file, counted from 1.
+        column: name of the column.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        found: str,
+        expected: str,
+        *,
+        row: int | None = None,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        self.source, self.found, self.expected = source, found, expected
+        self.row, self.line, self.column = row, line, column
+        place = []
+        if row is not None:
+            place.append(f"row {row}" + (f" (line {line})" if line is not None else ""))
+        elif line is not None:
+            place.append(f"line {line}")
+        if column is not None:
+            place.append(f"column {column}")
+        where = "".join(f"{part}: " for part in (source, ", ".join(place)) if part)
+        super().__init__(f"{where}found {found}, expected {expected}")

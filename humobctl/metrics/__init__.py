@@ -1,0 +1,1 @@
+"""Scores: GEO-BLEU, DTW, accuracy, and how they are put together."""
