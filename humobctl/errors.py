@@ -11,6 +11,10 @@ class UsageError(HumobError):
     """Options that do not go together; the exit code is 2."""
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our standard output went away (``| head``); the command ends quietly."""
+
+
 class TableError(HumobError):
     """A fault in a table, with its place.
 

@@ -1,0 +1,5 @@
+"""``python -m humobctl``."""
+
+from humobctl.cli import main
+
+main()

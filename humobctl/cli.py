@@ -1,0 +1,148 @@
+"""The app: wiring only. Heavy libraries are imported inside the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+import humobctl
+from humobctl import report
+from humobctl.commands import (
+    data_describe,
+    data_import,
+    data_mask,
+    data_split,
+    data_synth,
+    doctor,
+    eval_command,
+    predict,
+)
+from humobctl.errors import HumobError, ReaderGoneError, UsageError
+
+COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
+DATA_HELP = """Import, make, describe, split and mask tables.
+
+Example: humobctl data synth --users 100 --output city.parquet
+"""
+_GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
+
+
+def build_app(*, completion: bool = False) -> typer.Typer:
+    """The whole command tree.
+
+    Args:
+        completion: add --install-completion and --show-completion. They cost every start 0.1 s,
+            so ``main`` adds them only where they are asked for.
+    """
+    # Plain help text: rich's panels would double the time of --help.
+    options = {"no_args_is_help": True, "rich_markup_mode": None}
+    app = typer.Typer(
+        name="humobctl",
+        add_completion=completion,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Shell completion: humobctl --install-completion",
+        **options,  # type: ignore[arg-type]
+    )
+    app.callback()(_root)
+    data = typer.Typer(add_completion=False, help=DATA_HELP, **options)  # type: ignore[arg-type]
+    data.command("import")(data_import.import_)
+    data.command("synth")(data_synth.synth)
+    data.command("describe")(data_describe.describe)
+    data.command("split")(data_split.split)
+    data.command("mask")(data_mask.mask)
+    app.add_typer(data, name="data")
+    app.command("predict")(predict.predict)
+    app.command("eval")(eval_command.evaluate)
+    app.command("doctor")(doctor.doctor)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"humobctl {humobctl.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors and results only.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")
+    ] = False,
+) -> None:
+    """Work with human mobility data: import, describe, predict, score.
+
+    Tables go in and out as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a missing
+    path means standard input or output. --quiet and --verbose may stand anywhere.
+
+    Example: humobctl data synth --users 100 | humobctl data describe
+    """
+    report.configure(quiet=quiet, verbose=verbose)
+
+
+def _flags_first(arguments: list[str]) -> list[str]:
+    """Move the global flags to the front, where the root command reads them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = [a for a in arguments[:end] if a in _GLOBAL_FLAGS]
+    return flags + [a for a in arguments[:end] if a not in _GLOBAL_FLAGS] + arguments[end:]
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def main() -> None:
+    """Entry point: runs the app and turns every failure into one line and an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)  # so that half-written files are removed
+    arguments = _flags_first(sys.argv[1:])
+    completion = COMPLETION_VARIABLE in os.environ or any(
+        a in ("--install-completion", "--show-completion") for a in arguments
+    )
+    app = build_app(completion=completion)
+    try:
+        app(arguments, prog_name="humobctl")
+    except UsageError as exc:
+        report.error(str(exc))
+        sys.exit(2)
+    except HumobError as exc:
+        _explain(exc)
+        sys.exit(1)
+    except (ReaderGoneError, BrokenPipeError):
+        _leave_quietly()
+    except MemoryError:
+        report.error("no memory left; try a smaller input or fewer users at once")
+        sys.exit(1)
+    except Exception as exc:
+        if report.settings.verbose:
+            raise
+        report.error(f"internal: {type(exc).__name__}: {str(exc).splitlines()[:1]}")
+        report.info("This is a fault of humobctl; --verbose shows the traceback.")
+        sys.exit(1)
+
+
+def _explain(exc: HumobError) -> None:
+    report.error(str(exc))
+    if report.settings.verbose and exc.__cause__ is not None:
+        report.detail(f"cause: {exc.__cause__!r}")
+
+
+def _leave_quietly() -> None:
+    """The reader of our output went away (``| head``): not a failure."""
+    # Python flushes stdout at exit and would complain: give it somewhere to flush to.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""``humobctl data_split``."""
+
+from __future__ import annotations
+
+
+def split() -> None:
+    """To be written."""

@@ -1,0 +1,7 @@
+"""``humobctl data_synth``."""
+
+from __future__ import annotations
+
+
+def synth() -> None:
+    """To be written."""

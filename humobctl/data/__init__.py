@@ -1,0 +1,1 @@
+"""The data layer: schemas, reading and writing, importers, grid and calendar, synthetic city."""

@@ -1,0 +1,289 @@
+"""Bytes in and out: standard streams, compression, and files that appear only when whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from humobctl.errors import HumobError, TableError
+
+TextFormat = Literal["csv", "ndjson"]
+Format = Literal["csv", "ndjson", "parquet", "arrow"]
+Kind = Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
+
+STANDARD = "-"
+_PEEK = 1 << 16
+
+
+@dataclass
+class Input:
+    """An opened input: decompressed bytes, what they are, and how far reading has come.
+
+    Attributes:
+        name: the path as the user wrote it, or ``stdin``.
+        stream: decompressed bytes from the start.
+        kind: what the first bytes say.
+        path: the file itself where it can be read in place (not compressed, not a pipe).
+        size: bytes of the file on disk, None for a pipe.
+        raw: the undecompressed stream; its position is the progress.
+    """
+
+    name: str
+    stream: io.BufferedReader[Any]
+    kind: Kind
+    path: Path | None
+    size: int | None
+    raw: BinaryIO
+
+    def position(self) -> int:
+        """Bytes of the file read so far (0 for a pipe)."""
+        return self.raw.tell() if self.size is not None else 0
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self.stream.close()
+        if self.raw is not sys.stdin.buffer:
+            self.raw.close()
+
+
+class _ZstdRaw(io.RawIOBase):
+    """Decompressed zstd frames; unlike the library's reader, a cut-off frame is an error."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        import zstandard  # noqa: PLC0415 - only for .zst files
+
+        self._source = source
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._frame = self._new()
+        self._left = b""
+        self._inside = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")
+        while not self._left:
+            block = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame, self._inside = self._new(), False
+            block = block or self._source.read(_PEEK)
+            if not block:
+                if self._inside:
+                    raise EOFError("zstd frame cut off")
+                return 0
+            self._inside = True
+            self._left = self._frame.decompress(block)
+            if self._frame.eof and not self._frame.unused_data:
+                self._frame, self._inside = self._new(), False
+        count = min(len(view), len(self._left))
+        view[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+def _decompressed(raw: io.BufferedReader[Any], name: str) -> io.BufferedReader[Any] | None:
+    head = raw.peek(4)[:4]
+    if head[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+    if head == b"\x28\xb5\x2f\xfd":
+        return io.BufferedReader(_ZstdRaw(raw), 1 << 20)
+    if head in (b"PK\x03\x04", b"BZh9", b"\xfd7zX"):
+        raise HumobError(
+            f"{name}: found a zip, bzip2 or xz archive, expected plain, .gz or .zst data; "
+            "unpack it first"
+        )
+    return None
+
+
+@contextmanager
+def clear_read_errors(name: str, *, line: int | None = None) -> Iterator[None]:
+    """Turn what a damaged file raises into one clear line that names the file."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+        raise TableError(
+            name, f"compressed data that are cut off or damaged ({exc})", "a whole file", line=line
+        ) from exc
+    except Exception as exc:
+        if type(exc).__module__.startswith("zstandard"):
+            raise TableError(name, f"damaged zstd data ({exc})", "a whole file", line=line) from exc
+        raise
+
+
+def _kind(head: bytes, name: str) -> Kind:
+    for magic, kind in (
+        (b"PAR1", "parquet"),
+        (b"ARROW1", "arrow"),
+        (b"\xff\xff\xff\xff", "arrow-stream"),
+    ):
+        if head.startswith(magic):
+            return kind  # type: ignore[return-value]
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "pickle"
+    if b"\0" in head:
+        raise HumobError(
+            f"{name}: found binary data, expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
+        )
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"{"):
+        return "ndjson"
+    return "json" if text.startswith(b"[") else "csv"
+
+
+def open_input(path: str | None) -> Input:
+    """Open a file, or standard input for None and ``-``, and look at its first bytes.
+
+    Raises:
+        HumobError: nothing is there, or it is a directory, unreadable, empty or not a table.
+    """
+    name = "stdin" if path in (None, STANDARD) else str(path)
+    size: int | None = None
+    raw: BinaryIO
+    if path is None or path == STANDARD:
+        if sys.stdin.isatty():
+            raise HumobError("stdin: found a terminal, expected a file name or a pipe")
+        raw = sys.stdin.buffer
+    else:
+        place = Path(path)
+        if place.is_dir():
+            raise HumobError(f"{name}: found a directory, expected a file")
+        with clear_os_errors(name):
+            raw = place.open("rb")
+        size = place.stat().st_size if place.is_file() else None
+    buffered: io.BufferedReader[Any] = (
+        raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+    )
+    if not buffered.peek(1):
+        raise HumobError(f"{name}: found an empty file, expected a table")
+    inflated = _decompressed(buffered, name)
+    stream = inflated or buffered
+    with clear_read_errors(name):
+        head = stream.peek(_PEEK)
+    if not head:
+        raise HumobError(f"{name}: found an empty file, expected a table")
+    kind = _kind(head, name)
+    in_place = Path(path) if path and size is not None and inflated is None else None
+    return Input(name, stream, kind, in_place, size, raw)
+
+
+@contextmanager
+def clear_os_errors(name: str) -> Iterator[None]:
+    """Turn the system's refusals (permission, disk full, no such file) into one clear line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise HumobError(f"{name}: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def seekable(source: Input) -> Iterator[Path]:
+    """The input as a file that can be read at any place; a pipe goes to a temporary file."""
+    if source.path is not None:
+        yield source.path
+        return
+    with tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part") as spool:
+        with clear_os_errors(source.name), clear_read_errors(source.name):
+            while block := source.stream.read(1 << 20):
+                spool.write(block)
+            spool.flush()
+        yield Path(spool.name)
+
+
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".txt": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+}
+FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
+
+
+def output_format(path: str | None, asked: str | None) -> Format:
+    """The format to write: as asked, else by the file's ending, else CSV.
+
+    Raises:
+        HumobError: an ending that says nothing, and no format asked for.
+    """
+    if asked is not None:
+        if asked not in FORMATS:
+            raise HumobError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
+        return asked  # type: ignore[return-value]
+    if path is None or path == STANDARD:
+        return "csv"
+    place = Path(path)
+    if place.suffix in (".gz", ".zst"):
+        place = place.with_suffix("")
+    if place.suffix.lower() in _SUFFIXES:
+        return _SUFFIXES[place.suffix.lower()]
+    if is_special(Path(path)):
+        return "csv"
+    raise HumobError(
+        f"{path}: found the ending {place.suffix!r}, expected one of {', '.join(_SUFFIXES)} "
+        "(with .gz or .zst), or --format"
+    )
+
+
+def is_special(path: Path) -> bool:
+    """Whether the path is a device or a named pipe, which cannot be renamed into place."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to; the file takes its real name only when the block ends well.
+
+    Raises:
+        HumobError: the folder is missing or cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise HumobError(f"{path}: found a directory, expected a file name to write")
+    if not target.parent.is_dir():
+        raise HumobError(f"{path}: found no folder {target.parent}, expected an existing folder")
+    if is_special(target):
+        with clear_os_errors(str(path)):
+            yield target
+        return
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with clear_os_errors(str(path)):
+            yield partial
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.replace(target)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def compressed(path: Path, name: str) -> Iterator[BinaryIO]:
+    """Open ``path`` for writing bytes, compressed as the ending of ``name`` says."""
+    with path.open("wb") as plain:
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=6, mtime=0) as packed:
+                yield packed  # type: ignore[misc]
+        elif name.endswith(".zst"):
+            import zstandard  # noqa: PLC0415 - only for .zst files
+
+            with zstandard.ZstdCompressor(level=6).stream_writer(plain, closefd=False) as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            yield plain

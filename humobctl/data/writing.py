@@ -1,0 +1,158 @@
+"""Writing tables: any format, batch by batch, to standard output or to a file that is whole."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from humobctl.data.schemas import GRID, Table
+from humobctl.data.streams import (
+    STANDARD,
+    Format,
+    clear_os_errors,
+    compressed,
+    is_special,
+    output_format,
+    whole_file,
+)
+from humobctl.errors import HumobError, ReaderGoneError
+
+
+def write_table(
+    batches: Iterable[pl.DataFrame] | pl.DataFrame,
+    path: str | None = None,
+    *,
+    table: Table | None = GRID,
+    format: str | None = None,  # noqa: A002 - the name of the option
+) -> int:
+    """Write batches of one table; the file appears under its name only when it is whole.
+
+    Args:
+        batches: frames with the table's columns, or one frame.
+        path: a file, or None or ``-`` for standard output.
+        table: what it holds, so that an empty result still has its columns; None for a frame
+            that says so itself.
+        format: csv, ndjson, parquet or arrow; by default the file's ending decides, else CSV.
+
+    Returns:
+        Number of rows written.
+
+    Raises:
+        HumobError: no such folder, no permission, or a full disk.
+    """
+    kind = output_format(path, format)
+    if isinstance(batches, pl.DataFrame):
+        schema = dict(batches.schema)
+        batches = [batches]
+    else:
+        if table is None:
+            raise ValueError("a stream of batches needs its table")
+        schema = dict(table.dtypes)
+    counter = _Counter(batches)
+    if path is None or path == STANDARD:
+        _to_stdout(counter, kind, schema)
+        return counter.rows
+    with whole_file(path) as place:
+        if kind == "parquet" and not is_special(Path(path)):
+            _sink_parquet(counter, place, schema)
+        else:
+            with compressed(place, path) as sink:
+                _to_stream(counter, kind, schema, sink)
+    return counter.rows
+
+
+class _Counter:
+    """Passes batches through and counts their rows."""
+
+    def __init__(self, batches: Iterable[pl.DataFrame]) -> None:
+        self._batches, self.rows = batches, 0
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for batch in self._batches:
+            self.rows += batch.height
+            yield batch
+
+
+def _to_stdout(
+    batches: Iterable[pl.DataFrame], kind: Format, schema: dict[str, pl.DataType]
+) -> None:
+    out = sys.stdout.buffer
+    with _reader_may_leave(), clear_os_errors("stdout"):
+        if kind in ("csv", "ndjson"):
+            _to_stream(batches, kind, schema, out)
+        else:
+            # Written aside first: half a Parquet or Arrow file in a pipe is worse than none.
+            with tempfile.TemporaryFile(prefix="humobctl-", suffix=".part") as spool:
+                _to_stream(batches, kind, schema, spool)
+                spool.seek(0)
+                shutil.copyfileobj(spool, out, 1 << 20)
+        out.flush()
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as exc:
+        raise ReaderGoneError from exc
+
+
+def _to_stream(
+    batches: Iterable[pl.DataFrame], kind: Format, schema: dict[str, pl.DataType], sink: BinaryIO
+) -> None:
+    if kind == "csv":
+        sink.write(pl.DataFrame(schema=schema).write_csv().encode())
+        for batch in batches:
+            sink.write(_text(batch.write_csv, include_header=False))
+    elif kind == "ndjson":
+        for batch in batches:
+            sink.write(_text(batch.write_ndjson))
+    else:
+        frames = list(batches)
+        whole = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+        # An Arrow file needs to seek; an Arrow stream does not, and every reader takes it.
+        if kind == "arrow":
+            whole.write_ipc_stream(sink, compression="zstd")
+        else:
+            whole.write_parquet(sink)
+
+
+def _text(write: Callable[..., object], **options: object) -> bytes:
+    buffer = io.BytesIO()
+    write(buffer, **options)
+    return buffer.getvalue()
+
+
+def _sink_parquet(
+    batches: Iterable[pl.DataFrame], place: Path, schema: dict[str, pl.DataType]
+) -> None:
+    """Stream batches into a Parquet file; an error of theirs comes out as itself."""
+    raised: list[BaseException] = []
+
+    def produce(
+        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        try:
+            for batch in batches:
+                yield batch.select(columns) if columns is not None else batch
+        except BaseException as exc:
+            raised.append(exc)
+            raise
+
+    try:
+        register_io_source(produce, schema=schema).sink_parquet(place, maintain_order=True)
+    except BaseException as exc:
+        if raised:
+            raise raised[0] from None
+        if isinstance(exc, pl.exceptions.PolarsError):
+            raise HumobError(f"{place.name}: {str(exc).splitlines()[0]}") from exc
+        raise

@@ -1,0 +1,169 @@
+"""What people see: messages, progress bars and tables. The only place that imports rich.
+
+Everything here goes to stderr, except score tables that a command prints to a terminal as its
+result. A progress bar appears only on a terminal, and only once the work has lasted a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+BAR_AFTER_SECONDS = 1.0
+REFRESH_SECONDS = 0.1
+
+
+@dataclass
+class _Settings:
+    quiet: bool = False
+    verbose: bool = False
+
+
+settings = _Settings()
+
+
+def configure(*, quiet: bool, verbose: bool) -> None:
+    """Set how much this process says."""
+    settings.quiet, settings.verbose = quiet, verbose
+
+
+def _style(stream: TextIO, code: str, text: str) -> str:
+    plain = "NO_COLOR" in os.environ or not stream.isatty() or os.environ.get("TERM") == "dumb"
+    return text if plain else f"\x1b[{code}m{text}\x1b[0m"
+
+
+def error(message: str) -> None:
+    """The one line that ends a failed command; printed even with --quiet."""
+    sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message}\n")
+
+
+def warn(message: str) -> None:
+    """Something the user should know about the result."""
+    if not settings.quiet:
+        sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message}\n")
+
+
+def info(message: str) -> None:
+    """What was done, or how to go on."""
+    if not settings.quiet:
+        sys.stderr.write(f"{message}\n")
+
+
+def detail(message: str) -> None:
+    """For --verbose only."""
+    if settings.verbose and not settings.quiet:
+        sys.stderr.write(f"{_style(sys.stderr, '2', message)}\n")
+
+
+class Ticker:
+    """Counts finished work; shows a bar with rate and time left when it is worth one."""
+
+    def __init__(self, label: str, total: float | None, unit: str, *, visible: bool) -> None:
+        self._label, self._total, self._unit, self._visible = label, total, unit, visible
+        self._started = self._drawn = time.monotonic()
+        self._bar: tuple[Progress, TaskID] | None = None
+        self.done = 0.0
+
+    def advance(self, amount: float = 1) -> None:
+        """Say that ``amount`` more units are done."""
+        self.move_to(self.done + amount)
+
+    def move_to(self, done: float) -> None:
+        """Say how many units are done in all."""
+        self.done = done
+        if not self._visible:
+            return
+        now = time.monotonic()
+        if self._bar is None:
+            if now - self._started < BAR_AFTER_SECONDS:
+                return
+            self._bar = self._open_bar()
+        elif now - self._drawn < REFRESH_SECONDS:
+            return
+        self._drawn = now
+        progress, task = self._bar
+        rate = done / (now - self._started)
+        progress.update(task, completed=done, rate=f"{_short(rate)} {self._unit}/s")
+
+    def _open_bar(self) -> tuple[Progress, TaskID]:
+        from rich import progress as bars  # noqa: PLC0415 - only once a bar is shown
+        from rich.console import Console  # noqa: PLC0415
+
+        bar = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            bars.TextColumn("{task.fields[rate]}"),
+            bars.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        bar.start()
+        return bar, bar.add_task(self._label, total=self._total, rate="")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None
+
+
+@contextmanager
+def progress(label: str, total: float | None = None, unit: str = "rows") -> Iterator[Ticker]:
+    """A ticker for a piece of work; ``total`` in the same unit, None where it is not known."""
+    visible = sys.stderr.isatty() and not settings.quiet
+    ticker = Ticker(label, total, unit, visible=visible)
+    try:
+        yield ticker
+    finally:
+        ticker.close()
+
+
+def _short(number: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:.0f}"
+
+
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    stream: TextIO | None = None,
+    caption: str | None = None,
+) -> None:
+    """Print a table for people.
+
+    Args:
+        title: the line above it.
+        columns: names of the columns; the first is left-aligned, the others right-aligned.
+        rows: the cells, formatted already or ``str()``-ed here.
+        stream: stderr unless given.
+        caption: a line below it, such as the signature of the scores.
+    """
+    from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
+    from rich.table import Table  # noqa: PLC0415
+
+    target = stream or sys.stderr
+    # A pipe has no width of its own: never fold a number there.
+    width = None if target.isatty() else 200
+    console = Console(file=target, width=width, highlight=False, soft_wrap=False)
+    grid = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        justify: Any = "left" if index == 0 else "right"
+        grid.add_column(name, justify=justify, overflow="fold")
+    for row in rows:
+        grid.add_row(*(str(cell) for cell in row))
+    console.print(grid, markup=False)
+    if caption:
+        console.print(caption, style="dim", markup=False)
