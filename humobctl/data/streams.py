@@ -70,7 +70,7 @@ class _ZstdRaw(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         while not self._left:
             block = self._frame.unused_data if self._frame.eof else b""
@@ -161,7 +161,7 @@ def open_input(path: str | None) -> Input:
             raw = place.open("rb")
         size = place.stat().st_size if place.is_file() else None
     buffered: io.BufferedReader[Any] = (
-        raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]
+        raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
     )
     if not buffered.peek(1):
         raise HumobError(f"{name}: found an empty file, expected a table")
@@ -224,7 +224,7 @@ def output_format(path: str | None, asked: str | None) -> Format:
     if asked is not None:
         if asked not in FORMATS:
             raise HumobError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
-        return asked  # type: ignore[return-value]
+        return asked
     if path is None or path == STANDARD:
         return "csv"
     place = Path(path)
@@ -284,6 +284,6 @@ def compressed(path: Path, name: str) -> Iterator[BinaryIO]:
             import zstandard  # noqa: PLC0415 - only for .zst files
 
             with zstandard.ZstdCompressor(level=6).stream_writer(plain, closefd=False) as packed:
-                yield packed  # type: ignore[misc]
+                yield packed
         else:
             yield plain

@@ -32,7 +32,7 @@ def write_table(
     path: str | None = None,
     *,
     table: Table | None = GRID,
-    format: str | None = None,  # noqa: A002 - the name of the option
+    format: str | None = None,
 ) -> int:
     """Write batches of one table; the file appears under its name only when it is whole.
 
