@@ -1,4 +1,4 @@
-"""Build hook: compiles ``humobctl/metrics/kernels.c`` into a shared library.
+"""Build hook: compiles ``humobctl/kernels.c`` into a shared library.
 
 The library is loaded with ctypes, so neither Python's headers nor its ABI are needed: one wheel
 per platform serves every Python version. Where the machine has no C compiler, the one that comes
@@ -17,7 +17,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("humobctl/metrics/kernels.c")
+SOURCE = Path("humobctl/kernels.c")
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 # No fused multiply-add and no fast-math: scores must be reproducible to the last bit.
 FLAGS = ["-O3", "-std=c11", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]

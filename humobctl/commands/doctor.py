@@ -24,9 +24,8 @@ def doctor() -> None:
 
     Example: humobctl doctor
     """
-    from humobctl import report
+    from humobctl import native, report
     from humobctl.errors import HumobError
-    from humobctl.metrics import native
 
     rows = [
         ("humobctl", humobctl.__version__, "ok"),

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.data.schemas import SLOTS_PER_DAY
-from humobctl.metrics.native import library
+from humobctl.native import library
 
 _DAYS_PER_PAGE = 80
 _PAGE = _DAYS_PER_PAGE * SLOTS_PER_DAY  # bits of one user and 80 days: 480 bytes

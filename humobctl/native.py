@@ -1,0 +1,81 @@
+"""The compiled kernels (kernels.c), loaded with ctypes.
+
+ctypes releases Python's global lock during a call, so days are shared out over threads here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from humobctl.errors import HumobError
+
+_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+LIBRARY = Path(__file__).with_name(f"kernels{_SUFFIX}")
+
+
+def _pointer(dtype: type[np.generic]) -> Any:
+    return np.ctypeslib.ndpointer(dtype=dtype, flags="C_CONTIGUOUS")
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The loaded library, with the argument types of every function declared.
+
+    Raises:
+        HumobError: the package was installed without its compiled kernels.
+    """
+    try:
+        lib = ctypes.CDLL(str(LIBRARY))
+    except OSError as exc:
+        raise HumobError(
+            f"{LIBRARY}: compiled kernels not found; reinstall with 'pip install humobctl'"
+        ) from exc
+    integers, floats, pointer = _pointer(np.int32), _pointer(np.float64), ctypes.c_void_p
+    offsets = _pointer(np.int64)
+    lib.humob_score_days.restype = ctypes.c_int
+    lib.humob_score_days.argtypes = [
+        *(ctypes.c_int64, offsets, offsets),
+        *(integers, integers, integers, integers),
+        *(floats, floats, ctypes.c_int32, ctypes.c_double, ctypes.c_double, ctypes.c_int32),
+        *(pointer, pointer, pointer),
+    ]
+    lib.humob_mark_seen.restype = ctypes.c_int64
+    lib.humob_mark_seen.argtypes = [_pointer(np.uint8), _pointer(np.int64), ctypes.c_int64]
+    return lib
+
+
+def threads() -> int:
+    """How many threads to use: ``HUMOBCTL_THREADS``, or one a core this process may run on."""
+    wanted = os.environ.get("HUMOBCTL_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share_out(total: int, work: Callable[[int, int], None], *, least: int = 64) -> None:
+    """Call ``work(start, stop)`` over ``range(total)`` on all cores.
+
+    Args:
+        total: number of items.
+        work: a function that releases the global lock and writes to disjoint places.
+        least: fewest items worth a thread of its own.
+    """
+    parts = max(1, min(threads(), total // least))
+    if parts == 1:
+        work(0, total)
+        return
+    # Four pieces a thread: days differ in length, and the last piece should not be waited for.
+    bounds = np.linspace(0, total, 4 * parts + 1).astype(int).tolist()
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, bounds[:-1], bounds[1:]))
