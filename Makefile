@@ -1,0 +1,69 @@
+# What CI runs is what people run: every recipe makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= auto
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml hatch_build.py constraints-cpu.txt $(wildcard humobctl/*.c humobctl/*/*.c)
+PLAIN := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+DEMO := demo
+
+.PHONY: help demo test pytest lint types format bench docs completions wheel clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "humobctl needs Python 3.11 or later; make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp file for each set of packages: a second make installs nothing.
+$(PLAIN): $(SOURCES) | $(BIN)/python
+	$(PIP) install -c constraints-cpu.txt -e .
+	@touch $@
+
+$(DEV): $(SOURCES) | $(BIN)/python
+	$(PIP) install -c constraints-cpu.txt -e '.[dev]'
+	@touch $(PLAIN) $@
+
+demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them, print the scores
+	@rm -rf $(DEMO) && mkdir $(DEMO)
+	$(BIN)/humobctl data synth --users 200 --seed 1 --output $(DEMO)/city.parquet
+	$(BIN)/humobctl data mask $(DEMO)/city.parquet --from-day 60 --output $(DEMO)/challenge.csv.gz
+	$(BIN)/humobctl predict $(DEMO)/challenge.csv.gz --model history --decode geobleu --output $(DEMO)/predicted.csv.gz
+	$(BIN)/humobctl eval $(DEMO)/predicted.csv.gz --truth $(DEMO)/city.parquet
+
+test: lint types pytest ## lint, types and all tests
+
+pytest: $(DEV) ## all tests, without lint and types
+	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
+
+types: $(DEV) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(DEV) ## put the code into ruff's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV) ## benchmarks, scores beside the published ones
+	$(BIN)/python benchmarks/run.py
+
+docs: $(DEV) ## write docs/reference.md anew from --help
+	$(BIN)/python scripts/reference.py docs/reference.md
+
+completions: $(DEV) ## write completions/ anew from the app
+	$(BIN)/python scripts/completions.py completions
+
+wheel: $(DEV) ## a wheel for this platform in dist/
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
+clean: ## remove what the recipes above made, but for .venv
+	rm -rf $(DEMO) dist build .mypy_cache .pytest_cache .ruff_cache
