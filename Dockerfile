@@ -17,6 +17,7 @@ ARG EXTRAS=plot
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY --from=build /dist /dist
 COPY constraints-cpu.txt /dist/
+# hadolint ignore=DL3013 - the version is that of the wheel built above
 RUN constraints=() \
     && if [[ "$VARIANT" == cpu ]]; then constraints=(-c /dist/constraints-cpu.txt); fi \
     && wheel=(/dist/humobctl-*.whl) \
@@ -25,7 +26,7 @@ RUN constraints=() \
         "${wheel[0]}[${EXTRAS}]" \
     && rm -r /dist \
     && useradd --create-home --uid 1000 humobctl
-USER humobctl
+USER 1000
 WORKDIR /data
 ENTRYPOINT ["humobctl"]
 CMD ["--help"]
