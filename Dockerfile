@@ -17,7 +17,8 @@ ARG EXTRAS=plot
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY --from=build /dist /dist
 COPY constraints-cpu.txt /dist/
-# hadolint ignore=DL3013 - the version is that of the wheel built above
+# The version to install is that of the wheel built above.
+# hadolint ignore=DL3013
 RUN constraints=() \
     && if [[ "$VARIANT" == cpu ]]; then constraints=(-c /dist/constraints-cpu.txt); fi \
     && wheel=(/dist/humobctl-*.whl) \
