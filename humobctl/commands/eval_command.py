@@ -1,7 +1,180 @@
-"""``humobctl eval_command``."""
+"""``humobctl eval``: scores of predictions against the truth."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-def evaluate() -> None:
-    """To be written."""
+import typer
+
+from humobctl.commands.options import OnErrorOption
+
+if TYPE_CHECKING:
+    from humobctl.metrics.compare import Difference
+    from humobctl.metrics.evaluate import Evaluation, Evaluator, Settings
+
+Dialect = Literal["both", "humob24", "humob25"]
+DtwKind = Literal["exact", "fast"]
+ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
+
+
+def evaluate(
+    predictions: Annotated[
+        list[str],
+        typer.Argument(metavar="PREDICTIONS...", help="Predicted cells; - for standard input."),
+    ],
+    truth: Annotated[str, typer.Option("--truth", "-t", help="The true cells.")],
+    dialect: Annotated[
+        Dialect,
+        typer.Option(help="Rules of GEO-BLEU and DTW: of 2023 and 2024, of 2025, or both."),
+    ] = "both",
+    days: Annotated[
+        str | None,
+        typer.Option(metavar="A-B", help="Days to score, such as 60-74; else those predicted."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="geobleu, dtw, accuracy or distance; may be repeated. All by default."),
+    ] = None,
+    dtw: Annotated[
+        DtwKind, typer.Option(help="Exact DTW, or FastDTW's approximation (humob25 only).")
+    ] = "exact",
+    detail: Annotated[
+        str | None, typer.Option(help="Also write the scores of every user-day to this file.")
+    ] = None,
+    per_user: Annotated[
+        bool, typer.Option("--per-user", help="Add every user's scores to a csv or parquet output.")
+    ] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Score incomplete predictions; say how much.")
+    ] = False,
+    bootstrap: Annotated[
+        int, typer.Option(min=100, help="Resamples of users when files are compared.")
+    ] = 2000,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999, help="Of the intervals of a comparison.")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
+    ] = None,
+    format: Annotated[
+        ScoreFormat | None,
+        typer.Option("--format", "-f", help="Else a table on a terminal and json in a pipe."),
+    ] = None,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Score predictions against the truth: GEO-BLEU, DTW, accuracy and distance.
+
+    A score is taken of each user-day, averaged over a user's days, then over users. Both files
+    must hold the same (uid, d, t) on the days scored. Two or more files of predictions are
+    compared with the first one, with bootstrap intervals over users.
+
+    The two dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW
+    skip a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
+
+    Example: humobctl eval predicted.csv --truth city.csv
+
+    Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv --format table
+
+    Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
+    """
+    from humobctl.metrics.compare import compare
+    from humobctl.metrics.evaluate import Evaluator
+
+    settings = _settings(dialect, dtw, days, metric, allow_partial, on_error)
+    kind = _format(output, format)
+    _refuse_stdin_twice([*predictions, truth])
+    evaluator = Evaluator(predictions, truth, settings)
+    if detail is None:
+        for _ in evaluator.run():
+            pass
+    else:
+        _write_detail(evaluator, detail)
+    first, *others = evaluator.evaluations
+    differences = [
+        compare(first, other, resamples=bootstrap, confidence=confidence, seed=seed)
+        for other in others
+    ]
+    _write(evaluator.evaluations, differences, kind, output, per_user=per_user)
+
+
+def _settings(
+    dialect: Dialect,
+    dtw: DtwKind,
+    days: str | None,
+    metric: list[str] | None,
+    allow_partial: bool,
+    on_error: Literal["fail", "drop"],
+) -> Settings:
+    from humobctl.commands.ranges import parse_range
+    from humobctl.errors import UsageError
+    from humobctl.metrics.evaluate import Settings
+    from humobctl.metrics.geobleu import DIALECTS
+    from humobctl.metrics.registry import NAMES
+
+    unknown = [name for name in metric or () if name not in NAMES]
+    if unknown:
+        raise UsageError(f"--metric: found {unknown[0]!r}, expected one of {', '.join(NAMES)}")
+    if dtw == "fast" and dialect != "humob25":
+        raise UsageError(
+            "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+        )
+    return Settings(
+        dialects=DIALECTS if dialect == "both" else (dialect,),
+        dtw=dtw,
+        days=parse_range("--days", days) if days else None,
+        allow_partial=allow_partial,
+        names=tuple(metric) if metric else NAMES,
+        on_error=on_error,
+    )
+
+
+def _format(output: str | None, asked: str | None) -> str:
+    from humobctl.data.streams import output_format
+
+    if asked:
+        return asked
+    if output and output != "-":
+        return "json" if Path(output).suffix == ".json" else output_format(output, None)
+    return "table" if sys.stdout.isatty() else "json"
+
+
+def _refuse_stdin_twice(paths: list[str]) -> None:
+    from humobctl.errors import UsageError
+
+    if paths.count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+
+
+def _write_detail(evaluator: Evaluator, path: str) -> None:
+    from humobctl.data.writing import write_table
+
+    write_table(evaluator.run(), path, table=None)
+
+
+def _write(
+    evaluations: list[Evaluation],
+    differences: list[list[Difference]],
+    kind: str,
+    output: str | None,
+    *,
+    per_user: bool,
+) -> None:
+    from humobctl.data.streams import whole_file
+    from humobctl.data.writing import write_stdout_text, write_table
+    from humobctl.metrics import present
+
+    if kind == "table":
+        present.show(evaluations, differences)
+    elif kind == "json":
+        text = present.as_json(evaluations, differences)
+        if output and output != "-":
+            with whole_file(output) as place:
+                place.write_text(text)
+        else:
+            write_stdout_text(text)
+    else:
+        frame = present.as_table(evaluations, by_user=per_user)
+        write_table(frame, output, table=None, format=kind)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,8 +40,8 @@ def write_table(
     Args:
         batches: frames with the table's columns, or one frame.
         path: a file, or None or ``-`` for standard output.
-        table: what it holds, so that an empty result still has its columns; None for a frame
-            that says so itself.
+        table: what it holds, so that an empty result still has its columns; None for frames
+            that say so themselves.
         format: csv, ndjson, parquet or arrow; by default the file's ending decides, else CSV.
 
     Returns:
@@ -53,10 +54,10 @@ def write_table(
     if isinstance(batches, pl.DataFrame):
         schema = dict(batches.schema)
         batches = [batches]
-    else:
-        if table is None:
-            raise ValueError("a stream of batches needs its table")
+    elif table is not None:
         schema = dict(table.dtypes)
+    else:
+        schema, batches = _peeked(batches)
     counter = _Counter(batches)
     if path is None or path == STANDARD:
         _to_stdout(counter, kind, schema)
@@ -68,6 +69,22 @@ def write_table(
             with compressed(place, path) as sink:
                 _to_stream(counter, kind, schema, sink)
     return counter.rows
+
+
+def write_stdout_text(text: str) -> None:
+    """Write text to standard output as it is."""
+    with _reader_may_leave(), clear_os_errors("stdout"):
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+
+def _peeked(
+    batches: Iterable[pl.DataFrame],
+) -> tuple[dict[str, pl.DataType], Iterable[pl.DataFrame]]:
+    """The schema of the first batch, and all batches."""
+    stream = iter(batches)
+    first = next(stream, pl.DataFrame())
+    return dict(first.schema), chain([first], stream)
 
 
 class _Counter:

@@ -1,0 +1,213 @@
+"""Scores of predictions against the truth, user-day by user-day.
+
+A score is taken of each user-day, averaged over a user's days, then over users: so do the
+organisers of the HuMob challenges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from humobctl import __version__, report
+from humobctl.data.buckets import UserBuckets, paired_groups
+from humobctl.data.reading import OnError, iter_table
+from humobctl.errors import HumobError
+from humobctl.metrics.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
+from humobctl.metrics.dtw import CELLS_PER_KM, fast_dtw_days
+from humobctl.metrics.geobleu import BETA, DIALECTS, RULES, combine
+from humobctl.metrics.native import Floats, score_days
+from humobctl.metrics.registry import DtwKind, Metric, metrics
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to score, and how.
+
+    Attributes:
+        dialects: humob24, humob25 or both.
+        dtw: exact, or fast (FastDTW, closed only).
+        days: first and last day to score; by default those that are predicted.
+        allow_partial: score what was predicted of the truth, and report the coverage.
+        names: metrics to compute, by name.
+    """
+
+    dialects: tuple[str, ...] = DIALECTS
+    dtw: DtwKind = "exact"
+    days: tuple[int, int] | None = None
+    allow_partial: bool = False
+    names: tuple[str, ...] = ("geobleu", "dtw", "accuracy", "distance")
+    on_error: OnError = "fail"
+
+    def metrics(self) -> list[Metric]:
+        """The metrics that these settings ask for."""
+        return [m for m in metrics(self.dialects, self.dtw) if m.name in self.names]
+
+
+@dataclass
+class Evaluation:
+    """Scores of one file of predictions.
+
+    Attributes:
+        name: the file.
+        metrics: what was computed.
+        users: per user: uid, days, and a column a metric; sorted by uid.
+        days: first and last day scored.
+        coverage: how much of the truth was predicted.
+    """
+
+    name: str
+    metrics: list[Metric]
+    users: pl.DataFrame
+    days: tuple[int, int]
+    coverage: Coverage
+    user_days: int = 0
+    settings: Settings = field(default_factory=Settings)
+
+    def value(self, metric: Metric) -> float:
+        """Mean over users."""
+        return float(self.users[metric.column].to_numpy().mean())
+
+    def signature(self, metric: Metric) -> str:
+        """Every setting that changes the value, in the manner of sacrebleu."""
+        parts = [metric.name, *(f"{key}:{text}" for key, text in metric.settings)]
+        if metric.dialect:
+            parts.append(f"dialect:{metric.dialect}")
+        parts.append(f"users:{self.users.height}")
+        parts.append(f"days:{self.days[0]}-{self.days[1]}")
+        if self.coverage.rows < self.coverage.expected_rows:
+            parts.append(f"coverage:{self.coverage.rows}/{self.coverage.expected_rows}")
+        return "|".join([*parts, f"v:{__version__}"])
+
+
+def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
+    """All scores of aligned user-days, each of shape (days,), by column name."""
+    wanted = settings.metrics()
+    result: dict[str, Floats] = {}
+    sides = ((*days.generated, days.starts), (*days.reference, days.starts))
+    kinds = {m.column for m in wanted}
+    exact = settings.dtw == "exact"
+    sums, opened, closed = score_days(
+        *sides,
+        max_n=max(RULES[dialect].max_n for dialect in settings.dialects),
+        beta=BETA,
+        scale=CELLS_PER_KM,
+        geobleu="geobleu" in settings.names,
+        dtw_open=exact and "dtw_humob24" in kinds,
+        dtw_closed=exact and "dtw_humob25" in kinds,
+    )
+    lengths = np.diff(days.starts)
+    for metric in wanted:
+        if metric.name == "geobleu":
+            assert sums is not None
+            result[metric.column] = combine(sums, lengths, lengths, RULES[metric.dialect])
+        elif metric.name == "dtw":
+            values = opened if metric.dialect == "humob24" else closed
+            result[metric.column] = fast_dtw_days(*sides) if values is None else values
+        else:
+            steps = [g - r for g, r in zip(days.generated, days.reference, strict=True)]
+            lengths_km = np.hypot(*steps) / CELLS_PER_KM
+            points = (lengths_km == 0).astype(float) if metric.name == "accuracy" else lengths_km
+            result[metric.column] = days.day_means(points)
+    return result
+
+
+class Evaluator:
+    """Scores several files against one truth; the truth is read once."""
+
+    def __init__(self, paths: list[str], truth: str, settings: Settings) -> None:
+        self.paths, self.truth, self.settings = paths, truth, settings
+        self.evaluations: list[Evaluation] = []
+
+    def run(self) -> Iterator[pl.DataFrame]:
+        """Detail tables (file, uid, d, rows, a column a metric), group after group of users.
+
+        ``evaluations`` holds the results once all of them were taken.
+
+        Raises:
+            HumobError: files that cannot be read, or that do not match.
+        """
+        with UserBuckets() as truth:
+            truth.collect(iter_table(self.truth, on_error=self.settings.on_error))
+            for path in self.paths:
+                with UserBuckets() as predicted:
+                    predicted.collect(iter_table(path, on_error=self.settings.on_error))
+                    yield from self._score_file(path, predicted, truth)
+
+    def _score_file(
+        self, path: str, predicted: UserBuckets, truth: UserBuckets
+    ) -> Iterator[pl.DataFrame]:
+        assert predicted.first_day is not None
+        assert predicted.last_day is not None
+        days = self.settings.days or (predicted.first_day, predicted.last_day)
+        name = "stdin" if path == "-" else path
+        extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
+        per_user: list[pl.DataFrame] = []
+        user_days = 0
+        with report.progress(f"scoring {name}", None, "users") as ticker:
+            for group in paired_groups([predicted, truth]):
+                p, t = (side.filter(pl.col("d").is_between(*days)) for side in group)
+                refuse_masked(p, name, "fill them with 'humobctl predict'")
+                refuse_masked(t, self.truth, "the truth must be complete on the days to score")
+                aligned, found = align(p, t, extra, missing)
+                coverage.add(found)
+                if self._differ(extra, missing) or not len(aligned.uid):
+                    continue
+                detail = self._detail(name, aligned)
+                user_days += detail.height
+                per_user.append(_by_user(detail, self.settings.metrics()))
+                ticker.advance(per_user[-1].height)
+                yield detail
+        self._refuse_mismatch(name, extra, missing, coverage)
+        if not per_user:
+            raise HumobError(
+                f"{name}: found no rows of days {days[0]}-{days[1]} in common with {self.truth}"
+            )
+        users = pl.concat(per_user).sort("uid")
+        self.evaluations.append(
+            Evaluation(
+                *(name, self.settings.metrics(), users, days, coverage),
+                user_days=user_days,
+                settings=self.settings,
+            )
+        )
+
+    def _detail(self, name: str, aligned: AlignedDays) -> pl.DataFrame:
+        columns = score(aligned, self.settings)
+        return pl.DataFrame(
+            {"uid": aligned.uid, "d": aligned.d, "rows": np.diff(aligned.starts), **columns},
+            schema_overrides={"uid": pl.UInt32, "d": pl.Int16, "rows": pl.UInt8},
+        ).insert_column(0, pl.lit(name).alias("file"))
+
+    def _differ(self, extra: Mismatch, missing: Mismatch) -> bool:
+        return bool(extra.count or (missing.count and not self.settings.allow_partial))
+
+    def _refuse_mismatch(
+        self, name: str, extra: Mismatch, missing: Mismatch, coverage: Coverage
+    ) -> None:
+        if extra.count:
+            raise HumobError(
+                f"{name}: found {extra.count} rows that {self.truth} does not have, the first at "
+                f"(uid, d, t) = {extra.first}, expected the same rows in both"
+            )
+        if missing.count and not self.settings.allow_partial:
+            raise HumobError(
+                f"{name}: found {coverage.rows} of {coverage.expected_rows} rows "
+                f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
+                f"missing at (uid, d, t) = {missing.first}, expected all of them; "
+                "--allow-partial scores what is there"
+            )
+        if missing.count:
+            report.warn(
+                f"{name} covers {coverage.rows} of {coverage.expected_rows} rows, "
+                f"{coverage.users} of {coverage.expected_users} users"
+            )
+
+
+def _by_user(detail: pl.DataFrame, wanted: list[Metric]) -> pl.DataFrame:
+    return detail.group_by("uid", maintain_order=True).agg(
+        pl.len().alias("days"), *(pl.col(m.column).mean() for m in wanted)
+    )

@@ -1,0 +1,67 @@
+"""The metrics of `eval`, in one table: adding a metric is one entry here and its computation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from humobctl.metrics.geobleu import BETA, DIALECTS, RULES
+
+DtwKind = Literal["exact", "fast"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of a user-day; users' scores are means over days, a city's the mean over users.
+
+    Attributes:
+        name: as options and JSON spell it.
+        dialect: humob24, humob25, or "" where there is only one way.
+        unit: km, share, or "" for a pure number.
+        higher_is_better: which way is better.
+        settings: every setting that changes the value, for the signature.
+    """
+
+    name: str
+    dialect: str
+    unit: str
+    higher_is_better: bool
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def column(self) -> str:
+        """Name of its column in detail tables."""
+        return f"{self.name}_{self.dialect}" if self.dialect else self.name
+
+    @property
+    def label(self) -> str:
+        """Name in tables for people."""
+        unit = f" ({self.unit})" if self.unit == "km" else ""
+        title = {"geobleu": "GEO-BLEU", "dtw": "DTW"}.get(self.name, self.name.replace("_", " "))
+        return f"{title} {self.dialect}".strip() + unit
+
+
+_KM = ("cell", "0.5km")
+
+
+def _dialect_metrics(dialect: str, dtw: DtwKind) -> list[Metric]:
+    grams = str(RULES[dialect].max_n)
+    start = "open" if dialect == "humob24" else "closed"
+    return [
+        Metric("geobleu", dialect, "", True, (("n", grams), ("beta", str(BETA)))),
+        Metric("dtw", dialect, "km", False, (("start", start), ("algorithm", dtw), _KM)),
+    ]
+
+
+def metrics(dialects: tuple[str, ...] = DIALECTS, dtw: DtwKind = "exact") -> list[Metric]:
+    """The metrics of predictions, in the order they are shown."""
+    scores = [metric for dialect in dialects for metric in _dialect_metrics(dialect, dtw)]
+    scores.sort(key=lambda metric: metric.name, reverse=True)
+    return [
+        *scores,
+        Metric("accuracy", "", "share", True),
+        Metric("distance", "", "km", False, (_KM,)),
+    ]
+
+
+NAMES = ("geobleu", "dtw", "accuracy", "distance")
