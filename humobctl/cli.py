@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -48,18 +50,27 @@ def build_app(*, completion: bool = False) -> typer.Typer:
         epilog="Shell completion: humobctl --install-completion",
         **options,  # type: ignore[arg-type]
     )
-    app.callback()(_root)
-    data = typer.Typer(add_completion=False, help=DATA_HELP, **options)  # type: ignore[arg-type]
-    data.command("import")(data_import.import_)
-    data.command("synth")(data_synth.synth)
-    data.command("describe")(data_describe.describe)
-    data.command("split")(data_split.split)
-    data.command("mask")(data_mask.mask)
+    app.callback(help=_help(_root.__doc__))(_root)
+    data = typer.Typer(add_completion=False, help=_help(DATA_HELP), **options)  # type: ignore[arg-type]
+    _add(data, "import", data_import.import_)
+    _add(data, "synth", data_synth.synth)
+    _add(data, "describe", data_describe.describe)
+    _add(data, "split", data_split.split)
+    _add(data, "mask", data_mask.mask)
     app.add_typer(data, name="data")
-    app.command("predict")(predict.predict)
-    app.command("eval")(eval_command.evaluate)
-    app.command("doctor")(doctor.doctor)
+    _add(app, "predict", predict.predict)
+    _add(app, "eval", eval_command.evaluate)
+    _add(app, "doctor", doctor.doctor)
     return app
+
+
+def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    group.command(name, help=_help(command.__doc__))(command)
+
+
+def _help(docstring: str | None) -> str:
+    """The docstring as help; examples keep their lines, so that they can be copied."""
+    return inspect.cleandoc(docstring or "").replace("\n\nExample:", "\n\n\b\nExample:")
 
 
 def _show_version(wanted: bool) -> None:
