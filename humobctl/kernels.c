@@ -11,43 +11,52 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* Largest of n >= 1 numbers. Four running maxima, so that none waits for the one before. */
+static inline double largest(const double *v, int n)
+{
+    double a = v[0], b = a, c = a, d = a;
+    int j = 0;
+    for (; j + 4 <= n; j += 4) {
+        a = v[j] > a ? v[j] : a;
+        b = v[j + 1] > b ? v[j + 1] : b;
+        c = v[j + 2] > c ? v[j + 2] : c;
+        d = v[j + 3] > d ? v[j + 3] : d;
+    }
+    for (; j < n; j++) a = v[j] > a ? v[j] : a;
+    a = a > b ? a : b;
+    c = c > d ? c : d;
+    return a > c ? a : c;
+}
+
 /* Sum of the proximities of greedily matched pairs, nearest first.
  *
- * p is row-major, n rows of `stride`; the first m columns are used. best[i] is an upper bound of
- * row i's largest free proximity: it is exact while column best_j[i] is free. Only a row that
- * comes out on top with its column taken is searched again, so the usual day costs O(n m).
+ * p is row-major, n rows of `stride`; the first m columns are used. bound[i] is an upper bound of
+ * row i's largest free proximity. Only a row that comes out on top while no free column holds its
+ * bound is searched again, so the usual day costs O(n m). open[j] is 1 for a free column and -1
+ * for a taken one: a product with it is exact, and takes no branch.
  */
-static double greedy_sum(const double *p, int n, int m, int stride, double *best, int *best_j,
-                         unsigned char *taken)
+static double greedy_sum(const double *p, int n, int m, int stride, double *bound, double *open,
+                         double *row_free)
 {
     int matches = n < m ? n : m;
     double sum = 0.0;
-    for (int j = 0; j < m; j++) taken[j] = 0;
-    for (int i = 0; i < n; i++) {
-        const double *row = p + (size_t)i * stride;
-        int arg = 0;
-        for (int j = 1; j < m; j++) if (row[j] > row[arg]) arg = j;
-        best[i] = row[arg];
-        best_j[i] = arg;
-    }
+    for (int j = 0; j < m; j++) open[j] = 1.0;
+    for (int i = 0; i < n; i++) bound[i] = largest(p + (size_t)i * stride, m);
     while (matches > 0) {
-        int i = 0;
-        for (int k = 1; k < n; k++) if (best[k] > best[i]) i = k;
-        if (!taken[best_j[i]]) {
-            sum += best[i];
-            taken[best_j[i]] = 1;
-            best[i] = -1.0;
-            matches--;
-            continue;
-        }
+        double top = largest(bound, n);
+        int i = 0, j = 0;
+        while (bound[i] != top) i++;
         const double *row = p + (size_t)i * stride;
-        int j = best_j[i] + 1, arg = -1;
-        /* An equal proximity further right is the commonest case: the same cell once more. */
-        for (; j < m; j++) if (!taken[j] && row[j] == best[i]) { arg = j; break; }
-        if (arg < 0)
-            for (j = 0; j < m; j++) if (!taken[j] && (arg < 0 || row[j] > row[arg])) arg = j;
-        best[i] = row[arg];
-        best_j[i] = arg;
+        while (j < m && row[j] * open[j] != top) j++;
+        if (j < m) {
+            sum += top;
+            open[j] = -1.0;
+            bound[i] = -1.0;
+            matches--;
+        } else {
+            for (j = 0; j < m; j++) row_free[j] = row[j] * open[j];
+            bound[i] = largest(row_free, m);
+        }
     }
     return sum;
 }
@@ -95,10 +104,8 @@ int humob_score_days(int64_t n_days, const int64_t *g_start, const int64_t *r_st
     size_t cells = (size_t)most_n * most_m;
     double *p1 = malloc(cells * sizeof *p1), *pn = malloc(cells * sizeof *pn);
     double *cost = malloc(cells * sizeof *cost), *row = malloc((most_m + 1) * sizeof *row);
-    double *best = malloc(most_n * sizeof *best);
-    int *best_j = malloc(most_n * sizeof *best_j);
-    unsigned char *taken = malloc(most_m);
-    int failed = !p1 || !pn || !cost || !row || !best || !best_j || !taken;
+    double *bound = malloc(most_n * sizeof *bound), *open = malloc(most_m * sizeof *open);
+    int failed = !p1 || !pn || !cost || !row || !bound || !open;
 
     for (int64_t d = 0; d < n_days && !failed; d++) {
         const int32_t *ax = gx + g_start[d], *ay = gy + g_start[d];
@@ -134,10 +141,10 @@ int humob_score_days(int64_t n_days, const int64_t *g_start, const int64_t *r_st
                 }
                 p = pn;
             }
-            out[order - 1] = greedy_sum(p, rows, columns, m, best, best_j, taken);
+            out[order - 1] = greedy_sum(p, rows, columns, m, bound, open, row);
         }
     }
-    free(p1); free(pn); free(cost); free(row); free(best); free(best_j); free(taken);
+    free(p1); free(pn); free(cost); free(row); free(bound); free(open);
     return failed ? -1 : 0;
 }
 

@@ -364,7 +364,7 @@ class _CsvBlocks:
     def frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
         for block in text_blocks(self.reader.source):
             body = self._after_header(block) if not self.names else block
-            if not body.strip():
+            if not body or body.isspace():
                 self.line += body.count(b"\n")
                 continue
             frame, places, rows = self._parse(body)
