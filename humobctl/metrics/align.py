@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from humobctl.data.buckets import keys
 from humobctl.data.schemas import MASKED
+from humobctl.data.users import keys
 from humobctl.errors import HumobError
-from humobctl.metrics.native import Floats, Int32s, Int64s
+from humobctl.native import Floats, Int32s, Int64s
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 from humobctl.errors import HumobError
 from humobctl.metrics.evaluate import Evaluation
-from humobctl.metrics.native import Floats
 from humobctl.metrics.registry import Metric
+from humobctl.native import Floats
 
 RESAMPLES = 2000
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.metrics.native import Floats, Int32s, Int64s, score_days
+from humobctl.metrics.native import score_days
+from humobctl.native import Floats, Int32s, Int64s
 
 CELLS_PER_KM = 2.0
 

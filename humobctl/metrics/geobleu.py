@@ -22,7 +22,8 @@ from typing import Literal
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.metrics.native import Floats, Int64s, score_days
+from humobctl.metrics.native import score_days
+from humobctl.native import Floats, Int64s
 
 Dialect = Literal["humob24", "humob25"]
 DIALECTS: tuple[Dialect, ...] = ("humob24", "humob25")

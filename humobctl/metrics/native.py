@@ -5,13 +5,8 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numpy.typing import NDArray
 
-from humobctl.native import library, share_out
-
-Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from humobctl.native import Floats, Int32s, Int64s, library, share_out
 
 
 @functools.lru_cache(maxsize=4)
