@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import gc
+import inspect
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -13,7 +12,7 @@ from typing import Annotated
 import typer
 
 import humobctl
-from humobctl import report
+from humobctl import interrupts, report
 from humobctl.commands import (
     data_describe,
     data_import,
@@ -109,13 +108,9 @@ def _flags_first(arguments: list[str]) -> list[str]:
     return flags + [a for a in arguments[:end] if a not in _GLOBAL_FLAGS] + arguments[end:]
 
 
-def _terminated(_signal: int, _frame: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
-
-
 def main() -> None:
     """Entry point: runs the app and turns every failure into one line and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)  # so that half-written files are removed
+    interrupts.install(report.restore_terminal)
     # Importing polars and numpy makes hundreds of thousands of objects that all stay: collecting
     # them again and again would take a tenth of the start.
     gc.set_threshold(100_000)

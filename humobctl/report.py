@@ -116,6 +116,13 @@ class Ticker:
             self._bar = None
 
 
+def restore_terminal() -> None:
+    """Show the cursor again, which a progress bar hides, when the process is cut short."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")
+        sys.stderr.flush()
+
+
 @contextmanager
 def progress(label: str, total: float | None = None, unit: str = "rows") -> Iterator[Ticker]:
     """A ticker for a piece of work; ``total`` in the same unit, None where it is not known."""

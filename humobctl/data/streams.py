@@ -9,11 +9,12 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from humobctl import interrupts
 from humobctl.errors import HumobError, TableError
 
 TextFormat = Literal["csv", "ndjson"]
@@ -147,6 +148,7 @@ def open_input(path: str | None) -> Input:
         HumobError: nothing is there, or it is a directory, unreadable, empty or not a table.
     """
     name = "stdin" if path in (None, STANDARD) else str(path)
+    interrupts.claim()
     size: int | None = None
     raw: BinaryIO
     if path is None or path == STANDARD:
@@ -193,7 +195,10 @@ def seekable(source: Input) -> Iterator[Path]:
     if source.path is not None:
         yield source.path
         return
-    with tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part") as spool:
+    with (
+        tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part", delete=False) as spool,
+        interrupts.unfinished(Path(spool.name)),
+    ):
         with clear_os_errors(source.name), clear_read_errors(source.name):
             while block := source.stream.read(1 << 20):
                 spool.write(block)
@@ -262,15 +267,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield target
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with clear_os_errors(str(path)):
-            yield partial
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(target)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    interrupts.claim()
+    with interrupts.unfinished(partial), clear_os_errors(str(path)):
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(target)
 
 
 @contextmanager

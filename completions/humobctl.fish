@@ -1,0 +1,1 @@
+complete --command humobctl --no-files --arguments "(env _HUMOBCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) humobctl)" --condition "env _HUMOBCTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) humobctl"

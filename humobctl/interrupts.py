@@ -1,0 +1,79 @@
+"""Ctrl-C and SIGTERM end the process soon and leave no half-written file.
+
+Python runs its signal handlers between two instructions of the main thread, and that thread may
+be inside native code (a Parquet sink, a sort) for as long as the data last. So a second thread
+waits for signals as well: when the main thread has not ended within a grace period, it removes
+the unfinished files and ends the process itself.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+GRACE_SECONDS = 1.0
+_unfinished: set[Path] = set()
+_installed = False
+
+
+def install(before_exit: Callable[[], None]) -> None:
+    """Called once by the command line, in the main thread.
+
+    Args:
+        before_exit: what else to tidy up when the process is ended from the second thread.
+    """
+    global _installed  # noqa: PLW0603 - signals belong to the process, too
+    signal.signal(signal.SIGTERM, _terminated)
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+    watch = threading.Thread(target=_watch, args=(receiving, before_exit), daemon=True)
+    watch.start()
+    _installed = True
+
+
+def claim() -> None:
+    """Take Ctrl-C back from polars, which claims it when it is imported.
+
+    Its handler restarts a blocked read, so that Ctrl-C would do nothing while a pipe is silent.
+    Outside the command line this leaves all handlers as they are.
+    """
+    if not _installed or threading.current_thread() is not threading.main_thread():
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):  # not where the parent has us ignore it (nohup, a shell's &)
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A file that must not outlive the block, however the process ends."""
+    _unfinished.add(path)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        _unfinished.discard(path)
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _watch(receiving: int, before_exit: Callable[[], None]) -> None:
+    wanted = (signal.SIGINT, signal.SIGTERM)
+    number = 0
+    while number not in wanted:
+        number = os.read(receiving, 1)[0]
+    select.select([receiving], [], [], GRACE_SECONDS)  # a second signal ends the wait
+    for path in list(_unfinished):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    before_exit()
+    os._exit(128 + number)
