@@ -11,7 +11,7 @@ OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 
 Input = Annotated[
     str | None,
-    typer.Argument(metavar="[INPUT]", help="Table to read; - or nothing for standard input."),
+    typer.Argument(metavar="INPUT", help="Table to read; - or nothing for standard input."),
 ]
 Output = Annotated[
     str | None,
