@@ -1,7 +1,145 @@
-"""``humobctl predict``."""
+"""``humobctl predict``: fills masked cells."""
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
-def predict() -> None:
-    """To be written."""
+import typer
+
+from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed
+
+if TYPE_CHECKING:
+    from humobctl.models.predictor import Targets
+
+Decode = Literal["geobleu", "dtw", "argmax", "sample"]
+Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+
+
+def predict(
+    input: Input = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Name of a model; see --list-models.")
+    ] = "history",
+    decode: Annotated[
+        Decode,
+        typer.Option(
+            help="Choose the cell of highest expected proximity (geobleu), lowest expected "
+            "distance (dtw) or highest probability (argmax), or draw one (sample)."
+        ),
+    ] = "geobleu",
+    from_day: Annotated[
+        int | None,
+        typer.Option(min=0, help="Predict all rows from this day on, masked or not."),
+    ] = None,
+    to_day: Annotated[
+        int | None, typer.Option(min=0, help="Last day to predict; goes with --from-day.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Write all rows, not only the predicted ones.")
+    ] = False,
+    top_p: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Probability mass that --decode sample draws from."),
+    ] = 0.9,
+    first_weekday: Annotated[
+        Weekday, typer.Option(help="Of day 0; a Sunday in HuMob 2023 and 2024.")
+    ] = "sunday",
+    seed: Seed = 0,
+    validate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SUBMISSION",
+            help="Predict nothing; check this submission against the masked rows of INPUT.",
+        ),
+    ] = None,
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="Print the models and exit.")
+    ] = False,
+    output: Output = None,
+    format: Format = None,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Predict the masked cells of trajectories.
+
+    Reads a grid trajectory in which the cells to predict are masked (x = y = 999), or predicts all
+    rows from --from-day on; a model sees the other rows only. Writes the predicted rows as
+    uid,d,t,x,y, the form of a HuMob submission.
+
+    Example: humobctl predict challenge.csv --output predicted.csv
+
+    Example: humobctl predict challenge.csv --model slot-mode --decode argmax | head -3
+
+    Example: humobctl predict city.csv --from-day 60 --to-day 74 --output predicted.parquet
+
+    Example: humobctl predict challenge.csv --validate predicted.csv
+
+    Example: humobctl predict --list-models
+    """
+    if list_models:
+        _list_models()
+        return
+    targets = _targets(from_day, to_day)
+    if validate is not None:
+        _validate(input, validate, targets)
+        return
+    from humobctl import report
+    from humobctl.data.writing import write_table
+    from humobctl.models.predictor import Job, Tally
+    from humobctl.models.predictor import predict as run
+    from humobctl.models.registry import Options
+
+    job = Job(
+        *(model, decode, targets),
+        full=full,
+        options=Options(seed=seed, top_p=top_p),
+        first_weekday=_weekday(first_weekday),
+        on_error=on_error,
+    )
+    tally = Tally()
+    write_table(run(input, job, tally), output, format=format)
+    report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
+
+
+def _targets(from_day: int | None, to_day: int | None) -> Targets:
+    from humobctl.errors import UsageError
+    from humobctl.models.predictor import Targets
+
+    if from_day is None:
+        if to_day is not None:
+            raise UsageError("--to-day goes with --from-day")
+        return Targets()
+    last = 9999 if to_day is None else to_day
+    if last < from_day:
+        raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
+    return Targets((from_day, last))
+
+
+def _weekday(name: str) -> int:
+    from humobctl.models.city import WEEKDAYS
+
+    return WEEKDAYS.index(name)
+
+
+def _list_models() -> None:
+    from humobctl import report
+    from humobctl.data.writing import write_stdout_text
+    from humobctl.models.registry import MODELS
+
+    if sys.stdout.isatty():
+        rows = [(entry.name, entry.summary) for entry in MODELS.values()]
+        report.table("models of predict", ("name", "what it does"), rows, stream=sys.stdout)
+    else:
+        lines = [f"{entry.name}\t{entry.summary}\n" for entry in MODELS.values()]
+        write_stdout_text("".join(lines))
+
+
+def _validate(challenge: str | None, submission: str, targets: Targets) -> None:
+    from humobctl import report
+    from humobctl.errors import UsageError
+    from humobctl.models.submission import validate
+
+    if challenge is None and submission == "-":
+        raise UsageError("--validate: standard input can be read only once")
+    checked = validate(submission, challenge or "-", targets)
+    report.info(f"{submission}: valid, {checked.rows} rows of {checked.users} users")

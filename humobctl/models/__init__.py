@@ -1,0 +1,1 @@
+"""Predictors of masked cells: one folder a model, and what they share."""

@@ -1,0 +1,95 @@
+"""What every predictor takes and gives, and the small parts that predictors share.
+
+Shapes:  n known rows, r target rows, k candidate cells, D target days, J known days.
+Units:   d in days, t in half-hour slots 0-47, cells counted from 1, 500 m wide.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humobctl.data.schemas import SLOTS_PER_DAY
+from humobctl.native import Floats, Int32s, Int64s
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class UserHistory:
+    """What is known of one user, and the rows to fill; both sorted by (d, t).
+
+    Attributes:
+        uid: the user; seeds what is drawn at random.
+        d, t, x, y: known rows, each of shape (n,); n may be 0.
+        target_d, target_t: rows to fill, each of shape (r,).
+    """
+
+    uid: int
+    d: Int64s
+    t: Int64s
+    x: Int64s
+    y: Int64s
+    target_d: Int64s
+    target_t: Int64s
+
+
+@dataclass(frozen=True)
+class SlotDistributions:
+    """A distribution over candidate cells for each target row.
+
+    Attributes:
+        cells: candidate cells (x, y), shape (k, 2).
+        p: probabilities, shape (r, k); each row sums to 1.
+        path: index of a cell drawn for each row, shape (r,), from a model that draws whole walks.
+    """
+
+    cells: Int32s
+    p: Floats
+    path: Int64s | None = None
+
+
+def candidates(user: UserHistory) -> tuple[Int32s, Int64s]:
+    """The user's past cells (k, 2), and for each known row the index of its cell (n,)."""
+    keys, index = np.unique(user.x * 1024 + user.y, return_inverse=True)
+    return np.stack([keys >> 10, keys & 1023], axis=1).astype(np.int32), index.astype(np.int64)
+
+
+def normalised(weight: Floats) -> Floats:
+    """The weights divided by their sum over the last axis."""
+    shares: Floats = weight / weight.sum(axis=-1, keepdims=True)
+    return shares
+
+
+@functools.cache
+def circular_slots() -> Int64s:
+    """Slots between two slots, the short way round the clock, shape (48, 48)."""
+    slots = np.arange(SLOTS_PER_DAY)
+    apart = np.abs(slots[:, None] - slots[None, :])
+    around: Int64s = np.minimum(apart, SLOTS_PER_DAY - apart)
+    return around
+
+
+def slot_counts(t: Int64s, index: Int64s, k: int) -> Floats:
+    """How often each cell was seen in each slot, shape (48, k)."""
+    counts = np.bincount(t * k + index, minlength=SLOTS_PER_DAY * k)
+    return counts.reshape(SLOTS_PER_DAY, k).astype(np.float64)
+
+
+def with_back_off(counts: Floats) -> Floats:
+    """Counts by slot, shape (48, k), in which no slot is empty.
+
+    A slot never seen takes the counts of the nearest seen slots; equal counts are told apart by
+    the counts over all slots.
+    """
+    seen = counts.sum(axis=0)
+    full = np.flatnonzero(counts.sum(axis=1) > 0)
+    filled = counts.copy()
+    for slot in np.flatnonzero(counts.sum(axis=1) == 0):
+        apart = circular_slots()[slot, full]
+        filled[slot] = counts[full[apart == apart.min()]].sum(axis=0)
+    backed: Floats = filled + 1e-3 * seen / seen.sum()
+    return backed

@@ -1,0 +1,1 @@
+"""A first-order Markov chain over a user's cells."""

@@ -1,0 +1,179 @@
+"""From trajectories with gaps to predicted cells, whichever the model: user after user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from humobctl import report
+from humobctl.data.reading import OnError, iter_table
+from humobctl.data.schemas import GRID, MASKED
+from humobctl.data.users import UserStore, paired_groups
+from humobctl.errors import HumobError
+from humobctl.models.city import City, CityCounter
+from humobctl.models.decode import Decode, decode
+from humobctl.models.distribution import UserHistory
+from humobctl.models.registry import Model, Options, build, check_name
+from humobctl.native import Int64s
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Which rows are to be predicted: the masked ones, or all of a range of days.
+
+    Attributes:
+        days: first and last day; None for the masked rows.
+    """
+
+    days: tuple[int, int] | None = None
+
+    def mask(self) -> pl.Expr:
+        """True for a row to predict."""
+        if self.days is None:
+            return pl.col("x") == MASKED
+        return pl.col("d").is_between(*self.days)
+
+    def of(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The rows to predict."""
+        return batch.filter(self.mask())
+
+    def known(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The rows a model may look at."""
+        return batch.filter(~self.mask() & (pl.col("x") != MASKED))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One prediction run.
+
+    Attributes:
+        model: name of the model.
+        decode: how a distribution becomes a cell.
+        targets: what to predict.
+        full: write all rows, not only the predicted ones.
+        options: settings that some models use.
+        first_weekday: of day 0; 0 is Sunday.
+    """
+
+    model: str = "history"
+    decode: Decode = "geobleu"
+    targets: Targets = Targets()
+    full: bool = False
+    options: Options = field(default_factory=Options)
+    first_weekday: int = 0
+    on_error: OnError = "fail"
+
+
+@dataclass
+class Tally:
+    """What a run did."""
+
+    users: int = 0
+    rows: int = 0
+    without_history: int = 0
+
+
+def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
+    """Predicted rows in order of (uid, d, t), group after group of users.
+
+    Args:
+        path: a grid trajectory; None or ``-`` for standard input.
+        job: what to do.
+        tally: takes the counts of what was done.
+
+    Raises:
+        HumobError: the input cannot be read, or has nothing to predict or nothing known.
+    """
+    check_name(job.model)
+    with UserStore() as store:
+        store.collect(iter_table(path, on_error=job.on_error))
+        city, rows = _survey(store, job, "stdin" if path in (None, "-") else str(path))
+        model = build(job.model, city, job.options)
+        with report.progress("predicting", rows, "rows") as ticker:
+            for (group,) in paired_groups([store]):
+                for done in _predict_group(group, model, job, tally):
+                    ticker.move_to(tally.rows)
+                    yield done
+    if tally.without_history:
+        report.warn(
+            f"{tally.without_history} of {tally.users} users have no known cell; they get the "
+            "cells that most people are in"
+        )
+
+
+def _survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
+    """The city that the known rows show, and the number of rows to predict."""
+    assert store.last_day is not None
+    counter = CityCounter(store.last_day + 1, job.first_weekday)
+    wanted = known = 0
+    with report.progress("surveying", store.rows, "rows") as ticker:
+        for (group,) in paired_groups([store]):
+            rows = job.targets.known(group)
+            counter.add(rows)
+            known += rows.height
+            wanted += job.targets.of(group).height
+            ticker.advance(group.height)
+    if not wanted:
+        raise HumobError(
+            f"{name}: found no row to predict, expected masked rows ({MASKED}) or the days of "
+            "--from-day"
+        )
+    if not known:
+        raise HumobError(f"{name}: found no known cell, expected some to learn from")
+    return counter.city(), wanted
+
+
+_OUTPUT_ROWS = 50_000
+
+
+def _predict_group(
+    group: pl.DataFrame, model: Model, job: Job, tally: Tally
+) -> Iterator[pl.DataFrame]:
+    """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
+    if not group.height:
+        return
+    is_target = group.select(job.targets.mask())["x" if job.targets.days is None else "d"]
+    target = is_target.to_numpy()
+    columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
+    known = ~target & (columns["x"] != MASKED)
+    filled_x, filled_y = columns["x"].copy(), columns["y"].copy()
+    begins = np.flatnonzero(np.diff(columns["uid"], prepend=-1))
+    ends = [*begins[1:].tolist(), group.height]
+    written = 0
+    for begin, end in zip(begins.tolist(), ends, strict=True):
+        here = slice(begin, end)
+        wanted = target[here]
+        if wanted.any():
+            user = _user(columns, here, known[here], wanted)
+            cells = decode(
+                *(model.distribution(user), job.decode),
+                top_p=job.options.top_p,
+                seed=(job.options.seed, user.uid),
+            )
+            filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
+            tally.users += 1
+            tally.rows += int(wanted.sum())
+            tally.without_history += not len(user.d)
+        if end - written >= _OUTPUT_ROWS or end == group.height:
+            part = slice(written, end)
+            yield _rows(group, part, filled_x, filled_y, None if job.full else target[part])
+            written = end
+
+
+def _user(
+    columns: dict[str, Int64s], here: slice, known: np.ndarray, wanted: np.ndarray
+) -> UserHistory:
+    uid, d, t, x, y = (columns[name][here] for name in GRID.columns)
+    return UserHistory(int(uid[0]), d[known], t[known], x[known], y[known], d[wanted], t[wanted])
+
+
+def _rows(
+    group: pl.DataFrame, part: slice, x: Int64s, y: Int64s, keep: np.ndarray | None
+) -> pl.DataFrame:
+    rows = group[part].with_columns(
+        x=pl.Series(x[part], dtype=pl.Int16), y=pl.Series(y[part], dtype=pl.Int16)
+    )
+    return rows if keep is None else rows.filter(keep)
