@@ -1,7 +1,83 @@
-"""``humobctl data_split``."""
+"""``humobctl data split``: train, validation and test files."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
 
-def split() -> None:
-    """To be written."""
+import typer
+
+from humobctl.commands.options import Format, Input, OnErrorOption, Seed
+
+
+def split(
+    train: Annotated[str, typer.Option("--train", help="File for the train part.")],
+    test: Annotated[str, typer.Option("--test", help="File for the test part.")],
+    input: Input = None,
+    by: Annotated[
+        Literal["user", "day", "both"], typer.Option("--by", help="What makes the test part.")
+    ] = "user",
+    test_share: Annotated[
+        float | None,
+        typer.Option(
+            "--test-share",
+            min=0,
+            max=1,
+            help="Share of users (of days with --by day) to test on.  [default: 0.2]",
+        ),
+    ] = None,
+    test_users: Annotated[
+        int | None, typer.Option("--test-users", min=1, help="Number of users to test on.")
+    ] = None,
+    from_day: Annotated[
+        int | None, typer.Option("--from-day", min=0, help="First day of the test part.")
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option("--validation", help="File for a validation part.")
+    ] = None,
+    validation_share: Annotated[
+        float | None,
+        typer.Option(
+            "--validation-share",
+            min=0,
+            max=1,
+            help="Share of users (of days with --by day) to validate on.  [default: 0.1]",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    format: Format = None,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Split a grid trajectory into train and test files, and a validation file if asked for.
+
+    Every row lands in exactly one file. --by user: all rows of the test users. --by day: all rows
+    from the first test day on. --by both: the test users' rows from --from-day on, while their
+    earlier rows stay with everybody else's rows in the train file, as in the HuMob challenges. The
+    validation part takes its own users the same way, or with --by day the days just before the
+    test part. Shares are rounded to whole users or days, one at least; a seed always draws the same
+    users, whatever the order of the rows.
+
+    Example: humobctl data split city.csv --train train.csv --test test.csv
+
+    Example: humobctl data split city.csv --by day --from-day 60 --train past.csv --test future.csv
+
+    Example: humobctl data split city.csv --by both --from-day 60 --train a.parquet --test b.parquet
+
+    Example: humobctl data split city.csv --validation v.csv --train t.csv --test s.csv --seed 3
+    """
+    from humobctl import report
+    from humobctl.data.splits import Split, split_table
+
+    parts = split_table(
+        input,
+        Split(by, test_share, test_users, from_day, validation_share, seed),
+        train=train,
+        test=test,
+        validation=validation,
+        format=format,
+        on_error=on_error,
+    )
+    for part in parts:
+        report.info(
+            f"{part.name}: {part.rows:,} rows of {part.users:,} users, "
+            f"days {part.first_day}-{part.last_day}"
+        )
