@@ -25,6 +25,7 @@ from humobctl.errors import HumobError, TableError
 
 OnError = Literal["fail", "drop"]
 BLOCK_BYTES = 16 << 20
+MAX_LINE_BYTES = 64 << 20
 BATCH_ROWS = 1 << 20
 _SAMPLES = 5
 
@@ -88,7 +89,7 @@ class Reader:
         Raises:
             TableError: the first fault, with its row and column (on_error="fail").
         """
-        seen = SeenKeys() if self.unique and self.table is GRID else None
+        seen = SeenKeys() if self.unique and self.table.key == GRID.key else None
         found_any = False
         with report.progress(f"reading {self.source.name}", self.source.size, "B") as ticker:
             for frame, places in self._parsed():
@@ -133,7 +134,7 @@ class Reader:
             yield self._cast(self._named(frame), Places(1))
             return
         row, line = 0, 1
-        for block in text_blocks(self.source):
+        for block in text_blocks(self.source, quotes=False):
             try:
                 frame = pl.read_ndjson(block, infer_schema_length=None)
             except pl.exceptions.PolarsError:
@@ -325,12 +326,20 @@ class Places:
         return Places([place["row"] for place in places], lines)
 
 
-def text_blocks(source: Input, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Decompressed text in blocks of whole lines, unix line ends, no byte order mark."""
+def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
+    """Decompressed text in blocks of whole lines, unix line ends, no byte order mark.
+
+    Args:
+        source: the opened input.
+        quotes: whether a line end between double quotes belongs to a field.
+
+    Raises:
+        TableError: compressed data that are cut off, or a line that does not end.
+    """
     rest, first, line = b"", True, 1
     while True:
         with clear_read_errors(source.name, line=line):
-            block = source.stream.read(size)
+            block = source.stream.read(BLOCK_BYTES)
         if not block:
             break
         if first:
@@ -341,10 +350,17 @@ def text_blocks(source: Input, size: int = BLOCK_BYTES) -> Iterator[bytes]:
             block = block[: len(block) - held].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             block += b"\r" * held
         cut = block.rfind(b"\n") + 1
-        # A line end inside quotes does not end a row.
-        while cut and b'"' in block and block.count(b'"', 0, cut) % 2:
-            cut = block.rfind(b"\n", 0, cut - 1) + 1
+        # A line end inside quotes does not end a row: go back to before the open quote.
+        while quotes and cut and block.count(b'"', 0, cut) % 2:
+            cut = block.rfind(b"\n", 0, block.rfind(b'"', 0, cut)) + 1
         rest = block[cut:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise TableError(
+                source.name,
+                f"more than {MAX_LINE_BYTES >> 20} MB without a line end, or an open quote",
+                "lines of text",
+                line=line + block.count(b"\n", 0, cut),
+            )
         if cut:
             line += block.count(b"\n", 0, cut)
             yield block[:cut]

@@ -1,0 +1,117 @@
+"""Names that data sets give to columns, and the names that humobctl gives them.
+
+Compared without case, spaces, ``_`` and ``-``: ``User ID``, ``user_id`` and ``userId`` are one.
+Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked_at, geom, and
+started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
+with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from humobctl.errors import HumobError
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "uid": ("uid", "userid", "user", "agentid", "agent", "personid", "individualid"),
+    "datetime": (
+        "datetime",
+        "timestamp",
+        "time",
+        "trackedat",
+        "checkintime",
+        "localtime",
+        "startedat",
+        "dt",
+        "checkindatetime",
+    ),
+    "utc": ("utctimestamp", "utctime", "utcdatetime"),
+    "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
+    "lat": ("lat", "latitude"),
+    "lon": ("lon", "lng", "long", "longitude"),
+    "geom": ("geom", "geometry", "wkt"),
+    "place_id": ("placeid", "poiid", "venueid", "locationid", "locid"),
+    "category": ("category", "generalcategory", "venuecategory", "venuecategoryname"),
+    "d": ("d", "day"),
+    "t": ("t", "slot", "timeslot"),
+    "x": ("x",),
+    "y": ("y",),
+    "start_min": ("startmin",),
+    "end_min": ("endmin",),
+    "seq": ("seq",),
+    "intent": ("intent", "intention"),
+    "poi_category": ("poicategory",),
+}
+"""Our name -> other names for it, the best first; only the best that is there is used."""
+
+_ROLE = {name: role for role, names in ALIASES.items() for name in names}
+
+
+def plain(name: str) -> str:
+    """A name without case, spaces, ``_`` and ``-``."""
+    return re.sub(r"[\s_-]+", "", name.strip().lower())
+
+
+def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
+    """``--columns`` as a mapping: name in the file -> our name, or "" to leave it out.
+
+    Args:
+        pairs: texts such as ``when=datetime`` or ``when=datetime,who=uid,altitude=``.
+
+    Raises:
+        HumobError: a text without ``=``.
+    """
+    renamed: dict[str, str] = {}
+    for text in pairs:
+        for pair in text.split(","):
+            old, sign, new = pair.partition("=")
+            if not sign or not old.strip():
+                raise HumobError(
+                    f"--columns: found {pair!r}, expected NAME_IN_FILE=NAME, or NAME_IN_FILE= to "
+                    "leave a column out"
+                )
+            renamed[old.strip()] = new.strip()
+    return renamed
+
+
+def roles(
+    names: Iterable[str], columns: dict[str, str] | None = None, source: str = "table"
+) -> dict[str, str]:
+    """Which column of a file plays which role.
+
+    Args:
+        names: the file's column names.
+        columns: what ``parse_columns`` gave; it goes before the alias table.
+        source: the file's name, for messages.
+
+    Returns:
+        Role (a key of ``ALIASES``) -> name in the file.
+
+    Raises:
+        HumobError: ``columns`` names a column that is not there, or gives one name twice.
+    """
+    listed = list(names)
+    columns = columns or {}
+    found: dict[str, str] = {}
+    for old, new in columns.items():
+        if old not in listed:
+            raise HumobError(
+                f"{source}: found columns {', '.join(listed)}, expected {old!r} among them, as "
+                "--columns says"
+            )
+        role = _ROLE.get(plain(new), new)
+        if new and role in found:
+            raise HumobError(f"--columns: found {role} for both {found[role]} and {old}")
+        if new:
+            found[role] = old
+    fixed = set(found)
+    best: dict[str, int] = {}
+    for name in listed:
+        role = _ROLE.get(plain(name), "")
+        if not role or name in columns or role in fixed:
+            continue
+        rank = ALIASES[role].index(plain(name))
+        if rank < best.get(role, len(ALIASES[role])):
+            best[role], found[role] = rank, name
+    return found

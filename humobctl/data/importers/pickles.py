@@ -1,0 +1,295 @@
+"""Pickled data frames, read without running what a pickle asks for.
+
+A pickle is a program. Here it may build plain containers, numpy arrays and the parts of a pandas
+data frame, and nothing else: every other name ends the import. pandas itself is not used. Its
+classes are stood in for by ``_Part``, which only keeps what it is given, and ``to_polars`` puts
+the columns together. Written from pickles of pandas 1.5, 2.2 and 3.0.
+"""
+
+from __future__ import annotations
+
+import codecs
+import datetime as dt
+import math
+import pickle
+from typing import IO, Any
+
+import numpy as np
+import polars as pl
+
+from humobctl.errors import HumobError
+
+_FRAMES = "plain containers, numpy arrays and pandas data frames"
+
+
+class _Part:
+    """Stands for a class: keeps the arguments and the state, runs nothing."""
+
+    kind = ""
+    args: tuple[Any, ...] = ()  # pickles may make an object without calling __init__
+    state: Any = None
+
+    def __init__(self, *args: Any) -> None:
+        self.args = args
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _part(kind: str) -> type[_Part]:
+    return type(kind, (_Part,), {"kind": kind})
+
+
+class _Zone(_Part):
+    kind = "zone"
+
+    @staticmethod
+    def _unpickle(key: str, *_: Any) -> _Zone:
+        return _Zone(key)
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    """Stands for ``getattr``, which zoneinfo's pickles use for this one thing."""
+    if owner is _Zone and name == "_unpickle":
+        return _Zone._unpickle
+    raise HumobError(f"found getattr of {name!r} in the pickle, expected {_FRAMES}")
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Stands for ``codecs.encode``, which old protocols use for bytes."""
+    if encoding != "latin1":
+        raise HumobError(f"found the encoding {encoding!r} in the pickle, expected latin1")
+    return codecs.encode(text, "latin1")
+
+
+def _timestamp(value: int, freq: Any = None, zone: Any = None, unit: int = 10) -> Any:
+    """A pandas Timestamp: its value counts from 1970 in UTC; ``unit`` is numpy's number."""
+    per_second = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}[unit]
+    micros = value * 10**6 // per_second
+    return _wall(pl.Series([micros]).cast(pl.Datetime("us")), zone)[0]
+
+
+def _bypass(cls: type[_Part], *_: Any) -> _Part:
+    """Stands for pandas' and numpy's "make one and set its state" functions."""
+    return cls()
+
+
+def _new_index(cls: type[_Part], state: dict[str, Any]) -> _Part:
+    part = cls()
+    part.state = state
+    return part
+
+
+_CONTAINERS: dict[str, Any] = {
+    "list": list,
+    "dict": dict,
+    "set": set,
+    "tuple": tuple,
+    "slice": slice,
+    "bytearray": bytearray,
+    "getattr": _attribute,
+}
+_ALLOWED: dict[tuple[str, str], Any] = {
+    **{(module, n): v for module in ("builtins", "__builtin__") for n, v in _CONTAINERS.items()},
+    ("collections", "OrderedDict"): dict,
+    ("_codecs", "encode"): _latin1,
+    ("copyreg", "_reconstructor"): _bypass,
+    ("datetime", "timedelta"): dt.timedelta,
+    ("datetime", "timezone"): dt.timezone,
+    ("datetime", "datetime"): dt.datetime,
+    ("datetime", "date"): dt.date,
+    ("datetime", "time"): dt.time,
+    ("zoneinfo", "ZoneInfo"): _Zone,
+    ("pytz", "_p"): _Zone,
+    ("pytz", "_UTC"): lambda *_: _Zone("UTC"),
+    ("pytz", "_FixedOffset"): lambda minutes, *_: dt.timezone(dt.timedelta(minutes=minutes)),
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("pandas._libs.internals", "_unpickle_block"): _part("block"),
+    ("pandas._libs.internals", "BlockPlacement"): _part("placement"),
+    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): lambda cls, _sum, state: (
+        cls() if state is None else _new_index(cls, state)
+    ),
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"): _timestamp,
+    ("pandas.core.indexes.base", "_new_Index"): _new_index,
+    ("pandas._libs.tslibs.nattype", "_nat_unpickle"): lambda *_: None,
+}
+_CLASSES = {
+    "DataFrame": "frame",
+    "BlockManager": "manager",
+    "Index": "index",
+    "RangeIndex": "range",
+    "Int64Index": "index",
+    "DatetimeArray": "times",
+    "DatetimeTZDtype": "zoned",
+    "Categorical": "categorical",
+    "CategoricalDtype": "categories",
+    "StringArray": "strings",
+    "StringDtype": "string dtype",
+}
+_HOMES = (
+    "pandas",
+    "pandas.arrays",
+    "pandas.core.frame",
+    "pandas.core.internals.managers",
+    "pandas.core.indexes.base",
+    "pandas.core.indexes.range",
+    "pandas.core.indexes.numeric",
+    "pandas.core.arrays.datetimes",
+    "pandas.core.arrays.categorical",
+    "pandas.core.arrays.string_",
+    "pandas.core.dtypes.dtypes",
+)
+for _name, _kind in _CLASSES.items():
+    _stand_in = _part(_kind)
+    for _home in _HOMES:
+        _ALLOWED[_home, _name] = _stand_in
+for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    _ALLOWED[_module, "_reconstruct"] = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+    _ALLOWED[_module, "scalar"] = np._core.multiarray.scalar  # type: ignore[attr-defined]
+
+
+class _AllowList(pickle.Unpickler):
+    """Finds only what is listed above."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise HumobError(
+                f"found {module}.{name} in the pickle, expected {_FRAMES} only; nothing was run"
+            ) from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise HumobError("found a reference to outside the pickle, expected a whole one")
+
+
+def load(stream: IO[bytes], name: str) -> Any:
+    """Read a pickle of containers, arrays and data frames (as parts for ``to_polars``).
+
+    Raises:
+        HumobError: anything else is in it, or it is damaged; nothing of it was run.
+    """
+    try:
+        return _AllowList(stream).load()
+    except HumobError as exc:
+        raise HumobError(f"{name}: {exc}") from None
+    except (EOFError, pickle.UnpicklingError) as exc:
+        raise HumobError(f"{name}: found a pickle that is cut off or damaged ({exc})") from exc
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ImportError) as exc:
+        raise HumobError(
+            f"{name}: found a pickle that cannot be put together ({exc}), expected {_FRAMES}"
+        ) from exc
+
+
+def is_frame(value: Any) -> bool:
+    """Whether ``load`` gave the parts of a data frame here."""
+    return isinstance(value, _Part) and value.kind == "frame"
+
+
+def to_polars(frame: Any, name: str) -> pl.DataFrame:
+    """The columns of a pickled data frame; its index is left out.
+
+    Times with a zone become wall-clock times of that zone.
+
+    Raises:
+        HumobError: a part of it is of a kind not known here.
+    """
+    try:
+        manager = frame.state.get("_mgr", frame.state.get("_data"))
+        blocks, axes = _blocks(manager)
+        names = [str(label) for label in _plain(axes[0])]
+        columns: dict[int, pl.Series] = {}
+        for values, placement in blocks:
+            where = _positions(placement, len(names))
+            for position, column in zip(where, _columns(values, len(where)), strict=True):
+                columns[position] = column.alias(names[position])
+        return pl.DataFrame([columns[position] for position in range(len(names))])
+    except (TypeError, ValueError, KeyError, AttributeError, pl.exceptions.PolarsError) as exc:
+        raise HumobError(
+            f"{name}: found a data frame of a kind not known here ({exc}), expected one that "
+            "pandas 1 to 3 wrote; save it as Parquet instead"
+        ) from exc
+
+
+def _blocks(manager: _Part) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """(values, placement) of each block, and the axes."""
+    if manager.args:  # pandas 1.3 and later
+        blocks, axes = manager.args
+        return [(block.args[0], block.args[1]) for block in blocks], list(axes)
+    state = manager.state[3]["0.14.1"]
+    return [(b["values"], b["mgr_locs"]) for b in state["blocks"]], list(state["axes"])
+
+
+def _positions(placement: Any, width: int) -> list[int]:
+    if isinstance(placement, _Part):
+        placement = placement.args[0]
+    if isinstance(placement, slice):
+        return list(range(*placement.indices(width)))
+    return [int(position) for position in placement]
+
+
+def _columns(values: Any, count: int) -> list[pl.Series]:
+    """The ``count`` columns of a block."""
+    kind = values.kind if isinstance(values, _Part) else "array"
+    if kind == "array":
+        rows = values if values.ndim == 2 else values.reshape(1, -1)
+        return [_series(rows[index]) for index in range(count)]
+    dtype, array = _backing(values)
+    if kind == "times":
+        rows = array if array.ndim == 2 else array.reshape(1, -1)
+        zone = dtype.state["tz"] if isinstance(dtype, _Part) else None
+        return [_wall(_series(rows[index]), zone) for index in range(count)]
+    if kind == "categorical":
+        labels = pl.Series(_plain(dtype.state["categories"]), dtype=pl.String, strict=False)
+        codes = pl.Series(array).cast(pl.Int64)
+        return [labels.gather(codes.set(codes < 0, None))]
+    if kind == "strings":
+        rows = array if array.ndim == 2 else array.reshape(1, -1)
+        return [_series(rows[index]) for index in range(count)]
+    raise ValueError(kind)
+
+
+def _backing(part: _Part) -> tuple[Any, Any]:
+    """(dtype, array) of an array with a dtype of pandas' own."""
+    state = part.state
+    if isinstance(state, dict):
+        return state["_dtype"], state["_ndarray"]
+    return (state[0], state[1]) if isinstance(state[1], np.ndarray) else (state[1], state[0])
+
+
+def _plain(values: Any) -> list[Any]:
+    """Labels of an index."""
+    if isinstance(values, _Part):
+        if values.kind == "range":
+            state = values.state
+            return list(range(state["start"], state["stop"], state["step"]))
+        if values.kind == "index":
+            return _plain(values.state["data"])
+        return _plain(_backing(values)[1])
+    return list(np.asarray(values).reshape(-1).tolist())
+
+
+def _series(array: Any) -> pl.Series:
+    if array.dtype.kind == "M":
+        micros = array.astype("datetime64[us]")
+        return pl.Series(micros).cast(pl.Datetime("us"))
+    if array.dtype.kind != "O":
+        return pl.Series(np.ascontiguousarray(array))
+    items = [None if isinstance(i, float) and math.isnan(i) else i for i in array.tolist()]
+    if any(isinstance(item, dt.datetime) for item in items):
+        naive = [item.replace(tzinfo=None) if item is not None else None for item in items]
+        return pl.Series(naive, dtype=pl.Datetime("us"))
+    if all(item is None or isinstance(item, str) for item in items):
+        return pl.Series(items, dtype=pl.String)
+    return pl.Series(items, strict=False)
+
+
+def _wall(times: pl.Series, zone: Any) -> pl.Series:
+    """Wall-clock times of a zone, from UTC."""
+    if zone is None:
+        return times
+    if isinstance(zone, dt.timezone):
+        return times + zone.utcoffset(None)
+    name = zone.args[0]
+    return times.dt.replace_time_zone("UTC").dt.convert_time_zone(name).dt.replace_time_zone(None)

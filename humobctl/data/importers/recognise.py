@@ -1,0 +1,356 @@
+"""What an input is: looked at once, then asked of each format in turn.
+
+To add a format, add an entry to ``FORMATS``: a name for ``--format``, what it is in words, how to
+recognise it, and what opens it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from humobctl.data.importers import checkins, copb, geolife, gridtable, pickles
+from humobctl.data.importers.aliases import plain, roles
+from humobctl.data.importers.delimited import Delimited
+from humobctl.data.importers.options import Opened, Options, stand_in
+from humobctl.data.importers.points import PointReader
+from humobctl.data.schemas import GRID, POINTS, VISITS
+from humobctl.data.streams import Input
+from humobctl.errors import HumobError
+
+_HEAD = 1 << 16
+_SEPARATORS = (",", "\t", ";", "|")
+_TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_PEOPLE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\[')
+_LIST_OF_LISTS = re.compile(rb"\s*\[\s*\[")
+_PACKED = {"GzipFile": "gzip", "_ZstdRaw": "zstd"}
+_KINDS = {
+    "csv": "CSV",
+    "ndjson": "NDJSON",
+    "json": "JSON",
+    "parquet": "Parquet",
+    "arrow": "Arrow",
+    "arrow-stream": "Arrow stream",
+    "pickle": "pickle",
+}
+
+
+@dataclass
+class Look:
+    """What can be seen of an input without reading it.
+
+    Attributes:
+        name: as messages say it.
+        folder: the input is a folder, and this is it.
+        source: the opened input, if it is none.
+        head: the first bytes, decompressed.
+        columns: names of a table with names; None for text without a header and for no table.
+        fields: fields of the first line of text.
+        separator: between them.
+    """
+
+    name: str
+    folder: Path | None = None
+    source: Input | None = None
+    head: bytes = b""
+    columns: list[str] | None = None
+    fields: list[str] = field(default_factory=list)
+    separator: str = ","
+
+    @property
+    def words(self) -> str:
+        """Container, compression and header in words."""
+        if self.source is None:
+            return "folder"
+        kind = self.source.kind
+        words = ["tab-separated text" if self.separator == "\t" else _KINDS[kind]]
+        packed = _PACKED.get(type(self.source.stream.raw).__name__)
+        if packed:
+            words.append(packed)
+        if kind == "csv":
+            words.append("header" if self.columns is not None else "no header")
+        return ", ".join(words)
+
+    def has(self, options: Options, *wanted: str) -> bool:
+        """Whether the columns play all of these roles."""
+        if self.columns is None:
+            return False
+        found = roles(self.columns, options.columns, self.name)
+        return all(role in found for role in wanted)
+
+
+def look_at(source: Input) -> Look:
+    """Look at an opened input; nothing of it is used up."""
+    look = Look(source.name, source=source, head=source.stream.peek(_HEAD)[:_HEAD])
+    if source.kind == "csv":
+        _look_at_text(look)
+    elif source.kind == "ndjson" and not _PEOPLE.match(look.head):
+        first = next((line for line in look.head.split(b"\n") if line.strip()), b"")
+        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
+    elif source.kind == "json" and not _LIST_OF_LISTS.match(look.head):
+        first = look.head.partition(b"}")[0]
+        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
+    elif source.path is not None and source.kind in ("parquet", "arrow", "arrow-stream"):
+        look.columns = _names_of(source, source.path)
+    return look
+
+
+def _names_of(source: Input, path: Path) -> list[str]:
+    try:
+        if source.kind == "parquet":
+            return list(pl.read_parquet_schema(path))
+        if source.kind == "arrow":
+            return list(pl.read_ipc_schema(path))
+        return pl.read_ipc_stream(path, n_rows=0).columns
+    except (pl.exceptions.PolarsError, OSError) as exc:
+        raise HumobError(
+            f"{source.name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
+            "expected a whole one"
+        ) from exc
+
+
+def _look_at_text(look: Look) -> None:
+    text = look.head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    first = re.split(rb"[\r\n]", text, maxsplit=1)[0].decode(errors="replace")
+    look.separator = max(_SEPARATORS, key=first.count) if first else ","
+    look.fields = [part.strip() for part in next(csv.reader([first], delimiter=look.separator), [])]
+    if not any(_numeric(part) or _UTC_TIME.match(part) for part in look.fields):
+        look.columns = look.fields
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Format:
+    """One entry of the table of formats.
+
+    Attributes:
+        name: what ``--format`` calls it.
+        words: what it is.
+        recognise: whether a look shows this format.
+        read: opens it.
+        auto: whether ``--format auto`` asks it.
+    """
+
+    name: str
+    words: str
+    recognise: Callable[[Look, Options], bool]
+    read: Callable[[Look, Options], Opened]
+    auto: bool = True
+
+
+def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format, Opened]:
+    """Open an input as the format that was asked for, or the first that knows it.
+
+    Raises:
+        HumobError: no format knows it; the message says what was seen.
+    """
+    for entry in FORMATS:
+        if entry.name == name or (name == "auto" and entry.auto and entry.recognise(look, options)):
+            return entry, entry.read(look, options)
+    if look.columns is not None:
+        seen = f"columns {', '.join(look.columns[:12])}"
+    elif look.fields:
+        seen = f"text without a header, {len(look.fields)} fields in the first line"
+    else:
+        seen = look.words
+    raise HumobError(
+        f"{look.name}: found {seen} ({look.words}), expected a format known here: "
+        f"{', '.join(e.name for e in FORMATS)}; name columns with --columns, or the format with "
+        "--format"
+    )
+
+
+# -- what opens each ---------------------------------------------------------------------------
+
+
+def _source(look: Look, what: str) -> Input:
+    if look.source is None:
+        raise HumobError(f"{look.name}: found a directory, expected {what}")
+    return look.source
+
+
+def _grid(name: str | None) -> Callable[[Look, Options], Opened]:
+    def read(look: Look, options: Options) -> Opened:
+        reader = gridtable.humob(
+            _source(look, "a grid table"),
+            options,
+            format=name,
+            names=look.columns,
+            separator=look.separator,
+        )
+        return Opened(GRID, reader.batches(), "grid trajectory", dropped=reader.dropped)
+
+    return read
+
+
+def _of(reader: PointReader, words: str) -> Opened:
+    return Opened(POINTS, reader.batches(), words, reader.notes, reader.dropped)
+
+
+def _points(look: Look, options: Options) -> Opened:
+    source = _source(look, "a table of points")
+    reader = PointReader(source, POINTS, options.on_error, options=options)
+    if source.kind == "csv":
+        if look.columns is None:
+            raise HumobError(
+                f"{look.name}: found no header, expected names of columns in the first line"
+            )
+        reader.factory = Delimited(
+            source, look.separator, on_error=options.on_error, dropped=reader.dropped
+        ).frames
+    return _of(reader, "points")
+
+
+def _tsmc(look: Look, options: Options) -> Opened:
+    return _of(checkins.tsmc2014(_source(look, "a file"), options), "Foursquare TSMC2014 check-ins")
+
+
+def _gowalla(look: Look, options: Options) -> Opened:
+    words = "Gowalla or Brightkite check-ins"
+    return _of(checkins.gowalla(_source(look, "a file"), options), words)
+
+
+def _geolife(look: Look, options: Options) -> Opened:
+    if look.folder is not None:
+        return _of(geolife.geolife(look.folder, options), "GeoLife trips")
+    source = _source(look, "a .plt file")
+    if source.path is None:
+        raise HumobError(f"{look.name}: found a pipe or packed file, expected a plain .plt file")
+    trips = geolife.geolife(source.path.parent, options, single=source.path)
+    return _of(trips, "GeoLife trip")
+
+
+def _stays(look: Look, options: Options) -> Opened:
+    source = _source(look, "a stay list")
+    if source.kind == "pickle":
+        return _pickle(look, options)
+    if look.columns is None and source.kind in ("json", "ndjson"):
+        return _people(source, copb.load_json(source), options, "CoPB stay lists")
+    reader = copb.StayReader(
+        source, VISITS, options.on_error, separator=look.separator, options=options
+    )
+    return Opened(VISITS, reader.batches(), "stay list", reader.notes, reader.dropped)
+
+
+def _traces(look: Look, options: Options) -> Opened:
+    if look.folder is not None:
+        people = copb.trace_folder(look.folder)
+        source = stand_in(look.name)
+        return _people(source, people, options, f"CoPB traces of {len(people)} people")
+    source = _source(look, "JSON traces")
+    return _people(source, copb.load_json(source), options, "CoPB traces")
+
+
+def _people(source: Input, value: object, options: Options, words: str) -> Opened:
+    people = copb.People(source.name, value, options)
+    reader = copb.PeopleReader(source, VISITS, options.on_error, people=people)
+    people.dropped = reader.dropped
+    opened = Opened(VISITS, reader.batches(), words, dropped=reader.dropped)
+    opened.users = lambda: people.users
+    return opened
+
+
+def _pickle(look: Look, options: Options) -> Opened:
+    source = _source(look, "a pickle")
+    value = pickles.load(source.stream, source.name)
+    if copb.holds_frames(value):
+        words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
+        return _of(copb.frames_reader(source, value, options), words)
+    if copb.is_people(value):
+        return _people(source, value, options, "pickled stay lists")
+    raise HumobError(
+        f"{source.name}: found a pickled {type(value).__name__}, expected data frames "
+        "or stay lists as CoPB has them"
+    )
+
+
+def _place_table(look: Look, options: Options) -> Opened:
+    raise HumobError(
+        f"{look.name}: found a table of places by cell (HuMob's cell_POIcat), expected "
+        "trajectories or visits; commands that take places read it as it is"
+    )
+
+
+def _is_geolife(look: Look, _: Options) -> bool:
+    if look.folder is not None:
+        return bool(next(look.folder.rglob("*.plt"), None))
+    return look.head.lstrip().lower().startswith(b"geolife trajectory")
+
+
+def _is_trace(look: Look, _: Options) -> bool:
+    if look.folder is not None:
+        return bool(next(look.folder.rglob("*.json"), None))
+    return bool(_LIST_OF_LISTS.match(look.head) or _PEOPLE.match(look.head))
+
+
+def _is_tsmc(look: Look, _: Options) -> bool:
+    return len(look.fields) == 8 and bool(_TSMC_TIME.fullmatch(look.fields[7]))
+
+
+def _is_gowalla(look: Look, _: Options) -> bool:
+    return len(look.fields) == 5 and bool(_UTC_TIME.fullmatch(look.fields[1]))
+
+
+def _is_grid(look: Look, options: Options) -> bool:
+    if look.columns is not None:
+        return look.has(options, "d", "t", "x", "y")
+    dated = any(":" in part for part in look.fields)
+    # One broken field in the first row is a fault of that row, not another format.
+    return len(look.fields) == 5 and not dated and sum(map(_numeric, look.fields)) >= 3
+
+
+def _is_points(look: Look, options: Options) -> bool:
+    return (
+        look.has(options, "lat", "lon")
+        or look.has(options, "geom")
+        or look.has(options, "uid", "datetime")
+    )
+
+
+def _is_place_table(look: Look, _: Options) -> bool:
+    if look.columns is not None:
+        return "poicategory" in [plain(name) for name in look.columns]
+    return len(look.fields) == 4 and "POIcat" in Path(look.name).name
+
+
+def _is_stay_list(look: Look, options: Options) -> bool:
+    return look.has(options, "start_min", "end_min")
+
+
+def _is_pickle(look: Look, _: Options) -> bool:
+    return look.source is not None and look.source.kind == "pickle"
+
+
+def _never(_look: Look, _options: Options) -> bool:
+    return False
+
+
+FORMATS = (
+    Format("humob23", "HuMob 2023 grid trajectory, days 0-74", _never, _grid("humob23")),
+    Format("humob24", "HuMob 2024 grid trajectory, days 0-74", _never, _grid("humob24")),
+    Format("humob25", "HuMob 2025 grid trajectory, days 1-75", _never, _grid("humob25")),
+    Format("cell-poicat", "HuMob's places by cell", _is_place_table, _place_table),
+    Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
+    Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
+    Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
+    Format("grid", "grid trajectory of any days", _never, _grid("grid")),
+    Format("geolife", "GeoLife .plt file or folder", _is_geolife, _geolife),
+    Format("copb-pickle", "CoPB's pickled data sets", _is_pickle, _pickle),
+    Format("copb-stays", "stay lists", _is_stay_list, _stays),
+    Format("copb-traces", "CoPB's JSON traces, a file or a folder", _is_trace, _traces),
+    Format("points", "points or check-ins with a header", _is_points, _points),
+)
+"""All formats, in the order in which ``--format auto`` asks them."""
