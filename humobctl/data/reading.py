@@ -19,7 +19,7 @@ import polars as pl
 
 from humobctl import report
 from humobctl.data.schemas import GRID, Table
-from humobctl.data.seen import SeenKeys
+from humobctl.data.seen import SeenKeys, SeenRows
 from humobctl.data.streams import Input, clear_read_errors, open_input, seekable
 from humobctl.errors import HumobError, TableError
 
@@ -28,6 +28,7 @@ BLOCK_BYTES = 16 << 20
 MAX_LINE_BYTES = 64 << 20
 BATCH_ROWS = 1 << 20
 _SAMPLES = 5
+_LONGEST = 60
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Reader:
         Raises:
             TableError: the first fault, with its row and column (on_error="fail").
         """
-        seen = SeenKeys() if self.unique and self.table.key == GRID.key else None
+        seen = self._seen() if self.unique else None
         found_any = False
         with report.progress(f"reading {self.source.name}", self.source.size, "B") as ticker:
             for frame, places in self._parsed():
@@ -101,8 +102,13 @@ class Reader:
                 self.rows += good.height
                 yield good
         if not found_any and not self.dropped.rows:
-            raise HumobError(f"{self.source.name}: found a header but no rows, expected a table")
+            raise HumobError(f"{self.source.name}: found no rows, expected a table")
         self.dropped.tell()
+
+    def _seen(self) -> SeenKeys | SeenRows | None:
+        if self.table.key == GRID.key:
+            return SeenKeys()
+        return SeenRows(self.table.key) if self.table.key else None
 
     # -- parsing ------------------------------------------------------------------------------
 
@@ -146,18 +152,19 @@ class Reader:
     def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
         row = 0
         try:
-            if self.source.kind == "arrow-stream":
-                whole = self._named(pl.read_ipc_stream(self.source.stream))
-                for frame in whole.iter_slices(BATCH_ROWS):
-                    yield self._cast(frame, Places(row + 1))
-                    row += frame.height
-                return
             with seekable(self.source) as path:
+                if self.source.kind == "arrow-stream":
+                    # By its name: polars would read past what was looked at already.
+                    whole = self._named(pl.read_ipc_stream(path))
+                    for frame in whole.iter_slices(BATCH_ROWS):
+                        yield self._cast(frame, Places(row + 1))
+                        row += frame.height
+                    return
                 scan = pl.scan_parquet if self.source.kind == "parquet" else pl.scan_ipc
                 for frame in scan(path).collect_batches(chunk_size=BATCH_ROWS):
                     yield self._cast(self._named(frame), Places(row + 1))
                     row += frame.height
-        except pl.exceptions.PolarsError as exc:
+        except (pl.exceptions.PolarsError, OSError) as exc:
             raise HumobError(
                 f"{self.source.name}: found a damaged {self.source.kind} file "
                 f"({str(exc).splitlines()[0]}), expected a whole one"
@@ -209,7 +216,7 @@ class Reader:
         column = next(c for c in dtypes if frame[c][index] is not None and typed[c][index] is None)
         error = TableError(
             self.source.name,
-            repr(frame[column][index]),
+            _quoted(frame[column][index]),
             self.table.expected(column),
             **places.of(index),
             column=column,
@@ -254,22 +261,35 @@ class Reader:
             found, expected = _shown(details[column]), self.table.expected(column)
         return TableError(self.source.name, found, expected, column=column, **places.of(index))
 
-    def _without_repeats(self, frame: pl.DataFrame, seen: SeenKeys, places: Places) -> pl.DataFrame:
+    def _without_repeats(
+        self, frame: pl.DataFrame, seen: SeenKeys | SeenRows, places: Places
+    ) -> pl.DataFrame:
         index = seen.mark(frame)
         if index is None:
             return frame
+        names = ", ".join(self.table.key)
+        key = frame.select(self.table.key).row(index)
         error = TableError(
             self.source.name,
-            f"{frame.row(index)[:3]} a second time",
-            "each (uid, d, t) once",
+            f"{key if len(key) > 1 else key[0]} a second time",
+            f"each {_group(names)} once",
             **places.of(index),
-            column="uid, d, t",
+            column=names,
         )
         if self.on_error == "fail":
             raise error
         repeats = seen.repeats(frame, index)
-        self.dropped.add("with a repeated (uid, d, t)", error, int(repeats.sum()))
+        self.dropped.add(f"with a repeated {_group(names)}", error, int(repeats.sum()))
         return frame.filter(~repeats)
+
+
+def _group(names: str) -> str:
+    return f"({names})" if "," in names else names
+
+
+def _quoted(value: object) -> str:
+    text = repr(value.to_list() if isinstance(value, pl.Series) else value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _shown(value: object) -> str:
@@ -279,17 +299,24 @@ def _shown(value: object) -> str:
 def lenient(have: pl.DataType, want: pl.DataType, name: str) -> pl.Expr:
     """An expression that casts what means the same (``7.0``, `` 7``) and turns the rest to null."""
     column = pl.col(name)
-    if have == pl.String and want != pl.String:
-        column = column.str.strip_chars(' \t"')
-        if isinstance(want, pl.Datetime):
-            return column.str.to_datetime(time_unit="us", strict=False)
-        column = column.cast(pl.Float64, strict=False)
-        have = pl.Float64()
-    if want.is_integer() and have.is_float():
-        column = pl.when(column == column.floor()).then(column)
-    if have == pl.Null:
+    if isinstance(have, (pl.Categorical, pl.Enum)):
+        column, have = column.cast(pl.String), pl.String()
+    if have in (want, pl.Null):
         return column.cast(want)
-    return column.cast(want, strict=False)
+    if want == pl.String and (have.is_numeric() or have.is_temporal()):
+        return column.cast(want)
+    if isinstance(want, pl.Datetime):
+        if have == pl.String:
+            return column.str.strip_chars(' \t"').str.to_datetime(time_unit="us", strict=False)
+        if isinstance(have, (pl.Date, pl.Datetime)):
+            return column.cast(want, strict=False)
+    if want.is_numeric() and (have.is_numeric() or have == pl.String):
+        if have == pl.String:
+            column = column.str.strip_chars(' \t"').cast(pl.Float64, strict=False)
+        if want.is_integer() and not have.is_integer():
+            column = pl.when(column == column.floor()).then(column)
+        return column.cast(want, strict=False)
+    return pl.lit(None, want).alias(name)
 
 
 class Position(TypedDict):
@@ -339,7 +366,7 @@ def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
     rest, first, line = b"", True, 1
     while True:
         with clear_read_errors(source.name, line=line):
-            block = source.stream.read(BLOCK_BYTES)
+            block = source.stream.read(max(BLOCK_BYTES, 3))  # no less than a byte order mark
         if not block:
             break
         if first:
@@ -498,7 +525,7 @@ class _CsvBlocks:
             if not text and name in self.table.optional:
                 continue
             if not _fits(text.strip(' \t"'), self.table.dtypes[name]):
-                found = repr(text) if text else "nothing"
+                found = _quoted(text) if text else "nothing"
                 expected = self.table.expected(name)
                 return TableError(self.name, found, expected, column=name, **place)
         return None

@@ -66,3 +66,28 @@ class SeenKeys:
         if needed > len(self._bits):
             more = np.zeros(max(needed, 2 * len(self._bits)) - len(self._bits), dtype=np.uint8)
             self._bits = np.concatenate([self._bits, more])
+
+
+class SeenRows:
+    """The same for the keys of small tables, kept as they are."""
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        self._key = key
+        self._rows: set[tuple[object, ...]] = set()
+
+    def mark(self, frame: pl.DataFrame) -> int | None:
+        """Mark all rows; the index of the first that was marked before, or None."""
+        for index, row in enumerate(frame.select(self._key).iter_rows()):
+            if row in self._rows:
+                return index
+            self._rows.add(row)
+        return None
+
+    def repeats(self, frame: pl.DataFrame, first: int) -> pl.Series:
+        """Which rows repeat an earlier one, given that ``mark`` stopped at row ``first``."""
+        found = [False] * frame.height
+        for index, row in enumerate(frame.select(self._key).iter_rows()):
+            if index >= first:
+                found[index] = row in self._rows
+                self._rows.add(row)
+        return pl.Series("repeat", found)

@@ -98,7 +98,7 @@ def _decompressed(raw: io.BufferedReader[Any], name: str) -> io.BufferedReader[A
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
     if head == b"\x28\xb5\x2f\xfd":
         return io.BufferedReader(_ZstdRaw(raw), 1 << 20)
-    if head in (b"PK\x03\x04", b"BZh9", b"\xfd7zX"):
+    if head in (b"PK\x03\x04", b"\xfd7zX") or (head[:3] == b"BZh" and head[3:].isdigit()):
         raise HumobError(
             f"{name}: found a zip, bzip2 or xz archive, expected plain, .gz or .zst data; "
             "unpack it first"
@@ -150,6 +150,7 @@ def open_input(path: str | None) -> Input:
     name = "stdin" if path in (None, STANDARD) else str(path)
     interrupts.claim()
     size: int | None = None
+    place: Path | None = None
     raw: BinaryIO
     if path is None or path == STANDARD:
         if sys.stdin.isatty():
@@ -165,17 +166,27 @@ def open_input(path: str | None) -> Input:
     buffered: io.BufferedReader[Any] = (
         raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
     )
-    if not buffered.peek(1):
+    try:
+        return _recognised(buffered, name, size, place)
+    except BaseException:
+        buffered.close()
+        raise
+
+
+def _recognised(
+    raw: io.BufferedReader[Any], name: str, size: int | None, place: Path | None
+) -> Input:
+    """An opened input of which the first bytes have been looked at."""
+    if not raw.peek(1):
         raise HumobError(f"{name}: found an empty file, expected a table")
-    inflated = _decompressed(buffered, name)
-    stream = inflated or buffered
+    inflated = _decompressed(raw, name)
+    stream = inflated or raw
     with clear_read_errors(name):
         head = stream.peek(_PEEK)
     if not head:
         raise HumobError(f"{name}: found an empty file, expected a table")
-    kind = _kind(head, name)
-    in_place = Path(path) if path and size is not None and inflated is None else None
-    return Input(name, stream, kind, in_place, size, raw)
+    in_place = place if size is not None and inflated is None else None
+    return Input(name, stream, _kind(head, name), in_place, size, raw)
 
 
 @contextmanager
