@@ -21,9 +21,8 @@ def matched_sum(generated: list[Point], reference: list[Point], n: int, beta: fl
     pairs = []
     for i in range(len(generated) - n + 1):
         for j in range(len(reference) - n + 1):
-            proximity = 1.0
-            for a, b in zip(generated[i : i + n], reference[j : j + n], strict=True):
-                proximity = proximity * np.exp(-beta * distance(a, b))
+            grams = zip(generated[i : i + n], reference[j : j + n], strict=True)
+            proximity = np.prod([np.exp(-beta * distance(a, b)) for a, b in grams])
             pairs.append((proximity, i, j))
     pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
     total, count = 0.0, 0

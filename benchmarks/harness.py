@@ -1,0 +1,73 @@
+"""Timing that holds on a noisy machine: interleaved runs, medians, and ratios in one run."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+WORK = ROOT / "bench-data"
+
+
+def interleaved(*works: Callable[[], object], runs: int = 7) -> list[float]:
+    """Median seconds of each work; they take turns, so that a slow spell hits all of them."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(runs):
+        for work, taken in zip(works, times, strict=True):
+            start = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def process(*arguments: str | Path, **environment: str) -> Callable[[], object]:
+    """A whole process, start-up included, as a work."""
+
+    def run() -> None:
+        subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            check=True,
+        )
+
+    return run
+
+
+def peak(*arguments: str | Path) -> tuple[float, float]:
+    """Seconds and peak megabytes of ``humobctl`` with these arguments."""
+    code = (
+        "import resource, subprocess, sys, time;"
+        "a = time.perf_counter();"
+        "subprocess.run([sys.executable, '-m', 'humobctl', *sys.argv[1:]], check=True,"
+        " stdout=subprocess.DEVNULL);"
+        "print(time.perf_counter() - a,"
+        " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, megabytes = done.stdout.split()
+    return float(seconds), float(megabytes)
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    """A table as BENCHMARKS.md holds it."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def own_memory() -> float:
+    """Peak megabytes of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
