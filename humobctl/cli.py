@@ -136,6 +136,10 @@ def main() -> None:
     app = build_app(completion=completion)
     try:
         app(arguments, prog_name="humobctl")
+    except SystemExit as exc:
+        if not isinstance(exc.__context__, BrokenPipeError):
+            raise
+        _reader_gone()  # typer calls it a failure
     except UsageError as exc:
         report.error(str(exc))
         sys.exit(2)
@@ -143,7 +147,11 @@ def main() -> None:
         _explain(exc)
         sys.exit(1)
     except (ReaderGoneError, BrokenPipeError):
-        _leave_quietly()
+        _reader_gone()
+    except OSError as exc:
+        report.error(f"{exc.filename or 'output'}: {exc.strerror or exc}")
+        _drop_output()
+        sys.exit(1)
     except MemoryError:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
@@ -161,12 +169,16 @@ def _explain(exc: HumobError) -> None:
         report.detail(f"cause: {exc.__cause__!r}")
 
 
-def _leave_quietly() -> None:
+def _reader_gone() -> NoReturn:
     """The reader of our output went away (``| head``): not a failure."""
-    # Python flushes stdout at exit and would complain: give it somewhere to flush to.
+    _drop_output()
+    sys.exit(0)
+
+
+def _drop_output() -> None:
+    """Give Python somewhere to flush standard output to when it exits, or it would complain."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    sys.exit(0)
 
 
 if __name__ == "__main__":

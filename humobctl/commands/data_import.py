@@ -29,7 +29,7 @@ def import_(
     input_: Annotated[
         str | None,
         typer.Argument(
-            metavar="[INPUT]",
+            metavar="INPUT",
             help="File or folder to read; - or nothing for standard input.",
         ),
     ] = None,

@@ -64,7 +64,7 @@ def write_table(
         return counter.rows
     with whole_file(path) as place:
         if kind == "parquet" and not is_special(Path(path)):
-            _sink_parquet(counter, place, schema)
+            _sink_parquet(counter, place, schema, path)
         else:
             with compressed(place, path) as sink:
                 _to_stream(counter, kind, schema, sink)
@@ -150,7 +150,7 @@ def _text(write: Callable[..., object], **options: object) -> bytes:
 
 
 def _sink_parquet(
-    batches: Iterable[pl.DataFrame], place: Path, schema: dict[str, pl.DataType]
+    batches: Iterable[pl.DataFrame], place: Path, schema: dict[str, pl.DataType], name: str
 ) -> None:
     """Stream batches into a Parquet file; an error of theirs comes out as itself."""
     raised: list[BaseException] = []
@@ -171,5 +171,7 @@ def _sink_parquet(
         if raised:
             raise raised[0] from None
         if isinstance(exc, pl.exceptions.PolarsError):
-            raise HumobError(f"{place.name}: {str(exc).splitlines()[0]}") from exc
+            # polars wraps what the system said: "...: underlying IO error: ... (os error 28)".
+            reason = str(exc).splitlines()[0].rpartition("IO error: ")[2]
+            raise HumobError(f"{name}: {reason}") from exc
         raise
