@@ -23,7 +23,9 @@ ORIGIN_LAT, ORIGIN_LON = 40.0, -30.0
 KM_PER_DEGREE = 6371.0088 * np.pi / 180
 """Length of a degree of latitude on a sphere of the mean radius of the earth (IUGG 1980)."""
 PLACE_COUNT = 6000
-_SATELLITES = 7
+_SATELLITES, _VILLAGES, _EXITS = 7, 24, 6
+_ROAD_REACH = 8.0
+"""Who travels within so many cells of a road travels on it."""
 
 # Category -> (intent it serves, share of all places, how strongly it gathers in the centres).
 CATEGORIES: dict[str, tuple[str, float, float]] = {
@@ -78,8 +80,8 @@ class City:
         homes: cumulative share of the people who live in the cells up to each one.
         jobs: how strongly each cell draws workers; its mean is 1 over the land.
         venues: how strongly each cell draws visitors; its mean is 1 over the land.
-        venues_total: cumulative share of ``venues``.
         density: share of the people who live in each cell.
+        route: (40000, 2) where somebody is seen who passes a cell: on the next road.
     """
 
     seed: int
@@ -87,23 +89,27 @@ class City:
     homes: Floats
     jobs: Floats
     venues: Floats
-    venues_total: Floats
+    route: NDArray[np.float32]
 
 
 def make_city(seed: int) -> City:
-    """Build the city of ``seed``: one main centre, smaller ones around it, sea and hills."""
+    """Build the city of ``seed``: a main centre, smaller ones, roads between them, sea, hills."""
     rng = city_rng(seed, 0)
-    density = _density(rng)
+    towns = _towns(rng)
+    away, nearest = _nearest(_roads(rng, towns[:, :2]))
+    density = _density(rng, towns, away)
     # Work gathers more tightly than homes do; visits lie between the two.
     jobs = _relative(density**1.35 * np.exp(rng.normal(0, 0.8, density.size)))
     venues = _relative(density**1.1 * np.exp(rng.normal(0, 0.7, density.size)))
+    cells = np.indices((GRID_SIDE, GRID_SIDE)).reshape(2, -1)
+    route = np.where(away.ravel() <= _ROAD_REACH, nearest.reshape(2, -1), cells) + 0.5
     return City(
         seed=seed,
         density=density,
         homes=np.cumsum(density),
         jobs=jobs,
         venues=venues,
-        venues_total=np.cumsum(venues / venues.sum()),
+        route=np.ascontiguousarray(route.T, dtype=np.float32),
     )
 
 
@@ -112,17 +118,92 @@ def city_rng(seed: int, part: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, 0, part])))
 
 
-def _density(rng: np.random.Generator) -> Floats:
-    """Share of the people in each cell: exponential decay around centres (Clark, 1951)."""
-    x, y = np.meshgrid(np.arange(GRID_SIDE) + 0.5, np.arange(GRID_SIDE) + 0.5, indexing="ij")
+def _towns(rng: np.random.Generator) -> Floats:
+    """(1 + satellites, 4): position, weight and reach in cells; the main centre first."""
     centre = rng.uniform(80, 120, 2)
-    people = np.exp(-np.hypot(x - centre[0], y - centre[1]) / 16.0)
+    towns = [(*centre, 1.0, 14.0)]
     for share in 0.55 * 0.8 ** np.arange(_SATELLITES):
         angle, away = rng.uniform(0, 2 * np.pi), rng.uniform(22, 75)
-        cx, cy = centre[0] + away * np.cos(angle), centre[1] + away * np.sin(angle)
-        people += share * np.exp(-np.hypot(x - cx, y - cy) / rng.uniform(5, 9))
-    people += 0.012  # villages
-    people *= np.exp(0.9 * _smooth_noise(rng, 6) + 0.7 * rng.normal(0, 1, people.shape))
+        x, y = centre[0] + away * np.cos(angle), centre[1] + away * np.sin(angle)
+        towns.append((x, y, share, rng.uniform(4.5, 8)))
+    return np.array(towns)
+
+
+def _roads(rng: np.random.Generator, towns: Floats) -> NDArray[np.bool_]:
+    """(200, 200): cells with a main road or a railway line.
+
+    Each town, village and way out of the city is joined to the nearest point that is joined
+    already, and each town to its nearest fellow.
+    """
+    villages = rng.uniform(5, GRID_SIDE - 5, (_VILLAGES, 2))
+    exits = rng.uniform(20, GRID_SIDE - 20, (_EXITS, 2))
+    exits[np.arange(_EXITS), np.arange(_EXITS) % 2] = np.where(
+        np.arange(_EXITS) % 4 < 2, 0.5, GRID_SIDE - 0.5
+    )
+    rest = np.concatenate([villages, exits])
+    by_distance = np.argsort(np.hypot(*(rest - towns[0]).T))
+    joints = np.concatenate([towns, rest[by_distance]])
+    roads = np.zeros((GRID_SIDE, GRID_SIDE), dtype=bool)
+    for index in range(1, len(joints)):
+        before = joints[:index]
+        _draw_road(rng, roads, joints[index], before[_closest(before, joints[index])])
+    for index, town in enumerate(towns):
+        others = np.delete(towns, index, axis=0)
+        _draw_road(rng, roads, town, others[_closest(others, town)])
+    return roads
+
+
+def _closest(points: Floats, point: Floats) -> int:
+    return int(np.argmin(np.hypot(*(points - point).T)))
+
+
+def _draw_road(
+    rng: np.random.Generator, roads: NDArray[np.bool_], start: Floats, end: Floats
+) -> None:
+    """Mark the cells of a winding line."""
+    step = end - start
+    length = float(np.hypot(*step))
+    along = np.linspace(0, 1, int(3 * length) + 2)
+    waves = np.array([1, 2, 3, 5])
+    wind = np.sin(np.pi * along[:, None] * waves) @ rng.normal(0, 0.08 / waves)
+    line = start + along[:, None] * step + wind[:, None] * np.array([-step[1], step[0]])
+    cells = np.floor(line).astype(int)
+    cells = cells[((cells >= 0) & (cells < GRID_SIDE)).all(axis=1)]
+    roads[cells[:, 0], cells[:, 1]] = True
+
+
+def _nearest(marked: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int_]]:
+    """Distance in cells from each cell to the nearest marked one, and which that is (2, 200, 200).
+
+    Jump flooding (Rong and Tan, I3D 2006), which is all but exact.
+    """
+    here = np.indices(marked.shape)
+    nearest = np.where(marked, here, 10 * GRID_SIDE)
+    best = ((nearest - here) ** 2).sum(axis=0)
+    for jump in (64, 32, 16, 8, 4, 2, 1):
+        for across in (-jump, 0, jump):
+            for along in (-jump, 0, jump):
+                # Wrapping round the edge only offers a candidate that is far away.
+                other = np.roll(nearest, (across, along), axis=(1, 2))
+                distance = ((other - here) ** 2).sum(axis=0)
+                closer = distance < best
+                best = np.where(closer, distance, best)
+                nearest = np.where(closer, other, nearest)
+    return np.sqrt(best), nearest
+
+
+def _density(rng: np.random.Generator, towns: Floats, away: Floats) -> Floats:
+    """Share of the people in each cell: exponential decay around centres (Clark, 1951).
+
+    Most live near a road, and all the more so out of town.
+    """
+    x, y = np.indices((GRID_SIDE, GRID_SIDE)) + 0.5
+    people = np.zeros((GRID_SIDE, GRID_SIDE))
+    for town_x, town_y, weight, reach in towns:
+        people += weight * np.exp(-np.hypot(x - town_x, y - town_y) / reach)
+    near = np.exp(-away / 1.6)
+    people = people * (0.12 + near) + 0.035 * near**2 + 0.0004
+    people *= np.exp(0.9 * _smooth_noise(rng, 6) + 0.8 * rng.normal(0, 1, people.shape))
     people[_sea(rng, x, y)] = 0
     flat = people.ravel()
     shares: Floats = flat / flat.sum()

@@ -25,8 +25,8 @@ from humobctl.data.synth_people import Draws, People, Positions, choose
 OUTINGS = 6
 PAST = 30
 """Outings that everybody has behind them on day 0, so that they know places already."""
-RHO, GAMMA = 0.60, 0.21
-"""As in Song et al. 2010 (0.6 and 0.21, from data)."""
+RHO, GAMMA = 0.40, 0.21
+"""Song et al. 2010 have 0.6 and 0.21; fewer new places here, as errors and travel add cells."""
 
 _SPOTS = 3
 VISIT_DRAWS = 4 + 2 * _SPOTS
@@ -42,8 +42,8 @@ _HOME, _WORK, _FIRST = 0, 1, 2
 """What a slot's code says: at home, at work, at outing ``code - 2``."""
 
 # How likely an outing is on a working day and on a free day, and when it begins.
-_OUTING_WORKING = np.array([0.45, 0.20, 0.35, 0.50, 0.22, 0.40], dtype=np.float32)
-_OUTING_FREE = np.array([0.75, 0.55, 0.80, 0.60, 0.30, 0.70], dtype=np.float32)
+_OUTING_WORKING = np.array([0.62, 0.34, 0.55, 0.60, 0.28, 0.60], dtype=np.float32)
+_OUTING_FREE = np.array([0.80, 0.62, 0.85, 0.68, 0.36, 0.80], dtype=np.float32)
 _BEGINS = np.array([22, 15, 27, 33, 38, 12], dtype=np.float32)
 _SPREAD = np.array([5, 7, 6, 5, 5, 33], dtype=np.float32)
 _AFTER_WORK = 3
@@ -100,7 +100,7 @@ def rows(city: City, calendar: Calendar, people: People, past: Draws, draws: Dra
     code = _codes(people, working, day, begin, end, active)
     where = _positions(city, people, active, past, visits, day)
     seen, again = _seen(people, calendar, code, see, day)
-    return _report(people, code, where, seen, again, error)
+    return _report(city, people, code, where, seen, again, error)
 
 
 def _working(calendar: Calendar, people: People, day: Draws) -> NDArray[np.bool_]:
@@ -122,7 +122,7 @@ def _outings(
     begin = np.floor(_BEGINS + _SPREAD * when)
     leave = np.floor(people.work_start + people.work_slots)[:, None]
     begin[..., _AFTER_WORK] = np.where(working, leave, begin[..., _AFTER_WORK])
-    longest = np.where(working[..., None], np.float32(3.0), np.float32(11.0))
+    longest = np.where(working[..., None], np.float32(4.0), np.float32(11.0))
     slots = 1 + np.floor(longest * how_long**1.8)
     return begin, np.minimum(begin + slots, SLOTS_PER_DAY), active
 
@@ -224,11 +224,11 @@ def _life(city: City, people: People, happens: NDArray[np.bool_], draws: Draws) 
 def _new_places(city: City, people: People, person: NDArray[np.intp], u: Draws) -> Positions:
     """(N, 2) places not known before: a truncated power law around home or work, then venues.
 
-    Jump lengths follow ``(r + r0)**-1.75`` with r0 = 3 km, cut at 60 km (Gonzalez, Hidalgo,
+    Jump lengths follow ``(r + r0)**-1.75`` with r0 = 5 km, cut at 60 km (Gonzalez, Hidalgo,
     Barabasi, "Understanding individual human mobility patterns", Nature 2008).
     """
     spots = np.empty((person.size, _SPOTS, 2), dtype=np.float32)
-    far, r0, beta = 120.0, 6.0, 1.75  # in cells
+    far, r0, beta = 120.0, 10.0, 1.75  # in cells
     low, high = r0 ** (1 - beta), (far + r0) ** (1 - beta)
     near_work = u[:, 3] < 0.35
     anchor = np.where(near_work[:, None], people.work[person], people.home[person])
@@ -249,10 +249,11 @@ def _seen(
     """
     moving = np.zeros(code.shape, dtype=bool)
     moving[..., 1:] = code[..., 1:] != code[..., :-1]
-    weekend = np.where((calendar.weekday == 0) | calendar.holiday, 0.86, 1.0).astype(np.float32)
+    free = (calendar.weekday == 0) | calendar.holiday
+    weekend = np.where(free, 0.88, 1.0).astype(np.float32)
     level = _SEEN * people.seen[:, None] * np.exp(0.75 * (day[..., 6] + day[..., 7] - 1.0))
     level = level * weekend
-    absent = day[..., 8] < people.missing[:, None]
+    absent = day[..., 8] < people.missing[:, None] * np.where(free, 1.6, 0.9)
     absent |= np.arange(code.shape[1])[None, :] < people.first_day[:, None]
     level[absent] = 0.0
     bursts = np.where(
@@ -267,6 +268,7 @@ def _seen(
 
 
 def _report(
+    city: City,
     people: People,
     code: NDArray[np.int8],
     where: Positions,
@@ -285,16 +287,21 @@ def _report(
     table = where.reshape(-1, 2)
     base = user_day * (_FIRST + OUTINGS)
     spot, origin = table[base + here], table[base + before]
-    on_the_way = (here != before) & (again < 0.5)
-    share = (again / 0.5)[:, None]
-    spot = np.where(on_the_way[:, None], origin + share * (spot - origin), spot)
+    on_the_way = (here != before) & (again < 0.6)
+    share = (again / 0.6)[:, None]
+    passing = (origin + share * (spot - origin)).astype(np.int32)
+    np.clip(passing, 0, GRID_SIDE - 1, out=passing)
+    on_road = city.route[passing[:, 0] * GRID_SIDE + passing[:, 1]]
+    spot = np.where(on_the_way[:, None], on_road, spot)
     blur = people.blur[user] * np.where(here == _HOME, np.float32(1.0), np.float32(1.5))
-    blur = np.where(on_the_way, blur + 0.5, blur)
+    blur = np.where(on_the_way, blur + 0.2, blur)
     u, v = np.split(error.reshape(-1, 2 * SLOTS_PER_DAY), 2, axis=1)
     length = blur * np.sqrt(-2 * np.log1p(-u.ravel()[flat]))
     turn = v.ravel()[flat]
-    # One fix in fifty is far off (an antenna further away): two of the hundred turns below.
-    length = np.where(turn < 0.02, length * 7, length)
+    # Some fixes are far off (a stroll by day, an antenna further away at night): the first of the
+    # hundred turns below.
+    by_day = (slot > 13) & (slot < 44)
+    length = np.where(turn < np.where(by_day, 0.07, 0.02), length * 8, length)
     angle = np.float32(2 * np.pi * 100) * turn
     cell_x = np.floor(spot[:, 0] + length * np.cos(angle)) + 1
     cell_y = np.floor(spot[:, 1] + length * np.sin(angle)) + 1

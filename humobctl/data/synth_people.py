@@ -21,7 +21,7 @@ Positions = NDArray[np.float32]
 TRAITS = 64
 """Draws that describe a person, before those of their days."""
 _CANDIDATES = 6
-_COMMUTE_KM = 8.5
+_COMMUTE_KM = 12.0
 _WEEKEND_TRADES = (
     "Front Desk Reception",
     "Customer Service Representative",
@@ -138,7 +138,7 @@ def make_people(city: City, uid: NDArray[np.uint32], traits: Draws) -> People:
         missing=(0.015 + 0.26 * u[:, 38] ** 4).astype(np.float32),
         first_day=np.where(u[:, 39] < 0.10, 1 + 24 * u[:, 40] ** 2, 0).astype(np.int16),
         outgoing=np.clip(np.exp(0.45 * _normal(u[:, 41], u[:, 42])), 0.2, 2.4).astype(np.float32),
-        blur=np.clip(0.32 * np.exp(0.6 * _normal(u[:, 43], u[:, 44])), 0.06, 1.2).astype(
+        blur=np.clip(0.24 * np.exp(0.6 * _normal(u[:, 43], u[:, 44])), 0.06, 1.2).astype(
             np.float32
         ),
         traits=traits,
