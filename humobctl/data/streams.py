@@ -291,7 +291,8 @@ def compressed(path: Path, name: str) -> Iterator[BinaryIO]:
     """Open ``path`` for writing bytes, compressed as the ending of ``name`` says."""
     with path.open("wb") as plain:
         if name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=6, mtime=0) as packed:
+            # No name and no time in the header: the same table gives the same bytes.
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=plain, mtime=0) as packed:
                 yield packed  # type: ignore[misc]
         elif name.endswith(".zst"):
             import zstandard  # noqa: PLC0415 - only for .zst files
