@@ -1,0 +1,95 @@
+"""``humobctl data describe`` as a user runs it."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+ROWS = "uid,d,t,x,y\n1,0,0,10,10\n1,0,1,16,10\n2,1,0,999,999\n"
+
+
+def test_json_in_a_pipe(cli) -> None:
+    done = cli("data", "describe", input=ROWS)
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert found["source"] == "stdin"
+    assert (found["users"], found["rows"], found["masked_rows"], found["days"]) == (2, 3, 1, 2)
+    assert found["radius_of_gyration_km"]["mean"] == 1.5  # 6 cells are 3 km, half of it each
+    assert found["by_day"][1] == {"d": 1, "rows": 1, "masked": 1, "users": 1}
+    assert "heat" not in found
+
+
+def test_cell_size_scales_lengths(cli) -> None:
+    found = json.loads(cli("data", "describe", "--cell-km", "1", input=ROWS).out)
+    assert found["radius_of_gyration_km"]["mean"] == 3.0
+
+
+def test_table_when_asked_for(cli, example_files) -> None:
+    done = cli("data", "describe", "challenge.csv", "--format", "table", cwd=example_files)
+    assert done.code == 0
+    for text in ("radius of gyration, km", "uncorrelated entropy, bits", "longest gap", "70-74"):
+        assert text in done.out
+    with pytest.raises(ValueError, match="Expecting"):
+        json.loads(done.out)
+
+
+def test_table_on_a_terminal(example_files) -> None:
+    main, side = pty.openpty()
+    command = [sys.executable, "-m", "humobctl", "data", "describe", "city.csv"]
+    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
+    with subprocess.Popen(
+        command, stdout=side, stderr=subprocess.DEVNULL, cwd=example_files, env=environment
+    ) as process:
+        os.close(side)
+        shown = b""
+        try:
+            while block := os.read(main, 1 << 16):
+                shown += block
+        except OSError:  # Linux: the other side was closed
+            pass
+        os.close(main)
+    assert process.returncode == 0
+    assert "share of the top cell" in shown.decode()
+
+
+def test_plots(cli, workdir) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("plotly")
+    for file, magic in (("a.png", b"\x89PNG"), ("a.html", b"<html")):
+        done = cli("data", "describe", "challenge.csv", "--plot", file, cwd=workdir)
+        assert (done.code, done.err) == (0, "")
+        assert magic in (workdir / file).read_bytes()[:100]
+        json.loads(done.out)
+
+
+def test_plot_of_another_kind_is_wrong_usage(cli) -> None:
+    done = cli("data", "describe", "--plot", "a.bmp", input=ROWS)
+    assert done.code == 2
+    assert done.err == "error: --plot: found a.bmp, expected a file that ends in .png or .html\n"
+
+
+def test_points_are_refused_with_a_hint(cli, example_files) -> None:
+    done = cli("data", "describe", "gps.csv", cwd=example_files)
+    assert done.code == 1
+    assert done.err.startswith("error: gps.csv: found columns uid, datetime, lat, lon, expected ")
+    assert done.err.count("\n") == 1
+
+
+def test_bad_row_is_one_line_or_dropped(cli) -> None:
+    bad = ROWS + "3,1,0,201,5\n"
+    done = cli("data", "describe", input=bad)
+    assert done.code == 1
+    assert done.err.startswith("error: stdin: row 4 (line 5), column x: found 201, expected ")
+    done = cli("data", "describe", "--on-error", "drop", input=bad)
+    assert done.code == 0
+    assert json.loads(done.out)["rows"] == 3
+    assert "dropped 1 rows" in done.err
+
+
+def test_only_bad_rows_are_an_error(cli) -> None:
+    done = cli("data", "describe", "--on-error", "drop", input="uid,d,t,x,y\n3,1,0,201,5\n")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "error: stdin: found no good row, expected a table"

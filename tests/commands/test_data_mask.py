@@ -1,0 +1,48 @@
+"""``humobctl data mask`` as a user runs it."""
+
+ROWS = "uid,d,t,x,y\n5,0,0,1,2\n5,1,0,1,2\n2,1,3,7,8\n"
+
+
+def test_writes_all_rows_in_their_order(cli) -> None:
+    done = cli("data", "mask", "--from-day", "1", input=ROWS)
+    assert done.code == 0
+    assert done.out == "uid,d,t,x,y\n5,0,0,1,2\n5,1,0,999,999\n2,1,3,999,999\n"
+    assert done.err == "masked 2 of 3 rows, of 2 users\n"
+
+
+def test_quiet(cli) -> None:
+    done = cli("data", "mask", "--last", "1", "--quiet", input=ROWS)
+    assert done.out == "uid,d,t,x,y\n5,0,0,999,999\n5,1,0,999,999\n2,1,3,7,8\n"
+    assert done.err == ""
+
+
+def test_nothing_to_mask_is_one_line(cli, tmp_path) -> None:
+    done = cli("data", "mask", "--from-day", "2", "-o", "a.csv", input=ROWS, cwd=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "error: stdin: found no cell to mask in days 0-1 of 2 users, "
+        "expected some from day 2 of all users\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_choice_is_wrong_usage(cli) -> None:
+    done = cli("data", "mask", input=ROWS)
+    assert done.code == 2
+    assert done.err.startswith("error: found nothing to mask, expected --from-day")
+
+
+def test_users_file(cli, tmp_path) -> None:
+    (tmp_path / "u.txt").write_text("2\n")
+    done = cli("data", "mask", "--users-file", "u.txt", input=ROWS, cwd=tmp_path)
+    assert done.out == "uid,d,t,x,y\n5,0,0,1,2\n5,1,0,1,2\n2,1,3,999,999\n"
+    (tmp_path / "u.txt").write_text("2\n3\n")
+    done = cli("data", "mask", "--users-file", "u.txt", input=ROWS, cwd=tmp_path)
+    assert done.code == 1
+    assert "u.txt: found 1 users that are not in stdin (such as 3)" in done.err
+
+
+def test_missing_users_file_is_one_line(cli, tmp_path) -> None:
+    done = cli("data", "mask", "--users-file", "none.txt", input=ROWS, cwd=tmp_path)
+    assert done.code == 1
+    assert done.err == "error: none.txt: No such file or directory\n"
