@@ -12,13 +12,15 @@ from humobctl.data.calendar import EPOCH, day_and_slot, slot_start
 from humobctl.data.grid import Grid
 from humobctl.data.importers.numbers import UserNumbers
 from humobctl.data.importers.options import Options
-from humobctl.data.reading import BATCH_ROWS, Dropped
+from humobctl.data.reading import Dropped
 from humobctl.data.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
+from humobctl.data.users import UserStore, keys, paired_groups, sorted_by_key
 from humobctl.errors import HumobError, TableError
 
-_HOLD_ROWS = 4 << 20
-_SLOT = ["code", "day", "t"]
+_DAYS = 1 << 16
+_SLOT = ["uid", "d", "t"]
 _CELL = [*_SLOT, "x", "y"]
+_ORDER = [*_SLOT, "n", "first", "x", "y"]
 
 
 @dataclass
@@ -26,8 +28,8 @@ class ToGrid:
     """Turns points into a grid trajectory.
 
     A half hour that holds points of several cells gets the most frequent one (ties: the one that
-    was there first). What is held in memory grows with the cells that users were in, half hour by
-    half hour, not with the points.
+    was there first). Users come in the order of their first appearance. Large inputs are sorted
+    on disk, so that memory does not grow with them.
 
     Attributes:
         source: the file's name.
@@ -35,6 +37,10 @@ class ToGrid:
         options: the date of day 0 and what to do with points outside the grid.
         notes: filled when all is read.
         dropped: counts of points outside the grid.
+        numbers: the numbers of users.
+        seen: points within the grid so far.
+        slots: half hours with a cell so far.
+        mixed: those of them with several.
     """
 
     source: str
@@ -43,9 +49,12 @@ class ToGrid:
     notes: list[str] = field(default_factory=list)
     dropped: Dropped = field(default_factory=Dropped)
     numbers: UserNumbers = field(default_factory=UserNumbers)
+    seen: int = 0
+    slots: int = 0
+    mixed: int = 0
 
     def batches(self, points: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Grid trajectory by user, day and slot.
+        """Grid trajectory, each user by day and slot.
 
         Raises:
             HumobError: a grid larger than a table can hold, a point outside (outside="fail"), or
@@ -56,34 +65,38 @@ class ToGrid:
                 f"--grid: found {self.grid.nx} x {self.grid.ny} cells, expected at most "
                 f"{GRID_SIDE} x {GRID_SIDE}: a grid trajectory has no more"
             )
-        held: list[pl.DataFrame] = []
-        for batch in points:
-            held.append(self._counts(batch))
-            if sum(part.height for part in held) > _HOLD_ROWS and len(held) > 1:
-                held = [_merged(held)]
-        if not held:
-            return
-        table = self._table(_merged(held))
-        self.dropped.tell()
-        yield from table.iter_slices(BATCH_ROWS)
+        with UserStore() as store:
+            store.collect(self._counts(batch) for batch in points)
+            self.dropped.tell()
+            if not store.rows:
+                raise HumobError(f"{self.source}: found no point within the grid ({self.grid})")
+            base = self._day_zero(store)
+            numbers = pl.Series([number for number, _ in self.numbers.users()], dtype=pl.UInt32)
+            for (counts,) in paired_groups([store]):
+                best = self._best(counts)
+                yield best.select(
+                    numbers.gather(best["uid"]).alias("uid"),
+                    (pl.col("d") - base).cast(GRID.dtypes["d"]),
+                    "t",
+                    "x",
+                    "y",
+                )
+        self._tell()
 
     def _counts(self, points: pl.DataFrame) -> pl.DataFrame:
         """How many points each user has in each day, slot and cell, and when the first was."""
         x, y = self.grid.cell(pl.col("lat"), pl.col("lon"))
         day, slot = day_and_slot(pl.col("datetime"))
-        placed = points.select("uid", "datetime", "lat", "lon", day=day, t=slot, x=x, y=y)
+        placed = points.select("uid", "datetime", "lat", "lon", d=day, t=slot, x=x, y=y)
         outside = placed.select(~self.grid.inside(pl.col("x"), pl.col("y"))).to_series()
         if outside.any():
             self._refuse(placed.filter(outside))
             placed = placed.filter(~outside)
-        codes = (
-            self.numbers.codes(placed["uid"]) if placed.height else placed["uid"].cast(pl.UInt32)
-        )
+        self.seen += placed.height
+        codes = self.numbers.codes(placed["uid"])
         return (
-            placed.with_columns(
-                codes.alias("code"), pl.col("x").cast(pl.Int16), pl.col("y").cast(pl.Int16)
-            )
-            .group_by(_CELL)
+            placed.with_columns(codes.alias("uid"), pl.col("x", "y").cast(pl.Int16))
+            .group_by(_CELL, maintain_order=True)  # sorted data stay sorted
             .agg(n=pl.len().cast(pl.UInt32), first=pl.col("datetime").min())
         )
 
@@ -99,19 +112,16 @@ class ToGrid:
             raise error
         self.dropped.add("outside the grid", error, outside.height)
 
-    def _table(self, counts: pl.DataFrame) -> pl.DataFrame:
-        if counts.is_empty():
-            raise HumobError(f"{self.source}: found no point within the grid ({self.grid})")
-        # The most frequent cell first; among equals the earliest, then the lowest.
-        order = counts.sort(
-            [*_SLOT, "n", "first", "x", "y"], descending=[False] * 3 + [True] + [False] * 3
-        )
-        best = order.unique(_SLOT, keep="first", maintain_order=True)
-        self._tell(counts, best)
-        earliest = int(counts["day"].min())  # type: ignore[arg-type]
+    def _day_zero(self, store: UserStore) -> int:
+        """Day 0, in days since 1970."""
+        earliest, latest = store.first_day or 0, store.last_day or 0
+        if not 0 <= earliest <= latest < _DAYS:  # else rows could not be ordered by one integer
+            raise HumobError(
+                f"{self.source}: found points from {EPOCH + dt.timedelta(days=earliest)} to "
+                f"{EPOCH + dt.timedelta(days=latest)}, expected dates from 1970 to 2149"
+            )
         start = self.options.start_date or EPOCH + dt.timedelta(days=earliest)
         base = (start - EPOCH).days
-        latest = int(counts["day"].max())  # type: ignore[arg-type]
         if earliest < base or latest - base > MAX_DAY:
             odd = EPOCH + dt.timedelta(days=earliest if earliest < base else latest)
             raise HumobError(
@@ -119,39 +129,40 @@ class ToGrid:
                 f"{start + dt.timedelta(days=MAX_DAY)} (day {MAX_DAY})"
             )
         self.notes.append(f"day 0 is {start} ({start:%A})")
-        numbers = pl.Series([number for number, _ in self.numbers.users()], dtype=pl.UInt32)
-        return best.select(
-            numbers.gather(best["code"]).alias("uid"),
-            d=(pl.col("day") - base).cast(GRID.dtypes["d"]),
-            t="t",
-            x="x",
-            y="y",
-        ).sort("uid", "d", "t")
+        return base
 
-    def _tell(self, counts: pl.DataFrame, best: pl.DataFrame) -> None:
+    def _best(self, counts: pl.DataFrame) -> pl.DataFrame:
+        """One cell for each half hour: the most frequent, then the earliest, then the lowest.
+
+        Args:
+            counts: rows of ``_counts``, sorted by user, day and slot.
+        """
+        key = keys(counts)
+        shared = ((key == key.shift(1)) | (key == key.shift(-1))).fill_null(value=False)
+        if not shared.any():
+            self.slots += counts.height
+            return counts
+        # Few half hours hold two rows: only those are worth counting and sorting.
+        whole = counts.filter(shared).group_by(_CELL).agg(pl.col("n").sum(), pl.col("first").min())
+        down = [name == "n" for name in _ORDER]
+        first = whole.sort(_ORDER, descending=down).unique(_SLOT, keep="first", maintain_order=True)
+        self.mixed += whole.group_by(_SLOT).len().filter(pl.col("len") > 1).height
+        best = sorted_by_key(pl.concat([counts.filter(~shared), first]))
+        self.slots += best.height
+        return best
+
+    def _tell(self) -> None:
         self.notes.append(f"grid of {self.grid}")
-        merged = int(counts["n"].sum()) - best.height
-        mixed = counts.height - best.height
+        merged = self.seen - self.slots
         if merged:
-            split = counts.group_by(_SLOT).len().filter(pl.col("len") > 1).height if mixed else 0
             self.notes.append(
-                f"merged {merged:,} points into half hours that had one already; {split:,} half "
-                "hours held several cells and got the most frequent (ties: the earliest)"
+                f"merged {merged:,} points into half hours that had one already; {self.mixed:,} "
+                "half hours held several cells and got the most frequent (ties: the earliest)"
             )
         names = self.numbers.users()
         if any(not name.isdigit() or int(name) != number for number, name in names):
             how = "" if self.options.uid_map else " (--uid-map FILE writes which is which)"
             self.notes.append(f"numbered {len(names):,} users by their first appearance{how}")
-
-
-def _merged(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    if len(parts) == 1:
-        return parts[0]
-    return (
-        pl.concat(parts)
-        .group_by(_CELL)
-        .agg(n=pl.col("n").sum().cast(pl.UInt32), first=pl.col("first").min())
-    )
 
 
 def to_points(
