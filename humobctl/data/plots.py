@@ -162,7 +162,8 @@ def _html(found: Description, place: Path) -> None:
     figure.add_trace(bar, row=2, col=2)
     figure.update_xaxes(title_text="x", range=[0.5, 200.5], row=1, col=1)
     figure.update_yaxes(title_text="y", scaleanchor="x", range=[0.5, 200.5], row=1, col=1)
-    figure.update_yaxes(title_text="users", rangemode="tozero", row=1, col=2, secondary_y=True)
+    users = {"title_text": "users", "rangemode": "tozero", "tickmode": "auto", "showgrid": False}
+    figure.update_yaxes(**users, row=1, col=2, secondary_y=True)
     figure.update_layout(
         title=_title(found),
         barmode="overlay",

@@ -180,10 +180,9 @@ def _user_counts(spool: Spool, split: Split, validation_share: float | None) -> 
     validation = 0 if validation_share is None else max(1, round(validation_share * users))
     left = split.by != "both"  # with "both", the train part has the users' earlier days
     if test + validation + left > users:
-        raise HumobError(
-            f"{spool.source}: found {users} users, expected at least {test + validation + left} "
-            f"for {test} test and {validation} validation users"
-        )
+        parts = f"{test} to test" + (f", {validation} to validate" if validation else "")
+        parts += " and at least one to train" if left else ""
+        raise HumobError(f"{spool.source}: found {users} users, expected enough for {parts} on")
     return test, validation
 
 

@@ -115,8 +115,14 @@ def test_options_that_do_not_go_together(options: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("split", "message"),
     [
-        (Split("user", test_users=20), "found 20 users, expected at least 21"),
-        (Split("user", test_share=1.0), "found 20 users, expected at least 21"),
+        (
+            Split("user", test_users=20),
+            "found 20 users, expected enough for 20 to test and at least one to train on",
+        ),
+        (
+            Split("user", test_share=1.0),
+            "found 20 users, expected enough for 20 to test and at least one to train on",
+        ),
         (Split("day", from_day=30), "no rows for the test part"),
         (Split("day", from_day=0), "no rows for the train part"),
         (Split("both", from_day=99), "no rows for the test part"),
