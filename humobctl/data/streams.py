@@ -280,6 +280,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     interrupts.claim()
     with interrupts.unfinished(partial), clear_os_errors(str(path)):
+        partial.touch()  # a folder that cannot be written is found out before the work is done
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())

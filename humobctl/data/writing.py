@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -171,7 +172,9 @@ def _sink_parquet(
         if raised:
             raise raised[0] from None
         if isinstance(exc, pl.exceptions.PolarsError):
-            # polars wraps what the system said: "...: underlying IO error: ... (os error 28)".
-            reason = str(exc).splitlines()[0].rpartition("IO error: ")[2]
+            text = str(exc).splitlines()[0]
+            # polars wraps what the system said: "parquet: ...: File too large (os error 27)".
+            system = re.search(r"([^:]+) \(os error \d+\)", text)
+            reason = system[1].strip() if system else text
             raise HumobError(f"{name}: {reason}") from exc
         raise
