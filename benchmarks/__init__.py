@@ -1,1 +1,6 @@
-"""Benchmarks: `python -m benchmarks` prints the tables of BENCHMARKS.md."""
+"""Benchmarks: ``python -m benchmarks`` prints the tables of BENCHMARKS.md."""
+
+import os
+
+# As the command line does, before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

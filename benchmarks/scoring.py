@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +46,7 @@ def _columns(frame: pl.DataFrame):
 def _days(side):
     x, y, starts = side
     points = list(zip(x.tolist(), y.tolist(), strict=True))
-    return [points[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [points[a:b] for a, b in pairwise(starts)]
 
 
 def _plain(predicted, truth, dialect: str) -> tuple[float, float]:
@@ -155,9 +158,6 @@ def recorded() -> str:
 
 def machine() -> str:
     """What the figures were taken on."""
-    import os
-    import platform
-
     model = "unknown processor"
     info = Path("/proc/cpuinfo")
     if info.exists():

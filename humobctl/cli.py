@@ -129,6 +129,8 @@ def main() -> None:
     # Importing polars and numpy makes hundreds of thousands of objects that all stay: collecting
     # them again and again would take a tenth of the start.
     gc.set_threshold(100_000)
+    # Our matrix products are small: a second BLAS thread would only spin beside the first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = _flags_first(sys.argv[1:])
     completion = COMPLETION_VARIABLE in os.environ or any(
         a in ("--install-completion", "--show-completion") for a in arguments

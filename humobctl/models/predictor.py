@@ -90,11 +90,11 @@ def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
     check_name(job.model)
     with UserStore() as store:
         store.collect(iter_table(path, on_error=job.on_error))
-        city, rows = _survey(store, job, "stdin" if path in (None, "-") else str(path))
+        city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
         model = build(job.model, city, job.options)
         with report.progress("predicting", rows, "rows") as ticker:
             for (group,) in paired_groups([store]):
-                for done in _predict_group(group, model, job, tally):
+                for done in predict_group(group, model, job, tally):
                     ticker.move_to(tally.rows)
                     yield done
     if tally.without_history:
@@ -104,7 +104,7 @@ def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
         )
 
 
-def _survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
+def survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
     """The city that the known rows show, and the number of rows to predict."""
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)
@@ -129,7 +129,7 @@ def _survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
 _OUTPUT_ROWS = 50_000
 
 
-def _predict_group(
+def predict_group(
     group: pl.DataFrame, model: Model, job: Job, tally: Tally
 ) -> Iterator[pl.DataFrame]:
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""

@@ -17,7 +17,6 @@ class HistoryConfig:
         other_weekday: factor for a record of another day of the week.
         other_type: factor for a record of a working day on a day off, and the reverse.
         gap: strength of the match of the gaps to the rows before and after (0: none).
-        shape: strength of the match of the days' observed slots (0: none).
     """
 
     slot_width: float = 0.7
@@ -25,6 +24,5 @@ class HistoryConfig:
     wide_share: float = 0.1
     recency: float = 60.0
     other_weekday: float = 0.7
-    other_type: float = 0.3
+    other_type: float = 0.5
     gap: float = 0.9
-    shape: float = 1.0

@@ -2,12 +2,11 @@
 
     p(cell | day, slot) ~ sum over the user's records in that cell of
         slot kernel(slots apart) * exp(-age / recency) * weekday factor * day type factor
-        * gap kernel * exp(shape * overlap of the two days' observed slots)
+        * gap kernel
 
 The slots in which a person was seen are known for the days to predict too, and say much: a record
 is written when a phone moves or is used, so a long gap before a row means a stay. Hence the last
-two factors: a past row counts more when the gaps around it, and the observed slots of its whole
-day, are like those of the row to predict.
+factor: a past row counts more when the gaps around it are like those of the row to predict.
 
 Arrays: n known rows, r target rows, k cells, D target days, J known days.
 """
@@ -18,7 +17,6 @@ import functools
 
 import numpy as np
 
-from humobctl.data.schemas import SLOTS_PER_DAY
 from humobctl.models.city import City
 from humobctl.models.distribution import (
     SlotDistributions,
@@ -32,7 +30,6 @@ from humobctl.models.registry import Options
 from humobctl.native import Floats, Int64s
 
 _FAR_GAP = 24  # slots; a longer gap, or none, counts as this
-_SPREAD = 2.0  # decay of an observed slot over the slots beside it
 _FLOOR = 1e-9  # of the slot kernel: any record is better than none
 
 
@@ -50,10 +47,6 @@ class History:
         known, day = _number_days(user.d)
         target, target_day = _number_days(user.target_d)
         by_day = self._day_weights(target, known)
-        if self.config.shape > 0:
-            seen = _observed(day, user.t, len(known))
-            wanted = _observed(target_day, user.target_t, len(target))
-            by_day *= np.exp(self.config.shape * _overlap(wanted, seen))
         order = np.argsort(index, kind="stable")
         weight = self._record_weights(user, by_day, day, target_day, order)
         first = np.searchsorted(index[order], np.arange(len(cells)))
@@ -121,25 +114,3 @@ def _gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
     gap = np.where(d[1:] == d[:-1], np.minimum(t[1:] - t[:-1], _FAR_GAP), _FAR_GAP)
     before[1:], after[:-1] = gap, gap
     return before, after
-
-
-@functools.cache
-def _spread() -> Floats:
-    slots = np.arange(SLOTS_PER_DAY)
-    spread: Floats = np.exp(-np.abs(slots[:, None] - slots[None, :]) / _SPREAD)
-    return spread
-
-
-def _observed(day: Int64s, t: Int64s, days: int) -> Floats:
-    """Which slots a day was observed in, spread over the slots beside them, shape (days, 48)."""
-    seen = np.zeros((days, SLOTS_PER_DAY))
-    seen[day, t] = 1.0
-    return np.minimum(seen @ _spread(), 1.0)
-
-
-def _overlap(target: Floats, known: Floats) -> Floats:
-    """Jaccard overlap of the observed slots of two sets of days, shape (D, J)."""
-    both = np.minimum(target[:, None, :], known[None, :, :]).sum(axis=2)
-    total = target.sum(axis=1)[:, None] + known.sum(axis=1)[None, :]
-    overlap: Floats = both / np.maximum(total - both, 1e-9)
-    return overlap

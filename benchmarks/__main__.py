@@ -1,0 +1,34 @@
+"""``python -m benchmarks [name ...]``: print tables as Markdown; all but the large ones by default.
+
+python -m benchmarks                      # minutes
+python -m benchmarks import-20m city-100k # large files in bench-data/, a quarter of an hour
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import large, prediction, scoring
+
+TABLES = {
+    "startup": ("Start-up", scoring.startup),
+    "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
+    "eval": ("The whole eval command, 3,000 users", scoring.command),
+    "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
+    "import-20m": ("Import of 20 million CSV rows", large.import_rows),
+    "city-100k": ("A city of 100,000 users", large.city),
+}
+LARGE = ("import-20m", "city-100k")
+
+
+def main(names: list[str]) -> None:
+    for name in names or [name for name in TABLES if name not in LARGE]:
+        if name not in TABLES:
+            sys.exit(f"benchmarks: found {name!r}, expected one of {', '.join(TABLES)}")
+        title, table = TABLES[name]
+        print(f"## {title}\n\n`python -m benchmarks {name}` on {scoring.machine()}\n")
+        print(table(), flush=True)
+        print()
+
+
+main(sys.argv[1:])
