@@ -36,7 +36,9 @@ def configure(*, quiet: bool, verbose: bool) -> None:
 
 
 def _style(stream: TextIO, code: str, text: str) -> str:
-    plain = "NO_COLOR" in os.environ or not stream.isatty() or os.environ.get("TERM") == "dumb"
+    plain = (
+        bool(os.environ.get("NO_COLOR")) or not stream.isatty() or os.environ.get("TERM") == "dumb"
+    )
     return text if plain else f"\x1b[{code}m{text}\x1b[0m"
 
 
