@@ -64,8 +64,8 @@ def write_table(
         _to_stdout(counter, kind, schema)
         return counter.rows
     with whole_file(path) as place:
-        if kind == "parquet" and not is_special(Path(path)):
-            _sink_parquet(counter, place, schema, path)
+        if kind in _SINKS and not is_special(Path(path)):
+            _sink(counter, kind, place, schema, path)
         else:
             with compressed(place, path) as sink:
                 _to_stream(counter, kind, schema, sink)
@@ -105,14 +105,13 @@ def _to_stdout(
 ) -> None:
     out = sys.stdout.buffer
     with _reader_may_leave(), clear_os_errors("stdout"):
-        if kind in ("csv", "ndjson"):
-            _to_stream(batches, kind, schema, out)
-        else:
-            # Written aside first: half a Parquet or Arrow file in a pipe is worse than none.
-            with tempfile.TemporaryFile(prefix="humobctl-", suffix=".part") as spool:
-                _to_stream(batches, kind, schema, spool)
-                spool.seek(0)
+        if kind == "parquet":
+            # Written aside first: half a Parquet file in a pipe is worse than none.
+            with tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part") as spool:
+                _sink(batches, kind, Path(spool.name), schema, "stdout")
                 shutil.copyfileobj(spool, out, 1 << 20)
+        else:
+            _to_stream(batches, kind, schema, out)
         out.flush()
 
 
@@ -128,8 +127,11 @@ def _to_stream(
     batches: Iterable[pl.DataFrame], kind: Format, schema: dict[str, pl.DataType], sink: BinaryIO
 ) -> None:
     if kind == "csv":
-        sink.write(pl.DataFrame(schema=schema).write_csv().encode())
-        for batch in batches:
+        stream = iter(batches)
+        # Nothing is written before the first batch is there: an early error leaves no header.
+        first = next(stream, pl.DataFrame(schema=schema))
+        sink.write(_text(first.write_csv))
+        for batch in stream:
             sink.write(_text(batch.write_csv, include_header=False))
     elif kind == "ndjson":
         for batch in batches:
@@ -150,10 +152,17 @@ def _text(write: Callable[..., object], **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def _sink_parquet(
-    batches: Iterable[pl.DataFrame], place: Path, schema: dict[str, pl.DataType], name: str
+_SINKS = ("parquet", "arrow")
+
+
+def _sink(
+    batches: Iterable[pl.DataFrame],
+    kind: Format,
+    place: Path,
+    schema: dict[str, pl.DataType],
+    name: str,
 ) -> None:
-    """Stream batches into a Parquet file; an error of theirs comes out as itself."""
+    """Stream batches into a Parquet or Arrow file; an error of theirs comes out as itself."""
     raised: list[BaseException] = []
 
     def produce(
@@ -166,8 +175,12 @@ def _sink_parquet(
             raised.append(exc)
             raise
 
+    frames = register_io_source(produce, schema=schema)
     try:
-        register_io_source(produce, schema=schema).sink_parquet(place, maintain_order=True)
+        if kind == "parquet":
+            frames.sink_parquet(place, maintain_order=True)
+        else:
+            frames.sink_ipc(place, compression="zstd", maintain_order=True)
     except BaseException as exc:
         if raised:
             raise raised[0] from None
