@@ -42,14 +42,14 @@ def test_every_format(streamed: bool, tmp_path: Path) -> None:
     assert json.loads(lines[1]) == {"uid": 2, "d": 74, "t": 47, "x": 999, "y": 999}
     assert pl.read_parquet(write("a.parquet")).equals(FRAME)
     assert dict(pl.read_parquet(write("a.parquet")).schema) == GRID.dtypes
-    assert pl.read_ipc_stream(write("a.arrow")).equals(FRAME)
+    assert pl.read_ipc(write("a.arrow")).equals(FRAME)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.arrow"])
 def test_no_rows_still_have_their_columns(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     assert write_table(iter(()), str(path), table=POINTS) == 0
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "arrow": pl.read_ipc_stream}
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "arrow": pl.read_ipc}
     assert read[path.suffix[1:]](path).columns == POINTS.columns
 
 
