@@ -34,7 +34,7 @@ demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them, pr
 	$(BIN)/humobctl data synth --users 200 --seed 1 --output $(DEMO)/city.parquet
 	$(BIN)/humobctl data mask $(DEMO)/city.parquet --from-day 60 --output $(DEMO)/challenge.csv.gz
 	$(BIN)/humobctl predict $(DEMO)/challenge.csv.gz --model history --decode geobleu --output $(DEMO)/predicted.csv.gz
-	$(BIN)/humobctl eval $(DEMO)/predicted.csv.gz --truth $(DEMO)/city.parquet
+	$(BIN)/humobctl eval $(DEMO)/predicted.csv.gz --truth $(DEMO)/city.parquet --format table
 
 test: lint types pytest ## lint, types and all tests
 
@@ -53,8 +53,8 @@ format: $(DEV) ## put the code into ruff's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEV) ## benchmarks, scores beside the published ones
-	$(BIN)/python benchmarks/run.py
+bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/data)
+	$(BIN)/python -m benchmarks
 
 docs: $(DEV) ## write docs/reference.md anew from --help
 	$(BIN)/python scripts/reference.py docs/reference.md

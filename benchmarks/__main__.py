@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 
 from benchmarks import large, prediction, scoring
+from benchmarks.harness import DATA
 
+NEEDS_DATA = ("kernels", "eval", "predict")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -25,6 +27,9 @@ def main(names: list[str]) -> None:
     for name in names or [name for name in TABLES if name not in LARGE]:
         if name not in TABLES:
             sys.exit(f"benchmarks: found {name!r}, expected one of {', '.join(TABLES)}")
+        if name in NEEDS_DATA and not DATA.is_dir():
+            print(f"{name}: skipped, it needs the research data in {DATA}", file=sys.stderr)
+            continue
         title, table = TABLES[name]
         print(f"## {title}\n\n`python -m benchmarks {name}` on {scoring.machine()}\n")
         print(table(), flush=True)
