@@ -110,7 +110,7 @@ def _gps() -> str:
         for fix in range(2 * 144):
             now = start + dt.timedelta(minutes=10 * fix)
             at_work = 9 <= now.hour < 18
-            lat = 35.60 + 0.01 * user + (0.05 if at_work else 0.0) + 1e-4 * (fix % 3)
-            lon = 139.70 + 0.01 * user + (0.04 if at_work else 0.0) + 1e-4 * (fix % 2)
+            lat = 39.90 + 0.01 * user + (0.05 if at_work else 0.0) + 1e-4 * (fix % 3)
+            lon = 116.30 + 0.01 * user + (0.04 if at_work else 0.0) + 1e-4 * (fix % 2)
             lines.append(f"{user},{now:%Y-%m-%d %H:%M:%S},{lat:.6f},{lon:.6f}")
     return "\n".join(lines) + "\n"

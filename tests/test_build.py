@@ -1,0 +1,104 @@
+"""The build hook: which compiler, and a wheel that serves every Python of a platform."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def hook() -> ModuleType:
+    """hatch_build.py with hatchling, which lives in the build's own environment, stood in for."""
+    interface = ModuleType("hatchling.builders.hooks.plugin.interface")
+    interface.BuildHookInterface = object  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, interface.__name__, interface)
+        spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module
+
+
+def program(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+
+
+def test_compiler_is_chosen(
+    hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kernel_hook = hook.KernelBuildHook()
+    assert hook.compiler() == [sys.executable, "-m", "ziglang", "cc"]
+    assert kernel_hook.dependencies() == ["ziglang>=0.13"]
+    program(tmp_path, "clang")
+    assert hook.compiler() == ["clang"]
+    program(tmp_path, "cc")
+    assert hook.compiler() == ["cc"]
+    assert kernel_hook.dependencies() == []
+    monkeypatch.setenv("CC", "gcc -m64")
+    assert hook.compiler() == ["gcc", "-m64"]
+
+
+def test_build_compiles_and_marks_the_wheel(
+    hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("cc"):
+        pytest.skip("no C compiler here; the installed kernels were built by ziglang")
+    source = tmp_path / hook.SOURCE
+    source.parent.mkdir()
+    shutil.copy(ROOT / hook.SOURCE, source)
+    builder = hook.KernelBuildHook()
+    builder.root, builder.target_name = str(tmp_path), "wheel"
+    built: dict[str, object] = {"artifacts": []}
+    monkeypatch.chdir(tmp_path)
+    builder.initialize("standard", built)
+    library = source.with_suffix(hook.SUFFIX)
+    assert built["artifacts"] == [str(library.relative_to(tmp_path))]
+    assert built["pure_python"] is False
+    assert str(built["tag"]).startswith("py3-none-")
+    assert ctypes.CDLL(str(library)).humob_mark_seen
+    assert sorted(source.parent.iterdir()) == sorted([source, library]), "nothing half-written"
+
+
+def test_the_package_does_not_depend_on_torch() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert not [name for name in project["dependencies"] if name.startswith(("torch", "trans"))]
+    extras = project["optional-dependencies"]
+    assert {"plot", "torch", "llm", "explore", "dev"} <= extras.keys()
+
+
+def test_dockerfile_passes_hadolint() -> None:
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run(
+        [hadolint, "Dockerfile"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_dockerfile_copies_only_what_is_there() -> None:
+    kept = (ROOT / ".dockerignore").read_text().splitlines()
+    named = [line.removeprefix("!") for line in kept if line.startswith("!")]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
+    assert "    make test\n" in (ROOT / "README.md").read_text()
+    assert "    make demo\n" in (ROOT / "README.md").read_text()

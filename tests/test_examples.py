@@ -1,0 +1,63 @@
+"""The pipelines in examples/ run as they stand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.conftest import ROOT, environment
+
+EXAMPLES = ROOT / "examples"
+
+
+def run(folder: Path, *arguments: str | Path) -> str:
+    """Standard output of a command that must end well."""
+    if shutil.which(str(arguments[0])) is None:
+        pytest.skip(f"{arguments[0]} is not installed")
+    done = subprocess.run(
+        list(map(str, arguments)),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=environment(),
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_all_are_tested() -> None:
+    here = Path(__file__).read_text()
+    for path in EXAMPLES.iterdir():
+        assert f'"{path.name}"' in here, f"no test runs {path.name}"
+
+
+def test_humob_baseline(tmp_path: Path) -> None:
+    out = run(tmp_path, EXAMPLES / "humob_baseline.sh", tmp_path, "12")
+    scores = json.loads(out)
+    assert scores["users"] == 12
+    assert {"city.csv.gz", "submission.csv.gz", "detail.parquet"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+    assert json.loads((tmp_path / "description.json").read_text())["users"] == 12
+    assert pl.read_parquet(tmp_path / "detail.parquet").height > 0
+
+
+def test_compare_models(tmp_path: Path) -> None:
+    make = ("make", "-f", EXAMPLES / "compare_models.mk")
+    run(tmp_path, *make)
+    scores = (tmp_path / "compare" / "scores.json").read_text()
+    assert "slot-mode" in scores
+    assert "history" in scores
+    assert "up to date" in run(tmp_path, *make)
+
+
+def test_gps_to_cells(workdir: Path) -> None:
+    out = run(workdir, EXAMPLES / "gps_to_cells.sh", "gps.csv")
+    assert json.loads(out)["users"] == 3
