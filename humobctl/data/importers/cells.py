@@ -11,7 +11,7 @@ import polars as pl
 from humobctl.data.calendar import EPOCH, day_and_slot, slot_start
 from humobctl.data.grid import Grid
 from humobctl.data.importers.numbers import UserNumbers
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import Options, counted
 from humobctl.data.reading import Dropped
 from humobctl.data.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 from humobctl.data.users import UserStore, keys, paired_groups, sorted_by_key
@@ -156,13 +156,10 @@ class ToGrid:
         merged = self.seen - self.slots
         if merged:
             self.notes.append(
-                f"merged {merged:,} points into half hours that had one already; {self.mixed:,} "
-                "half hours held several cells and got the most frequent (ties: the earliest)"
+                f"merged {counted(merged, 'point')} into half hours that had one already; "
+                f"{counted(self.mixed, 'half hour')} with several cells got the most frequent "
+                "(ties: the earliest)"
             )
-        names = self.numbers.users()
-        if any(not name.isdigit() or int(name) != number for number, name in names):
-            how = "" if self.options.uid_map else " (--uid-map FILE writes which is which)"
-            self.notes.append(f"numbered {len(names):,} users by their first appearance{how}")
 
 
 def to_points(
@@ -202,5 +199,5 @@ def to_points(
             pl.lit(None, pl.String).alias("category"),
         ).select(POINTS.columns)
     if masked:
-        notes.append(f"left out {masked:,} masked rows: they have no place")
+        notes.append(f"left out {counted(masked, 'masked row')}: they have no place")
     notes.append(f"grid of {grid}")

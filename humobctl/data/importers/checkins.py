@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import Options, counted
 from humobctl.data.importers.points import PointReader
 from humobctl.data.schemas import POINTS
 from humobctl.data.streams import Input
@@ -69,7 +69,7 @@ def gowalla(source: Input, options: Options) -> PointReader:
             void += int(drop.sum())
             yield (frame.filter(~drop), places.keep(~drop)) if drop.any() else (frame, places)
         if void:
-            reader.notes.append(f"left out {void:,} void rows at latitude 0, longitude 0")
+            reader.notes.append(f"left out {counted(void, 'void row')} at latitude 0, longitude 0")
 
     reader.factory = frames
     return reader

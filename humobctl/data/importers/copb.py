@@ -143,6 +143,13 @@ def is_people(value: Any) -> bool:
     return isinstance(value, list) and _is_item(_first(person))
 
 
+def kind_of(value: Any) -> str:
+    """Traces or stay lists, in words; the first item tells."""
+    person = _first(value)
+    item = person if _is_item(person) else _first(person)
+    return "traces" if isinstance(_first(item), str) else "stay lists"
+
+
 def _first(value: Any) -> Any:
     if isinstance(value, dict):
         return next((v for v in value.values() if v), None)
@@ -208,7 +215,7 @@ class People:
         return self._placed(frame.with_columns(pl.col("start_min", "end_min").round()))
 
     def _person(self, uid: int, name: str, person: Any) -> Iterator[dict[str, Any]]:
-        source = name if name.endswith(".json") else self.source
+        source = name if name.endswith(".json") else f"{self.source}, user {name}"
         for seq, item in enumerate(person if isinstance(person, list | tuple) else [person]):
             try:
                 yield {"uid": uid, "d": 0, "seq": seq, **_visit(item)}
@@ -218,7 +225,6 @@ class People:
                     _shortened(item),
                     "[intent, (HH:MM, HH:MM), place] or [start, end, ..., place, (lon, lat)]",
                     row=seq + 1,
-                    column=f"user {name}" if source == self.source else None,
                 )
                 if self.options.on_error == "fail":
                     raise error from None

@@ -133,7 +133,7 @@ class Trips:
             error.expected,
             row=row,
             line=row + HEADER_LINES,
-            column=error.column,
+            column="date, time" if error.column == "utc_time" else error.column,
         )
 
 

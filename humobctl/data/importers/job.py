@@ -13,7 +13,7 @@ import polars as pl
 
 from humobctl import report
 from humobctl.data.importers.cells import ToGrid, to_points
-from humobctl.data.importers.options import Opened, Options
+from humobctl.data.importers.options import Opened, Options, counted
 from humobctl.data.importers.recognise import Format, Look, look_at, recognise
 from humobctl.data.schemas import GRID, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, open_input, seekable
@@ -54,8 +54,7 @@ class _Tally:
             yield batch
 
     def words(self) -> str:
-        people = "1 user" if len(self.users) == 1 else f"{len(self.users):,} users"
-        text = f"{self.rows:,} rows, {people}"
+        text = f"{counted(self.rows, 'row')}, {counted(len(self.users), 'user')}"
         if self.first is None:
             return text
         if isinstance(self.first, int):
@@ -151,11 +150,14 @@ def _finish(
     with stack:
         column = _TIME[opened.table.name]
         yield from convert(tally.watch(opened.batches, column))
+    users = opened.users() if opened.users else []
+    if any(not name.isdigit() or int(name) != number for number, name in users):
+        how = "" if options.uid_map else " (--uid-map FILE writes which is which)"
+        opened.notes.append(f"numbered {counted(len(users), 'user')} from 0 as they appear{how}")
     report.info(f"{look.name}: {opened.words} ({look.words}): {tally.words()}")
     if opened.notes:
         report.info("; ".join(opened.notes))
     if options.uid_map is not None and opened.users is not None:
-        users = pl.DataFrame(
-            opened.users(), schema={"uid": pl.UInt32, "name": pl.String}, orient="row"
-        )
-        write_table(users, options.uid_map, table=None)
+        schema = {"uid": pl.UInt32, "name": pl.String}
+        table = pl.DataFrame(users, schema=schema, orient="row")
+        write_table(table, options.uid_map, table=None)

@@ -37,6 +37,30 @@ class PointReader(Reader):
     notes: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
 
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Checked batches; a fault is told in the names of the file.
+
+        Raises:
+            HumobError: a fault.
+        """
+        try:
+            yield from super().batches()
+        except TableError as exc:
+            raise self._renamed(exc) from exc.__cause__
+
+    def _renamed(self, error: TableError) -> TableError:
+        ways = {"datetime": ("datetime", "utc"), "lat": ("lat", "geom"), "lon": ("lon", "geom")}
+        ours = error.column or ""
+        theirs = [self.found[way] for way in ways.get(ours, (ours,)) if way in self.found]
+        return TableError(
+            error.source,
+            error.found,
+            error.expected,
+            row=error.row,
+            line=error.line,
+            column=theirs[0] if theirs else error.column,
+        )
+
     def _parsed(self) -> Iterator[Batch]:
         if self.factory is None:
             yield from super()._parsed()
@@ -145,7 +169,7 @@ class PointReader(Reader):
             self.source.name,
             repr(frame[column][index]),
             expected,
-            column=self.found.get(column, column),
+            column=column,
             **places.of(index),
         )
         if self.on_error == "fail":

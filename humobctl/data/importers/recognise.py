@@ -53,6 +53,7 @@ class Look:
         columns: names of a table with names; None for text without a header and for no table.
         fields: fields of the first line of text.
         separator: between them.
+        label: what the container is, where that is not what the first bytes say.
     """
 
     name: str
@@ -62,12 +63,13 @@ class Look:
     columns: list[str] | None = None
     fields: list[str] = field(default_factory=list)
     separator: str = ","
+    label: str | None = None
 
     @property
     def words(self) -> str:
         """Container, compression and header in words."""
-        if self.source is None:
-            return "folder"
+        if self.source is None or self.label:
+            return self.label or "folder"
         kind = self.source.kind
         words = ["tab-separated text" if self.separator == "\t" else _KINDS[kind]]
         packed = _PACKED.get(type(self.source.stream.raw).__name__)
@@ -229,6 +231,7 @@ def _geolife(look: Look, options: Options) -> Opened:
     source = _source(look, "a .plt file")
     if source.path is None:
         raise HumobError(f"{look.name}: found a pipe or packed file, expected a plain .plt file")
+    look.label = "one .plt file"
     trips = geolife.geolife(source.path.parent, options, single=source.path)
     return _of(trips, "GeoLife trip")
 
@@ -238,7 +241,7 @@ def _stays(look: Look, options: Options) -> Opened:
     if source.kind == "pickle":
         return _pickle(look, options)
     if look.columns is None and source.kind in ("json", "ndjson"):
-        return _people(source, copb.load_json(source), options, "CoPB stay lists")
+        return _traces(look, options)
     reader = copb.StayReader(
         source, VISITS, options.on_error, separator=look.separator, options=options
     )
@@ -251,7 +254,9 @@ def _traces(look: Look, options: Options) -> Opened:
         source = stand_in(look.name)
         return _people(source, people, options, f"CoPB traces of {len(people)} people")
     source = _source(look, "JSON traces")
-    return _people(source, copb.load_json(source), options, "CoPB traces")
+    look.label = "JSON"
+    value = copb.load_json(source)
+    return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
 
 
 def _people(source: Input, value: object, options: Options, words: str) -> Opened:
@@ -270,7 +275,7 @@ def _pickle(look: Look, options: Options) -> Opened:
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
         return _of(copb.frames_reader(source, value, options), words)
     if copb.is_people(value):
-        return _people(source, value, options, "pickled stay lists")
+        return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
     raise HumobError(
         f"{source.name}: found a pickled {type(value).__name__}, expected data frames "
         "or stay lists as CoPB has them"
