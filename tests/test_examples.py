@@ -61,3 +61,16 @@ def test_compare_models(tmp_path: Path) -> None:
 def test_gps_to_cells(workdir: Path) -> None:
     out = run(workdir, EXAMPLES / "gps_to_cells.sh", "gps.csv")
     assert json.loads(out)["users"] == 3
+
+
+def test_readme(workdir: Path) -> None:
+    """Every humobctl line of the README, in its order, with files of the names it uses."""
+    shutil.copy(workdir / "challenge.csv", workdir / "cityB_challengedata.csv")
+    run(workdir, "gzip", "cityB_challengedata.csv")
+    points = (workdir / "gps.csv").read_text()
+    (workdir / "points.csv").write_text(points.replace("uid", "who", 1))
+    lines = (ROOT / "README.md").read_text().splitlines()
+    commands = [line.strip() for line in lines if line.startswith("    humobctl ")]
+    assert len(commands) >= 10
+    for command in commands:
+        run(workdir, "bash", "-o", "pipefail", "-c", command)
