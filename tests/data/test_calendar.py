@@ -124,5 +124,5 @@ def test_zones_and_dates_are_checked() -> None:
     with pytest.raises(HumobError, match="--timezone: found 'Tokio', expected a time zone"):
         check_zone("Tokio")
     assert parse_date("2012-04-03") == dt.date(2012, 4, 3)
-    with pytest.raises(HumobError, match="--start-date: found '3.4.2012', expected a date"):
+    with pytest.raises(HumobError, match=r"--start-date: found '3\.4\.2012', expected a date"):
         parse_date("3.4.2012")

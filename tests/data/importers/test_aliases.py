@@ -48,7 +48,7 @@ def test_columns_are_parsed_repeated_or_with_commas() -> None:
 
 
 def test_columns_that_are_not_there_and_names_given_twice_are_errors() -> None:
-    with pytest.raises(HumobError, match="f.csv: found columns a, b, expected 'c' among them"):
+    with pytest.raises(HumobError, match=r"f\.csv: found columns a, b, expected 'c' among them"):
         roles(["a", "b"], {"c": "uid"}, "f.csv")
     with pytest.raises(HumobError, match="--columns: found uid for both a and b"):
         roles(["a", "b"], {"a": "uid", "b": "user_id"})

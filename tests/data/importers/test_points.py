@@ -35,7 +35,8 @@ def rows(tmp_path: Path, text: str, **options: Any) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     "text",
     [
-        "uid,datetime,lat,lng\n7,2012-04-03 18:00:09,39.9,116.3\n8,2012-04-03 18:00:09,40.0,116.4\n",
+        "uid,datetime,lat,lng\n7,2012-04-03 18:00:09,39.9,116.3\n"
+        "8,2012-04-03 18:00:09,40.0,116.4\n",
         "user_id\tlat\tlon\ttimestamp\n7\t39.9\t116.3\t2012-04-03T18:00:09\n"
         "8\t40\t116.4\t2012-04-03T18:00:09\n",
         "lon;lat;time;user\n116.3;39.9;2012/04/03 18:00:09;7\n116.4;40;2012/04/03 18:00:09;8\n",
