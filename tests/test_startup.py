@@ -15,12 +15,11 @@ HEAVY = (
     *("zstandard", "fastdtw", "rich"),
 )
 PROBE = f"""
-import sys
+import atexit, sys
 from humobctl.cli import main
-try:
-    main()
-finally:
-    print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+tell = lambda: print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+atexit.register(tell)
+main()
 """
 
 
