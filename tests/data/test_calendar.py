@@ -89,6 +89,12 @@ def test_naive_times_of_another_zone_are_moved() -> None:
     assert local.to_list() == [NOON + dt.timedelta(hours=8)]
 
 
+def test_a_time_that_the_clocks_show_twice_is_the_first_of_them() -> None:
+    twice = pl.Series([dt.datetime(2024, 10, 27, 2, 30)])  # Zurich: at UTC+2, then at UTC+1
+    local = to_local(twice, pl.Series([False]), source_zone="Europe/Zurich")
+    assert local.to_list() == [dt.datetime(2024, 10, 27, 0, 30)]
+
+
 def test_a_time_that_the_clocks_skip_is_null() -> None:
     skipped = pl.Series([dt.datetime(2024, 3, 31, 2, 30)])  # Zurich goes from 2:00 to 3:00
     local = to_local(skipped, pl.Series([False]), source_zone="Europe/Zurich")

@@ -68,6 +68,22 @@ def test_so_they_do_when_the_rows_went_to_disk_in_pieces(
     assert pl.concat(import_data(str(path), Options(grid=CELLS)).batches).rows() == EXPECTED
 
 
+def test_a_tie_is_broken_by_the_first_point_of_a_cell_wherever_the_rows_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two points each: cell (1, 1) from 9:00 on, cell (2, 1) from 9:05 on.
+    text = "uid,datetime,lat,lon\n" + "".join(
+        f"1,2020-03-02 09:{minute}:00,0.005,{lon}\n"
+        for minute, lon in (("05", 20.015), ("00", 20.005), ("06", 20.015), ("20", 20.005))
+    )
+    assert cells(tmp_path, text) == [(1, 0, 18, 1, 1)]
+    from humobctl.data.importers import delimited
+
+    lines = text.splitlines(keepends=True)
+    monkeypatch.setattr(delimited, "text_blocks", lambda _: (line.encode() for line in lines))
+    assert cells(tmp_path, text) == [(1, 0, 18, 1, 1)]
+
+
 def test_whole_numbers_stay_and_the_map_says_who_is_who(tmp_path: Path) -> None:
     text = POINTS_TEXT.replace("anna", "42").replace("bob", "007")
     assert [row[0] for row in cells(tmp_path, text)] == [42, 42, 7]

@@ -109,6 +109,16 @@ def test_a_fault_is_named_with_its_place_or_dropped(tmp_path: Path, row: str, me
     assert rows(tmp_path, text, on_error="drop") == [GOOD[0], GOOD[0]]
 
 
+def test_a_fault_after_a_dropped_row_keeps_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "uid,datetime,lat,lon\n7,noon,1,2\n7,2012-04-03,91,2\n7,2012-04-03,1,2\n"
+    assert len(rows(tmp_path, text, on_error="drop")) == 1
+    said = capsys.readouterr().err
+    assert "row 1 (line 2), column datetime: found 'noon'" in said
+    assert "row 2 (line 3), column lat: found 91" in said
+
+
 def test_a_geometry_that_is_no_point_is_named(tmp_path: Path) -> None:
     text = "uid,datetime,geom\n7,2012-04-03 18:00:09,LINESTRING (0 0)\n"
     with pytest.raises(
