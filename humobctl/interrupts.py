@@ -29,6 +29,8 @@ def install(before_exit: Callable[[], None]) -> None:
     """
     global _installed  # noqa: PLW0603 - signals belong to the process, too
     signal.signal(signal.SIGTERM, _terminated)
+    if os.name != "posix":
+        return  # no pipe can be waited for there; Python's own handlers must do
     receiving, sending = os.pipe()
     os.set_blocking(sending, False)
     signal.set_wakeup_fd(sending, warn_on_full_buffer=False)

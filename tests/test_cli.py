@@ -205,6 +205,34 @@ def test_an_interrupt_keeps_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [old]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_temporary_file(number: int, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*HUMOBCTL, "data", "mask", "--from-day", "60"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(TMPDIR=str(tmp_path)),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    assert process.stdin is not None
+    try:
+        # A Parquet file is read from its end, so what comes from a pipe is put aside first.
+        process.stdin.write(b"PAR1" + bytes(1 << 21))
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.iterdir()):
+            assert time.monotonic() < deadline, "nothing was put aside"
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+
 def test_the_whole_file_comes_when_the_pipe_ends(tmp_path: Path) -> None:
     with converting("out.csv", tmp_path) as process:
         assert not (tmp_path / "out.csv").exists()
