@@ -143,14 +143,14 @@ class Format:
         words: what it is.
         recognise: whether a look shows this format.
         read: opens it.
-        auto: whether ``--format auto`` asks it.
+        offered: whether ``--format`` may name it.
     """
 
     name: str
     words: str
     recognise: Callable[[Look, Options], bool]
     read: Callable[[Look, Options], Opened]
-    auto: bool = True
+    offered: bool = True
 
 
 def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format, Opened]:
@@ -160,7 +160,7 @@ def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format,
         HumobError: no format knows it; the message says what was seen.
     """
     for entry in FORMATS:
-        if entry.name == name or (name == "auto" and entry.auto and entry.recognise(look, options)):
+        if entry.name == name or (name == "auto" and entry.recognise(look, options)):
             return entry, entry.read(look, options)
     if look.columns is not None:
         seen = f"columns {', '.join(look.columns[:12])}"
@@ -170,7 +170,7 @@ def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format,
         seen = look.words
     raise HumobError(
         f"{look.name}: found {seen} ({look.words}), expected a format known here: "
-        f"{', '.join(e.name for e in FORMATS)}; name columns with --columns, or the format with "
+        f"{', '.join(e.name for e in FORMATS if e.offered)}; name columns with --columns, or the format with "
         "--format"
     )
 
@@ -347,7 +347,7 @@ FORMATS = (
     Format("humob23", "HuMob 2023 grid trajectory, days 0-74", _never, _grid("humob23")),
     Format("humob24", "HuMob 2024 grid trajectory, days 0-74", _never, _grid("humob24")),
     Format("humob25", "HuMob 2025 grid trajectory, days 1-75", _never, _grid("humob25")),
-    Format("cell-poicat", "HuMob's places by cell", _is_place_table, _place_table),
+    Format("cell-poicat", "HuMob's places by cell", _is_place_table, _place_table, offered=False),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
