@@ -168,10 +168,10 @@ def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format,
         seen = f"text without a header, {len(look.fields)} fields in the first line"
     else:
         seen = look.words
+    known = ", ".join(entry.name for entry in FORMATS if entry.offered)
     raise HumobError(
-        f"{look.name}: found {seen} ({look.words}), expected a format known here: "
-        f"{', '.join(e.name for e in FORMATS if e.offered)}; name columns with --columns, or the format with "
-        "--format"
+        f"{look.name}: found {seen} ({look.words}), expected a format known here: {known}; name "
+        "columns with --columns, or the format with --format"
     )
 
 
