@@ -24,7 +24,7 @@ RUN constraints=() \
     && wheel=(/dist/humobctl-*.whl) \
     && pip install --no-cache-dir "${constraints[@]}" \
         --extra-index-url "https://download.pytorch.org/whl/${VARIANT}" \
-        "${wheel[0]}[${EXTRAS}]" \
+        "${wheel[0]}${EXTRAS:+[${EXTRAS}]}" \
     && rm -r /dist \
     && useradd --create-home --uid 1000 humobctl
 USER 1000
