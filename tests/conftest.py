@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("humobctl", deadline=None)
+settings.load_profile("humobctl")
 
 ROOT = Path(__file__).resolve().parent.parent
 
