@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.reading import OnError, iter_table
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
 from humobctl.data.schemas import GRID_SIDE, MASKED, MAX_DAY, SLOTS_PER_DAY
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.reading import OnError, iter_table
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
 from humobctl.data.schemas import MASKED, MAX_DAY
 from humobctl.data.splits import shuffled
 from humobctl.data.spool import Spool

@@ -19,7 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.reading import OnError, iter_table
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
 from humobctl.data.spool import Spool
 from humobctl.data.streams import STANDARD
 from humobctl.data.writing import write_table

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from humobctl import __version__, report
-from humobctl.data.reading import OnError, iter_table
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
 from humobctl.metrics.align import AlignedDays, Coverage, Mismatch, align, refuse_masked

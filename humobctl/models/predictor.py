@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from humobctl import report
-from humobctl.data.reading import OnError, iter_table
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
 from humobctl.data.schemas import GRID, MASKED
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError

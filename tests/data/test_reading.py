@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from humobctl.data import reading
+from humobctl.data import text as text_module
 from humobctl.data.reading import iter_table, read_table
 from humobctl.data.schemas import GRID, PLACES, POINTS, PROFILES, Table
 from humobctl.data.writing import write_table
@@ -214,8 +214,8 @@ def test_not_utf8(save: Save) -> None:
 
 
 def test_a_line_that_does_not_end(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 1 << 12)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(text_module, "MAX_LINE_BYTES", 1 << 12)
     path = save('place_id,name,lat,lon\n1,a,1,2\n2,"b,1,2\n' + "3,c,1,2\n" * 1000)
     assert ": line 3: found more than" in complaint(path, PLACES)
 
@@ -334,7 +334,7 @@ FAULTY = (
 def test_drop_keeps_good_rows_and_tells(
     block: int, save: Save, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
     frame = read_table(save(FAULTY), on_error="drop")
     assert frame.rows() == [(1, 0, 0, 5, 6), (1, 0, 5, 8, 9)]
     told = capsys.readouterr().err
@@ -385,7 +385,7 @@ def test_drop_in_columnar_files(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_block_boundaries(
     block: int, end: str, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
     rows = [(1, 0, t, 100 + t, 7) for t in range(20)]
     text = "uid,d,t,x,y\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
     path = save(("\ufeff" + text).replace("\n", end))
@@ -398,7 +398,7 @@ def test_block_boundaries(
 def test_quotes_over_block_boundaries(
     block: int, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
     names = ['a,"b"', "line\nline", "", "c", "\n", '""']
     buffer = io.BytesIO()
     pl.DataFrame({"place_id": ["p"] * 6, "name": names, "lat": 1, "lon": 2}).write_csv(buffer)
@@ -410,7 +410,7 @@ def test_quotes_over_block_boundaries(
 def test_json_escapes_over_block_boundaries(
     block: int, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", block)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
     names = ['5" pipe', 'a "b"', "c", 'd"', "e"]
     records = [{"place_id": "p", "name": name, "lat": 1.0, "lon": 2.0} for name in names]
     path = save("".join(json.dumps(record) + "\n" for record in records), "a.ndjson")
@@ -421,7 +421,7 @@ def test_json_escapes_over_block_boundaries(
 
 
 def test_iterating_gives_batches(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 100)
     path = save("uid,d,t,x,y\n" + "".join(f"1,{d},0,5,6\n" for d in range(100)))
     batches = list(iter_table(path))
     assert len(batches) > 5
@@ -429,7 +429,7 @@ def test_iterating_gives_batches(save: Save, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_repeats_are_found_over_blocks(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(text_module, "BLOCK_BYTES", 50)
     path = save("uid,d,t,x,y\n" + "".join(f"{u % 90},0,0,5,6\n" for u in range(91)))
     assert complaint(path).startswith("a.csv: row 91 (line 92), column uid, d, t: found (0, 0, 0)")
 
@@ -466,7 +466,7 @@ def test_written_and_read_back(
     path = str(tmp_path / f"a.{ending}")
     assert write_table(frame, path) == frame.height
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "BLOCK_BYTES", block)
+        patch.setattr(text_module, "BLOCK_BYTES", block)
         assert_frame_equal(read_table(path), frame)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from humobctl.data.calendar import EPOCH, day_and_slot, slot_start
+from humobctl.data.faults import Dropped
 from humobctl.data.grid import Grid
 from humobctl.data.importers.numbers import UserNumbers
 from humobctl.data.importers.options import Options, counted
-from humobctl.data.reading import Dropped
 from humobctl.data.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 from humobctl.data.users import UserStore, keys, paired_groups, sorted_by_key
 from humobctl.errors import HumobError, TableError

@@ -19,13 +19,14 @@ from typing import Any
 
 import polars as pl
 
+from humobctl.data.faults import Dropped, Places
 from humobctl.data.importers import pickles
 from humobctl.data.importers.aliases import plain, roles
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.numbers import number_names
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.points import PointReader
-from humobctl.data.reading import BATCH_ROWS, Dropped, Places, Reader, read_table
+from humobctl.data.reading import BATCH_ROWS, Reader, read_table
 from humobctl.data.schemas import PLACES, POINTS, VISITS
 from humobctl.data.streams import Input, clear_os_errors, clear_read_errors
 from humobctl.errors import HumobError, TableError

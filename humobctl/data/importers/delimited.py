@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from humobctl.data.reading import Dropped, OnError, Places, text_blocks
+from humobctl.data.faults import Dropped, OnError, Places
 from humobctl.data.streams import Input
+from humobctl.data.text import text_blocks
 from humobctl.errors import HumobError, TableError
 
 Batch = tuple[pl.DataFrame, Places]

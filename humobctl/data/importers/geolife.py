@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from humobctl.data.faults import Dropped, Places
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import Options, stand_in
 from humobctl.data.importers.points import PointReader
-from humobctl.data.reading import BLOCK_BYTES, Dropped, Places
 from humobctl.data.schemas import POINTS
 from humobctl.data.streams import Input, clear_os_errors
+from humobctl.data.text import BLOCK_BYTES
 from humobctl.errors import HumobError, TableError
 
 HEADER_LINES = 6

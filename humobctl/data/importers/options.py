@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from humobctl.data.faults import Dropped, OnError
 from humobctl.data.grid import Grid
-from humobctl.data.reading import Dropped, OnError
 from humobctl.data.schemas import Table
 from humobctl.data.streams import Input
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from humobctl.data.calendar import moments, to_local
+from humobctl.data.faults import Places
 from humobctl.data.importers.aliases import ALIASES, roles
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import Options
-from humobctl.data.reading import Places, Reader
+from humobctl.data.reading import Reader
 from humobctl.data.schemas import POINTS
 from humobctl.errors import HumobError, TableError
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from humobctl.data.faults import Dropped
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.reading import Dropped
 from humobctl.data.streams import open_input
 from humobctl.errors import HumobError, TableError
 
