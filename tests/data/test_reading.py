@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,29 +15,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from humobctl.data import text as text_module
-from humobctl.data.reading import iter_table, read_table
+from humobctl.data.reading import read_table
 from humobctl.data.schemas import GRID, PLACES, POINTS, PROFILES, Table
 from humobctl.data.writing import write_table
 from humobctl.errors import HumobError, TableError
 from tests.conftest import Cli
 
+Save = Callable[..., str]
 GOOD = "uid,d,t,x,y\n1,0,0,5,6\n1,0,1,5,7\n2,74,47,200,1\n"
 ROWS = [(1, 0, 0, 5, 6), (1, 0, 1, 5, 7), (2, 74, 47, 200, 1)]
-
-
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[..., str]:
-    """Write bytes or text to a file in the test's folder; its path."""
-
-    def write(content: str | bytes, name: str = "a.csv") -> str:
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
-
-
-Save = Callable[..., str]
 
 
 def complaint(path: str, table: Table = GRID) -> str:
@@ -213,13 +198,6 @@ def test_not_utf8(save: Save) -> None:
     assert complaint(save(b"uid,d,t,x,\xff\n1,0,0,5,6\n")).startswith("a.csv: line 1: found byte")
 
 
-def test_a_line_that_does_not_end(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(text_module, "MAX_LINE_BYTES", 1 << 12)
-    path = save('place_id,name,lat,lon\n1,a,1,2\n2,"b,1,2\n' + "3,c,1,2\n" * 1000)
-    assert ": line 3: found more than" in complaint(path, PLACES)
-
-
 @pytest.mark.parametrize("packed", [gzip.compress, zstandard.ZstdCompressor().compress])
 def test_cut_off_and_damaged(packed: Callable[[bytes], bytes], save: Save) -> None:
     rows = "".join(f"{uid},0,{t},{uid % 200 + 1},7\n" for uid in range(2000) for t in range(48))
@@ -377,55 +355,7 @@ def test_drop_in_columnar_files(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "row 4, column uid, d, t: found (1, 0, 2) a second time" in told
 
 
-# -- blocks -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("block", [1, 2, 3, 5, 8, 13, 1000])
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_block_boundaries(
-    block: int, end: str, save: Save, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
-    rows = [(1, 0, t, 100 + t, 7) for t in range(20)]
-    text = "uid,d,t,x,y\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
-    path = save(("\ufeff" + text).replace("\n", end))
-    assert read_table(path).rows() == rows
-    bad = save((text + "1,0,20,5,bad\n").replace("\n", end))
-    assert complaint(bad).startswith("a.csv: row 21 (line 22), column y: found 'bad'")
-
-
-@pytest.mark.parametrize("block", [1, 2, 5, 11, 1000])
-def test_quotes_over_block_boundaries(
-    block: int, save: Save, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
-    names = ['a,"b"', "line\nline", "", "c", "\n", '""']
-    buffer = io.BytesIO()
-    pl.DataFrame({"place_id": ["p"] * 6, "name": names, "lat": 1, "lon": 2}).write_csv(buffer)
-    frame = read_table(save(buffer.getvalue()), PLACES)
-    assert [name or "" for name in frame["name"]] == names
-
-
-@pytest.mark.parametrize("block", [40, 100, 1000])
-def test_json_escapes_over_block_boundaries(
-    block: int, save: Save, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", block)
-    names = ['5" pipe', 'a "b"', "c", 'd"', "e"]
-    records = [{"place_id": "p", "name": name, "lat": 1.0, "lon": 2.0} for name in names]
-    path = save("".join(json.dumps(record) + "\n" for record in records), "a.ndjson")
-    batches = list(iter_table(path, PLACES))
-    assert [name for batch in batches for name in batch["name"]] == names
-    if block == 100:
-        assert len(batches) > 2
-
-
-def test_iterating_gives_batches(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_module, "BLOCK_BYTES", 100)
-    path = save("uid,d,t,x,y\n" + "".join(f"1,{d},0,5,6\n" for d in range(100)))
-    batches = list(iter_table(path))
-    assert len(batches) > 5
-    assert pl.concat(batches)["d"].to_list() == list(range(100))
+# -- repeats -----------------------------------------------------------------------------------
 
 
 def test_repeats_are_found_over_blocks(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
