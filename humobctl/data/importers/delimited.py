@@ -42,7 +42,7 @@ class Delimited:
     def frames(self) -> Iterator[Batch]:
         """Frames of strings, and where their rows stand; empty fields are nulls."""
         names, row, line = self.names, 1, 1
-        for block in text_blocks(self.source):
+        for block in text_blocks(self.source, quotes=self.quoted):
             body = self._utf8(block, line)
             while names is None and body:
                 first, _, body = body.partition(b"\n")

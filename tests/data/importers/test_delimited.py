@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from humobctl.data import text
 from humobctl.data.faults import Dropped
 from humobctl.data.importers.delimited import Delimited
 from humobctl.data.streams import open_input
@@ -84,3 +85,14 @@ def test_what_was_written_is_read(tmp_path: Path, rows: list[tuple[str, str]]) -
     frame, lines = read(tmp_path / "a.csv", ("first,second\n" + body).encode())
     assert frame.rows() == rows
     assert lines == list(range(2, len(rows) + 2))
+
+
+def test_a_lone_quote_is_text_where_nothing_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", 64)
+    content = b'1\t7" pipe shop\n' + b"2\tcafe\n" * 50
+    frame, lines = read(tmp_path / "a.tsv", content, separator="\t", names=["a", "b"], quoted=False)
+    assert frame["b"][0] == '7" pipe shop'
+    assert lines == list(range(1, 52))
