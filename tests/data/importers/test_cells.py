@@ -58,13 +58,13 @@ def test_so_they_do_when_the_rows_went_to_disk_in_pieces(
 ) -> None:
     monkeypatch.setattr(users, "IN_MEMORY_ROWS", 0)
     monkeypatch.setattr(users, "GROUP_ROWS", 1)
-    lines = POINTS_TEXT.splitlines(keepends=True)
+    lines = POINTS_TEXT.encode().splitlines(keepends=True)
     path = tmp_path / "a.csv"
     path.write_text(POINTS_TEXT)
     # Blocks of a line each, so that each row makes a batch, a count and a run of its own.
     from humobctl.data.importers import delimited
 
-    monkeypatch.setattr(delimited, "text_blocks", lambda _: (line.encode() for line in lines))
+    monkeypatch.setattr(delimited, "text_blocks", lambda *_, **__: iter(lines))
     assert pl.concat(import_data(str(path), Options(grid=CELLS)).batches).rows() == EXPECTED
 
 
@@ -79,8 +79,8 @@ def test_a_tie_is_broken_by_the_first_point_of_a_cell_wherever_the_rows_stand(
     assert cells(tmp_path, text) == [(1, 0, 18, 1, 1)]
     from humobctl.data.importers import delimited
 
-    lines = text.splitlines(keepends=True)
-    monkeypatch.setattr(delimited, "text_blocks", lambda _: (line.encode() for line in lines))
+    lines = text.encode().splitlines(keepends=True)
+    monkeypatch.setattr(delimited, "text_blocks", lambda *_, **__: iter(lines))
     assert cells(tmp_path, text) == [(1, 0, 18, 1, 1)]
 
 
