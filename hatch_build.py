@@ -1,4 +1,4 @@
-"""Build hook: compiles ``humobctl/kernels.c`` into a shared library.
+"""Build hook: compiles ``humobctl/kernels/*.c`` into one shared library.
 
 The library is loaded with ctypes, so neither Python's headers nor its ABI are needed: one wheel
 per platform serves every Python version. Where the machine has no C compiler, the one that comes
@@ -17,7 +17,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("humobctl/kernels.c")
+FOLDER = Path("humobctl/kernels")
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 # No fused multiply-add and no fast-math: scores must be reproducible to the last bit.
 FLAGS = ["-O3", "-std=c11", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"]
@@ -34,7 +34,7 @@ def compiler() -> list[str]:
 
 
 class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Compiles the kernels next to their source, for wheels and editable installs alike."""
+    """Compiles the kernels next to their sources, for wheels and editable installs alike."""
 
     def dependencies(self) -> list[str]:
         """Ziglang, where no compiler is at hand."""
@@ -44,10 +44,11 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Compile, and mark the wheel as one for this platform."""
         if self.target_name != "wheel":
             return
-        source = Path(self.root) / SOURCE
-        target = source.with_suffix(SUFFIX)
+        folder = Path(self.root) / FOLDER
+        target = folder / f"kernels{SUFFIX}"
         partial = target.with_name(f".{target.name}.{os.getpid()}")
-        subprocess.run([*compiler(), *FLAGS, "-o", partial, source, "-lm"], check=True)
+        sources = sorted(folder.glob("*.c"))
+        subprocess.run([*compiler(), *FLAGS, "-o", partial, *sources, "-lm"], check=True)
         partial.replace(target)
         build_data["artifacts"].append(str(target.relative_to(self.root)))
         build_data["pure_python"] = False

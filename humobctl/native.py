@@ -1,4 +1,4 @@
-"""The compiled kernels (kernels.c), loaded with ctypes.
+"""The compiled kernels (kernels/*.c), loaded with ctypes.
 
 ctypes releases Python's global lock during a call, so days are shared out over threads here.
 """
@@ -24,7 +24,7 @@ _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
-LIBRARY = Path(__file__).with_name(f"kernels{_SUFFIX}")
+LIBRARY = Path(__file__).parent / "kernels" / f"kernels{_SUFFIX}"
 
 
 def _pointer(dtype: type[np.generic]) -> Any:

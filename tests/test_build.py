@@ -59,20 +59,21 @@ def test_build_compiles_and_marks_the_wheel(
 ) -> None:
     if not shutil.which("cc"):
         pytest.skip("no C compiler here; the installed kernels were built by ziglang")
-    source = tmp_path / hook.SOURCE
-    source.parent.mkdir()
-    shutil.copy(ROOT / hook.SOURCE, source)
+    folder = tmp_path / hook.FOLDER
+    folder.mkdir(parents=True)
+    sources = [Path(shutil.copy(file, folder)) for file in (ROOT / hook.FOLDER).glob("*.c")]
     builder = hook.KernelBuildHook()
     builder.root, builder.target_name = str(tmp_path), "wheel"
     built: dict[str, object] = {"artifacts": []}
     monkeypatch.chdir(tmp_path)
     builder.initialize("standard", built)
-    library = source.with_suffix(hook.SUFFIX)
+    library = folder / f"kernels{hook.SUFFIX}"
     assert built["artifacts"] == [str(library.relative_to(tmp_path))]
     assert built["pure_python"] is False
     assert str(built["tag"]).startswith("py3-none-")
     assert ctypes.CDLL(str(library)).humob_mark_seen
-    assert sorted(source.parent.iterdir()) == sorted([source, library]), "nothing half-written"
+    assert ctypes.CDLL(str(library)).humob_score_days
+    assert sorted(folder.iterdir()) == sorted([*sources, library]), "nothing half-written"
 
 
 def test_the_package_does_not_depend_on_torch() -> None:

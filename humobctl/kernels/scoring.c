@@ -1,6 +1,6 @@
-/* Kernels in C: day-by-day GEO-BLEU and DTW, and the seen-before bitmap of the data layer.
+/* Day-by-day GEO-BLEU and DTW.
  *
- * Loaded with ctypes (see native.py). Everything is float64 and in the order of operations of the
+ * Loaded with ctypes (see metrics/native.py). Everything is float64 and in the order of operations of the
  * official scorer, so that results agree with it to the last bit: proximities come from a table
  * that numpy filled, n-gram proximities are multiplied left to right, greedy ties go to the lower
  * generated index, then to the lower reference index.
@@ -146,16 +146,4 @@ int humob_score_days(int64_t n_days, const int64_t *g_start, const int64_t *r_st
     }
     free(p1); free(pn); free(cost); free(row); free(bound); free(open);
     return failed ? -1 : 0;
-}
-
-/* Sets bits[key] for each key in turn; returns the index of the first key that was set already,
- * or -1. */
-int64_t humob_mark_seen(uint8_t *bits, const int64_t *keys, int64_t n)
-{
-    for (int64_t k = 0; k < n; k++) {
-        uint8_t *byte = bits + (keys[k] >> 3), bit = (uint8_t)(1u << (keys[k] & 7));
-        if (*byte & bit) return k;
-        *byte |= bit;
-    }
-    return -1;
 }

@@ -1,0 +1,161 @@
+"""Model dirs: the only place that writes or reads one.
+
+    config.json         the model's type and its settings
+    model.safetensors   its arrays
+    metrics.jsonl       one line a step or epoch of the training
+    run.json            version, seed, data fingerprint, resolved settings, scores; written last
+
+A dir appears under its name only when it is whole. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl import __version__
+from humobctl.data.schemas import GRID
+from humobctl.data.streams import clear_os_errors
+from humobctl.errors import HumobError
+
+CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, as a folder holds it.
+
+    Attributes:
+        type: name of the model in the registry.
+        config: its settings, as JSON can hold them.
+        arrays: its arrays by name.
+        run: how it came to be: seed, data fingerprint, scores and what else matters.
+        metrics: one record a step of the training.
+    """
+
+    type: str
+    config: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    run: dict[str, Any] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check_target(folder: str | Path, *, overwrite: bool) -> None:
+    """Refuse, before any training, a folder that cannot be written or would be lost.
+
+    Raises:
+        HumobError: it exists and may not be replaced, or its parent is missing.
+    """
+    path = Path(folder)
+    if not path.parent.is_dir():
+        raise HumobError(f"{path}: found no folder {path.parent}, expected an existing folder")
+    if not path.exists():
+        return
+    if not (path / RUN).is_file() and (path.is_file() or any(path.iterdir())):
+        raise HumobError(f"{path}: found something that is no model dir, expected a new name")
+    if (path / RUN).is_file() and not overwrite:
+        raise HumobError(f"{path}: found a model dir, expected a new name or --overwrite")
+
+
+def save(checkpoint: Checkpoint, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write a model dir, whole or not at all.
+
+    Raises:
+        HumobError: see ``check_target``; or no permission, or a full disk.
+    """
+    from safetensors.numpy import save_file  # noqa: PLC0415 - only models need it
+
+    check_target(folder, overwrite=overwrite)
+    path = Path(folder)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with clear_os_errors(str(path)):
+            partial.mkdir()
+            _write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
+            arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
+            save_file(arrays, partial / ARRAYS)
+            lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
+            (partial / METRICS).write_text("".join(lines))
+            _write_json(partial / RUN, {"version": __version__, **checkpoint.run})
+            if path.exists():
+                shutil.rmtree(path)
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load(folder: str | Path, *, type: str | None = None) -> Checkpoint:
+    """Read a model dir.
+
+    Args:
+        folder: the dir.
+        type: the type it should have.
+
+    Raises:
+        HumobError: it is missing, not whole, damaged, or of another type.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    path = Path(folder)
+    missing = [name for name in (CONFIG, ARRAYS, RUN) if not (path / name).is_file()]
+    if missing:
+        raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
+    config, run = (_read_json(path / name) for name in (CONFIG, RUN))
+    found = str(config.pop("type", "nothing"))
+    if type is not None and found != type:
+        raise HumobError(f"{path}: found a model of type {found}, expected {type}")
+    try:
+        arrays = load_file(path / ARRAYS)
+    except (SafetensorError, OSError) as exc:
+        raise HumobError(f"{path / ARRAYS}: found damaged arrays ({exc})") from exc
+    return Checkpoint(found, config, arrays, run)
+
+
+def is_model_dir(path: str) -> bool:
+    """Whether the path is a folder, and so can only be meant as a model dir."""
+    return Path(path).is_dir()
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except (ValueError, OSError) as exc:
+        raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
+    if not isinstance(record, dict):
+        raise HumobError(f"{path}: found {record!r}, expected an object")
+    return record
+
+
+class Fingerprint:
+    """A digest of a grid trajectory; the same whatever the batches, not whatever the order."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self.rows = 0
+
+    def watch(self, batches: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+        """Pass batches through."""
+        for batch in batches:
+            self.rows += batch.height
+            columns = [batch[name].to_numpy().astype("<i8") for name in GRID.columns]
+            self._digest.update(np.column_stack(columns).tobytes())
+            yield batch
+
+    def text(self) -> str:
+        """The digest in hexadecimal, with the number of rows."""
+        return f"blake2b:{self._digest.hexdigest()}:{self.rows}"
