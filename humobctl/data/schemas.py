@@ -119,6 +119,13 @@ class Visit(dy.Schema):
         return pl.col("end_min") >= pl.col("start_min")
 
 
+class Calendar(dy.Schema):
+    """Which days are days off: weekends, holidays, and days on which a city stands still."""
+
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    off = dy.UInt8(max=1, metadata={"expected": "1 for a day off, 0 for a working day"})
+
+
 class Score(dy.Schema):
     """One value of one metric; scope says of what (``all``, ``uid=7``, ``uid=7,d=60``)."""
 
@@ -183,4 +190,5 @@ VISITS = Table(
     optional=("intent", "place_id"),
 )
 SCORES = Table("score", Score)
-TABLES = {table.name: table for table in (GRID, POINTS, PROFILES, PLACES, VISITS, SCORES)}
+CALENDAR = Table("calendar", Calendar, key=("d",))
+TABLES = {table.name: table for table in (GRID, POINTS, PROFILES, PLACES, VISITS, SCORES, CALENDAR)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,18 @@ class City:
     holiday: Bools
     cells: Int32s
     slot_p: Floats
+
+    def with_calendar(self, calendar: pl.DataFrame) -> City:
+        """The same city with the days off of a calendar table; other days follow the week.
+
+        Args:
+            calendar: columns d and off (1 for a day off).
+        """
+        weekend = (self.weekday == 0) | (self.weekday == 6)
+        off = weekend.copy()
+        inside = calendar.filter(pl.col("d") < len(off))
+        off[inside["d"].to_numpy()] = inside["off"].to_numpy() == 1
+        return replace(self, off=off, holiday=off & ~weekend)
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """The answer for a user without a known row: where most people are in that slot."""
