@@ -65,7 +65,7 @@ def _run(city: str, job: Job) -> tuple[str, float]:
         frames = [
             frame
             for (group,) in paired_groups([store])
-            for frame in predict_group(group, model, job, tally)
+            for frame in predict_group(group, model, summary, job, tally)
         ]
         milliseconds = 1000 * (time.process_time() - start) / tally.users
     write_table(iter(frames), path)

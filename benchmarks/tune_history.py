@@ -45,7 +45,7 @@ class TuningSet:
         rows = read_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz"))
         rows = rows.filter(pl.col("d") <= days[1])
         self.truth = rows.filter(pl.col("d") >= days[0]).sort("uid", "d", "t")
-        self.job = Job(targets=Targets(days))
+        self.job = Job(decode="geobleu", targets=Targets(days))
         with UserStore() as store:
             store.collect([rows])
             self.city, _ = survey(store, self.job, city)
@@ -54,7 +54,7 @@ class TuningSet:
     def geobleu(self, config: HistoryConfig) -> float:
         """Mean over users of the mean over days."""
         model = History(self.city, self.job.options, config)
-        frames = list(predict_group(self.rows, model, self.job, Tally()))
+        frames = list(predict_group(self.rows, model, self.city, self.job, Tally()))
         days, _ = align(pl.concat(frames), self.truth, Mismatch(), Mismatch())
         settings = Settings(dialects=("humob24",), names=("geobleu",))
         values = score(days, settings)["geobleu_humob24"]

@@ -122,11 +122,6 @@ def load(folder: str | Path, *, type: str | None = None) -> Checkpoint:
     return Checkpoint(found, config, arrays, run)
 
 
-def is_model_dir(path: str) -> bool:
-    """Whether the path is a folder, and so can only be meant as a model dir."""
-    return Path(path).is_dir()
-
-
 def _write_json(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2) + "\n")
 

@@ -24,6 +24,7 @@ from humobctl.commands import (
     doctor,
     eval_command,
     predict,
+    train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError
 
@@ -31,6 +32,10 @@ COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
 
 Example: humobctl data synth --users 100 --output city.parquet
+"""
+TRAIN_HELP = """Train a model; each writes a model dir.
+
+Example: humobctl train ranker challenge.csv --trees 20 --output model
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 
@@ -74,6 +79,9 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(data, "split", data_split.split)
     _add(data, "mask", data_mask.mask)
     app.add_typer(data, name="data")
+    train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
+    _add(train, "ranker", train_ranker.ranker)
+    app.add_typer(train, name="train")
     _add(app, "predict", predict.predict)
     _add(app, "eval", eval_command.evaluate)
     _add(app, "doctor", doctor.doctor)

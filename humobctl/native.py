@@ -27,7 +27,8 @@ Floats = NDArray[np.float64]
 LIBRARY = Path(__file__).parent / "kernels" / f"kernels{_SUFFIX}"
 
 
-def _pointer(dtype: type[np.generic]) -> Any:
+def pointer(dtype: type[np.generic]) -> Any:
+    """The ctypes type of a contiguous array."""
     return np.ctypeslib.ndpointer(dtype=dtype, flags="C_CONTIGUOUS")
 
 
@@ -44,17 +45,17 @@ def library() -> ctypes.CDLL:
         raise HumobError(
             f"{LIBRARY}: compiled kernels not found; reinstall with 'pip install humobctl'"
         ) from exc
-    integers, floats, pointer = _pointer(np.int32), _pointer(np.float64), ctypes.c_void_p
-    offsets = _pointer(np.int64)
+    integers, floats, any_array = pointer(np.int32), pointer(np.float64), ctypes.c_void_p
+    offsets = pointer(np.int64)
     lib.humob_score_days.restype = ctypes.c_int
     lib.humob_score_days.argtypes = [
         *(ctypes.c_int64, offsets, offsets),
         *(integers, integers, integers, integers),
         *(floats, floats, ctypes.c_int32, ctypes.c_double, ctypes.c_double, ctypes.c_int32),
-        *(pointer, pointer, pointer),
+        *(any_array, any_array, any_array),
     ]
     lib.humob_mark_seen.restype = ctypes.c_int64
-    lib.humob_mark_seen.argtypes = [_pointer(np.uint8), _pointer(np.int64), ctypes.c_int64]
+    lib.humob_mark_seen.argtypes = [pointer(np.uint8), pointer(np.int64), ctypes.c_int64]
     return lib
 
 

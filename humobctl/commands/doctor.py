@@ -9,10 +9,11 @@ import typer
 
 import humobctl
 
-CORE = ("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw")
+CORE = ("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors")
 EXTRAS = {
+    "ranker": ("lightgbm",),
     "plot": ("matplotlib", "plotly"),
-    "torch": ("torch", "transformers", "accelerate", "safetensors"),
+    "torch": ("torch", "transformers", "accelerate"),
     "llm": ("peft", "openai"),
     "explore": ("dash",),
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    import polars as pl
+
 OnError = Literal["fail", "drop"]
+Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 
 Input = Annotated[
@@ -26,3 +30,30 @@ OnErrorOption = Annotated[
     typer.Option("--on-error", help="Stop at the first bad row, or drop bad rows and say so."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
+FirstWeekday = Annotated[
+    Weekday, typer.Option("--first-weekday", help="Of day 0; a Sunday in HuMob 2023 and 2024.")
+]
+Calendar = Annotated[
+    str,
+    typer.Option(
+        "--calendar",
+        metavar="auto|FILE",
+        help="Days off: found in the data, or a table of d and off (1 for a day off; days that it "
+        "leaves out follow the week).",
+    ),
+]
+
+
+def weekday_number(name: str) -> int:
+    """0 for Sunday to 6."""
+    from humobctl.models.city import WEEKDAYS
+
+    return WEEKDAYS.index(name)
+
+
+def read_calendar(choice: str) -> pl.DataFrame | None:
+    """The calendar table, or None for ``auto``."""
+    from humobctl.data.reading import read_table
+    from humobctl.data.schemas import CALENDAR
+
+    return None if choice == "auto" else read_table(choice, CALENDAR)

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed
+from humobctl.commands.options import (
+    Calendar,
+    FirstWeekday,
+    Format,
+    Input,
+    OnErrorOption,
+    Output,
+    Seed,
+    read_calendar,
+    weekday_number,
+)
 
 if TYPE_CHECKING:
     from humobctl.models.predictor import Targets
-
-Decode = Literal["geobleu", "dtw", "argmax", "sample"]
-Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 
 
 def predict(
     input: Input = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Name of a model; see --list-models.")
+        str,
+        typer.Option(
+            "--model", "-m", help="Name of a model (see --list-models), or a trained model's dir."
+        ),
     ] = "history",
     decode: Annotated[
-        Decode,
+        str,
         typer.Option(
-            help="Choose the cell of highest expected proximity (geobleu), lowest expected "
-            "distance (dtw) or highest probability (argmax), or draw one (sample)."
+            metavar="DECODER",
+            help="Best whole day (day, or day:WEIGHT with WEIGHT from 0, DTW only, to 1, GEO-BLEU "
+            "only), or slot by slot the cell of highest expected proximity (geobleu), lowest "
+            "expected distance (dtw), highest probability (argmax), or a drawn one (sample).",
         ),
-    ] = "geobleu",
+    ] = "day",
     from_day: Annotated[
         int | None,
         typer.Option(min=0, help="Predict all rows from this day on, masked or not."),
@@ -42,9 +55,8 @@ def predict(
         float,
         typer.Option(min=0.0, max=1.0, help="Probability mass that --decode sample draws from."),
     ] = 0.9,
-    first_weekday: Annotated[
-        Weekday, typer.Option(help="Of day 0; a Sunday in HuMob 2023 and 2024.")
-    ] = "sunday",
+    calendar: Calendar = "auto",
+    first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
     validate: Annotated[
         str | None,
@@ -85,15 +97,21 @@ def predict(
         return
     from humobctl import report
     from humobctl.data.writing import write_table
+    from humobctl.models.days.config import DEFAULTS
+    from humobctl.models.decode import parse_decode
     from humobctl.models.predictor import Job, Tally
     from humobctl.models.predictor import predict as run
     from humobctl.models.registry import Options
 
+    kind, weight = parse_decode(decode)
     job = Job(
-        *(model, decode, targets),
+        *(model, kind),
+        days=DEFAULTS if weight is None else replace(DEFAULTS, weight=weight),
+        targets=targets,
         full=full,
         options=Options(seed=seed, top_p=top_p),
-        first_weekday=_weekday(first_weekday),
+        first_weekday=weekday_number(first_weekday),
+        calendar=read_calendar(calendar),
         on_error=on_error,
     )
     tally = Tally()
@@ -113,12 +131,6 @@ def _targets(from_day: int | None, to_day: int | None) -> Targets:
     if last < from_day:
         raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
     return Targets((from_day, last))
-
-
-def _weekday(name: str) -> int:
-    from humobctl.models.city import WEEKDAYS
-
-    return WEEKDAYS.index(name)
 
 
 def _list_models() -> None:

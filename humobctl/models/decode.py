@@ -1,4 +1,7 @@
-"""From a distribution over cells to a cell: a choice of its own, for any model."""
+"""From a distribution over cells to a cell: a choice of its own, for any model.
+
+Slot by slot here; whole days in ``models/days``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,34 @@ from typing import Literal
 
 import numpy as np
 
-from humobctl.models.distribution import SlotDistributions
+from humobctl.errors import UsageError
+from humobctl.models.distribution import SlotDistributions, distances
 from humobctl.native import Floats, Int32s, Int64s
 
-Decode = Literal["argmax", "geobleu", "dtw", "sample"]
-DECODERS: tuple[Decode, ...] = ("geobleu", "dtw", "argmax", "sample")
+Decode = Literal["day", "argmax", "geobleu", "dtw", "sample"]
+DECODERS: tuple[Decode, ...] = ("day", "geobleu", "dtw", "argmax", "sample")
 _BETA = 0.5  # decay of GEO-BLEU's proximity, per cell
+
+
+def parse_decode(text: str) -> tuple[Decode, float | None]:
+    """The decoder and the weight of ``day:0.5``; the weight is None where none is given.
+
+    Raises:
+        UsageError: no such decoder, or a weight that is none.
+    """
+    name, _, weight = text.partition(":")
+    if name not in DECODERS or (weight and name != "day"):
+        names = ", ".join(DECODERS)
+        raise UsageError(f"--decode: found {text!r}, expected one of {names}, day:WEIGHT")
+    if not weight and ":" not in text:
+        return name, None
+    try:
+        share = float(weight)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise UsageError(f"--decode: found {text!r}, expected day:WEIGHT with WEIGHT from 0 to 1")
+    return "day", share
 
 
 def decode(
@@ -46,13 +71,6 @@ def _choose(dist: SlotDistributions, how: Decode, top_p: float, seed: tuple[int,
     else:
         best = (dist.p @ np.exp(-_BETA * distances(dist.cells))).argmax(axis=1)
     return best
-
-
-def distances(cells: Int32s) -> Floats:
-    """Distances between cells, in cells, shape (k, k)."""
-    x, y = cells[:, 0].astype(np.float64), cells[:, 1].astype(np.float64)
-    apart: Floats = np.hypot(x[:, None] - x[None, :], y[:, None] - y[None, :])
-    return apart
 
 
 def keep_top(p: Floats, top_p: float) -> Floats:

@@ -58,6 +58,13 @@ def candidates(user: UserHistory) -> tuple[Int32s, Int64s]:
     return np.stack([keys >> 10, keys & 1023], axis=1).astype(np.int32), index.astype(np.int64)
 
 
+def number_days(d: Int64s) -> tuple[Int64s, Int64s]:
+    """The distinct days of sorted rows, and for each row the number of its day."""
+    fresh = np.ones(len(d), dtype=np.bool_)
+    fresh[1:] = d[1:] != d[:-1]
+    return d[fresh], np.cumsum(fresh) - 1
+
+
 def normalised(weight: Floats) -> Floats:
     """The weights divided by their sum over the last axis."""
     shares: Floats = weight / weight.sum(axis=-1, keepdims=True)
@@ -93,3 +100,10 @@ def with_back_off(counts: Floats) -> Floats:
         filled[slot] = counts[full[apart == apart.min()]].sum(axis=0)
     backed: Floats = filled + 1e-3 * seen / seen.sum()
     return backed
+
+
+def distances(cells: Int32s) -> Floats:
+    """Distances between cells, in cells, shape (k, k)."""
+    x, y = cells[:, 0].astype(np.float64), cells[:, 1].astype(np.float64)
+    apart: Floats = np.hypot(x[:, None] - x[None, :], y[:, None] - y[None, :])
+    return apart

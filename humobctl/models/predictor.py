@@ -15,10 +15,12 @@ from humobctl.data.schemas import GRID, MASKED
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
 from humobctl.models.city import City, CityCounter
+from humobctl.models.days.config import DEFAULTS, DayConfig
+from humobctl.models.days.model import decode_user
 from humobctl.models.decode import Decode, decode
 from humobctl.models.distribution import UserHistory
 from humobctl.models.registry import Model, Options, build, check_name
-from humobctl.native import Int64s
+from humobctl.native import Int32s, Int64s
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,22 @@ class Job:
     Attributes:
         model: name of the model.
         decode: how a distribution becomes a cell.
+        days: settings of ``decode`` day.
         targets: what to predict.
         full: write all rows, not only the predicted ones.
         options: settings that some models use.
         first_weekday: of day 0; 0 is Sunday.
+        calendar: days off; None to infer them.
     """
 
     model: str = "history"
-    decode: Decode = "geobleu"
+    decode: Decode = "day"
+    days: DayConfig = DEFAULTS
     targets: Targets = Targets()
     full: bool = False
     options: Options = field(default_factory=Options)
     first_weekday: int = 0
+    calendar: pl.DataFrame | None = None
     on_error: OnError = "fail"
 
 
@@ -95,7 +101,7 @@ def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
         model = build(job.model, city, job.options)
         with report.progress("predicting", rows, "rows") as ticker:
             for (group,) in paired_groups([store]):
-                for done in predict_group(group, model, job, tally):
+                for done in predict_group(group, model, city, job, tally):
                     ticker.move_to(tally.rows)
                     yield done
     if tally.without_history:
@@ -124,14 +130,15 @@ def survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
         )
     if not known:
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
-    return counter.city(), wanted
+    city = counter.city()
+    return city if job.calendar is None else city.with_calendar(job.calendar), wanted
 
 
 _OUTPUT_ROWS = 50_000
 
 
 def predict_group(
-    group: pl.DataFrame, model: Model, job: Job, tally: Tally
+    group: pl.DataFrame, model: Model, city: City, job: Job, tally: Tally
 ) -> Iterator[pl.DataFrame]:
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
     if not group.height:
@@ -149,11 +156,7 @@ def predict_group(
         wanted = target[here]
         if wanted.any():
             user = _user(columns, here, known[here], wanted)
-            cells = decode(
-                *(model.distribution(user), job.decode),
-                top_p=job.options.top_p,
-                seed=(job.options.seed, user.uid),
-            )
+            cells = _decoded(user, city, model, job)
             filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
@@ -162,6 +165,14 @@ def predict_group(
             part = slice(written, end)
             yield _rows(group, part, filled_x, filled_y, None if job.full else target[part])
             written = end
+
+
+def _decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
+    dist = model.distribution(user)
+    if job.decode == "day":
+        return decode_user(user, city, dist, job.days)
+    seed = (job.options.seed, user.uid)
+    return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
 
 
 def _user(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
-from humobctl.errors import UsageError
+from humobctl.checkpoint import load
+from humobctl.errors import HumobError, UsageError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory
 
@@ -74,21 +76,37 @@ _ENTRIES = (
 MODELS = {entry.name: entry for entry in _ENTRIES}
 
 
+TRAINED = {"ranker": "ranker.model:from_checkpoint"}
+"""Types of model dirs, and what makes a model of one: (checkpoint, city, folder) -> Model."""
+
+
 def build(name: str, city: City, options: Options) -> Model:
-    """The model of that name.
+    """The model of that name, or of that model dir.
 
     Raises:
         UsageError: there is none.
+        HumobError: the model dir is damaged, or of a type that does not predict.
     """
     check_name(name)
-    return MODELS[name].load()(city, options)
+    if name in MODELS:
+        return MODELS[name].load()(city, options)
+    checkpoint = load(name)
+    if checkpoint.type not in TRAINED:
+        raise HumobError(
+            f"{name}: found a model of type {checkpoint.type}, expected one that predicts: "
+            f"{', '.join(TRAINED)}"
+        )
+    module, maker = TRAINED[checkpoint.type].split(":")
+    make: Any = getattr(import_module(f"humobctl.models.{module}"), maker)
+    return make(checkpoint, city, name)  # type: ignore[no-any-return]
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not in the table.
+    """Refuse a name that is neither in the table nor a folder.
 
     Raises:
         UsageError: there is no such model.
     """
-    if name not in MODELS:
-        raise UsageError(f"--model: found {name!r}, expected one of {', '.join(MODELS)}")
+    if name not in MODELS and not Path(name).is_dir():
+        names = ", ".join(MODELS)
+        raise UsageError(f"--model: found {name!r}, expected one of {names}, or a model dir")

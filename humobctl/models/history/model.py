@@ -24,6 +24,7 @@ from humobctl.models.distribution import (
     candidates,
     circular_slots,
     normalised,
+    number_days,
 )
 from humobctl.models.history.config import HistoryConfig
 from humobctl.models.registry import Options
@@ -44,8 +45,8 @@ class History:
         if not len(user.d):
             return self.city.distribution(user)
         cells, index = candidates(user)
-        known, day = _number_days(user.d)
-        target, target_day = _number_days(user.target_d)
+        known, day = number_days(user.d)
+        target, target_day = number_days(user.target_d)
         by_day = self._day_weights(target, known)
         order = np.argsort(index, kind="stable")
         weight = self._record_weights(user, by_day, day, target_day, order)
@@ -84,12 +85,6 @@ class History:
             for mine, theirs in zip(target, known, strict=True):
                 weight *= kernel[:, theirs[order]][mine]
         return weight
-
-
-def _number_days(d: Int64s) -> tuple[Int64s, Int64s]:
-    """The distinct days of sorted rows, and for each row the number of its day."""
-    fresh = np.concatenate([[True], d[1:] != d[:-1]])
-    return d[fresh], np.cumsum(fresh) - 1
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,0 +1,1 @@
+"""Day-level decoding: whole days by minimum Bayes risk, for any model."""

@@ -1,0 +1,1 @@
+"""A learned ranker of each user's own cells; trained across users and cities."""
