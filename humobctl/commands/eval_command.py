@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 Dialect = Literal["both", "humob24", "humob25"]
 DtwKind = Literal["exact", "fast"]
+Users = Literal["all", "predicted"]
 ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
 
 
@@ -26,9 +29,11 @@ def evaluate(
     ],
     truth: Annotated[str, typer.Option("--truth", "-t", help="The true cells.")],
     dialect: Annotated[
-        Dialect,
-        typer.Option(help="Rules of GEO-BLEU and DTW: of 2023 and 2024, of 2025, or both."),
-    ] = "both",
+        Dialect | None,
+        typer.Option(
+            help="Rules of GEO-BLEU and DTW: of 2023 and 2024, of 2025, or both (the default)."
+        ),
+    ] = None,
     days: Annotated[
         str | None,
         typer.Option(metavar="A-B", help="Days to score, such as 60-74; else those predicted."),
@@ -44,11 +49,21 @@ def evaluate(
         str | None, typer.Option(help="Also write the scores of every user-day to this file.")
     ] = None,
     per_user: Annotated[
-        bool, typer.Option("--per-user", help="Add every user's scores to a csv or parquet output.")
+        bool,
+        typer.Option("--per-user", help="Add every user's scores; not to a table on a terminal."),
     ] = False,
+    users: Annotated[
+        Users,
+        typer.Option(
+            help="Whose true rows must be predicted: everybody's, or theirs of whom any are."
+        ),
+    ] = "all",
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Score incomplete predictions; say how much.")
     ] = False,
+    cell_km: Annotated[
+        float, typer.Option(min=0.001, help="Side of a cell in km, for DTW and distance.")
+    ] = 0.5,
     bootstrap: Annotated[
         int, typer.Option(min=100, help="Resamples of users when files are compared.")
     ] = 2000,
@@ -83,9 +98,15 @@ def evaluate(
     from humobctl.metrics.compare import compare
     from humobctl.metrics.evaluate import Evaluator
 
-    settings = _settings(dialect, dtw, days, metric, allow_partial, on_error)
     kind = _format(output, format)
-    _refuse_stdin_twice([*predictions, truth])
+    _refuse_clashes([*predictions, truth], output, detail, kind, per_user)
+    settings = replace(
+        _settings(dialect, dtw, days, metric),
+        allow_partial=allow_partial,
+        only_predicted_users=users == "predicted",
+        cell_km=cell_km,
+        on_error=on_error,
+    )
     evaluator = Evaluator(predictions, truth, settings)
     if detail is None:
         for _ in evaluator.run():
@@ -101,12 +122,7 @@ def evaluate(
 
 
 def _settings(
-    dialect: Dialect,
-    dtw: DtwKind,
-    days: str | None,
-    metric: list[str] | None,
-    allow_partial: bool,
-    on_error: Literal["fail", "drop"],
+    dialect: Dialect | None, dtw: DtwKind, days: str | None, metric: list[str] | None
 ) -> Settings:
     from humobctl.commands.ranges import parse_range
     from humobctl.errors import UsageError
@@ -117,17 +133,16 @@ def _settings(
     unknown = [name for name in metric or () if name not in NAMES]
     if unknown:
         raise UsageError(f"--metric: found {unknown[0]!r}, expected one of {', '.join(NAMES)}")
-    if dtw == "fast" and dialect != "humob25":
+    if dtw == "fast" and dialect in ("both", "humob24"):
         raise UsageError(
             "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
         )
+    chosen = dialect or ("humob25" if dtw == "fast" else "both")
     return Settings(
-        dialects=DIALECTS if dialect == "both" else (dialect,),
+        dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=parse_range("--days", days) if days else None,
-        allow_partial=allow_partial,
         names=tuple(metric) if metric else NAMES,
-        on_error=on_error,
     )
 
 
@@ -141,11 +156,18 @@ def _format(output: str | None, asked: str | None) -> str:
     return "table" if sys.stdout.isatty() else "json"
 
 
-def _refuse_stdin_twice(paths: list[str]) -> None:
+def _refuse_clashes(
+    paths: list[str], output: str | None, detail: str | None, kind: str, per_user: bool
+) -> None:
     from humobctl.errors import UsageError
 
     if paths.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
+    to_stdout = output in (None, "-")
+    if detail is not None and (detail == output or (detail == "-" and to_stdout)):
+        raise UsageError("--detail and the scores need a file each")
+    if per_user and kind == "table":
+        raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
 
 
 def _write_detail(evaluator: Evaluator, path: str) -> None:
@@ -166,15 +188,20 @@ def _write(
     from humobctl.data.writing import write_stdout_text, write_table
     from humobctl.metrics import present
 
-    if kind == "table":
-        present.show(evaluations, differences)
-    elif kind == "json":
-        text = present.as_json(evaluations, differences)
-        if output and output != "-":
-            with whole_file(output) as place:
-                place.write_text(text)
+    if kind in ("table", "json"):
+        buffer = io.StringIO()
+        if kind == "json":
+            buffer.write(present.as_json(evaluations, differences, by_user=per_user))
+        elif output in (None, "-"):
+            present.show(evaluations, differences)
+            return
         else:
-            write_stdout_text(text)
+            present.show(evaluations, differences, buffer)
+        if output in (None, "-"):
+            write_stdout_text(buffer.getvalue())
+        else:
+            with whole_file(str(output)) as place:
+                place.write_text(buffer.getvalue())
     else:
-        frame = present.as_table(evaluations, by_user=per_user)
+        frame = present.as_table(evaluations, differences, by_user=per_user)
         write_table(frame, output, table=None, format=kind)

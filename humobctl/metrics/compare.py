@@ -77,12 +77,17 @@ def compare(
     """Differences of the second file from the first, with bootstrap intervals.
 
     Raises:
-        HumobError: the files do not score the same users.
+        HumobError: the files do not score the same rows.
     """
-    if not first.users["uid"].equals(second.users["uid"]):
+    scored = [
+        (e.users.height, e.user_days, e.coverage.rows, f"days {e.days[0]}-{e.days[1]}")
+        for e in (first, second)
+    ]
+    if scored[0] != scored[1] or not first.users["uid"].equals(second.users["uid"]):
+        texts = ["{} users, {} user-days, {} rows, {}".format(*found) for found in scored]
         raise HumobError(
-            f"{second.name}: found other users than in {first.name}, expected the same users for "
-            "a paired comparison"
+            f"{second.name}: found {texts[1]}, expected the same rows as in {first.name} "
+            f"({texts[0]}) for a paired comparison"
         )
     columns = [m.column for m in first.metrics]
     a, b = (e.users.select(columns).to_numpy() for e in (first, second))

@@ -18,7 +18,8 @@ from humobctl.errors import HumobError
 from humobctl.metrics.native import score_days
 from humobctl.native import Floats, Int32s, Int64s
 
-CELLS_PER_KM = 2.0
+HUMOB_CELL_KM = 0.5
+CELLS_PER_KM = 1.0 / HUMOB_CELL_KM
 
 
 def dtw(

@@ -15,10 +15,11 @@ import polars as pl
 from humobctl import __version__, report
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
+from humobctl.data.schemas import MAX_DAY
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
 from humobctl.metrics.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
-from humobctl.metrics.dtw import CELLS_PER_KM, fast_dtw_days
+from humobctl.metrics.dtw import HUMOB_CELL_KM, fast_dtw_days
 from humobctl.metrics.geobleu import BETA, DIALECTS, RULES, combine
 from humobctl.metrics.native import score_days
 from humobctl.metrics.registry import DtwKind, Metric, metrics
@@ -34,6 +35,8 @@ class Settings:
         dtw: exact, or fast (FastDTW, closed only).
         days: first and last day to score; by default those that are predicted.
         allow_partial: score what was predicted of the truth, and report the coverage.
+        only_predicted_users: leave out users of the truth that were not predicted at all.
+        cell_km: side of a cell, in kilometres.
         names: metrics to compute, by name.
     """
 
@@ -41,12 +44,15 @@ class Settings:
     dtw: DtwKind = "exact"
     days: tuple[int, int] | None = None
     allow_partial: bool = False
+    only_predicted_users: bool = False
+    cell_km: float = HUMOB_CELL_KM
     names: tuple[str, ...] = ("geobleu", "dtw", "accuracy", "distance")
     on_error: OnError = "fail"
 
     def metrics(self) -> list[Metric]:
         """The metrics that these settings ask for."""
-        return [m for m in metrics(self.dialects, self.dtw) if m.name in self.names]
+        found = metrics(self.dialects, self.dtw, self.cell_km)
+        return [m for m in found if m.name in self.names]
 
 
 @dataclass
@@ -96,7 +102,7 @@ def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
         *sides,
         max_n=max(RULES[dialect].max_n for dialect in settings.dialects),
         beta=BETA,
-        scale=CELLS_PER_KM,
+        scale=1.0 / settings.cell_km,
         geobleu="geobleu" in settings.names,
         dtw_open=exact and "dtw_humob24" in kinds,
         dtw_closed=exact and "dtw_humob25" in kinds,
@@ -108,10 +114,14 @@ def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
             result[metric.column] = combine(sums, lengths, lengths, RULES[metric.dialect])
         elif metric.name == "dtw":
             values = opened if metric.dialect == "humob24" else closed
-            result[metric.column] = fast_dtw_days(*sides) if values is None else values
+            result[metric.column] = (
+                fast_dtw_days(*sides, cells_per_km=1.0 / settings.cell_km)
+                if values is None
+                else values
+            )
         else:
             steps = [g - r for g, r in zip(days.generated, days.reference, strict=True)]
-            lengths_km = np.hypot(*steps) / CELLS_PER_KM
+            lengths_km = np.hypot(*steps) * settings.cell_km
             points = (lengths_km == 0).astype(float) if metric.name == "accuracy" else lengths_km
             result[metric.column] = days.day_means(points)
     return result
@@ -142,16 +152,16 @@ class Evaluator:
     def _score_file(
         self, path: str, predicted: UserStore, truth: UserStore
     ) -> Iterator[pl.DataFrame]:
-        assert predicted.first_day is not None
-        assert predicted.last_day is not None
-        days = self.settings.days or (predicted.first_day, predicted.last_day)
         name = "stdin" if path == "-" else path
+        days = self._days(name, predicted, truth)
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
-        per_user: list[pl.DataFrame] = []
-        user_days = 0
+        scored: list[pl.DataFrame] = []
+        user_days, seen_days = 0, (MAX_DAY, 0)
         with report.progress(f"scoring {name}", None, "users") as ticker:
             for group in paired_groups([predicted, truth]):
                 p, t = (side.filter(pl.col("d").is_between(*days)) for side in group)
+                if self.settings.only_predicted_users:
+                    t = t.filter(pl.col("uid").is_in(p["uid"].unique().implode()))
                 refuse_masked(p, name, "fill them with 'humobctl predict'")
                 refuse_masked(t, self.truth, "the truth must be complete on the days to score")
                 aligned, found = align(p, t, extra, missing)
@@ -160,22 +170,41 @@ class Evaluator:
                     continue
                 detail = self._detail(name, aligned)
                 user_days += detail.height
-                per_user.append(_by_user(detail, self.settings.metrics()))
-                ticker.advance(per_user[-1].height)
+                seen_days = min(seen_days[0], aligned.d.min()), max(seen_days[1], aligned.d.max())
+                scored.append(_by_user(detail, self.settings.metrics()))
+                ticker.advance(scored[-1].height)
                 yield detail
         self._refuse_mismatch(name, extra, missing, coverage)
-        if not per_user:
+        if not scored:
             raise HumobError(
                 f"{name}: found no rows of days {days[0]}-{days[1]} in common with {self.truth}"
             )
-        users = pl.concat(per_user).sort("uid")
         self.evaluations.append(
             Evaluation(
-                *(name, self.settings.metrics(), users, days, coverage),
+                *(name, self.settings.metrics(), pl.concat(scored).sort("uid")),
+                days=(int(seen_days[0]), int(seen_days[1])),
+                coverage=coverage,
                 user_days=user_days,
                 settings=self.settings,
             )
         )
+
+    def _days(self, name: str, predicted: UserStore, truth: UserStore) -> tuple[int, int]:
+        """The days to score: as asked, else those predicted, or all of a truth without history."""
+        if self.settings.days:
+            return self.settings.days
+        assert predicted.first_day is not None
+        assert predicted.last_day is not None
+        assert truth.first_day is not None
+        assert truth.last_day is not None
+        if truth.first_day >= predicted.first_day:
+            return predicted.first_day, max(predicted.last_day, truth.last_day)
+        if truth.last_day > predicted.last_day:
+            report.warn(
+                f"{name} ends on day {predicted.last_day}; {self.truth} goes on to day "
+                f"{truth.last_day}, which is not scored (--days says which are)"
+            )
+        return predicted.first_day, predicted.last_day
 
     def _detail(self, name: str, aligned: AlignedDays) -> pl.DataFrame:
         columns = score(aligned, self.settings)
@@ -191,16 +220,18 @@ class Evaluator:
         self, name: str, extra: Mismatch, missing: Mismatch, coverage: Coverage
     ) -> None:
         if extra.count:
+            lacking = f" and lacks {missing.count} of its" if missing.count else ""
+            first = min(where for where in (extra.first, missing.first) if where is not None)
             raise HumobError(
-                f"{name}: found {extra.count} rows that {self.truth} does not have, the first at "
-                f"(uid, d, t) = {extra.first}, expected the same rows in both"
+                f"{name}: found {extra.count} rows that {self.truth} does not have{lacking}, the "
+                f"first mismatch at (uid, d, t) = {first}, expected the same rows in both"
             )
         if missing.count and not self.settings.allow_partial:
             raise HumobError(
                 f"{name}: found {coverage.rows} of {coverage.expected_rows} rows "
                 f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
                 f"missing at (uid, d, t) = {missing.first}, expected all of them; "
-                "--allow-partial scores what is there"
+                "--allow-partial scores what is there, --users predicted leaves out other users"
             )
         if missing.count:
             report.warn(

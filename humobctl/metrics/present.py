@@ -15,7 +15,9 @@ from humobctl.metrics.evaluate import Evaluation
 from humobctl.metrics.registry import Metric
 
 
-def as_record(evaluation: Evaluation, differences: list[Difference] | None) -> dict[str, Any]:
+def as_record(
+    evaluation: Evaluation, differences: list[Difference] | None, *, by_user: bool = False
+) -> dict[str, Any]:
     """One file's scores as JSON holds them; ``differences`` are those from the first file."""
     coverage = evaluation.coverage
     record: dict[str, Any] = {
@@ -31,6 +33,8 @@ def as_record(evaluation: Evaluation, differences: list[Difference] | None) -> d
         "version": __version__,
         "scores": [_score_record(evaluation, metric) for metric in evaluation.metrics],
     }
+    if by_user:
+        record["per_user"] = evaluation.users.to_dicts()
     if differences is not None:
         record["difference_from_first"] = [
             {
@@ -58,26 +62,43 @@ def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
     }
 
 
-def as_json(evaluations: list[Evaluation], differences: list[list[Difference]]) -> str:
+def as_json(
+    evaluations: list[Evaluation], differences: list[list[Difference]], *, by_user: bool = False
+) -> str:
     """All scores: one object for one file, an array for several."""
     records = [
-        as_record(evaluation, differences[index - 1] if index else None)
+        as_record(evaluation, differences[index - 1] if index else None, by_user=by_user)
         for index, evaluation in enumerate(evaluations)
     ]
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
 
 
-def as_table(evaluations: list[Evaluation], *, by_user: bool = False) -> pl.DataFrame:
-    """The score table (scope, metric, value); several files stand apart in the scope."""
+def as_table(
+    evaluations: list[Evaluation], differences: list[list[Difference]], *, by_user: bool = False
+) -> pl.DataFrame:
+    """The score table (scope, metric, value); several files stand apart in the scope.
+
+    A comparison adds the scope ``second - first`` with the difference of each metric and the ends
+    of its interval (``_low``, ``_high``).
+    """
     rows: list[tuple[str, str, float]] = []
-    for evaluation in evaluations:
-        scope = "all" if len(evaluations) == 1 else evaluation.name
+    scopes = [e.name if len(evaluations) > 1 else "all" for e in evaluations]
+    for index, scope in enumerate(scopes):
+        if scope in scopes[:index]:
+            scopes[index] = f"{scope}#{index + 1}"
+    for scope, evaluation in zip(scopes, evaluations, strict=True):
         rows += [(scope, m.column, evaluation.value(m)) for m in evaluation.metrics]
         if by_user:
             rows += [
                 (f"{scope},uid={row['uid']}", m.column, row[m.column])
                 for row in evaluation.users.iter_rows(named=True)
                 for m in evaluation.metrics
+            ]
+    for scope, found in zip(scopes[1:], differences, strict=True):
+        for d in found:
+            parts = (("", d.value), ("_low", d.low), ("_high", d.high))
+            rows += [
+                (f"{scope} - {scopes[0]}", f"{d.metric.column}{end}", value) for end, value in parts
             ]
     schema = {"scope": pl.String, "metric": pl.String, "value": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from humobctl.metrics.dtw import HUMOB_CELL_KM
 from humobctl.metrics.geobleu import BETA, DIALECTS, RULES
 
 DtwKind = Literal["exact", "fast"]
@@ -41,26 +42,26 @@ class Metric:
         return f"{title} {self.dialect}".strip() + unit
 
 
-_KM = ("cell", "0.5km")
-
-
-def _dialect_metrics(dialect: str, dtw: DtwKind) -> list[Metric]:
+def _dialect_metrics(dialect: str, dtw: DtwKind, cell: tuple[str, str]) -> list[Metric]:
     grams = str(RULES[dialect].max_n)
     start = "open" if dialect == "humob24" else "closed"
     return [
         Metric("geobleu", dialect, "", True, (("n", grams), ("beta", str(BETA)))),
-        Metric("dtw", dialect, "km", False, (("start", start), ("algorithm", dtw), _KM)),
+        Metric("dtw", dialect, "km", False, (("start", start), ("algorithm", dtw), cell)),
     ]
 
 
-def metrics(dialects: tuple[str, ...] = DIALECTS, dtw: DtwKind = "exact") -> list[Metric]:
+def metrics(
+    dialects: tuple[str, ...] = DIALECTS, dtw: DtwKind = "exact", cell_km: float = HUMOB_CELL_KM
+) -> list[Metric]:
     """The metrics of predictions, in the order they are shown."""
-    scores = [metric for dialect in dialects for metric in _dialect_metrics(dialect, dtw)]
+    cell = ("cell", f"{cell_km:g}km")
+    scores = [metric for dialect in dialects for metric in _dialect_metrics(dialect, dtw, cell)]
     scores.sort(key=lambda metric: metric.name, reverse=True)
     return [
         *scores,
         Metric("accuracy", "", "share", True),
-        Metric("distance", "", "km", False, (_KM,)),
+        Metric("distance", "", "km", False, (cell,)),
     ]
 
 

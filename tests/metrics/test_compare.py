@@ -48,3 +48,29 @@ def test_a_file_against_itself_is_not_decided(cli, workdir):
     found = json.loads(done.out)[1]["difference_from_first"]
     assert {entry["better"] for entry in found} == {None}
     assert {tuple(entry["interval"]) for entry in found} == {(0.0, 0.0)}
+
+
+def test_files_scored_on_other_days_are_not_compared(cli, workdir):
+    lines = (workdir / "predicted.csv").read_text().splitlines()
+    week = [line for line in lines[1:] if int(line.split(",")[1]) < 67]
+    (workdir / "week.csv").write_text("\n".join([lines[0], *week]) + "\n")
+    done = cli("eval", "predicted.csv", "week.csv", "--truth", "city.csv", cwd=workdir)
+    assert done.code == 1
+    assert "week.csv: found 20 users" in done.err
+    assert "for a paired comparison" in done.err
+    flags = ("--truth", "city.csv", "--days", "60-66")
+    assert cli("eval", "predicted.csv", "week.csv", *flags, cwd=workdir).code == 0
+
+
+def test_the_score_table_holds_the_comparison(cli, workdir):
+    files = ("predicted.csv", "predicted.csv")
+    flags = ("--metric", "accuracy", "-f", "csv")
+    done = cli("eval", *files, "--truth", "city.csv", *flags, cwd=workdir)
+    scopes = [line.split(",")[:2] for line in done.out.splitlines()[1:]]
+    assert scopes == [
+        ["predicted.csv", "accuracy"],
+        ["predicted.csv#2", "accuracy"],
+        ["predicted.csv#2 - predicted.csv", "accuracy"],
+        ["predicted.csv#2 - predicted.csv", "accuracy_low"],
+        ["predicted.csv#2 - predicted.csv", "accuracy_high"],
+    ]

@@ -115,7 +115,10 @@ def test_days_can_be_chosen(cli, example):
         (["--days", "74-60"], "expected the first number not above the last"),
         (["--days", "x"], "expected a range such as 60-74"),
         (["--metric", "bleu"], "expected one of geobleu, dtw, accuracy, distance"),
-        (["--dtw", "fast"], "goes with --dialect humob25 only"),
+        (["--dtw", "fast", "--dialect", "both"], "goes with --dialect humob25 only"),
+        (["--detail", "-"], "need a file each"),
+        (["--detail", "x.csv", "-o", "x.csv"], "need a file each"),
+        (["--per-user", "-f", "table"], "expected --format json"),
     ],
 )
 def test_wrong_usage_exits_2(cli, example, flags, message):
@@ -174,3 +177,65 @@ def test_a_store_on_disk_gives_the_same_bits(workdir, monkeypatch):
     assert whole == 1
     assert parts > 3
     assert found.equals(expected)
+
+
+def test_a_truth_without_history_must_be_predicted_whole(cli, example):
+    (example / "predicted.csv").write_text(as_csv(GENERATED[:3]))
+    done = cli("eval", "predicted.csv", "--truth", "truth.csv", cwd=example)
+    assert done.code == 1
+    assert "found 3 of 16 rows" in done.err
+    assert "(uid, d, t) = (7, 61, 12)" in done.err
+    done = cli("eval", "predicted.csv", "--truth", "truth.csv", "--days", "60", cwd=example)
+    assert done.code == 0
+
+
+def test_days_that_the_truth_has_beyond_are_told(cli, example):
+    (example / "history.csv").write_text(as_csv([(0, 1, 5, 5), *REFERENCE]))
+    (example / "predicted.csv").write_text(as_csv(GENERATED[:11]))
+    done = cli("eval", "predicted.csv", "--truth", "history.csv", cwd=example)
+    assert done.code == 0
+    assert "ends on day 61; history.csv goes on to day 62, which is not scored" in done.err
+
+
+def test_open_ranges_are_signed_by_what_was_scored(cli, example):
+    done = cli("eval", "predicted.csv", "-t", "truth.csv", "--days", "60-", cwd=example)
+    assert "|days:60-62|" in done.out
+
+
+def test_other_users_can_be_left_out(cli, example):
+    others = as_csv(REFERENCE, uid=8).split("\n", 1)[1]
+    (example / "both.csv").write_text(as_csv(REFERENCE) + others)
+    done = cli("eval", "predicted.csv", "-t", "both.csv", cwd=example)
+    assert done.code == 1
+    assert "16 of 32 rows (1 of 2 users)" in done.err
+    done = cli("eval", "predicted.csv", "-t", "both.csv", "--users", "predicted", cwd=example)
+    assert done.code == 0
+    assert json.loads(done.out)["coverage"] == {"rows": [16, 16], "users": [1, 1]}
+    # Holes among the predicted users are still an error.
+    (example / "predicted.csv").write_text(as_csv(GENERATED[:2] + GENERATED[3:]))
+    done = cli("eval", "predicted.csv", "-t", "both.csv", "--users", "predicted", cwd=example)
+    assert done.code == 1
+
+
+def test_kilometres_follow_the_cell(cli, example):
+    half, whole = (
+        scores(cli("eval", "predicted.csv", "-t", "truth.csv", *flags, cwd=example).out)
+        for flags in ([], ["--cell-km", "1"])
+    )
+    for key in (("dtw", "humob24"), ("dtw", "humob25"), ("distance", None)):
+        assert whole[key] == pytest.approx(2 * half[key], rel=1e-12)
+    assert whole["geobleu", "humob24"] == half["geobleu", "humob24"]
+
+
+def test_a_table_can_go_to_a_file(cli, example):
+    flags = ("-f", "table", "-o", "scores.txt")
+    done = cli("eval", "predicted.csv", "-t", "truth.csv", *flags, cwd=example)
+    assert (done.code, done.out) == (0, "")
+    assert "0.2173" in (example / "scores.txt").read_text()
+
+
+def test_json_can_hold_every_user(cli, example):
+    done = cli("eval", "predicted.csv", "-t", "truth.csv", "--per-user", cwd=example)
+    (user,) = json.loads(done.out)["per_user"]
+    assert (user["uid"], user["days"]) == (7, 3)
+    assert user["geobleu_humob24"] == pytest.approx(0.21733678721880598, rel=1e-12)
