@@ -1,20 +1,32 @@
 """Checks a HuMob submission against its challenge file, as the organisers' validators do.
 
-Same users, same (d, t) of every user in the same order, five columns, cells from 1 to 200.
+Same users, same (d, t) of every user in the same order, five columns, cells from 1 to 200. The
+validators cut lines at commas and take only digits, so that text which other commands would read
+all the same (``12.0``, ``"12"``, another order of columns, a blank line) is a fault here.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from humobctl.data.reading import iter_table
-from humobctl.data.schemas import MASKED
+from humobctl.data.faults import Places, quoted
+from humobctl.data.reading import Reader, iter_table
+from humobctl.data.schemas import GRID, MASKED
+from humobctl.data.streams import open_input
+from humobctl.data.text import text_blocks
 from humobctl.data.users import UserStore, keys, paired_groups
 from humobctl.errors import HumobError, TableError
 from humobctl.models.predictor import Targets
+
+HEADER = b"uid,d,t,x,y\n"
+_BOM = b"\xef\xbb\xbf"
+# No more digits than fit in 64 bits; the numbers themselves are checked later.
+_BAD_LINE = re.compile(rb"^(?!(?:\d{1,18},){4}\d{1,18}$).*\n", re.MULTILINE)
 
 
 @dataclass
@@ -49,11 +61,52 @@ def validate(submission: str, challenge: str, targets: Targets) -> Checked:
     return checked
 
 
-def _ordered(submission: str):  # type: ignore[no-untyped-def]
+class _Submission(Reader):
+    """Reads the text of a submission as strictly as the validators do."""
+
+    def _parsed(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        name, kind = self.source.name, self.source.kind
+        if kind != "csv":
+            raise HumobError(f"{name}: found {kind}, expected CSV (or .csv.gz): organisers take it")
+        if self.source.stream.peek(3).startswith(_BOM):
+            raise TableError(name, "a byte order mark", "text that begins with uid,d,t", line=1)
+        row, line = 1, 1
+        for block in text_blocks(self.source, quotes=False):
+            body = block.removeprefix(HEADER) if line == 1 else block
+            line += len(body) < len(block)
+            bad = _BAD_LINE.search(body)
+            if bad is not None:
+                before = body.count(b"\n", 0, bad.start())
+                raise _strictly(bad[0], name, row + before, line + before)
+            if body:
+                frame = pl.read_csv(
+                    body, has_header=False, schema=dict.fromkeys(GRID.columns, pl.Int64)
+                )
+                yield self._cast(frame, Places(row, line))
+                row, line = row + frame.height, line + frame.height
+
+
+def _strictly(bad: bytes, name: str, row: int, line: int) -> TableError:
+    text = bad.decode(errors="replace").removesuffix("\n")
+    found = quoted(text) if text.strip() else "a blank line"
+    if line == 1 and not re.search(r"\d", text):
+        return TableError(name, found, "the header uid,d,t,x,y or none", line=line)
+    return TableError(name, found, "five whole numbers, digits and commas only", row=row, line=line)
+
+
+def _ordered(submission: str) -> Iterator[pl.DataFrame]:
     """The batches of the submission, once their cells and their order are checked."""
+    source = open_input(submission)
+    try:
+        yield from _checked(_Submission(source, GRID).batches(), submission)
+    finally:
+        source.close()
+
+
+def _checked(batches: Iterator[pl.DataFrame], submission: str) -> Iterator[pl.DataFrame]:
     last: dict[int, int] = {}
     row = 0
-    for batch in iter_table(submission):
+    for batch in batches:
         masked = batch["x"] == MASKED
         if masked.any():
             index = masked.arg_max() or 0

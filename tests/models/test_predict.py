@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+
 import polars as pl
 import pytest
 
 import humobctl.data.users as users_module
 from humobctl.data.reading import read_table
 from humobctl.metrics.evaluate import Evaluator, Settings
+from humobctl.models import submission
 from humobctl.models.predictor import Job, Tally, predict
 from humobctl.models.registry import MODELS
 
@@ -99,6 +103,52 @@ def test_users_without_history_are_answered_and_counted(cli, tmp_path):
     assert "1 of 2 users have no known cell" in done.err
 
 
+def line(number, pattern, replacement):
+    """Changes one line (counted from 1) of a text."""
+
+    def change(text):
+        lines = text.splitlines()
+        lines[number - 1] = re.sub(pattern, replacement, lines[number - 1], count=1)
+        return "\n".join(lines) + "\n"
+
+    return change
+
+
+def reordered(text):
+    """The columns y and x changed over, as the header says."""
+    return re.sub(r"(\w+),(\w+)\n", r"\2,\1\n", text)
+
+
+ONLY = "expected five whole numbers, digits and commas only"
+STRICT = {
+    "float": (line(4, r"$", ".0"), "row 3 (line 4): found '"),
+    "quoted": (line(4, r"(\d+)$", r'"\1"'), "row 3 (line 4): found '"),
+    "quoted header": (
+        line(1, "uid", '"uid"'),
+        "line 1: found '\"uid\",d,t,x,y', expected the header",
+    ),
+    "leading blank": (line(2, "^", " "), "row 1 (line 2): found ' "),
+    "blank after a comma": (line(2, ",", ", "), "row 1 (line 2): found '"),
+    "plus": (line(2, ",", ",+"), "row 1 (line 2): found '"),
+    "six fields": (line(2, "$", ",1"), "row 1 (line 2): found '"),
+    "trailing comma": (line(2, "$", ","), "row 1 (line 2): found '"),
+    "other digits": (line(2, "$", "٣"), "row 1 (line 2): found '"),
+    "columns in another order": (reordered, "line 1: found 'uid,d,t,y,x', expected the header uid"),
+    "another header": (line(1, "uid", "user"), "line 1: found 'user,d,t,x,y', expected the header"),
+    "byte order mark": (lambda text: "\ufeff" + text, "line 1: found a byte order mark"),
+    "header twice": (
+        lambda text: text[:12] + text,
+        "row 1 (line 2): found 'uid,d,t,x,y', expected",
+    ),
+    "blank line": (line(4, "^", "\n"), f"row 3 (line 4): found a blank line, {ONLY}"),
+    "blank first line": (
+        lambda text: "\n" + text,
+        "line 1: found a blank line, expected the header",
+    ),
+    "blank last line": (lambda text: text + "\n", "row "),
+}
+
+
 class TestValidate:
     """A submission against its challenge file."""
 
@@ -120,6 +170,35 @@ class TestValidate:
         lines = (workdir / "predicted.csv").read_text().splitlines()[1:]
         (workdir / "s.csv").write_text("\n".join(lines) + "\n")
         assert cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir).code == 0
+
+    @pytest.mark.parametrize("change", STRICT)
+    def test_what_validators_refuse_to_read(self, cli, workdir, change):
+        text = (workdir / "predicted.csv").read_text()
+        edit, said = STRICT[change]
+        (workdir / "s.csv").write_text(edit(text))
+        done = cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir)
+        assert done.code == 1, done.err
+        assert done.err.startswith(f"error: s.csv: {said}")
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize("ending", ["parquet", "arrow", "ndjson"])
+    def test_other_formats_are_not_taken(self, cli, workdir, ending):
+        cli("data", "import", "predicted.csv", "-o", f"s.{ending}", cwd=workdir)
+        done = cli("predict", "challenge.csv", "--validate", f"s.{ending}", cwd=workdir)
+        said = f"found {ending}, expected CSV (or .csv.gz): organisers take it"
+        assert (done.code, done.err) == (1, f"error: s.{ending}: {said}\n")
+
+    @pytest.mark.parametrize("block", [16 << 20, 1000, 7])
+    def test_what_validators_read(self, workdir, monkeypatch, block):
+        monkeypatch.setattr("humobctl.data.text.BLOCK_BYTES", block)
+        text = (workdir / "predicted.csv").read_bytes()
+        lines = text.count(b"\n") - 1
+        cut = slice(None, text.index(b"\n", 3000))  # else blocks of 7 bytes would take long
+        (workdir / "s.csv.gz").write_bytes(gzip.compress(text[cut].replace(b"\n", b"\r\n")))
+        read = pl.concat(submission._ordered(str(workdir / "s.csv.gz")))
+        want = pl.read_csv(workdir / "predicted.csv", n_rows=read.height)
+        assert 100 < read.height < lines
+        assert read.rows() == want.rows()
 
     def test_a_missing_row(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: lines[:5] + lines[6:])
