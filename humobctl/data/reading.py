@@ -53,21 +53,22 @@ class Reader:
 
         Raises:
             TableError: the first fault, with its row and column (on_error="fail").
+            HumobError: no row at all, or no good one (on_error="drop").
         """
         seen = self._seen() if self.unique else None
-        found_any = False
         with report.progress(f"reading {self.source.name}", self.source.size, "B") as ticker:
             for frame, places in self._parsed():
                 good, kept = self._checked(frame, places)
                 if seen is not None:
                     good = self._without_repeats(good, seen, kept)
                 ticker.move_to(self.source.position())
-                found_any = found_any or good.height > 0
                 self.rows += good.height
-                yield good
-        if not found_any and not self.dropped.rows:
-            raise HumobError(f"{self.source.name}: found no rows, expected a table")
+                if good.height:  # a batch without rows would begin the output
+                    yield good
         self.dropped.tell()
+        if not self.rows:
+            found = "no good row" if self.dropped.rows else "no rows"
+            raise HumobError(f"{self.source.name}: found {found}, expected a table")
 
     def _seen(self) -> SeenKeys | SeenRows | None:
         if self.table.key == GRID.key:

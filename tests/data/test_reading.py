@@ -338,10 +338,32 @@ def test_drop_tells_a_sample_only(save: Save, capsys: pytest.CaptureFixture[str]
 
 
 def test_drop_with_nothing_left(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
-    frame = read_table(save("uid,d,t,x,y\n1,0,0,5,bad\n"), on_error="drop")
-    assert frame.height == 0
-    assert frame.columns == GRID.columns
+    with pytest.raises(HumobError, match=r"a\.csv: found no good row, expected a table$"):
+        read_table(save("uid,d,t,x,y\n1,0,0,5,bad\n"), on_error="drop")
     assert "dropped 1 rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict",),
+        ("eval", "-", "--truth", "a.csv"),
+        ("data", "import"),
+        ("data", "import", "-o", "b.parquet"),
+        ("data", "describe"),
+        ("data", "mask", "--last", "1"),
+    ],
+)
+def test_drop_with_nothing_left_is_one_line(
+    cli: Cli, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(GOOD)
+    bad = "uid,d,t,x,y\n1,0,0,300,4\n"
+    done = cli(*arguments, "--on-error", "drop", input=bad, cwd=tmp_path)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[0] == "warning: dropped 1 rows (1 out of range)"
+    assert done.err.splitlines()[-1] == "error: stdin: found no good row, expected a table"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_drop_in_columnar_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
