@@ -97,7 +97,7 @@ def _png(found: Description, place: Path) -> None:
     if found.masked_rows:
         masked = [day["masked"] for day in found.by_day]
         days.bar(number, masked, width=1.0, color="#bbbbbb", label="masked rows")
-    days.set(title="by day (day 0 is a Sunday)", xlabel="day", ylabel="rows")
+    days.set(title="by day", xlabel="day", ylabel="rows")
     users = days.twinx()
     users.plot(number, [day["users"] for day in found.by_day], color=_ORANGE, label="users")
     users.set_ylabel("users")
@@ -121,7 +121,7 @@ def _html(found: Description, place: Path) -> None:
         rows=2,
         cols=2,
         specs=[[{"rowspan": 2}, {"secondary_y": True}], [None, {}]],
-        subplot_titles=("rows by cell", "by day (day 0 is a Sunday)", "by slot"),
+        subplot_titles=("rows by cell", "by day", "by slot"),
         column_widths=[0.52, 0.48],
         horizontal_spacing=0.12,
     )

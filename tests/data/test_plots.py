@@ -43,6 +43,7 @@ def test_html_is_self_contained_and_holds_the_numbers(found: Description, tmp_pa
     assert re.search(r"<script[^>]+\bsrc=", page) is None
     assert len(page) > 1_000_000  # plotly's own script is in it
     assert "ten users: 10 users" in page
+    assert "is a Sunday" not in page  # day 0 is any weekday
     traces = json.JSONDecoder().raw_decode(page, page.index("[", page.rindex("Plotly.newPlot(")))[0]
     by_name = {trace.get("name"): trace for trace in traces}
     assert {"rows", "masked", "users"} <= set(by_name)

@@ -128,7 +128,9 @@ class ToGrid:
                 f"{self.source}: found a point on {odd}, expected dates from {start} (day 0) to "
                 f"{start + dt.timedelta(days=MAX_DAY)} (day {MAX_DAY})"
             )
-        self.notes.append(f"day 0 is {start} ({start:%A})")
+        weekday = f"{start:%A}"
+        hint = "" if weekday == "Sunday" else f"; predict with --first-weekday {weekday.lower()}"
+        self.notes.append(f"day 0 is {start} ({weekday}){hint}")
         return base
 
     def _best(self, counts: pl.DataFrame) -> pl.DataFrame:

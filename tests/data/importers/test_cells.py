@@ -49,7 +49,7 @@ def test_half_hours_get_the_most_frequent_cell_and_ties_the_earliest(
     said = capsys.readouterr().err
     assert "merged 3 points into half hours that had one already" in said
     assert "2 half hours with several cells got the most frequent" in said
-    assert "day 0 is 2020-03-02 (Monday)" in said
+    assert "day 0 is 2020-03-02 (Monday); predict with --first-weekday monday" in said
     assert "numbered 2 users from 0 as they appear (--uid-map FILE writes which is which)" in said
 
 
@@ -91,8 +91,11 @@ def test_whole_numbers_stay_and_the_map_says_who_is_who(tmp_path: Path) -> None:
     assert (tmp_path / "map.csv").read_text() == "uid,name\n0,anna\n1,bob\n"
 
 
-def test_day_0_may_be_given(tmp_path: Path) -> None:
+def test_day_0_may_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = cells(tmp_path, start_date=dt.date(2020, 3, 1))
+    said = capsys.readouterr().err
+    assert "day 0 is 2020-03-01 (Sunday);" in said
+    assert "--first-weekday" not in said
     assert [row[1] for row in found] == [1, 1, 2]
     message = r"found a point on 2020-03-02, expected dates from 2020-03-03 \(day 0\)"
     with pytest.raises(HumobError, match=message):
