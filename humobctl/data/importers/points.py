@@ -11,7 +11,7 @@ from humobctl.data.calendar import moments, to_local
 from humobctl.data.faults import Places
 from humobctl.data.importers.aliases import ALIASES, roles
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import Options, counted
 from humobctl.data.reading import Reader
 from humobctl.data.schemas import POINTS
 from humobctl.errors import HumobError, TableError
@@ -30,6 +30,7 @@ class PointReader(Reader):
         factory: makes the raw frames where the input is no plain table.
         utc: whether times without an offset are UTC.
         notes: things to say when all is read.
+        naive: times without a zone so far, which --timezone leaves as they are.
     """
 
     options: Options = field(default_factory=Options)
@@ -37,6 +38,7 @@ class PointReader(Reader):
     utc: bool = False
     notes: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
+    naive: int = 0
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Checked batches; a fault is told in the names of the file.
@@ -48,6 +50,11 @@ class PointReader(Reader):
             yield from super().batches()
         except TableError as exc:
             raise self._renamed(exc) from exc.__cause__
+        if self.naive and self.options.timezone and not self.options.source_timezone:
+            self.notes.append(
+                f"{counted(self.naive, 'time')} without a zone taken as local already: "
+                "--source-timezone UTC converts from UTC"
+            )
 
     def _renamed(self, error: TableError) -> TableError:
         ways = {"datetime": ("datetime", "utc"), "lat": ("lat", "geom"), "lon": ("lon", "geom")}
@@ -144,6 +151,7 @@ class PointReader(Reader):
     def _local(self, frame: pl.DataFrame) -> pl.Series:
         from_utc = self.utc or "datetime" not in self.found
         times, aware = moments(frame["datetime"], utc=from_utc)
+        self.naive += int((times.is_not_null() & ~aware).sum())
         offset = None
         if "offset" in frame.columns and aware.any():
             offset = frame["offset"].cast(pl.Float64, strict=False)

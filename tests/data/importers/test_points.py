@@ -80,6 +80,29 @@ def test_zones(tmp_path: Path) -> None:
     assert moved[0][1] == AT + dt.timedelta(hours=9)
 
 
+def test_times_that_timezone_leaves_as_they_are_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = (
+        "uid,datetime,lat,lon\n7,2012-04-03 18:00:09,39.9,116.3\n8,2012-04-03 18:00,39.9,116.3\n"
+        "7,2012-04-03T18:00:09Z,39.9,116.3\n"
+    )
+    note = (
+        "2 times without a zone taken as local already: --source-timezone UTC converts from UTC\n"
+    )
+    rows(tmp_path, mixed, timezone="Asia/Tokyo")
+    assert capsys.readouterr().err.endswith(note)
+    for options in (
+        {},
+        {"source_timezone": "UTC"},
+        {"timezone": "Asia/Tokyo", "source_timezone": "UTC"},
+    ):
+        rows(tmp_path, mixed, **options)
+        assert "without a zone" not in capsys.readouterr().err
+    rows(tmp_path, mixed[: mixed.index("7")] + mixed[mixed.rindex("7") :], timezone="Asia/Tokyo")
+    assert "without a zone" not in capsys.readouterr().err
+
+
 def test_a_header_with_utc_and_offset_gives_local_time(tmp_path: Path) -> None:
     text = (
         "userId,venueId,venueCategory,latitude,longitude,timezoneOffset,utcTimestamp\n"
