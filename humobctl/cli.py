@@ -35,7 +35,7 @@ Example: humobctl data synth --users 100 --output city.parquet
 """
 TRAIN_HELP = """Train a model; each writes a model dir.
 
-Example: humobctl train ranker challenge.csv --trees 20 --output model
+Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 

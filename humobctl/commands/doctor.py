@@ -11,7 +11,6 @@ import humobctl
 
 CORE = ("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors")
 EXTRAS = {
-    "ranker": ("lightgbm",),
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate"),
     "llm": ("peft", "openai"),

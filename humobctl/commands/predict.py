@@ -21,7 +21,7 @@ from humobctl.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from humobctl.models.predictor import Targets
+    from humobctl.models.predictor import Job, Targets
 
 
 def predict(
@@ -65,6 +65,14 @@ def predict(
             help="Predict nothing; check this submission against the masked rows of INPUT.",
         ),
     ] = None,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="UID",
+            min=0,
+            help="Predict nothing; show for this user why each cell would be chosen.",
+        ),
+    ] = None,
     list_models: Annotated[
         bool, typer.Option("--list-models", help="Print the models and exit.")
     ] = False,
@@ -85,6 +93,8 @@ def predict(
     Example: humobctl predict city.csv --from-day 60 --to-day 74 --output predicted.parquet
 
     Example: humobctl predict challenge.csv --validate predicted.csv
+
+    Example: humobctl predict challenge.csv --explain 3 | head -5
 
     Example: humobctl predict --list-models
     """
@@ -114,9 +124,29 @@ def predict(
         calendar=read_calendar(calendar),
         on_error=on_error,
     )
+    if explain is not None:
+        _explain(input, explain, job, output, format)
+        return
     tally = Tally()
     write_table(run(input, job, tally), output, format=format)
     report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
+
+
+def _explain(path: str | None, uid: int, job: Job, output: str | None, format: str | None) -> None:
+    from humobctl import report
+    from humobctl.data.writing import write_table
+    from humobctl.models.explain import COLUMNS, LEGEND, explain
+
+    reasons = explain(path, uid, job)
+    if output in (None, "-") and format is None and sys.stdout.isatty():
+        rows = [
+            ["" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
+            for row in reasons.iter_rows()
+        ]
+        headings = list(COLUMNS.values())
+        report.table(f"user {uid}", headings, rows, stream=sys.stdout, caption=LEGEND)
+    else:
+        write_table(reasons, output, format=format)
 
 
 def _targets(from_day: int | None, to_day: int | None) -> Targets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,9 @@ def ranker(
     to_day: Annotated[
         int | None, typer.Option(min=1, help="Last day to learn from; else all known days.")
     ] = None,
-    trees: Annotated[int | None, typer.Option(min=1, help="Number of trees.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the rows.")] = None,
+    hidden: Annotated[int | None, typer.Option(min=1, help="Width of the hidden layers.")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Networks to average.")] = None,
     rows: Annotated[
         int | None, typer.Option(min=100, help="Rows to predict that are learnt from, at most.")
     ] = None,
@@ -46,12 +48,11 @@ def ranker(
 
     It learns across users from their own past: windows of 15 days are predicted from the days
     before them, as in use. Features are relative to the user, so that one model serves other
-    cities too. Masked rows are left out. Needs LightGBM (pip install 'humobctl[ranker]');
-    predicting with the model does not.
+    cities too: give several files to learn from several. Masked rows are left out.
 
-    Example: humobctl train ranker challenge.csv --trees 20 --output model
+    Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
 
-    Example: humobctl train ranker city.csv --to-day 59 --trees 20 --output model --overwrite
+    Example: humobctl train ranker city.csv --to-day 59 --rows 2000 --output ranker --overwrite
     """
     from dataclasses import replace
 
@@ -59,14 +60,11 @@ def ranker(
     from humobctl.checkpoint import check_target, save
     from humobctl.models.ranker.config import RankerConfig
     from humobctl.models.ranker.run import Job, train
-    from humobctl.native import threads
 
     check_target(output, overwrite=overwrite)
-    config = replace(RankerConfig(), seed=seed, threads=threads())
-    if trees is not None:
-        config = replace(config, trees=trees)
-    if rows is not None:
-        config = replace(config, most_rows=rows)
+    asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    config = replace(RankerConfig(), seed=seed, **given)
     job = Job(
         config,
         most_users=users,
@@ -77,8 +75,7 @@ def ranker(
     )
     checkpoint = train(inputs, job)
     save(checkpoint, output, overwrite=overwrite)
-    scores = checkpoint.run["scores"]
     report.info(
-        f"{output}: ranker of {config.trees} trees from {checkpoint.run['rows']:,} rows; "
-        f"loss {scores['loss_before']:.3f} to {scores['loss_after']:.3f} nats a row"
+        f"{output}: ranker trained on {checkpoint.run['rows']:,} rows, loss "
+        f"{checkpoint.run['scores']['loss']:.3f} nats a row"
     )

@@ -1,9 +1,7 @@
-/* Kernels in C of the ranker: weighted counts of a user's records, and a forest of trees.
+/* The ranker's weighted counts of a user's records; called once a user, through ctypes.
  *
- * Both are called once a user, through ctypes. Names: n known rows, r target rows, k cells,
- * Q kernels (a multiple of 4), K kept candidates, F features.
+ * Names: n known rows, r target rows, k cells, Q kernels (a multiple of 4), K kept candidates.
  */
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,36 +95,4 @@ int humob_rank_kernels(int64_t n, int64_t r, int64_t k, int32_t q_count, int32_t
     free(sums);
     free(score);
     return 0;
-}
-
-#define ABREAST 16
-
-/* Sum of a forest's leaf values, added to out[rows].
- *
- * Nodes of tree i are root[i] .. root[i + 1] - 1; x[feature] <= threshold goes to `left`, else to
- * left + 1. A leaf points to itself with an infinite threshold, so that every row takes
- * depth[i] steps: no branch depends on the data, and ABREAST rows hide each other's waiting.
- */
-void humob_forest(int64_t rows, int32_t features, const float *x, int32_t trees,
-                  const int32_t *root, const int32_t *depth, const int32_t *feature,
-                  const float *threshold, const int32_t *left, const double *value, double *out)
-{
-    for (int64_t start = 0; start < rows; start += ABREAST) {
-        int many = rows - start < ABREAST ? (int)(rows - start) : ABREAST;
-        const float *row[ABREAST];
-        double sum[ABREAST];
-        for (int a = 0; a < ABREAST; a++) {
-            row[a] = x + (start + (a < many ? a : 0)) * features;
-            sum[a] = 0.0;
-        }
-        for (int32_t i = 0; i < trees; i++) {
-            int32_t at[ABREAST];
-            for (int a = 0; a < ABREAST; a++) at[a] = root[i];
-            for (int32_t step = depth[i]; step > 0; step--)
-                for (int a = 0; a < ABREAST; a++)
-                    at[a] = left[at[a]] + (row[a][feature[at[a]]] > threshold[at[a]]);
-            for (int a = 0; a < ABREAST; a++) sum[a] += value[at[a]];
-        }
-        for (int a = 0; a < many; a++) out[start + a] += sum[a];
-    }
 }

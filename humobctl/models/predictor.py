@@ -143,8 +143,7 @@ def predict_group(
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
     if not group.height:
         return
-    is_target = group.select(job.targets.mask())["x" if job.targets.days is None else "d"]
-    target = is_target.to_numpy()
+    target = group.select(target=job.targets.mask())["target"].to_numpy()
     columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
     known = ~target & (columns["x"] != MASKED)
     filled_x, filled_y = columns["x"].copy(), columns["y"].copy()
@@ -156,7 +155,7 @@ def predict_group(
         wanted = target[here]
         if wanted.any():
             user = _user(columns, here, known[here], wanted)
-            cells = _decoded(user, city, model, job)
+            cells = decoded(user, city, model, job)
             filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
@@ -167,7 +166,8 @@ def predict_group(
             written = end
 
 
-def _decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
+def decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
+    """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
     dist = model.distribution(user)
     if job.decode == "day":
         return decode_user(user, city, dist, job.days)
@@ -180,6 +180,13 @@ def _user(
 ) -> UserHistory:
     uid, d, t, x, y = (columns[name][here] for name in GRID.columns)
     return UserHistory(int(uid[0]), d[known], t[known], x[known], y[known], d[wanted], t[wanted])
+
+
+def user_of(rows: pl.DataFrame, targets: Targets) -> UserHistory:
+    """One user's sorted rows as what is known and what is to be predicted."""
+    columns = {name: rows[name].to_numpy().astype(np.int64) for name in GRID.columns}
+    wanted = rows.select(target=targets.mask())["target"].to_numpy()
+    return _user(columns, slice(None), ~wanted & (columns["x"] != MASKED), wanted)
 
 
 def _rows(

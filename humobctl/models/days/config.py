@@ -34,7 +34,7 @@ class DayConfig:
         seed: of the drawn days.
     """
 
-    weight: float = 0.9
+    weight: float = 0.8
     longest: int = 2
     beta: float = 0.35
     open_km: float = 40.0

@@ -3,14 +3,16 @@
     weight(a -> b | t) = sum over transitions from a to b of exp(-|t - slot of b| / slot_width)
                          + back_off * frequency of b in slot t
 
-The marginals are carried forward from the last known cell, so that every decoder applies; one walk
-is drawn too, each step from the cell drawn before, out of the ``top_p`` likeliest cells.
+The marginals are carried forward from the known cell before each run of target rows (the first
+known one where none is before), so that every decoder applies; one walk is drawn too, each step
+from the cell drawn before, out of the ``top_p`` likeliest cells.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from humobctl.data.schemas import SLOTS_PER_DAY
 from humobctl.models.city import City
 from humobctl.models.decode import keep_top
 from humobctl.models.distribution import (
@@ -24,6 +26,7 @@ from humobctl.models.distribution import (
 )
 from humobctl.models.markov.config import MarkovConfig
 from humobctl.models.registry import Options
+from humobctl.native import Int64s
 
 
 class Markov:
@@ -44,8 +47,11 @@ class Markov:
         here, there = index[:-1], index[1:]
         draws = np.random.default_rng((self.options.seed, user.uid)).random(len(user.target_t))
         p, path = np.empty((len(draws), k)), np.empty(len(draws), dtype=np.int64)
-        before, walk = np.eye(k)[index[-1]], int(index[-1])
+        before, walk, starts = np.empty(k), 0, _starts(user)
         for row, slot in enumerate(user.target_t):
+            if starts[row] >= 0:
+                walk = int(index[starts[row]])
+                before = np.eye(1, k, walk)[0]
             weight = kernel[slot]
             leaving = np.bincount(here, weight, k) + back_off
             share = before / leaving
@@ -56,3 +62,12 @@ class Markov:
             top = np.cumsum(keep_top(step, self.options.top_p))
             walk = path[row] = min(int(np.searchsorted(top, draws[row])), k - 1)
         return SlotDistributions(cells, normalised(p), path)
+
+
+def _starts(user: UserHistory) -> Int64s:
+    """The known row that each target row follows, shape (r,); -1 where it follows a target row."""
+    known = user.d * SLOTS_PER_DAY + user.t
+    target = user.target_d * SLOTS_PER_DAY + user.target_t
+    last = np.maximum(np.searchsorted(known, target) - 1, 0)
+    starts: Int64s = np.where(np.diff(last, prepend=-1) > 0, last, -1)
+    return starts

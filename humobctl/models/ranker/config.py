@@ -53,40 +53,38 @@ KERNELS = (
 
 @dataclass(frozen=True)
 class RankerConfig:
-    """How the ranker is built and trained.
+    """How the ranker is built and trained; chosen on days before 60.
 
     Attributes:
-        keep: candidate cells a row.
+        keep: candidate cells a row, K.
         windows: first days of the training windows, counted back from the end of the known
             days; each is predicted from what is before it.
         horizon: length of a window, in days.
-        least_history: fewest days known before a window.
+        least_history: fewest days before a window.
         most_rows: rows to predict that are trained on, at most; more are sampled.
-        trees, leaves, depth, rate: size of the forest, and its learning rate.
-        least_rows: fewest rows x candidates in a leaf.
-        columns, rows: share of features and of rows drawn for each tree.
-        l2: penalty on leaf values.
+        hidden: width of the two hidden layers, H.
+        members: networks whose scores are averaged, M.
+        epochs: passes over the training set.
+        batch: rows to predict in a step.
+        rate: learning rate at the start; it falls to 0 as half a cosine.
+        decay: weight decay.
         soften: weight exp(-distance / soften) of the kept cells around a true cell that is not
             among them, in cells.
-        temperature: what the scores are divided by when a city is predicted.
+        temperature: what the scores are divided by in use.
         seed: of the draws.
-        threads: of the training.
     """
 
-    keep: int = 20
+    keep: int = 16
     windows: tuple[int, ...] = (15, 22, 30, 37, 45)
     horizon: int = 15
-    least_history: int = 10
-    most_rows: int = 80_000
-    trees: int = 200
-    leaves: int = 31
-    depth: int = 8
-    rate: float = 0.1
-    least_rows: int = 1000
-    columns: float = 0.8
-    rows: float = 0.6
-    l2: float = 50.0
+    least_history: int = 7
+    most_rows: int = 100_000
+    hidden: int = 128
+    members: int = 2
+    epochs: int = 3
+    batch: int = 128
+    rate: float = 2e-3
+    decay: float = 0.1
     soften: float = 1.0
-    temperature: float = 1.1
+    temperature: float = 1.0
     seed: int = 0
-    threads: int = 2

@@ -1,7 +1,7 @@
 """What the ranker knows of each candidate cell of each row to predict.
 
 Everything is relative to the user (shares, ranks, distances between the user's own cells), so that
-a forest learnt on some users and cities serves others.
+a network learnt on some users and cities serves others.
 
 Shapes:  n known rows, r target rows, k the user's cells, K kept candidates a row, Q kernels,
          D target days, J known days, F features.
@@ -64,6 +64,8 @@ CELL_NAMES = (
 )
 ROW_NAMES = (
     "slot",
+    "slot_sine",
+    "slot_cosine",
     "off",
     "weekday",
     "gap_before",
@@ -78,22 +80,23 @@ ROW_NAMES = (
     "evidence_slot",
     "evidence_pattern",
 )
-USER_NAMES = (
-    "predictability",
-    "cells",
-    "rows_a_day",
-    "home_share",
-    "work_share",
-    "home_work",
-    "spread",
-    "new_cells",
+NAMES = (*CANDIDATE_NAMES, *CELL_NAMES, *ROW_NAMES)
+SHARES = np.array(
+    [
+        name.startswith(("kernel_", "share_")) or name in ("visits", "around", "best_share")
+        for name in NAMES
+    ]
 )
-NAMES = (*CANDIDATE_NAMES, *CELL_NAMES, *ROW_NAMES, *USER_NAMES)
+"""Features that are shares; a network takes their logarithms."""
+LENGTHS = np.array(
+    ["distance" in name or name in ("first_visit", "last_visit", "recent_trend") for name in NAMES]
+)
+"""Features >= 0 that may be large; a network takes log(1 + value)."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A user's rows to predict, ready for the forest.
+    """A user's rows to predict, ready for the network.
 
     Attributes:
         cells: the user's cells (x, y), shape (k, 2).
@@ -133,7 +136,7 @@ def encode(user: UserHistory, city: City, keep: int) -> Encoded:
     )
     far = distances(cells).astype(np.float32)
     home, work = _home_and_work(user, index, len(cells), city)
-    by_cell = _cell_features(user, index, city, far, home, work, main)
+    by_cell = _cell_features(user, index, city, far, home, work)
     x = np.empty((*kept.shape, len(NAMES)), dtype=np.float32)
     x[:, :, : len(KERNELS)] = shares
     first = len(KERNELS)
@@ -146,10 +149,7 @@ def encode(user: UserHistory, city: City, keep: int) -> Encoded:
     x[:, :, first : first + len(CELL_NAMES)] = by_cell[kept]
     first += len(CELL_NAMES)
     by_row = _row_features(user, city, target_day, target_gaps, main, totals, expected)
-    x[:, :, first : first + len(ROW_NAMES)] = by_row[:, None, :]
-    x[:, :, first + len(ROW_NAMES) :] = _user_features(
-        user, index, far, home, work, len(known), main
-    )
+    x[:, :, first:] = by_row[:, None, :]
     return Encoded(cells, kept, shares[:, :, 0], x, main)
 
 
@@ -332,7 +332,6 @@ def _cell_features(
     far: Float32s,
     home: int,
     work: int,
-    main: Float32s,
 ) -> Float32s:
     """Features of the user's cells, shape (k, C)."""
     k, n = len(far), len(index)
@@ -375,6 +374,8 @@ def _row_features(
     place = (np.arange(len(target_day)) - starts[target_day]) / count[target_day]
     columns = [
         user.target_t,
+        np.sin(user.target_t * (np.pi / 24)),
+        np.cos(user.target_t * (np.pi / 24)),
         city.off[user.target_d],
         city.weekday[user.target_d],
         *target_gaps,
@@ -389,32 +390,3 @@ def _row_features(
         np.log(totals[:, 8]),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _user_features(
-    user: UserHistory,
-    index: Int64s,
-    far: Float32s,
-    home: int,
-    work: int,
-    days: int,
-    main: Float32s,
-) -> Float32s:
-    """Features of the user, shape (U,)."""
-    n, k = len(index), len(far)
-    visits = np.bincount(index, minlength=k) / n
-    fresh = np.zeros(k, dtype=np.int64)
-    fresh[index[::-1]] = user.d[::-1]
-    late = user.d > user.d[-1] - _RECENT
-    new_cells = (fresh[index[late]] > user.d[-1] - _RECENT).mean()
-    values = [
-        (main**2).sum(axis=1).mean() if len(main) else 0.0,
-        k / n,
-        n / max(days, 1),
-        visits[home],
-        visits[work],
-        far[home, work],
-        visits @ far[home],
-        new_cells,
-    ]
-    return np.array(values, dtype=np.float32)

@@ -1,17 +1,17 @@
-"""Training of the ranker: past windows of many users, and gradient boosting of a softmax.
+"""Training of the ranker: past windows of many users, and a softmax over each row's candidates.
 
 Each user's days before a window are the history, those of the window the rows to predict, as in
-use. The loss is the cross-entropy of each row's softmax over its candidates; all users count by
-their rows. LightGBM grows the trees; they are then copied to flat arrays.
+use. The loss is the cross-entropy of each row's softmax over its candidates, minimised by Adam
+with decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019). The network is so
+small that numpy trains it in seconds.
 
-Shapes: r rows to predict, K candidates a row, F features, m = all rows x candidates.
+Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from humobctl.models.city import City
 from humobctl.models.distribution import UserHistory
 from humobctl.models.ranker.config import RankerConfig
 from humobctl.models.ranker.features import NAMES, Encoded, encode
-from humobctl.models.ranker.model import Forest, start_scores
+from humobctl.models.ranker.model import Network, scaled, softmax, start_scores, transformed
 from humobctl.models.ranker.native import Float32s, Floats, Int64s
+
+_NEVER = -1e9  # start score of a candidate that is not there
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,19 @@ class Records:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Rows x candidates of all windows, one group a row.
+    """Rows of all windows.
 
     Attributes:
-        x: features, shape (m, F).
-        y: share of the truth that a candidate stands for; sums to 1 in a group, shape (m,).
-        start: scores to begin from, shape (m,).
-        first: where each group begins, shape (groups,).
-        weight: of each group, shape (groups,).
+        z: transformed features, 0 where a row has fewer than K candidates, shape (r, K, F).
+        y: share of the truth that a candidate stands for; sums to 1 in a row, shape (r, K).
+        start: scores to begin from, shape (r, K).
+        weight: of each row, shape (r,).
     """
 
-    x: Float32s
+    z: Float32s
     y: Float32s
-    start: Floats
-    first: Int64s
-    weight: Floats
+    start: Float32s
+    weight: Float32s
 
 
 # --- training set -----------------------------------------------------------------------------
@@ -115,8 +115,7 @@ def training_set(
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
     share = config.most_rows / sum(len(truth) for _, truth in tasks)
-    parts = [_window_set(task, truth, city, config, share) for task, truth in tasks]
-    return joined(parts)
+    return joined([_window_set(task, truth, city, config, share) for task, truth in tasks])
 
 
 def _window_set(
@@ -127,24 +126,23 @@ def _window_set(
     labels = soft_labels(encoded, truth, config.soften)
     draws = np.random.default_rng((config.seed, task.uid, int(task.target_d[0]))).random(len(truth))
     taken = draws < share
-    count, keep = int(taken.sum()), labels.shape[1]
-    return TrainingSet(
-        encoded.x[taken].reshape(count * keep, len(NAMES)),
-        labels[taken].ravel(),
-        start_scores(encoded.start[taken]).ravel(),
-        np.arange(count) * keep,
-        row_weights(task)[taken],
-    )
+    r, keep = int(taken.sum()), labels.shape[1]
+    z = np.zeros((r, config.keep, len(NAMES)), dtype=np.float32)
+    y = np.zeros((r, config.keep), dtype=np.float32)
+    start = np.full((r, config.keep), _NEVER, dtype=np.float32)
+    raw = encoded.x[taken].reshape(r * keep, len(NAMES))
+    z[:, :keep] = transformed(raw).reshape(r, keep, len(NAMES))
+    y[:, :keep] = labels[taken]
+    start[:, :keep] = start_scores(encoded.start[taken])
+    return TrainingSet(z, y, start, row_weights(task)[taken].astype(np.float32))
 
 
 def joined(parts: Sequence[TrainingSet]) -> TrainingSet:
     """Several training sets as one: of users, or of cities."""
-    offsets = np.cumsum([0] + [len(part.y) for part in parts[:-1]])
     return TrainingSet(
-        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.z for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate([part.start for part in parts]),
-        np.concatenate([part.first + at for part, at in zip(parts, offsets, strict=True)]),
         np.concatenate([part.weight for part in parts]),
     )
 
@@ -157,107 +155,100 @@ def row_weights(task: UserHistory) -> Floats:
     return weight
 
 
-# --- boosting ---------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------
+
+Watch = Callable[[int, int, float], None]
+"""Called after each epoch with the member, the epoch, and its mean loss in nats a row."""
 
 
-Watch = Callable[[int, float], None]
-"""Called after each tree with the number of trees before it and their mean loss, in nats a row."""
+def train(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -> Network:
+    """Train all members; the same data and seed give the same network.
+
+    Args:
+        data: rows to learn from; its features are scaled in place.
+        config: sizes and rates.
+        watch: told of the progress.
+    """
+    flat = data.z.reshape(-1, len(NAMES))
+    present = flat[data.start.ravel() > _NEVER]
+    mean, scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
+    scaled(flat, mean, scale)
+    members = [_train_member(data, config, member, watch) for member in range(config.members)]
+    w0, b0, w1, b1, w2, b2 = (np.stack(parts) for parts in zip(*members, strict=True))
+    return Network(mean, scale, w0, b0, w1, b1, w2[:, :, 0], b2[:, 0])
 
 
-def _objective(data: TrainingSet, size: Int64s, watch: Watch | None) -> Any:
-    """Gradient and curvature of the softmax cross-entropy, as LightGBM asks for them."""
-    weight = np.repeat(data.weight, size)
-    trees = iter(range(1 << 30))
+def _first_weights(hidden: int, rng: np.random.Generator) -> list[Float32s]:
+    """Weights and biases to begin from (He et al., 2015); scores begin near 0."""
+    f = len(NAMES)
+    values = [
+        rng.normal(0.0, (2.0 / f) ** 0.5, (f, hidden)),
+        np.zeros(hidden),
+        rng.normal(0.0, (2.0 / hidden) ** 0.5, (hidden, hidden)),
+        np.zeros(hidden),
+        rng.normal(0.0, 0.01, (hidden, 1)),
+        np.zeros(1),
+    ]
+    return [value.astype(np.float32) for value in values]
 
-    def of(scores: Floats, _: Any) -> tuple[Floats, Floats]:
-        top = np.maximum.reduceat(scores, data.first)
-        shifted = scores - np.repeat(top, size)
-        p = np.exp(shifted)
-        total = np.add.reduceat(p, data.first)
+
+def _train_member(
+    data: TrainingSet, config: RankerConfig, member: int, watch: Watch | None
+) -> list[Float32s]:
+    """Weights and biases of one member."""
+    rng = np.random.default_rng((config.seed, member))
+    weights = _first_weights(config.hidden, rng)
+    adam = _Adam(weights, config.decay)
+    rows = len(data.y)
+    batches = -(-rows // config.batch)
+    for epoch in range(config.epochs):
+        order, loss = rng.permutation(rows), 0.0
+        for number, chosen in enumerate(np.array_split(order, batches)):
+            done = (epoch * batches + number) / (config.epochs * batches)
+            gradients, lost = _gradients(data, chosen, weights)
+            adam.step(gradients, config.rate * 0.5 * (1.0 + np.cos(np.pi * done)))
+            loss += lost
         if watch is not None:
-            fit = np.add.reduceat(data.y * shifted, data.first) - np.log(total)
-            watch(next(trees), float(-(data.weight * fit).sum() / data.weight.sum()))
-        p /= np.repeat(total, size)
-        return weight * (p - data.y), weight * (p * (1.0 - p) + 1e-4)
-
-    return of
+            watch(member, epoch, loss / float(data.weight.sum()))
+    return weights
 
 
-def grow(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -> Forest:
-    """Train the forest."""
-    return to_forest(boost(data, config, watch))
+def _gradients(
+    data: TrainingSet, chosen: Int64s, weights: list[Float32s]
+) -> tuple[list[Float32s], float]:
+    """Gradients of the batch's mean loss by each weight, and the sum of its losses."""
+    w0, b0, w1, b1, w2, b2 = weights
+    z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
+    z = z.reshape(-1, z.shape[2])
+    first = np.maximum(z @ w0 + b0, 0.0)
+    second = np.maximum(first @ w1 + b1, 0.0)
+    p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
+    loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
+    d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
+    d_second = (d_score @ w2.T) * (second > 0)
+    d_first = (d_second @ w1.T) * (first > 0)
+    gradients = [
+        *(z.T @ d_first, d_first.sum(axis=0)),
+        *(first.T @ d_second, d_second.sum(axis=0)),
+        *(second.T @ d_score, d_score.sum(axis=0)),
+    ]
+    return gradients, loss
 
 
-def boost(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -> Any:
-    """The LightGBM booster; the same data and seed give the same trees."""
-    import lightgbm  # noqa: PLC0415 - slow to import, and needed for training only
+class _Adam:
+    """Adam with decoupled weight decay; changes the weights in place."""
 
-    size = np.diff(np.append(data.first, len(data.y)))
-    params = {
-        "objective": _objective(data, size, watch),
-        "num_leaves": config.leaves,
-        "max_depth": config.depth,
-        "learning_rate": config.rate,
-        "min_data_in_leaf": config.least_rows,
-        "min_sum_hessian_in_leaf": 1.0,
-        "feature_fraction": config.columns,
-        "bagging_fraction": config.rows,
-        "bagging_freq": 1,
-        "lambda_l2": config.l2,
-        "max_bin": 127,
-        "bin_construct_sample_cnt": 100_000,
-        "use_missing": False,
-        "seed": config.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": config.threads,
-        "verbosity": -1,
-    }
-    rows = lightgbm.Dataset(
-        data.x, data.y, init_score=data.start, feature_name=list(NAMES), free_raw_data=False
-    )
-    return lightgbm.train(params, rows, config.trees)
+    def __init__(self, weights: list[Float32s], decay: float) -> None:
+        self.weights, self.decay, self.steps = weights, decay, 0
+        self.mean = [np.zeros_like(w) for w in weights]
+        self.square = [np.zeros_like(w) for w in weights]
 
-
-def to_forest(booster: Any) -> Forest:
-    """A LightGBM booster as flat arrays, the nodes of each tree level by level."""
-    dump = booster.dump_model()
-    nodes: list[tuple[int, float, int, float]] = []  # feature, threshold, left, value
-    roots, depths = [], []
-    for tree in dump["tree_info"]:
-        roots.append(len(nodes))
-        depths.append(_append_tree(tree["tree_structure"], nodes))
-    feature, threshold, left, value = zip(*nodes, strict=True) if nodes else ((),) * 4
-    return Forest(
-        np.array([*roots, len(nodes)], dtype=np.int32),
-        np.array(depths, dtype=np.int32),
-        np.array(feature, dtype=np.int32),
-        _rounded_down(np.array(threshold)),
-        np.array(left, dtype=np.int32),
-        np.array(value),
-        dump["max_feature_idx"] + 1,
-    )
-
-
-def _append_tree(root: dict[str, Any], nodes: list[tuple[int, float, int, float]]) -> int:
-    """Add a tree's nodes, children side by side; returns its depth."""
-    level, depth, place = [root], -1, len(nodes)
-    while level:
-        depth += 1
-        children: list[dict[str, Any]] = []
-        below = place + len(level)
-        for at, node in enumerate(level, start=place):
-            if "split_feature" in node:
-                left = below + len(children)
-                nodes.append((node["split_feature"], node["threshold"], left, 0.0))
-                children += [node["left_child"], node["right_child"]]
-            else:
-                nodes.append((0, np.inf, at, node["leaf_value"]))
-        level, place = children, below
-    return depth
-
-
-def _rounded_down(values: Floats) -> Float32s:
-    """The largest float32 not above each value: float32 features compare with it as with that."""
-    near = values.astype(np.float32)
-    return np.where(near > values, np.nextafter(near, np.float32(-np.inf)), near)
+    def step(self, gradients: list[Float32s], rate: float) -> None:
+        """Move all weights by one step."""
+        self.steps += 1
+        fresh, fresh2 = 1.0 - 0.9**self.steps, 1.0 - 0.999**self.steps
+        for w, g, mean, square in zip(self.weights, gradients, self.mean, self.square, strict=True):
+            np.add(mean, np.float32(0.1) * (g - mean), out=mean)
+            np.add(square, np.float32(0.001) * (g * g - square), out=square)
+            move = (mean / fresh) / (np.sqrt(square / fresh2) + 1e-8) + self.decay * w
+            np.subtract(w, (rate * move).astype(np.float32), out=w)

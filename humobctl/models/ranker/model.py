@@ -1,11 +1,12 @@
-"""The ranker: a forest that scores a user's candidate cells, and a softmax over each row's.
+"""The ranker: a small network that scores a user's candidate cells, and a softmax over each row's.
 
     p(cell | row) = softmax over the row's candidates of
-        (log(history share + floor) + forest(features)) / temperature
+        (log(history share + floor) + score(features)) / temperature
+    score = mean over members of w2 . relu(W1 relu(W0 z + b0) + b1) + b2,  z the scaled features
 
-The history model's shares are where the boosting starts; the trees learn how far to trust them.
+The history model's shares are where the training starts; the network learns how far to trust them.
 
-Shapes: r target rows, k the user's cells, K candidates a row, F features, N nodes, T trees.
+Shapes: r target rows, k the user's cells, K candidates a row, F features, H hidden, M members.
 """
 
 from __future__ import annotations
@@ -19,59 +20,82 @@ from humobctl.errors import HumobError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory
 from humobctl.models.ranker.config import KERNELS, RankerConfig
-from humobctl.models.ranker.features import NAMES, Encoded, encode
-from humobctl.models.ranker.native import Float32s, Floats, Int32s, library
+from humobctl.models.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
+from humobctl.models.ranker.native import Float32s, Floats
 
 FLOOR = 1e-3
+_CLIP = 4.0  # standard deviations; a city unlike those trained on shall not lead far astray
 
 
 @dataclass(frozen=True)
-class Forest:
-    """Trees as flat arrays; a row goes to ``left`` where its feature is <= threshold.
+class Network:
+    """Weights of all members; each of float32.
 
     Attributes:
-        root: first node of each tree, and the number of nodes, shape (T + 1,).
-        depth: steps to the deepest leaf of each tree, shape (T,).
-        feature, threshold, left: of each node, shape (N,); the right child is ``left + 1``. A leaf
-            has an infinite threshold and is its own left child.
-        value: of each leaf, 0 elsewhere, shape (N,).
-        features: how many features a row has.
+        mean, scale: of the transformed features, each of shape (F,).
+        w0, b0: first layer, shapes (M, F, H) and (M, H).
+        w1, b1: second layer, shapes (M, H, H) and (M, H).
+        w2, b2: scores, shapes (M, H) and (M,).
     """
 
-    root: Int32s
-    depth: Int32s
-    feature: Int32s
-    threshold: Float32s
-    left: Int32s
-    value: Floats
-    features: int
+    mean: Float32s
+    scale: Float32s
+    w0: Float32s
+    b0: Float32s
+    w1: Float32s
+    b1: Float32s
+    w2: Float32s
+    b2: Float32s
 
-    def __call__(self, x: Float32s) -> Floats:
-        """Sum of the trees for each row.
+    def __call__(self, x: Float32s) -> Float32s:
+        """Mean score of the members.
 
         Args:
-            x: shape (rows, F).
+            x: raw features, shape (rows, F).
 
         Returns:
             Scores, shape (rows,).
         """
-        scores = np.zeros(len(x))
-        library().humob_forest(
-            *(len(x), self.features, np.ascontiguousarray(x, dtype=np.float32), len(self.depth)),
-            *(self.root, self.depth, self.feature, self.threshold, self.left, self.value, scores),
-        )
+        z = scaled(transformed(x), self.mean, self.scale)
+        scores = np.zeros(len(z), dtype=np.float32)
+        for w0, b0, w1, b1, w2, b2 in zip(
+            self.w0, self.b0, self.w1, self.b1, self.w2, self.b2, strict=True
+        ):
+            first = z @ w0
+            first += b0
+            np.maximum(first, 0.0, out=first)
+            second = first @ w1
+            second += b1
+            np.maximum(second, 0.0, out=second)
+            scores += second @ w2 + b2
+        scores /= len(self.w0)
         return scores
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Float32s]:
         """What a model file holds, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "features"}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def transformed(x: Float32s) -> Float32s:
+    """Features on scales that suit a network: logarithms of shares and lengths, shape (rows, F)."""
+    z = x.copy()
+    z[:, SHARES] = np.log(x[:, SHARES] + np.float32(FLOOR))
+    z[:, LENGTHS] = np.log1p(np.maximum(x[:, LENGTHS], 0.0))
+    return z
+
+
+def scaled(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
+    """Transformed features in standard deviations, clipped; changes ``z``."""
+    z -= mean
+    z /= scale
+    return np.clip(z, -_CLIP, _CLIP, out=z)
 
 
 class Ranker:
     """A trained ranker in a city."""
 
-    def __init__(self, city: City, forest: Forest, config: RankerConfig) -> None:
-        self.city, self.forest, self.config = city, forest, config
+    def __init__(self, city: City, network: Network, config: RankerConfig) -> None:
+        self.city, self.network, self.config = city, network, config
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """Probabilities of the user's past cells for each target row; 0 for all but the kept."""
@@ -83,18 +107,18 @@ class Ranker:
     def probabilities(self, encoded: Encoded) -> Floats:
         """The distribution over all of the user's cells, shape (r, k)."""
         r, keep, features = encoded.x.shape
-        scores = self.forest(encoded.x.reshape(r * keep, features)).reshape(r, keep)
-        scores += start_scores(encoded.start)
+        added = self.network(encoded.x.reshape(r * keep, features)).reshape(r, keep)
+        scores = start_scores(encoded.start) + added
         shares = softmax(scores / self.config.temperature)
         p = np.zeros((r, len(encoded.cells)))
         np.put_along_axis(p, encoded.kept.astype(np.int64), shares, axis=1)
         return p
 
 
-def to_checkpoint(forest: Forest, config: RankerConfig) -> Checkpoint:
-    """What a model dir holds: the forest, its settings, and which features it was grown on."""
+def to_checkpoint(network: Network, config: RankerConfig) -> Checkpoint:
+    """What a model dir holds: the weights, the settings, and the features they belong to."""
     settings = {"features": list(NAMES), "kernels": _kernels(), **asdict(config)}
-    return Checkpoint("ranker", settings, forest.arrays())
+    return Checkpoint("ranker", settings, network.arrays())
 
 
 def from_checkpoint(checkpoint: Checkpoint, city: City, folder: str) -> Ranker:
@@ -114,39 +138,26 @@ def from_checkpoint(checkpoint: Checkpoint, city: City, folder: str) -> Ranker:
             f"{folder}/config.json: found other features than this version computes, expected "
             f"its {len(NAMES)}; train the ranker again"
         )
-    known = {f.name for f in fields(RankerConfig)}
+    known = {field.name for field in fields(RankerConfig)}
     settings = {name: value for name, value in config.items() if name in known}
     settings["windows"] = tuple(settings.get("windows", ()))
-    try:
-        forest = Forest(**checkpoint.arrays, features=len(NAMES))
-    except TypeError as exc:
-        raise HumobError(f"{folder}/model.safetensors: found other arrays ({exc})") from exc
-    _check(forest, folder)
-    return Ranker(city, forest, RankerConfig(**settings))
+    sizes = _sizes(RankerConfig(**settings))
+    found = {name: array.shape for name, array in checkpoint.arrays.items()}
+    if found != sizes:
+        raise HumobError(
+            f"{folder}/model.safetensors: found arrays {found}, expected {sizes}; train it again"
+        )
+    return Ranker(city, Network(**checkpoint.arrays), RankerConfig(**settings))
+
+
+def _sizes(config: RankerConfig) -> dict[str, tuple[int, ...]]:
+    f, h, m = len(NAMES), config.hidden, config.members
+    vectors: dict[str, tuple[int, ...]] = {"mean": (f,), "scale": (f,), "b0": (m, h), "b1": (m, h)}
+    return vectors | {"w0": (m, f, h), "w1": (m, h, h), "w2": (m, h), "b2": (m,)}
 
 
 def _kernels() -> list[list[str]]:
     return [[str(value) for value in asdict(kernel).values()] for kernel in KERNELS]
-
-
-def _check(forest: Forest, folder: str) -> None:
-    """Refuse arrays that the compiled evaluator would read past the end of.
-
-    Raises:
-        HumobError: the model file is damaged.
-    """
-    nodes, trees = len(forest.left), len(forest.depth)
-    inner = forest.threshold < np.inf
-    sound = (
-        len(forest.root) == trees + 1
-        and {len(forest.feature), len(forest.threshold), len(forest.value)} == {nodes}
-        and ((forest.root[:-1] >= 0) & (forest.root[:-1] < nodes)).all()
-        and ((forest.depth >= 0) & (forest.depth <= nodes)).all()
-        and ((forest.feature >= 0) & (forest.feature < forest.features)).all()
-        and ((forest.left >= 0) & (forest.left + inner < nodes)).all()
-    )
-    if not sound:
-        raise HumobError(f"{folder}/model.safetensors: found a damaged forest; train it again")
 
 
 def start_scores(shares: Float32s) -> Floats:

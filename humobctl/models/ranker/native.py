@@ -19,17 +19,12 @@ __all__ = ["Float32s", "Floats", "Int32s", "Int64s", "library"]
 def library() -> ctypes.CDLL:
     """The loaded library, with the argument types of every function declared."""
     lib = native.library()
-    i32, f32, f64 = native.pointer(np.int32), native.pointer(np.float32), native.pointer(np.float64)
+    i32, f32 = native.pointer(np.int32), native.pointer(np.float32)
     long, short = ctypes.c_int64, ctypes.c_int32
     lib.humob_rank_kernels.restype = ctypes.c_int
     lib.humob_rank_kernels.argtypes = [
         *(long, long, long, short, short),
         *(i32, i32, i32, i32, i32, i32, i32, i32, i32),
         *(f32, f32, f32, long, f32, i32, f32, f32, f32),
-    ]
-    lib.humob_forest.restype = None
-    lib.humob_forest.argtypes = [
-        *(long, short, f32, short),
-        *(i32, i32, i32, f32, i32, f64, f64),
     ]
     return lib

@@ -19,7 +19,8 @@ from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
 from humobctl.models.city import City, CityCounter
 from humobctl.models.ranker.config import RankerConfig
-from humobctl.models.ranker.fit import Records, TrainingSet, grow, joined, training_set
+from humobctl.models.ranker.fit import Records, TrainingSet, joined, training_set
+from humobctl.models.ranker.fit import train as train_network
 from humobctl.models.ranker.model import to_checkpoint
 from humobctl.native import Int64s
 
@@ -60,20 +61,20 @@ def train(paths: list[str], job: Job) -> Checkpoint:
         cities.append(city)
     data = joined(parts)
     metrics: list[dict[str, Any]] = []
-    with report.progress("growing trees", config.trees, "trees") as ticker:
+    with report.progress("training", config.members * config.epochs, "epochs") as ticker:
 
-        def watch(tree: int, loss: float) -> None:
-            metrics.append({"trees": tree, "loss": loss})
-            ticker.move_to(tree)
+        def watch(member: int, epoch: int, loss: float) -> None:
+            metrics.append({"member": member, "epoch": epoch, "loss": loss})
+            ticker.advance()
 
-        forest = grow(data, config, watch)
-    checkpoint = to_checkpoint(forest, job.config)
+        network = train_network(data, config, watch)
+    checkpoint = to_checkpoint(network, job.config)
     run = {
         "seed": config.seed,
         "cities": cities,
-        "rows": len(data.first),
+        "rows": len(data.y),
         "settings": {**asdict(job.config), "most_users": job.most_users},
-        "scores": {"loss_before": metrics[0]["loss"], "loss_after": metrics[-1]["loss"]},
+        "scores": {"loss": metrics[-1]["loss"]},
     }
     return replace(checkpoint, run=run, metrics=metrics)
 
@@ -106,7 +107,7 @@ def _city_set(path: str, job: Job, config: RankerConfig) -> tuple[TrainingSet, d
         "users": len(records),
         "of_users": len(users),
         "last_day": store.last_day,
-        "rows": len(part.first),
+        "rows": len(part.y),
     }
     return part, about
 
