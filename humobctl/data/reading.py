@@ -16,6 +16,7 @@ import polars as pl
 
 from humobctl import report
 from humobctl.data.faults import Dropped, OnError, Places, quoted, shown
+from humobctl.data.importers.aliases import roles
 from humobctl.data.schemas import GRID, Table
 from humobctl.data.seen import SeenKeys, SeenRows
 from humobctl.data.streams import Input, clear_read_errors, open_input, seekable
@@ -154,15 +155,22 @@ class Reader:
         extra = [c for c in names if c not in wanted]
         needed = [c for c in missing if c not in self.table.optional]
         if needed or extra or len(set(names)) < len(names):
-            hint = "; rename or drop columns with 'humobctl data import --columns'"
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(names)}, expected "
                 f"{', '.join(wanted)} for a {self.table.name} table"
                 + (f" (missing: {', '.join(needed)})" if needed else "")
                 + (f" (not known: {', '.join(extra)})" if extra else "")
-                + (hint if extra or needed else " (one is there twice)")
+                + (self._remedy(names) if extra or needed else " (one is there twice)")
             )
         return missing
+
+    def _remedy(self, names: list[str]) -> str:
+        """What makes a table with these columns the one that is wanted."""
+        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+            return "; convert it with 'humobctl data import'"
+        if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
+            return "; put points on a grid with 'humobctl data import --grid'"
+        return "; rename or drop columns with 'humobctl data import --columns'"
 
     def _cast(self, frame: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, Places]:
         """Typed columns; a value that does not fit is a fault (or a dropped row)."""

@@ -153,6 +153,24 @@ def test_other_headers(save: Save) -> None:
     assert twice == f"a.csv: found columns uid, d, t, x, y, y, {wanted} (one is there twice)"
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("uid,datetime,lat,lon\n1,2020-01-01,1,2\n", "put points on a grid with"),
+        ("user,time,Latitude,lng\n1,2020-01-01,1,2\n", "put points on a grid with"),
+        ("uid;d;t;x;y\n1;0;0;5;6\n", "convert it with"),
+        ("uid\td\tt\tx\ty\n1\t0\t0\t5\t6\n", "convert it with"),
+        ("1;0;0;5;6\n", "convert it with"),
+        ("lat;y\n1;2\n", "convert it with"),
+        ("user,d,t,x,y\n1,0,0,5,6\n", "rename or drop columns with"),
+    ],
+)
+def test_other_tables_get_the_hint_that_helps(text: str, remedy: str, save: Save) -> None:
+    said = complaint(save(text))
+    assert f"; {remedy} 'humobctl data import" in said
+    assert said.endswith("--grid'" if "points" in remedy else "s'" if "drop" in remedy else "t'")
+
+
 def test_no_header_and_another_width(save: Save) -> None:
     said = complaint(save("1,0,0,5\n"))
     assert said == "a.csv: row 1 (line 1): found 4 fields, expected 5 (uid, d, t, x, y)"
