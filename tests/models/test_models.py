@@ -83,6 +83,17 @@ def test_markov_marginals_by_hand():
     assert dist.p[0].max() > 0.999
 
 
+def test_markov_starts_from_the_known_cell_before_each_gap():
+    known = [(1, t, 1, 1) for t in (10, 11, 12)] + [(3, t, 2, 2) for t in (10, 11, 12)]
+    # At slot 11, A stays A at slots 11 and 12, and leaves for B at slot 10; B only stays B.
+    gaps = [(0, 11), (2, 11), (2, 12), (4, 11)]
+    assert cells("markov", known, gaps) == [(1, 1)] * 3 + [(2, 2)]
+    dist = distribution("markov", known, gaps, top_p=0.1)  # each step to the likeliest cell
+    assert [tuple(dist.cells[cell]) for cell in dist.path] == [(1, 1)] * 3 + [(2, 2)]
+    alone = distribution("markov", known, gaps[-1:])
+    assert np.array_equal(alone.p[0], dist.p[-1])
+
+
 def test_markov_walks_depend_on_seed_and_user_only():
     first = distribution("markov", WEEK, seed=1).path
     again = distribution("markov", WEEK, seed=1).path

@@ -68,6 +68,6 @@ def _starts(user: UserHistory) -> Int64s:
     """The known row that each target row follows, shape (r,); -1 where it follows a target row."""
     known = user.d * SLOTS_PER_DAY + user.t
     target = user.target_d * SLOTS_PER_DAY + user.target_t
-    last = np.maximum(np.searchsorted(known, target) - 1, 0)
-    starts: Int64s = np.where(np.diff(last, prepend=-1) > 0, last, -1)
+    last = np.searchsorted(known, target) - 1
+    starts: Int64s = np.where(np.diff(last, prepend=-2) > 0, np.maximum(last, 0), -1)
     return starts
