@@ -26,7 +26,9 @@ def mask(
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option("--share", min=0, max=1, help="Mask this share of the users, at random."),
+        typer.Option(
+            "--share", max=1, help="Mask this share of the users (above 0), drawn at random."
+        ),
     ] = None,
     users_file: Annotated[
         str | None, typer.Option("--users-file", help="Mask the users of this file: a uid a line.")

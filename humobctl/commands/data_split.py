@@ -20,9 +20,8 @@ def split(
         float | None,
         typer.Option(
             "--test-share",
-            min=0,
             max=1,
-            help="Share of users (of days with --by day) to test on.  [default: 0.2]",
+            help="Share of users (of days with --by day), above 0, to test on.  [default: 0.2]",
         ),
     ] = None,
     test_users: Annotated[
@@ -38,9 +37,8 @@ def split(
         float | None,
         typer.Option(
             "--validation-share",
-            min=0,
             max=1,
-            help="Share of users (of days with --by day) to validate on.  [default: 0.1]",
+            help="Share of users (of days with --by day), above 0, to validate on.  [default: 0.1]",
         ),
     ] = None,
     seed: Seed = 0,

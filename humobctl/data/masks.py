@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import MASKED, MAX_DAY
-from humobctl.data.splits import shuffled
+from humobctl.data.splits import check_share, shuffled
 from humobctl.data.spool import Spool
 from humobctl.data.streams import open_input
 from humobctl.data.writing import write_table
@@ -33,7 +33,7 @@ class Mask:
         from_day, to_day: first and last day (both inclusive).
         users: as many users, drawn at random.
         last: as many users, those with the highest uid (what HuMob masks).
-        share: this share of the users, drawn at random; at least one.
+        share: this share of the users (above 0, up to 1), drawn at random; at least one.
         users_file: a file with one uid a line.
         seed: of the draw, which does not depend on the order of rows.
 
@@ -50,7 +50,8 @@ class Mask:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Refuse what does not go together, and a share of nothing."""
+        check_share("--share", self.share)
         given = [
             name
             for name in ("users", "last", "share", "users_file")

@@ -37,8 +37,8 @@ class Split:
 
     Attributes:
         by: users, days, or later days of some users.
-        test_share: share of the users (``user``, ``both``) or of the days (``day``), rounded to
-            a whole number and at least one; 0.2 where nothing else says it.
+        test_share: share of the users (``user``, ``both``) or of the days (``day``), above 0 and
+            up to 1, rounded to a whole number and at least one; 0.2 where nothing else says it.
         test_users: number of test users, exactly.
         from_day: first test day.
         validation_share: as ``test_share``; None for no validation file.
@@ -56,7 +56,9 @@ class Split:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Refuse what does not go together, and shares of nothing."""
+        check_share("--test-share", self.test_share)
+        check_share("--validation-share", self.validation_share)
         if self.by == "user" and self.from_day is not None:
             raise UsageError("found --from-day with --by user, expected --by day or --by both")
         if self.by == "day" and self.test_users is not None:
@@ -120,6 +122,16 @@ def split_table(
             index = list(paths).index(name)
             write_table(_where(spool, part == index), file, format=format)
     return found
+
+
+def check_share(option: str, share: float | None) -> None:
+    """Refuse a share that is no part of anything.
+
+    Raises:
+        UsageError: a share of 0 or less, or above 1.
+    """
+    if share is not None and not 0 < share <= 1:
+        raise UsageError(f"{option}: found {share:g}, expected more than 0 and at most 1")
 
 
 def shuffled(users: Users, seed: int) -> Users:

@@ -1,5 +1,7 @@
 """``humobctl data mask`` as a user runs it."""
 
+import pytest
+
 ROWS = "uid,d,t,x,y\n5,0,0,1,2\n5,1,0,1,2\n2,1,3,7,8\n"
 
 
@@ -30,6 +32,16 @@ def test_without_a_choice_is_wrong_usage(cli) -> None:
     done = cli("data", "mask", input=ROWS)
     assert done.code == 2
     assert done.err.startswith("error: found nothing to mask, expected --from-day")
+
+
+@pytest.mark.parametrize("share", ["0", "0.0", "-0.1"])
+def test_a_share_of_nothing_is_wrong_usage(cli, share) -> None:
+    done = cli("data", "mask", "--share", share, input=ROWS)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: --share: found ")
+    assert done.err.endswith(", expected more than 0 and at most 1\n")
+    least = cli("data", "mask", "--share", "0.01", input=ROWS)
+    assert least.err == "masked 1 of 3 rows, of 1 users\n"
 
 
 def test_users_file(cli, tmp_path) -> None:

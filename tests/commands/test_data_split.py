@@ -1,6 +1,7 @@
 """``humobctl data split`` as a user runs it."""
 
 import polars as pl
+import pytest
 
 
 def test_says_what_went_where(cli, workdir) -> None:
@@ -47,6 +48,15 @@ def test_options_that_do_not_go_together(cli, workdir) -> None:
     done = cli("data", "split", "city.csv", "--by", "both", *files, cwd=workdir)
     assert done.code == 2
     assert done.err.startswith("error: found --by both without --from-day")
+
+
+@pytest.mark.parametrize("option", ["--test-share", "--validation-share"])
+def test_a_share_of_nothing_is_wrong_usage(cli, workdir, option) -> None:
+    files = ("--train", "a.csv", "--test", "b.csv", "--validation", "c.csv")
+    done = cli("data", "split", "city.csv", *files, option, "0", cwd=workdir)
+    assert done.code == 2
+    assert done.err == f"error: {option}: found 0, expected more than 0 and at most 1\n"
+    assert not (workdir / "a.csv").exists()
 
 
 def test_repeated_rows_are_an_error_and_leave_no_file(cli, tmp_path) -> None:
