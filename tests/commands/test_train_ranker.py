@@ -1,0 +1,126 @@
+"""`train ranker`, and `predict` with what it wrote, through the real command line."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+SMALL = ("--rows", "1500", "--epochs", "1", "--hidden", "8")
+
+
+@pytest.fixture
+def ranker(cli, workdir):
+    done = cli("train", "ranker", "challenge.csv", *SMALL, "-o", "ranker", cwd=workdir)
+    assert done.code == 0, done.err
+    assert "ranker: ranker trained on" in done.err
+    return workdir
+
+
+def test_a_model_dir_says_how_it_came_to_be(ranker):
+    files = sorted(p.name for p in (ranker / "ranker").iterdir())
+    assert files == ["config.json", "metrics.jsonl", "model.safetensors", "run.json"]
+    run = json.loads((ranker / "ranker" / "run.json").read_text())
+    (city,) = run["cities"]
+    assert (city["file"], city["users"], city["last_day"]) == ("challenge.csv", 20, 59)
+    assert city["fingerprint"].startswith("blake2b:")
+    assert run["settings"]["hidden"] == 8
+    assert json.loads((ranker / "ranker" / "config.json").read_text())["type"] == "ranker"
+
+
+def test_predicting_with_it_beats_the_mode(cli, ranker):
+    scores = {}
+    for model in ("mode", "ranker"):
+        done = cli("predict", "challenge.csv", "-m", model, "-o", f"{model}.csv", cwd=ranker)
+        assert done.code == 0, done.err
+        found = cli(
+            *("eval", f"{model}.csv", "-t", "city.csv", "--metric", "geobleu", "-f", "csv"),
+            cwd=ranker,
+        )
+        scores[model] = float(found.out.splitlines()[1].split(",")[2])
+    assert scores["ranker"] > scores["mode"]
+    assert cli("predict", "challenge.csv", "--validate", "ranker.csv", cwd=ranker).code == 0
+
+
+def test_training_repeats_itself_bit_for_bit(cli, ranker):
+    again = cli("train", "ranker", "challenge.csv", *SMALL, "-o", "again", cwd=ranker)
+    assert again.code == 0
+    first, second = (ranker / name / "model.safetensors" for name in ("ranker", "again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_days_to_predict_are_never_learnt_from(cli, ranker):
+    # The truth of days 60 and later makes no difference when training ends on day 59.
+    done = cli(
+        *("train", "ranker", "city.csv", "--to-day", "59", *SMALL, "-o", "early"), cwd=ranker
+    )
+    assert done.code == 0, done.err
+    first, second = (ranker / name / "model.safetensors" for name in ("ranker", "early"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_model_serves_a_city_it_has_not_seen(cli, ranker):
+    cli("data", "synth", "--users", "4", "--seed", "9", "-o", "other.csv", cwd=ranker)
+    flags = ("--from-day", "60", "--model", "ranker")
+    done = cli("predict", "other.csv", *flags, "-o", "p.csv", cwd=ranker)
+    assert (done.code, done.out) == (0, "")
+    assert pl.read_csv(ranker / "p.csv")["uid"].n_unique() == 4
+
+
+def test_several_cities_at_once(cli, workdir):
+    cli("data", "synth", "--users", "3", "--seed", "9", "-o", "other.csv", cwd=workdir)
+    files = ("challenge.csv", "other.csv")
+    done = cli("train", "ranker", *files, *SMALL, "-o", "both", cwd=workdir)
+    assert done.code == 0, done.err
+    run = json.loads((workdir / "both" / "run.json").read_text())
+    assert [city["file"] for city in run["cities"]] == list(files)
+
+
+def test_users_without_or_with_one_record_are_answered(cli, ranker):
+    lines = ["uid,d,t,x,y", "1,3,20,50,60", "1,60,20,999,999", "2,60,20,999,999"]
+    (ranker / "few.csv").write_text("\n".join(lines) + "\n")
+    done = cli("predict", "few.csv", "--model", "ranker", cwd=ranker)
+    assert done.code == 0
+    assert done.out.splitlines()[1:] == ["1,60,20,50,60", "2,60,20,50,60"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["challenge.csv", "-o", "ranker"], 1, "expected a new name or --overwrite"),
+        (["challenge.csv", "-o", "no/such"], 1, "expected an existing folder"),
+        (["challenge.csv", "--to-day", "9", "-o", "m"], 1, "found no user with days both"),
+        (["nowhere.csv", "-o", "m"], 1, "nowhere.csv"),
+        (["challenge.csv", "--rows", "0", "-o", "m"], 2, "--rows"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(cli, ranker, arguments, code, message):
+    done = cli("train", "ranker", *arguments, cwd=ranker)
+    assert done.code == code
+    assert message in done.err
+    assert not (ranker / "m").exists()
+
+
+def test_overwrite_replaces_the_model(cli, ranker):
+    flags = (*SMALL, "--seed", "5", "--overwrite", "-o", "ranker")
+    assert cli("train", "ranker", "challenge.csv", *flags, cwd=ranker).code == 0
+    assert json.loads((ranker / "ranker" / "run.json").read_text())["seed"] == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("challenge.csv", "or a model dir"), (".", "found no config.json, expected a model dir")],
+)
+def test_what_is_no_model_is_told(cli, workdir, model, message):
+    done = cli("predict", "challenge.csv", "--model", model, cwd=workdir)
+    assert done.code in (1, 2)
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_damaged_model_is_told(cli, ranker):
+    (ranker / "ranker" / "model.safetensors").write_bytes(b"not arrays")
+    done = cli("predict", "challenge.csv", "--model", "ranker", cwd=ranker)
+    assert done.code == 1
+    assert "found damaged arrays" in done.err
