@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 import humobctl
 from humobctl import interrupts, report
@@ -54,6 +54,24 @@ class LightGroup(TyperGroup):
         return option
 
 
+class StrictCommand(TyperCommand):
+    """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            UsageError: an empty argument or option, which it names.
+        """
+        params: list[Any] = self.params
+        for param in params:
+            value = ctx.params.get(param.name)
+            if "" in (value if isinstance(value, list | tuple) else [value]):
+                name = param.get_error_hint().replace("'", "")
+                raise UsageError(f"{name}: found an empty text, expected a value")
+        return super().invoke(ctx)
+
+
 def build_app(*, completion: bool = False) -> typer.Typer:
     """The whole command tree.
 
@@ -89,7 +107,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
 
 
 def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
-    group.command(name, help=_help(command.__doc__))(command)
+    group.command(name, help=_help(command.__doc__), cls=StrictCommand)(command)
 
 
 def _help(docstring: str | None) -> str:

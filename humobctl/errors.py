@@ -8,7 +8,7 @@ class HumobError(Exception):
 
 
 class UsageError(HumobError):
-    """Options that do not go together; the exit code is 2."""
+    """Options that do not go together, or a value that means nothing; the exit code is 2."""
 
 
 class ReaderGoneError(Exception):

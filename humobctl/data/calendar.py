@@ -12,7 +12,7 @@ import zoneinfo
 import polars as pl
 
 from humobctl.data.schemas import SLOTS_PER_DAY
-from humobctl.errors import HumobError
+from humobctl.errors import UsageError
 
 MINUTES_PER_SLOT = 24 * 60 // SLOTS_PER_DAY
 EPOCH = dt.date(1970, 1, 1)
@@ -39,12 +39,12 @@ def check_zone(name: str, option: str = "--timezone") -> str:
     """The name of a time zone that exists.
 
     Raises:
-        HumobError: the zone is not known.
+        UsageError: the zone is not known.
     """
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise HumobError(
+        raise UsageError(
             f"{option}: found {name!r}, expected a time zone such as Asia/Tokyo or UTC"
         ) from None
     return name
@@ -54,12 +54,12 @@ def parse_date(text: str, option: str = "--start-date") -> dt.date:
     """A date in ISO format.
 
     Raises:
-        HumobError: the text is no date.
+        UsageError: the text is no date.
     """
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise HumobError(f"{option}: found {text!r}, expected a date such as 2012-04-03") from None
+        raise UsageError(f"{option}: found {text!r}, expected a date such as 2012-04-03") from None
 
 
 def moments(raw: pl.Series, *, utc: bool = False) -> tuple[pl.Series, pl.Series]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from humobctl.errors import HumobError
+from humobctl.errors import UsageError
 
 EARTH_RADIUS = 6_371_008.8
 """Mean radius of the earth in metres (IUGG 1980)."""
@@ -46,7 +46,7 @@ class Grid:
         axes: the compass directions in which x and y grow.
 
     Raises:
-        HumobError: a value that makes no grid.
+        UsageError: a value that makes no grid.
     """
 
     cell_size: float
@@ -59,17 +59,19 @@ class Grid:
     def __post_init__(self) -> None:
         """Refuse what makes no grid."""
         if not (math.isfinite(self.cell_size) and self.cell_size > 0):
-            raise HumobError(f"grid: found a cell size of {self.cell_size} m, expected more than 0")
+            raise UsageError(
+                f"--grid: found a cell size of {self.cell_size} m, expected more than 0"
+            )
         if not -89 <= self.lat <= 89:
-            raise HumobError(f"grid: found the latitude {self.lat}, expected -89 to 89")
+            raise UsageError(f"--grid: found the latitude {self.lat}, expected -89 to 89")
         if not -180 <= self.lon <= 180:
-            raise HumobError(f"grid: found the longitude {self.lon}, expected -180 to 180")
+            raise UsageError(f"--grid: found the longitude {self.lon}, expected -180 to 180")
         if self.nx < 1 or self.ny < 1:
-            raise HumobError(f"grid: found {self.nx} x {self.ny} cells, expected at least one")
+            raise UsageError(f"--grid: found {self.nx} x {self.ny} cells, expected at least one")
         known = all(axis in COMPASS for axis in self.axes)
         if not known or COMPASS[self.axes[0]][0] ** 2 == COMPASS[self.axes[1]][0] ** 2:
-            raise HumobError(
-                f"grid: found the axes {','.join(self.axes)}, expected one of east and west and "
+            raise UsageError(
+                f"--axes: found the axes {','.join(self.axes)}, expected one of east and west and "
                 "one of north and south, such as east,south"
             )
 
@@ -127,7 +129,7 @@ def parse_grid(text: str, axes: str | None = None) -> Grid:
         axes: ``east,north`` unless given: the directions in which x and y grow.
 
     Raises:
-        HumobError: a text that names no grid.
+        UsageError: a text that names no grid.
     """
     found = _GRID.fullmatch(text)
     try:
@@ -136,9 +138,9 @@ def parse_grid(text: str, axes: str | None = None) -> Grid:
         size = float(found["size"]) * (1000 if (found["unit"] or "m").lower() == "km" else 1)
         lat, lon = float(found["lat"]), float(found["lon"])
     except ValueError:
-        raise HumobError(f"--grid: found {text!r}, expected {SYNTAX}") from None
+        raise UsageError(f"--grid: found {text!r}, expected {SYNTAX}") from None
     nx, ny = int(found["nx"] or DEFAULT_CELLS), int(found["ny"] or DEFAULT_CELLS)
     names = tuple(part.strip().lower() for part in (axes or "east,north").split(","))
     if len(names) != 2:
-        raise HumobError(f"--axes: found {axes!r}, expected two directions, such as east,south")
+        raise UsageError(f"--axes: found {axes!r}, expected two directions, such as east,south")
     return Grid(size, lat, lon, nx, ny, (names[0], names[1]))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
-from humobctl.errors import HumobError, TableError
+from humobctl.errors import HumobError, TableError, UsageError
 
 TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
@@ -235,11 +235,11 @@ def output_format(path: str | None, asked: str | None) -> Format:
     """The format to write: as asked, else by the file's ending, else CSV.
 
     Raises:
-        HumobError: an ending that says nothing, and no format asked for.
+        UsageError: an ending that says nothing, and no format asked for.
     """
     if asked is not None:
         if asked not in FORMATS:
-            raise HumobError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
+            raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
         return asked
     if path is None or path == STANDARD:
         return "csv"
@@ -250,7 +250,7 @@ def output_format(path: str | None, asked: str | None) -> Format:
         return _SUFFIXES[place.suffix.lower()]
     if is_special(Path(path)):
         return "csv"
-    raise HumobError(
+    raise UsageError(
         f"{path}: found the ending {place.suffix!r}, expected one of {', '.join(_SUFFIXES)} "
         "(with .gz or .zst), or --format"
     )

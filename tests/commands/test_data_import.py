@@ -167,13 +167,26 @@ def test_options_that_would_do_nothing_are_refused(cli: Cli, name: str) -> None:
         (["--grid", "500"], "--grid: found '500', expected CELL@LAT,LON"),
         (["--timezone", "Tokio"], "--timezone: found 'Tokio'"),
         (["--start-date", "today"], "--start-date: found 'today'"),
-        (["--columns", "a"], "--columns: found 'a'"),
+        (["--columns", "foo"], "--columns: found 'foo'"),
+        (["--columns", "a=uid,b=uid"], "--columns: found uid for both"),
+        (["--grid", "500m@39.6"], "--grid: found '500m@39.6', expected CELL@LAT,LON"),
+        (["--grid", "0m@39.6,116"], "--grid: found a cell size of 0.0 m, expected more than 0"),
+        (["--grid", "500m@39.6,116", "--axes", "up,down"], "--axes: found the axes up,down"),
+        (["--timezone", "Mars/Base"], "--timezone: found 'Mars/Base'"),
+        (["--start-date", "2024-13-01"], "--start-date: found '2024-13-01'"),
+        (["-o", "one.xyz"], "one.xyz: found the ending '.xyz', expected one of .csv"),
+        (["-o", ""], "--output / -o: found an empty text, expected a value"),
+        (["--grid", ""], "--grid: found an empty text"),
+        (["--columns", ""], "--columns: found an empty text"),
+        ([""], "INPUT: found an empty text"),
     ],
 )
 def test_values_that_mean_nothing_are_named(cli: Cli, options: list[str], message: str) -> None:
-    done = cli("data", "import", *options, input=GRID)
-    assert done.code == 1
-    assert message in done.err
+    table = GRID.replace("uid,", "a,b,") if "a=uid,b=uid" in options else GRID
+    done = cli("data", "import", *options, input=table)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {message}")
+    assert done.err.count("\n") == 1
 
 
 def test_points_to_cells_and_back(cli: Cli, workdir: Path) -> None:

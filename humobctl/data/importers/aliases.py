@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, UsageError
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "uid": ("uid", "userid", "user", "agentid", "agent", "personid", "individualid"),
@@ -60,14 +60,14 @@ def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
         pairs: texts such as ``when=datetime`` or ``when=datetime,who=uid,altitude=``.
 
     Raises:
-        HumobError: a text without ``=``.
+        UsageError: a text without ``=``.
     """
     renamed: dict[str, str] = {}
     for text in pairs:
         for pair in text.split(","):
             old, sign, new = pair.partition("=")
             if not sign or not old.strip():
-                raise HumobError(
+                raise UsageError(
                     f"--columns: found {pair!r}, expected NAME_IN_FILE=NAME, or NAME_IN_FILE= to "
                     "leave a column out"
                 )
@@ -89,7 +89,8 @@ def roles(
         Role (a key of ``ALIASES``) -> name in the file.
 
     Raises:
-        HumobError: ``columns`` names a column that is not there, or gives one name twice.
+        HumobError: ``columns`` names a column that is not there.
+        UsageError: it gives one name twice.
     """
     listed = list(names)
     columns = columns or {}
@@ -102,7 +103,7 @@ def roles(
             )
         role = _ROLE.get(plain(new), new)
         if new and role in found:
-            raise HumobError(f"--columns: found {role} for both {found[role]} and {old}")
+            raise UsageError(f"--columns: found {role} for both {found[role]} and {old}")
         if new:
             found[role] = old
     fixed = set(found)

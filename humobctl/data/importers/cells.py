@@ -15,7 +15,7 @@ from humobctl.data.importers.numbers import UserNumbers
 from humobctl.data.importers.options import Options, counted
 from humobctl.data.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 from humobctl.data.users import UserStore, keys, paired_groups, sorted_by_key
-from humobctl.errors import HumobError, TableError
+from humobctl.errors import HumobError, TableError, UsageError
 
 _DAYS = 1 << 16
 _SLOT = ["uid", "d", "t"]
@@ -57,11 +57,11 @@ class ToGrid:
         """Grid trajectory, each user by day and slot.
 
         Raises:
-            HumobError: a grid larger than a table can hold, a point outside (outside="fail"), or
-                a day before the start date.
+            UsageError: a grid larger than a table can hold.
+            HumobError: a point outside (outside="fail"), or a day before the start date.
         """
         if max(self.grid.nx, self.grid.ny) > GRID_SIDE:
-            raise HumobError(
+            raise UsageError(
                 f"--grid: found {self.grid.nx} x {self.grid.ny} cells, expected at most "
                 f"{GRID_SIDE} x {GRID_SIDE}: a grid trajectory has no more"
             )
