@@ -26,7 +26,7 @@ from humobctl.commands import (
     predict,
     train_ranker,
 )
-from humobctl.errors import HumobError, ReaderGoneError, UsageError
+from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
@@ -152,6 +152,7 @@ def _flags_first(arguments: list[str]) -> list[str]:
 
 def main() -> None:
     """Entry point: runs the app and turns every failure into one line and an exit code."""
+    _fill_closed_streams()
     interrupts.install(report.restore_terminal)
     # Importing polars and numpy makes hundreds of thousands of objects that all stay: collecting
     # them again and again would take a tenth of the start.
@@ -174,13 +175,12 @@ def main() -> None:
         sys.exit(2)
     except HumobError as exc:
         _explain(exc)
+        _flush_what_goes()
         sys.exit(1)
     except (ReaderGoneError, BrokenPipeError):
         _reader_gone()
     except OSError as exc:
-        report.error(f"{exc.filename or 'output'}: {exc.strerror or exc}")
-        _drop_output()
-        sys.exit(1)
+        _refused(exc)
     except MemoryError:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
@@ -192,12 +192,36 @@ def main() -> None:
         sys.exit(1)
 
 
+def _fill_closed_streams() -> None:
+    """Stand in for standard streams that the caller closed (``<&-``, ``>&-``).
+
+    Python has None for them, and the next file opened would take their number. Opened the wrong
+    way round, any use of them is a plain error; only messages go nowhere.
+    """
+    for number, name, flags in (
+        (0, "stdin", os.O_WRONLY),
+        (1, "stdout", os.O_RDONLY),
+        (2, "stderr", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
 def _leave(end: SystemExit) -> NoReturn:
     """Exit at once: taking apart the modules of polars and numpy would cost 0.05 to 0.1 s."""
     if isinstance(end.code, str) or sys.flags.interactive:
         raise end
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _reader_gone()
+    except OSError as exc:
+        _refused(exc)
     sys.stderr.flush()
     os._exit(end.code or 0)
 
@@ -206,6 +230,20 @@ def _explain(exc: HumobError) -> None:
     report.error(str(exc))
     if report.settings.verbose and exc.__cause__ is not None:
         report.detail(f"cause: {exc.__cause__!r}")
+
+
+def _refused(exc: OSError) -> NoReturn:
+    report.error(f"{exc.filename or 'output'}: {reason(exc)}")
+    _drop_output()
+    sys.exit(1)
+
+
+def _flush_what_goes() -> None:
+    """Python would complain at its exit about output that cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
 
 
 def _reader_gone() -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class HumobError(Exception):
     """Something the user can mend; its text is one line, and the exit code is 1."""
@@ -13,6 +15,12 @@ class UsageError(HumobError):
 
 class ReaderGoneError(Exception):
     """Whoever read our standard output went away (``| head``); the command ends quietly."""
+
+
+def reason(exc: OSError) -> str:
+    """What the system refused, in words."""
+    # A bad descriptor is one that the caller closed (`>&-`): see cli.
+    return "closed" if exc.errno == errno.EBADF else exc.strerror or str(exc)
 
 
 class TableError(HumobError):

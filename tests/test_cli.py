@@ -278,6 +278,7 @@ def test_a_full_disk(target: str, tmp_path: Path) -> None:
         ("data", "mask", "--from-day", "60", "--quiet", "--output", "/dev/full"),
         ("data", "mask", "--from-day", "60", "--quiet", "--format", "parquet"),
         ("data", "describe"),
+        ("predict", "--list-models"),
         ("doctor",),
         ("eval", "--help"),
     ],
@@ -299,6 +300,42 @@ def test_a_full_standard_output(arguments: tuple[str, ...]) -> None:
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert lines[0].endswith(": No space left on device")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "humobctl data describe big.csv <&-",
+        "humobctl data synth --users 1 -o out.csv >&-",
+        "humobctl data describe big.csv 2>&-",
+        "humobctl -q data mask big.csv --last 1 -o out.parquet <&- >&- 2>&-",
+    ],
+)
+def test_closed_streams_that_are_not_needed(line: str, tmp_path: Path) -> None:
+    (tmp_path / "big.csv").write_bytes(HEADER + rows(range(2)))
+    done = in_bash(line, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("humobctl data describe <&-", "stdin: closed"),
+        ("humobctl data mask --last 1 <&-", "stdin: closed"),
+        ("humobctl data synth --users 1 >&-", "stdout: closed"),
+        ("humobctl data synth --users 1 --format parquet >&-", "stdout: closed"),
+        ("humobctl predict --list-models >&-", "stdout: closed"),
+        ("humobctl eval big.csv --truth big.csv >&-", "stdout: closed"),
+        ("humobctl data describe big.csv >&-", "output: closed"),
+        ("humobctl doctor >&-", "output: closed"),
+        ("humobctl --version >&-", "output: closed"),
+        ("humobctl --help >&-", "output: closed"),
+    ],
+)
+def test_closed_streams_are_one_line(line: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "big.csv").write_bytes(HEADER + rows(range(2)))
+    done = in_bash(line, tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
 
 
 def as_anyone() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
-from humobctl.errors import HumobError, TableError, UsageError
+from humobctl.errors import HumobError, TableError, UsageError, reason
 
 TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
@@ -177,7 +177,9 @@ def _recognised(
     raw: io.BufferedReader[Any], name: str, size: int | None, place: Path | None
 ) -> Input:
     """An opened input of which the first bytes have been looked at."""
-    if not raw.peek(1):
+    with clear_os_errors(name):
+        first = raw.peek(1)
+    if not first:
         raise HumobError(f"{name}: found an empty file, expected a table")
     inflated = _decompressed(raw, name)
     stream = inflated or raw
@@ -197,7 +199,7 @@ def clear_os_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        raise HumobError(f"{name}: {exc.strerror or exc}") from exc
+        raise HumobError(f"{name}: {reason(exc)}") from exc
 
 
 @contextmanager
