@@ -153,7 +153,6 @@ def _flags_first(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Entry point: runs the app and turns every failure into one line and an exit code."""
     _fill_closed_streams()
-    interrupts.install(report.restore_terminal)
     # Importing polars and numpy makes hundreds of thousands of objects that all stay: collecting
     # them again and again would take a tenth of the start.
     gc.set_threshold(100_000)
@@ -165,11 +164,14 @@ def main() -> None:
     )
     app = build_app(completion=completion)
     try:
+        interrupts.install(report.restore_terminal)
         app(arguments, prog_name="humobctl")
     except SystemExit as exc:
         if isinstance(exc.__context__, BrokenPipeError):
             _reader_gone()  # typer calls it a failure
         _leave(exc)
+    except KeyboardInterrupt:  # in the moments before typer looks out for it
+        sys.exit(130)
     except UsageError as exc:
         report.error(str(exc))
         sys.exit(2)

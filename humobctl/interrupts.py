@@ -22,13 +22,15 @@ _installed = False
 
 
 def install(before_exit: Callable[[], None]) -> None:
-    """Called once by the command line, in the main thread.
+    """Called once by the command line, in the main thread; Ctrl-C raises from here on.
 
     Args:
         before_exit: what else to tidy up when the process is ended from the second thread.
     """
     global _installed  # noqa: PLW0603 - signals belong to the process, too
     signal.signal(signal.SIGTERM, _terminated)
+    if callable(signal.getsignal(signal.SIGINT)):  # the quiet end of __main__
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.name != "posix":
         return  # no pipe can be waited for there; Python's own handlers must do
     receiving, sending = os.pipe()

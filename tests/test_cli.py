@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import humobctl
-from tests.conftest import Cli, environment
+from tests.conftest import ROOT, Cli, environment
 
 HEADER = b"uid,d,t,x,y\n"
 HUMOBCTL = [sys.executable, "-m", "humobctl"]
@@ -241,6 +242,36 @@ def test_the_whole_file_comes_when_the_pipe_ends(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert (tmp_path / "out.csv").read_bytes() == HEADER + rows(range(400))
+
+
+INTERRUPTED = """
+import os, pkgutil, signal, sys
+moment, run = sys.argv[1:]
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["doctor"]
+pkgutil.resolve_name(run)()
+"""
+
+
+@pytest.mark.parametrize(
+    "loading", ["humobctl.cli", "typer", "humobctl.interrupts", "humobctl.native", "rich.console"]
+)
+@pytest.mark.parametrize(("before", "code"), [(signal.SIG_DFL, 130), (signal.SIG_IGN, 0)])
+def test_an_interrupt_while_loading(loading: str, before: signal.Handlers, code: int) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, loading, project["scripts"]["humobctl"]],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, before),
+    )
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 # -- full disks and closed doors ------------------------------------------------------------------
