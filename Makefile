@@ -29,12 +29,14 @@ $(DEV): $(SOURCES) | $(BIN)/python
 	$(PIP) install -c constraints-cpu.txt -e '.[dev]'
 	@touch $(PLAIN) $@
 
-demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them, print the scores
+demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them twice, print the scores
 	@rm -rf $(DEMO) && mkdir $(DEMO)
 	$(BIN)/humobctl data synth --users 200 --seed 1 --output $(DEMO)/city.parquet
 	$(BIN)/humobctl data mask $(DEMO)/city.parquet --from-day 60 --output $(DEMO)/challenge.csv.gz
-	$(BIN)/humobctl predict $(DEMO)/challenge.csv.gz --model history --decode geobleu --output $(DEMO)/predicted.csv.gz
-	$(BIN)/humobctl eval $(DEMO)/predicted.csv.gz --truth $(DEMO)/city.parquet --format table
+	$(BIN)/humobctl predict $(DEMO)/challenge.csv.gz --output $(DEMO)/history.csv.gz
+	$(BIN)/humobctl train ranker $(DEMO)/challenge.csv.gz --rows 30000 --output $(DEMO)/ranker
+	$(BIN)/humobctl predict $(DEMO)/challenge.csv.gz --model $(DEMO)/ranker --output $(DEMO)/ranker.csv.gz
+	$(BIN)/humobctl eval $(DEMO)/history.csv.gz $(DEMO)/ranker.csv.gz --truth $(DEMO)/city.parquet --format table
 
 test: lint types pytest ## lint, types and all tests
 

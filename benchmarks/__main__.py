@@ -11,12 +11,14 @@ import sys
 from benchmarks import large, prediction, scoring
 from benchmarks.harness import DATA
 
-NEEDS_DATA = ("kernels", "eval", "predict")
+NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
     "eval": ("The whole eval command, 3,000 users", scoring.command),
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
+    "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
+    "against": ("The ranker against published models", prediction.against_published),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -43,7 +43,9 @@ def city() -> str:
         ("data synth", ("data", "synth", "--users", USERS, "--output", whole)),
         ("data describe", ("data", "describe", whole, "--format", "json")),
         ("data mask", ("data", "mask", whole, "--from-day", 60, "--last", 3000, "-o", masked)),
-        ("predict", ("predict", masked, "--output", WORK / "predicted100k.parquet")),
+        ("predict, 3,000 users masked", ("predict", masked, "-o", WORK / "p100k.parquet")),
+        ("eval, days 60-74", ("eval", whole, "--truth", whole, "--days", "60-74")),
+        ("train ranker", ("train", "ranker", masked, "-o", WORK / "ranker100k", "--overwrite")),
     )
     lines = []
     for name, arguments in works:

@@ -6,10 +6,11 @@ import time
 
 import polars as pl
 
-from benchmarks.harness import DATA, WORK, markdown
+from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.data.reading import iter_table
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.data.writing import write_table
+from humobctl.metrics.compare import compare
 from humobctl.metrics.evaluate import Evaluator, Settings
 from humobctl.models.decode import DECODERS
 from humobctl.models.predictor import Job, Tally, predict_group, survey
@@ -32,8 +33,12 @@ def scores(path: str, city: str) -> list[str]:
     ]
 
 
+COLUMNS = ("city", "model", "decoder", "GEO-BLEU humob24", "GEO-BLEU humob25")
+COLUMNS += ("DTW km humob24", "DTW km humob25", "ms a user")
+
+
 def table() -> str:
-    """Every model with every decoder; milliseconds a user on one core, reading left out."""
+    """Every untrained model with every decoder; CPU milliseconds a user, without reading."""
     rows = []
     for city in "BC":
         for name, file in PUBLISHED.items():
@@ -41,10 +46,48 @@ def table() -> str:
             rows.append([city, name, "", *scores(path, city), _seconds(city, name)])
         for model in MODELS:
             for decoder in DECODERS:
-                path, milliseconds = _run(city, Job(model, decoder))
+                path, milliseconds = run(city, Job(model, decoder), f"{model}_{decoder}")
                 rows.append([city, model, decoder, *scores(path, city), f"{milliseconds:.1f}"])
-    columns = ["city", "model", "decoder", "GEO-BLEU humob24", "GEO-BLEU humob25"]
-    return markdown([*columns, "DTW km humob24", "DTW km humob25", "ms a user"], rows)
+    return markdown(list(COLUMNS), rows)
+
+
+def ranker() -> str:
+    """The ranker trained on both cities, on one's own and on the other, days before 60."""
+    rows, notes = [], []
+    for cities in ("BC", "B", "C"):
+        folder = WORK / f"ranker_{cities}"
+        seconds, megabytes = peak(
+            *("train", "ranker", *(DATA / "humob" / f"city{c}_challenge.csv.gz" for c in cities)),
+            *("--output", folder, "--overwrite"),
+        )
+        notes.append(f"{' and '.join(cities)}: {seconds:.0f} s, peak {megabytes:.0f} MB")
+        for city in "BC":
+            for decoder in DECODERS if cities == "BC" else ("day",):
+                path, ms = run(city, Job(str(folder), decoder), f"ranker_{cities}_{decoder}")
+                name = f"ranker of {' and '.join(cities)}"
+                rows.append([city, name, decoder, *scores(path, city), f"{ms:.1f}"])
+    head = "Training on 100 users a city, whole process: " + "; ".join(notes) + ".\n\n"
+    return head + markdown(list(COLUMNS), rows)
+
+
+def against_published() -> str:
+    """The ranker of both cities minus each published model, with 95 % bootstrap intervals."""
+    rows = []
+    for city in "BC":
+        truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
+        files = [str(DATA / "humob" / f"city{city}_{file}.csv.gz") for file in PUBLISHED.values()]
+        ours = str(WORK / f"{city}_ranker_BC_day.csv")
+        evaluator = Evaluator([*files, ours], truth, Settings())
+        for _ in evaluator.run():
+            pass
+        *published, mine = evaluator.evaluations
+        for name, other in zip(PUBLISHED, published, strict=True):
+            for d in compare(other, mine):
+                verdict = {True: "better", False: "worse", None: "not decided"}[d.better]
+                interval = f"{d.low:+.4f} to {d.high:+.4f}"
+                rows.append([city, name, d.metric.label, f"{d.value:+.4f}", interval, verdict])
+    columns = ["city", "against", "metric", "difference", "95 % interval", "verdict"]
+    return markdown(columns, rows)
 
 
 def _seconds(city: str, name: str) -> str:
@@ -54,9 +97,10 @@ def _seconds(city: str, name: str) -> str:
     return f"{1000 * recorded['llama_seconds'].mean():.0f} (RTX A6000)"
 
 
-def _run(city: str, job: Job) -> tuple[str, float]:
+def run(city: str, job: Job, name: str) -> tuple[str, float]:
+    """Predict a city's masked rows; the file, and CPU milliseconds a user."""
     WORK.mkdir(exist_ok=True)
-    path = str(WORK / f"{city}_{job.model}_{job.decode}.csv")
+    path = str(WORK / f"{city}_{name}.csv")
     with UserStore() as store:
         store.collect(iter_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz")))
         summary, _ = survey(store, job, city)
