@@ -35,7 +35,7 @@ class DayConfig:
     """
 
     weight: float = 0.8
-    longest: int = 2
+    longest: int = 3
     beta: float = 0.35
     open_km: float = 40.0
     closed_km: float = 80.0
@@ -46,7 +46,7 @@ class DayConfig:
     past: int = 12
     drawn: int = 10
     drawn_share: float = 0.4
-    follow: float = 5.0
+    follow: float = 0.4
     options: int = 6
     sweeps: int = 3
     tolerance: float = 1e-2

@@ -78,7 +78,7 @@ class RankerConfig:
     windows: tuple[int, ...] = (15, 22, 30, 37, 45)
     horizon: int = 15
     least_history: int = 7
-    most_rows: int = 100_000
+    most_rows: int = 300_000
     hidden: int = 128
     members: int = 2
     epochs: int = 3
