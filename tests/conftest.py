@@ -38,6 +38,7 @@ Cli = Callable[..., Run]
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without what would change what humobctl prints."""
     names = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "_HUMOBCTL_COMPLETE", "HUMOBCTL_THREADS")
+    names += ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     # The `humobctl` of the Python that runs the tests comes first.
     scripts = str(Path(sys.executable).parent)
