@@ -46,7 +46,7 @@ def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
             block += b"\r" * held
         cut = block.rfind(b"\n") + 1
         # A line end inside quotes does not end a row: go back to before the open quote.
-        while quotes and cut and block.count(b'"', 0, cut) % 2:
+        while quotes and cut and b'"' in block and block.count(b'"', 0, cut) % 2:
             cut = block.rfind(b"\n", 0, block.rfind(b'"', 0, cut)) + 1
         rest = block[cut:]
         if len(rest) > MAX_LINE_BYTES:

@@ -140,6 +140,8 @@ def _records(store: UserStore, drawn: Int64s) -> Iterator[Records]:
     wanted = pl.Series("uid", drawn, dtype=pl.UInt32)
     for (group,) in paired_groups([store]):
         rows = group.join(wanted.to_frame(), on="uid", how="semi", maintain_order="left")
+        if not rows.height:
+            continue
         columns = [rows[name].to_numpy().astype(np.int64) for name in GRID.columns]
         begins = np.flatnonzero(np.diff(columns[0], prepend=-1)).tolist()
         for begin, end in zip(begins, [*begins[1:], rows.height], strict=True):

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import humobctl.data.users as users_module
 from humobctl.checkpoint import load, save
 from humobctl.errors import HumobError
 from humobctl.models.city import City, CityCounter
@@ -17,7 +18,10 @@ from humobctl.models.ranker.config import KERNELS, RankerConfig
 from humobctl.models.ranker.features import NAMES, encode, find_gaps
 from humobctl.models.ranker.fit import Records, soft_labels, train, training_set, windows
 from humobctl.models.ranker.model import Network, Ranker, from_checkpoint, to_checkpoint
+from humobctl.models.ranker.run import Job
+from humobctl.models.ranker.run import train as train_files
 from humobctl.models.registry import Options
+from tests.models.helpers import frame
 
 SMALL = RankerConfig(hidden=8, epochs=1, windows=(15,), least_history=10)
 TARGETS = [(60, 3), (60, 30), (61, 0), (74, 47)]
@@ -281,3 +285,16 @@ def test_nobody_with_a_past_is_a_clear_error():
     rows = [(59, 3, 5, 5)]
     with pytest.raises(HumobError, match="found no user with days both in a training window"):
         training_set([records(rows)], 59, city_of(rows), SMALL)
+
+
+def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
+    tables = [np.insert(commuter(seed=s), 0, s, axis=1) for s in range(6)]
+    frame(np.concatenate(tables).tolist()).write_csv(tmp_path / "city.csv")
+    job = Job(SMALL, most_users=2)
+    whole = train_files([str(tmp_path / "city.csv")], job)
+    monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 500)
+    monkeypatch.setattr(users_module, "GROUP_ROWS", 500)
+    parts = train_files([str(tmp_path / "city.csv")], job)
+    assert parts.run["cities"][0]["users"] == 2
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(array, parts.arrays[name])
