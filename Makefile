@@ -5,7 +5,7 @@ WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := pyproject.toml hatch_build.py constraints-cpu.txt $(wildcard humobctl/*/*.c)
+SOURCES := pyproject.toml hatch_build.py constraints-cpu.txt $(wildcard humobctl/*/*.[ch])
 PLAIN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 DEMO := demo

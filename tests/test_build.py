@@ -61,7 +61,7 @@ def test_build_compiles_and_marks_the_wheel(
         pytest.skip("no C compiler here; the installed kernels were built by ziglang")
     folder = tmp_path / hook.FOLDER
     folder.mkdir(parents=True)
-    sources = [Path(shutil.copy(file, folder)) for file in (ROOT / hook.FOLDER).glob("*.c")]
+    sources = [Path(shutil.copy(file, folder)) for file in (ROOT / hook.FOLDER).glob("*.[ch]")]
     builder = hook.KernelBuildHook()
     builder.root, builder.target_name = str(tmp_path), "wheel"
     built: dict[str, object] = {"artifacts": []}

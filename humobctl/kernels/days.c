@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "largest.h"
+
 enum { ORDERS = 5 };
 
 /* One day on the bench. Tables of sample s start at s * their size; rows are `n` wide. */
@@ -39,23 +41,6 @@ static inline double least3(double a, double b, double c)
 {
     double least = a < b ? a : b;
     return least < c ? least : c;
-}
-
-/* Four running maxima, so that none waits for the one before. */
-static inline double largest(const double *v, int n)
-{
-    double a = v[0], b = a, c = a, d = a;
-    int j = 0;
-    for (; j + 4 <= n; j += 4) {
-        a = v[j] > a ? v[j] : a;
-        b = v[j + 1] > b ? v[j + 1] : b;
-        c = v[j + 2] > c ? v[j + 2] : c;
-        d = v[j + 3] > d ? v[j + 3] : d;
-    }
-    for (; j < n; j++) a = v[j] > a ? v[j] : a;
-    a = a > b ? a : b;
-    c = c > d ? c : d;
-    return a > c ? a : c;
 }
 
 /* Sum of greedily matched proximities, nearest first, of n rows of n; bound[] holds row maxima and

@@ -16,6 +16,8 @@ from humobctl.data.schemas import SLOTS_PER_DAY
 from humobctl.native import Floats, Int32s, Int64s
 
 Bools = NDArray[np.bool_]
+FAR_GAP = 24
+"""Slots; a longer gap between two rows of a day, or none, counts as this."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,14 @@ def number_days(d: Int64s) -> tuple[Int64s, Int64s]:
     fresh = np.ones(len(d), dtype=np.bool_)
     fresh[1:] = d[1:] != d[:-1]
     return d[fresh], np.cumsum(fresh) - 1
+
+
+def find_gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
+    """Slots since the row before and until the row after, within the day, each (rows,)."""
+    before, after = np.full(len(d), FAR_GAP), np.full(len(d), FAR_GAP)
+    gap = np.where(d[1:] == d[:-1], np.minimum(t[1:] - t[:-1], FAR_GAP), FAR_GAP)
+    before[1:], after[:-1] = gap, gap
+    return before, after
 
 
 def normalised(weight: Floats) -> Floats:

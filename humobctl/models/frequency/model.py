@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from humobctl.models.city import City
@@ -14,55 +16,55 @@ from humobctl.models.distribution import (
     with_back_off,
 )
 from humobctl.models.registry import Options
+from humobctl.native import Floats, Int64s
 
 _BACK_OFF = 1e-3  # weight of the slot's frequencies beside those of the weekday and slot
 
 
-class Mode:
+class _Frequencies(ABC):
+    """What the three share: the city answers for users without a past."""
+
+    def __init__(self, city: City, options: Options) -> None:
+        self.city = city
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """Frequencies of the user's past cells for each target row."""
+        if not len(user.d):
+            return self.city.distribution(user)
+        cells, index = candidates(user)
+        return SlotDistributions(cells, normalised(self.counts(user, index, len(cells))))
+
+    @abstractmethod
+    def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
+        """How often the user was in each cell, as it counts for each target row, shape (r, k)."""
+
+
+class Mode(_Frequencies):
     """How often the user was in each cell, whatever the time."""
 
-    def __init__(self, city: City, options: Options) -> None:
-        self.city = city
-
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """Frequencies, the same for every target row."""
-        if not len(user.d):
-            return self.city.distribution(user)
-        cells, index = candidates(user)
-        p = normalised(np.bincount(index).astype(np.float64))
-        return SlotDistributions(cells, np.tile(p, (len(user.target_d), 1)))
+    def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
+        """The same for every target row."""
+        return np.tile(np.bincount(index).astype(np.float64), (len(user.target_d), 1))
 
 
-class SlotMode:
+class SlotMode(_Frequencies):
     """How often the user was in each cell in that slot."""
 
-    def __init__(self, city: City, options: Options) -> None:
-        self.city = city
-
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """Frequencies by slot; a slot never seen takes those of the nearest slots."""
-        if not len(user.d):
-            return self.city.distribution(user)
-        cells, index = candidates(user)
-        counts = with_back_off(slot_counts(user.t, index, len(cells)))
-        return SlotDistributions(cells, normalised(counts)[user.target_t])
+    def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
+        """By slot; a slot never seen takes the counts of the nearest slots."""
+        counts: Floats = with_back_off(slot_counts(user.t, index, k))[user.target_t]
+        return counts
 
 
-class WeekdayMode:
+class WeekdayMode(_Frequencies):
     """How often the user was in each cell in that slot of that day of the week."""
 
-    def __init__(self, city: City, options: Options) -> None:
-        self.city = city
-
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """Frequencies by weekday and slot, over a little of the slot's own."""
-        if not len(user.d):
-            return self.city.distribution(user)
-        cells, index = candidates(user)
-        counts = with_back_off(slot_counts(user.t, index, len(cells)))
-        p = normalised(counts)[user.target_t] * _BACK_OFF
+    def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
+        """By weekday and slot, over a little of the slot's own frequencies."""
+        by_slot = normalised(with_back_off(slot_counts(user.t, index, k)))
+        counts: Floats = by_slot[user.target_t] * _BACK_OFF
         known, wanted = self.city.weekday[user.d], self.city.weekday[user.target_d]
         for weekday in np.unique(wanted):
             mine, rows = known == weekday, wanted == weekday
-            p[rows] += slot_counts(user.t[mine], index[mine], len(cells))[user.target_t[rows]]
-        return SlotDistributions(cells, normalised(p))
+            counts[rows] += slot_counts(user.t[mine], index[mine], k)[user.target_t[rows]]
+        return counts

@@ -19,10 +19,12 @@ import numpy as np
 
 from humobctl.models.city import City
 from humobctl.models.distribution import (
+    FAR_GAP,
     SlotDistributions,
     UserHistory,
     candidates,
     circular_slots,
+    find_gaps,
     normalised,
     number_days,
 )
@@ -30,7 +32,6 @@ from humobctl.models.history.config import HistoryConfig
 from humobctl.models.registry import Options
 from humobctl.native import Floats, Int64s
 
-_FAR_GAP = 24  # slots; a longer gap, or none, counts as this
 _FLOOR = 1e-9  # of the slot kernel: any record is better than none
 
 
@@ -81,7 +82,7 @@ class History:
         weight *= slot[:, user.t[order]][user.target_t]
         if config.gap > 0:
             kernel = _gap_kernel(config.gap)
-            known, target = _gaps(user.d, user.t), _gaps(user.target_d, user.target_t)
+            known, target = find_gaps(user.d, user.t), find_gaps(user.target_d, user.target_t)
             for mine, theirs in zip(target, known, strict=True):
                 weight *= kernel[:, theirs[order]][mine]
         return weight
@@ -98,14 +99,6 @@ def _slot_kernel(narrow: float, wide: float, share: float) -> Floats:
 @functools.lru_cache(maxsize=16)
 def _gap_kernel(strength: float) -> Floats:
     """Weight by the ratio of two gaps, ratio ** -strength, shape (25, 25)."""
-    logs = np.log(np.maximum(np.arange(_FAR_GAP + 1), 1))
+    logs = np.log(np.maximum(np.arange(FAR_GAP + 1), 1))
     kernel: Floats = np.exp(-strength * np.abs(logs[:, None] - logs[None, :]))
     return kernel
-
-
-def _gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
-    """Slots since the row before and until the row after, within the day, each (rows,)."""
-    before, after = np.full(len(d), _FAR_GAP), np.full(len(d), _FAR_GAP)
-    gap = np.where(d[1:] == d[:-1], np.minimum(t[1:] - t[:-1], _FAR_GAP), _FAR_GAP)
-    before[1:], after[:-1] = gap, gap
-    return before, after

@@ -17,17 +17,18 @@ import numpy as np
 
 from humobctl.models.city import City
 from humobctl.models.distribution import (
+    FAR_GAP,
     UserHistory,
     candidates,
     circular_slots,
     distances,
+    find_gaps,
     number_days,
 )
 from humobctl.models.ranker.config import KERNELS, Kernel
 from humobctl.models.ranker.native import Float32s, Floats, Int32s, Int64s, library
 
 SLOTS = 48
-FAR_GAP = 24  # slots; a longer gap, or none, counts as this
 _NIGHT = (12, 42)  # before 6:00 and from 21:00 on
 _DAYTIME = (20, 36)  # 10:00 to 18:00
 _RECENT = 14  # days
@@ -154,14 +155,6 @@ def encode(user: UserHistory, city: City, keep: int) -> Encoded:
 
 
 # --- kernels ----------------------------------------------------------------------------------
-
-
-def find_gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
-    """Slots since the row before and until the row after, within the day, each (rows,)."""
-    before, after = np.full(len(d), FAR_GAP), np.full(len(d), FAR_GAP)
-    gap = np.where(d[1:] == d[:-1], np.minimum(t[1:] - t[:-1], FAR_GAP), FAR_GAP)
-    before[1:], after[:-1] = gap, gap
-    return before, after
 
 
 @functools.cache

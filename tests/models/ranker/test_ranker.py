@@ -12,10 +12,10 @@ import humobctl.data.users as users_module
 from humobctl.checkpoint import load, save
 from humobctl.errors import HumobError
 from humobctl.models.city import City, CityCounter
-from humobctl.models.distribution import UserHistory, number_days
+from humobctl.models.distribution import UserHistory, find_gaps, number_days
 from humobctl.models.history.model import History
 from humobctl.models.ranker.config import KERNELS, RankerConfig
-from humobctl.models.ranker.features import NAMES, encode, find_gaps
+from humobctl.models.ranker.features import NAMES, encode
 from humobctl.models.ranker.fit import Records, soft_labels, train, training_set, windows
 from humobctl.models.ranker.model import Network, Ranker, from_checkpoint, to_checkpoint
 from humobctl.models.ranker.run import Job
