@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -66,8 +65,3 @@ def markdown(columns: list[str], rows: list[list[str]]) -> str:
     """A table as BENCHMARKS.md holds it."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def own_memory() -> float:
-    """Peak megabytes of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

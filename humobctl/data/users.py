@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.data.schemas import GRID
+from humobctl.data.streams import clear_os_errors
 from humobctl.native import Int64s
 
 IN_MEMORY_ROWS = 4_000_000
@@ -96,6 +97,10 @@ class UserStore:
 
     def spill(self) -> None:
         """Move what is in memory to a sorted run on disk."""
+        with clear_os_errors("temporary files"):
+            self._spill()
+
+    def _spill(self) -> None:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
         if not self._held:

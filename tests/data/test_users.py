@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import humobctl.data.users as users_module
 from humobctl.data.schemas import GRID
 from humobctl.data.users import UserStore, keys, paired_groups
+from humobctl.errors import HumobError
 
 rows = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 47)),
@@ -77,3 +78,10 @@ def test_keys_order_by_user_day_and_slot():
     wanted = [(1, 0, 47), (1, 1, 0), (2, 0, 0), (4294967295, 9999, 47)]
     found = keys(pl.DataFrame([(*w, 1, 1) for w in wanted], schema=GRID.dtypes, orient="row"))
     assert np.all(np.diff(found.to_numpy()) > 0)
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 1)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with UserStore() as store, pytest.raises(HumobError, match="temporary files: No such file"):
+        store.collect([frame([(1, 0, 0), (2, 0, 0)])])

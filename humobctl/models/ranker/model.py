@@ -161,7 +161,7 @@ def _kernels() -> list[list[str]]:
 
 
 def start_scores(shares: Float32s) -> Floats:
-    """Where the boosting starts from: log shares, shape as given."""
+    """Where the training starts from: log shares, shape as given."""
     scores: Floats = np.log(shares.astype(np.float64) + FLOOR)
     return scores
 
