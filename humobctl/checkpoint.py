@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,20 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
         raise HumobError(f"{path}: found a model dir, expected a new name or --overwrite")
 
 
-def save(checkpoint: Checkpoint, folder: str | Path, *, overwrite: bool = False) -> None:
+def save(
+    checkpoint: Checkpoint,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    write: Callable[[Path], None] | None = None,
+) -> None:
     """Write a model dir, whole or not at all.
+
+    Args:
+        checkpoint: what to write.
+        folder: the dir.
+        overwrite: replace a model dir of that name.
+        write: writes config and arrays into a folder, in place of those of ``checkpoint``.
 
     Raises:
         HumobError: see ``check_target``; or no permission, or a full disk.
@@ -81,9 +93,12 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, overwrite: bool = False)
     try:
         with clear_os_errors(str(path)):
             partial.mkdir()
-            _write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
-            arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
-            save_file(arrays, partial / ARRAYS)
+            if write is not None:
+                write(partial)
+            else:
+                _write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
+                arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
+                save_file(arrays, partial / ARRAYS)
             lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
             (partial / METRICS).write_text("".join(lines))
             _write_json(partial / RUN, {"version": __version__, **checkpoint.run})
@@ -94,12 +109,13 @@ def save(checkpoint: Checkpoint, folder: str | Path, *, overwrite: bool = False)
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def load(folder: str | Path, *, type: str | None = None) -> Checkpoint:
+def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) -> Checkpoint:
     """Read a model dir.
 
     Args:
         folder: the dir.
         type: the type it should have.
+        arrays: read the arrays too; a model that torch loads does not need them twice.
 
     Raises:
         HumobError: it is missing, not whole, damaged, or of another type.
@@ -115,11 +131,12 @@ def load(folder: str | Path, *, type: str | None = None) -> Checkpoint:
     found = str(config.pop("type", "nothing"))
     if type is not None and found != type:
         raise HumobError(f"{path}: found a model of type {found}, expected {type}")
+    if not arrays:
+        return Checkpoint(found, config, {}, run)
     try:
-        arrays = load_file(path / ARRAYS)
+        return Checkpoint(found, config, load_file(path / ARRAYS), run)
     except (SafetensorError, OSError) as exc:
         raise HumobError(f"{path / ARRAYS}: found damaged arrays ({exc})") from exc
-    return Checkpoint(found, config, arrays, run)
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:

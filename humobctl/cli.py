@@ -24,6 +24,7 @@ from humobctl.commands import (
     doctor,
     eval_command,
     predict,
+    train_bert_moe,
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
@@ -98,6 +99,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(data, "mask", data_mask.mask)
     app.add_typer(data, name="data")
     train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
+    _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
     _add(app, "predict", predict.predict)

@@ -93,7 +93,13 @@ class Ticker:
         self._drawn = now
         progress, task = self._bar
         rate = done / (now - self._started)
-        progress.update(task, completed=done, rate=f"{_short(rate)} {self._unit}/s")
+        progress.update(
+            task, completed=done, description=self._label, rate=f"{_short(rate)} {self._unit}/s"
+        )
+
+    def describe(self, label: str) -> None:
+        """Say more in the place of the label."""
+        self._label = label
 
     def _open_bar(self) -> tuple[Progress, TaskID]:
         from rich import progress as bars  # noqa: PLC0415 - only once a bar is shown

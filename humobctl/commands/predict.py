@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,8 @@ from humobctl.commands.options import (
 
 if TYPE_CHECKING:
     from humobctl.models.predictor import Job, Targets
+
+Precision = Literal["fp32", "bf16"]
 
 
 def predict(
@@ -55,6 +57,25 @@ def predict(
         float,
         typer.Option(min=0.0, max=1.0, help="Probability mass that --decode sample draws from."),
     ] = 0.9,
+    blend: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|WEIGHT",
+            help="Share of the history model that is mixed into a model: the one that a trained "
+            "model has learnt, or from 0 (none) to 1.",
+        ),
+    ] = "auto",
+    city: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="City of INPUT, for a model trained on several."),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="auto|cpu|cuda", help="Where models run that are built on torch."),
+    ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of matrix products of models that are built on torch.")
+    ] = "fp32",
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
@@ -111,7 +132,7 @@ def predict(
     from humobctl.models.decode import parse_decode
     from humobctl.models.predictor import Job, Tally
     from humobctl.models.predictor import predict as run
-    from humobctl.models.registry import Options
+    from humobctl.models.registry import Options, parse_blend
 
     kind, weight = parse_decode(decode)
     job = Job(
@@ -119,7 +140,7 @@ def predict(
         days=DEFAULTS if weight is None else replace(DEFAULTS, weight=weight),
         targets=targets,
         full=full,
-        options=Options(seed=seed, top_p=top_p),
+        options=Options(*(seed, top_p, device, precision, city), blend=parse_blend(blend)),
         first_weekday=weekday_number(first_weekday),
         calendar=read_calendar(calendar),
         on_error=on_error,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +19,8 @@ from humobctl.models.city import City, CityCounter
 from humobctl.models.days.config import DEFAULTS, DayConfig
 from humobctl.models.days.model import decode_user
 from humobctl.models.decode import Decode, decode
-from humobctl.models.distribution import UserHistory
-from humobctl.models.registry import Model, Options, build, check_name
+from humobctl.models.distribution import SlotDistributions, UserHistory
+from humobctl.models.registry import Model, Options, build, check_name, distributions
 from humobctl.native import Int32s, Int64s
 
 
@@ -150,12 +151,16 @@ def predict_group(
     begins = np.flatnonzero(np.diff(columns["uid"], prepend=-1))
     ends = [*begins[1:].tolist(), group.height]
     written = 0
-    for begin, end in zip(begins.tolist(), ends, strict=True):
-        here = slice(begin, end)
-        wanted = target[here]
-        if wanted.any():
-            user = _user(columns, here, known[here], wanted)
-            cells = decoded(user, city, model, job)
+    spans = [slice(*span) for span in zip(begins.tolist(), ends, strict=True)]
+    asked = (
+        (here, _user(columns, here, known[here], target[here]) if target[here].any() else None)
+        for here in spans
+    )
+    for here, user, dist in _with_distributions(asked, model):
+        end = here.stop
+        if user is not None and dist is not None:
+            wanted = target[here]
+            cells = _cells(user, dist, city, job)
             filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
@@ -166,9 +171,28 @@ def predict_group(
             written = end
 
 
+_Asked = tuple[slice, UserHistory | None]
+
+
+def _with_distributions(
+    asked: Iterable[_Asked], model: Model
+) -> Iterator[tuple[slice, UserHistory | None, SlotDistributions | None]]:
+    """Users with their distributions, as many at a time as the model likes."""
+    together = getattr(model, "batch_users", 1)
+    waiting = iter(asked)
+    while batch := list(itertools.islice(waiting, together)):
+        users = [user for _, user in batch if user is not None]
+        found = iter(distributions(model, users))
+        for here, user in batch:
+            yield here, user, next(found) if user is not None else None
+
+
 def decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
     """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
-    dist = model.distribution(user)
+    return _cells(user, model.distribution(user), city, job)
+
+
+def _cells(user: UserHistory, dist: SlotDistributions, city: City, job: Job) -> Int32s:
     if job.decode == "day":
         return decode_user(user, city, dist, job.days)
     seed = (job.options.seed, user.uid)

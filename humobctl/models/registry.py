@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,10 +30,18 @@ class Options:
     Attributes:
         seed: of models that draw at random.
         top_p: probability mass that draws keep.
+        device: of models that run on torch: auto, cpu or cuda.
+        precision: of the same: fp32 or bf16.
+        city: name of the city, for models that were trained on several.
+        blend: weight of the history model beside a trained one; None for the weight it learnt.
     """
 
     seed: int = 0
     top_p: float = 0.9
+    device: str = "auto"
+    precision: str = "fp32"
+    city: str | None = None
+    blend: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,25 @@ _ENTRIES = (
 MODELS = {entry.name: entry for entry in _ENTRIES}
 
 
-TRAINED = {"ranker": "ranker.model:from_checkpoint"}
-"""Types of model dirs, and what makes a model of one: (checkpoint, city, folder) -> Model."""
+@dataclass(frozen=True)
+class Trained:
+    """A type of model dirs: what makes a model of (checkpoint, city, folder, options).
+
+    Attributes:
+        path: module and function.
+        arrays: whether it takes the arrays from the checkpoint.
+        extra: what is to be installed for it.
+    """
+
+    path: str
+    arrays: bool = True
+    extra: str | None = None
+
+
+TRAINED = {
+    "ranker": Trained("ranker.model:from_checkpoint"),
+    "bert-moe": Trained("bert_moe.start:from_checkpoint", arrays=False, extra="torch"),
+}
 
 
 def build(name: str, city: City, options: Options) -> Model:
@@ -89,16 +115,79 @@ def build(name: str, city: City, options: Options) -> Model:
     """
     check_name(name)
     if name in MODELS:
-        return MODELS[name].load()(city, options)
-    checkpoint = load(name)
+        _refuse_city(options)
+        return _blended(MODELS[name].load()(city, options), city, options.blend)
+    checkpoint = load(name, arrays=False)
     if checkpoint.type not in TRAINED:
         raise HumobError(
             f"{name}: found a model of type {checkpoint.type}, expected one that predicts: "
             f"{', '.join(TRAINED)}"
         )
-    module, maker = TRAINED[checkpoint.type].split(":")
+    kind = TRAINED[checkpoint.type]
+    module, maker = kind.path.split(":")
+    require(kind.extra)
     make: Any = getattr(import_module(f"humobctl.models.{module}"), maker)
-    return make(checkpoint, city, name)  # type: ignore[no-any-return]
+    if "cities" not in checkpoint.config:
+        _refuse_city(options)
+    if kind.arrays:
+        checkpoint = load(name)
+    model = make(checkpoint, city, name, options)
+    learnt = checkpoint.config.get("blend")
+    return _blended(model, city, learnt if options.blend is None else options.blend)
+
+
+def _refuse_city(options: Options) -> None:
+    if options.city is not None:
+        raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
+
+
+def _blended(model: Model, city: City, weight: float | None) -> Model:
+    """The model mixed with the history model, where that has a weight."""
+    if not weight:
+        return model
+    from humobctl.models.blend import Blended  # noqa: PLC0415 - it looks models up here
+
+    return Blended(model, city, weight)
+
+
+def require(extra: str | None) -> None:
+    """Refuse early and clearly what needs packages that are not installed.
+
+    Raises:
+        HumobError: a package of the extra is missing.
+    """
+    packages = {"torch": ("torch", "transformers", "accelerate", "tensorboard")}
+    missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
+    if missing:
+        raise HumobError(
+            f"found no {' and no '.join(missing)}, expected the extra {extra!r}: "
+            f"pip install 'humobctl[{extra}]'"
+        )
+
+
+def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+    """Distributions of several users, together where the model can."""
+    together: Any = getattr(model, "distributions", None)
+    if together is not None:
+        return together(users)  # type: ignore[no-any-return]
+    return [model.distribution(user) for user in users]
+
+
+def parse_blend(text: str) -> float | None:
+    """The weight of ``--blend``; None for ``auto``.
+
+    Raises:
+        UsageError: neither ``auto`` nor a number from 0 to 1.
+    """
+    if text == "auto":
+        return None
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0.0 <= weight <= 1.0:
+        raise UsageError(f"--blend: found {text!r}, expected auto or a number from 0 to 1")
+    return weight
 
 
 def check_name(name: str) -> None:

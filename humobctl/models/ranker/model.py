@@ -22,6 +22,7 @@ from humobctl.models.distribution import SlotDistributions, UserHistory
 from humobctl.models.ranker.config import KERNELS, RankerConfig
 from humobctl.models.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
 from humobctl.models.ranker.native import Float32s, Floats
+from humobctl.models.registry import Options
 
 FLOOR = 1e-3
 _CLIP = 4.0  # standard deviations; a city unlike those trained on shall not lead far astray
@@ -121,7 +122,7 @@ def to_checkpoint(network: Network, config: RankerConfig) -> Checkpoint:
     return Checkpoint("ranker", settings, network.arrays())
 
 
-def from_checkpoint(checkpoint: Checkpoint, city: City, folder: str) -> Ranker:
+def from_checkpoint(checkpoint: Checkpoint, city: City, folder: str, _: Options) -> Ranker:
     """The ranker of a model dir, for one city.
 
     Args:

@@ -1,0 +1,355 @@
+"""From trajectory files to a trained bert-moe: reading, splitting users, training, saving."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from humobctl import report
+from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, save
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
+from humobctl.data.schemas import MASKED
+from humobctl.data.splits import shuffled
+from humobctl.data.streams import clear_os_errors
+from humobctl.data.users import UserStore, paired_groups
+from humobctl.errors import HumobError, UsageError
+from humobctl.models.bert_moe import fit
+from humobctl.models.bert_moe.config import Settings, as_record
+from humobctl.models.bert_moe.infer import BertMoePredictor
+from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
+from humobctl.models.bert_moe.preview import preview
+from humobctl.models.bert_moe.start import load_network, started_from
+from humobctl.models.bert_moe.validation import Asked, ask, validate
+from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
+from humobctl.models.blend import learn_weight
+from humobctl.models.city import City, CityCounter
+from humobctl.models.device import set_up, torch_device
+from humobctl.models.distribution import Bools
+from humobctl.native import Int64s
+
+MOST_VALIDATED = 200
+"""Users that a validation scores, at most: it is repeated."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run.
+
+    Attributes:
+        settings: of the network and its training.
+        output: model dir to write.
+        cities: names of the cities, one a file; None for the files' names.
+        most_users: users of each city, at most; None for all.
+        last_day: last day to learn from; None for the last of the file less ``hold_out``.
+        hold_out: last days of the file, masked ones included, that are never seen.
+        init_from: model dir that the weights start from.
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        device: cpu, cuda, or auto.
+        calendar: days off; None to infer them.
+        first_weekday: of day 0; 0 is Sunday.
+    """
+
+    settings: Settings
+    output: str
+    cities: tuple[str, ...] | None = None
+    most_users: int | None = None
+    last_day: int | None = None
+    hold_out: int = 15
+    init_from: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    calendar: pl.DataFrame | None = None
+    first_weekday: int = 0
+    on_error: OnError = "fail"
+
+
+@dataclass
+class Material:
+    """What is learnt from.
+
+    Attributes:
+        rows: the columns of all cities.
+        windows: of the training users.
+        cities: each city's calendar.
+        names: of the cities.
+        asked: validation users.
+        visited: cells of the training users, ascending.
+        about: what ``run.json`` says of each city.
+    """
+
+    rows: Rows
+    windows: Windows
+    cities: list[City]
+    names: list[str]
+    asked: list[Asked]
+    visited: Int64s
+    about: list[dict[str, Any]]
+
+
+def train(paths: list[str], job: Job) -> dict[str, Any]:
+    """Train on one or several cities, each a grid trajectory, and write the model dir.
+
+    Returns:
+        The record ``run.json`` holds.
+
+    Raises:
+        HumobError: a file cannot be read or has too little in it, the output cannot be written, or
+            the loss became no number.
+        UsageError: cities and files differ in number, or there is no such device.
+    """
+    check_target(job.output, overwrite=job.overwrite)
+    set_up(job.settings.seed, processes=fit.world_size())
+    device = torch_device(job.device)
+    with _material(paths, job) as material:
+        network, notes = _network(job, material)
+        with _workplace(job, material) as work:
+            place = fit.Place(work, device.type)
+            check = _validator(material, str(device), job.settings.precision)
+            metrics = fit.train(network, material.windows, job.settings, place, check)
+            if not fit.is_main():
+                return {}
+            return _finish(network, job, material, metrics, notes, work, device)
+
+
+def dry_run(paths: list[str], job: Job) -> str:
+    """What a training would be: parameters, memory, and one batch's shapes.
+
+    The memory of a step is what autograd keeps of one batch, measured, beside weights, gradients
+    and the optimiser's two moments, four bytes each a parameter.
+    """
+    check_target(job.output, overwrite=True)
+    set_up(job.settings.seed)
+    with _material(paths, job) as material:
+        network, _ = _network(job, material)
+        return preview(network, material.windows, job.settings)
+
+
+@contextmanager
+def _material(paths: list[str], job: Job) -> Iterator[Material]:
+    names = list(job.cities or (_city_name(path) for path in paths))
+    if len(names) != len(paths):
+        raise UsageError(f"--city: found {len(names)} names for {len(paths)} files, expected equal")
+    settings = job.settings
+    with Rows() as rows:
+        cities, about, first_days = [], [], []
+        for path, name in zip(paths, names, strict=True):
+            city, record = _add_city(path, job, rows)
+            cities.append(city)
+            about.append({"city": name, **record})
+            first_days.append(record["last_day"] - settings.validation_days + 1)
+        rows.close_columns()
+        validated = _validation_users(rows, settings)
+        windows = Windows(rows, build_index(rows, ~validated, settings), settings)
+        if not len(windows):
+            raise HumobError(
+                f"{', '.join(paths)}: found no window to learn from, expected users with days both "
+                "before and after another"
+            )
+        asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
+        visited = _visited(rows, ~validated)
+        yield Material(rows, windows, cities, names, asked, visited, about)
+
+
+def _city_name(path: str) -> str:
+    return "stdin" if path == "-" else Path(path).name.split(".")[0]
+
+
+def _add_city(path: str, job: Job, rows: Rows) -> tuple[City, dict[str, Any]]:
+    """Read a city into the columns; its calendar, and what to say of it."""
+    name = "stdin" if path == "-" else path
+    mark = Fingerprint()
+    with UserStore() as store:
+        store.collect(mark.watch(iter_table(path, on_error=job.on_error)))
+        if store.last_day is None:
+            raise HumobError(f"{name}: found no row, expected some to learn from")
+        last_day = job.last_day if job.last_day is not None else store.last_day - job.hold_out
+        known = (pl.col("x") != MASKED) & (pl.col("d") <= last_day)
+        counter = CityCounter(store.last_day + 1, job.first_weekday)
+        users, held_out = [], 0
+        for (group,) in paired_groups([store]):
+            kept = group.filter(known)
+            counter.add(kept)
+            users.append(kept["uid"].unique(maintain_order=True).to_numpy())
+            held_out += group.filter((pl.col("x") != MASKED) & ~known).height
+        everyone = np.concatenate(users).astype(np.uint32)
+        if not len(everyone):
+            raise HumobError(f"{name}: found no known cell up to day {last_day}, expected some")
+        city = counter.city()
+        city = city if job.calendar is None else city.with_calendar(job.calendar)
+        rows.days.append(CityDays(city.weekday, city.off.astype(np.int64)))
+        drawn = shuffled(np.unique(everyone), job.settings.seed)[: job.most_users]
+        wanted = pl.Series("uid", np.sort(drawn), dtype=pl.UInt32).to_frame()
+        before = rows.rows
+        for (group,) in paired_groups([store]):
+            rows.add(group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"))
+    if held_out and fit.is_main():
+        report.info(
+            f"{name}: days after {last_day} are held out ({held_out:,} known rows are not learnt "
+            "from; see --hold-out)"
+        )
+    return city, {
+        "file": Path(name).name,
+        "fingerprint": mark.text(),
+        "users": len(drawn),
+        "of_users": len(everyone),
+        "last_day": last_day,
+        "rows": rows.rows - before,
+    }
+
+
+def _validation_users(rows: Rows, settings: Settings) -> Bools:
+    """The share of each city's users that validates: whole users, before windows are cut."""
+    chosen = np.zeros(len(rows.uid), np.bool_)
+    for city in np.unique(rows.city):
+        here = np.flatnonzero(rows.city == city)
+        count = round(settings.validation_share * len(here))
+        drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
+        chosen[here] = np.isin(rows.uid[here], drawn)
+    return chosen
+
+
+def _visited(rows: Rows, users: Bools) -> Int64s:
+    """Cells of some users, ascending."""
+    seen = np.zeros(1 << 16, np.bool_)
+    for number in np.flatnonzero(users).tolist():
+        seen[rows.cell[rows.starts[number] : rows.starts[number + 1]]] = True
+    return np.flatnonzero(seen)
+
+
+def _network(job: Job, material: Material) -> tuple[BertMoe, dict[str, Any]]:
+    """A network to train, and what ``run.json`` says of its start."""
+    settings = job.settings
+    if material.visited[-1] >= settings.location_ids:
+        raise HumobError(
+            f"--location-ids: found {settings.location_ids}, expected more than "
+            f"{material.visited[-1]}, the number of the last cell that is visited"
+        )
+    config = BertMoeConfig(settings=as_record(settings), cities=material.names)
+    network = BertMoe(config)
+    notes: dict[str, Any] = {}
+    if job.init_from is not None:
+        notes = {"init_from": job.init_from, **started_from(network, load_network(job.init_from))}
+        if fit.is_main():
+            report.info(f"weights start from {job.init_from}: {notes['kept']} tensors kept")
+            if notes["new"]:
+                report.warn(f"new weights, as they do not fit: {', '.join(notes['new'])}")
+    network.restrict(torch.from_numpy(material.visited))
+    return network, notes
+
+
+def _validator(material: Material, device: str, precision: str) -> fit.Validate | None:
+    if not material.asked:
+        return None
+    return lambda network: validate(network, material.cities, material.asked, device, precision)
+
+
+@contextmanager
+def _workplace(job: Job, material: Material) -> Iterator[Path]:
+    """The folder of an unfinished training, beside the model dir; it goes when all is done."""
+    work = Path(f"{job.output.rstrip('/')}.training")
+    if fit.is_main():
+        _open_workplace(work, job, material)
+    yield work
+    if fit.is_main():
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _open_workplace(work: Path, job: Job, material: Material) -> None:
+    about = {
+        "settings": as_record(job.settings),
+        "cities": material.about,
+        "init_from": job.init_from,
+        "processes": fit.world_size(),
+    }
+    note = work / "job.json"
+    with clear_os_errors(str(work)):
+        if work.exists() and not job.resume:
+            if not job.overwrite and fit.newest_checkpoint(work) is not None:
+                raise HumobError(
+                    f"{work}: found an unfinished training, expected --resume to go on with it or "
+                    "--overwrite to start anew"
+                )
+            shutil.rmtree(work)
+        if not note.is_file():
+            work.mkdir(exist_ok=True)
+            partial = work / ".job.json"
+            partial.write_text(json.dumps(about, indent=2) + "\n")
+            partial.rename(note)
+            return
+    before = json.loads(note.read_text())
+    for key, value in about.items():
+        if before.get(key) != json.loads(json.dumps(value)):
+            raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [name for name in now if before.get(name) != now[name]]
+        name = changed[0] if changed else key
+        return f"found {name} = {now.get(name)}, expected {before.get(name)} as in the training"
+    return f"found other {key} than those of the training that --resume would go on with"
+
+
+def _finish(
+    network: BertMoe,
+    job: Job,
+    material: Material,
+    metrics: list[dict[str, Any]],
+    notes: dict[str, Any],
+    work: Path,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Learn the blend, write the model dir; the record of the run."""
+    settings = job.settings
+    scores: dict[str, Any] = {}
+    if material.asked:
+        check = _validator(material, str(device), settings.precision)
+        assert check is not None
+        scores = check(network)
+        network.config.blend = _blend(network, material, str(device), settings.precision)
+    losses = [record["loss"] for record in metrics if "loss" in record]
+    run = {
+        "seed": settings.seed,
+        "cities": material.about,
+        "windows": len(material.windows),
+        "steps": metrics[-1]["step"] if metrics else 0,
+        "processes": fit.world_size(),
+        "device": str(device),
+        **notes,
+        "settings": as_record(settings),
+        "scores": {"loss": losses[-1] if losses else None, **scores},
+    }
+
+    def write(folder: Path) -> None:
+        network.save_pretrained(folder)
+        shutil.copytree(work / fit.LOGS, folder / fit.LOGS)
+
+    checkpoint = Checkpoint("bert-moe", {}, {}, run, metrics)
+    save(checkpoint, job.output, overwrite=job.overwrite, write=write)
+    return run
+
+
+def _blend(network: BertMoe, material: Material, device: str, precision: str) -> float:
+    """The history model's weight, learnt on the validation users of all cities."""
+    total, weight = 0, 0.0
+    for number, city in enumerate(material.cities, start=1):
+        here = [(one.user, one.truth) for one in material.asked if one.city == number]
+        if here:
+            model = BertMoePredictor(
+                network, city, city_number=number, device=device, precision=precision
+            )
+            weight += len(here) * learn_weight(model, city, here)
+            total += len(here)
+    return weight / max(total, 1)

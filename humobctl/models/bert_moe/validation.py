@@ -1,0 +1,90 @@
+"""Validation users: their last known days, predicted from the days before, and scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from humobctl.metrics.align import AlignedDays
+from humobctl.metrics.evaluate import Settings as Scoring
+from humobctl.metrics.evaluate import score
+from humobctl.models.bert_moe.infer import BertMoePredictor
+from humobctl.models.bert_moe.model import BertMoe
+from humobctl.models.bert_moe.windows import Rows, cell_of
+from humobctl.models.city import City
+from humobctl.models.decode import decode
+from humobctl.models.distribution import UserHistory
+from humobctl.native import Int32s, Int64s
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A validation user: number of the city, what is known and asked, and the true cells (r, 2)."""
+
+    city: int
+    user: UserHistory
+    truth: Int32s
+
+
+def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
+    """The validation users that have rows both before and from their city's first day on.
+
+    Args:
+        rows: the columns.
+        users: numbers of the users.
+        first_day: first day to predict, city by city.
+    """
+    found = []
+    for number in users.tolist():
+        begin, end = rows.starts[number], rows.starts[number + 1]
+        city = int(rows.city[number])
+        d, t = (column[begin:end].astype(np.int64) for column in (rows.d, rows.t))
+        cells = cell_of(rows.cell[begin:end].astype(np.int64))
+        later = d >= first_day[city - 1]
+        if later.any() and not later.all():
+            x, y = (cells[~later, axis].astype(np.int64) for axis in (0, 1))
+            user = UserHistory(
+                int(rows.uid[number]), d[~later], t[~later], x, y, d[later], t[later]
+            )
+            found.append(Asked(city, user, cells[later]))
+    return found
+
+
+def validate(
+    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+) -> dict[str, float]:
+    """GEO-BLEU, DTW (humob24) and accuracy, each a mean over the users.
+
+    Cells are those of highest expected proximity, slot by slot.
+    """
+    totals: dict[str, list[float]] = {"geobleu": [], "dtw": [], "accuracy": []}
+    for number, city in enumerate(cities, start=1):
+        here = [one for one in asked if one.city == number]
+        model = BertMoePredictor(
+            network, city, city_number=number, device=device, precision=precision
+        )
+        dists = model.distributions([one.user for one in here])
+        for one, dist in zip(here, dists, strict=True):
+            for name, value in _scores(one, decode(dist, "geobleu")).items():
+                totals[name].append(value)
+    return {name: float(np.mean(values)) for name, values in totals.items()}
+
+
+def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
+    """A user's scores, each a mean over days."""
+    d = one.user.target_d
+    begins = np.flatnonzero(np.diff(d, prepend=-1))
+    x, y = (np.ascontiguousarray(cells[:, axis], np.int32) for axis in (0, 1))
+    true_x, true_y = (np.ascontiguousarray(one.truth[:, axis], np.int32) for axis in (0, 1))
+    days = AlignedDays(
+        *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
+        *((x, y), (true_x, true_y)),
+    )
+    scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
+    found = score(days, scoring)
+    return {
+        "geobleu": float(found["geobleu_humob24"].mean()),
+        "dtw": float(found["dtw_humob24"].mean()),
+        "accuracy": float(found["accuracy"].mean()),
+    }
