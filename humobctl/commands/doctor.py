@@ -12,7 +12,7 @@ import humobctl
 CORE = ("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors")
 EXTRAS = {
     "plot": ("matplotlib", "plotly"),
-    "torch": ("torch", "transformers", "accelerate"),
+    "torch": ("torch", "transformers", "accelerate", "tensorboard"),
     "llm": ("peft", "openai"),
     "explore": ("dash",),
 }

@@ -91,6 +91,10 @@ def bert_moe(
             "Days predicted from one past; 0 to go on from the model's own answers, as published.",
         ),
     ] = None,
+    relabel: Annotated[
+        float | None,
+        _option("Share of windows whose cells are shown under other numbers."),
+    ] = None,
     stride: Annotated[
         int | None,
         _option("Rows from one window to the next.", "--stride", "--look-back-len"),

@@ -64,7 +64,7 @@ def learn_weight(model: Model, city: City, asked: Iterable[tuple[UserHistory, In
     partner: Model = MODELS[PARTNER].load()(city, Options())
     users = [user for user, _ in people]
     pairs = [
-        (_likelihood(one, truth), _likelihood(partner.distribution(user), truth))
+        (likelihood(one, truth), likelihood(partner.distribution(user), truth))
         for one, (user, truth) in zip(distributions(model, users), people, strict=True)
     ]
     if not pairs:
@@ -81,7 +81,7 @@ def _keys(cells: Int32s) -> Int64s:
     return keys
 
 
-def _likelihood(dist: SlotDistributions, truth: Int32s) -> Floats:
+def likelihood(dist: SlotDistributions, truth: Int32s) -> Floats:
     """Probability of the true cell of each row, shape (r,)."""
     keys = _keys(dist.cells)
     order = np.argsort(keys)

@@ -45,6 +45,9 @@ class Settings:
         horizon: days after the last past row that are predicted from it. 0 for windows that
             follow each other: each is predicted from the rows just before it, in use from the
             model's own answers (as published).
+        relabel: share of training windows whose cells are shown under other numbers, drawn anew for
+            each window. The network then learns how a person uses places rather than which places
+            the training users have been to.
         stride: rows from one training window to the next (``look_back_len`` of the original).
         epochs: passes over the windows.
         max_steps: optimiser steps after which training ends, whatever the epochs; 0 for no bound.
@@ -83,6 +86,7 @@ class Settings:
     input_length: int = 512
     prediction_length: int = 192
     horizon: int = 15
+    relabel: float = 0.5
     stride: int = 24
     epochs: int = 4
     max_steps: int = 0
@@ -149,6 +153,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "top_k": (0, _MANY),
     "horizon": (0, 60),
     "dropout": (0, 0.9),
+    "relabel": (0, 1),
     "load_balance": (0, 100),
     "warmup": (0, 1),
     "weight_decay": (0, 10),
@@ -170,11 +175,23 @@ def flag(name: str) -> str:
 def tiny() -> Settings:
     """Seconds on a CPU; for tests and for trying things out."""
     return Settings(
-        **dict.fromkeys(("hidden_size", "time_embedding_size", "location_embedding_size"), 16),
-        **dict.fromkeys(("day_embedding_size", "dow_embedding_size", "weekday_embedding_size"), 4),
-        **{"gap_embedding_size": 4, "hidden_layers": 1, "attention_heads": 2, "copy_heads": 2},
-        **{"experts": 2, "input_length": 96, "prediction_length": 48, "max_seq_length": 144},
-        **{"stride": 96, "epochs": 2, "learning_rate": 5e-3},
+        hidden_size=16,
+        hidden_layers=1,
+        attention_heads=2,
+        day_embedding_size=4,
+        time_embedding_size=16,
+        dow_embedding_size=4,
+        weekday_embedding_size=4,
+        location_embedding_size=16,
+        gap_embedding_size=4,
+        max_seq_length=144,
+        copy_heads=2,
+        experts=2,
+        input_length=96,
+        prediction_length=48,
+        stride=96,
+        epochs=2,
+        learning_rate=5e-3,
     )
 
 
@@ -184,18 +201,33 @@ def small() -> Settings:
 
 
 def paper() -> Settings:
-    """The published sizes (arXiv 2410.14099 and its authors' code), 45.9 million parameters.
+    """The published sizes (arXiv 2410.14099 and its authors' code), 41 million parameters.
 
     The feed-forward layers are 4 times the hidden size wide here; the published code leaves
     BertConfig's 3072, 12 times, for 66.7 million parameters (``feed_forward=12``).
     """
     return Settings(
-        **{"hidden_size": 256, "hidden_layers": 24, "attention_heads": 16},
-        **dict.fromkeys(("day_embedding_size", "time_embedding_size", "dow_embedding_size"), 64),
-        **{"weekday_embedding_size": 32, "location_embedding_size": 256, "dropout": 0.2},
-        **{"gap_embedding_size": 16, "max_seq_length": 3648, "copy_heads": 0},
-        **{"input_length": 240, "prediction_length": 30, "horizon": 0, "stride": 24},
-        **{"epochs": 30, "batch_size": 8, "learning_rate": 3e-4, "location_learning_rate": 1e-4},
+        hidden_size=256,
+        hidden_layers=24,
+        attention_heads=16,
+        day_embedding_size=64,
+        time_embedding_size=64,
+        dow_embedding_size=64,
+        weekday_embedding_size=32,
+        location_embedding_size=256,
+        gap_embedding_size=16,
+        dropout=0.2,
+        max_seq_length=3648,
+        copy_heads=0,
+        input_length=240,
+        prediction_length=30,
+        horizon=0,
+        relabel=0.0,
+        stride=24,
+        epochs=30,
+        batch_size=8,
+        learning_rate=3e-4,
+        location_learning_rate=1e-4,
     )
 
 

@@ -4,8 +4,10 @@ Shapes:  N rows, H hidden size, E experts, k experts used for a row.
 
 An expert is one linear layer and a GELU, as in ST-MoE-BERT; all experts are one tensor, so that a
 row goes through them in one matrix product and not in a loop. Top-k routing weighs the k likeliest
-experts by their shares; its load-balance term is E * sum_e f_e P_e, where f_e is the share of rows
-sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch Transformers", 2021, eq. 4).
+experts by their shares, made to sum to 1 where there are several (with one, its share is the
+weight, or the gate would not learn). The load-balance term is E * sum_e f_e P_e, where f_e is the
+share of rows sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch Transformers",
+2021, eq. 4).
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class MixtureOfExperts(nn.Module):
         """Rows sorted by expert, so that each expert is one product over its rows."""
         experts = share.shape[1]
         best, chosen = share.topk(self.top_k, dim=-1)
-        weight = (best / best.sum(dim=-1, keepdim=True)).reshape(-1)
+        weight = best if self.top_k == 1 else best / best.sum(dim=-1, keepdim=True)
         flat = chosen.reshape(-1)
         order = flat.argsort(stable=True)
         counts = torch.bincount(flat, minlength=experts)
@@ -51,10 +53,12 @@ class MixtureOfExperts(nn.Module):
         parts = [
             functional.linear(part, w, b)
             for part, w, b in zip(
-                rows[row].split(counts.tolist()), self.weight, self.bias, strict=True
+                torch.split(rows[row], counts.tolist()), self.weight, self.bias, strict=True
             )
         ]
-        out = functional.gelu(torch.cat(parts)) * weight[order].unsqueeze(1).to(rows.dtype)
+        out = functional.gelu(torch.cat(parts)) * weight.reshape(-1)[order].unsqueeze(1).to(
+            rows.dtype
+        )
         mixed = torch.zeros(rows.shape, dtype=out.dtype, device=rows.device)
         mixed = mixed.index_add(0, row, out)
         balance = experts * (counts / max(len(flat), 1) * share.mean(dim=0)).sum()

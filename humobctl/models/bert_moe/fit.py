@@ -146,6 +146,7 @@ def _arguments(settings: Settings, place: Place, every: int, validated: bool) ->
         bf16=settings.precision == "bf16",
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and world_size() > 1 else None,
+        ddp_find_unused_parameters=False,
         seed=settings.seed,
         data_seed=settings.seed,
         logging_steps=_LOG_EVERY,
@@ -171,7 +172,7 @@ def _batch(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return batch
 
 
-class _Trainer(Trainer):  # type: ignore[misc]
+class _Trainer(Trainer):
     validate_network: Validate | None = None
     settings: Settings
 
@@ -180,7 +181,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
         windows: Windows = self.train_dataset
         s = self.settings
         step = s.batch_size * s.accumulate * world_size()
-        return LengthBatches(windows.past_lengths(), step, s.seed)
+        return LengthBatches(windows.past_lengths(), step, s.seed, windows)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """The library's, with a learning rate of its own for the location embedding."""
@@ -223,13 +224,13 @@ class _Trainer(Trainer):  # type: ignore[misc]
         if torch.distributed.is_initialized():
             torch.distributed.broadcast_object_list(scores, src=0)
         self.log(dict(scores[0]))
-        self.control = self.callback_handler.on_evaluate(
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, scores[0]
         )
         return scores[0]
 
 
-class _Cadence(TrainerCallback):  # type: ignore[misc]
+class _Cadence(TrainerCallback):
     """Logs with every checkpoint, and validates and saves after the last step."""
 
     def __init__(self, every: int) -> None:
@@ -245,7 +246,7 @@ class _Cadence(TrainerCallback):  # type: ignore[misc]
             control.should_evaluate = args.eval_strategy != "no"
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]
+class _Progress(TrainerCallback):
     """The bar, the lines for people without one, metrics.jsonl, and marks on whole checkpoints."""
 
     def __init__(self, work: Path, settings: Settings) -> None:
@@ -287,7 +288,10 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
                 file.write(json.dumps(record) + "\n")
         self.loss = logs.get("loss", self.loss)
         if "eval_geobleu" in logs:
-            self.scores = f"GEO-BLEU {logs['eval_geobleu']:.4f}, DTW {logs['eval_dtw']:.2f} km"
+            self.scores = (
+                f"loss {logs['eval_loss']:.3f}, GEO-BLEU {logs['eval_geobleu']:.4f}, "
+                f"DTW {logs['eval_dtw']:.2f} km"
+            )
             report.info(f"{self._where(state)}{self._pace(state)}")
         self.ticker.describe(self._where(state))
 
@@ -331,7 +335,8 @@ def _tensorboard(work: Path, newest: Path | None) -> TensorBoardCallback:
 def _records(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The log without what differs from run to run."""
     kept = [r for r in history if not any(key in r for key in _RUNTIME_KEYS)]
+    # A training that goes on reads its log from a file that sorts the keys.
     return [
-        {key: float(v) if isinstance(v, np.floating) else v for key, v in record.items()}
+        {key: float(v) if isinstance(v, np.floating) else v for key, v in sorted(record.items())}
         for record in kept
     ]

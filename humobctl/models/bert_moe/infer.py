@@ -21,7 +21,14 @@ from torch import Tensor
 
 from humobctl.models.bert_moe.config import Settings
 from humobctl.models.bert_moe.model import BertMoe, Prediction
-from humobctl.models.bert_moe.windows import Ints, assemble, cell_number, cell_of, gap_codes
+from humobctl.models.bert_moe.windows import (
+    Ints,
+    assemble,
+    cell_number,
+    cell_of,
+    gap_codes,
+    padded_shape,
+)
 from humobctl.models.city import City
 from humobctl.models.distribution import Bools, SlotDistributions, UserHistory, normalised
 from humobctl.native import Floats, Int64s
@@ -110,7 +117,8 @@ class BertMoePredictor:
     @property
     def settings(self) -> Settings:
         """The network's settings."""
-        return self.network.settings
+        settings: Settings = self.network.settings
+        return settings
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """One user's distributions."""
@@ -132,13 +140,14 @@ class BertMoePredictor:
 
     def _predict(self, windows: list[_Window]) -> None:
         """Add what the network says of some windows to their users."""
-        inputs, there, past = _inputs(windows, self.city, self.city_number)
+        inputs, there, past = _inputs(windows, self.city, self.city_number, self.settings)
         tensors = {name: values.to(self.device) for name, values in inputs.items()}
         bf16 = self.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             tensors.pop("labels")
             out: Prediction = self.network(**tensors)
             asked = torch.from_numpy(there[:, past:]).to(self.device)
+            assert out.states is not None
             rows, _ = self.network.mixed(out.states[asked])
             own = [window.user.own for window in windows]
             generated = self._generated(rows, own, there[:, past:].sum(axis=1))
@@ -166,14 +175,14 @@ class BertMoePredictor:
 
     def _generated(
         self, rows: Tensor, own: list[Int64s], counts: Int64s
-    ) -> Iterator[tuple[Floats, Ints, Floats]]:
+    ) -> list[tuple[Floats, Ints, Floats]]:
         """For each window: shares of the user's own cells, and the likeliest others with theirs.
 
         The shares are those of a softmax over the visited cells and the user's own.
         """
-        return [  # type: ignore[return-value]
+        return [
             self._window_shares(part, cells)
-            for part, cells in zip(rows.split(counts.tolist()), own, strict=True)
+            for part, cells in zip(torch.split(rows, counts.tolist()), own, strict=True)
         ]
 
     def _window_shares(self, rows: Tensor, own: Int64s) -> tuple[Floats, Ints, Floats]:
@@ -201,20 +210,12 @@ class BertMoePredictor:
 def _rounds(users: list[_User], settings: Settings) -> Iterator[list[_Window]]:
     """Windows that can go through the network together, round after round."""
     most = max((len(user.targets) for user in users), default=0)
-    step = settings.prediction_length
     rounds = (
-        [
-            [_window(user, begin, settings) for user in users if begin < len(user.targets)]
-            for begin in range(0, most, step)
-        ]
-        if settings.horizon
-        else None
+        [_window(user, begin, settings) for user in users if begin < len(user.targets)]
+        for begin in range(0, most, settings.prediction_length)
     )
-    if rounds is not None:
-        yield [window for part in rounds for window in part]
-        return
-    for begin in range(0, most, step):
-        yield [_window(user, begin, settings) for user in users if begin < len(user.targets)]
+    # A window without a horizon waits for the answers of the one before it.
+    yield from [[w for part in rounds for w in part]] if settings.horizon else rounds
 
 
 def _window(user: _User, begin: int, settings: Settings) -> _Window:
@@ -248,11 +249,14 @@ def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
 
 
 def _inputs(
-    windows: list[_Window], city: City, number: int
+    windows: list[_Window], city: City, number: int, settings: Settings
 ) -> tuple[dict[str, Tensor], Bools, int]:
     """Tensors of windows, which rows are there (B, S), and the number of past rows L."""
-    past = max(len(window.past) for window in windows)
-    ahead = max(window.end - window.begin for window in windows)
+    past, ahead = padded_shape(
+        max(len(window.past) for window in windows),
+        max(window.end - window.begin for window in windows),
+        settings,
+    )
     shape = (len(windows), past + ahead)
     there = np.zeros(shape, np.bool_)
     columns = {name: np.zeros(shape, np.int64) for name in ("d", "t", "before", "after", "cell")}

@@ -37,7 +37,7 @@ IGNORE = -100
 _SMALLEST = 1e-9
 
 
-class BertMoeConfig(PreTrainedConfig):  # type: ignore[misc]
+class BertMoeConfig(PreTrainedConfig):
     """The settings that the network is built from, and the cities it knows.
 
     Attributes:
@@ -63,7 +63,7 @@ class BertMoeConfig(PreTrainedConfig):  # type: ignore[misc]
 
 
 @dataclass
-class Prediction(ModelOutput):  # type: ignore[misc]
+class Prediction(ModelOutput):
     """What the network says of the rows to predict.
 
     Attributes:
@@ -94,7 +94,8 @@ class EntryAttention(nn.Module):
         """Rows (B, S, H) to rows (B, S, H); ``mask`` (B, 1, 1, S) is true for rows to see."""
         batch, length, hidden = rows.shape
         qkv = self.qkv(rows).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(*qkv.unbind(0), attn_mask=mask)
+        query, key, value = qkv.unbind(0)
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         seen = seen.transpose(1, 2).reshape(batch, length, hidden)
         normed: Tensor = self.norm(self.dense(seen) + rows)
         return normed
@@ -168,7 +169,7 @@ class CopyHeads(nn.Module):
         return copied, share[..., 0]
 
 
-class BertMoe(PreTrainedModel):  # type: ignore[misc]
+class BertMoe(PreTrainedModel):
     """ST-MoE-BERT."""
 
     config_class = BertMoeConfig
@@ -186,6 +187,8 @@ class BertMoe(PreTrainedModel):  # type: ignore[misc]
         self.dropout = nn.Dropout(s.dropout)
         self.entry = EntryAttention(s.hidden_size, s.attention_heads)
         self.bert = BertModel(_encoder_config(s), add_pooling_layer=False)
+        # BERT's table of words is not used: rows come embedded.
+        self.bert.get_input_embeddings().requires_grad_(False)
         has_experts = s.model_name == "MobilityBERTMoE"
         self.moe = MixtureOfExperts(s.hidden_size, s.experts, s.top_k) if has_experts else None
         self.output_projection = nn.Linear(s.hidden_size, s.location_ids)
@@ -234,6 +237,7 @@ class BertMoe(PreTrainedModel):  # type: ignore[misc]
         self,
         location: Tensor,
         city: Tensor,
+        shown: Tensor | None = None,
         mask: Tensor | None = None,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
@@ -244,6 +248,8 @@ class BertMoe(PreTrainedModel):  # type: ignore[misc]
         Args:
             location: cells of the past rows, 0 where there is none, shape (B, L). Past rows are
                 aligned to the right, so that the last one stands before the first future row.
+            shown: numbers of the past cells as the network sees them, shape (B, L); None for
+                ``location``. Labels and copied cells keep their own.
             city: number of the city, 0 for an unknown one, shape (B,).
             mask: true for rows that are there, shape (B, S); None where all are.
             labels: cells of the future rows, -100 where there is none, shape (B, P).
@@ -251,7 +257,7 @@ class BertMoe(PreTrainedModel):  # type: ignore[misc]
             rows: features ``day, time, dow, weekday, gap_before, gap_after``, each (B, S).
         """
         past = location.shape[1]
-        embedded = self.embeddings(rows, location)
+        embedded = self.embeddings(rows, location if shown is None else shown)
         states = self.dropout(self.input_projection(embedded) + self.city(city)[:, None, :])
         wide = None if mask is None else mask[:, None, None, :]
         states = self.entry(states, wide)

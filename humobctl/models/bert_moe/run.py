@@ -329,7 +329,7 @@ def _finish(
         "device": str(device),
         **notes,
         "settings": as_record(settings),
-        "scores": {"loss": losses[-1] if losses else None, **scores},
+        "scores": {"training_loss": losses[-1] if losses else None, **scores},
     }
 
     def write(folder: Path) -> None:

@@ -12,6 +12,7 @@ from humobctl.metrics.evaluate import score
 from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import Rows, cell_of
+from humobctl.models.blend import likelihood
 from humobctl.models.city import City
 from humobctl.models.decode import decode
 from humobctl.models.distribution import UserHistory
@@ -54,11 +55,12 @@ def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
 def validate(
     network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
 ) -> dict[str, float]:
-    """GEO-BLEU, DTW (humob24) and accuracy, each a mean over the users.
+    """GEO-BLEU, DTW (humob24), accuracy and loss, each a mean over the users.
 
-    Cells are those of highest expected proximity, slot by slot.
+    Cells are those of highest expected proximity, slot by slot; the loss is the mean of -log p of
+    the true cells.
     """
-    totals: dict[str, list[float]] = {"geobleu": [], "dtw": [], "accuracy": []}
+    totals: dict[str, list[float]] = {name: [] for name in ("loss", "geobleu", "dtw", "accuracy")}
     for number, city in enumerate(cities, start=1):
         here = [one for one in asked if one.city == number]
         model = BertMoePredictor(
@@ -66,6 +68,7 @@ def validate(
         )
         dists = model.distributions([one.user for one in here])
         for one, dist in zip(here, dists, strict=True):
+            totals["loss"].append(float(-np.log(likelihood(dist, one.truth)).mean()))
             for name, value in _scores(one, decode(dist, "geobleu")).items():
                 totals[name].append(value)
     return {name: float(np.mean(values)) for name, values in totals.items()}

@@ -4,8 +4,8 @@ Shapes:  n rows of all users, u users, w windows, B windows of a batch, L past r
          S = L + P.
 
 All rows of all cities lie one after another in columns on disk, mapped into memory: 7 bytes a row,
-and none of them copied for a window. A window is five numbers: its user, where its past ends,
-where its future begins and how long it is, and the first day to predict.
+and none of them copied for a window. A window is four numbers: its user, where its past ends,
+where its future begins and how long that is.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ Ints = NDArray[Any]
 _COLUMNS = {"cell": np.uint16, "d": np.int16, "t": np.uint8, "before": np.uint8, "after": np.uint8}
 _LEAST_FUTURE = 16
 """Rows; a future with fewer is not worth a pass over its past."""
+_ROUND = 32
 _CHUNK_ROWS = 2_000_000
 
 
@@ -136,7 +137,9 @@ class Rows:
         """End the appending; map the columns into memory."""
         for name, file in self._files.items():
             file.close()
-            mapped = np.memmap(self._folder / name, _COLUMNS[name], "r") if self.rows else []
+            mapped: Ints = np.zeros(0, _COLUMNS[name])
+            if self.rows:
+                mapped = np.memmap(self._folder / name, _COLUMNS[name], "r")
             setattr(self, name, np.asarray(mapped))
         self.starts = np.append(np.concatenate(self._starts), self.rows).astype(np.int64)
         self.uid, self.city = np.concatenate(self._uid), np.concatenate(self._city)
@@ -237,15 +240,21 @@ class Windows(Dataset[dict[str, Tensor]]):
         self.rows, self.index, self.settings = rows, index, settings
         drawn = np.random.default_rng(settings.seed).random(len(index))
         self._city = np.where(drawn < hide_city, 0, rows.city[index.user])
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The order of the windows and the numbers of their cells follow the epoch."""
+        self.epoch = epoch
 
     def past_lengths(self) -> Int64s:
         """Past rows of each window, shape (w,)."""
         index = self.index
         available = index.past_end - self.rows.starts[index.user]
-        return np.minimum(available, self.settings.input_length)
+        lengths: Int64s = np.minimum(available, self.settings.input_length)
+        return lengths
 
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         return self.__getitems__([number])
@@ -259,7 +268,7 @@ class Windows(Dataset[dict[str, Tensor]]):
         )
         user = index.user[chosen]
         past_length = np.minimum(past_end - rows.starts[user], self.settings.input_length)
-        past, ahead = int(past_length.max()), int(length.max())
+        past, ahead = padded_shape(past_length.max(), length.max(), self.settings)
         back = np.arange(past - 1, -1, -1)
         forth = np.arange(ahead)
         there = np.concatenate(
@@ -271,9 +280,24 @@ class Windows(Dataset[dict[str, Tensor]]):
         row = np.where(there, row, past_end[:, None] - 1)
         columns = {name: getattr(rows, name)[row] for name in ("d", "t", "before", "after", "cell")}
         days = self._days(user, columns["d"])
-        return assemble(
-            columns, days, rows.d[past_end].astype(np.int64), there, past, self._city[chosen]
-        )
+        anchor = rows.d[past_end].astype(np.int64)
+        batch = assemble(columns, days, anchor, there, past, self._city[chosen])
+        if self.settings.relabel:
+            batch["shown"] = self._relabelled(batch["location"], chosen)
+        return batch
+
+    def _relabelled(self, location: Tensor, chosen: Ints) -> Tensor:
+        """Past cells (B, L), those of a share of the windows under other numbers.
+
+        The numbers are drawn by seed and window, so that a training that goes on sees the same.
+        """
+        count, s = self.settings.location_ids, self.settings
+        shown = location.numpy().copy()
+        for i, number in enumerate(chosen.tolist()):
+            random = np.random.default_rng((s.seed, self.epoch, number))
+            if random.random() < s.relabel:
+                shown[i] = random.permutation(count)[shown[i]]
+        return torch.from_numpy(shown)
 
     def _days(self, user: Ints, d: Ints) -> tuple[Ints, Ints]:
         """Day of the week and day off of each row."""
@@ -283,6 +307,18 @@ class Windows(Dataset[dict[str, Tensor]]):
             here, known = city == number, self.rows.days[number - 1]
             dow[here], off[here] = known.dow[d[here]], known.off[d[here]]
         return dow, off
+
+
+def padded_shape(past: int, ahead: int, settings: Settings) -> tuple[int, int]:
+    """Past and future rows of a batch, rounded up.
+
+    A few shapes return instead of many: for each new one, torch's CPU kernels are made anew and
+    keep memory.
+    """
+    return (
+        min(-(-int(past) // _ROUND) * _ROUND, settings.input_length),
+        min(-(-int(ahead) // _ROUND) * _ROUND, settings.prediction_length),
+    )
 
 
 def assemble(
@@ -329,12 +365,18 @@ class LengthBatches(Sampler[int]):
     that two processes see in a step what one with the doubled batch sees.
     """
 
-    def __init__(self, lengths: Int64s, step: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Int64s, step: int, seed: int, windows: Windows | None = None
+    ) -> None:
+        """Take the windows' past lengths (w,), and how many windows a step has."""
         self.lengths, self.step, self.seed, self.epoch = lengths, step, seed, 0
+        self.windows = windows
 
     def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch begins."""
+        """The trainer says which epoch begins; it tells the sampler only."""
         self.epoch = epoch
+        if self.windows is not None:
+            self.windows.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -1,0 +1,262 @@
+"""bert-moe: its speed beside the published network written plainly, and its scores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import torch
+
+from benchmarks import plain_bert
+from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
+from benchmarks.prediction import COLUMNS, run, scores
+from humobctl.data.reading import read_table
+from humobctl.models.bert_moe.config import Settings, paper
+from humobctl.models.bert_moe.infer import BertMoePredictor
+from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
+from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
+from humobctl.models.city import CityCounter
+from humobctl.models.distribution import UserHistory
+from humobctl.models.predictor import Job, Targets, user_of
+from humobctl.models.registry import Options
+
+PUBLISHED = replace(paper(), dropout=0.1)
+MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
+SIZES = {"hidden 256, 24 layers, batch 8": PUBLISHED, "hidden 128, 4 layers, batch 32": MEDIUM}
+
+
+def _rows(city: str = "B") -> Rows:
+    """The known rows of a city, days before 60."""
+    table = read_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz"))
+    rows = Rows()
+    rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
+    rows.add(table.filter(pl.col("d") < 60).sort("uid", "d", "t"))
+    rows.close_columns()
+    return rows
+
+
+def _network(settings: Settings, visited: np.ndarray | None) -> BertMoe:
+    torch.manual_seed(0)
+    network = BertMoe(BertMoeConfig(settings=asdict(settings), cities=["B"]))
+    if visited is not None:
+        network.restrict(torch.from_numpy(visited))
+    return network
+
+
+def _our_step(network: BertMoe, batch: dict, *, bf16: bool, fused: bool) -> Callable[[], None]:
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=fused)
+    network.train()
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = network(**batch).loss
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    return step
+
+
+def train_speed() -> str:
+    """Training steps, each way of going faster added to those before it, in one run."""
+    table = []
+    with _rows() as rows:
+        visited = np.unique(rows.cell).astype(np.int64)
+        for size, settings in SIZES.items():
+            index = build_index(rows, np.ones(len(rows.uid), bool), settings)
+            windows = Windows(rows, index, settings)
+            full = np.flatnonzero(windows.past_lengths() == settings.input_length)
+            batch = windows.__getitems__(full[: settings.batch_size].tolist())
+            wide = replace(settings, feed_forward=3072 // settings.hidden_size)
+            ways = {
+                "SDPA without attention dropout": (_network(wide, None), False, False),
+                "softmax over the visited cells": (_network(wide, visited), False, False),
+                "feed-forward of 4 x hidden": (_network(settings, visited), False, False),
+                "fused optimiser": (_network(settings, visited), False, True),
+                "bf16": (_network(settings, visited), True, True),
+                "bf16, feed-forward of 3072": (_network(wide, visited), True, True),
+            }
+            works = {"as published": _plain_step(settings, batch)}
+            for name, (network, bf16, fused) in ways.items():
+                works[name] = _our_step(network, batch, bf16=bf16, fused=fused)
+            for work in works.values():
+                work()
+            seconds = interleaved(*works.values(), runs=5)
+            for name, taken in zip(works, seconds, strict=True):
+                rate = settings.batch_size / taken
+                table.append([size, name, f"{rate:.2f}", f"{seconds[0] / taken:.1f}"])
+    return markdown(["size", "step", "windows/s", "times as fast"], table)
+
+
+def _plain_step(settings: Settings, batch: dict) -> Callable[[], float]:
+    net = plain_bert.PlainBert(
+        settings.hidden_size, settings.hidden_layers, settings.attention_heads
+    )
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-4)
+    parts = [batch["day"] % 75, batch["time"], batch["dow"], batch["weekday"], batch["gap_before"]]
+    inputs = (torch.stack(parts, dim=-1), batch["location"], batch["labels"])
+    return lambda: plain_bert.train_step(net, optimiser, inputs)
+
+
+def predict_speed() -> str:
+    """Users a second of prediction, reading left out; random weights, which take as long."""
+    table = read_table(str(DATA / "humob" / "cityB_challenge.csv.gz")).sort("uid", "d", "t")
+    users = table["uid"].unique(maintain_order=True).to_list()
+    counter = CityCounter(75)
+    counter.add(table.filter(pl.col("x") != 999))
+    city = counter.city()
+    people = [user_of(table.filter(pl.col("uid") == uid), Targets()) for uid in users]
+    frames = [frame.to_pandas() for frame in table.partition_by("uid", maintain_order=True)]
+    visited = np.unique((table["x"].to_numpy() - 1) * 200 + table["y"].to_numpy() - 1)
+    visited = visited[visited < 40_000].astype(np.int64)
+    found = []
+    for size, settings in SIZES.items():
+        plain = plain_bert.PlainBert(
+            settings.hidden_size, settings.hidden_layers, settings.attention_heads
+        )
+        whole = replace(settings, horizon=15, prediction_length=256, max_seq_length=1024)
+        ways = {
+            "windows of 30, fp32": (settings, "fp32"),
+            "windows of 30, bf16": (settings, "bf16"),
+            "all rows at once, bf16": (whole, "bf16"),
+        }
+        some = frames[:4]
+        taken = [_timed(lambda some=some, plain=plain: _plain_users(plain, some)) / len(some)]
+        names = ["as published, a user at a time"]
+        for name, (chosen, precision) in ways.items():
+            model = BertMoePredictor(_network(chosen, visited), city, precision=precision)
+            work = _users_work(model, people)
+            work()
+            taken.append(_timed(work) / len(people))
+            names.append(name)
+        for name, seconds in zip(names, taken, strict=True):
+            found.append([size, name, f"{1 / seconds:.2f}", f"{taken[0] / seconds:.1f}"])
+    return markdown(["size", "prediction", "users/s", "times as fast"], found)
+
+
+def _plain_users(plain: plain_bert.PlainBert, frames: list[pd.DataFrame]) -> None:
+    for frame in frames:
+        known, asked = frame[frame["x"] != 999], frame[frame["x"] == 999]
+        plain_bert.predict_user(plain, known, asked, 240, 30)
+
+
+def _users_work(model: BertMoePredictor, people: list[UserHistory]) -> Callable[[], object]:
+    size = model.batch_users
+    return lambda: [model.distributions(people[i : i + size]) for i in range(0, len(people), size)]
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def build_speed() -> str:
+    """Rows a second and memory of the windows."""
+    table = read_table(str(DATA / "humob" / "cityB_challenge.csv.gz"))
+    table = table.filter(pl.col("d") < 60).sort("uid", "d", "t")
+    frame = table.to_pandas()
+    part = frame[frame["uid"].isin(frame["uid"].unique()[:10])]
+    plain = _timed(lambda: plain_bert.windows(part, 240, 30, 24)) / len(part)
+
+    def ours() -> None:
+        with Rows() as rows:
+            rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
+            for copy in range(20):
+                rows.add(table.with_columns(pl.col("uid") + 1000 * copy))
+            rows.close_columns()
+            build_index(rows, np.ones(len(rows.uid), bool), PUBLISHED)
+
+    ours()
+    quick = _timed(ours) / (20 * table.height)
+    window = (270 * 5 + 240 + 30) * 8 / 24
+    rows = [
+        ["iterating over rows", f"{1 / plain:,.0f}", f"{window:.0f}", "1"],
+        ["columns and an index", f"{1 / quick:,.0f}", f"7 + {28 / 24:.1f}", f"{plain / quick:.0f}"],
+    ]
+    return markdown(["data set builder", "rows/s", "bytes a row", "times as fast"], rows)
+
+
+def trained_scores() -> str:
+    """The preset small on cities B and C, days before 60; scored on days 60-74."""
+    folder = WORK / "bert_BC"
+    files = [DATA / "humob" / f"city{c}_challenge.csv.gz" for c in "BC"]
+    seconds, megabytes = peak(
+        *("train", "bert-moe", *files, "--city", "B", "--city", "C", "--precision", "bf16"),
+        *("--overwrite", "-o", folder),
+    )
+    rows = []
+    for city in "BC":
+        for decoder in ("geobleu", "day"):
+            options = Options(precision="bf16", city=city)
+            jobs = {
+                "history": Job("history", decoder),
+                "bert-moe alone": Job(str(folder), decoder, options=replace(options, blend=0.0)),
+                "bert-moe, blended": Job(str(folder), decoder, options=options),
+            }
+            for name, job in jobs.items():
+                file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"
+                path, milliseconds = run(city, job, file)
+                rows.append([city, name, decoder, *scores(path, city), f"{milliseconds:.1f}"])
+    note = f"Training: {seconds / 60:.1f} min, peak {megabytes:,.0f} MB."
+    return markdown(list(COLUMNS), rows) + f"\n\n{note}"
+
+
+STEPS = 120
+
+
+def transfer() -> str:
+    """A first city, then a second, against the second alone at the same steps on it."""
+    rows = []
+    for first, second in (("B", "C"), ("C", "B"), ("synthetic 1", "synthetic 2")):
+        one, two = _city_file(first), _city_file(second)
+        before = _train(one, f"bert_first_{first[-1]}", "--max-steps", "360")
+        for start, flags in {
+            "none": (),
+            first: ("--init-from", before),
+        }.items():
+            name = f"bert_{second[-1]}_after_{start[-1]}"
+            folder = _train(two, name, "--max-steps", str(STEPS), *flags)
+            rows.append([second, start, str(STEPS), *_scored(two, folder)])
+        folder = _train(two, f"bert_{second[-1]}_long", "--max-steps", str(STEPS + 360))
+        rows.append([second, "none", str(STEPS + 360), *_scored(two, folder)])
+    columns = ["city", "pre-trained on", "steps on the city", "GEO-BLEU humob24"]
+    return markdown([*columns, "GEO-BLEU humob25", "DTW km humob24", "DTW km humob25"], rows)
+
+
+def _city_file(name: str) -> str:
+    if name in "BC":
+        return str(DATA / "humob" / f"city{name}_100users.csv.gz")
+    path = WORK / f"synthetic_{name[-1]}.parquet"
+    if not path.is_file():
+        seed = name[-1]
+        command = [sys.executable, "-m", "humobctl", "data", "synth", "--users", "100"]
+        subprocess.run([*command, "--seed", seed, "--output", path], check=True)
+    return str(path)
+
+
+def _train(file: str, name: str, *flags: str) -> str:
+    folder = str(WORK / name)
+    command = [sys.executable, "-m", "humobctl", "--quiet", "train", "bert-moe", file]
+    command += ["--precision", "bf16", "--city", "one", "--overwrite", "-o", folder, *flags]
+    subprocess.run(command, check=True)
+    return folder
+
+
+def _scored(truth: str, folder: str) -> list[str]:
+    """Scores of days 60-74 without the history model."""
+    output = f"{folder}.csv"
+    command = [sys.executable, "-m", "humobctl", "predict", truth, "--from-day", "60"]
+    command += ["--model", folder, "--blend", "0", "--decode", "geobleu", "-o", output]
+    subprocess.run(command, check=True)
+    command = [sys.executable, "-m", "humobctl", "eval", output, "--truth", truth, "-f", "csv"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    table = pl.read_csv(done.stdout.encode())
+    wanted = table.filter(pl.col("metric").str.contains("geobleu|dtw"))
+    return [f"{value:.4f}" for value in wanted["value"]]

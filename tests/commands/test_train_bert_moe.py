@@ -1,0 +1,353 @@
+"""`train bert-moe`, and `predict` with what it wrote, through the real command line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.conftest import Cli, environment, run_cli
+
+ONE_THREAD = {"HUMOBCTL_THREADS": "1"}
+TINY = ("--preset", "tiny", "--epochs", "1")
+SCORES = ("--metric", "geobleu", "-f", "csv")
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """One thread each: several tests run at once, and torch's threads wait for each other."""
+    return functools.partial(run_cli, env=ONE_THREAD)
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def trained(cli, example_files, tmp_path_factory):
+    """A folder with the example files and ``bert``, trained on challenge.csv."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name in ("city.csv", "challenge.csv"):
+        (folder / name).symlink_to(example_files / name)
+    done = cli("train", "bert-moe", "challenge.csv", "--preset", "tiny", "-o", "bert", cwd=folder)
+    assert done.code == 0, done.err
+    assert "bert: bert-moe trained in 76 steps, validation GEO-BLEU" in done.err
+    return folder
+
+
+def test_a_model_dir_says_how_it_came_to_be(trained):
+    names = {path.name for path in (trained / "bert").iterdir()}
+    assert names == {
+        "config.json", "metrics.jsonl", "model.safetensors", "run.json", "tensorboard",
+    }  # fmt: skip
+    assert not (trained / "bert.training").exists()
+    run = json.loads((trained / "bert" / "run.json").read_text())
+    (city,) = run["cities"]
+    assert (city["city"], city["users"], city["last_day"]) == ("challenge", 20, 59)
+    assert run["settings"]["hidden_size"] == 16
+    assert run["scores"]["geobleu"] > 0
+    config = json.loads((trained / "bert" / "config.json").read_text())
+    assert (config["type"], config["cities"]) == ("bert-moe", ["challenge"])
+    assert 0 <= config["blend"] <= 1
+
+
+def test_losses_and_scores_are_logged(trained):
+    found = records(trained / "bert")
+    losses = [record["loss"] for record in found if "loss" in record]
+    assert losses[-1] < losses[0]
+    assert [record["step"] for record in found if "eval_geobleu" in record] == [38, 76]
+    (events,) = (trained / "bert" / "tensorboard").iterdir()
+    assert b"train/loss" in events.read_bytes()
+
+
+def test_it_predicts_better_than_the_mode(cli, trained):
+    scores = {}
+    for model, blend in (("mode", ()), ("bert", ()), ("bert", ("--blend", "0"))):
+        name = f"{model}{len(blend)}.csv"
+        flags = ("--decode", "geobleu", *blend)
+        done = cli("predict", "challenge.csv", "-m", model, *flags, "-o", name, cwd=trained)
+        assert done.code == 0, done.err
+        found = cli("eval", name, "-t", "city.csv", *SCORES, cwd=trained)
+        scores[name] = float(found.out.splitlines()[1].split(",")[2])
+    assert scores["bert0.csv"] > scores["mode0.csv"]
+    assert scores["bert0.csv"] != scores["bert2.csv"]
+    assert cli("predict", "challenge.csv", "--validate", "bert0.csv", cwd=trained).code == 0
+
+
+def test_the_days_to_predict_are_never_learnt_from(cli, trained):
+    # The file with the truth of days 60 to 74 gives the same model to the last bit.
+    flags = ("--preset", "tiny", "-o", "whole")
+    done = cli("train", "bert-moe", "city.csv", *flags, "--city", "challenge", cwd=trained)
+    assert done.code == 0, done.err
+    assert "city.csv: days after 59 are held out (3,870 known rows are not learnt" in done.err
+    first, second = (trained / name / "model.safetensors" for name in ("bert", "whole"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_fine_tuning_starts_from_the_trained_weights(cli, trained):
+    flags = ("--epochs", "1", "--learning-rate", "1e-9", "--city", "other", "--seed", "3")
+    done = cli(
+        *("train", "bert-moe", "city.csv", "--init-from", "bert", *flags, "-o", "tuned"),
+        cwd=trained,
+    )
+    assert done.code == 0, done.err
+    assert re.search(r"weights start from bert: \d+ tensors kept", done.err)
+    first, second = (load_file(trained / n / "model.safetensors") for n in ("bert", "tuned"))
+    for name, array in first.items():
+        if name == "city.weight":
+            # A city that is new starts as the unknown one.
+            array = array[[0, 0]]
+        np.testing.assert_allclose(second[name], array, atol=1e-6, err_msg=name)
+    run = json.loads((trained / "tuned" / "run.json").read_text())
+    assert (run["init_from"], run["settings"]["hidden_size"]) == ("bert", 16)
+
+
+def test_what_does_not_fit_is_new_and_told(cli, trained):
+    flags = ("--init-from", "bert", "--experts", "3", *TINY, "--max-steps", "2")
+    done = cli("train", "bert-moe", "city.csv", *flags, "-o", "wide", cwd=trained)
+    assert done.code == 0, done.err
+    assert "new weights, as they do not fit: moe.weight, moe.bias, moe.gate" in done.err
+
+
+def test_several_cities_and_the_city_to_predict(cli, trained):
+    files = ("challenge.csv", "city.csv")
+    flags = (*TINY, "--max-steps", "3", "--city", "B", "--city", "C", "-o", "both")
+    done = cli("train", "bert-moe", *files, *flags, cwd=trained)
+    assert done.code == 0, done.err
+    for city, code in ((("--city", "C"), 0), ((), 0), (("--city", "D"), 2)):
+        done = cli("predict", "challenge.csv", "-m", "both", *city, "-o", "p.csv", cwd=trained)
+        assert done.code == code, done.err
+    assert "--city: found 'D', expected one of B, C" in done.err
+
+
+def test_the_published_way_of_predicting(cli, trained):
+    # MobilityBERT, no copy heads, windows that go on from the model's own answers.
+    flags = ("--model-name", "MobilityBERT", "--copy-heads", "0", "--horizon", "0")
+    done = cli("train", "bert-moe", "city.csv", *TINY, *flags, "-o", "plain", cwd=trained)
+    assert done.code == 0, done.err
+    done = cli(
+        "predict", "challenge.csv", "-m", "plain", "--blend", "0", "-o", "p.csv", cwd=trained
+    )
+    assert done.code == 0, done.err
+    assert cli("predict", "challenge.csv", "--validate", "p.csv", cwd=trained).code == 0
+
+
+def test_settings_from_a_file(cli, trained):
+    (trained / "s.toml").write_text('preset = "tiny"\nmax_steps = 2\ntop_k = 1\nepochs = 5\n')
+    flags = ("--settings", "s.toml", "--precision", "bf16", "--accumulate", "2")
+    done = cli("train", "bert-moe", "city.csv", *flags, "-o", "filed", cwd=trained)
+    assert done.code == 0, done.err
+    run = json.loads((trained / "filed" / "run.json").read_text())
+    wanted = {"top_k": 1, "precision": "bf16", "accumulate": 2, "hidden_size": 16}
+    assert {key: run["settings"][key] for key in wanted} == wanted
+    assert run["steps"] == 2
+
+
+def test_a_dry_run_writes_nothing(cli, trained):
+    before = sorted(trained.iterdir())
+    done = cli("train", "bert-moe", "city.csv", *TINY, "--dry-run", "-o", "none", cwd=trained)
+    assert done.code == 0, done.err
+    assert sorted(trained.iterdir()) == before
+    assert "parameters: 1,338,801; softmax over" in done.err
+    assert "windows: 603; 38 steps an epoch, 38 in all, of 16 windows" in done.err
+    assert "location (16, 96), labels (16, 48)" in done.err
+    assert re.search(r"memory: 21\.4 MB for weights, .* in all", done.err)
+
+
+def test_early_stopping(cli, trained):
+    # Nothing is learnt at this rate: the second validation is no better than the first.
+    flags = (*TINY, "--learning-rate", "0", "--evaluate-every", "4", "--patience", "1")
+    done = cli("train", "bert-moe", "city.csv", *flags, "-o", "early", cwd=trained)
+    assert done.code == 0, done.err
+    assert json.loads((trained / "early" / "run.json").read_text())["steps"] == 8
+
+
+def test_a_loss_that_is_no_number_stops_with_a_reason(cli, trained):
+    folder = trained / "sick"
+    subprocess.run(["cp", "-r", trained / "bert", folder], check=True)
+    arrays = load_file(folder / "model.safetensors")
+    arrays["input_projection.bias"][0] = np.nan
+    save_file(arrays, folder / "model.safetensors", metadata={"format": "pt"})
+    done = cli("train", "bert-moe", "city.csv", "--init-from", "sick", "-o", "nan", cwd=trained)
+    assert done.code == 1
+    assert "training: the loss became nan at step 1 (learning rate" in done.err
+    assert "Traceback" not in done.err
+    assert not (trained / "nan").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["city.csv", "-o", "bert"], 1, "expected a new name or --overwrite"),
+        (["city.csv", "-o", "no/such"], 1, "expected an existing folder"),
+        (["city.csv", "--to-day", "0", "-o", "m"], 2, "--to-day"),
+        (["city.csv", "--hold-out", "75", "-o", "m"], 1, "no known cell up to day -1"),
+        (["nowhere.csv", "-o", "m"], 1, "nowhere.csv"),
+        (["city.csv", "--preset", "huge", "-o", "m"], 2, "tiny, small, paper"),
+        (["city.csv", "--city", "a", "--city", "b", "-o", "m"], 2, "found 2 names for 1 files"),
+        (["city.csv", "--device", "cuda", "-o", "m"], 2, "torch finds no GPU"),
+        (["city.csv", "--device", "tape", "-o", "m"], 2, "expected auto, cpu or cuda"),
+        (["city.csv", "--init-from", "city.csv", "-o", "m"], 1, "expected a model dir"),
+        (["city.csv", "--location-ids", "50", "-o", "m"], 1, "--location-ids: found 50"),
+        (["city.csv", "--settings", "none.toml", "-o", "m"], 1, "none.toml"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(cli, trained, arguments, code, message):
+    preset = [] if {"--preset", "--init-from"} & set(arguments) else ["--preset", "tiny"]
+    done = cli("train", "bert-moe", *arguments, *preset, cwd=trained)
+    assert done.code == code, done.err
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not (trained / "m").exists()
+
+
+def test_a_damaged_model_is_told(cli, trained):
+    folder = trained / "broken"
+    subprocess.run(["cp", "-r", trained / "bert", folder], check=True)
+    (folder / "model.safetensors").write_bytes(b"not arrays")
+    done = cli("predict", "challenge.csv", "--model", "broken", cwd=trained)
+    assert done.code == 1
+    assert "broken: found a damaged model" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_options_of_other_models_are_refused(cli, trained):
+    done = cli("predict", "challenge.csv", "--city", "B", cwd=trained)
+    assert (done.code, done.out) == (2, "")
+    assert "this model tells no cities apart" in done.err
+    done = cli("predict", "challenge.csv", "-m", "bert", "--blend", "2", cwd=trained)
+    assert done.code == 2
+    assert "--blend: found '2', expected auto or a number from 0 to 1" in done.err
+
+
+RESUMED = ("--preset", "tiny", "--max-steps", "24", "--evaluate-every", "4", "--seed", "7")
+
+
+def start(folder: Path, *flags: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "humobctl", "train", "bert-moe", "city.csv", *RESUMED, *flags]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment(**ONE_THREAD), stderr=subprocess.PIPE
+    )
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for(work: Path, step: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the training wrote a log of that step."""
+    for _ in range(3000):
+        file = work / "metrics.jsonl"
+        if file.is_file() and any(
+            json.loads(line)["step"] >= step for line in file.read_text().splitlines(True)
+            if line.endswith("\n")
+        ):  # fmt: skip
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    pytest.fail("the training did not get that far")
+
+
+def test_a_killed_training_goes_on_bit_for_bit(cli, trained):
+    whole = cli("train", "bert-moe", "city.csv", *RESUMED, "-o", "straight", cwd=trained)
+    assert whole.code == 0, whole.err
+    work = trained / "killed.training"
+    # At any moment: between checkpoints, and while one is written.
+    for number, (step, delay) in enumerate([(8, 0.0), (14, 0.05), (20, 0.02)]):
+        flags = ("-o", "killed", *(("--resume",) if number else ()))
+        process = start(trained, *flags)
+        wait_for(work, step, process)
+        time.sleep(delay)
+        kill(process)
+        assert not (trained / "killed").exists()
+    refused = cli("train", "bert-moe", "city.csv", *RESUMED, "-o", "killed", cwd=trained)
+    assert refused.code == 1
+    assert "killed.training: found an unfinished training, expected --resume" in refused.err
+    other = cli(
+        *("train", "bert-moe", "city.csv", *RESUMED, "--dropout", "0.3", "--resume"),
+        *("-o", "killed"),
+        cwd=trained,
+    )
+    assert other.code == 1
+    assert "found dropout = 0.3, expected 0.1 as in the training" in other.err
+    done = cli("train", "bert-moe", "city.csv", *RESUMED, "--resume", "-o", "killed", cwd=trained)
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", "metrics.jsonl", "config.json", "run.json"):
+        first, second = (trained / folder / name for folder in ("straight", "killed"))
+        assert first.read_bytes() == second.read_bytes(), name
+
+
+def test_a_checkpoint_that_a_kill_cut_short_is_not_used(cli, trained):
+    process = start(trained, "-o", "cut")
+    wait_for(trained / "cut.training", 12, process)
+    kill(process)
+    work = trained / "cut.training"
+    newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    broken = work / "checkpoint-1000"
+    subprocess.run(["cp", "-r", newest, broken], check=True)
+    (broken / "complete").unlink(missing_ok=True)
+    (broken / "model.safetensors").write_bytes(b"cut")
+    done = cli("train", "bert-moe", "city.csv", *RESUMED, "--resume", "-o", "cut", cwd=trained)
+    assert done.code == 0, done.err
+    assert json.loads((trained / "cut" / "run.json").read_text())["steps"] == 24
+
+
+def test_two_processes_train_as_one_with_the_doubled_batch(cli, trained):
+    flags = ("--preset", "tiny", "--dropout", "0", "--max-steps", "20", "--evaluate-every", "10")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    torchrun += ["--standalone", "-m", "humobctl"]
+    done = subprocess.run(
+        [*torchrun, "train", "bert-moe", "city.csv", *flags, "--batch-size", "8", "-o", "two"],
+        cwd=trained,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    one = cli(
+        "train", "bert-moe", "city.csv", *flags, "--batch-size", "16", "-o", "one", cwd=trained
+    )
+    assert one.code == 0, one.err
+    curves = [
+        [
+            record[key]
+            for record in records(trained / name)
+            for key in ("loss", "eval_geobleu")
+            if key in record
+        ]
+        for name in ("one", "two")
+    ]
+    assert len(curves[0]) == 4
+    np.testing.assert_allclose(curves[0], curves[1], rtol=2e-3)
+    assert json.loads((trained / "two" / "run.json").read_text())["processes"] == 2
+    # The main process alone speaks.
+    assert done.stderr.decode().count("two: bert-moe trained in 20 steps") == 1
+
+
+def test_a_fine_tuned_model_learns_faster_than_a_new_one(cli, trained):
+    """At equal steps on the second city, weights from the first one fit unseen users better."""
+    for seed, name in ((11, "first"), (12, "second")):
+        flags = ("--users", "40", "--seed", str(seed), "-o", f"{name}.parquet")
+        assert cli("data", "synth", *flags, cwd=trained).code == 0
+    first = ("first.parquet", "--preset", "tiny", "--epochs", "3", "-o", "pre", "--city", "c")
+    assert cli("train", "bert-moe", *first, cwd=trained).code == 0
+    losses = []
+    for name, start_from in (("alone", ("--preset", "tiny")), ("after", ("--init-from", "pre"))):
+        flags = ("second.parquet", *start_from, "--max-steps", "20", "--city", "c", "-o", name)
+        done = cli("train", "bert-moe", *flags, cwd=trained)
+        assert done.code == 0, done.err
+        losses += [r["eval_loss"] for r in records(trained / name) if "eval_loss" in r]
+    alone, after = losses
+    assert after < alone - 0.05

@@ -1,0 +1,54 @@
+"""Two models' distributions mixed, and the weight that validation rows ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from humobctl.models.blend import Blended, learn_weight, mixed
+from humobctl.models.distribution import SlotDistributions
+from humobctl.models.history.model import History
+from humobctl.models.registry import Options
+from tests.models.helpers import city, user
+
+A = SlotDistributions(np.array([[1, 1], [2, 2]], np.int32), np.array([[0.5, 0.5], [1.0, 0.0]]))
+B = SlotDistributions(np.array([[3, 3], [2, 2]], np.int32), np.array([[1.0, 0.0], [0.2, 0.8]]))
+
+
+def test_a_mixture_by_hand():
+    both = mixed(A, B, 0.25)
+    assert both.cells.tolist() == [[1, 1], [2, 2], [3, 3]]
+    np.testing.assert_allclose(both.p, [[0.375, 0.375, 0.25], [0.75, 0.2, 0.05]])
+
+
+class _Fixed:
+    """Puts a share on the true cell, (5, 5), and the rest on another."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def distribution(self, user):
+        p = np.tile([self.share, 1 - self.share], (len(user.target_d), 1))
+        return SlotDistributions(np.array([[5, 5], [9, 9]], np.int32), p)
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.99, 0.0, 0.01), (0.0, 0.99, 1.0)])
+def test_the_better_model_gets_the_weight(share, low, high):
+    known = [(d, 20, 5 if d % 2 else 6, 5) for d in range(10)]
+    someone = user(known, [(11, 20), (13, 20)])
+    truth = np.array([[5, 5], [5, 5]], np.int32)
+    weight = learn_weight(_Fixed(share), city(days=20), [(someone, truth)])
+    assert low <= weight <= high
+
+
+def test_a_weight_of_one_is_the_history_model():
+    someone = user([(d, 20, 5, 5 + d % 3) for d in range(10)], [(11, 20), (12, 30)])
+    found = Blended(_Fixed(1.0), city(days=20), 1.0).distribution(someone)
+    wanted = History(city(days=20), Options()).distribution(someone)
+    kept = found.p.max(axis=0) > 0
+    assert found.cells[kept].tolist() == wanted.cells.tolist()
+    np.testing.assert_allclose(found.p[:, kept], wanted.p)
+
+
+def test_nobody_to_learn_from_gives_no_weight():
+    assert learn_weight(_Fixed(1.0), city(days=20), []) == 0.0
