@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import large, prediction, scoring
+from benchmarks import bert_moe, large, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against")
@@ -19,6 +19,11 @@ TABLES = {
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
     "against": ("The ranker against published models", prediction.against_published),
+    "bert-train": ("bert-moe: training steps", bert_moe.train_speed),
+    "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
+    "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
+    "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
+    "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

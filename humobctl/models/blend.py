@@ -17,7 +17,7 @@ from humobctl.native import Floats, Int32s, Int64s
 
 PARTNER = "history"
 _ROUNDS = 100
-_FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
+FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
 
 
 class Blended:
@@ -55,6 +55,9 @@ def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> Sl
 def learn_weight(model: Model, city: City, asked: Iterable[tuple[UserHistory, Int32s]]) -> float:
     """The history model's weight under which the true cells are likeliest.
 
+    Only rows count whose cell both models have a share for: a cell that a person has never been to
+    tells which model expects the unexpected, not which one ranks the person's own cells better.
+
     Args:
         model: the other model.
         city: of both.
@@ -70,6 +73,10 @@ def learn_weight(model: Model, city: City, asked: Iterable[tuple[UserHistory, In
     if not pairs:
         return 0.0
     p, q = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    both = (p > FLOOR) & (q > FLOOR)
+    if not both.any():
+        return 0.0
+    p, q = p[both], q[both]
     weight = 0.5
     for _ in range(_ROUNDS):
         weight = float(np.mean(weight * q / ((1 - weight) * p + weight * q)))
@@ -88,5 +95,5 @@ def likelihood(dist: SlotDistributions, truth: Int32s) -> Floats:
     wanted = _keys(truth)
     place = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
     p = dist.p[np.arange(len(truth)), place]
-    found: Floats = np.maximum(np.where(keys[place] == wanted, p, 0.0), _FLOOR)
+    found: Floats = np.maximum(np.where(keys[place] == wanted, p, 0.0), FLOOR)
     return found

@@ -32,7 +32,7 @@ class _Fixed:
         return SlotDistributions(np.array([[5, 5], [9, 9]], np.int32), p)
 
 
-@pytest.mark.parametrize(("share", "low", "high"), [(0.99, 0.0, 0.01), (0.0, 0.99, 1.0)])
+@pytest.mark.parametrize(("share", "low", "high"), [(0.99, 0.0, 0.01), (0.001, 0.99, 1.0)])
 def test_the_better_model_gets_the_weight(share, low, high):
     known = [(d, 20, 5 if d % 2 else 6, 5) for d in range(10)]
     someone = user(known, [(11, 20), (13, 20)])

@@ -5,7 +5,7 @@ Shapes:  B windows, L past rows, P rows to predict, S = L + P, H hidden size, V 
 
 Past and future rows are embedded alike, a future row without its cell, and go through one
 bidirectional BERT encoder. A mixture of experts and a linear layer turn the future rows into a
-distribution over the visited cells. Where there are copy heads, each is a second distribution: its
+distribution over the visited cells. Where there are copy heads, each is a further distribution: its
 attention over the past rows, which copies their cells; a gate weighs the distributions
 (pointer-generator: See, Liu, Manning 2017). So a cell that a person has been to can be answered
 although the city's other people have never been there.
@@ -27,6 +27,7 @@ from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from humobctl.models.bert_moe.config import Settings, as_record, from_record
+from humobctl.models.bert_moe.copying import CopyHeads
 from humobctl.models.bert_moe.experts import MixtureOfExperts
 
 DAYS_BACK, DAYS_AHEAD = 75, 60
@@ -133,42 +134,6 @@ class Embeddings(nn.Module):
         return normed
 
 
-class CopyHeads(nn.Module):
-    """Attention of future rows over past rows, and a gate between the heads and the generator."""
-
-    def __init__(self, size: int, hidden: int, heads: int) -> None:
-        super().__init__()
-        self.heads, self.width = heads, 32
-        self.query = nn.Linear(size, heads * self.width)
-        self.key = nn.Linear(size, heads * self.width)
-        self.gate = nn.Linear(hidden, heads + 1)
-
-    def forward(
-        self, rows: Tensor, states: Tensor, past: int, seen: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Mass on each past row (B, P, L), and mass left for the generator (B, P).
-
-        Args:
-            rows: encoded and embedded features side by side, shape (B, S, size).
-            states: encoded future rows, shape (B, P, H).
-            past: number of past rows, L.
-            seen: true for past rows that are there, shape (B, L); None where all are.
-        """
-        batch = rows.shape[0]
-        query = self.query(rows[:, past:]).view(batch, -1, self.heads, self.width).transpose(1, 2)
-        key = self.key(rows[:, :past]).view(batch, past, self.heads, self.width).transpose(1, 2)
-        score = (query @ key.transpose(2, 3)).float() * self.width**-0.5
-        gate = self.gate(states).float()
-        if seen is not None:
-            score = score.masked_fill(~seen[:, None, None, :], torch.finfo(score.dtype).min)
-            nothing = ~seen.any(dim=1)[:, None, None]
-            closed = torch.finfo(gate.dtype).min
-            gate = torch.cat([gate[..., :1], gate[..., 1:].masked_fill(nothing, closed)], dim=-1)
-        share = gate.softmax(dim=-1)
-        copied = (score.softmax(dim=-1) * share[..., 1:].permute(0, 2, 1).unsqueeze(-1)).sum(dim=1)
-        return copied, share[..., 0]
-
-
 class BertMoe(PreTrainedModel):
     """ST-MoE-BERT."""
 
@@ -193,7 +158,7 @@ class BertMoe(PreTrainedModel):
         self.moe = MixtureOfExperts(s.hidden_size, s.experts, s.top_k) if has_experts else None
         self.output_projection = nn.Linear(s.hidden_size, s.location_ids)
         size = s.hidden_size + self.embeddings.size
-        self.copy = CopyHeads(size, s.hidden_size, s.copy_heads) if s.copy_heads else None
+        self.copy = CopyHeads(size, s.hidden_size, s.copy_heads, GAPS) if s.copy_heads else None
         self.register_buffer("visited", torch.ones(s.location_ids, dtype=torch.bool))
         self._cells: Tensor | None = None
         self.post_init()
@@ -276,7 +241,7 @@ class BertMoe(PreTrainedModel):
         if self.copy is not None:
             side_by_side = torch.cat([states, embedded.to(states.dtype)], dim=-1)
             seen = None if mask is None else mask[:, :past]
-            copied, generated = self.copy(side_by_side, ahead, past, seen)
+            copied, generated = self.copy(side_by_side, rows, past, seen)
         loss = None
         if labels is not None:
             loss = self._loss(ahead, copied, generated, location, labels, num_items_in_batch)

@@ -59,7 +59,7 @@ def test_a_missing_file_is_told(tmp_path):
     [
         ({"attention_heads": 3}, "--attention-heads: found 3, expected a divisor"),
         ({"top_k": 9}, "--top-k: found 9, expected at most 8 experts"),
-        ({"max_seq_length": 700}, "expected at least 704"),
+        ({"max_seq_length": 600}, "expected at least 640"),
         ({"model_name": "BERT"}, "expected MobilityBERT or MobilityBERTMoE"),
         ({"location_ids": 50_000}, "--location-ids: found 50000"),
         ({"learning_rate": float("nan")}, "--learning-rate: found nan"),

@@ -12,6 +12,8 @@ from humobctl.models.bert_moe.config import tiny
 from humobctl.models.bert_moe.infer import OTHERS, BertMoePredictor
 from humobctl.models.bert_moe.model import DAYS_BACK, BertMoe, BertMoeConfig
 from humobctl.models.bert_moe.windows import cell_number
+from humobctl.models.history.model import History
+from humobctl.models.registry import Options
 from tests.models.helpers import city, user
 
 SETTINGS = replace(tiny(), input_length=12, prediction_length=4, copy_heads=2)
@@ -100,8 +102,11 @@ def test_known_rows_between_masked_ones_are_seen():
     model = predictor(horizon=15)
     spy = Spy(model)
     model.distribution(user(known, [(4, 10), (6, 10)]))
-    assert spy.calls[0]["location"][0].tolist() == [804] * 4 + [89 * 200 + 16]
-    assert (spy.calls[0]["day"][0] - DAYS_BACK).tolist() == [-4, -3, -2, -1, 1, 0, 2]
+    (call,) = spy.calls
+    there = call["mask"][0]
+    past = call["location"].shape[1]
+    assert call["location"][0][there[:past]].tolist() == [804] * 4 + [89 * 200 + 16]
+    assert (call["day"][0] - DAYS_BACK)[there].tolist() == [-4, -3, -2, -1, 1, 0, 2]
 
 
 def test_rows_before_all_known_ones():
@@ -126,3 +131,20 @@ def test_the_declared_city_reaches_the_network():
     spy = Spy(model)
     model.distribution(person())
     assert set(spy.calls[0]["city"].tolist()) == {2}
+
+
+def test_an_untrained_head_copies_as_the_history_model_does():
+    # Gaps of eight slots within a day and a night of 32, which count as any long gap.
+    known = [(d, 8 * i, *PLACES[(d * d + i) % 3]) for d in range(20) for i in range(3)]
+    someone = user(known, [(d, 8 * i) for d in (20, 21, 24) for i in range(3)])
+    model = predictor(copy_heads=1, input_length=90, max_seq_length=150, prediction_length=20)
+    heads = model.network.copy
+    with torch.no_grad():
+        for layer in (heads.query, heads.key, heads.gate):
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        heads.gate.bias[0] = -50  # nothing is left for the generator
+    found = model.distribution(someone)
+    wanted = History(model.city, Options()).distribution(someone)
+    assert found.cells[:3].tolist() == wanted.cells.tolist()
+    np.testing.assert_allclose(found.p[:, :3], wanted.p, atol=1e-4)

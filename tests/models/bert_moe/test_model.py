@@ -170,4 +170,4 @@ def test_it_learns_a_window_by_heart():
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert loss.item() < 0.1 * first
+    assert loss.item() < 0.15 * first
