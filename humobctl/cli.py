@@ -23,6 +23,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    intend,
     predict,
     train_ranker,
 )
@@ -100,6 +101,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
+    _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
     _add(app, "eval", eval_command.evaluate)
     _add(app, "doctor", doctor.doctor)
