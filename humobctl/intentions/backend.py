@@ -138,14 +138,37 @@ class TableBackend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend: its name, one line for people, and where its ``make`` is."""
+    """A backend.
+
+    Attributes:
+        name: for ``--backend``.
+        summary: one line for people.
+        path: where its ``make`` is.
+        options: names of the options of its own.
+    """
 
     name: str
     summary: str
     path: str
+    options: tuple[str, ...] = ()
 
     def make(self, settings: Settings, options: dict[str, Any]) -> Backend | TableBackend:
-        """The backend; its module is imported only now."""
+        """The backend; its module is imported only now.
+
+        Args:
+            settings: what all backends share.
+            options: those of its own that were given.
+
+        Raises:
+            UsageError: an option of another backend.
+        """
+        for option in options:
+            if option not in self.options:
+                owners = [entry.name for entry in _ENTRIES if option in entry.options]
+                raise UsageError(
+                    f"--{option.replace('_', '-')} goes with --backend {' or '.join(owners)}, "
+                    f"found {self.name}"
+                )
         module, name = self.path.split(":")
         make = getattr(import_module(f"humobctl.intentions.{module}"), name)
         return cast("Backend | TableBackend", make(settings, options))
@@ -170,5 +193,24 @@ class Outcome:
 
 _ENTRIES = (
     Entry("planner", "a calibrated stochastic model; needs no language model", "planner.run:make"),
+    Entry(
+        "openai",
+        "a language model on any OpenAI-compatible server",
+        "openai.run:make",
+        (
+            *("model", "base_url", "concurrency", "retries", "timeout", "temperature"),
+            *("answer_tokens", "plans_per_template", "price_input", "price_output", "max_cost"),
+            *("max_tokens_total", "journal", "recorder"),
+        ),
+    ),
+    Entry(
+        "hf",
+        "a local transformers model, with or without an adapter",
+        "hf.run:make",
+        (
+            *("model", "adapter", "device", "precision", "batch", "temperature"),
+            *("answer_tokens", "plans_per_template", "recorder"),
+        ),
+    ),
 )
 BACKENDS = {entry.name: entry for entry in _ENTRIES}
