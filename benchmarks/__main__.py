@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import large, prediction, scoring
+from benchmarks import large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
-NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against")
+NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -19,6 +19,8 @@ TABLES = {
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
     "against": ("The ranker against published models", prediction.against_published),
+    "intend": ("Day plans, speed", planning.speed),
+    "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -63,6 +63,20 @@ def test_gps_to_cells(workdir: Path) -> None:
     assert json.loads(out)["users"] == 3
 
 
+def test_day_plans(tmp_path: Path) -> None:
+    out = run(tmp_path, EXAMPLES / "day_plans.sh", tmp_path, "300")
+    scores = pl.read_csv(out.encode())
+    days = scores.filter(metric="events_per_day").sort("scope")
+    assert days["scope"].to_list() == [
+        "week.parquet",
+        "without_attitude.parquet",
+        "without_control.parquet",
+        "without_norm.parquet",
+    ]
+    assert days["value"][0] < 0.02 < days["value"][2]
+    assert json.loads((tmp_path / "week.json").read_text())["plans"] == 2100
+
+
 def test_readme(workdir: Path) -> None:
     """Every humobctl line of the README, in its order, with files of the names it uses."""
     shutil.copy(workdir / "challenge.csv", workdir / "cityB_challengedata.csv")
