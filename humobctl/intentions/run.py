@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 
 import polars as pl
 
@@ -65,6 +66,7 @@ class Job:
         Raises:
             HumobError: not one plan could be made.
         """
+        self.outcome.people = self.population.size
         total = self.population.size * self.settings.days
         tables = self._tables if isinstance(self.backend, TableBackend) else self._one_by_one
         with report.progress("planning days", total, "days") as ticker:
@@ -73,8 +75,6 @@ class Job:
                 ticker.move_to(self.outcome.plans + len(self.outcome.failures))
                 if batch.height:
                     yield batch
-        self.outcome.people = self.population.size
-        self.outcome.backend = self.backend.summary()
         self._tell_of_failures(total)
 
     def _tables(self, backend: TableBackend) -> Iterator[pl.DataFrame]:
@@ -142,11 +142,15 @@ def write_plans(
     taken = [output or "-", *(path for path in (people, report_to) if path is not None)]
     if len(set(taken)) < len(taken) or report_to == "-":
         raise UsageError("--output, --people and --report need a file each")
+    if report_to is not None and not Path(report_to).parent.is_dir():
+        raise HumobError(f"{report_to}: found no folder for it, expected an existing one")
     if people is not None:
         write_table(map(as_profiles, job.people()), people, table=PROFILES)
     try:
         write_table(job.run(), output, table=INTENTIONS, format=format)
     finally:
+        # Also for a run that breaks off: what it has cost is told all the same.
+        job.outcome.backend = job.backend.summary()
         if report_to is not None:
             with whole_file(report_to) as place:
                 place.write_text(json.dumps(job.outcome.record(), indent=2) + "\n")

@@ -15,9 +15,12 @@ import polars as pl
 from humobctl import __version__
 from humobctl.data import published
 from humobctl.data.faults import OnError
+from humobctl.data.importers.copb import StayReader
+from humobctl.data.importers.options import Options
 from humobctl.data.kinds import kind_of
 from humobctl.data.reading import iter_table
-from humobctl.data.schemas import GRID, INTENTIONS, INTENTS, Table
+from humobctl.data.schemas import GRID, INTENTIONS, INTENTS, VISITS, Table
+from humobctl.data.streams import open_input
 from humobctl.errors import HumobError
 from humobctl.metrics.divergence import jsd, rows_apart
 from humobctl.metrics.registry import INTENTION_NAMES, Metric, intention_metrics
@@ -146,10 +149,24 @@ def read_statistics(path: str, *, least_events: int = 1, on_error: OnError = "fa
 
 def _slim(path: str, table: Table, on_error: OnError) -> Iterator[pl.DataFrame]:
     """What is counted, at 10 bytes an event."""
-    for batch in iter_table(path, table, on_error=on_error):
+    batches = (
+        _stays(path, on_error) if table is VISITS else iter_table(path, table, on_error=on_error)
+    )
+    for batch in batches:
         yield batch.select(
             "uid", "d", pl.col("intent").cast(_CODES, strict=False), "start_min", "end_min"
         )
+
+
+def _stays(path: str, on_error: OnError) -> Iterator[pl.DataFrame]:
+    """Visits; a stay list is one without d or with parts of minutes."""
+    source = open_input(path)
+    try:
+        yield from StayReader(
+            source, VISITS, on_error, options=Options(on_error=on_error)
+        ).batches()
+    finally:
+        source.close()
 
 
 def _refuse_overlaps(events: pl.DataFrame, name: str) -> None:

@@ -117,3 +117,23 @@ def test_parts() -> None:
     assert parse_parts(["norm", "control", "norm"]) == {"norm", "control"}
     with pytest.raises(UsageError, match="found 'mood', expected attitude, norm, control"):
         parse_parts(["mood"])
+
+
+def test_a_run_that_breaks_off_still_reports(tmp_path) -> None:
+    class Stops(AtHome):
+        def plans(self, requests):
+            yield next(super().plans(requests))
+            raise HumobError("the money is spent")
+
+    backend = Stops()
+    with pytest.raises(HumobError, match="the money is spent"):
+        write_plans(job(backend), str(tmp_path / "p.csv"), report_to=str(tmp_path / "r.json"))
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert (record["people"], record["plans"], record["calls"]) == (3, 1, 1)
+
+
+def test_a_report_that_has_no_folder_is_found_out_before_the_run(tmp_path) -> None:
+    backend = AtHome()
+    with pytest.raises(HumobError, match="found no folder"):
+        write_plans(job(backend), str(tmp_path / "p.csv"), report_to=str(tmp_path / "no/r.json"))
+    assert backend.asked == []

@@ -194,6 +194,18 @@ def test_any_form_from_a_pipe(cli, folder, form) -> None:
         assert scores(done.out) == named
 
 
+def test_a_stay_list_is_a_reference_as_it_is(cli, folder) -> None:
+    rows = [(1, 0, 0.0, 400.4), (1, 1, 459.8, 1000.2), (1, 2, 1030.0, 1439.98)]
+    names = ["uid", "seq", "start_min", "end_min"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").with_columns(lon=116.0, lat=40.0)
+    frame.write_parquet(folder / "stays.parquet")
+    done = cli("eval", "plans.csv", "--truth", "stays.parquet", "--min-events", "3", cwd=folder)
+    assert (done.code, done.err) == (0, "")
+    # Starts in the half hours 0, 15, 34 against 0 0 15 21 34 24.
+    expected = js([1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6], [1 / 3, 1 / 3, 0, 1 / 3, 0])
+    assert scores(done.out)["start"] == pytest.approx(expected)
+
+
 def test_visits_without_intents_are_a_reference_too(cli, folder) -> None:
     stays = ["uid,d,seq,start_min,end_min,lat,lon"]
     stays += [
