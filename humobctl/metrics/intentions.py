@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from humobctl import __version__
+from humobctl import __version__, report
 from humobctl.data import published
 from humobctl.data.faults import OnError
 from humobctl.data.importers.copb import StayReader
@@ -216,6 +216,17 @@ def value(metric: Metric, plans: Statistics, reference: Statistics) -> float:
     return rows_apart(p, q) if metric.name == "transition" else jsd(p, q)
 
 
+def _warn_of_short_days(name: str, plans: Statistics, against: str, truth: Statistics) -> None:
+    """Stays are often published of days with some movement only."""
+    fewest, fewest_there = (int(np.flatnonzero(s.events_per_day)[0]) for s in (plans, truth))
+    if fewest < fewest_there:
+        short = int(plans.events_per_day[:fewest_there].sum())
+        report.warn(
+            f"{name} has {short} of {plans.user_days} days with fewer than {fewest_there} events, "
+            f"{against} has none; --min-events {fewest_there} leaves them out"
+        )
+
+
 @dataclass
 class IntentionEvaluation:
     """Scores of one file of plans.
@@ -286,5 +297,6 @@ def evaluate_intentions(
         plans = read_statistics(path, least_events=least_events, on_error=on_error)
         both = [m for m in can if plans.has(m)]
         name = "stdin" if path == "-" else path
+        _warn_of_short_days(name, plans, against, reference)
         result.append(IntentionEvaluation(name, against, both, plans, reference, least_events))
     return result
