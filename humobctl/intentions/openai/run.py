@@ -14,7 +14,7 @@ from humobctl.intentions.days import DayPlan
 from humobctl.intentions.distill import Recorder
 from humobctl.intentions.openai.config import OpenAIConfig, Secret, configured, key_for
 from humobctl.intentions.openai.journal import Entry, Journal, digest
-from humobctl.intentions.openai.spending import Spending, SpentError
+from humobctl.intentions.openai.spending import Spending, SpentError, Usage
 from humobctl.intentions.prompts import VERSION
 from humobctl.intentions.sharing import Sharing, Talk
 
@@ -99,9 +99,12 @@ class Served:
     async def _hold(self, talk: Talk) -> None:
         from humobctl.intentions.openai.client import CallError  # noqa: PLC0415
 
+        paid = Usage()
+        await self._spending.enter()
         try:
             while (ask := talk.chain.ask) is not None:
-                entry = await self._answer(ask, talk)
+                entry, used = await self._answer(ask, talk)
+                paid = Usage(paid.prompt + used.prompt, paid.completion + used.completion)
                 talk.calls += 1
                 if entry.fault:
                     talk.chain.refuse(entry.fault)
@@ -119,6 +122,8 @@ class Served:
         except CallError as exc:
             talk.fault = str(exc)
             self._count_failure(str(exc), MOST_SERVER_FAILURES)
+        finally:
+            await self._spending.leave(paid)
         if talk.events is not None and self._record is not None:
             self._record.add(talk.chain, talk.uid, talk.d)
 
@@ -129,8 +134,8 @@ class Served:
                 f"not asked: {self._failed_in_a_row} plans failed in a row; the last: {reason}"
             )
 
-    async def _answer(self, ask: Ask, talk: Talk) -> Entry:
-        """The reply to a question, from the journal where it has one."""
+    async def _answer(self, ask: Ask, talk: Talk) -> tuple[Entry, Usage]:
+        """The reply to a question, from the journal where it has one, and what it cost now."""
         config = self.config
         name = digest(
             {
@@ -147,12 +152,12 @@ class Served:
         kept = self._journal.get(name) if self._journal is not None else None
         if kept is not None:
             self._from_journal += 1
-            return kept
+            return kept, Usage()
         entry = await self._client.ask(ask, int(name[:7], 16))
         if self._journal is not None:
             about = {"model": config.model, "prompts": VERSION, "ask": ask.name}
             self._journal.put(name, entry, **about)
-        return entry
+        return entry, Usage(entry.prompt, entry.completion)
 
     def _tell(self) -> None:
         """Sum up for people."""

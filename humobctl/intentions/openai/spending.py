@@ -40,9 +40,16 @@ class Usage:
         return Usage(int(sent / BYTES_PER_TOKEN) + 1, int(answered / BYTES_PER_TOKEN) + 1, True)
 
 
+FIRST_GUESS = Usage(9_000, 3_000)
+"""Of a conversation, as long as none has ended: too much rather than too little."""
+
+
 @dataclass
 class Spending:
     """Counts tokens and keeps the limits: a call is let through when even its worst case fits.
+
+    Where a limit is near, a conversation waits until those begun before it have ended: half a
+    conversation costs and comes to nothing.
 
     Attributes:
         price_input: of a million tokens sent.
@@ -62,6 +69,9 @@ class Spending:
     completion: int = 0
     estimated_calls: int = 0
     _reserved: list[Usage] = field(default_factory=list)
+    _talks: int = 0
+    _ended: Usage = field(default_factory=Usage)
+    _ended_count: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def cost(self, prompt: int, completion: int) -> float:
@@ -73,6 +83,32 @@ class Spending:
         """Ask no further question; the first reason stays."""
         self.stopped = self.stopped or reason
 
+    async def enter(self) -> None:
+        """Wait until a conversation fits beside those under way; alone, it may try."""
+        async with self._changed:
+            while self._talks and self.stopped is None and not self._has_room():
+                await self._changed.wait()
+            self._talks += 1
+
+    async def leave(self, used: Usage) -> None:
+        """End a conversation that used so many tokens."""
+        async with self._changed:
+            self._talks -= 1
+            if used.total:
+                self._ended_count += 1
+                prompt = self._ended.prompt + used.prompt
+                self._ended = Usage(prompt, self._ended.completion + used.completion)
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Whether the conversations under way and one more are likely to end within the limits."""
+        typical = FIRST_GUESS
+        if self._ended_count:
+            count = self._ended_count
+            typical = Usage(self._ended.prompt // count, self._ended.completion // count)
+        talks = self._talks + 1
+        return self._limit([Usage(talks * typical.prompt, talks * typical.completion)]) is None
+
     async def reserve(self, worst: Usage) -> None:
         """Wait until the call fits beside those under way.
 
@@ -80,9 +116,9 @@ class Spending:
             SpentError: it does not fit any more, or all is stopped.
         """
         async with self._changed:
-            while self.stopped is None and not self._fits(worst):
+            while self.stopped is None and (limit := self._limit([*self._reserved, worst])):
                 if not self._reserved:
-                    self.stop(f"not asked: {self._limit(worst)} would be passed")
+                    self.stop(f"not asked: {limit} would be passed")
                     break
                 await self._changed.wait()
             if self.stopped is not None:
@@ -100,14 +136,10 @@ class Spending:
                 self.estimated_calls += used.estimated
             self._changed.notify_all()
 
-    def _fits(self, worst: Usage) -> bool:
-        return self._limit(worst) is None
-
-    def _limit(self, worst: Usage) -> str | None:
-        """The limit that one more call might pass."""
-        held = [*self._reserved, worst]
-        prompt = self.prompt + sum(usage.prompt for usage in held)
-        completion = self.completion + sum(usage.completion for usage in held)
+    def _limit(self, more: list[Usage]) -> str | None:
+        """The limit that so much more might pass."""
+        prompt = self.prompt + sum(usage.prompt for usage in more)
+        completion = self.completion + sum(usage.completion for usage in more)
         if self.max_tokens is not None and prompt + completion > self.max_tokens:
             return f"--max-tokens-total {self.max_tokens}"
         if self.max_cost is not None and self.cost(prompt, completion) > self.max_cost:
