@@ -39,7 +39,7 @@ SCHEDULES = (
     Schedule("shift and site workers", 8.0, 17.5, 1.1, 0.20),
     Schedule("teachers", 8.2, 17.3, 0.9, 0.08),
     Schedule("people in sales and service", 9.8, 19.3, 1.6, 0.40),
-    Schedule("people with free hours", 9.9, 18.9, 1.8, 0.10),
+    Schedule("people with flexible hours", 9.9, 18.9, 1.8, 0.10),
 )
 OFFICE, SITE, TEACHING, SERVICE, FREE = range(len(SCHEDULES))
 OCCUPATIONS = {

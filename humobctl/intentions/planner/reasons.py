@@ -38,10 +38,13 @@ DOING = {
 """An intention in the middle of a sentence."""
 _HOURS = 24
 _LEFT = 17
+_NORMS = len(SCHEDULES) * 2 * len(INTENTS)
+_NONE = 3
 _TINY = 1e-9
-_LEVELS = ("likes {} as much as others do", "likes {} more than most", "likes {} a lot")
+_LEVELS = ("likes {} as much as others do", "likes {} more than most do", "likes {} a lot")
 _LEVEL_LIMITS = (0.05, 0.4)
-_LESS = "takes to {} though it is liked less than by most"
+_LESS = "likes {} less than most do"
+_TASTE = "own taste"
 
 
 @dataclass
@@ -112,6 +115,8 @@ class Reasons:
         strength = np.full_like(grounds.strength, -np.inf)
         strength[:, self._kept] = grounds.strength[:, self._kept]
         order = np.argsort(-strength, axis=1, kind="stable")
+        # A second part is named only where it, too, favours the intention.
+        order[np.take_along_axis(strength, order, axis=1)[:, 1] <= 0, 1] = _NONE
         said = [
             self._attitudes.gather(self._attitude_index(intent, found, person)),
             self._norms.gather(_norm_index(grounds, intent)),
@@ -121,9 +126,8 @@ class Reasons:
             first=pl.Series(order[:, 0]), second=pl.Series(order[:, 1])
         )
         first, second = (_by_part(name) for name in ("first", "second"))
-        if len(self._kept) == 1:
-            return frame.select(reason=first)["reason"]
-        return frame.select(reason=pl.concat_str(first, second, separator=" "))["reason"]
+        whole = pl.concat_str(first, second, separator=" ", ignore_nulls=True)
+        return frame.select(reason=whole)["reason"]
 
     # -- attitude -------------------------------------------------------------------------------
 
@@ -133,19 +137,13 @@ class Reasons:
         for intent in INTENTS:
             for source in self._sources():
                 texts += [
-                    f"Attitude: {source}{level.format(DOING[intent])}."
+                    f"Attitude: {level.format(DOING[intent])} ({source})."
                     for level in (*_LEVELS, _LESS)
                 ]
         return texts
 
     def _sources(self) -> list[str]:
-        words = {
-            "consumption": "with {} consumption, ",
-            "education": "with a {}, ",
-            "gender": "as a {}, ",
-            "occupation": "in the occupation {}, ",
-        }
-        return ["", *(words[n].format(v) for n in ATTRIBUTES for v in self._values[n][1:])]
+        return [_TASTE, *(f"{n}: {v}" for n in ATTRIBUTES for v in self._values[n][1:])]
 
     def _attitude_index(self, intent: Ints, found: Traits, person: Ints) -> Ints:
         shares = found.shares[person, :, intent]
@@ -161,8 +159,9 @@ class Reasons:
         return index
 
     def _source(self, shares: Floats, found: Traits, person: Ints) -> Ints:
-        """Number of the attribute's value that adds most; 0 for the person's own taste."""
-        strongest = shares.argmax(axis=1)
+        """Number of the attribute's value that does most for it, or against; 0 for own taste."""
+        way = np.where(shares.sum(axis=1) < 0, -1, 1)
+        strongest = (shares * way[:, None]).argmax(axis=1)
         offsets = np.cumsum([1, *(len(self._values[name]) - 1 for name in ATTRIBUTES)])
         source = np.zeros(len(person), dtype=np.intp)
         for index in range(len(ATTRIBUTES)):
@@ -174,14 +173,14 @@ class Reasons:
 
 def _by_part(name: str) -> pl.Expr:
     part = pl.col(name)
-    return pl.when(part == 0).then("a").when(part == 1).then("n").otherwise("c")
+    return pl.when(part == 0).then("a").when(part == 1).then("n").when(part == 2).then("c")
 
 
 # -- norm -----------------------------------------------------------------------------------------
 
 
 def _norm_texts() -> list[str]:
-    """By schedule, day off, intent and hour (24 for the first event of a day)."""
+    """By schedule, day off, intent and hour (24: a day's first event); then all for the unusual."""
     texts = []
     for schedule in SCHEDULES:
         for day in ("a working day", "a day off"):
@@ -195,13 +194,18 @@ def _norm_texts() -> list[str]:
                     f"Norm: as {day} begins, {DOING[intent]} is what {schedule.name} are in the "
                     "middle of."
                 )
-    return texts
+    unusual = [
+        f"Norm: {text.removeprefix('Norm: ').removesuffix('.')}, if rarely." for text in texts
+    ]
+    return texts + unusual
 
 
 def _norm_index(grounds: Grounds, intent: Ints) -> Ints:
     schedule, off = grounds.number // (2 * len(CHRONOTYPES)), grounds.number % 2
     hour = np.where(grounds.first, _HOURS, grounds.hour)
-    index: Ints = ((schedule * 2 + off) * len(INTENTS) + intent) * (_HOURS + 1) + hour
+    kind = (schedule * 2 + off) * len(INTENTS) + intent
+    unusual = grounds.strength[:, PARTS.index("norm")] <= 0
+    index: Ints = (kind + unusual * _NORMS) * (_HOURS + 1) + hour
     return index
 
 
