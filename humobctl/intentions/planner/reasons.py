@@ -1,4 +1,4 @@
-"""Why an event was planned, in words: the two parts of the chain that spoke most for it.
+"""Why an event was planned, in words: the one or two parts of the chain that spoke most for it.
 
 Attitude, norm and control are compared by the logarithm of how much each favours the intention
 that was chosen over an average one. Texts are few (thousands), so they are made once and looked
