@@ -68,8 +68,8 @@ def _clock(text: str) -> str:
     return f"{int(found[1])}:{found[2]}"
 
 
-def _times(most: int) -> Json:
-    return {"minimum": 0, "maximum": most}
+def _range(fewest: int, most: int) -> Json:
+    return {"minimum": fewest, "maximum": most}
 
 
 Intent = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(INTENTS)})]
@@ -79,9 +79,10 @@ Clock = Annotated[
     AfterValidator(_clock),
     Field(json_schema_extra={"pattern": "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"}),
 ]
-Travel = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_times(LONGEST_TRAVEL))]
-Hours = Annotated[int, Field(ge=0, le=24, json_schema_extra=_times(24))]
-Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_times(59))]
+Travel = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_range(0, LONGEST_TRAVEL))]
+Hours = Annotated[int, Field(ge=0, le=24, json_schema_extra=_range(0, 24))]
+# A schema cannot say that not both are 0; that a full hour cannot be said costs a minute.
+Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_range(1, 59))]
 
 
 def _intents(fewest: int, most: int) -> Any:
@@ -116,11 +117,10 @@ class Decision(Answer):
     """The next intention: the way there, how long it lasts, and why."""
 
     intent: Intent
-    travel_minutes: Travel = 0
-    hours: Hours = 0
-    minutes: Minutes = 0
+    travel_minutes: Travel
+    hours: Hours
+    minutes: Minutes
     reason: Words
-    """Last, so that a reply that is cut off lacks it and is not taken for whole."""
 
     @model_validator(mode="after")
     def _lasts(self) -> Decision:
@@ -229,11 +229,12 @@ def _repaired(text: str) -> object:
     """What near-JSON means, by json_repair; it never evaluates anything."""
     from json_repair import repair_json  # noqa: PLC0415 - only for replies that need it
 
-    start = text.find("{")
-    if start < 0 or len(text) - start > MOST_REPAIRED:
+    # Without its end, a 12 may be a 1: what is cut off is not repaired.
+    start, end = text.find("{"), text.rfind("}") + 1
+    if start < 0 or not 0 < end - start <= MOST_REPAIRED:
         return None
     try:
-        found = repair_json(text[start:], return_objects=True, skip_json_loads=True)
+        found = repair_json(text[start:end], return_objects=True, skip_json_loads=True)
     except Exception:  # whatever goes wrong in there, nothing was repaired
         return None
     if isinstance(found, list):
