@@ -17,7 +17,7 @@ EXTRAS = {
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate"),
     "openai": ("openai", "json-repair"),
-    "llm": ("peft", "llguidance"),
+    "llm": ("peft", "llguidance", "gguf"),
     "explore": ("dash",),
 }
 

@@ -80,8 +80,8 @@ Clock = Annotated[
     Field(json_schema_extra={"pattern": "^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"}),
 ]
 Travel = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_range(0, LONGEST_TRAVEL))]
-Hours = Annotated[int, Field(ge=0, le=24, json_schema_extra=_range(0, 24))]
-# A schema cannot say that not both are 0; that a full hour cannot be said costs a minute.
+# A schema cannot bound the sum: 0:01 to 23:59, at the price that no full hour can be said.
+Hours = Annotated[int, Field(ge=0, le=24, json_schema_extra=_range(0, 23))]
 Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES, json_schema_extra=_range(1, 59))]
 
 

@@ -15,8 +15,9 @@ from humobctl.intentions.backend import Person
 from humobctl.intentions.chain import Chain
 from humobctl.intentions.openai.config import OpenAIConfig, Secret, configured, key_for
 from humobctl.intentions.openai.dialect import STRUCTURES, Dialect
-from humobctl.intentions.openai.journal import Entry, Journal, digest
+from humobctl.intentions.openai.journal import Entry, Journal
 from humobctl.intentions.openai.spending import Spending, SpentError, Usage
+from humobctl.intentions.sharing import digest
 
 ASK = Chain(Person(1, 1, "a", "b", "c", "d"), 1).ask
 assert ASK is not None

@@ -8,7 +8,6 @@ the digests and the places of the lines, not the lines.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from typing import Any
 from humobctl import report
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
-
-_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -37,12 +34,6 @@ class Entry:
     fault: str = ""
     prompt: int = 0
     completion: int = 0
-
-
-def digest(question: dict[str, Any]) -> str:
-    """The name of a question: the same for the same values, in whatever order."""
-    text = json.dumps(question, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[: 2 * _DIGEST_BYTES]
 
 
 class Journal:

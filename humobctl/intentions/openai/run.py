@@ -13,10 +13,10 @@ from humobctl.intentions.chain import Ask, ChainError
 from humobctl.intentions.days import DayPlan
 from humobctl.intentions.distill import Recorder
 from humobctl.intentions.openai.config import OpenAIConfig, Secret, configured, key_for
-from humobctl.intentions.openai.journal import Entry, Journal, digest
+from humobctl.intentions.openai.journal import Entry, Journal
 from humobctl.intentions.openai.spending import Spending, SpentError, Usage
 from humobctl.intentions.prompts import VERSION
-from humobctl.intentions.sharing import Sharing, Talk
+from humobctl.intentions.sharing import Sharing, Talk, digest
 
 MOST_SERVER_FAILURES = 10
 """Conversations in a row (or as many as are held at once) that the server may fail."""
