@@ -99,7 +99,7 @@ def intend(
     """
     from humobctl.data.writing import write_stdout_text
     from humobctl.intentions.backend import BACKENDS, WEEKDAYS, Settings, parse_parts
-    from humobctl.intentions.distill import recorder
+    from humobctl.intentions.distill import make_recorded, recorder
     from humobctl.intentions.people import read_population
     from humobctl.intentions.run import Job, write_plans
     from humobctl.intentions.show import shown
@@ -129,8 +129,7 @@ def intend(
         write_stdout_text(shown(population, settings))
         return
     with recorder(distill) as records:
-        options.update(llm.given(recorder=records))
-        maker = BACKENDS[backend].make(settings, options)
+        maker = make_recorded(BACKENDS[backend], settings, options, records)
         write_plans(
             Job(population, maker, settings),
             output,

@@ -183,6 +183,26 @@ class Chain:
             name, tries = self._question()[0], len(self._faults)
             raise ChainError(f"{name}: no usable answer in {tries} tries; the last: {fault}")
 
+    def follow(self, event: Event) -> None:
+        """Go on from an event that was decided elsewhere, as if it had been the answer.
+
+        Args:
+            event: the next one of a valid day.
+        """
+        ask = self.ask
+        if ask is None or ask.name != "decision":
+            raise RuntimeError("only decisions can be followed, until the day is full")
+        hours, minutes = divmod(event.minutes, 60)
+        decision = Decision(
+            intent=event.intent,
+            travel_minutes=event.start_min - self._now,
+            hours=hours,
+            minutes=minutes,
+            reason=event.reason,
+        )
+        self.steps.append(Step(self._now, tuple(self._events), ask.messages, decision))
+        self._events.append(event)
+
     def _question_of(self, ask: Ask) -> str:
         return ask.messages[len(self._history)]["content"]
 
