@@ -25,6 +25,7 @@ class Reply:
         headers: besides the usual ones.
         delay: seconds before it.
         missing: bytes that are promised and not sent.
+        drip: seconds between one byte and the next.
     """
 
     body: Json | bytes
@@ -32,6 +33,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     missing: int = 0
+    drip: float = 0.0
 
 
 Behaviour = Callable[[Json, int], Reply]
@@ -155,8 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
+        for piece in [bytes([byte]) for byte in body] if reply.drip else [body]:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            time.sleep(reply.drip)
         if reply.missing:
             self.close_connection = True
 

@@ -25,9 +25,10 @@ assert ASK is not None
 
 def test_a_key_does_not_show_itself() -> None:
     key = Secret("sk-abc")
-    assert "sk-abc" not in f"{key} {key!r} {[key]} {Spending()}"
-    assert key.hide("xsk-abcx sk-abc") == "x[key]x [key]"
-    assert Secret("").hide("text") == "text"
+    assert "sk-abc" not in f"{key} {key!r} {[key]} {vars(Spending())}"
+    assert Secret("sk-abcde").hide("xsk-abcdex sk-abcde") == "x[key]x [key]"
+    # A placeholder for a server without keys is no secret, and may be part of any word.
+    assert Secret("").hide("text") == Secret("x").hide("text") == "text"
 
 
 def test_a_key_is_one_line_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
 OPENAI_URL = "https://api.openai.com/v1"
 HIDDEN = "[key]"
+SHORTEST_SECRET = 8
+"""Characters of a key; what is shorter (``x``, ``none``) only satisfies a server of one's own."""
 
 
 class Secret:
@@ -30,7 +32,7 @@ class Secret:
 
     def hide(self, text: str) -> str:
         """The text without the key, which a server may have sent back."""
-        return text.replace(self._key, HIDDEN) if self._key else text
+        return text.replace(self._key, HIDDEN) if len(self._key) >= SHORTEST_SECRET else text
 
 
 @dataclass(frozen=True)

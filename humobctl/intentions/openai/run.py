@@ -41,7 +41,10 @@ def make(settings: Settings, options: dict[str, Any]) -> Served:
         raise HumobError(
             "--backend openai needs the openai package: pip install 'humobctl[openai]'"
         ) from exc
-    return Served(config, key, Journal(journal) if journal else None, record)
+    kept = Journal(journal) if journal is not None else None
+    if kept is not None and kept.found:
+        report.detail(f"{kept.path}: {kept.found:,} answers of earlier runs")
+    return Served(config, key, kept, record)
 
 
 class Served:
