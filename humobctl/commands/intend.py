@@ -125,6 +125,10 @@ def intend(
         precision=precision,
         batch=batch,
     )
+    llm.distinct(
+        **{"output": output, "people": people, "report": report_to, "distill": distill},
+        journal=options.get("journal"),
+    )
     population = read_population(input, count=count, seed=seed, on_error=on_error)
     if show_prompt:
         write_stdout_text(shown(population, settings))

@@ -117,6 +117,21 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def distinct(**files: str | None) -> None:
+    """See that no two options name the same file.
+
+    Raises:
+        UsageError: two do.
+    """
+    from humobctl.errors import UsageError
+
+    seen: dict[str | None, str] = {}
+    for option, file in files.items():
+        other = seen.setdefault(file, option) if file not in (None, "-") else option
+        if other != option:
+            raise UsageError(f"--{other} and --{option}: found the same file, expected one each")
+
+
 def journal_beside(output: str | None) -> str:
     """Where the journal is when nothing else is said."""
     return "intend.journal.jsonl" if output in (None, "-") else f"{output}.journal.jsonl"

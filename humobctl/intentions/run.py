@@ -46,6 +46,7 @@ class Job:
     backend: Backend | TableBackend
     settings: Settings = field(default_factory=Settings)
     outcome: Outcome = field(default_factory=Outcome)
+    _ticker: report.Ticker | None = field(default=None, init=False, repr=False)
 
     def people(self) -> Iterator[pl.DataFrame]:
         """Batches of people, small enough for all their days to be planned at once."""
@@ -70,12 +71,17 @@ class Job:
         total = self.population.size * self.settings.days
         tables = self._tables if isinstance(self.backend, TableBackend) else self._one_by_one
         with report.progress("planning days", total, "days") as ticker:
+            self._ticker = ticker
             for batch in tables(self.backend):  # type: ignore[arg-type]
                 self.outcome.events += batch.height
-                ticker.move_to(self.outcome.plans + len(self.outcome.failures))
+                self._tick()
                 if batch.height:
                     yield batch
         self._tell_of_failures(total)
+
+    def _tick(self) -> None:
+        if self._ticker is not None:
+            self._ticker.move_to(self.outcome.plans + len(self.outcome.failures))
 
     def _tables(self, backend: TableBackend) -> Iterator[pl.DataFrame]:
         for people in self.people():
@@ -93,9 +99,10 @@ class Job:
                 raise RuntimeError(f"a backend answered out of turn: (uid, d) = {found}")
             if isinstance(answer, Failure):
                 self.outcome.failures.append(answer)
-                continue
-            self.outcome.plans += 1
-            held.append(answer)
+            else:
+                self.outcome.plans += 1
+                held.append(answer)
+            self._tick()  # a language model may take minutes for a batch
             if len(held) == PLANS_PER_BATCH:
                 yield rows(held)
                 held = []

@@ -665,6 +665,11 @@ def test_distilled_records(tmp_path: Path) -> None:
         (("--model", "x"), "--model goes with --backend openai or hf, found planner"),
         (("-b", "hf", "-m", "x", "--max-cost", "1"), "--max-cost goes with --backend openai"),
         (("-b", "openai", "-m", "x", "--distill", "-"), "--distill needs a file"),
+        (("-o", "a.csv", "--distill", "a.csv"), "--output and --distill: found the same file"),
+        (
+            ("-b", "openai", "-m", "x", "-o", "a.csv", "--journal", "a.csv"),
+            "--output and --journal: found the same file",
+        ),
     ],
 )
 def test_options_that_do_not_go_together(
