@@ -144,7 +144,8 @@ class Client:
         except (TimeoutError, openai.APITimeoutError) as exc:
             raise _ServerFault(f"no answer within {self.config.timeout:g} s") from exc
         except openai.APIStatusError as exc:
-            raise self._status_fault(exc) from exc
+            # Not "from exc": --verbose shows causes, and this one says what the server said.
+            raise self._status_fault(exc) from None
         except openai.APIConnectionError as exc:
             said = tidy(self.key.hide(repr(exc.__cause__ or exc)), 120)
             raise _ServerFault(f"{self.config.server}: no connection ({said})") from exc
