@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 from tests.conftest import ROOT, environment
+from tests.intentions.chat_server import KEY, serving
 
 EXAMPLES = ROOT / "examples"
 
 
-def run(folder: Path, *arguments: str | Path) -> str:
+def run(folder: Path, *arguments: str | Path, **env: str) -> str:
     """Standard output of a command that must end well."""
     if shutil.which(str(arguments[0])) is None:
         pytest.skip(f"{arguments[0]} is not installed")
@@ -25,7 +26,7 @@ def run(folder: Path, *arguments: str | Path) -> str:
         text=True,
         check=False,
         cwd=folder,
-        env=environment(),
+        env=environment(**env),
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
@@ -83,8 +84,12 @@ def test_readme(workdir: Path) -> None:
     run(workdir, "gzip", "cityB_challengedata.csv")
     points = (workdir / "gps.csv").read_text()
     (workdir / "points.csv").write_text(points.replace("uid", "who", 1))
-    lines = (ROOT / "README.md").read_text().splitlines()
-    commands = [line.strip() for line in lines if line.startswith("    humobctl ")]
+    text = (ROOT / "README.md").read_text().replace("\\\n", "")
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    humobctl ")]
     assert len(commands) >= 10
-    for command in commands:
-        run(workdir, "bash", "-o", "pipefail", "-c", command)
+    with serving() as server:
+        env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
+        for command in commands:
+            if "--backend hf" not in command:  # tests/intentions/test_hf.py has models
+                run(workdir, "bash", "-o", "pipefail", "-c", command, **env)
+        assert server.requests
