@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, large, prediction, scoring
+from benchmarks import bert_moe, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
-NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against")
+NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -24,6 +24,8 @@ TABLES = {
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
+    "intend": ("Day plans, speed", planning.speed),
+    "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

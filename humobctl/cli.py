@@ -23,6 +23,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    intend,
     predict,
     train_bert_moe,
     train_ranker,
@@ -102,6 +103,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
+    _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
     _add(app, "eval", eval_command.evaluate)
     _add(app, "doctor", doctor.doctor)

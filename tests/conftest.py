@@ -21,6 +21,16 @@ settings.load_profile("humobctl")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+POPULATION = """profile_id,education,gender,consumption,occupation,count
+0,Bachelor's degree,man,medium,IT Engineer,40
+1,uncertain,uncertain,uncertain,Online Sales,25
+2,High school diploma,woman,slightly low,Warehousing,20
+3,Master's degree,woman,high,Teacher,10
+4,Doctoral degree,man,low,Beekeeper,5
+"""
+"""Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
+
+
 @dataclass(frozen=True)
 class Run:
     """How a call of the command line ended."""
@@ -83,17 +93,32 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with city.csv, challenge.csv, predicted.csv and gps.csv; do not write into it.
+    """A folder with city.csv, challenge.csv, predicted.csv, gps.csv and more; do not write into it.
 
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
-    masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory.
+    masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
+    profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
+    day plans of 40 of those.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
+    (folder / "population.csv").write_text(POPULATION)
     for command in (
-        ("data", "synth", "--users", "20", "--seed", "1", "--output", "city.csv"),
+        (
+            "data",
+            "synth",
+            "--users",
+            "20",
+            "--seed",
+            "1",
+            "--output",
+            "city.csv",
+            "--profiles",
+            "profiles.csv",
+        ),
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
+        ("intend", "population.csv", "--count", "40", "--output", "plans.csv"),
     ):
         done = run_cli(*command, cwd=folder)
         assert done.code == 0, f"humobctl {' '.join(command)}: {done.err}"

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 from tests.conftest import ROOT, environment
+from tests.intentions.chat_server import KEY, serving
 
 EXAMPLES = ROOT / "examples"
 
 
-def run(folder: Path, *arguments: str | Path) -> str:
+def run(folder: Path, *arguments: str | Path, **env: str) -> str:
     """Standard output of a command that must end well."""
     if shutil.which(str(arguments[0])) is None:
         pytest.skip(f"{arguments[0]} is not installed")
@@ -25,7 +26,7 @@ def run(folder: Path, *arguments: str | Path) -> str:
         text=True,
         check=False,
         cwd=folder,
-        env=environment(),
+        env=environment(**env),
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
@@ -63,14 +64,32 @@ def test_gps_to_cells(workdir: Path) -> None:
     assert json.loads(out)["users"] == 3
 
 
+def test_day_plans(tmp_path: Path) -> None:
+    out = run(tmp_path, EXAMPLES / "day_plans.sh", tmp_path, "300")
+    scores = pl.read_csv(out.encode())
+    days = scores.filter(metric="events_per_day").sort("scope")
+    assert days["scope"].to_list() == [
+        "week.parquet",
+        "without_attitude.parquet",
+        "without_control.parquet",
+        "without_norm.parquet",
+    ]
+    assert days["value"][0] < 0.02 < days["value"][2]
+    assert json.loads((tmp_path / "week.json").read_text())["plans"] == 2100
+
+
 def test_readme(workdir: Path) -> None:
     """Every humobctl line of the README, in its order, with files of the names it uses."""
     shutil.copy(workdir / "challenge.csv", workdir / "cityB_challengedata.csv")
     run(workdir, "gzip", "cityB_challengedata.csv")
     points = (workdir / "gps.csv").read_text()
     (workdir / "points.csv").write_text(points.replace("uid", "who", 1))
-    lines = (ROOT / "README.md").read_text().splitlines()
-    commands = [line.strip() for line in lines if line.startswith("    humobctl ")]
+    text = (ROOT / "README.md").read_text().replace("\\\n", "")
+    commands = [line.strip() for line in text.splitlines() if line.startswith("    humobctl ")]
     assert len(commands) >= 10
-    for command in commands:
-        run(workdir, "bash", "-o", "pipefail", "-c", command)
+    with serving() as server:
+        env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
+        for command in commands:
+            if "--backend hf" not in command:  # tests/intentions/test_hf.py has models
+                run(workdir, "bash", "-o", "pipefail", "-c", command, **env)
+        assert server.requests

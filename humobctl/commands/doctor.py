@@ -9,11 +9,15 @@ import typer
 
 import humobctl
 
-CORE = ("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors")
+CORE = (
+    *("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors"),
+    "pydantic",
+)
 EXTRAS = {
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate", "tensorboard"),
-    "llm": ("peft", "openai"),
+    "openai": ("openai", "json-repair"),
+    "llm": ("peft", "llguidance", "gguf"),
     "explore": ("dash",),
 }
 

@@ -1,4 +1,4 @@
-"""``humobctl eval``: scores of predictions against the truth."""
+"""``humobctl eval``: scores of predictions against the truth, and of day plans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import OnErrorOption
+from humobctl.commands.options import OnError, OnErrorOption
 
 if TYPE_CHECKING:
     from humobctl.metrics.compare import Difference
@@ -25,9 +25,19 @@ ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
 def evaluate(
     predictions: Annotated[
         list[str],
-        typer.Argument(metavar="PREDICTIONS...", help="Predicted cells; - for standard input."),
+        typer.Argument(
+            metavar="PREDICTIONS...",
+            help="Predicted cells, or day plans (intentions or visits); - for standard input.",
+        ),
     ],
-    truth: Annotated[str, typer.Option("--truth", "-t", help="The true cells.")],
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth",
+            "-t",
+            help="The true cells; for day plans a table to compare with, else what CoPB published.",
+        ),
+    ] = None,
     dialect: Annotated[
         Dialect | None,
         typer.Option(
@@ -40,7 +50,10 @@ def evaluate(
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="geobleu, dtw, accuracy or distance; may be repeated. All by default."),
+        typer.Option(
+            help="Of cells geobleu, dtw, accuracy, distance; of day plans events_per_day, intent, "
+            "intent_duration, duration, start, transition. May be repeated; all by default."
+        ),
     ] = None,
     dtw: Annotated[
         DtwKind, typer.Option(help="Exact DTW, or FastDTW's approximation (humob25 only).")
@@ -71,6 +84,10 @@ def evaluate(
         float, typer.Option(min=0.5, max=0.999, help="Of the intervals of a comparison.")
     ] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    min_events: Annotated[
+        int,
+        typer.Option(min=1, max=48, help="Leave out days with fewer events (day plans only)."),
+    ] = 1,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
     ] = None,
@@ -80,26 +97,57 @@ def evaluate(
     ] = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
-    """Score predictions against the truth: GEO-BLEU, DTW, accuracy and distance.
+    """Score predictions against the truth, or day plans against a reference.
 
-    A score is taken of each user-day, averaged over a user's days, then over users. Both files
-    must hold the same (uid, d, t) on the days scored. Two or more files of predictions are
-    compared with the first one, with bootstrap intervals over users.
+    Which of the two a file holds is seen from its columns.
+
+    Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
+    user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two
+    or more files of predictions are compared with the first one, with bootstrap intervals over
+    users.
 
     The two dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW
     skip a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
 
+    Day plans (intentions from 'intend', or visits): divergences (Jensen-Shannon, natural logarithm)
+    of events per day, intents, durations by intent, all durations and starts, and the distance of
+    the transition matrices. An event is one row: one stay at one place. Real stays as a reference
+    often leave out days with fewer than 3; so does --min-events 3.
+
     Example: humobctl eval predicted.csv --truth city.csv
+
+    Example: humobctl eval plans.csv --format table
+
+    Example: humobctl intend profiles.csv --seed 2 | humobctl eval - --truth plans.csv
 
     Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv --format table
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
     """
+    from humobctl.errors import UsageError
     from humobctl.metrics.compare import compare
     from humobctl.metrics.evaluate import Evaluator
 
     kind = _format(output, format)
-    _refuse_clashes([*predictions, truth], output, detail, kind, per_user)
+    paths = predictions if truth is None else [*predictions, truth]
+    _refuse_clashes(paths, output, detail, kind, per_user)
+    if _are_plans(predictions[0]):
+        cells_only = {
+            "--dialect": dialect is not None,
+            "--days": days is not None,
+            "--dtw": dtw != "exact",
+            "--detail": detail is not None,
+            "--per-user": per_user,
+            "--users": users != "all",
+            "--allow-partial": allow_partial,
+        }
+        _refuse(cells_only, "goes with predicted cells, not with day plans")
+        names = _names(metric, plans=True)
+        _score_plans(predictions, truth, names, min_events, on_error, kind, output)
+        return
+    if truth is None:
+        raise UsageError("--truth: expected the true cells to score predictions with")
+    _refuse({"--min-events": min_events > 1}, "goes with day plans, not with predicted cells")
     settings = replace(
         _settings(dialect, dtw, days, metric),
         allow_partial=allow_partial,
@@ -128,11 +176,7 @@ def _settings(
     from humobctl.errors import UsageError
     from humobctl.metrics.evaluate import Settings
     from humobctl.metrics.geobleu import DIALECTS
-    from humobctl.metrics.registry import NAMES
 
-    unknown = [name for name in metric or () if name not in NAMES]
-    if unknown:
-        raise UsageError(f"--metric: found {unknown[0]!r}, expected one of {', '.join(NAMES)}")
     if dtw == "fast" and dialect in ("both", "humob24"):
         raise UsageError(
             "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
@@ -142,8 +186,67 @@ def _settings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=parse_range("--days", days) if days else None,
-        names=tuple(metric) if metric else NAMES,
+        names=_names(metric, plans=False),
     )
+
+
+def _names(metric: list[str] | None, *, plans: bool) -> tuple[str, ...]:
+    """The metrics asked for, or all."""
+    from humobctl.errors import UsageError
+    from humobctl.metrics.registry import INTENTION_NAMES, NAMES
+
+    known = INTENTION_NAMES if plans else NAMES
+    unknown = [name for name in metric or () if name not in known]
+    if unknown:
+        what = " for day plans" if plans else ""
+        raise UsageError(
+            f"--metric: found {unknown[0]!r}, expected one of {', '.join(known)}{what}"
+        )
+    return tuple(metric) if metric else known
+
+
+def _refuse(given: dict[str, bool], why: str) -> None:
+    from humobctl.errors import UsageError
+
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{option} {why}")
+
+
+def _are_plans(path: str) -> bool:
+    from humobctl.data.kinds import kind_of
+    from humobctl.data.schemas import GRID
+
+    return kind_of(path) is not GRID
+
+
+def _score_plans(
+    paths: list[str],
+    truth: str | None,
+    names: tuple[str, ...],
+    min_events: int,
+    on_error: OnError,
+    kind: str,
+    output: str | None,
+) -> None:
+    from humobctl.data.writing import write_table
+    from humobctl.metrics import present_intentions as present
+    from humobctl.metrics.intentions import evaluate_intentions
+
+    found = evaluate_intentions(
+        paths, truth, names=names, least_events=min_events, on_error=on_error
+    )
+    if kind == "table" and output in (None, "-"):
+        present.show(found)
+    elif kind in ("table", "json"):
+        buffer = io.StringIO()
+        if kind == "json":
+            buffer.write(present.as_json(found))
+        else:
+            present.show(found, buffer)
+        _write_text(buffer.getvalue(), output)
+    else:
+        write_table(present.as_table(found), output, table=None, format=kind)
 
 
 def _format(output: str | None, asked: str | None) -> str:
@@ -184,8 +287,7 @@ def _write(
     *,
     per_user: bool,
 ) -> None:
-    from humobctl.data.streams import whole_file
-    from humobctl.data.writing import write_stdout_text, write_table
+    from humobctl.data.writing import write_table
     from humobctl.metrics import present
 
     if kind in ("table", "json"):
@@ -197,11 +299,18 @@ def _write(
             return
         else:
             present.show(evaluations, differences, buffer)
-        if output in (None, "-"):
-            write_stdout_text(buffer.getvalue())
-        else:
-            with whole_file(str(output)) as place:
-                place.write_text(buffer.getvalue())
+        _write_text(buffer.getvalue(), output)
     else:
         frame = present.as_table(evaluations, differences, by_user=per_user)
         write_table(frame, output, table=None, format=kind)
+
+
+def _write_text(text: str, output: str | None) -> None:
+    from humobctl.data.streams import whole_file
+    from humobctl.data.writing import write_stdout_text
+
+    if output in (None, "-"):
+        write_stdout_text(text)
+        return
+    with whole_file(str(output)) as place:
+        place.write_text(text)

@@ -85,6 +85,12 @@ class Profile(dy.Schema):
     work_lon = dy.Float64(nullable=True, min=-180, max=180)
 
 
+class Population(Profile):
+    """Profiles of single people, or of ``count`` people each."""
+
+    count = dy.UInt32(nullable=True, metadata={"expected": "a number of people from 0"})
+
+
 class Place(dy.Schema):
     """A place one can go to, its category and the intent it serves."""
 
@@ -117,6 +123,26 @@ class Visit(dy.Schema):
     def ends_before_it_starts(cls) -> pl.Expr:  # noqa: N805
         """A stay does not end before it starts."""
         return pl.col("end_min") >= pl.col("start_min")
+
+
+class Intention(dy.Schema):
+    """What a person intends to do, when and why. Minutes count from 0:00 of day d."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    seq = dy.Int16(min=0, metadata={"expected": "a number from 0"})
+    intent = dy.String(
+        check={"intent": lambda intent: intent.is_in(INTENTS)},
+        metadata={"expected": "one of the twelve intents"},
+    )
+    start_min = dy.Int16(min=0, max=1440, metadata={"expected": "a minute from 0 to 1440"})
+    end_min = dy.Int16(min=0, max=1440, metadata={"expected": "a minute from 0 to 1440"})
+    reason = dy.String(nullable=True)
+
+    @dy.rule()
+    def no_duration(cls) -> pl.Expr:  # noqa: N805
+        """An event ends after it starts."""
+        return pl.col("end_min") > pl.col("start_min")
 
 
 class Calendar(dy.Schema):
@@ -189,6 +215,19 @@ VISITS = Table(
     rules={"ends_before_it_starts": ("start_min, end_min", "a stay that ends after its start")},
     optional=("intent", "place_id"),
 )
+POPULATION = Table(
+    "population",
+    Population,
+    key=("uid",),
+    optional=("home_lat", "home_lon", "work_lat", "work_lon", "count"),
+)
+INTENTIONS = Table(
+    "intention",
+    Intention,
+    rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
+    optional=("reason",),
+)
 SCORES = Table("score", Score)
 CALENDAR = Table("calendar", Calendar, key=("d",))
-TABLES = {table.name: table for table in (GRID, POINTS, PROFILES, PLACES, VISITS, SCORES, CALENDAR)}
+_ALL = (GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, SCORES, CALENDAR)
+TABLES = {table.name: table for table in _ALL}

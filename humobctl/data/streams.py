@@ -9,7 +9,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -36,6 +36,7 @@ class Input:
         path: the file itself where it can be read in place (not compressed, not a pipe).
         size: bytes of the file on disk, None for a pipe.
         raw: the undecompressed stream; its position is the progress.
+        spool: removes the copy of a pipe that ``path`` is, if it is one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Input:
     path: Path | None
     size: int | None
     raw: BinaryIO
+    spool: ExitStack | None = None
 
     def position(self) -> int:
         """Bytes of the file read so far (0 for a pipe)."""
@@ -52,6 +54,8 @@ class Input:
     def close(self) -> None:
         """Close everything that was opened."""
         self.stream.close()
+        if self.spool is not None:
+            self.spool.close()
         if self.raw is not sys.stdin.buffer:
             self.raw.close()
 
@@ -141,6 +145,14 @@ def _kind(head: bytes, name: str) -> Kind:
     return "json" if text.startswith(b"[") else "csv"
 
 
+_put_back: dict[str, Input] = {}
+
+
+def put_back(source: Input) -> None:
+    """Give an input of which nothing was used to whoever opens it next: pipes open only once."""
+    _put_back[source.name] = source
+
+
 def open_input(path: str | None) -> Input:
     """Open a file, or standard input for None and ``-``, and look at its first bytes.
 
@@ -148,6 +160,8 @@ def open_input(path: str | None) -> Input:
         HumobError: nothing is there, or it is a directory, unreadable, empty or not a table.
     """
     name = "stdin" if path in (None, STANDARD) else str(path)
+    if name in _put_back:
+        return _put_back.pop(name)
     interrupts.claim()
     size: int | None = None
     place: Path | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import polars as pl
 
@@ -13,6 +14,12 @@ from humobctl import __version__, report
 from humobctl.metrics.compare import Difference
 from humobctl.metrics.evaluate import Evaluation
 from humobctl.metrics.registry import Metric
+
+
+class Named(Protocol):
+    """Whatever came of a file."""
+
+    name: str
 
 
 def as_record(
@@ -82,10 +89,7 @@ def as_table(
     of its interval (``_low``, ``_high``).
     """
     rows: list[tuple[str, str, float]] = []
-    scopes = [e.name if len(evaluations) > 1 else "all" for e in evaluations]
-    for index, scope in enumerate(scopes):
-        if scope in scopes[:index]:
-            scopes[index] = f"{scope}#{index + 1}"
+    scopes = scopes_of(evaluations)
     for scope, evaluation in zip(scopes, evaluations, strict=True):
         rows += [(scope, m.column, evaluation.value(m)) for m in evaluation.metrics]
         if by_user:
@@ -116,7 +120,7 @@ def show(
     columns = ["metric", "better", *titles]
     rows = [
         [m.label, "higher" if m.higher_is_better else "lower"]
-        + [_number(m, e.value(m)) for e in evaluations]
+        + [number(m, e.value(m)) for e in evaluations]
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
@@ -135,8 +139,8 @@ def _show_differences(
     rows = [
         [
             d.metric.label,
-            f"{_number(d.metric, d.value, sign='+')}",
-            f"{_number(d.metric, d.low, sign='+')} to {_number(d.metric, d.high, sign='+')}",
+            f"{number(d.metric, d.value, sign='+')}",
+            f"{number(d.metric, d.low, sign='+')} to {number(d.metric, d.high, sign='+')}",
             verdicts[d.better],
         ]
         for d in found
@@ -149,5 +153,15 @@ def _show_differences(
     )
 
 
-def _number(metric: Metric, value: float, sign: str = "") -> str:
+def scopes_of(evaluations: Sequence[Named]) -> list[str]:
+    """``all`` for one file; the names of several, with a number where one comes again."""
+    scopes = [e.name if len(evaluations) > 1 else "all" for e in evaluations]
+    for index, scope in enumerate(scopes):
+        if scope in scopes[:index]:
+            scopes[index] = f"{scope}#{index + 1}"
+    return scopes
+
+
+def number(metric: Metric, value: float, sign: str = "") -> str:
+    """A score as tables for people show it."""
     return f"{value:{sign}.2f}" if metric.unit == "km" else f"{value:{sign}.4f}"

@@ -66,3 +66,20 @@ def metrics(
 
 
 NAMES = ("geobleu", "dtw", "accuracy", "distance")
+
+
+def intention_metrics() -> list[Metric]:
+    """The metrics of day plans, in the order they are shown; all are better when lower."""
+    jsd, half_hours = (("divergence", "jsd"), ("log", "e")), ("bins", "48x30min")
+    return [
+        Metric("events_per_day", "", "", False, (*jsd, ("bins", "1-48"))),
+        Metric("intent", "", "", False, (*jsd, ("bins", "12"))),
+        Metric("intent_duration", "", "", False, (*jsd, half_hours, _BY_REFERENCE)),
+        Metric("duration", "", "", False, (*jsd, half_hours)),
+        Metric("start", "", "", False, (*jsd, half_hours)),
+        Metric("transition", "", "", False, (("distance", "total-variation"), _BY_REFERENCE)),
+    ]
+
+
+_BY_REFERENCE = ("weights", "reference-events")
+INTENTION_NAMES = tuple(metric.name for metric in intention_metrics())

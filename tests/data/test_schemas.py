@@ -5,7 +5,17 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from humobctl.data.schemas import GRID, INTENTS, PLACES, POINTS, PROFILES, TABLES, VISITS
+from humobctl.data.schemas import (
+    GRID,
+    INTENTIONS,
+    INTENTS,
+    PLACES,
+    POINTS,
+    POPULATION,
+    PROFILES,
+    TABLES,
+    VISITS,
+)
 
 
 def test_column_order_is_fixed() -> None:
@@ -15,6 +25,9 @@ def test_column_order_is_fixed() -> None:
     assert PLACES.columns == ["place_id", "name", "category", "intent", "lat", "lon"]
     assert VISITS.columns[:6] == ["uid", "d", "seq", "intent", "start_min", "end_min"]
     assert VISITS.columns[6:] == ["place_id", "lat", "lon"]
+    intention = ["uid", "d", "seq", "intent", "start_min", "end_min", "reason"]
+    assert INTENTIONS.columns == intention
+    assert [*PROFILES.columns, "count"] == POPULATION.columns
 
 
 def test_a_grid_row_takes_eleven_bytes() -> None:
@@ -62,3 +75,21 @@ def test_a_stay_does_not_end_before_it_starts() -> None:
     frame = pl.DataFrame([row], schema=VISITS.dtypes, orient="row")
     assert not VISITS.schema.is_valid(frame)
     assert VISITS.schema.is_valid(frame.with_columns(end_min=pl.lit(700, pl.Int16)))
+
+
+@pytest.mark.parametrize(
+    ("intent", "start", "end", "valid"),
+    [
+        ("eat", 0, 1440, True),
+        ("eat", 1439, 1440, True),
+        ("eat", 700, 700, False),
+        ("eat", -1, 10, False),
+        ("eat", 10, 1441, False),
+        ("Eat", 0, 10, False),
+        (None, 0, 10, False),
+    ],
+)
+def test_intentions(intent: str | None, start: int, end: int, valid: bool) -> None:
+    row = (1, 0, 0, intent, start, end, None)
+    frame = pl.DataFrame([row], schema=INTENTIONS.dtypes, orient="row")
+    assert INTENTIONS.schema.is_valid(frame) == valid

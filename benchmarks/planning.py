@@ -1,0 +1,83 @@
+"""Day plans: how fast the planner is, and how near to what was published and to real stays."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
+from humobctl.data.schemas import INTENTS
+from humobctl.intentions.backend import PARTS, Settings
+from humobctl.intentions.people import read_population
+from humobctl.intentions.planner.run import Planner
+from humobctl.metrics.intentions import (
+    Statistics,
+    intention_metrics,
+    published_statistics,
+    statistics,
+    value,
+)
+
+PROFILES = DATA / "beijing" / "profiles.csv"
+STAYS = DATA / "beijing" / "stays.parquet"
+PEOPLE = 100_000
+COUNTS = (20_000, 200_000, 1_000_000)
+LEAST_STAYS = 3  # nobody among the real stays has fewer
+
+
+def speed() -> str:
+    """Whole processes, with start-up, reading, reasons and writing; then the planner alone."""
+    WORK.mkdir(exist_ok=True)
+    rows = []
+    for count in COUNTS:
+        for form in ("parquet", "csv"):
+            target = WORK / f"plans.{form}"
+            seconds, megabytes = peak("intend", PROFILES, "--count", count, "--output", target)
+            plans = f"{count / seconds:,.0f}"
+            rows.append([f"{count:,}", form, f"{seconds:.1f}", plans, f"{megabytes:.0f}"])
+            target.unlink()
+    people = _people()
+    planner = Planner(Settings())
+    (seconds,) = interleaved(lambda: [None for _ in planner.tables(people)], runs=5)
+    rows.append([f"{PEOPLE:,}", "in memory", f"{seconds:.1f}", f"{PEOPLE / seconds:,.0f}", ""])
+    return markdown(["day plans", "written as", "seconds", "plans a second", "peak MB"], rows)
+
+
+def _people() -> pl.DataFrame:
+    return pl.concat(list(read_population(str(PROFILES), count=PEOPLE).batches(PEOPLE)))
+
+
+def _stays(odd: bool | None) -> Statistics:
+    frame = pl.read_parquet(STAYS).with_columns(
+        d=pl.lit(0), intent=pl.lit(None, pl.Enum(INTENTS)), end_min=pl.col("end_min").round()
+    )
+    if odd is not None:
+        frame = frame.filter((pl.col("uid") % 2 == 1) == odd)
+    return statistics(frame)
+
+
+def scores() -> str:
+    """JSD of 100,000 plans by day of the week and by what is left out of the chain."""
+    people = _people()
+    kinds = [("Monday", Settings(weekday=1)), ("Sunday", Settings(weekday=0))]
+    kinds += [(f"Monday, without {part}", Settings(without=frozenset([part]))) for part in PARTS]
+    rows = []
+    for name, settings in kinds:
+        plans = pl.concat(list(Planner(settings).tables(people)))
+        rows.append([name, *_row(plans.with_columns(pl.col("intent").cast(pl.Enum(INTENTS))))])
+    # Half of the real people against the other half: what sampling alone makes of it.
+    halves = [_stays(odd) for odd in (True, False)]
+    wanted = {m.name: m for m in intention_metrics()}
+    noise = [f"{value(wanted[n], *halves):.4f}" for n in ("events_per_day", "start", "duration")]
+    rows.append(["real people, halves", "", "", "", *noise])
+    columns = ["plans", "events per day", "intent", "intent duration"]
+    columns += ["stays per day", "start of stays", "duration of stays"]
+    return markdown(columns, rows)
+
+
+def _row(plans: pl.DataFrame) -> list[str]:
+    wanted = {m.name: m for m in intention_metrics()}
+    whole, published = statistics(plans), published_statistics()
+    long, stays = statistics(plans, LEAST_STAYS), _stays(None)
+    against = [(n, whole, published) for n in ("events_per_day", "intent", "intent_duration")]
+    against += [(n, long, stays) for n in ("events_per_day", "start", "duration")]
+    return [f"{value(wanted[name], found, real):.4f}" for name, found, real in against]

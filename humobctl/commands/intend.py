@@ -1,0 +1,144 @@
+"""``humobctl intend``: day plans from profiles."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from humobctl.commands import intend_options as llm
+from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed, Weekday
+
+BackendName = Literal["planner", "openai", "hf"]
+
+
+def intend(
+    input: Input = None,
+    backend: Annotated[
+        BackendName, typer.Option("--backend", "-b", help="What makes the plans.")
+    ] = "planner",
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            max=100_000_000,
+            help="People to draw, by the counts of the profiles; everybody by default.",
+        ),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="Days to plan, from day 0.")] = 1,
+    weekday: Annotated[Weekday, typer.Option("--weekday", help="Weekday of day 0.")] = "monday",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Leave out attitude, norm or control, for ablation; may be repeated.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    output: Output = None,
+    format: Format = None,
+    people: Annotated[
+        str | None,
+        typer.Option("--people", help="Also write here who the people are: their profiles."),
+    ] = None,
+    report_to: Annotated[
+        str | None, typer.Option("--report", help="Also write how it went here, as JSON.")
+    ] = None,
+    on_error: OnErrorOption = "fail",
+    model: llm.Model = None,
+    base_url: llm.BaseUrl = None,
+    concurrency: llm.Concurrency = None,
+    retries: llm.Retries = None,
+    timeout: llm.Timeout = None,
+    temperature: llm.Temperature = None,
+    answer_tokens: llm.AnswerTokens = None,
+    plans_per_template: llm.PlansPerTemplate = None,
+    price_input: llm.PriceInput = None,
+    price_output: llm.PriceOutput = None,
+    max_cost: llm.MaxCost = None,
+    max_tokens_total: llm.MaxTokensTotal = None,
+    journal: llm.JournalFile = None,
+    adapter: llm.Adapter = None,
+    device: llm.Device = None,
+    precision: llm.Precision = None,
+    batch: llm.Batch = None,
+    distill: llm.Distill = None,
+    show_prompt: llm.ShowPrompt = False,
+) -> None:
+    """Plan people's days: what they intend to do, when, and why (Theory of Planned Behaviour).
+
+    Reads profiles (uid or profile_id, education, gender, consumption, occupation): a row for each
+    person, as 'data synth --profiles' writes them, or for each kind of people with their count.
+    Writes intentions (uid, d, seq, intent, start_min, end_min, reason): days from 0:00 to 24:00,
+    events that do not overlap, each at another place than the one before; between them people
+    travel.
+
+    Rows that stand for one person each keep their uid. From a table with counts, or when more
+    people are wanted than it has, uids count from 0; --people says who they are. A plan depends on
+    the seed, the person and the day alone: person 7 of 100 plans as person 7 of 100,000 does.
+
+    The planner follows the chain in the way of Chain-of-Planned-Behaviour (CoPB): attitude (what
+    people of this profile like), norm (when people of this occupation work, sleep, eat), control
+    (what still fits into the day), then one intention after another with a duration. Its shares of
+    events per day and of durations are those published for Beijing.
+
+    The backends openai and hf ask a language model the same chain, question by question, and check
+    every answer. openai takes its key from OPENAI_API_KEY alone, keeps each answer in a journal, so
+    that a killed run goes on without paying twice, and leaves no person out in silence: plans that
+    cannot be made are in --report with their reason. Plans of these two also depend on how many
+    people of the same kind come before.
+
+    Example: humobctl intend profiles.csv --output plans.csv
+
+    Example: humobctl intend population.csv --count 1000 --days 7 --people people.csv | head -3
+
+    Example: humobctl intend population.csv --without norm --format ndjson | head -3
+
+    Example: humobctl intend profiles.csv --show-prompt --without control
+    """
+    from humobctl.data.writing import write_stdout_text
+    from humobctl.intentions.backend import BACKENDS, WEEKDAYS, Settings, parse_parts
+    from humobctl.intentions.distill import make_recorded, recorder
+    from humobctl.intentions.people import read_population
+    from humobctl.intentions.run import Job, write_plans
+    from humobctl.intentions.show import shown
+
+    settings = Settings(seed, days, WEEKDAYS.index(weekday), parse_parts(without))
+    options = llm.given(
+        model=model,
+        base_url=base_url,
+        concurrency=concurrency,
+        retries=retries,
+        timeout=timeout,
+        temperature=temperature,
+        answer_tokens=answer_tokens,
+        plans_per_template=plans_per_template,
+        price_input=price_input,
+        price_output=price_output,
+        max_cost=max_cost,
+        max_tokens_total=max_tokens_total,
+        journal=journal or (llm.journal_beside(output) if backend == "openai" else None),
+        adapter=adapter,
+        device=device,
+        precision=precision,
+        batch=batch,
+    )
+    llm.distinct(
+        **{"output": output, "people": people, "report": report_to, "distill": distill},
+        journal=options.get("journal"),
+    )
+    population = read_population(input, count=count, seed=seed, on_error=on_error)
+    if show_prompt:
+        write_stdout_text(shown(population, settings))
+        return
+    with recorder(distill) as records:
+        maker = make_recorded(BACKENDS[backend], settings, options, records)
+        write_plans(
+            Job(population, maker, settings),
+            output,
+            format=format,
+            people=people,
+            report_to=report_to,
+        )

@@ -1,0 +1,1 @@
+"""Day plans from profiles, by the Theory of Planned Behaviour: what people intend to do."""

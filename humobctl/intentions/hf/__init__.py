@@ -1,0 +1,1 @@
+"""Plans from a local transformers model, constrained to the forms."""

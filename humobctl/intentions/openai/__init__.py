@@ -1,0 +1,1 @@
+"""Plans from any server that speaks OpenAI's chat completions."""

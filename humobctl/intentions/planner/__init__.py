@@ -1,0 +1,1 @@
+"""The embedded planner: the Theory of Planned Behaviour as a calibrated semi-Markov model."""

