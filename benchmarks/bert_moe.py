@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import torch
 
@@ -25,6 +26,9 @@ from humobctl.models.city import CityCounter
 from humobctl.models.distribution import UserHistory
 from humobctl.models.predictor import Job, Targets, user_of
 from humobctl.models.registry import Options
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PUBLISHED = replace(paper(), dropout=0.1)
 MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
@@ -185,12 +189,14 @@ def build_speed() -> str:
 
 def trained_scores() -> str:
     """The preset small on cities B and C, days before 60; scored on days 60-74."""
-    folder = WORK / "bert_BC"
+    folder, log = WORK / "bert_BC", WORK / "bert_BC.txt"
     files = [DATA / "humob" / f"city{c}_challenge.csv.gz" for c in "BC"]
-    seconds, megabytes = peak(
-        *("train", "bert-moe", *files, "--city", "B", "--city", "C", "--precision", "bf16"),
-        *("--overwrite", "-o", folder),
-    )
+    if not log.is_file():
+        seconds, megabytes = peak(
+            *("train", "bert-moe", *files, "--city", "B", "--city", "C", "--precision", "bf16"),
+            *("--evaluate-every", "100", "--overwrite", "-o", folder),
+        )
+        log.write_text(f"Training: {seconds / 60:.1f} min, peak {megabytes:,.0f} MB.")
     rows = []
     for city in "BC":
         for decoder in ("geobleu", "day"):
@@ -204,7 +210,8 @@ def trained_scores() -> str:
                 file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"
                 path, milliseconds = run(city, job, file)
                 rows.append([city, name, decoder, *scores(path, city), f"{milliseconds:.1f}"])
-    note = f"Training: {seconds / 60:.1f} min, peak {megabytes:,.0f} MB."
+    weight = json.loads((folder / "config.json").read_text())["blend"]
+    note = f"{log.read_text()} Weight of the history model: {weight:.2f}."
     return markdown(list(COLUMNS), rows) + f"\n\n{note}"
 
 

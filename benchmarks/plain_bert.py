@@ -9,10 +9,14 @@ values, and the day table has room for the days to predict.
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CELLS, SIDE = 40_000, 200
 DAYS, SLOTS = 90, 48

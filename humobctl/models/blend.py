@@ -1,12 +1,12 @@
 """Two predictors' distributions mixed: p = (1 - w) * p_model + w * p_history.
 
-The weight that makes validation rows likeliest has one maximum, which expectation maximisation
-finds (Dempster, Laird, Rubin 1977).
+The weight is learnt on validation users by the scores that predictions are made for: likelihood
+hangs on the rare rows in cells that nobody could foresee, and prefers the model that is less sure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from humobctl.models.registry import MODELS, Model, Options, distributions
 from humobctl.native import Floats, Int32s, Int64s
 
 PARTNER = "history"
-_ROUNDS = 100
+WEIGHTS = tuple(i / 10 for i in range(10))
 FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
 
 
@@ -52,35 +52,22 @@ def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> Sl
     return SlotDistributions(cells, p)
 
 
-def learn_weight(model: Model, city: City, asked: Iterable[tuple[UserHistory, Int32s]]) -> float:
-    """The history model's weight under which the true cells are likeliest.
+def best_weight(score: Callable[[float], Floats]) -> float:
+    """The history model's weight at which several scores gain most, on average.
 
-    Only rows count whose cell both models have a share for: a cell that a person has never been to
-    tells which model expects the unexpected, not which one ranks the person's own cells better.
+    A gain is relative to the history model alone, weight 1, which is the answer unless another
+    weight is better.
 
     Args:
-        model: the other model.
-        city: of both.
-        asked: users, and the true cells of their rows to predict, shape (r, 2).
+        score: scores at a weight, the higher the better, shape (scores,).
     """
-    people = list(asked)
-    partner: Model = MODELS[PARTNER].load()(city, Options())
-    users = [user for user, _ in people]
-    pairs = [
-        (likelihood(one, truth), likelihood(partner.distribution(user), truth))
-        for one, (user, truth) in zip(distributions(model, users), people, strict=True)
-    ]
-    if not pairs:
-        return 0.0
-    p, q = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    both = (p > FLOOR) & (q > FLOOR)
-    if not both.any():
-        return 0.0
-    p, q = p[both], q[both]
-    weight = 0.5
-    for _ in range(_ROUNDS):
-        weight = float(np.mean(weight * q / ((1 - weight) * p + weight * q)))
-    return weight
+    alone = score(1.0)
+    best, most = 1.0, 0.0
+    for weight in WEIGHTS:
+        gain = float(((score(weight) - alone) / np.maximum(np.abs(alone), FLOOR)).mean())
+        if gain > most:
+            best, most = weight, gain
+    return best
 
 
 def _keys(cells: Int32s) -> Int64s:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from humobctl.models.blend import Blended, learn_weight, mixed
+from humobctl.models.blend import Blended, best_weight, mixed
 from humobctl.models.distribution import SlotDistributions
 from humobctl.models.history.model import History
 from humobctl.models.registry import Options
@@ -32,13 +32,21 @@ class _Fixed:
         return SlotDistributions(np.array([[5, 5], [9, 9]], np.int32), p)
 
 
-@pytest.mark.parametrize(("share", "low", "high"), [(0.99, 0.0, 0.01), (0.001, 0.99, 1.0)])
-def test_the_better_model_gets_the_weight(share, low, high):
-    known = [(d, 20, 5 if d % 2 else 6, 5) for d in range(10)]
-    someone = user(known, [(11, 20), (13, 20)])
-    truth = np.array([[5, 5], [5, 5]], np.int32)
-    weight = learn_weight(_Fixed(share), city(days=20), [(someone, truth)])
-    assert low <= weight <= high
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        # A score at weight w; the history model alone has that at 1.
+        (lambda w: [1 - (w - 0.3) ** 2, 1 - (w - 0.3) ** 2], 0.3),
+        # Nothing is gained: the history model alone.
+        (lambda w: [1.0 + w, 1.0], 1.0),
+        # Gains are relative: 10 % of the second outweigh 1 % of the first.
+        (lambda w: [100 + (w == 0.2), 1 + 0.1 * (w == 0.6)], 0.6),
+        # Minus kilometres are scores, too.
+        (lambda w: [-30 - 10 * abs(w - 0.8)], 0.8),
+    ],
+)
+def test_the_weight_at_which_scores_gain_most(scores, wanted):
+    assert best_weight(lambda w: np.array(scores(w))) == wanted
 
 
 def test_a_weight_of_one_is_the_history_model():
@@ -48,7 +56,3 @@ def test_a_weight_of_one_is_the_history_model():
     kept = found.p.max(axis=0) > 0
     assert found.cells[kept].tolist() == wanted.cells.tolist()
     np.testing.assert_allclose(found.p[:, kept], wanted.p)
-
-
-def test_nobody_to_learn_from_gives_no_weight():
-    assert learn_weight(_Fixed(1.0), city(days=20), []) == 0.0

@@ -25,13 +25,11 @@ from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.bert_moe import fit
 from humobctl.models.bert_moe.config import Settings, as_record
-from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.models.bert_moe.preview import preview
 from humobctl.models.bert_moe.start import load_network, started_from
-from humobctl.models.bert_moe.validation import Asked, ask, validate
+from humobctl.models.bert_moe.validation import Asked, ask, learn_blend, validate
 from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
-from humobctl.models.blend import learn_weight
 from humobctl.models.city import City, CityCounter
 from humobctl.models.device import set_up, torch_device
 from humobctl.models.distribution import Bools
@@ -318,7 +316,9 @@ def _finish(
         check = _validator(material, str(device), settings.precision)
         assert check is not None
         scores = check(network)
-        network.config.blend = _blend(network, material, str(device), settings.precision)
+        network.config.blend = learn_blend(
+            network, material.cities, material.asked, str(device), settings.precision
+        )
     losses = [record["loss"] for record in metrics if "loss" in record]
     run = {
         "seed": settings.seed,
@@ -339,17 +339,3 @@ def _finish(
     checkpoint = Checkpoint("bert-moe", {}, {}, run, metrics)
     save(checkpoint, job.output, overwrite=job.overwrite, write=write)
     return run
-
-
-def _blend(network: BertMoe, material: Material, device: str, precision: str) -> float:
-    """The history model's weight, learnt on the validation users of all cities."""
-    total, weight = 0, 0.0
-    for number, city in enumerate(material.cities, start=1):
-        here = [(one.user, one.truth) for one in material.asked if one.city == number]
-        if here:
-            model = BertMoePredictor(
-                network, city, city_number=number, device=device, precision=precision
-            )
-            weight += len(here) * learn_weight(model, city, here)
-            total += len(here)
-    return weight / max(total, 1)

@@ -12,11 +12,17 @@ from humobctl.metrics.evaluate import score
 from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import Rows, cell_of
-from humobctl.models.blend import likelihood
+from humobctl.models.blend import PARTNER, best_weight, likelihood, mixed
 from humobctl.models.city import City
+from humobctl.models.days.config import DEFAULTS
+from humobctl.models.days.model import decode_user
 from humobctl.models.decode import decode
-from humobctl.models.distribution import UserHistory
-from humobctl.native import Int32s, Int64s
+from humobctl.models.distribution import SlotDistributions, UserHistory
+from humobctl.models.registry import MODELS, Options
+from humobctl.native import Floats, Int32s, Int64s
+
+MOST_BLENDED = 60
+"""Users that the weight of the history model is learnt on, at most: each is decoded 11 times."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,41 @@ def validate(
     return {name: float(np.mean(values)) for name, values in totals.items()}
 
 
+def learn_blend(
+    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+) -> float:
+    """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
+    pairs: list[tuple[Asked, City, SlotDistributions, SlotDistributions]] = []
+    for number, city in enumerate(cities, start=1):
+        here = [one for one in asked if one.city == number][: MOST_BLENDED // len(cities)]
+        model = BertMoePredictor(
+            network, city, city_number=number, device=device, precision=precision
+        )
+        partner = MODELS[PARTNER].load()(city, Options())
+        for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
+            pairs.append((one, city, dist, partner.distribution(one.user)))
+
+    def score_at(weight: float) -> Floats:
+        """GEO-BLEU of both dialects, and minus DTW of both, means over the users."""
+        totals = np.zeros(4)
+        for one, city, dist, history in pairs:
+            cells = decode_user(one.user, city, mixed(dist, history, weight), DEFAULTS)
+            found = _user_scores(one, cells, Scoring(names=("geobleu", "dtw")))
+            geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
+            totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]
+        return totals / len(pairs)
+
+    return best_weight(score_at)
+
+
 def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
-    """A user's scores, each a mean over days."""
+    scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
+    found = _user_scores(one, cells, scoring)
+    return {name.removesuffix("_humob24"): value for name, value in found.items()}
+
+
+def _user_scores(one: Asked, cells: Int32s, scoring: Scoring) -> dict[str, float]:
+    """A user's scores by column, each a mean over days."""
     d = one.user.target_d
     begins = np.flatnonzero(np.diff(d, prepend=-1))
     x, y = (np.ascontiguousarray(cells[:, axis], np.int32) for axis in (0, 1))
@@ -84,10 +123,4 @@ def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
         *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
         *((x, y), (true_x, true_y)),
     )
-    scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
-    found = score(days, scoring)
-    return {
-        "geobleu": float(found["geobleu_humob24"].mean()),
-        "dtw": float(found["dtw_humob24"].mean()),
-        "accuracy": float(found["accuracy"].mean()),
-    }
+    return {name: float(values.mean()) for name, values in score(days, scoring).items()}
