@@ -215,7 +215,7 @@ def trained_scores() -> str:
     return markdown(list(COLUMNS), rows) + f"\n\n{note}"
 
 
-STEPS = 120
+FIRST, STEPS = 90, 30
 
 
 def transfer() -> str:
@@ -223,7 +223,7 @@ def transfer() -> str:
     rows = []
     for first, second in (("B", "C"), ("C", "B"), ("synthetic 1", "synthetic 2")):
         one, two = _city_file(first), _city_file(second)
-        before = _train(one, f"bert_first_{first[-1]}", "--max-steps", "360")
+        before = _train(one, f"bert_first_{first[-1]}", "--max-steps", str(FIRST))
         for start, flags in {
             "none": (),
             first: ("--init-from", before),
@@ -231,8 +231,8 @@ def transfer() -> str:
             name = f"bert_{second[-1]}_after_{start[-1]}"
             folder = _train(two, name, "--max-steps", str(STEPS), *flags)
             rows.append([second, start, str(STEPS), *_scored(two, folder)])
-        folder = _train(two, f"bert_{second[-1]}_long", "--max-steps", str(STEPS + 360))
-        rows.append([second, "none", str(STEPS + 360), *_scored(two, folder)])
+        folder = _train(two, f"bert_{second[-1]}_long", "--max-steps", str(STEPS + FIRST))
+        rows.append([second, "none", str(STEPS + FIRST), *_scored(two, folder)])
     columns = ["city", "pre-trained on", "steps on the city", "GEO-BLEU humob24"]
     return markdown([*columns, "GEO-BLEU humob25", "DTW km humob24", "DTW km humob25"], rows)
 
