@@ -173,8 +173,6 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --output bert
 
-    Example: humobctl train bert-moe city.csv --init-from bert --epochs 1 --output tuned
-
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
     from humobctl import report

@@ -122,7 +122,9 @@ def to_checkpoint(network: Network, config: RankerConfig) -> Checkpoint:
     return Checkpoint("ranker", settings, network.arrays())
 
 
-def from_checkpoint(checkpoint: Checkpoint, city: City, folder: str, _: Options) -> Ranker:
+def from_checkpoint(
+    checkpoint: Checkpoint, city: City, folder: str, _: Options | None = None
+) -> Ranker:
     """The ranker of a model dir, for one city.
 
     Args:
