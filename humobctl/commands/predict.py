@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -128,7 +127,6 @@ def predict(
         return
     from humobctl import report
     from humobctl.data.writing import write_table
-    from humobctl.models.days.config import DEFAULTS
     from humobctl.models.decode import parse_decode
     from humobctl.models.predictor import Job, Tally
     from humobctl.models.predictor import predict as run
@@ -137,7 +135,7 @@ def predict(
     kind, weight = parse_decode(decode)
     job = Job(
         *(model, kind),
-        days=DEFAULTS if weight is None else replace(DEFAULTS, weight=weight),
+        weight=weight,
         targets=targets,
         full=full,
         options=Options(*(seed, top_p, device, precision, city), blend=parse_blend(blend)),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from humobctl.models.city import City
+from humobctl.models.days.config import BLENDED, DEFAULTS
 from humobctl.models.distribution import SlotDistributions, UserHistory
 from humobctl.models.registry import MODELS, Model, Options, distributions
 from humobctl.native import Floats, Int32s, Int64s
@@ -21,13 +22,18 @@ FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells
 
 
 class Blended:
-    """A model and the history model, mixed."""
+    """A model and the history model, mixed.
+
+    Attributes:
+        days: how its whole days are decoded.
+    """
 
     def __init__(self, model: Model, city: City, weight: float) -> None:
         """Mix ``model`` with the history model, which has the share ``weight``."""
         self.model, self.weight = model, weight
         self.partner: Model = MODELS[PARTNER].load()(city, Options())
         self.batch_users = getattr(model, "batch_users", 1)
+        self.days = BLENDED if weight < 1 else DEFAULTS
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """The mixed distribution of one user."""
@@ -52,19 +58,19 @@ def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> Sl
     return SlotDistributions(cells, p)
 
 
-def best_weight(score: Callable[[float], Floats]) -> float:
-    """The history model's weight at which several scores gain most, on average.
+def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
+    """The history model's weight at which the score that gains least gains most.
 
-    A gain is relative to the history model alone, weight 1, which is the answer unless another
-    weight is better.
+    A gain is relative to the history model alone, weight 1, which is the answer where at every
+    other weight a score loses.
 
     Args:
         score: scores at a weight, the higher the better, shape (scores,).
+        alone: those of the history model alone.
     """
-    alone = score(1.0)
     best, most = 1.0, 0.0
     for weight in WEIGHTS:
-        gain = float(((score(weight) - alone) / np.maximum(np.abs(alone), FLOOR)).mean())
+        gain = float(((score(weight) - alone) / np.maximum(np.abs(alone), FLOOR)).min())
         if gain > most:
             best, most = weight, gain
     return best

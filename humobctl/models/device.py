@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from humobctl import report
 from humobctl.errors import UsageError
 from humobctl.native import threads
 
@@ -23,6 +24,24 @@ def torch_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device: found cuda, but torch finds no GPU here; expected cpu or auto")
     return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether matrix products in bf16 are quicker there than in fp32, as far as torch knows.
+
+    A CPU without AVX-512 BF16, AMX or ARM's BF16 takes several times as long.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    names = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
+    return not known or any(known.get(name, False) for name in names)
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Warn where bf16 is asked of a device that only imitates it."""
+    if precision == "bf16" and not has_bf16(device):
+        report.warn("--precision bf16: this processor has no bf16 instructions; fp32 is faster")
 
 
 def set_up(seed: int, *, processes: int = 1) -> None:

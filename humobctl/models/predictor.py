@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -56,7 +56,7 @@ class Job:
     Attributes:
         model: name of the model.
         decode: how a distribution becomes a cell.
-        days: settings of ``decode`` day.
+        weight: of GEO-BLEU against DTW in ``decode`` day; None for the model's own.
         targets: what to predict.
         full: write all rows, not only the predicted ones.
         options: settings that some models use.
@@ -66,7 +66,7 @@ class Job:
 
     model: str = "history"
     decode: Decode = "day"
-    days: DayConfig = DEFAULTS
+    weight: float | None = None
     targets: Targets = Targets()
     full: bool = False
     options: Options = field(default_factory=Options)
@@ -160,7 +160,7 @@ def predict_group(
         end = here.stop
         if user is not None and dist is not None:
             wanted = target[here]
-            cells = _cells(user, dist, city, job)
+            cells = _cells(user, dist, city, model, job)
             filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
@@ -189,12 +189,17 @@ def _with_distributions(
 
 def decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
     """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
-    return _cells(user, model.distribution(user), city, job)
+    return _cells(user, model.distribution(user), city, model, job)
 
 
-def _cells(user: UserHistory, dist: SlotDistributions, city: City, job: Job) -> Int32s:
+def _cells(
+    user: UserHistory, dist: SlotDistributions, city: City, model: Model, job: Job
+) -> Int32s:
     if job.decode == "day":
-        return decode_user(user, city, dist, job.days)
+        days: DayConfig = getattr(model, "days", DEFAULTS)
+        if job.weight is not None:
+            days = replace(days, weight=job.weight)
+        return decode_user(user, city, dist, days)
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
 

@@ -39,14 +39,18 @@ class _Fixed:
         (lambda w: [1 - (w - 0.3) ** 2, 1 - (w - 0.3) ** 2], 0.3),
         # Nothing is gained: the history model alone.
         (lambda w: [1.0 + w, 1.0], 1.0),
-        # Gains are relative: 10 % of the second outweigh 1 % of the first.
-        (lambda w: [100 + (w == 0.2), 1 + 0.1 * (w == 0.6)], 0.6),
+        # The score that gains least decides, and gains are relative: 1 % of the first at 0.2 and
+        # 2 % of the second at 0.6 do not help the other one; at 0.4 both gain half a per cent.
+        (
+            lambda w: [100 + (w == 0.2) + (w == 0.4) / 2, 1 + (w == 0.6) / 50 + (w == 0.4) / 200],
+            0.4,
+        ),
         # Minus kilometres are scores, too.
         (lambda w: [-30 - 10 * abs(w - 0.8)], 0.8),
     ],
 )
 def test_the_weight_at_which_scores_gain_most(scores, wanted):
-    assert best_weight(lambda w: np.array(scores(w))) == wanted
+    assert best_weight(lambda w: np.array(scores(w)), np.array(scores(1.0))) == wanted
 
 
 def test_a_weight_of_one_is_the_history_model():

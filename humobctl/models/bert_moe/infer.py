@@ -35,10 +35,8 @@ from humobctl.native import Floats, Int64s
 
 OTHERS = 16
 """Candidates beside the user's own cells."""
-_TOKENS = 16_384
-"""Rows of a batch, padding included."""
-_HEAD_ROWS = 2_048
-"""Rows whose scores over all visited cells are held at once."""
+_TOKENS = 4_096
+"""Rows of a batch, padding included: little padding, and activations that stay in the cache."""
 
 
 @dataclass
@@ -180,24 +178,28 @@ class BertMoePredictor:
 
         The shares are those of a softmax over the visited cells and the user's own.
         """
-        return [
-            self._window_shares(part, cells)
-            for part, cells in zip(torch.split(rows, counts.tolist()), own, strict=True)
-        ]
+        head = self.network.head(self.network.cells())
+        logits = torch.nn.functional.linear(rows, *head).float()
+        sizes = counts.tolist()
+        parts = zip(torch.split(rows, sizes), torch.split(logits, sizes), own, strict=True)
+        return [self._window_shares(*part) for part in parts]
 
-    def _window_shares(self, rows: Tensor, own: Int64s) -> tuple[Floats, Ints, Floats]:
+    def _window_shares(
+        self, rows: Tensor, logits: Tensor, own: Int64s
+    ) -> tuple[Floats, Ints, Floats]:
         visited = self.network.cells()
-        weight, bias = self.network.head(visited)
         mine = torch.from_numpy(own).to(self.device)
         known = self.network.visited[mine]
-        new_weight, new_bias = self.network.head(mine[~known])
-        place = torch.searchsorted(visited, mine[known])
+        p = logits.softmax(dim=1)
         own_p = torch.zeros(len(rows), len(own), device=self.device)
-        logits = torch.nn.functional.linear(rows, weight, bias).float()
-        new = torch.nn.functional.linear(rows, new_weight, new_bias).float()
-        total = torch.cat([logits, new], dim=1).logsumexp(dim=1, keepdim=True)
-        p = (logits - total).exp()
-        own_p[:, known], own_p[:, ~known] = p[:, place], (new - total).exp()
+        if not known.all():
+            new = torch.nn.functional.linear(rows, *self.network.head(mine[~known])).float()
+            visited_mass, new_mass = logits.logsumexp(1), new.logsumexp(1)
+            total = torch.logaddexp(visited_mass, new_mass)[:, None]
+            p *= (visited_mass[:, None] - total).exp()
+            own_p[:, ~known] = (new - total).exp()
+        place = torch.searchsorted(visited, mine[known])
+        own_p[:, known] = p[:, place]
         p[:, place] = 0
         best = p.sum(dim=0).topk(min(OTHERS, p.shape[1])).indices
         return (

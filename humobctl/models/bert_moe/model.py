@@ -92,7 +92,7 @@ class EntryAttention(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
-        """Rows (B, S, H) to rows (B, S, H); ``mask`` (B, 1, 1, S) is true for rows to see."""
+        """Rows (B, S, H) to rows (B, S, H); ``mask`` (B, 1, 1, S) is added to the scores."""
         batch, length, hidden = rows.shape
         qkv = self.qkv(rows).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
@@ -224,19 +224,13 @@ class BertMoe(PreTrainedModel):
         past = location.shape[1]
         embedded = self.embeddings(rows, location if shown is None else shown)
         states = self.dropout(self.input_projection(embedded) + self.city(city)[:, None, :])
-        wide = None if mask is None else mask[:, None, None, :]
-        states = self.entry(states, wide)
+        seen_by_all = None if mask is None else _additive(mask, states.dtype)
+        states = self.entry(states, seen_by_all)
         # The last past row always has position L - 1, however many there are.
         first = self.settings.input_length - past
         position = torch.arange(first, first + states.shape[1], device=states.device)
         future = (position >= self.settings.input_length).long().expand(states.shape[0], -1)
-        states = self.bert(
-            inputs_embeds=states,
-            attention_mask=mask,
-            token_type_ids=future,
-            position_ids=position.unsqueeze(0),
-        ).last_hidden_state
-        ahead = states[:, past:]
+        states, ahead = self._encode(states, seen_by_all, future, position, past)
         copied = generated = None
         if self.copy is not None:
             side_by_side = torch.cat([states, embedded.to(states.dtype)], dim=-1)
@@ -246,6 +240,25 @@ class BertMoe(PreTrainedModel):
         if labels is not None:
             loss = self._loss(ahead, copied, generated, location, labels, num_items_in_batch)
         return Prediction(loss=loss, states=ahead, copied=copied, generated=generated)
+
+    def _encode(
+        self, states: Tensor, mask: Tensor | None, future: Tensor, position: Tensor, past: int
+    ) -> tuple[Tensor, Tensor]:
+        """Rows as copying takes them (B, S, H), and the encoded future rows (B, P, H).
+
+        Past rows go through the last layer only where copy heads look at them.
+        """
+        bert = self.bert
+        embedded = bert.embeddings(
+            inputs_embeds=states, token_type_ids=future, position_ids=position.unsqueeze(0)
+        )
+        *layers, last = bert.encoder.layer
+        for layer in layers:
+            embedded = layer(embedded, mask)
+        if self.copy is not None:
+            whole = last(embedded, mask)
+            return whole, whole[:, past:]
+        return embedded, _future_rows(last, embedded, mask, past)
 
     def _loss(
         self,
@@ -283,6 +296,30 @@ class BertMoe(PreTrainedModel):
         logits = functional.linear(rows, weight, bias)
         loss = functional.cross_entropy(logits.float(), number, reduction="none")
         return loss if missing is None else loss.masked_fill(missing, float("inf"))
+
+
+def _future_rows(layer: Any, rows: Tensor, mask: Tensor | None, past: int) -> Tensor:
+    """What a layer of BERT makes of the rows after ``past``, shape (B, P, H)."""
+    own, wanted = layer.attention.self, rows[:, past:]
+
+    def heads(values: Tensor) -> Tensor:
+        return values.view(*values.shape[:2], -1, own.attention_head_size).transpose(1, 2)
+
+    seen = functional.scaled_dot_product_attention(
+        heads(own.query(wanted)), heads(own.key(rows)), heads(own.value(rows)), attn_mask=mask
+    )
+    seen = layer.attention.output(seen.transpose(1, 2).flatten(-2), wanted)
+    encoded: Tensor = layer.feed_forward_chunk(seen)
+    return encoded
+
+
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What to add to attention scores, shape (B, 1, 1, S): 0 for rows to see, else -inf.
+
+    From a mask of booleans, SDPA would make this anew in every layer, for all pairs of rows.
+    """
+    unseen = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return unseen.masked_fill_(~mask, float("-inf"))[:, None, None, :]
 
 
 def _encoder_config(s: Settings) -> BertConfig:

@@ -31,7 +31,7 @@ from humobctl.models.bert_moe.start import load_network, started_from
 from humobctl.models.bert_moe.validation import Asked, ask, learn_blend, validate
 from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
 from humobctl.models.city import City, CityCounter
-from humobctl.models.device import set_up, torch_device
+from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.distribution import Bools
 from humobctl.native import Int64s
 
@@ -110,6 +110,7 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     check_target(job.output, overwrite=job.overwrite)
     set_up(job.settings.seed, processes=fit.world_size())
     device = torch_device(job.device)
+    check_precision(job.settings.precision, device)
     with _material(paths, job) as material:
         network, notes = _network(job, material)
         with _workplace(job, material) as work:

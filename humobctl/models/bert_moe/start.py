@@ -13,7 +13,7 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.models.city import City
-from humobctl.models.device import set_up, torch_device
+from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.registry import Options
 
 TYPE = "bert-moe"
@@ -78,7 +78,8 @@ def from_checkpoint(
         raise UsageError(f"--city: found {options.city!r}, expected one of {', '.join(names)}")
     name = options.city if options.city is not None else names[0] if len(names) == 1 else None
     number = 0 if name is None else names.index(name) + 1
-    device = str(torch_device(options.device))
+    device = torch_device(options.device)
+    check_precision(options.precision, device)
     return BertMoePredictor(
-        network, city, city_number=number, device=device, precision=options.precision
+        network, city, city_number=number, device=str(device), precision=options.precision
     )

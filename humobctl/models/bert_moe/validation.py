@@ -14,7 +14,7 @@ from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import Rows, cell_of
 from humobctl.models.blend import PARTNER, best_weight, likelihood, mixed
 from humobctl.models.city import City
-from humobctl.models.days.config import DEFAULTS
+from humobctl.models.days.config import BLENDED, DEFAULTS, DayConfig
 from humobctl.models.days.model import decode_user
 from humobctl.models.decode import decode
 from humobctl.models.distribution import SlotDistributions, UserHistory
@@ -94,17 +94,17 @@ def learn_blend(
         for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
             pairs.append((one, city, dist, partner.distribution(one.user)))
 
-    def score_at(weight: float) -> Floats:
+    def score_at(weight: float, days: DayConfig = BLENDED) -> Floats:
         """GEO-BLEU of both dialects, and minus DTW of both, means over the users."""
         totals = np.zeros(4)
         for one, city, dist, history in pairs:
-            cells = decode_user(one.user, city, mixed(dist, history, weight), DEFAULTS)
+            cells = decode_user(one.user, city, mixed(dist, history, weight), days)
             found = _user_scores(one, cells, Scoring(names=("geobleu", "dtw")))
             geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
             totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]
         return totals / len(pairs)
 
-    return best_weight(score_at)
+    return best_weight(score_at, alone=score_at(1.0, DEFAULTS))
 
 
 def _scores(one: Asked, cells: Int32s) -> dict[str, float]:

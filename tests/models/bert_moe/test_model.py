@@ -171,3 +171,22 @@ def test_it_learns_a_window_by_heart():
         optimiser.step()
         optimiser.zero_grad()
     assert loss.item() < 0.15 * first
+
+
+@pytest.mark.parametrize("copy_heads", [0, 2])
+def test_the_encoder_is_that_of_transformers_whatever_is_left_out(copy_heads):
+    net, inputs = network(copy_heads=copy_heads), padded(batch(), 3)
+    kept = {}
+    net.entry.register_forward_hook(lambda _module, _inputs, out: kept.update(rows=out))
+    with torch.no_grad():
+        states = net(**inputs).states
+        start, length = net.settings.input_length - 10, kept["rows"].shape[1]
+        position = torch.arange(start, start + length)
+        whole = net.bert(
+            inputs_embeds=kept["rows"],
+            attention_mask=inputs["mask"],
+            token_type_ids=(position >= net.settings.input_length).long().expand(3, -1),
+            position_ids=position[None, :],
+        ).last_hidden_state
+    assert states.shape == (3, 5, net.settings.hidden_size)
+    assert torch.allclose(states, whole[:, 10:], atol=1e-5)
