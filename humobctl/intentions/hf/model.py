@@ -20,6 +20,7 @@ from humobctl.intentions.answers import schema, tidy
 from humobctl.intentions.chain import Ask, Message
 from humobctl.intentions.hf.config import HFConfig
 from humobctl.intentions.hf.constrain import Constrained
+from humobctl.models.hub import hub_settings
 
 _TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 
@@ -167,7 +168,7 @@ def _place(model: str) -> tuple[str, dict[str, Any]]:
     path = Path(model)
     if path.suffix == ".gguf":
         return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
-    return model, {"local_files_only": True} if path.is_dir() else {}
+    return model, {"local_files_only": True} if path.is_dir() else hub_settings()
 
 
 def _ends(model: Any, tokenizer: Any) -> list[int]:
