@@ -197,7 +197,7 @@ def trained_scores() -> str:
     if not log.is_file():
         seconds, megabytes = peak(
             *("train", "bert-moe", *files, "--city", "B", "--city", "C", "--precision", PRECISION),
-            *("--evaluate-every", "100", "--overwrite", "-o", folder),
+            *("--max-steps", "200", "--evaluate-every", "50", "--overwrite", "-o", folder),
         )
         log.write_text(f"Training: {seconds / 60:.1f} min, peak {megabytes:,.0f} MB.")
     rows = []
