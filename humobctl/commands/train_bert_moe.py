@@ -120,7 +120,7 @@ def bert_moe(
     weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
     precision: Annotated[str | None, _option("fp32, or bf16.")] = None,
     validation_share: Annotated[float | None, _option("Users that only validate.")] = None,
-    validation_days: Annotated[int | None, _option("Last days they are scored on.")] = None,
+    validation_days: Annotated[int | None, _option("Last days, for scores alone.")] = None,
     evaluate_every: Annotated[
         int | None, _option("Steps between validations and checkpoints; 0: epochs.")
     ] = None,

@@ -1,6 +1,6 @@
 """Two predictors' distributions mixed: p = (1 - w) * p_model + w * p_history.
 
-The weight is learnt on validation users by the scores that predictions are made for: likelihood
+The weight is learnt on validation days by the scores that predictions are made for: likelihood
 hangs on the rare rows in cells that nobody could foresee, and prefers the model that is less sure.
 """
 
@@ -17,7 +17,7 @@ from humobctl.models.registry import MODELS, Model, Options, distributions
 from humobctl.native import Floats, Int32s, Int64s
 
 PARTNER = "history"
-WEIGHTS = tuple(i / 10 for i in range(10))
+WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
 
 

@@ -36,7 +36,7 @@ class _Fixed:
     ("scores", "wanted"),
     [
         # A score at weight w; the history model alone has that at 1.
-        (lambda w: [1 - (w - 0.3) ** 2, 1 - (w - 0.3) ** 2], 0.3),
+        (lambda w: [1 - (w - 0.4) ** 2, 1 - (w - 0.4) ** 2], 0.4),
         # Nothing is gained: the history model alone.
         (lambda w: [1.0 + w, 1.0], 1.0),
         # The score that gains least decides, and gains are relative: 1 % of the first at 0.2 and

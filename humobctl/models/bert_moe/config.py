@@ -59,7 +59,8 @@ class Settings:
         weight_decay: of AdamW.
         precision: fp32, or bf16 for the matrix products.
         validation_share: users that validate and are not trained on.
-        validation_days: the last known days, which validation users are scored on.
+        validation_days: the last known days, which nobody is trained on: validation users are
+            scored on them, and the weight of the history model is learnt on them.
         evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
         patience: validations without a better GEO-BLEU after which training stops; 0 for never.
         seed: of all that is drawn.

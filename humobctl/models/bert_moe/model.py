@@ -44,7 +44,7 @@ class BertMoeConfig(PreTrainedConfig):
     Attributes:
         settings: as ``config.as_record`` makes them.
         cities: names of the training cities; city 0 of the network is an unknown one.
-        blend: weight of the history model beside this one, learnt on validation users.
+        blend: weight of the history model beside this one, learnt on validation days.
     """
 
     model_type = "bert-moe"

@@ -29,7 +29,7 @@ from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.models.bert_moe.preview import preview
 from humobctl.models.bert_moe.start import load_network, started_from
 from humobctl.models.bert_moe.validation import Asked, ask, learn_blend, validate
-from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
+from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index, rows_before
 from humobctl.models.city import City, CityCounter
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.distribution import Bools
@@ -37,6 +37,8 @@ from humobctl.native import Int64s
 
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
+MOST_WEIGHED = 200
+"""Users that the weight of the history model is learnt on, at most: each is decoded nine times."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Material:
         cities: each city's calendar.
         names: of the cities.
         asked: validation users.
+        weighed: users, trained on or not, whose last days the blend is learnt on.
         visited: cells of the training users, ascending.
         about: what ``run.json`` says of each city.
     """
@@ -92,6 +95,7 @@ class Material:
     cities: list[City]
     names: list[str]
     asked: list[Asked]
+    weighed: list[Asked]
     visited: Int64s
     about: list[dict[str, Any]]
 
@@ -150,15 +154,19 @@ def _material(paths: list[str], job: Job) -> Iterator[Material]:
             first_days.append(record["last_day"] - settings.validation_days + 1)
         rows.close_columns()
         validated = _validation_users(rows, settings)
-        windows = Windows(rows, build_index(rows, ~validated, settings), settings)
+        ends = rows_before(rows, first_days) if validated.any() else rows.starts[1:]
+        windows = Windows(rows, build_index(rows, ~validated, settings, ends), settings)
         if not len(windows):
             raise HumobError(
                 f"{', '.join(paths)}: found no window to learn from, expected users with days both "
-                "before and after another"
+                "before and after another, --validation-days not counted"
             )
         asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
-        visited = _visited(rows, ~validated)
-        yield Material(rows, windows, cities, names, asked, visited, about)
+        visited = _visited(rows, ends, ~validated)
+        everyone = shuffled(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
+        some = everyone[: MOST_WEIGHED * bool(validated.any())].astype(np.int64)
+        weighed = ask(rows, some, first_days)
+        yield Material(rows, windows, cities, names, asked, weighed, visited, about)
 
 
 def _city_name(path: str) -> str:
@@ -219,11 +227,11 @@ def _validation_users(rows: Rows, settings: Settings) -> Bools:
     return chosen
 
 
-def _visited(rows: Rows, users: Bools) -> Int64s:
-    """Cells of some users, ascending."""
+def _visited(rows: Rows, ends: Int64s, users: Bools) -> Int64s:
+    """Cells of some users' rows before ``ends``, ascending."""
     seen = np.zeros(1 << 16, np.bool_)
     for number in np.flatnonzero(users).tolist():
-        seen[rows.cell[rows.starts[number] : rows.starts[number + 1]]] = True
+        seen[rows.cell[rows.starts[number] : ends[number]]] = True
     return np.flatnonzero(seen)
 
 
@@ -318,7 +326,7 @@ def _finish(
         assert check is not None
         scores = check(network)
         network.config.blend = learn_blend(
-            network, material.cities, material.asked, str(device), settings.precision
+            network, material.cities, material.weighed, str(device), settings.precision
         )
     losses = [record["loss"] for record in metrics if "loss" in record]
     run = {

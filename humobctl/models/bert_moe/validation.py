@@ -1,4 +1,4 @@
-"""Validation users: their last known days, predicted from the days before, and scored."""
+"""Validation: users' last known days, predicted from the days before, and scored."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from humobctl.models.distribution import SlotDistributions, UserHistory
 from humobctl.models.registry import MODELS, Options
 from humobctl.native import Floats, Int32s, Int64s
 
-MOST_BLENDED = 60
-"""Users that the weight of the history model is learnt on, at most: each is decoded 11 times."""
-
 
 @dataclass(frozen=True)
 class Asked:
-    """A validation user: number of the city, what is known and asked, and the true cells (r, 2)."""
+    """A user whose last days are known.
+
+    Attributes:
+        city: number of the city, from 1.
+        user: what is known, and what is asked.
+        truth: the true cells, shape (r, 2).
+    """
 
     city: int
     user: UserHistory
@@ -35,7 +38,7 @@ class Asked:
 
 
 def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
-    """The validation users that have rows both before and from their city's first day on.
+    """The users that have rows both before and from their city's first day on.
 
     Args:
         rows: the columns.
@@ -86,7 +89,7 @@ def learn_blend(
     """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
     pairs: list[tuple[Asked, City, SlotDistributions, SlotDistributions]] = []
     for number, city in enumerate(cities, start=1):
-        here = [one for one in asked if one.city == number][: MOST_BLENDED // len(cities)]
+        here = [one for one in asked if one.city == number]
         model = BertMoePredictor(
             network, city, city_number=number, device=device, precision=precision
         )

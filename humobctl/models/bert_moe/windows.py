@@ -165,7 +165,15 @@ class Index:
         return len(self.user)
 
 
-def build_index(rows: Rows, users: Bools, settings: Settings) -> Index:
+def rows_before(rows: Rows, first_day: list[int]) -> Int64s:
+    """For each user, where the rows from the city's ``first_day`` on begin, shape (u,)."""
+    ends = rows.starts[1:].copy()
+    for number, (low, high) in enumerate(zip(rows.starts[:-1], rows.starts[1:], strict=True)):
+        ends[number] = low + np.searchsorted(rows.d[low:high], first_day[rows.city[number] - 1])
+    return ends
+
+
+def build_index(rows: Rows, users: Bools, settings: Settings, ends: Int64s | None = None) -> Index:
     """The windows of some users.
 
     With a horizon, a past ends at the beginning of a day, every ``stride`` rows, and all rows of
@@ -176,11 +184,16 @@ def build_index(rows: Rows, users: Bools, settings: Settings) -> Index:
         rows: the columns.
         users: true for the users to learn from, shape (u,).
         settings: lengths, horizon and stride.
+        ends: row of each user that no window reaches, shape (u,); None for all rows.
     """
     find = _days_ahead if settings.horizon else _rows_ahead
     parts = [find(rows, low, high, settings) for low, high in _chunks(rows)]
     user, past_end, begin, length = (np.concatenate(part) for part in zip(*parts, strict=True))
     keep = users[user]
+    if ends is not None:
+        least = np.minimum(length, _LEAST_FUTURE)
+        length = np.minimum(length, ends[user] - begin)
+        keep &= length >= least
     return Index(
         user[keep].astype(np.int32), past_end[keep], begin[keep], length[keep].astype(np.int32)
     )

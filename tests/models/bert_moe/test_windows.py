@@ -23,6 +23,7 @@ from humobctl.models.bert_moe.windows import (
     cell_number,
     cell_of,
     gap_codes,
+    rows_before,
 )
 
 DAYS = CityDays(np.arange(80) % 7, (np.arange(80) % 7 == 0).astype(np.int64))
@@ -195,3 +196,16 @@ def test_tensors_are_what_torch_takes():
         settings = Settings(**{**SMALL.__dict__, "horizon": 2})
         batch = Windows(rows, build_index(rows, np.ones(1, bool), settings), settings)[0]
     assert {v.dtype for k, v in batch.items() if k != "mask"} == {torch.int64}
+
+
+def test_no_window_reaches_the_validation_days():
+    settings = replace(SMALL, horizon=3)
+    with filled(walk(1, 8), walk(2, 3), walk(3, 5)) as rows:
+        ends = rows_before(rows, [4])
+        assert ends.tolist() == [8, 22, 30]
+        index = build_index(rows, np.ones(3, bool), settings, ends)
+        reached = rows.d[index.begin + index.length - 1]
+        everything = build_index(rows, np.ones(3, bool), settings)
+    assert reached.max() == 3
+    # User 2 has days 0 to 2 only, which are all before day 4.
+    assert (index.user == 1).sum() == (everything.user == 1).sum() == 1
