@@ -1,4 +1,4 @@
-/* Places and laws of mobility: what gravity.c offers to visits.c. Distances in metres. */
+/* Places, laws and draws: what gravity_index.c, gravity.c and visits.c share. Metres throughout. */
 #ifndef HUMOB_GRAVITY_H
 #define HUMOB_GRAVITY_H
 
@@ -35,20 +35,7 @@ typedef struct {
     int32_t exhaustive; /* weigh every candidate: the slow way, for tests */
 } Law;
 
-/* What is reused from draw to draw: buffers, and counts of rings that were counted before. */
-typedef struct Memory Memory;
-Memory *humob_gravity_memory(double most);
-void humob_gravity_forget(Memory *memory);
-int humob_gravity_failed(const Memory *memory);
-
-/* Random draws by name, as humobctl/intentions/draws.py makes them. */
-typedef struct {
-    uint64_t state, step;
-} Draws;
-Draws draws_named(const uint64_t *names, int count);
-double draw(Draws *draws);
-
-/* A person's whereabouts: `place` is a row in the table of places, or negative. */
+/* Where somebody is: `place` is a row in the table of places, or negative. */
 typedef struct {
     float east, north;
     int32_t place;
@@ -56,8 +43,61 @@ typedef struct {
 
 #define NOWHERE (-3) /* no place of the intent within the largest radius */
 
-/* The place to which a law leads; *widened says whether it lies beyond the radius. */
-int32_t choose_place(const Places *places, const Law *law, int kind, int intent, Spot here,
-                     Draws *draws, Memory *memory, int *widened);
+/* Random draws by name, as humobctl/intentions/draws.py makes them. */
+typedef struct {
+    uint64_t state, step;
+} Draws;
+
+Draws draws_named(const uint64_t *names, int count);
+double draw(Draws *draws);
+
+/* -- gravity_index.c: which places lie how far away ------------------------------------------ */
+
+#define RING 1000.0f /* width of a ring around the person */
+
+/* Buffers that grow as needed and are used again. */
+typedef struct {
+    int64_t span_room;
+    int64_t *span; /* pairs of a first member and an end */
+    int32_t ring_room;
+    int64_t *first;       /* first span of each ring, and the end */
+    int64_t *held;        /* members in the spans of each ring */
+    double *bound, *edge; /* of each ring: bound of its weight, deterrence at its inner edge */
+    int64_t room;
+    int64_t *member; /* collected members and their weights */
+    double *weight;
+    int failed; /* no memory was left */
+} Memory;
+
+Memory *humob_gravity_memory(void);
+void humob_gravity_forget(Memory *memory);
+
+/* What is looked for: places that serve `intent` nearer than `radius`, but the one at hand. */
+typedef struct {
+    const Places *places;
+    const Grid *grid;
+    Spot here;
+    float radius;
+    int rings;
+    Memory *memory;
+} Query;
+
+#define ALL_RINGS (-1)
+
+Query query(const Places *places, int intent, Spot here, double radius, Memory *memory);
+double ring_area(const Query *query, int ring);
+float distance(const Query *query, int64_t member);
+int ring_of(const Query *query, float away);
+int is_candidate(const Query *query, int ring, int64_t member);
+int64_t collect(const Query *query, int ring);
+int find_all_spans(const Query *query);
+int64_t any_member(const Query *query, int ring, Draws *draws);
+int32_t place_of(const Query *query, int64_t member);
+
+/* -- gravity.c: laws --------------------------------------------------------------------------- */
+
+/* The place to which a law leads, or NOWHERE; *widened says whether it lies beyond the radius. */
+int32_t choose_place(const Places *places, const Law *law, int intent, Spot here, Draws *draws,
+                     Memory *memory, int *widened);
 
 #endif

@@ -205,7 +205,7 @@ static Spot next_spot(Walk *walk, int intent, Spot here, int32_t *number, const 
     int widened = 0;
     if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, &draws);
     if (place == NOWHERE)
-        place = choose_place(walk->places, law, law->kind, intent, here, &draws, walk->memory,
+        place = choose_place(walk->places, law, intent, here, &draws, walk->memory,
                              &widened);
     if (widened) *flags |= WIDENED;
     if (place == NOWHERE) {
@@ -256,5 +256,5 @@ int humob_gravity_days(const Places *places, const Law *law, const Travel *trave
     free(walk.known.times);
     free(walk.day.minutes);
     free(walk.day.away);
-    return failed || humob_gravity_failed(memory);
+    return failed || memory->failed;
 }

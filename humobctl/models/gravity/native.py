@@ -124,7 +124,7 @@ def library() -> ctypes.CDLL:
     f32, i32, i64 = (native.pointer(t) for t in (np.float32, np.int32, np.int64))
     flags = native.pointer(np.uint8)
     lib.humob_gravity_memory.restype = ctypes.c_void_p
-    lib.humob_gravity_memory.argtypes = [ctypes.c_double]
+    lib.humob_gravity_memory.argtypes = []
     lib.humob_gravity_forget.restype = None
     lib.humob_gravity_forget.argtypes = [memory]
     lib.humob_gravity_choose.restype = ctypes.c_int
@@ -141,10 +141,9 @@ def library() -> ctypes.CDLL:
 
 
 class Memories:
-    """The kernel's memory, one for each thread: what is counted once is kept from call to call."""
+    """The kernel's buffers, one for each thread, used again from call to call."""
 
-    def __init__(self, most: float) -> None:
-        self._most = 1000 * most
+    def __init__(self) -> None:
         self._free: SimpleQueue[int] = SimpleQueue()
 
     @contextmanager
@@ -155,7 +154,7 @@ class Memories:
             MemoryError: there is none left.
         """
         lib = library()
-        memory = lib.humob_gravity_memory(self._most) if self._free.empty() else self._free.get()
+        memory = lib.humob_gravity_memory() if self._free.empty() else self._free.get()
         if not memory:
             raise MemoryError
         try:

@@ -20,8 +20,8 @@ from humobctl.native import Floats, Int64s
 EVERYTHING = len(INTENTS)
 """Number of the list of all places, after those of the intents."""
 MEMBERS_PER_CELL = 4
-SMALLEST_CELL = 25.0
-"""Metres; many places may have the same coordinates."""
+SMALLEST_CELL = 400.0
+"""Metres; rings of 1 km would have to be put together from many rows of smaller cells."""
 
 
 @dataclass

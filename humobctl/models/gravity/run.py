@@ -163,7 +163,7 @@ class Job:
         Raises:
             HumobError: a person's rows stand apart, or no place serves an intent.
         """
-        memories = native.Memories(max(self.law.most, 80.0))
+        memories = native.Memories()
         try:
             with report.progress("generating visits", None, "events") as ticker:
                 for frame in whole_people(batches, name):
