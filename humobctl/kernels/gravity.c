@@ -74,9 +74,9 @@ static int64_t weigh_all(const Query *query, const Law *law, Draws *draws)
     int64_t found = collect(query, ALL_RINGS);
     double highest = -INFINITY, total = 0.0, *count = memory->bound;
     for (int k = 0; k < query->rings; k++) count[k] = 0.0;
-    for (int64_t i = 0; i < found; i++) count[ring_of(query, (float)memory->weight[i])] += 1.0;
+    for (int64_t i = 0; i < found; i++) count[ring_of(query, memory->weight[i])] += 1.0;
     for (int64_t i = 0; i < found; i++) {
-        int k = ring_of(query, (float)memory->weight[i]);
+        int k = ring_of(query, memory->weight[i]);
         memory->weight[i] = log_deterrence(law, memory->weight[i]);
         if (law->kind == GRAVITY) memory->weight[i] += log(count[k] / ring_area(query, k));
         highest = fmax(highest, memory->weight[i]);
@@ -123,12 +123,11 @@ static double bound_rings(const Query *query, const Law *law)
  */
 static int64_t try_member(const Query *query, const Law *law, int ring, Draws *draws)
 {
-    int64_t member = any_member(query, ring, draws);
-    if (!is_candidate(query, ring, member)) return -1;
-    if (law->kind == GRAVITY && !is_candidate(query, ring, any_member(query, ring, draws)))
-        return -1;
-    double weight = deterrence(law, distance(query, member));
-    return draw(draws) * query->memory->edge[ring] < weight ? member : -1;
+    double away, other;
+    int64_t member = any_member(query, ring, draws, &away);
+    if (member < 0) return -1;
+    if (law->kind == GRAVITY && any_member(query, ring, draws, &other) < 0) return -1;
+    return draw(draws) * query->memory->edge[ring] < deterrence(law, away) ? member : -1;
 }
 
 static int64_t by_distance(const Query *query, const Law *law, Draws *draws)
@@ -137,7 +136,7 @@ static int64_t by_distance(const Query *query, const Law *law, Draws *draws)
     if (law->exhaustive) return weigh_all(query, law, draws);
     int64_t near;
     double sum = weigh_nearest(query, law, &near);
-    if (!find_all_spans(query)) return -1;
+    if (!find_spans(query, 1)) return -1;
     double total = bound_rings(query, law);
     memory->bound[0] = sum;
     if (law->kind == GRAVITY) memory->bound[0] *= (double)near / ring_area(query, 0);
@@ -223,21 +222,21 @@ static double opportunity_weight(const Law *law, double origin, double own, doub
 static int64_t by_opportunity(const Query *query, const Law *law, Draws *draws)
 {
     Memory *memory = query->memory;
-    int64_t found = collect(query, ALL_RINGS);
-    double within = 0.0, total = 0.0, origin = 1.0, *weight = memory->bound;
-    for (int k = 0; k < query->rings; k++) weight[k] = 0.0;
-    for (int64_t i = 0; i < found; i++) weight[ring_of(query, (float)memory->weight[i])] += 1.0;
+    double within = 0.0, total = 0.0, away, *weight = memory->bound;
+    if (!count_rings(query, weight) || !find_spans(query, 0)) return -1;
+    double origin = fmax(1.0, weight[0]);
     for (int k = 0; k < query->rings; k++) {
-        if (k == 0) origin = fmax(1.0, weight[0]);
         within += weight[k];
         if (weight[k] > 0.0) weight[k] = opportunity_weight(law, origin, weight[k], within);
         total += weight[k];
     }
-    int64_t ring = drawn_of(weight, query->rings, total, draws), members = 0;
-    for (int64_t i = 0; i < found; i++)
-        if (ring_of(query, (float)memory->weight[i]) == ring)
-            memory->member[members++] = memory->member[i];
-    return members ? memory->member[(int64_t)(draw(draws) * (double)members)] : -1;
+    int ring = (int)drawn_of(weight, query->rings, total, draws);
+    for (int i = 0; i < TRIES; i++) {
+        int64_t member = any_member(query, ring, draws, &away);
+        if (member >= 0) return member;
+    }
+    int64_t found = collect(query, ring);
+    return found ? memory->member[(int64_t)(draw(draws) * (double)found)] : -1;
 }
 
 static int64_t anywhere(const Query *query, Draws *draws)
@@ -280,6 +279,10 @@ int32_t choose_place(const Places *places, const Law *law, int intent, Spot here
  *
  * The k-th draw is named by the seed, `tag` and name[k]. Returns 0, or 1 where there is no memory.
  */
+int humob_gravity_choose(const Places *places, const Law *law, Memory *memory, int32_t intent,
+                         int64_t n, const float *east, const float *north, const int32_t *here,
+                         uint64_t tag, const int64_t *name, int32_t *chosen, uint8_t *widened);
+
 int humob_gravity_choose(const Places *places, const Law *law, Memory *memory, int32_t intent,
                          int64_t n, const float *east, const float *north, const int32_t *here,
                          uint64_t tag, const int64_t *name, int32_t *chosen, uint8_t *widened)

@@ -48,6 +48,9 @@ typedef struct {
     uint64_t state, step;
 } Draws;
 
+/* Not for callers outside of the library: calls within a file may be inlined. */
+#pragma GCC visibility push(hidden)
+
 Draws draws_named(const uint64_t *names, int count);
 double draw(Draws *draws);
 
@@ -60,7 +63,7 @@ typedef struct {
     int64_t span_room;
     int64_t *span; /* pairs of a first member and an end */
     int32_t ring_room;
-    int64_t *first;       /* first span of each ring, and the end */
+    int64_t *first;       /* first span of each ring */
     int64_t *held;        /* members in the spans of each ring */
     double *bound, *edge; /* of each ring: bound of its weight, deterrence at its inner edge */
     int64_t room;
@@ -69,13 +72,11 @@ typedef struct {
     int failed; /* no memory was left */
 } Memory;
 
-Memory *humob_gravity_memory(void);
-void humob_gravity_forget(Memory *memory);
-
 /* What is looked for: places that serve `intent` nearer than `radius`, but the one at hand. */
 typedef struct {
     const Places *places;
     const Grid *grid;
+    int intent;
     Spot here;
     float radius;
     int rings;
@@ -86,12 +87,11 @@ typedef struct {
 
 Query query(const Places *places, int intent, Spot here, double radius, Memory *memory);
 double ring_area(const Query *query, int ring);
-float distance(const Query *query, int64_t member);
-int ring_of(const Query *query, float away);
-int is_candidate(const Query *query, int ring, int64_t member);
+int ring_of(const Query *query, double away);
 int64_t collect(const Query *query, int ring);
-int find_all_spans(const Query *query);
-int64_t any_member(const Query *query, int ring, Draws *draws);
+int64_t count_rings(const Query *query, double *count);
+int find_spans(const Query *query, int ring);
+int64_t any_member(const Query *query, int ring, Draws *draws, double *away);
 int32_t place_of(const Query *query, int64_t member);
 
 /* -- gravity.c: laws --------------------------------------------------------------------------- */
@@ -99,5 +99,7 @@ int32_t place_of(const Query *query, int64_t member);
 /* The place to which a law leads, or NOWHERE; *widened says whether it lies beyond the radius. */
 int32_t choose_place(const Places *places, const Law *law, int intent, Spot here, Draws *draws,
                      Memory *memory, int *widened);
+
+#pragma GCC visibility pop
 
 #endif

@@ -4,6 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define BLOCK 1024 /* members whose distances fit into the processor's first cache */
+
+Memory *humob_gravity_memory(void);
+void humob_gravity_forget(Memory *memory);
+
 Memory *humob_gravity_memory(void) { return calloc(1, sizeof(Memory)); }
 
 void humob_gravity_forget(Memory *memory)
@@ -62,7 +67,7 @@ static int make_ring_room(Memory *memory, int32_t rings)
 
 Query query(const Places *places, int intent, Spot here, double radius, Memory *memory)
 {
-    Query made = {places, places->grids + intent, here, (float)radius,
+    Query made = {places, places->grids + intent, intent, here, (float)radius,
                   (int)ceil(radius / RING), memory};
     make_ring_room(memory, made.rings);
     return made;
@@ -81,17 +86,28 @@ double ring_area(const Query *query, int ring)
     return 3.141592653589793 * (outer * outer - inner * inner);
 }
 
-float distance(const Query *query, int64_t member)
+/* Squares of the edges, so that a ring means the same wherever it is looked at. */
+static float inner_square(int ring) { return inner_edge(ring) * inner_edge(ring); }
+
+static float outer_square(const Query *query, int ring)
+{
+    return outer_edge(query, ring) * outer_edge(query, ring);
+}
+
+static float square_of(const Query *query, int64_t member)
 {
     int64_t at = query->grid->first + member;
     float dx = query->places->east[at] - query->here.east;
     float dy = query->places->north[at] - query->here.north;
-    return sqrtf(dx * dx + dy * dy);
+    return dx * dx + dy * dy;
 }
 
-int ring_of(const Query *query, float away)
+/* The ring of a distance that `collect` found. */
+int ring_of(const Query *query, double away)
 {
-    int ring = (int)(away * (1.0f / RING));
+    float square = (float)(away * away);
+    int ring = (int)(away * (1.0 / RING));
+    if (ring > 0 && square < inner_square(ring)) ring--;
     return ring < query->rings ? ring : query->rings - 1;
 }
 
@@ -100,11 +116,10 @@ int32_t place_of(const Query *query, int64_t member)
     return query->places->place[query->grid->first + member];
 }
 
-/* Whether a member lies in a ring (or in any, for ALL_RINGS) and not where the person is. */
-int is_candidate(const Query *query, int ring, int64_t member)
+/* Whether somebody could go to a member at this squared distance, in this ring (or ALL_RINGS). */
+static int is_candidate(const Query *query, int ring, int64_t member, float square)
 {
-    float away = distance(query, member);
-    return away < query->radius && (ring < 0 || ring_of(query, away) == ring) &&
+    return square < outer_square(query, ring) && square >= inner_square(ring) &&
            (query->here.place < 0 || place_of(query, member) != query->here.place);
 }
 
@@ -165,26 +180,28 @@ static int64_t add_spans(const Query *query, int ring, int64_t *count)
     return held;
 }
 
-/* Finds the spans of all rings: memory->first and memory->held. Returns 0 without memory. */
-int find_all_spans(const Query *query)
+/* Finds the spans of the rings from `ring` on: memory->first and memory->held. 0 without memory. */
+int find_spans(const Query *query, int ring)
 {
     Memory *memory = query->memory;
     int64_t count = 0;
-    for (int k = 0; k < query->rings && !memory->failed; k++) {
+    for (int k = ring; k < query->rings && !memory->failed; k++) {
         memory->first[k] = count;
         memory->held[k] = add_spans(query, k, &count);
     }
-    if (!memory->failed) memory->first[query->rings] = count;
     return !memory->failed;
 }
 
-/* A member drawn uniformly from the spans of a ring; the ring may turn out not to hold it. */
-int64_t any_member(const Query *query, int ring, Draws *draws)
+/* A member drawn uniformly from the spans of a ring, if the ring holds it; else -1. */
+int64_t any_member(const Query *query, int ring, Draws *draws, double *away)
 {
     const int64_t *span = query->memory->span + 2 * query->memory->first[ring];
     int64_t left = (int64_t)(draw(draws) * (double)query->memory->held[ring]);
     for (; left >= span[1] - span[0]; span += 2) left -= span[1] - span[0];
-    return span[0] + left;
+    int64_t member = span[0] + left;
+    float square = square_of(query, member);
+    *away = sqrt((double)square);
+    return is_candidate(query, ring, member, square) ? member : -1;
 }
 
 /* Collects the candidates of a ring (or of all), with their distances as weights; how many. */
@@ -194,10 +211,52 @@ int64_t collect(const Query *query, int ring)
     int64_t spans = 0, found = 0, held = add_spans(query, ring, &spans);
     if (!make_room(memory, held)) return 0;
     for (int64_t s = 0; s < spans; s++)
-        for (int64_t m = memory->span[2 * s]; m < memory->span[2 * s + 1]; m++)
-            if (is_candidate(query, ring, m)) {
-                memory->weight[found] = distance(query, m);
-                memory->member[found++] = m;
-            }
+        for (int64_t m = memory->span[2 * s]; m < memory->span[2 * s + 1]; m++) {
+            float square = square_of(query, m);
+            if (!is_candidate(query, ring, m, square)) continue;
+            memory->weight[found] = sqrt((double)square);
+            memory->member[found++] = m;
+        }
     return found;
+}
+
+/* Counts members nearer than each ring's outer edge, `least` being the first ring in question. */
+static void count_nearer(const Query *query, int64_t first, int64_t end, int least, double *nearer)
+{
+    const float *east = query->places->east + query->grid->first;
+    const float *north = query->places->north + query->grid->first;
+    float square[BLOCK];
+    for (; first < end; first += BLOCK) {
+        int n = end - first < BLOCK ? (int)(end - first) : BLOCK;
+        for (int i = 0; i < n; i++) {
+            float dx = east[first + i] - query->here.east, dy = north[first + i] - query->here.north;
+            square[i] = dx * dx + dy * dy;
+        }
+        /* A comparison for each ring is quicker than a root for each place: it takes four at once. */
+        for (int k = least; k < query->rings; k++) {
+            float edge = outer_square(query, k);
+            int32_t count = 0;
+            for (int i = 0; i < n; i++) count += square[i] < edge;
+            nearer[k] += count;
+        }
+    }
+}
+
+/* Counts the candidates of every ring; how many there are in all. */
+int64_t count_rings(const Query *query, double *count)
+{
+    Memory *memory = query->memory;
+    int64_t spans = 0;
+    for (int k = 0; k < query->rings; k++) count[k] = 0.0;
+    add_spans(query, ALL_RINGS, &spans);
+    for (int64_t s = 0; s < spans; s++)
+        count_nearer(query, memory->span[2 * s], memory->span[2 * s + 1], 0, count);
+    int64_t total = (int64_t)count[query->rings - 1];
+    for (int k = query->rings - 1; k > 0; k--) count[k] -= count[k - 1];
+    int intent = query->here.place < 0 ? -2 : query->places->intent[query->here.place];
+    if (intent == -1 || intent == query->intent) {
+        count[0] -= 1.0; /* the place at hand */
+        total--;
+    }
+    return total;
 }
