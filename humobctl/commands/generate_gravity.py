@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from humobctl.commands.options import Format, OnErrorOption, Output, Seed
+
+LawName = Literal[
+    "gravity", "power", "exponential", "radiation", "opportunity", "epr", "random", "home-work"
+]
 
 
 def gravity(
@@ -20,11 +24,7 @@ def gravity(
         str, typer.Option("--places", metavar="FILE", help="Places, as 'data import' writes them.")
     ] = ...,  # type: ignore[assignment]
     law: Annotated[
-        str,
-        typer.Option(
-            "--law",
-            help="gravity, power, exponential, radiation, opportunity, epr, random or home-work.",
-        ),
+        LawName, typer.Option("--law", help="How people choose among places; docs/generate.md.")
     ] = "gravity",
     people: Annotated[
         str | None,
@@ -40,11 +40,11 @@ def gravity(
         float, typer.Option(min=0.1, max=500, help="km within which people look for a place.")
     ] = 10.0,
     max_radius: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0.1, max=500, help="km up to which the radius is doubled where there is none."
+            min=0.1, max=4000, help="km up to which it is doubled where there is none. [8 times it]"
         ),
-    ] = 80.0,
+    ] = None,
     exponent: Annotated[
         float | None,
         typer.Option(min=0, max=10, help="Of distance: gravity, power, epr. [2]"),
@@ -64,6 +64,14 @@ def gravity(
     ] = None,
     gamma: Annotated[
         float | None, typer.Option(min=0, max=5, help="epr: explores with rho * S^-gamma. [0.21]")
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            "--fit",
+            metavar="FILE",
+            help="Visits or stays; the law's parameters become those that make them most likely.",
+        ),
     ] = None,
     speed: Annotated[
         float,
@@ -112,16 +120,22 @@ def gravity(
     from humobctl.data.reading import iter_table
     from humobctl.data.schemas import INTENTIONS, VISITS
     from humobctl.data.writing import write_table
+    from humobctl.errors import UsageError
     from humobctl.models.gravity.config import Law, Travel
+    from humobctl.models.gravity.fit import fitted, read_visits
     from humobctl.models.gravity.homes import Dwellings, read_pairs, read_people
     from humobctl.models.gravity.places import read_city
     from humobctl.models.gravity.run import Job
 
+    if [input or "-", places, people, home_work, fit].count("-") > 1:
+        raise UsageError("found more than one table on standard input, expected files")
     asked: dict[str, Any] = given(
         exponent=exponent, scale=scale, alpha=alpha, beta=beta, rho=rho, gamma=gamma
     )
-    chosen = Law(law, radius, max_radius, **asked).check()
+    chosen = Law(law, radius, max_radius or 8 * radius, **asked).check()
     city = read_city(places, on_error=on_error)
+    if fit is not None:
+        chosen = fitted(chosen, read_visits(fit, on_error=on_error), city, seed)
     dwellings = Dwellings(
         city,
         seed,

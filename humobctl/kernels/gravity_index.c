@@ -108,6 +108,7 @@ int ring_of(const Query *query, double away)
     float square = (float)(away * away);
     int ring = (int)(away * (1.0 / RING));
     if (ring > 0 && square < inner_square(ring)) ring--;
+    if (square >= inner_square(ring + 1)) ring++;
     return ring < query->rings ? ring : query->rings - 1;
 }
 

@@ -59,10 +59,8 @@ class Law:
         """The law itself.
 
         Raises:
-            UsageError: an unknown name, or parameters that do not go together.
+            UsageError: parameters that do not go together.
         """
-        if self.name not in LAWS:
-            raise UsageError(f"--law: found {self.name!r}, expected one of {', '.join(LAWS)}")
         if self.most < self.radius:
             raise UsageError(
                 f"--max-radius: found {self.most:g} km, expected at least --radius, "

@@ -90,7 +90,7 @@ class DaysStruct(ctypes.Structure):
 def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], **rest: Any) -> Any:
     """A structure with pointers to contiguous arrays, which it keeps alive."""
     built = kind(**{name: array.ctypes.data for name, array in arrays.items()}, **rest)
-    built.kept = arrays  # type: ignore[attr-defined]
+    built.kept = arrays
     return built
 
 

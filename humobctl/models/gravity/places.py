@@ -71,13 +71,26 @@ class City:
         """Rows of the nearest places that serve an intent, and metres to them; -1 for none."""
         if not self.count(intent):
             return np.full(len(east), -1), np.full(len(east), np.inf)
+        tree, rows = self._tree(intent)
+        away, found = tree.query(np.column_stack([east, north]))
+        return rows[found], away
+
+    def within(self, intent: int, point: Floats, radius: float) -> Floats:
+        """Metres from a point (east, north) to the places of an intent within a radius."""
+        if not self.count(intent):
+            return np.empty(0)
+        tree, _ = self._tree(intent)
+        near = tree.data[tree.query_ball_point(point, radius)]
+        away: Floats = np.linalg.norm(near - point, axis=1)
+        return away
+
+    def _tree(self, intent: int) -> tuple[KDTree, Int64s]:
+        """A tree over the places that serve an intent, and their rows; made once."""
         if intent not in self._trees:
             rows = self.serving(intent)
             points = np.column_stack([self.east[rows], self.north[rows]])
             self._trees[intent] = KDTree(points.astype(np.float64)), rows
-        tree, rows = self._trees[intent]
-        away, found = tree.query(np.column_stack([east, north]))
-        return rows[found], away
+        return self._trees[intent]
 
     def _index(self) -> None:
         """A grid for each intent; intents served by the same places share one."""

@@ -216,7 +216,7 @@ class Job:
         """Place and flags of each event; start and end are changed where travel needs it."""
         place = np.empty(len(start), np.int32)
         flags = np.empty(len(start), np.uint8)
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             **{"day_of": days.day_of, "event_of": days.event_of, "uid": days.uid, "d": days.d},
             **{"home_east": home.east, "home_north": home.north, "home_place": home.place},
             **{"work_east": work.east, "work_north": work.north, "work_place": work.place},
@@ -328,7 +328,8 @@ class Seen:
     """Refuses people whose rows stand apart: a uid takes 4 bytes, in any order of the people."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._before, self._highest = name, [], -1
+        self._name, self._highest = name, -1
+        self._before: list[NDArray[np.uint32]] = []
 
     def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame itself.
