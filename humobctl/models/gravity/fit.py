@@ -202,7 +202,7 @@ def _best(likelihood: Callable[[float], float], low: float, high: float) -> tupl
 
 
 def _tendencies(jumps: Jumps) -> tuple[float, float]:
-    """Exploratory and cautious tendency of the universal opportunity model; both from 0, together up to 1."""
+    """Alpha and beta of the universal opportunity model: from 0, and together up to 1."""
     counts = jumps.by_ring()
     within = np.cumsum(counts, axis=1)
     origin = np.maximum(counts[:, :1], 1)

@@ -5,8 +5,7 @@ A person's home and work follow from the seed and the uid alone, so they are the
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -21,6 +20,7 @@ from humobctl.intentions.vocabulary import CODES
 from humobctl.intentions.vocabulary import HOME as GO_HOME
 from humobctl.intentions.vocabulary import WORK as GO_TO_WORK
 from humobctl.models.gravity import native
+from humobctl.models.gravity.choice import choose
 from humobctl.models.gravity.config import COMMUTE
 from humobctl.models.gravity.native import Float32s
 from humobctl.models.gravity.places import EVERYTHING, City
@@ -82,10 +82,6 @@ class Dwellings:
     people: pl.DataFrame | None = None
     pairs: pl.DataFrame | None = None
     source: str = "people"
-    _commute: native.LawStruct = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._commute = native.law_struct(COMMUTE, self.seed)
 
     def of(
         self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: native.Memories
@@ -166,22 +162,14 @@ class Dwellings:
     ) -> Int64s:
         """Places by the radiation law from home; home itself where there is no other."""
         intent = CODES[GO_TO_WORK] if self.city.count(CODES[GO_TO_WORK]) else EVERYTHING
-        east, north = home.east[people].copy(), home.north[people].copy()
-        here, name = home.place[people].copy(), uid.astype(np.int64)
-        chosen = np.empty(len(people), np.int32)
-        widened = np.empty(len(people), np.uint8)
-        lib = native.library()
-
-        def work(memory: int, first: int, stop: int) -> int:
-            part = slice(first, stop)
-            done: int = lib.humob_gravity_choose(
-                *(ctypes.addressof(self.city.struct), ctypes.addressof(self._commute), memory),
-                *(intent, stop - first, east[part], north[part], here[part], _WORK, name[part]),
-                *(chosen[part], widened[part]),
-            )
-            return done
-
-        native.share_out(len(people), memories, work)
+        east, north = home.east[people], home.north[people]
+        start = (east, north, home.place[people])
+        chosen, _ = choose(
+            *(self.city, COMMUTE, intent, start, uid.astype(np.int64)),
+            seed=self.seed,
+            tag=_WORK,
+            memories=memories,
+        )
         alone = np.flatnonzero(chosen < 0)
         places, _ = self.city.nearest(
             intent, east[alone].astype(np.float64), north[alone].astype(np.float64)
