@@ -122,7 +122,6 @@ def gravity(
     from humobctl.data.writing import write_table
     from humobctl.errors import UsageError
     from humobctl.models.gravity.config import Law, Travel
-    from humobctl.models.gravity.fit import fitted, read_visits
     from humobctl.models.gravity.homes import Dwellings, read_pairs, read_people
     from humobctl.models.gravity.places import read_city
     from humobctl.models.gravity.run import Job
@@ -135,6 +134,8 @@ def gravity(
     chosen = Law(law, radius, max_radius or 8 * radius, **asked).check()
     city = read_city(places, on_error=on_error)
     if fit is not None:
+        from humobctl.models.gravity.fit import fitted, read_visits
+
         chosen = fitted(chosen, read_visits(fit, on_error=on_error), city, seed)
     dwellings = Dwellings(
         city,

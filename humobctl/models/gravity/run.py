@@ -194,14 +194,18 @@ class Job:
         """See that every intent can be carried out somewhere."""
         if self.law.name == "home-work":
             return
-        for intent in np.unique(days.intent):
-            if intent in _FIXED or self.city.count(int(intent)):
-                continue
-            event = int(np.flatnonzero(days.intent == intent)[0])
+        lacking = [
+            int(intent)
+            for intent in np.unique(days.intent)
+            if intent not in _FIXED and not self.city.count(int(intent))
+        ]
+        if lacking:
+            event = int(np.flatnonzero(np.isin(days.intent, lacking))[0])
             uid, d = days.frame.row(event)[:2]
+            names = ", ".join(repr(INTENTS[intent]) for intent in lacking)
             raise HumobError(
-                f"{self.city.name}: found no place for {INTENTS[intent]!r} (user {uid}, day {d}), "
-                "expected at least one, or places without an intent, which serve all"
+                f"{self.city.name}: found no place for {names} (first for user {uid}, day {d}), "
+                "expected one at least, or places without an intent, which serve all"
             )
 
     def _walk(

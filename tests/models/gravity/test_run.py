@@ -293,7 +293,9 @@ def test_rows_of_a_person_apart_are_refused() -> None:
 
 
 def test_an_intent_that_no_place_serves_is_an_error() -> None:
-    with pytest.raises(HumobError, match=r"places: found no place for 'eat' \(user 0, day 0\)"):
+    with pytest.raises(
+        HumobError, match=r"places: found no place for 'eat' \(first for user 0, day 0\)"
+    ):
         visits(plans(DAY), city([(0, 0)], "do sports"))
     found = visits(plans(DAY), city([(0, 0)], "do sports"), law=Law("home-work"))
     assert found.height == 4
