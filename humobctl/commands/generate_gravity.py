@@ -124,7 +124,7 @@ def gravity(
     from humobctl.models.gravity.config import Law, Travel
     from humobctl.models.gravity.homes import Dwellings, read_pairs, read_people
     from humobctl.models.gravity.places import read_city
-    from humobctl.models.gravity.run import Job
+    from humobctl.models.gravity.run import ROWS_AT_ONCE, Job
 
     if [input or "-", places, people, home_work, fit].count("-") > 1:
         raise UsageError("found more than one table on standard input, expected files")
@@ -146,6 +146,6 @@ def gravity(
         source=people or "",
     )
     job = Job(city, dwellings, chosen, Travel(speed, least), seed)
-    plans = iter_table(input, INTENTIONS, on_error=on_error)
+    plans = iter_table(input, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
     name = "stdin" if input in (None, "-") else str(input)
     write_table(job.run(plans, name), output, table=VISITS, format=format)

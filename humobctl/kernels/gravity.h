@@ -81,6 +81,8 @@ typedef struct {
     float radius;
     int rings;
     Memory *memory;
+    float cells; /* a metre in cells of the grid */
+    float slack; /* edges of cells are rounded: members may lie so far outside of their cell */
 } Query;
 
 #define ALL_RINGS (-1)

@@ -67,8 +67,9 @@ static int make_ring_room(Memory *memory, int32_t rings)
 
 Query query(const Places *places, int intent, Spot here, double radius, Memory *memory)
 {
+    float side = places->grids[intent].side;
     Query made = {places, places->grids + intent, intent, here, (float)radius,
-                  (int)ceil(radius / RING), memory};
+                  (int)ceil(radius / RING), memory, 1.0f / side, 1e-3f * side + 0.25f};
     make_ring_room(memory, made.rings);
     return made;
 }
@@ -117,11 +118,9 @@ int32_t place_of(const Query *query, int64_t member)
     return query->places->place[query->grid->first + member];
 }
 
-/* Whether somebody could go to a member at this squared distance, in this ring (or ALL_RINGS). */
-static int is_candidate(const Query *query, int ring, int64_t member, float square)
+static int is_here(const Query *query, int64_t member)
 {
-    return square < outer_square(query, ring) && square >= inner_square(ring) &&
-           (query->here.place < 0 || place_of(query, member) != query->here.place);
+    return query->here.place >= 0 && place_of(query, member) == query->here.place;
 }
 
 static int clipped(float value, int below)
@@ -129,18 +128,14 @@ static int clipped(float value, int below)
     return value < 0.0f ? 0 : value >= (float)below ? below - 1 : (int)value;
 }
 
-/* Edges of cells are rounded: a member may lie a little outside its cell. */
-static float slack(const Grid *grid) { return 1e-3f * grid->side + 0.25f; }
-
 /* Adds the run of members that lie in a row of cells between two points, west and east. */
 static void add_span(const Query *query, int row, float from, float to, int64_t begun,
                      int64_t *count)
 {
     const Grid *grid = query->grid;
     int64_t *span = query->memory->span;
-    float cells = 1.0f / grid->side;
-    float west = (from - slack(grid) - grid->west) * cells;
-    float east = (to + slack(grid) - grid->west) * cells;
+    float west = (from - query->slack - grid->west) * query->cells;
+    float east = (to + query->slack - grid->west) * query->cells;
     if (east < 0.0f || west >= (float)grid->columns) return;
     const int64_t *start = query->places->start + grid->cell + (int64_t)row * grid->columns;
     int64_t first = start[clipped(west, grid->columns)];
@@ -157,17 +152,17 @@ static void add_span(const Query *query, int row, float from, float to, int64_t 
 static int64_t add_spans(const Query *query, int ring, int64_t *count)
 {
     const Grid *grid = query->grid;
-    float inner = inner_edge(ring), outer = outer_edge(query, ring), wider = outer + slack(grid);
-    float south = (query->here.north - wider - grid->south) / grid->side;
-    float north = (query->here.north + wider - grid->south) / grid->side;
+    float inner = inner_edge(ring), outer = outer_edge(query, ring), wider = outer + query->slack;
+    float south = (query->here.north - wider - grid->south) * query->cells;
+    float north = (query->here.north + wider - grid->south) * query->cells;
     if (!grid->members || north < 0.0f || south >= (float)grid->rows) return 0;
     int low = clipped(south, grid->rows), high = clipped(north, grid->rows);
     int64_t begun = *count, held = 0;
     if (!make_span_room(query->memory, begun + 2 * ((int64_t)high - low + 1))) return 0;
     for (int row = low; row <= high; row++) {
         /* How far north or south the row lies: at least `near`, at most `far`. */
-        float bottom = grid->south + (float)row * grid->side - slack(grid) - query->here.north;
-        float top = bottom + grid->side + 2.0f * slack(grid);
+        float bottom = grid->south + (float)row * grid->side - query->slack - query->here.north;
+        float top = bottom + grid->side + 2.0f * query->slack;
         float near = bottom > 0.0f ? bottom : top < 0.0f ? -top : 0.0f;
         float far = fmaxf(fabsf(bottom), fabsf(top)), at = query->here.east;
         if (near > outer) continue;
@@ -202,7 +197,18 @@ int64_t any_member(const Query *query, int ring, Draws *draws, double *away)
     int64_t member = span[0] + left;
     float square = square_of(query, member);
     *away = sqrt((double)square);
-    return is_candidate(query, ring, member, square) ? member : -1;
+    if (square < inner_square(ring) || square >= outer_square(query, ring)) return -1;
+    return is_here(query, member) ? -1 : member;
+}
+
+/* Squared distances of members, four at once. */
+static void squares_of(const Query *query, int64_t first, int count, float *square)
+{
+    const float *east = query->places->east + query->grid->first + first;
+    const float *north = query->places->north + query->grid->first + first;
+    float x = query->here.east, y = query->here.north;
+    for (int i = 0; i < count; i++)
+        square[i] = (east[i] - x) * (east[i] - x) + (north[i] - y) * (north[i] - y);
 }
 
 /* Collects the candidates of a ring (or of all), with their distances as weights; how many. */
@@ -210,31 +216,32 @@ int64_t collect(const Query *query, int ring)
 {
     Memory *memory = query->memory;
     int64_t spans = 0, found = 0, held = add_spans(query, ring, &spans);
+    float inner = inner_square(ring), outer = outer_square(query, ring), square[BLOCK];
     if (!make_room(memory, held)) return 0;
-    for (int64_t s = 0; s < spans; s++)
-        for (int64_t m = memory->span[2 * s]; m < memory->span[2 * s + 1]; m++) {
-            float square = square_of(query, m);
-            if (!is_candidate(query, ring, m, square)) continue;
-            memory->weight[found] = sqrt((double)square);
-            memory->member[found++] = m;
+    for (int64_t s = 0; s < spans; s++) {
+        int64_t end = memory->span[2 * s + 1];
+        for (int64_t at = memory->span[2 * s]; at < end; at += BLOCK) {
+            int n = end - at < BLOCK ? (int)(end - at) : BLOCK;
+            squares_of(query, at, n, square);
+            for (int i = 0; i < n; i++) {
+                if (!(square[i] < outer && square[i] >= inner) || is_here(query, at + i)) continue;
+                memory->weight[found] = sqrt((double)square[i]);
+                memory->member[found++] = at + i;
+            }
         }
+    }
     return found;
 }
 
-/* Counts members nearer than each ring's outer edge, `least` being the first ring in question. */
-static void count_nearer(const Query *query, int64_t first, int64_t end, int least, double *nearer)
+/* Counts the members of a span that are nearer than each ring's outer edge. */
+static void count_nearer(const Query *query, int64_t first, int64_t end, double *nearer)
 {
-    const float *east = query->places->east + query->grid->first;
-    const float *north = query->places->north + query->grid->first;
     float square[BLOCK];
     for (; first < end; first += BLOCK) {
         int n = end - first < BLOCK ? (int)(end - first) : BLOCK;
-        for (int i = 0; i < n; i++) {
-            float dx = east[first + i] - query->here.east, dy = north[first + i] - query->here.north;
-            square[i] = dx * dx + dy * dy;
-        }
+        squares_of(query, first, n, square);
         /* A comparison for each ring is quicker than a root for each place: it takes four at once. */
-        for (int k = least; k < query->rings; k++) {
+        for (int k = 0; k < query->rings; k++) {
             float edge = outer_square(query, k);
             int32_t count = 0;
             for (int i = 0; i < n; i++) count += square[i] < edge;
@@ -251,7 +258,7 @@ int64_t count_rings(const Query *query, double *count)
     for (int k = 0; k < query->rings; k++) count[k] = 0.0;
     add_spans(query, ALL_RINGS, &spans);
     for (int64_t s = 0; s < spans; s++)
-        count_nearer(query, memory->span[2 * s], memory->span[2 * s + 1], 0, count);
+        count_nearer(query, memory->span[2 * s], memory->span[2 * s + 1], count);
     int64_t total = (int64_t)count[query->rings - 1];
     for (int k = query->rings - 1; k > 0; k--) count[k] -= count[k - 1];
     int intent = query->here.place < 0 ? -2 : query->places->intent[query->here.place];
