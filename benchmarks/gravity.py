@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -98,10 +99,18 @@ def processes() -> str:
     for count in COUNTS:
         target = WORK / "visits.parquet"
         files = (plans_of(count), "--places", synthetic_places(), "--output", target)
+        before = _core_seconds()
         seconds, megabytes = peak("generate", "gravity", *files)
-        rows.append([f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{megabytes:.0f}"])
+        cores, rate = _core_seconds() - before, f"{count / seconds:,.0f}"
+        rows.append([f"{count:,}", f"{seconds:.1f}", f"{cores:.1f}", rate, f"{megabytes:.0f}"])
         target.unlink()
-    return markdown(["person-days", "seconds", "a second", "peak MB"], rows)
+    head = f"{PLACES:,} places, load {os.getloadavg()[0]:.1f} when it ended.\n\n"
+    return head + markdown(["person-days", "seconds", "core-seconds", "a second", "peak MB"], rows)
+
+
+def _core_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 # -- scores -------------------------------------------------------------------------------------

@@ -36,6 +36,14 @@ def gravity(
             "--home-work", metavar="FILE", help="Pairs of home and work; each person draws one."
         ),
     ] = None,
+    density: Annotated[
+        str | None,
+        typer.Option(
+            "--density",
+            metavar="FILE",
+            help="Points (lat, lon, population) from which homes are drawn; else the places.",
+        ),
+    ] = None,
     radius: Annotated[
         float, typer.Option(min=0.1, max=500, help="km within which people look for a place.")
     ] = 10.0,
@@ -104,8 +112,8 @@ def gravity(
     People go home and sleep at home, and work at work; for all other events the law chooses among
     the places that serve the intent, seen from where the person is. A place without an intent
     serves all. Home and work are fixed for each person: from --people, else from a pair of
-    --home-work, else home is a place like any other, and work is drawn from home by the radiation
-    law.
+    --home-work, else home is drawn by population (--density) or is a place like any other, and work
+    is drawn from home by the radiation law.
 
     A visit depends on the seed, the person, the day and the event alone, so that the result is the
     same with any number of threads.
@@ -122,11 +130,11 @@ def gravity(
     from humobctl.data.writing import write_table
     from humobctl.errors import UsageError
     from humobctl.models.gravity.config import Law, Travel
-    from humobctl.models.gravity.homes import Dwellings, read_pairs, read_people
+    from humobctl.models.gravity.homes import Dwellings, read_density, read_pairs, read_people
     from humobctl.models.gravity.places import read_city
     from humobctl.models.gravity.run import ROWS_AT_ONCE, Job
 
-    if [input or "-", places, people, home_work, fit].count("-") > 1:
+    if [input or "-", places, people, home_work, density, fit].count("-") > 1:
         raise UsageError("found more than one table on standard input, expected files")
     asked: dict[str, Any] = given(
         exponent=exponent, scale=scale, alpha=alpha, beta=beta, rho=rho, gamma=gamma
@@ -144,6 +152,7 @@ def gravity(
         people=None if people is None else read_people(people, on_error=on_error),
         pairs=None if home_work is None else read_pairs(home_work, on_error=on_error),
         source=people or "",
+        density=None if density is None else read_density(density, on_error=on_error),
     )
     job = Job(city, dwellings, chosen, Travel(speed, least), seed)
     plans = iter_table(input, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)

@@ -135,6 +135,16 @@ class HomeWork(dy.Schema):
     work_lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
 
 
+class Density(dy.Schema):
+    """How many people live around a point, in degrees."""
+
+    lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
+    lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+    population = dy.Float64(
+        min=0, allow_inf=False, allow_nan=False, metadata={"expected": "a number of people from 0"}
+    )
+
+
 class Intention(dy.Schema):
     """What a person intends to do, when and why. Minutes count from 0:00 of day d."""
 
@@ -238,7 +248,20 @@ INTENTIONS = Table(
     optional=("reason",),
 )
 HOME_WORK = Table("home and work", HomeWork, optional=("id",))
+DENSITY = Table("population density", Density)
 SCORES = Table("score", Score)
 CALENDAR = Table("calendar", Calendar, key=("d",))
-_ALL = (GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, SCORES, CALENDAR)
+_ALL = (
+    GRID,
+    POINTS,
+    PROFILES,
+    POPULATION,
+    INTENTIONS,
+    PLACES,
+    VISITS,
+    HOME_WORK,
+    DENSITY,
+    SCORES,
+    CALENDAR,
+)
 TABLES = {table.name: table for table in _ALL}

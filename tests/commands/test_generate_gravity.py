@@ -82,6 +82,17 @@ def test_homes_and_works_from_pairs_and_profiles(cli, workdir) -> None:
     assert "error: people.csv: found no user 4, expected everybody who plans" in short.err
 
 
+def test_homes_by_population(cli, workdir) -> None:
+    (workdir / "density.csv").write_text("lat,lon,population\n39.9,116.4,5\n39.8,116.3,0\n")
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--density", "density.csv", cwd=workdir)
+    homes = table(done.out).filter(intent="go home").select("lat", "lon").unique().rows()
+    assert homes == [(39.9, 116.4)]
+    (workdir / "density.csv").write_text("lat,lon,population\n39.9,116.4,0\n")
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--density", "density.csv", cwd=workdir)
+    assert done.code == 1
+    assert "error: density.csv: found a population of 0 everywhere" in done.err
+
+
 def test_fit(cli, workdir) -> None:
     first = cli(*GRAVITY, "plans.csv", *PLACES, "--output", "seen.csv", cwd=workdir)
     assert first.code == 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from humobctl.data.faults import OnError
 from humobctl.data.reading import read_table
-from humobctl.data.schemas import HOME_WORK, PROFILES
+from humobctl.data.schemas import DENSITY, HOME_WORK, PROFILES
 from humobctl.errors import HumobError
 from humobctl.intentions.draws import uniforms
 from humobctl.intentions.vocabulary import CODES
@@ -74,6 +74,7 @@ class Dwellings:
         people: profiles with home and work, sorted by uid; None where nobody is known.
         pairs: home and work, one of which each person gets; None to draw from the places.
         source: name of the table of people, for messages.
+        density: points and their population, from which homes are drawn; None for the places.
     """
 
     city: City
@@ -82,6 +83,7 @@ class Dwellings:
     people: pl.DataFrame | None = None
     pairs: pl.DataFrame | None = None
     source: str = "people"
+    density: pl.DataFrame | None = None
 
     def of(
         self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: native.Memories
@@ -97,6 +99,9 @@ class Dwellings:
             HumobError: a person is not in the table of people.
         """
         known = self._known(uid)
+        if self.density is not None:
+            homeless = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
+            known[homeless, :2] = self._settled(uid[homeless])
         home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
         lost = np.flatnonzero(np.isnan(home.lat))
         home.put(lost, self.city, self._drawn_homes(uid[lost]))
@@ -145,6 +150,15 @@ class Dwellings:
             spots.put(at[near], self.city, place[near])
         return spots
 
+    def _settled(self, uid: NDArray[np.uint32]) -> Floats:
+        """Points in proportion to their population, (n, 2)."""
+        assert self.density is not None
+        people = np.cumsum(self.density["population"].to_numpy())
+        drawn = uniforms(1, self.seed, _HOME, uid)[:, 0] * people[-1]
+        points = self.density.select("lat", "lon").to_numpy()
+        found: Floats = points[np.searchsorted(people, drawn, side="right")]
+        return found
+
     def _drawn_homes(self, uid: NDArray[np.uint32]) -> Int64s:
         """Places in proportion to their density: each that can be a home, or else any, alike."""
         rows = self.city.serving(CODES[GO_HOME])
@@ -185,6 +199,18 @@ def read_people(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
         HumobError: the file cannot be read or holds a fault.
     """
     return read_table(path, PROFILES, on_error=on_error).sort("uid")
+
+
+def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
+    """Points and their population.
+
+    Raises:
+        HumobError: the file cannot be read, holds a fault, or nobody lives anywhere.
+    """
+    density = read_table(path, DENSITY, on_error=on_error).filter(pl.col("population") > 0)
+    if density.is_empty():
+        raise HumobError(f"{path}: found a population of 0 everywhere, expected somebody")
+    return density
 
 
 def read_pairs(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from scipy.spatial import KDTree
 
+from humobctl import report
 from humobctl.data.faults import OnError
 from humobctl.data.plane import Plane, plane_through
 from humobctl.data.reading import read_table
@@ -19,6 +20,8 @@ from humobctl.native import Floats, Int64s
 
 EVERYTHING = len(INTENTS)
 """Number of the list of all places, after those of the intents."""
+MOST_DISTORTION = 0.05
+"""Of distances east and west on the plane, beyond which there is a warning."""
 MEMBERS_PER_CELL = 4
 SMALLEST_CELL = 400.0
 """Metres; rings of 1 km would have to be put together from many rows of smaller cells."""
@@ -163,10 +166,17 @@ def read_city(path: str, *, on_error: OnError = "fail") -> City:
 def city_of(places: pl.DataFrame, name: str = "places") -> City:
     """The places of a table."""
     lat, lon = places["lat"].to_numpy(), places["lon"].to_numpy()
+    plane = plane_through(lat, lon)
+    widths = np.cos(np.radians([lat.min(), lat.max()])) / np.cos(np.radians(plane.lat))
+    if np.abs(widths - 1).max() > MOST_DISTORTION:
+        report.warn(
+            f"{name}: places from latitude {lat.min():.1f} to {lat.max():.1f} share a plane that "
+            f"is off by {np.abs(widths - 1).max():.0%} at its edges; take one city at a time"
+        )
     codes = places["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
     return City(
         name,
-        plane_through(lat, lon),
+        plane,
         places["place_id"],
         lat,
         lon,

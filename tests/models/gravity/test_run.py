@@ -16,7 +16,7 @@ from humobctl.models.gravity import run as run_module
 from humobctl.models.gravity.config import Law, Travel
 from humobctl.models.gravity.homes import Dwellings
 from humobctl.models.gravity.run import Job
-from tests.models.gravity.cities import at_home, city, places, plans, visits
+from tests.models.gravity.cities import CENTRE, at_home, city, places, plans, visits
 
 SLEEP, WORK, EAT, HOME = "go to sleep", "go to work", "eat", "go home"
 DAY = [(SLEEP, 0, 480), (WORK, 540, 1020), (EAT, 1050, 1110), (HOME, 1140, 1440)]
@@ -84,6 +84,17 @@ def test_homes_are_drawn_by_the_density_of_places_and_work_by_radiation() -> Non
     assert far == pytest.approx((5 / 10 - 5 / 15) / (1 - 5 / 15), abs=0.03)
     homes = visits(plans(*[[(HOME, 0, 1440)]] * 4000), scattered(4, None))["place_id"]
     assert homes.value_counts()["count"].to_list() == pytest.approx([1000] * 4, abs=130)
+
+
+def test_homes_are_drawn_by_population() -> None:
+    lat, lon = CENTRE.degrees(np.array([0.0, 3000.0]), np.array([0.0, 0.0]))
+    density = pl.DataFrame({"lat": lat, "lon": lon, "population": [300.0, 100.0]})
+    where = city([(3100, 0), (9000, 0)], [HOME, EAT])
+    job = Job(where, Dwellings(where, density=density))
+    table = pl.concat(list(job.run([plans(*[[(HOME, 0, 1440)]] * 4000)])))
+    at_place = table["place_id"] == "p0"  # the second point lies 100 m from a place to live
+    assert at_place.mean() == pytest.approx(1 / 4, abs=0.03)
+    assert table.filter(~at_place)["lat"].unique().to_list() == [lat[0]]
 
 
 def test_who_works_stays_at_the_same_work_on_all_days() -> None:
