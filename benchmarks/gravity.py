@@ -25,7 +25,7 @@ PROFILES = BEIJING / "profiles.csv"
 COUNTS = (10_000, 100_000, 1_000_000)
 SHARES = np.array([1, 3, 4, 1, 0.3, 1.5, 0.8, 4, 0.7, 0.4])
 """Of places by intent: work, eat, shopping and so on."""
-HALF = 5_000
+PEOPLE = 5_000
 """People that are planned for each score; the real data have 5,469."""
 
 
@@ -134,7 +134,7 @@ def scores() -> str:
     for name, options in runs:
         target = WORK / "beijing_visits.parquet"
         files = ("--places", places, "--home-work", BEIJING / "home_work.parquet", "-o", target)
-        peak("generate", "gravity", plans_of(HALF), *files, *options)
+        peak("generate", "gravity", plans_of(PEOPLE), *files, *options)
         rows.append([name, *_apart(shapes(pl.read_parquet(target)), _truth(name, real, halves))])
     columns = ["days", "jump distance", "radius of gyration", "stay duration", "places a day"]
     return markdown(columns, rows)
