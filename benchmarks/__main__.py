@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, large, planning, prediction, scoring
+from benchmarks import bert_moe, gravity, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
+NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -26,6 +27,9 @@ TABLES = {
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
+    "gravity": ("Places for day plans, speed", gravity.speed),
+    "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
+    "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

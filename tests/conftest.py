@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from humobctl.data.schemas import INTENTS
+
 # A busy machine is no failure.
 settings.register_profile("humobctl", deadline=None)
 settings.load_profile("humobctl")
@@ -29,6 +31,13 @@ POPULATION = """profile_id,education,gender,consumption,occupation,count
 4,Doctoral degree,man,low,Beekeeper,5
 """
 """Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
+
+
+PAIRS = """home_lat,home_lon,work_lat,work_lon
+39.95,116.35,39.91,116.45
+39.86,116.42,39.93,116.38
+"""
+"""Homes and works in Beijing."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +107,14 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
     profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
-    day plans of 40 of those.
+    day plans of 40 of those, places.csv places for every intent around the middle of Beijing, and
+    pairs.csv homes and works there.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
+    (folder / "places.csv").write_text(_places())
+    (folder / "pairs.csv").write_text(PAIRS)
     for command in (
         (
             "data",
@@ -144,4 +156,14 @@ def _gps() -> str:
             lat = 39.90 + 0.01 * user + (0.05 if at_work else 0.0) + 1e-4 * (fix % 3)
             lon = 116.30 + 0.01 * user + (0.04 if at_work else 0.0) + 1e-4 * (fix % 2)
             lines.append(f"{user},{now:%Y-%m-%d %H:%M:%S},{lat:.6f},{lon:.6f}")
+    return "\n".join(lines) + "\n"
+
+
+def _places() -> str:
+    """Five places of each intent that is carried out away from home, a kilometre apart or more."""
+    lines = ["place_id,name,category,intent,lat,lon"]
+    intents = [intent for intent in INTENTS if intent not in ("go home", "go to sleep")]
+    for number in range(5 * len(intents)):
+        lat, lon = 39.86 + 0.01 * (number % 10), 116.34 + 0.025 * (number // 10)
+        lines.append(f"p{number},,,{intents[number % len(intents)]},{lat:.3f},{lon:.3f}")
     return "\n".join(lines) + "\n"

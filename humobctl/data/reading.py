@@ -37,6 +37,7 @@ class Reader:
         rename: names in the file -> names of the table.
         separator: between the fields of a text file.
         unique: whether to look for repeated keys.
+        batch_rows: rows of a batch of a Parquet or Arrow file.
     """
 
     source: Input
@@ -45,6 +46,7 @@ class Reader:
     rename: dict[str, str] = field(default_factory=dict)
     separator: str = ","
     unique: bool = True
+    batch_rows: int = BATCH_ROWS
     dropped: Dropped = field(default_factory=Dropped)
     header: bool | None = None
     rows: int = 0
@@ -122,12 +124,12 @@ class Reader:
                 if self.source.kind == "arrow-stream":
                     # By its name: polars would read past what was looked at already.
                     whole = self._named(pl.read_ipc_stream(path))
-                    for frame in whole.iter_slices(BATCH_ROWS):
+                    for frame in whole.iter_slices(self.batch_rows):
                         yield self._cast(frame, Places(row + 1))
                         row += frame.height
                     return
                 scan = pl.scan_parquet if self.source.kind == "parquet" else pl.scan_ipc
-                for frame in scan(path).collect_batches(chunk_size=BATCH_ROWS):
+                for frame in scan(path).collect_batches(chunk_size=self.batch_rows):
                     yield self._cast(self._named(frame), Places(row + 1))
                     row += frame.height
         except (pl.exceptions.PolarsError, OSError) as exc:
@@ -287,10 +289,11 @@ def iter_table(
     *,
     on_error: OnError = "fail",
     rename: dict[str, str] | None = None,
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pl.DataFrame]:
     """The same as ``read_table``, batch by batch: memory does not grow with the file."""
     source = open_input(path)
     try:
-        yield from Reader(source, table, on_error, rename or {}).batches()
+        yield from Reader(source, table, on_error, rename or {}, batch_rows=batch_rows).batches()
     finally:
         source.close()

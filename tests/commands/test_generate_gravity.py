@@ -1,0 +1,214 @@
+"""``humobctl generate gravity`` as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import get_args
+
+import numpy as np
+import polars as pl
+import pytest
+
+from humobctl.commands.generate_gravity import LawName
+from humobctl.data.schemas import VISITS
+from humobctl.metrics.divergence import jsd
+from humobctl.models.gravity.config import LAWS
+
+GRAVITY = ("generate", "gravity")
+PLACES = ("--places", "places.csv")
+HEAD = "place_id,intent,lat,lon\n"
+
+
+def table(text: str) -> pl.DataFrame:
+    return pl.read_csv(io.StringIO(text))
+
+
+def test_from_plans_to_visits(cli, workdir) -> None:
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--output", "visits.parquet", cwd=workdir)
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("40 days of 40 people, ")
+    plans, visits = pl.read_csv(workdir / "plans.csv"), pl.read_parquet(workdir / "visits.parquet")
+    assert dict(visits.schema) == VISITS.dtypes
+    same = ["uid", "d", "seq", "intent"]
+    assert visits.select(same).rows() == plans.select(same).rows()
+    served = dict(pl.read_csv(workdir / "places.csv").select("place_id", "intent").iter_rows())
+    out = visits.filter(~pl.col("intent").is_in(["go home", "go to sleep"]))
+    assert [served[place] for place in out["place_id"]] == out["intent"].to_list()
+    home = visits.filter(pl.col("intent").is_in(["go home", "go to sleep"]))
+    assert home.group_by("uid").agg(pl.n_unique("place_id"))["place_id"].max() == 1
+
+
+def test_pipes_threads_and_formats(cli, workdir) -> None:
+    named = cli(*GRAVITY, "plans.csv", *PLACES, "--seed", "7", cwd=workdir)
+    text = (workdir / "plans.csv").read_text()
+    one = {"HUMOBCTL_THREADS": "1"}
+    piped = cli(*GRAVITY, "-", *PLACES, "--seed", "7", cwd=workdir, input=text, env=one)
+    assert named.code == piped.code == 0
+    assert named.out == piped.out
+    assert cli(*GRAVITY, "plans.csv", *PLACES, "--seed", "8", cwd=workdir).out != named.out
+    lines = cli(*GRAVITY, *PLACES, "--seed", "7", "-f", "ndjson", cwd=workdir, input=text)
+    rows = [json.loads(line) for line in lines.out.splitlines()]
+    assert [row["place_id"] for row in rows] == table(named.out)["place_id"].to_list()
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_law_runs(cli, workdir, law) -> None:
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--law", law, cwd=workdir)
+    assert done.code == 0, done.err
+    assert table(done.out).height == pl.read_csv(workdir / "plans.csv").height
+
+
+def test_the_laws_have_one_list() -> None:
+    assert get_args(LawName) == tuple(LAWS)
+
+
+def test_homes_and_works_from_pairs_and_profiles(cli, workdir) -> None:
+    pairs = cli(*GRAVITY, "plans.csv", *PLACES, "--home-work", "pairs.csv", cwd=workdir)
+    homes = table(pairs.out).filter(intent="go home").select("lat", "lon").unique().rows()
+    assert sorted(homes) == [(39.86, 116.42), (39.95, 116.35)]
+    people = "uid,education,gender,consumption,occupation,home_lat,home_lon\n" + "".join(
+        f"{uid},a,b,c,d,39.9,116.{uid + 100}\n" for uid in range(40)
+    )
+    (workdir / "people.csv").write_text(people)
+    own = cli(*GRAVITY, "plans.csv", *PLACES, "--people", "people.csv", cwd=workdir)
+    homes = table(own.out).filter(intent="go home").select("uid", "lat", "lon", "place_id").rows()
+    assert all(
+        row == (row[0], 39.9, float(f"116.{row[0] + 100}"), f"home-{row[0]}") for row in homes
+    )
+    (workdir / "people.csv").write_text("\n".join(people.splitlines()[:5]) + "\n")
+    short = cli(*GRAVITY, "plans.csv", *PLACES, "--people", "people.csv", cwd=workdir)
+    assert short.code == 1
+    assert "error: people.csv: found no user 4, expected everybody who plans" in short.err
+
+
+def test_homes_by_population(cli, workdir) -> None:
+    (workdir / "density.csv").write_text("lat,lon,population\n39.9,116.4,5\n39.8,116.3,0\n")
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--density", "density.csv", cwd=workdir)
+    homes = table(done.out).filter(intent="go home").select("lat", "lon").unique().rows()
+    assert homes == [(39.9, 116.4)]
+    (workdir / "density.csv").write_text("lat,lon,population\n39.9,116.4,0\n")
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--density", "density.csv", cwd=workdir)
+    assert done.code == 1
+    assert "error: density.csv: found a population of 0 everywhere" in done.err
+
+
+def test_fit(cli, workdir) -> None:
+    first = cli(*GRAVITY, "plans.csv", *PLACES, "--output", "seen.csv", cwd=workdir)
+    assert first.code == 0
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--fit", "seen.csv", cwd=workdir)
+    assert done.code == 0
+    assert "fitted on" in done.err
+    refused = cli(
+        *(*GRAVITY, "plans.csv", *PLACES, "--fit", "seen.csv", "--law", "random"), cwd=workdir
+    )
+    assert (refused.code, refused.out) == (2, "")
+    assert "the law random has no parameters to fit" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        (HEAD + "a,eat,39.9,116.4\n", "'handle the trivialities of life'"),
+        (HEAD + "a,swimming,39.9,116.4\n", "row 1 (line 2), column intent: found swimming"),
+        (HEAD + "a,eat,99,116.4\n", "row 1 (line 2), column lat: found 99"),
+        ("place_id,lat\na,39\n", "missing: lon"),
+        (HEAD, "found no rows"),
+    ],
+)
+def test_bad_places(cli, workdir, places, found) -> None:
+    (workdir / "bad.csv").write_text(places)
+    done = cli(*GRAVITY, "plans.csv", "--places", "bad.csv", "-o", "visits.csv", cwd=workdir)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: bad.csv: ")
+    assert found in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (workdir / "visits.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--law", "levy"), "levy"),
+        (("--radius", "20", "--max-radius", "10"), "--max-radius: found 10 km"),
+        (("--law", "opportunity", "--alpha", "0.8", "--beta", "0.7"), "sum of at most 1"),
+        (("--places", "-"), "more than one table on standard input"),
+        (("--speed", "0"), "--speed"),
+    ],
+)
+def test_wrong_usage(cli, workdir, options, found) -> None:
+    done = cli(*GRAVITY, "-", *PLACES, *options, cwd=workdir)
+    assert done.code == 2
+    assert found in done.err
+
+
+def test_places_out_of_reach_are_told(cli, workdir) -> None:
+    plan = "uid,d,seq,intent,start_min,end_min\n1,0,0,go home,0,500\n1,0,1,eat,520,1440\n"
+    (workdir / "far.csv").write_text(HEAD + "a,eat,45,116.4\nb,go home,39.9,116.4\n")
+    done = cli(*GRAVITY, "--places", "far.csv", cwd=workdir, input=plan)
+    assert done.code == 0
+    assert "warning: no place within 80 km, so the person stayed where they were" in done.err
+    assert table(done.out)["place_id"].to_list() == ["b", None]
+
+
+def test_a_person_in_two_parts_is_refused_and_nothing_is_written(cli, workdir) -> None:
+    row = "{},0,{},go home,{},{}\n"
+    text = "uid,d,seq,intent,start_min,end_min\n"
+    text += row.format(1, 0, 0, 500) + row.format(2, 0, 0, 1440) + row.format(1, 1, 500, 1440)
+    done = cli(*GRAVITY, *PLACES, "-o", "visits.csv", cwd=workdir, input=text)
+    assert done.code == 1
+    assert "error: stdin: found rows of user 1 apart from each other" in done.err
+    assert not (workdir / "visits.csv").exists()
+
+
+# -- real days ----------------------------------------------------------------------------------
+
+
+def shapes(frame: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Histograms of jumps and radii (600 m, the last bin open), durations, places a day."""
+    frame = frame.with_columns(
+        x=pl.col("lon") * 111.195 * np.cos(np.radians(39.93)), y=pl.col("lat") * 111.195
+    )
+    jump = frame.select(
+        ((pl.col("x").diff() ** 2 + pl.col("y").diff() ** 2).sqrt()).filter(
+            pl.col("uid") == pl.col("uid").shift()
+        )
+    ).to_series()
+    days = frame.group_by("uid").agg(
+        radius=(pl.col("x").var(ddof=0) + pl.col("y").var(ddof=0)).sqrt(),
+        places=pl.n_unique("place_id"),
+    )
+    km = np.append(np.arange(50) * 0.6, np.inf)
+    minutes = frame["end_min"] - frame["start_min"]
+    return {
+        "jump": np.histogram(jump.to_numpy(), km)[0],
+        "radius": np.histogram(days["radius"].to_numpy(), km)[0],
+        "duration": np.histogram(minutes.to_numpy(), np.arange(0, 1441, 10))[0],
+        "places": np.bincount(days["places"].to_numpy(), minlength=30)[:30],
+    }
+
+
+def test_days_in_beijing_are_like_real_ones(cli, tmp_path, shared_data) -> None:
+    """Laws with their defaults; the bounds are the project's targets."""
+    stays = pl.read_parquet(shared_data / "beijing" / "stays.parquet")
+    stays.group_by("place_id").agg(pl.first("lat", "lon")).with_columns(
+        pl.col("place_id").cast(pl.String)
+    ).sort("place_id").write_parquet(tmp_path / "places.parquet")
+    profiles = shared_data / "beijing" / "profiles.csv"
+    cli("intend", profiles, "--count", "5000", "-o", "plans.parquet", cwd=tmp_path)
+    real, found = shapes(stays), {}
+    for law in ("gravity", "random"):
+        done = cli(
+            *(*GRAVITY, "plans.parquet", "--places", "places.parquet", "--law", law),
+            *("--home-work", shared_data / "beijing" / "home_work.parquet", "-o", "v.parquet"),
+            cwd=tmp_path,
+        )
+        assert done.code == 0, done.err
+        made = shapes(pl.read_parquet(tmp_path / "v.parquet"))
+        found[law] = {name: jsd(made[name], real[name]) for name in real}
+    gravity = found["gravity"]
+    assert gravity["jump"] < 0.05
+    assert gravity["radius"] < 0.08
+    assert gravity["duration"] < 0.05
+    assert gravity["places"] < 0.05
+    assert found["random"]["jump"] > 2 * gravity["jump"]
