@@ -33,11 +33,12 @@ from humobctl.data.stays import UNKNOWN_INTENT, Stays
 from humobctl.data.streams import open_input
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
+from humobctl.native import Floats
 
 DAY_MINUTES = 24 * 60
 SLOT_MINUTES = DAY_MINUTES // SLOTS_PER_DAY
 FAR_METRES = 200_000.0
-"""A table whose middle is farther from the plane's centre is warned of."""
+"""A table whose middle is farther from the plane's centre gets a plane of its own."""
 _DEGREE_STEPS = 1e5
 _CODES = pl.Enum(INTENTS)
 _COLUMNS = ("uid", "d", "start", "end", "place", "intent", "lat", "lon")
@@ -80,16 +81,22 @@ class StayTable:
             self.frame[name].to_numpy() for name in _COLUMNS
         )
         if plane is not None:
-            east, north = plane.metres(north, east)
-            self._warn_of_another_city(float(np.hypot(np.median(east), np.median(north))))
+            east, north = self._metres(plane, north, east)
         return Stays(uid, day, start, end, place, east, north, intent)
 
-    def _warn_of_another_city(self, metres: float) -> None:
-        if metres > FAR_METRES:
-            report.warn(
-                f"{self.name} lies {metres / 1000:,.0f} km from the reference: distances are "
-                "measured on a plane through the reference, and are off there"
-            )
+    def _metres(self, plane: Plane, lat: Floats, lon: Floats) -> tuple[Floats, Floats]:
+        """Metres on the plane, or far from its centre on a plane of its own, laid beside it."""
+        own = plane_through(lat, lon)
+        (east,), (north,) = plane.metres(np.array([own.lat]), np.array([own.lon]))
+        away = float(np.hypot(east, north))
+        if away <= FAR_METRES:
+            return plane.metres(lat, lon)
+        report.warn(
+            f"{self.name} lies {away / 1000:,.0f} km from the reference: its distances are taken "
+            "on a plane of its own"
+        )
+        own_east, own_north = own.metres(lat, lon)
+        return own_east + east, own_north + north
 
 
 def read_stays(

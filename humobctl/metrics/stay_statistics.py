@@ -19,7 +19,7 @@ from humobctl.data.published import DURATION_BIN, DURATION_BINS
 from humobctl.data.schemas import INTENTS
 from humobctl.data.stays import UNKNOWN_INTENT, Stays
 from humobctl.metrics.divergence import wasserstein
-from humobctl.native import Floats
+from humobctl.native import Floats, Int32s
 
 TOP = 100
 """Ranks of places that G-rank and I-rank look at (MoveSim)."""
@@ -132,13 +132,23 @@ def _jumps(stays: Stays) -> tuple[Floats, NDArray[np.bool_]]:
 
 def duration(stays: Stays) -> Sample:
     """Minutes of a stay, if known: not of one without length, such as a day's last check-in."""
-    length = (stays.end - stays.start).astype(np.float64)
-    return _binned("duration", length[length > 0])
+    length = stays.end - stays.start
+    return _whole_minutes("duration", length[length > 0])
 
 
 def start(stays: Stays) -> Sample:
     """Minutes of the day at which stays begin."""
-    return _binned("start", stays.start.astype(np.float64))
+    return _whole_minutes("start", stays.start)
+
+
+def _whole_minutes(name: str, minutes: Int32s) -> Sample:
+    """Minutes counted, so that a million of them need not be sorted."""
+    weights = np.bincount(minutes).astype(np.float64)
+    values = np.arange(len(weights), dtype=np.float64)
+    bins = BINS[name]
+    index = np.minimum(values // bins.width, bins.count - 1).astype(np.int64)
+    counts = np.bincount(index, weights, minlength=bins.count).astype(np.float64)
+    return Sample(counts, values, weights)
 
 
 def intent(stays: Stays) -> Sample:
@@ -181,11 +191,9 @@ def _places_by_day(stays: Stays) -> tuple[Floats, Floats]:
     """Distinct places, and stays, of each person-day."""
     lengths = np.diff(stays.day_starts())
     days = np.repeat(np.arange(len(lengths)), lengths)
-    order = np.lexsort((stays.place, days))
-    place, day = stays.place[order], days[order]
-    new = np.ones(len(stays), bool)
-    new[1:] = (place[1:] != place[:-1]) | (day[1:] != day[:-1])
-    return np.bincount(day[new], minlength=len(lengths)).astype(np.float64), lengths.astype(float)
+    different = pl.DataFrame({"day": days, "place": stays.place}).unique()["day"].to_numpy()
+    places = np.bincount(different, minlength=len(lengths))
+    return places.astype(np.float64), lengths.astype(np.float64)
 
 
 # -- of places and people ------------------------------------------------------------------------
@@ -203,14 +211,14 @@ def irank(stays: Stays) -> Sample:
     The mean over people, by rank.
     """
     visits = pl.DataFrame({"uid": stays.uid, "place": stays.place}).group_by("uid", "place").len()
-    ranked = visits.with_columns(
-        rank=pl.col("len").rank("ordinal", descending=True).over("uid"),
-        share=pl.col("len") / pl.col("len").sum().over("uid"),
-    ).filter(pl.col("rank") <= TOP)
-    # In a fixed order, so that sums are the same to the last bit.
-    summed = ranked.sort("rank", "share").group_by("rank", maintain_order=True).agg(pl.sum("share"))
-    people = max(1, stays.people())
-    return _ranked(summed.sort("rank")["share"].to_numpy() / people)
+    uid, count = (column.to_numpy().astype(np.int64) for column in visits.drop("place"))
+    order = np.lexsort((-count, uid))
+    uid, count = uid[order], count[order]
+    begins = np.flatnonzero(np.diff(uid, prepend=-1))
+    places = np.diff(np.append(begins, len(uid)))
+    rank = np.arange(len(uid)) - np.repeat(begins, places)
+    share = count / np.repeat(np.add.reduceat(count, begins), places)
+    return _ranked(np.bincount(rank, share, minlength=TOP)[:TOP] / max(1, len(begins)))
 
 
 def _ranked(by_rank: Floats) -> Sample:
