@@ -12,7 +12,7 @@ from benchmarks import bert_moe, generated, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("eval-generated", "eval-floors")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -29,6 +29,7 @@ TABLES = {
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
+    "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

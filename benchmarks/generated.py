@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.data.schemas import VISITS
+from humobctl.data.stays import Stays
 from humobctl.data.stays_reading import read_stays
 from humobctl.metrics.divergence import jsd
 from humobctl.metrics.stay_statistics import SAMPLES
@@ -84,3 +86,35 @@ def floors() -> str:
                 values.append(jsd(first.counts, second.counts))
         rows.append([f"{size:,}", *(f"{np.mean(values):.4f}" for values in found.values())])
     return markdown(["people a side", *(name.replace("_", " ") for name in found)], rows)
+
+
+def controls() -> str:
+    """Real people with one thing made wrong: which metrics see it."""
+    table = read_stays(str(STAYS))
+    real = table.on(table.plane())
+    rng = np.random.default_rng(0)
+    _, first = np.unique(real.place, return_index=True)
+    anew = first[rng.integers(0, len(first), len(real))]
+    dealt = rng.permutation(len(real))
+    works = {
+        "places drawn anew, each as likely": _moved(real, anew),
+        "places dealt out among the stays": _moved(real, dealt),
+        "places 30 % farther apart": replace(real, east=1.3 * real.east, north=1.3 * real.north),
+        "an hour later": replace(real, start=_later(real.start), end=_later(real.end)),
+        "every second stay left out": real.take(np.arange(len(real)) % 2 == 0),
+    }
+    names = [name for name in SAMPLES if name != "intent"]
+    rows = []
+    for name, wrong in works.items():
+        found = (jsd(SAMPLES[n](wrong).counts, SAMPLES[n](real).counts) for n in names)
+        rows.append([name, *(f"{value:.4f}" for value in found)])
+    return markdown(["real people with", *(name.replace("_", " ") for name in names)], rows)
+
+
+def _moved(stays: Stays, source: np.ndarray) -> Stays:
+    where = {name: getattr(stays, name)[source] for name in ("place", "east", "north")}
+    return replace(stays, **where)
+
+
+def _later(minutes: np.ndarray) -> np.ndarray:
+    return np.minimum(minutes + 60, 1440)

@@ -173,7 +173,7 @@ def evaluate(
 
     kind = _format(output, format)
     paths = predictions if truth is None else [*predictions, truth]
-    _refuse_clashes(paths, output, detail, kind, per_user)
+    _refuse_clashes(paths, output, detail, plot, kind, per_user)
     cells_only = {
         "--dialect": dialect is not None,
         "--days": days is not None,
@@ -362,7 +362,12 @@ def _format(output: str | None, asked: str | None) -> str:
 
 
 def _refuse_clashes(
-    paths: list[str], output: str | None, detail: str | None, kind: str, per_user: bool
+    paths: list[str],
+    output: str | None,
+    detail: str | None,
+    plot: str | None,
+    kind: str,
+    per_user: bool,
 ) -> None:
     from humobctl.errors import UsageError
 
@@ -371,6 +376,8 @@ def _refuse_clashes(
     to_stdout = output in (None, "-")
     if detail is not None and (detail == output or (detail == "-" and to_stdout)):
         raise UsageError("--detail and the scores need a file each")
+    if plot is not None and plot == output:
+        raise UsageError("--plot and the scores need a file each")
     if per_user and kind == "table":
         raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
 

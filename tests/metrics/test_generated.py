@@ -260,6 +260,11 @@ def test_visits_without_a_reference_are_day_plans(cli, folder) -> None:
         (["--truth", "real.csv", "--metric", "dtw"], 2, "found 'dtw', expected one of jump_dist"),
         (["--truth", "real.csv", "--plot", "a.gif"], 2, "--plot: found a.gif, expected a file"),
         (["--truth", "real.csv", "--plot", "a.png", "--metric", "transition"], 2, "no distribut"),
+        (
+            ["--truth", "real.csv", "--plot", "a.png", "-o", "a.png", "-f", "csv"],
+            2,
+            "--plot and the scores need",
+        ),
         (["--plot", "a.png"], 2, "--plot goes with generated data and real ones"),
         (["--generated"], 2, "--truth: expected real data to score generated data against"),
         (["--truth", "real.csv", "--min-events", "4"], 1, "found no day with 4 stays or more"),
