@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, gravity, large, planning, prediction, scoring
+from benchmarks import bert_moe, generated, gravity, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -30,6 +31,9 @@ TABLES = {
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
+    "eval-generated": ("Scoring generated data, speed", generated.speed),
+    "eval-floors": ("Scoring generated data, real against real", generated.floors),
+    "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
