@@ -23,6 +23,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    generate_flows,
     intend,
     predict,
     train_bert_moe,
@@ -38,6 +39,10 @@ Example: humobctl data synth --users 100 --output city.parquet
 TRAIN_HELP = """Train a model; each writes a model dir.
 
 Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
+"""
+GENERATE_HELP = """Make synthetic data.
+
+Example: humobctl generate flows counties.csv --law radiation --trips 1000
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 
@@ -103,6 +108,9 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
+    generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
+    _add(generate, "flows", generate_flows.flows)
+    app.add_typer(generate, name="generate")
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
     _add(app, "eval", eval_command.evaluate)

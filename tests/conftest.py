@@ -30,6 +30,27 @@ POPULATION = """profile_id,education,gender,consumption,occupation,count
 """
 """Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
 
+COUNTIES = """area_id,lat,lon,population
+North,42.9,-74.0,30000
+Middle,42.5,-74.1,120000
+South,42.0,-73.9,60000
+Lake,42.4,-75.0,9000
+"""
+"""Areas, invented."""
+COMMUTING = """origin,destination,flow
+North,North,9000
+North,Middle,4000
+North,South,300
+Middle,North,1500
+Middle,Middle,50000
+Middle,South,5000
+Middle,Lake,200
+South,Middle,8000
+Lake,Middle,700
+Lake,South,60
+"""
+"""Flows between them, the trips within an area too."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -98,11 +119,14 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
     profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
-    day plans of 40 of those.
+    day plans of 40 of those, counties.csv areas, commuting.csv flows between them, flows.csv those
+    of a law.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
+    (folder / "counties.csv").write_text(COUNTIES)
+    (folder / "commuting.csv").write_text(COMMUTING)
     for command in (
         (
             "data",
@@ -119,6 +143,7 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
         ("intend", "population.csv", "--count", "40", "--output", "plans.csv"),
+        ("generate", "flows", "counties.csv", "--fit", "commuting.csv", "--output", "flows.csv"),
     ):
         done = run_cli(*command, cwd=folder)
         assert done.code == 0, f"humobctl {' '.join(command)}: {done.err}"

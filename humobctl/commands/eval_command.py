@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from humobctl.commands.eval_flows import are_flows, score_flows
 from humobctl.commands.options import OnError, OnErrorOption
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS...",
-            help="Predicted cells, or day plans (intentions or visits); - for standard input.",
+            help="Predicted cells, day plans (intentions or visits), flows; - for standard input.",
         ),
     ],
     truth: Annotated[
@@ -52,7 +53,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Of cells geobleu, dtw, accuracy, distance; of day plans events_per_day, intent, "
-            "intent_duration, duration, start, transition. May be repeated; all by default."
+            "intent_duration, duration, start, transition; of flows cpc, cpl, rmse, correlation, "
+            "rmse_travelled, correlation_travelled. May be repeated; all by default."
         ),
     ] = None,
     dtw: Annotated[
@@ -88,6 +90,9 @@ def evaluate(
         int,
         typer.Option(min=1, max=48, help="Leave out days with fewer events (day plans only)."),
     ] = 1,
+    within: Annotated[
+        bool, typer.Option("--within", help="Count trips within an area, too (flows only).")
+    ] = False,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
     ] = None,
@@ -99,7 +104,7 @@ def evaluate(
 ) -> None:
     """Score predictions against the truth, or day plans against a reference.
 
-    Which of the two a file holds is seen from its columns.
+    What a file holds is seen from its columns.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
     user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two
@@ -114,9 +119,15 @@ def evaluate(
     the transition matrices. An event is one row: one stay at one place. Real stays as a reference
     often leave out days with fewer than 3; so does --min-events 3.
 
+    Flows (origin, destination, flow): common part of commuters (cpc) and of links (cpl), RMSE and
+    correlation over all pairs of areas and over those that either file has. Trips within an area
+    count with --within only.
+
     Example: humobctl eval predicted.csv --truth city.csv
 
     Example: humobctl eval plans.csv --format table
+
+    Example: humobctl eval flows.csv --truth commuting.csv --metric cpc
 
     Example: humobctl intend profiles.csv --seed 2 | humobctl eval - --truth plans.csv
 
@@ -131,16 +142,27 @@ def evaluate(
     kind = _format(output, format)
     paths = predictions if truth is None else [*predictions, truth]
     _refuse_clashes(paths, output, detail, kind, per_user)
+    cells_only = {
+        "--dialect": dialect is not None,
+        "--days": days is not None,
+        "--dtw": dtw != "exact",
+        "--detail": detail is not None,
+        "--per-user": per_user,
+        "--users": users != "all",
+        "--allow-partial": allow_partial,
+    }
+    if are_flows(predictions[0]):
+        _refuse(
+            {**cells_only, "--min-events": min_events > 1}, "does not go with flows between areas"
+        )
+        text = score_flows(
+            predictions, truth, metric, kind, output, within=within, on_error=on_error
+        )
+        if text is not None:
+            _write_text(text, output)
+        return
+    _refuse({"--within": within}, "goes with flows between areas")
     if _are_plans(predictions[0]):
-        cells_only = {
-            "--dialect": dialect is not None,
-            "--days": days is not None,
-            "--dtw": dtw != "exact",
-            "--detail": detail is not None,
-            "--per-user": per_user,
-            "--users": users != "all",
-            "--allow-partial": allow_partial,
-        }
         _refuse(cells_only, "goes with predicted cells, not with day plans")
         names = _names(metric, plans=True)
         _score_plans(predictions, truth, names, min_events, on_error, kind, output)

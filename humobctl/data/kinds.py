@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.recognise import look_at
-from humobctl.data.schemas import GRID, INTENTIONS, VISITS, Table
+from humobctl.data.schemas import FLOWS, GRID, INTENTIONS, VISITS, Table
 from humobctl.data.streams import Input, open_input, put_back, seekable
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 
 
 def kind_of(path: str | None) -> Table:
-    """The table of visits, of intentions, or else the grid trajectory.
+    """The table of visits, of intentions, of flows, or else the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
 
@@ -34,6 +35,8 @@ def _kind(source: Input) -> Table:
         source.spool = ExitStack()
         source.path = source.spool.enter_context(seekable(source))
     columns = set(look_at(source).columns or ())
+    if {"origin", "destination", "flow"} <= roles(columns).keys():
+        return FLOWS
     if not {"start_min", "end_min"} <= columns:
         return GRID
     return VISITS if {"lat", "lon"} & columns else INTENTIONS

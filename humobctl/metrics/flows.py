@@ -1,8 +1,8 @@
 """How far two sets of origin-destination flows agree: common parts, RMSE, correlation.
 
 Flows are sparse: only pairs that somebody travels are held, so a grid of 200 by 200 cells, which
-has 1.6 billion pairs, takes no more than its trips. Sums over all pairs, the empty ones too, are had
-in closed form from the others.
+has 1.6 billion pairs, takes no more than its trips. Sums over all pairs, the empty ones too, follow
+from those of the others in closed form.
 
 The common part of commuters is Lenormand et al.'s (PLoS ONE 7, 2012, e45985; Journal of Transport
 Geography 51, 2016), which is the Sorensen-Dice index of the flows::
@@ -101,12 +101,12 @@ def common_part(a: Floats, b: Floats) -> float:
     return float(2.0 * np.minimum(a, b).sum() / total) if total > 0 else float("nan")
 
 
-def root_mean_square(a: Floats, b: Floats, pairs: float) -> float:
+def root_mean_square(a: Floats, b: Floats, pairs: int) -> float:
     """Root of the mean squared difference; of ``pairs`` pairs, those not given are 0 in both."""
     return float(np.sqrt(((a - b) ** 2).sum() / pairs)) if pairs else float("nan")
 
 
-def pearson(a: Floats, b: Floats, pairs: float) -> float:
+def pearson(a: Floats, b: Floats, pairs: int) -> float:
     """Pearson's correlation; of ``pairs`` pairs, those not given are 0 in both.
 
     Returns:
@@ -145,6 +145,7 @@ def compare_flows(
     generated: Flows,
     real: Flows,
     *,
+    pairs: int,
     settings: tuple[tuple[str, str], ...] = (),
     km: tuple[Floats, Floats] | None = None,
 ) -> list[Score]:
@@ -153,6 +154,7 @@ def compare_flows(
     Args:
         generated: flows between the same areas as ``real``.
         real: the real flows.
+        pairs: how many pairs of areas there are, the empty ones too.
         settings: what changes the values, for the signatures.
         km: how far each flow of ``generated`` and of ``real`` goes, for CPD.
 
@@ -161,7 +163,6 @@ def compare_flows(
         too, and over the pairs that either has (``_travelled``).
     """
     a, b = aligned(generated, real)
-    everything = float(generated.areas) ** 2
     found = [
         ("cpc", common_part(a, b), "share", True),
         ("cpl", common_part(np.sign(a), np.sign(b)), "share", True),
@@ -169,16 +170,16 @@ def compare_flows(
     if km is not None:
         share = common_part_of_distances((generated.flow, km[0]), (real.flow, km[1]))
         found.append(("cpd", share, "share", True))
-    for name, pairs in (("", everything), ("_travelled", float(len(a)))):
-        found.append((f"rmse{name}", root_mean_square(a, b, pairs), "trips", False))
-        found.append((f"correlation{name}", pearson(a, b, pairs), "", True))
-    return [Score(*score, (*_settings(score[0], everything), *settings)) for score in found]
+    for name, number in (("", pairs), ("_travelled", len(a))):
+        found.append((f"rmse{name}", root_mean_square(a, b, number), "trips", False))
+        found.append((f"correlation{name}", pearson(a, b, number), "", True))
+    return [Score(*score, (*_settings(score[0], pairs), *settings)) for score in found]
 
 
-def _settings(name: str, everything: float) -> tuple[tuple[str, str], ...]:
+def _settings(name: str, pairs: int) -> tuple[tuple[str, str], ...]:
     if name == "cpd":
         return (("bins", f"{DISTANCE_BIN_KM:g}km"),)
-    return (("pairs", f"{everything:.0f}" if name in ("rmse", "correlation") else "travelled"),)
+    return (("pairs", str(pairs) if name in ("rmse", "correlation") else "travelled"),)
 
 
 # -- trips of stays -----------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def flows(generated: Stays, real: Stays, *, cell_km: float) -> list[Score]:
     made = made.times(true.total / made.total if made.total else float("nan"))
     km = [np.hypot(*(centres[f.origin] - centres[f.destination]).T) for f in (made, true)]
     settings = (("cell", f"{cell_km:g}km"), ("scaled", "real-trips"))
-    return compare_flows(made, true, settings=settings, km=(km[0], km[1]))
+    return compare_flows(made, true, pairs=cells**2, settings=settings, km=(km[0], km[1]))
 
 
 def _flows_of(stays: Stays, cell: Int64s, cells: int) -> Flows:
