@@ -227,14 +227,14 @@ def flows(generated: Stays, real: Stays, *, cell_km: float) -> list[Score]:
         cell_km: side of a cell in km.
 
     Returns:
-        What ``compare_flows`` returns, in real trips; NaN where one table has no trip.
+        What ``compare_flows`` returns, in real trips.
     """
     numbers, cells, centres = cells_of([generated, real], cell_km)
     made, true = (
         _flows_of(stays, cell, cells)
         for stays, cell in zip((generated, real), numbers, strict=True)
     )
-    made = made.times(true.total / made.total if made.total else float("nan"))
+    made = made.times(true.total / made.total) if made.total else made
     km = [np.hypot(*(centres[f.origin] - centres[f.destination]).T) for f in (made, true)]
     settings = (("cell", f"{cell_km:g}km"), ("scaled", "real-trips"))
     return compare_flows(made, true, pairs=cells**2, settings=settings, km=(km[0], km[1]))

@@ -42,15 +42,18 @@ def weights(law: FlowLaw, region: Region, block: Block) -> Floats:
     Up to a factor for each origin, which no constraint but "origin" could leave open.
     """
     origin, destination = masses(law, region)
+    possible = block.other & (destination > 0)
     if law.name == "gravity":
         logs = gravity.log_weights(law, block, origin[block.rows], destination)
-        if law.constraint == "origin":  # far areas alone may have weights too small for a float
-            logs -= np.where(block.other, logs, -np.inf).max(axis=1, keepdims=True)
-        result = np.exp(logs) * attractions(law, region)
-    else:
-        nearer = between(block.km, destination, block.rows)
-        result = chances(law.name, origin[block.rows], destination, nearer, law.parameters)
-    result[~block.other | (destination <= 0)] = 0.0
+        logs[~possible] = -np.inf
+        if law.constraint == "origin":  # where all is far, weights are too small for a float
+            top = logs.max(axis=1, keepdims=True)
+            logs -= np.where(np.isfinite(top), top, 0.0)
+        made: Floats = np.exp(logs) * attractions(law, region)
+        return made
+    nearer = between(block.km, destination, block.rows)
+    result = chances(law.name, origin[block.rows], destination, nearer, law.parameters)
+    result[~possible] = 0.0
     return result
 
 
