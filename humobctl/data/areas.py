@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from humobctl.data.faults import OnError
+from humobctl.data.faults import Dropped, OnError
 from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.reading import Reader
@@ -57,8 +57,32 @@ class NamedReader(Reader):
 def _read(
     source: Input, table: Table, columns: dict[str, str] | None, on_error: OnError
 ) -> pl.DataFrame:
-    reader = NamedReader(source, table, on_error, columns=columns or {})
-    return pl.concat(list(reader.batches()))
+    reader = NamedReader(source, table, on_error, unique=False, columns=columns or {})
+    return _without_repeats(pl.concat(list(reader.batches())), table, source.name, on_error)
+
+
+def _without_repeats(
+    frame: pl.DataFrame, table: Table, name: str, on_error: OnError
+) -> pl.DataFrame:
+    """All rows at once, which takes a tenth of the reader's time for millions of flows."""
+    first = frame.select(pl.struct(table.key).is_first_distinct().alias("first"))["first"]
+    if first.all():
+        return frame
+    index = (~first).arg_max() or 0
+    found = frame.select(table.key).row(index)
+    row = index + 1 if on_error == "fail" else None  # after dropped rows it would mislead
+    error = TableError(
+        name,
+        f"{' to '.join(map(repr, found))} a second time",
+        f"each {' and '.join(table.key)} once",
+        row=row,
+    )
+    if on_error == "fail":
+        raise error
+    dropped = Dropped()
+    dropped.add("with a repeated key", error, int((~first).sum()))
+    dropped.tell()
+    return frame.filter(first)
 
 
 def read_flows(

@@ -101,7 +101,7 @@ def _evaluation(
 def _numbered(tables: list[pl.DataFrame]) -> list[tuple[Int64s, Int64s]]:
     """Origins and destinations by numbers that all tables share, in the order of the ids."""
     ids = pl.concat([table[c] for table in tables for c in ("origin", "destination")])
-    codes = ids.rank("dense").to_numpy().astype("int64") - 1
+    codes = ids.cast(pl.Enum(ids.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
     ends = [table.height for table in tables for _ in range(2)]
     parts: list[Int64s] = []
     start = 0

@@ -141,7 +141,7 @@ def test_names_of_columns_by_option(cli, tmp_path) -> None:
         ),
         (
             collection(feature("a", 1), feature("a", 2)),
-            "row 2, column area_id: found a a second time",
+            "row 2: found 'a' a second time",
         ),
         (collection(feature("a", 1), feature("b", None)), "column population: found nothing"),
         (
@@ -152,6 +152,7 @@ def test_names_of_columns_by_option(cli, tmp_path) -> None:
             collection(feature("a", 1), feature("b", 2, [[[0, 0], [1, 1]]])),
             "row 2, column geometry: found no geometry",
         ),
+        (collection(feature("b", 2, [])), "row 1, column geometry: found no geometry (empty)"),
         (collection(feature("a", 1), 7), "row 2: found something else, expected a GeoJSON feature"),
         (collection(feature("a", 1)), "found 1 areas"),
         ('{"type": "FeatureCollection", "features": [', "found broken JSON"),
@@ -180,7 +181,10 @@ def test_faulty_areas_are_one_line(cli, tmp_path, text, message) -> None:
         ("origin,destination,flow\nNorth,Nowhere,3\n", "column destination: found 'Nowhere'"),
         ("origin,destination,flow\nNorth,Middle,-3\n", "row 1 (line 2), column flow: found -3"),
         ("origin,destination,flow\nNorth,Middle,inf\n", "column flow: found inf"),
-        ("origin,destination,flow\nNorth,Middle,1\nNorth,Middle,2\n", "a second time"),
+        (
+            "origin,destination,flow\nNorth,Middle,1\nNorth,Middle,2\n",
+            "row 2: found 'North' to 'Middle' a",
+        ),
         ("origin,destination,flow\nNorth,North,1\n", "found no trips between two areas"),
         ("origin,destination\nNorth,North\n", "missing: flow"),
     ],
@@ -194,6 +198,17 @@ def test_faulty_flows_are_one_line(cli, workdir, flows, message) -> None:
     assert message in done.err
     assert done.err.startswith("error: bad.csv: ")
     assert not (workdir / "out.csv").exists()
+
+
+def test_bad_rows_are_dropped_and_told_of(cli, workdir) -> None:
+    rows = "origin,destination,flow\nNorth,Middle,5\nNorth,South,x\nNorth,Middle,2\n"
+    (workdir / "bad.csv").write_text(rows)
+    fit = ("--fit", "bad.csv", "--law", "radiation", "--on-error", "drop")
+    done = cli("generate", "flows", "counties.csv", *fit, cwd=workdir)
+    assert done.code == 0
+    assert "dropped 1 rows (1 with a value that does not fit its column)" in done.err
+    assert "dropped 1 rows (1 with a repeated key)" in done.err
+    assert "fitted to 5 trips" in done.err
 
 
 @pytest.mark.parametrize(
