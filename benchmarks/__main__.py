@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, commuting, large, planning, prediction, scoring
+from benchmarks import bert_moe, commuting, large, nearness, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = (
@@ -36,6 +36,7 @@ TABLES = {
     "intend": ("Day plans, speed", planning.speed),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
+    "nearness": ("Privacy and flows of generated people", nearness.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
