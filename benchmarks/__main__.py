@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, generated, gravity, large, planning, prediction, scoring
+from benchmarks import (
+    bert_moe,
+    commuting,
+    generated,
+    gravity,
+    large,
+    nearness,
+    planning,
+    prediction,
+    scoring,
+)
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
-NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -34,6 +44,8 @@ TABLES = {
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
     "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
+    "commuting": ("Commuting flows, origins held out", commuting.commuting),
+    "nearness": ("Privacy and flows of generated people", nearness.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -23,6 +23,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    generate_flows,
     generate_gravity,
     intend,
     predict,
@@ -43,6 +44,10 @@ Example: humobctl generate gravity plans.csv --places places.csv --output visits
 TRAIN_HELP = """Train a model; each writes a model dir.
 
 Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
+"""
+GENERATE_HELP = """Make synthetic data.
+
+Example: humobctl generate flows counties.csv --law radiation --trips 1000
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 
@@ -110,6 +115,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     app.add_typer(train, name="train")
     generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
     _add(generate, "gravity", generate_gravity.gravity)
+    _add(generate, "flows", generate_flows.flows)
     app.add_typer(generate, name="generate")
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)

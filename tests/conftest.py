@@ -32,6 +32,27 @@ POPULATION = """profile_id,education,gender,consumption,occupation,count
 """
 """Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
 
+COUNTIES = """area_id,lat,lon,population
+North,42.9,-74.0,30000
+Middle,42.5,-74.1,120000
+South,42.0,-73.9,60000
+Lake,42.4,-75.0,9000
+"""
+"""Areas, invented."""
+COMMUTING = """origin,destination,flow
+North,North,9000
+North,Middle,4000
+North,South,300
+Middle,North,1500
+Middle,Middle,50000
+Middle,South,5000
+Middle,Lake,200
+South,Middle,8000
+Lake,Middle,700
+Lake,South,60
+"""
+"""Flows between them, the trips within an area too."""
+
 
 PAIRS = """home_lat,home_lon,work_lat,work_lon
 39.95,116.35,39.91,116.45
@@ -109,6 +130,8 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
     day plans of 40 of those, places.csv places for every intent around the middle of Beijing,
     pairs.csv homes and works there, stays.csv real visits, generated.csv generated ones.
+    day plans of 40 of those, counties.csv areas, commuting.csv flows between them, flows.csv those
+    of a law.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
@@ -117,6 +140,8 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pairs.csv").write_text(PAIRS)
     (folder / "stays.csv").write_text(_visits(people=30, far=0.02))
     (folder / "generated.csv").write_text(_visits(people=40, far=0.03))
+    (folder / "counties.csv").write_text(COUNTIES)
+    (folder / "commuting.csv").write_text(COMMUTING)
     for command in (
         (
             "data",
@@ -133,6 +158,7 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
         ("intend", "population.csv", "--count", "40", "--output", "plans.csv"),
+        ("generate", "flows", "counties.csv", "--fit", "commuting.csv", "--output", "flows.csv"),
     ):
         done = run_cli(*command, cwd=folder)
         assert done.code == 0, f"humobctl {' '.join(command)}: {done.err}"

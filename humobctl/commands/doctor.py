@@ -11,7 +11,7 @@ import humobctl
 
 CORE = (
     *("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors"),
-    "pydantic",
+    *("pydantic", "scipy", "shapely"),
 )
 EXTRAS = {
     "plot": ("matplotlib", "plotly"),

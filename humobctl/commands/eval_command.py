@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from humobctl.commands.eval_flows import score_flows
 from humobctl.commands.options import OnError, OnErrorOption
 
 if TYPE_CHECKING:
     from humobctl.metrics.compare import Difference
     from humobctl.metrics.evaluate import Evaluation, Evaluator, Settings
+    from humobctl.metrics.generated import Extra
 
 Dialect = Literal["both", "humob24", "humob25"]
 DtwKind = Literal["exact", "fast"]
 Users = Literal["all", "predicted"]
-Family = Literal["cells", "generated", "plans"]
+Family = Literal["cells", "flows", "generated", "plans"]
 ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
 
 
@@ -28,8 +30,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS...",
-            help="Predicted cells, generated visits or trajectories, or day plans; - for standard "
-            "input.",
+            help="Predicted cells, generated visits or trajectories, day plans, or flows; - for "
+            "standard input.",
         ),
     ],
     truth: Annotated[
@@ -56,8 +58,8 @@ def evaluate(
         typer.Option(
             help="Of cells geobleu, dtw, accuracy, distance; of day plans events_per_day, intent, "
             "intent_duration, duration, start, transition; of generated data these and "
-            "jump_distance, radius, daily_loc, periodicity, grank, irank. May be repeated; all by "
-            "default."
+            "jump_distance, radius, daily_loc, periodicity, grank, irank; of flows cpc, cpl, rmse, "
+            "correlation, rmse_travelled, correlation_travelled. May be repeated; all by default."
         ),
     ] = None,
     dtw: Annotated[
@@ -120,6 +122,21 @@ def evaluate(
             help="Draw the distributions of generated and real data (.png or .html; extra plot).",
         ),
     ] = None,
+    privacy: Annotated[
+        bool,
+        typer.Option("--privacy", help="How near generated people come to real ones, and copies."),
+    ] = False,
+    flows: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CELL_KM",
+            min=0.01,
+            help="Also compare the flows of generated and real people between cells so wide.",
+        ),
+    ] = None,
+    within: Annotated[
+        bool, typer.Option("--within", help="Count trips within an area, too (flows only).")
+    ] = False,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
     ] = None,
@@ -146,12 +163,19 @@ def evaluate(
     radius of gyration, stay duration, distinct places of a day (daily_loc), periodicity, location
     popularity (grank), individual ranks (irank), start times and intents, each as the
     Jensen-Shannon divergence of fixed bins (natural logarithm) and as the Wasserstein distance of
-    the values. The floor beside them is what two halves of the real people are apart.
+    the values. The floor beside them is what two halves of the real people are apart. --privacy
+    adds distances to the nearest real person-day and shares of copies, beside those among real
+    people, and --flows the common part of commuters (cpc), RMSE and correlation of the flows
+    between cells, beside those of the halves.
 
     Day plans (intentions from 'intend', or visits without --truth): divergences (Jensen-Shannon,
     natural logarithm) of events per day, intents, durations by intent, all durations and starts,
     and the distance of the transition matrices. An event is one row: one stay at one place. Real
     stays as a reference often leave out days with fewer than 3; so does --min-events 3.
+
+    Flows (origin, destination, flow): common part of commuters (cpc) and of links (cpl), RMSE and
+    correlation over all pairs of areas and over those that either file has. Trips within an area
+    count with --within only.
 
     Example: humobctl eval predicted.csv --truth city.csv
 
@@ -159,7 +183,11 @@ def evaluate(
 
     Example: humobctl eval predicted.csv --truth city.csv --generated --plot report.html
 
+    Example: humobctl eval generated.csv --truth stays.csv --privacy --flows 1
+
     Example: humobctl eval plans.csv --format table
+
+    Example: humobctl eval flows.csv --truth commuting.csv --metric cpc
 
     Example: humobctl intend profiles.csv --seed 2 | humobctl eval - --truth plans.csv
 
@@ -187,8 +215,22 @@ def evaluate(
         "--generated": generated,
         "--places": places is not None,
         "--plot": plot is not None,
+        "--privacy": privacy,
+        "--flows": flows is not None,
     }
     family = _family(predictions, truth, generated=generated)
+    if family == "flows":
+        _refuse(
+            {**cells_only, **generated_only, "--min-events": min_events > 1},
+            "does not go with flows between areas",
+        )
+        text = score_flows(
+            predictions, truth, metric, kind, output, within=within, on_error=on_error
+        )
+        if text is not None:
+            _write_text(text, output)
+        return
+    _refuse({"--within": within}, "goes with flows between areas")
     if family == "generated":
         _refuse(cells_only, "goes with predicted cells, not with generated data")
         if truth is None:
@@ -201,6 +243,7 @@ def evaluate(
             cell_km=cell_km,
             on_error=on_error,
             places=places,
+            extras=_extras(privacy, flows, seed),
         )
         return
     _refuse(generated_only, "goes with generated data and real ones to compare them with")
@@ -281,11 +324,13 @@ def _refuse(given: dict[str, bool], why: str) -> None:
 
 
 def _family(paths: list[str], truth: str | None, *, generated: bool) -> Family:
-    """Predicted cells, generated data, or day plans: by the first file, and what it is given."""
+    """Predicted cells, generated data, day plans or flows: by the first file, and the rest."""
     from humobctl.data.kinds import kind_of
-    from humobctl.data.schemas import GRID, INTENTIONS, POINTS
+    from humobctl.data.schemas import FLOWS, GRID, INTENTIONS, POINTS
 
     kind = kind_of(paths[0])
+    if kind is FLOWS:
+        return "flows"
     if kind is INTENTIONS:
         return "plans"
     if kind is GRID or kind is POINTS:
@@ -294,6 +339,13 @@ def _family(paths: list[str], truth: str | None, *, generated: bool) -> Family:
         kind_of(path) is INTENTIONS for path in [*paths[1:], truth]
     )
     return "plans" if without_places and not generated else "generated"
+
+
+def _extras(privacy: bool, flows: float | None, seed: int) -> list[Extra]:
+    from humobctl.metrics.extras import flow_scores, privacy_scores
+
+    found = [privacy_scores(seed)] if privacy else []
+    return found if flows is None else [*found, flow_scores(flows, seed)]
 
 
 def _score_generated(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.recognise import FORMATS, Look, look_at
-from humobctl.data.schemas import GRID, INTENTIONS, POINTS, VISITS, Table
+from humobctl.data.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, Input, open_input, put_back, seekable
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
@@ -19,7 +20,7 @@ _BECOMES = {
 
 
 def kind_of(path: str | None) -> Table:
-    """The table of visits, intentions or points, or else the grid trajectory.
+    """The table of visits, intentions, flows or points, or else the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
 
@@ -44,6 +45,8 @@ def _kind(source: Input) -> Table:
         source.path = source.spool.enter_context(seekable(source))
     look = look_at(source)
     columns = set(look.columns or ())
+    if {"origin", "destination", "flow"} <= roles(columns).keys():
+        return FLOWS
     if {"start_min", "end_min"} <= columns:
         return VISITS if {"lat", "lon"} & columns else INTENTIONS
     return _becomes(look)

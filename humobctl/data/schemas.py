@@ -172,6 +172,26 @@ class Calendar(dy.Schema):
     off = dy.UInt8(max=1, metadata={"expected": "1 for a day off, 0 for a working day"})
 
 
+class Area(dy.Schema):
+    """An area that people live in and travel between, at its centroid."""
+
+    area_id = dy.String(metadata={"expected": "an area id"})
+    lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
+    lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+    population = dy.Float64(min=0, metadata={"expected": "a number of people from 0"})
+    outflow = dy.Float64(
+        nullable=True, min=0, metadata={"expected": "a number of trips to other areas from 0"}
+    )
+
+
+class Flow(dy.Schema):
+    """Trips from one area to another; both may be the same."""
+
+    origin = dy.String(metadata={"expected": "an area id"})
+    destination = dy.String(metadata={"expected": "an area id"})
+    flow = dy.Float64(min=0, metadata={"expected": "a number of trips from 0"})
+
+
 class Score(dy.Schema):
     """One value of one metric; scope says of what (``all``, ``uid=7``, ``uid=7,d=60``)."""
 
@@ -249,19 +269,12 @@ INTENTIONS = Table(
 )
 HOME_WORK = Table("home and work", HomeWork, optional=("id",))
 DENSITY = Table("population density", Density)
+AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
+FLOWS = Table("flow", Flow, key=("origin", "destination"))
 SCORES = Table("score", Score)
 CALENDAR = Table("calendar", Calendar, key=("d",))
 _ALL = (
-    GRID,
-    POINTS,
-    PROFILES,
-    POPULATION,
-    INTENTIONS,
-    PLACES,
-    VISITS,
-    HOME_WORK,
-    DENSITY,
-    SCORES,
-    CALENDAR,
+    *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
+    *(AREAS, FLOWS, SCORES, CALENDAR),
 )
 TABLES = {table.name: table for table in _ALL}

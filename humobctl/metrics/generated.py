@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from humobctl import __version__, report
 from humobctl.data.faults import OnError
@@ -238,13 +239,20 @@ def _long_days(name: str, stays: Stays, least: int) -> Stays:
     return kept
 
 
-def _halves(stays: Stays, settings: Settings) -> tuple[Side, Side] | None:
-    """The real people in two halves, drawn with the seed."""
+def half_of(stays: Stays, seed: int) -> NDArray[np.bool_] | None:
+    """Whether a stay is of a half of the people, drawn with the seed; None of a single person."""
     people = np.unique(stays.uid)
     if len(people) < 2:
         return None
-    drawn = np.random.default_rng(settings.seed).permutation(people)[: len(people) // 2]
-    inside = np.isin(stays.uid, drawn)
+    drawn = np.random.default_rng(seed).permutation(people)[: len(people) // 2]
+    return np.isin(stays.uid, drawn)
+
+
+def _halves(stays: Stays, settings: Settings) -> tuple[Side, Side] | None:
+    """The real people in two halves, drawn with the seed."""
+    inside = half_of(stays, settings.seed)
+    if inside is None:
+        return None
     names = settings.names
     first, second = (
         side("half", stays.take(half), names, intents=False) for half in (inside, ~inside)

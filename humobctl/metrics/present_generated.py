@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from humobctl import __version__, report
 from humobctl.data.schemas import INTENTS, SCORES
 from humobctl.metrics.generated import GeneratedEvaluation, Score, Side
 from humobctl.metrics.present import scopes_of
+from humobctl.metrics.registry import GENERATED_NAMES
 
 
 def as_json(evaluations: list[GeneratedEvaluation]) -> str:
@@ -43,7 +45,7 @@ def _score_record(evaluation: GeneratedEvaluation, score: Score) -> dict[str, An
     bins = evaluation.bins(score.metric)
     record: dict[str, Any] = {
         "metric": score.metric.name,
-        "value": score.value,
+        "value": None if math.isnan(score.value) else score.value,
         "floor": score.floor,
         "wasserstein": score.wasserstein,
         "wasserstein_floor": score.wasserstein_floor,
@@ -91,7 +93,7 @@ def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
 
     ``METRIC_floor``, ``METRIC_wasserstein`` and ``METRIC_wasserstein_floor`` stand beside METRIC.
     """
-    rows: list[tuple[str, str, float]] = []
+    rows: list[tuple[str, str, float | None]] = []
     for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True):
         for score in evaluation.scores:
             name = score.metric.column
@@ -101,7 +103,11 @@ def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
                 f"{name}_wasserstein": score.wasserstein,
                 f"{name}_wasserstein_floor": score.wasserstein_floor,
             }
-            rows += [(scope, key, value) for key, value in found.items() if value is not None]
+            rows += [
+                (scope, key, None if math.isnan(value) else value)
+                for key, value in found.items()
+                if value is not None
+            ]
         for intent in INTENTS:
             for name, (value, apart) in evaluation.of_intent(intent).items():
                 rows.append((f"{scope},intent={intent}", name, value))
@@ -118,13 +124,15 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO | None = None) -
     columns = ["metric", "better"]
     columns += [f"{title} {what}".strip() for title in titles for what in ("JSD", "W1")]
     columns += ["floor JSD", "floor W1", "W1 in"]
-    names = dict.fromkeys(s.metric.name for e in evaluations for s in e.scores)
+    every = dict.fromkeys(s.metric.name for e in evaluations for s in e.scores)
+    names = [name for name in every if name in GENERATED_NAMES]
     rows = [_row(name, evaluations) for name in names]
     sizes = [_size(Path(e.name).name, e.generated) for e in evaluations]
     title = "\n".join([*sizes, f"against {_size(Path(first.real.name).name, first.real)}"])
     by_name = {s.metric.name: e.signature(s.metric) for e in evaluations[::-1] for s in e.scores}
     caption = "\n".join(by_name[name] for name in names)
     report.table(title, columns, rows, stream=stream, caption=caption)
+    _show_extras([name for name in every if name not in names], evaluations, titles, stream)
     for evaluation in evaluations:
         _show_intents(evaluation, stream)
 
@@ -143,6 +151,25 @@ def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
     better = "higher" if one.metric.higher_is_better else "lower"
     unit = one.unit if one.wasserstein is not None else ""
     return [one.metric.label, better, *cells, unit]
+
+
+def _show_extras(
+    names: list[str], evaluations: list[GeneratedEvaluation], titles: list[str], stream: TextIO
+) -> None:
+    """Privacy and flows: values that are no divergences."""
+    if not names:
+        return
+    rows = []
+    for name in names:
+        found = [next((s for s in e.scores if s.metric.name == name), None) for e in evaluations]
+        one = next(score for score in found if score is not None)
+        better = "higher" if one.metric.higher_is_better else "lower"
+        values = [number(s.value if s else None) for s in found]
+        rows.append([one.metric.label, better, *values, number(one.floor), one.metric.unit])
+    columns = ["metric", "better", *(f"{t} value".strip() for t in titles), "real people", "unit"]
+    first = evaluations[0]
+    caption = "\n".join(first.signature(s.metric) for s in first.scores if s.metric.name in names)
+    report.table("privacy and flows", columns, rows, stream=stream, caption=caption)
 
 
 def _show_intents(evaluation: GeneratedEvaluation, stream: TextIO) -> None:
@@ -167,4 +194,6 @@ def _show_intents(evaluation: GeneratedEvaluation, stream: TextIO) -> None:
 
 def number(value: float | None) -> str:
     """A score in a table for people; nothing where there is none."""
-    return "" if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

@@ -3,7 +3,8 @@
 Compared without case, spaces, ``_`` and ``-``: ``User ID``, ``user_id`` and ``userId`` are one.
 Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked_at, geom, and
 started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
-with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames.
+with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
+scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin, destination).
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "seq": ("seq",),
     "intent": ("intent", "intention"),
     "poi_category": ("poicategory",),
+    "area_id": ("areaid", "tileid", "geoid", "zoneid", "id"),
+    "population": ("population", "pop", "relevance"),
+    "outflow": ("outflow", "totoutflow"),
+    "origin": ("origin", "originid", "from"),
+    "destination": ("destination", "destinationid", "to"),
+    "flow": ("flow", "trips", "commuters"),
 }
 """Our name -> other names for it, the best first; only the best that is there is used."""
 

@@ -1,0 +1,1 @@
+"""Collective flows between areas: gravity, radiation and intervening opportunities."""

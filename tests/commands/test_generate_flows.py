@@ -1,0 +1,288 @@
+"""`generate flows` and `eval` of flows through the command line; areas from any file."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import polars as pl
+import pytest
+
+from tests.conftest import COUNTIES
+
+SQUARE = [[[-74, 42], [-73, 42], [-73, 43], [-74, 43], [-74, 42]]]
+
+
+def collection(*features) -> str:
+    return json.dumps({"type": "FeatureCollection", "features": list(features)})
+
+
+def feature(area: str, people: object, coordinates=SQUARE, kind: str = "Polygon") -> dict:
+    return {
+        "type": "Feature",
+        "properties": {"tile_ID": area, "name": f"County {area}", "pop": people},
+        "geometry": {"type": kind, "coordinates": coordinates},
+    }
+
+
+def table(text: str) -> pl.DataFrame:
+    return pl.read_csv(io.StringIO(text))
+
+
+def test_flows_keep_the_outflows_that_they_were_fitted_to(cli, workdir) -> None:
+    done = cli("generate", "flows", "counties.csv", "--fit", "commuting.csv", cwd=workdir)
+    assert done.code == 0
+    sums = dict(table(done.out).group_by("origin").agg(pl.col("flow").sum()).iter_rows())
+    assert sums == pytest.approx({"North": 4300, "Middle": 6700, "South": 8000, "Lake": 760})
+    assert "fitted to 19,760 trips from 4 areas" in done.err
+    assert "left out of the fit: 59,000 trips within areas" in done.err
+
+
+def test_a_fitted_law_is_nearer_than_the_inverse_square(cli, workdir) -> None:
+    for name, options in (("plain.csv", ()), ("fitted.csv", ("--mass", "attraction"))):
+        fit = ("--fit", "commuting.csv") if options else ("--trips", "19760")
+        areas = ("counties.csv", *fit, *options)
+        assert cli("generate", "flows", *areas, "-o", name, cwd=workdir).code == 0
+    done = cli(
+        *("eval", "fitted.csv", "plain.csv", "--truth", "commuting.csv", "--metric", "cpc"),
+        cwd=workdir,
+    )
+    fitted, plain = (record["scores"][0]["value"] for record in json.loads(done.out))
+    assert fitted > plain
+    assert "commuting.csv: left out 59,000 trips within areas" in done.err
+
+
+def test_a_saved_law_makes_the_same_flows(cli, workdir) -> None:
+    fit = ("counties.csv", "--fit", "commuting.csv", "--trips", "500", "--mass", "inflow")
+    first = cli("generate", "flows", *fit, "--save-law", "law.json", cwd=workdir)
+    again = cli(
+        "generate", "flows", "counties.csv", "--law", "law.json", "--trips", "500", cwd=workdir
+    )
+    assert first.code == again.code == 0
+    assert again.out == first.out
+
+
+def test_draws_are_whole_and_seeded(cli, workdir) -> None:
+    options = ("counties.csv", "--law", "radiation", "--trips", "1000", "--sample")
+    runs = [cli("generate", "flows", *options, "--seed", seed, cwd=workdir) for seed in "112"]
+    assert runs[0].out == runs[1].out != runs[2].out
+    drawn = table(runs[0].out)
+    assert (drawn["flow"] == drawn["flow"].round()).all()
+    assert drawn["flow"].sum() == pytest.approx(1000, abs=2)
+
+
+def test_small_flows_left_out_are_told_of(cli, workdir) -> None:
+    options = ("counties.csv", "--law", "radiation", "--trips", "1000", "--min-flow", "50")
+    done = cli("generate", "flows", *options, cwd=workdir)
+    kept = table(done.out)["flow"]
+    assert kept.min() >= 50
+    assert f"left out: {1000 - kept.sum():,.1f} trips in flows below 50" in done.err
+
+
+def test_unknown_outflows_are_those_of_the_others_per_person(cli, workdir) -> None:
+    (workdir / "some.csv").write_text("origin,destination,flow\nNorth,Middle,3000\n")
+    done = cli(
+        "generate", "flows", "counties.csv", "--law", "radiation", "--fit", "some.csv", cwd=workdir
+    )
+    sums = dict(table(done.out).group_by("origin").agg(pl.col("flow").sum()).iter_rows())
+    assert sums == pytest.approx({"North": 3000, "Middle": 12000, "South": 6000, "Lake": 900})
+    assert "3 areas of unknown outflow get 0.1 trips a person" in done.err
+
+
+def test_outflows_of_the_areas_and_a_pipe(cli, workdir) -> None:
+    lines = COUNTIES.strip().split("\n")
+    text = "\n".join([f"{lines[0]},outflow", *(f"{row},10" for row in lines[1:])])
+    done = cli(
+        "generate", "flows", "--law", "radiation", "--format", "ndjson", input=text, cwd=workdir
+    )
+    assert done.code == 0
+    assert sum(json.loads(row)["flow"] for row in done.out.splitlines()) == pytest.approx(40)
+
+
+# -- GeoJSON and column names -------------------------------------------------------------------
+
+
+def test_polygons_stand_for_their_centroids(cli, tmp_path) -> None:
+    far = [[[[-75, 42], [-74.5, 42], [-74.5, 42.5], [-75, 42]]], SQUARE]
+    (tmp_path / "areas.geojson").write_text(
+        collection(
+            feature("a", 100),
+            feature("b", 50, [-72.0, 42.5], "Point"),
+            feature("c", 9, far, "MultiPolygon"),
+        )
+    )
+    done = cli("generate", "flows", "areas.geojson", "--trips", "1590", cwd=tmp_path)
+    assert done.code == 0
+    flows = {(o, d): f for o, d, f in table(done.out).iter_rows()}
+    assert sum(f for (o, _), f in flows.items() if o == "a") == pytest.approx(1000)
+    # Both of the others are 123 km and 8 km from a: c, though small, draws the most.
+    assert flows["a", "c"] > flows["a", "b"]
+
+
+def test_names_of_columns_by_option(cli, tmp_path) -> None:
+    (tmp_path / "zones.csv").write_text("zone,north,east,who,more\na,1.0,2,5,x\nb,1.1,2,5,y\n")
+    (tmp_path / "od.csv").write_text("home,work,people\na,b,7\n")
+    columns = "zone=area_id,north=lat,east=lon,who=population,home=origin,work=destination"
+    done = cli(
+        *("generate", "flows", "zones.csv", "--fit", "od.csv", "--law", "radiation"),
+        *("--columns", columns, "--columns", "people=flow"),
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.err
+    assert table(done.out).rows() == [("a", "b", 7.0), ("b", "a", 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            collection(feature("a", 1), feature("b", "many")),
+            "row 2, column population: found 'many', expected a number",
+        ),
+        (
+            collection(feature("a", 1), feature("a", 2)),
+            "row 2: found 'a' a second time",
+        ),
+        (collection(feature("a", 1), feature("b", None)), "column population: found nothing"),
+        (
+            collection(feature("a", 1), {"type": "Feature", "geometry": None}),
+            "row 2, column geometry: found no geometry",
+        ),
+        (
+            collection(feature("a", 1), feature("b", 2, [[[0, 0], [1, 1]]])),
+            "row 2, column geometry: found no geometry",
+        ),
+        (collection(feature("b", 2, [])), "row 1, column geometry: found no geometry (empty)"),
+        (collection(feature("a", 1), 7), "row 2: found something else, expected a GeoJSON feature"),
+        (collection(feature("a", 1)), "found 1 areas"),
+        ('{"type": "FeatureCollection", "features": [', "found broken JSON"),
+        ('{"type": "FeatureCollection"}', "found no features"),
+        ("area_id,lat,lon\na,1,1\n", "missing: population"),
+        ("area_id,lat,lon,population\na,95,1,1\nb,1,1,1\n", "row 1 (line 2), column lat: found 95"),
+        (
+            "area_id,lat,lon,population\na,9,1,1\nb,1,1,-1\n",
+            "row 2 (line 3), column population: found -1",
+        ),
+        ("", "found an empty file"),
+    ],
+)
+def test_faulty_areas_are_one_line(cli, tmp_path, text, message) -> None:
+    (tmp_path / "areas").write_text(text)
+    done = cli("generate", "flows", "areas", "--trips", "10", "-o", "out.csv", cwd=tmp_path)
+    assert done.code == 1
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("flows", "message"),
+    [
+        ("origin,destination,flow\nNorth,Nowhere,3\n", "column destination: found 'Nowhere'"),
+        ("origin,destination,flow\nNorth,Middle,-3\n", "row 1 (line 2), column flow: found -3"),
+        ("origin,destination,flow\nNorth,Middle,inf\n", "column flow: found inf"),
+        (
+            "origin,destination,flow\nNorth,Middle,1\nNorth,Middle,2\n",
+            "row 2: found 'North' to 'Middle' a",
+        ),
+        ("origin,destination,flow\nNorth,North,1\n", "found no trips between two areas"),
+        ("origin,destination\nNorth,North\n", "missing: flow"),
+    ],
+)
+def test_faulty_flows_are_one_line(cli, workdir, flows, message) -> None:
+    (workdir / "bad.csv").write_text(flows)
+    done = cli(
+        "generate", "flows", "counties.csv", "--fit", "bad.csv", "-o", "out.csv", cwd=workdir
+    )
+    assert done.code == 1
+    assert message in done.err
+    assert done.err.startswith("error: bad.csv: ")
+    assert not (workdir / "out.csv").exists()
+
+
+def test_bad_rows_are_dropped_and_told_of(cli, workdir) -> None:
+    rows = "origin,destination,flow\nNorth,Middle,5\nNorth,South,x\nNorth,Middle,2\n"
+    (workdir / "bad.csv").write_text(rows)
+    fit = ("--fit", "bad.csv", "--law", "radiation", "--on-error", "drop")
+    done = cli("generate", "flows", "counties.csv", *fit, cwd=workdir)
+    assert done.code == 0
+    assert "dropped 1 rows (1 with a value that does not fit its column)" in done.err
+    assert "dropped 1 rows (1 with a repeated key)" in done.err
+    assert "fitted to 5 trips" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--law", "gravitation"), "--law: found 'gravitation'"),
+        (("--law", "radiation"), "how many trips?"),
+        (("--law", "radiation", "--deterrence", "exponential"), "goes with --law gravity only"),
+        (("--deterrence", "exponential", "--trips", "5"), "decay_per_km not known; expected --fit"),
+        (("--law", "law.json", "--fit", "commuting.csv"), "--fit goes with a law's name"),
+        (("--trips", "5", "-o", "x.csv", "--save-law", "x.csv"), "need a file each"),
+    ],
+)
+def test_wrong_usage(cli, workdir, options, message) -> None:
+    done = cli("generate", "flows", "counties.csv", *options, cwd=workdir)
+    assert done.code == 2
+    assert message in done.err
+
+
+# -- eval ---------------------------------------------------------------------------------------
+
+
+def test_eval_of_flows_by_hand(cli, tmp_path) -> None:
+    (tmp_path / "made.csv").write_text("origin,destination,flow\na,b,8\nb,a,4\nb,c,2\na,a,9\n")
+    (tmp_path / "true.csv").write_text("origin,destination,flow\na,b,10\nb,a,4\nc,b,2\nc,c,5\n")
+    done = cli("eval", "made.csv", "--truth", "true.csv", cwd=tmp_path)
+    found = json.loads(done.out)
+    values = {score["metric"]: score["value"] for score in found["scores"]}
+    assert (found["areas"], found["trips"]) == (3, [14, 16])
+    assert values["cpc"] == pytest.approx(2 * 12 / 30)
+    assert values["cpl"] == pytest.approx(2 * 2 / 6)
+    assert values["rmse"] == pytest.approx((12 / 6) ** 0.5)
+    assert values["rmse_travelled"] == pytest.approx((12 / 4) ** 0.5)
+    within = cli(
+        "eval", "made.csv", "--truth", "true.csv", "--within", "--metric", "cpc", cwd=tmp_path
+    )
+    assert json.loads(within.out)["scores"][0]["value"] == pytest.approx(2 * 12 / 44)
+
+
+def test_eval_of_flows_in_all_forms(cli, workdir) -> None:
+    command = ("eval", "flows.csv", "--truth", "commuting.csv")
+    text = cli(*command, "--format", "table", cwd=workdir).out
+    assert "cpc" in text
+    assert "within-areas:no" in text
+    rows = table(cli(*command, "--format", "csv", cwd=workdir).out)
+    assert rows.columns == ["scope", "metric", "value"]
+    assert cli(*command, "--output", "s.parquet", cwd=workdir).code == 0
+    assert pl.read_parquet(workdir / "s.parquet").height == rows.height == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--truth: expected the true flows"),
+        (("--truth", "commuting.csv", "--metric", "dtw"), "--metric: found 'dtw'"),
+        (("--truth", "commuting.csv", "--days", "1-2"), "--days does not go with flows"),
+    ],
+)
+def test_wrong_usage_of_eval(cli, workdir, options, message) -> None:
+    done = cli("eval", "flows.csv", *options, cwd=workdir)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_within_goes_with_flows_only(cli, workdir) -> None:
+    done = cli("eval", "predicted.csv", "--truth", "city.csv", "--within", cwd=workdir)
+    assert done.code == 2
+    assert "--within goes with flows between areas" in done.err
+
+
+def test_new_york_by_the_exponential_law(cli, shared_data, tmp_path) -> None:
+    folder = shared_data / "ny-commuting"
+    areas, flows = folder / "NY_counties_2011.geojson", folder / "NY_commuting_flows_2011.csv"
+    options = (areas, "--fit", flows, "--deterrence", "exponential", "-o", "made.csv")
+    assert cli("generate", "flows", *options, cwd=tmp_path).code == 0
+    done = cli("eval", "made.csv", "--truth", flows, "--metric", "cpc", cwd=tmp_path)
+    assert json.loads(done.out)["scores"][0]["value"] == pytest.approx(0.579, abs=0.001)
