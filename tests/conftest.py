@@ -31,6 +31,23 @@ POPULATION = """profile_id,education,gender,consumption,occupation,count
 """Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
 
 
+GEOJSON = """{"type": "FeatureCollection", "features": [
+{"type": "Feature", "id": "a", "properties": {"name": "Noodles", "amenity": "restaurant"},
+ "geometry": {"type": "Point", "coordinates": [116.31, 39.91]}},
+{"type": "Feature", "id": "b", "properties": {"name": "Lake Park", "leisure": "park"},
+ "geometry": {"type": "Polygon", "coordinates":
+ [[[116.30, 39.90], [116.32, 39.90], [116.32, 39.92], [116.30, 39.92], [116.30, 39.90]]]}},
+{"type": "Feature", "id": "c", "properties": {"amenity": "bench"},
+ "geometry": {"type": "Point", "coordinates": [116.32, 39.91]}}
+]}
+"""
+STAYS = """uid,seq,start_min,end_min,place_id,lon,lat
+1,0,0,540,home,116.31,39.91
+1,1,570,1080,office,116.35,39.95
+1,2,1110,1440,home,116.31,39.91
+"""
+
+
 @dataclass(frozen=True)
 class Run:
     """How a call of the command line ended."""
@@ -97,12 +114,14 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
-    profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
-    day plans of 40 of those.
+    city.geojson places, stays.csv a person's day, profiles.csv the profiles of the city's people,
+    population.csv profiles with counts, plans.csv day plans of 40 of those.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
+    (folder / "city.geojson").write_text(GEOJSON)
+    (folder / "stays.csv").write_text(STAYS)
     for command in (
         (
             "data",
