@@ -9,7 +9,6 @@ import polars as pl
 
 from humobctl.data.faults import Places
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import counted
 from humobctl.data.places.mapping import Mapping
 
 BETWEEN = "\x1f"
@@ -98,7 +97,7 @@ class Assigned:
 
     def notes(self) -> list[str]:
         """What was left out, for people."""
-        said = [f"left out {counted(n, 'place')} {why}" for why, n in self.left_out.items() if n]
+        said = [f"left out {n:,} {why}" for why, n in self.left_out.items() if n]
         total = self.unmapped.total()
         if total:
             most = self.unmapped.most_common(_SHOWN)

@@ -33,7 +33,7 @@ _IDS = ("fsqplaceid", "@id", "fullid", "osmid", "id")
 _OWN = ("place_id", "name", "category", "intent")
 _OVERTURE = ("names", "categories", "basic_category", "taxonomy", "operating_status", "bbox")
 _FOURSQUARE = ("fsq_category_labels", "date_closed")
-_CLOSED = "that are closed"
+_CLOSED = "closed"
 NOWHERE = "without coordinates"
 _TOPMOST = (
     "Arts and Entertainment|Business and Professional Services|Community and Government|"
