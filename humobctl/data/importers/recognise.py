@@ -7,6 +7,7 @@ recognise it, and what opens it.
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -360,9 +361,8 @@ def _geojson(look: Look, options: Options) -> Opened:
         vocabularies=() if given else None,
     )
     keys = frozenset(reader.assigned.mapping.tag_keys())
-    features = Features(
-        source, lambda name: is_wanted(name, options, keys), options.on_error, reader.dropped
-    )
+    wanted = functools.cache(lambda name: is_wanted(name, options, keys))  # few names, many times
+    features = Features(source, wanted, options.on_error, reader.dropped)
     reader.factory = features.frames
     look.label = "GeoJSON"
     return _placed(reader, _OF_KIND[kind])

@@ -30,7 +30,7 @@ OBJECTS = 100_000
 IN_MEMORY_BYTES = 256 << 20
 """Files up to this size keep their node locations in memory, 16 bytes each."""
 _FORMATS = {"osm-pbf": "pbf", "osm-xml": "osm"}
-_GONE = ("disused", "abandoned", "demolished", "razed")
+_GONE = ("disused", "abandoned")
 _COLUMNS = {
     "id": pl.String,
     "name": pl.String,
@@ -82,8 +82,9 @@ class OsmObjects:
         with ExitStack() as stack:
             path = stack.enter_context(seekable(self.source))
             try:
+                shapes = osmium.geom.WKBFactory()
                 for thing in self._objects(osmium, path, stack):
-                    self._take(osmium, thing)
+                    self._take(thing, shapes)
                     if len(self.rows) >= OBJECTS:
                         yield self._frame(), Places(first)
                         first += OBJECTS
@@ -112,40 +113,41 @@ class OsmObjects:
             )
         yield from processor.with_locations(storage).with_areas(known).with_filter(known)
 
-    def _take(self, osmium: Any, thing: Any) -> None:
+    def _take(self, thing: Any, shapes: Any) -> None:
+        """Keep one object; ``shapes`` makes WKB of areas and open ways."""
         if thing.is_node():
             where = thing.location
             if where.valid():
-                self._add("node", thing.id, thing.tags, where.lat, where.lon, None)
+                self._add(f"node/{thing.id}", thing.tags, where.lat, where.lon)
             else:
                 self.lost += 1
         elif thing.is_area():
-            self.lost -= 1  # its way or relation counted, before or after
+            self.lost -= 1  # its way or relation was counted, or will be
             kind = "way" if thing.from_way() else "relation"
-            shape = osmium.geom.WKBFactory().create_multipolygon(thing)
-            self._add(kind, thing.orig_id(), thing.tags, None, None, bytes.fromhex(shape))
+            shape = bytes.fromhex(shapes.create_multipolygon(thing))
+            self._add(f"{kind}/{thing.orig_id()}", thing.tags, None, None, shape)
         elif thing.is_way() and (not thing.is_closed() or thing.tags.get("area") == "no"):
-            try:
-                shape = osmium.geom.WKBFactory().create_linestring(thing)
-            except (RuntimeError, osmium.InvalidLocationError):
+            if all(node.location.valid() for node in thing.nodes) and len(thing.nodes) > 1:
+                shape = bytes.fromhex(shapes.create_linestring(thing))
+                self._add(f"way/{thing.id}", thing.tags, None, None, shape)
+            else:
                 self.lost += 1
-                return
-            self._add("way", thing.id, thing.tags, None, None, bytes.fromhex(shape))
         else:
             self.lost += 1
 
-    def _add(self, *row: Any) -> None:
-        kind, number, tags, lat, lon, shape = row
-        texts = [
-            f"{key}={value.strip()}"
-            for key in self.keys
-            for value in tags.get(key, "").split(";")
-            if value.strip()
-        ]
-        closed = any(tags.get(key) == "yes" for key in _GONE)
-        name = tags.get("name")
-        joined = BETWEEN.join(texts)
-        self.rows.append((f"{kind}/{number}", name, joined, closed, lat, lon, shape))
+    def _add(
+        self, name: str, tags: Any, lat: float | None, lon: float | None, shape: bytes | None = None
+    ) -> None:
+        get = tags.get
+        texts = [f"{key}={value}" for key in self.keys if (value := get(key))]
+        joined = texts[0] if len(texts) == 1 else BETWEEN.join(texts)
+        if ";" in joined:  # several values of one key
+            parts = (text.partition("=") for text in texts)
+            joined = BETWEEN.join(
+                f"{key}={value.strip()}" for key, _, values in parts for value in values.split(";")
+            )
+        closed = any(get(key) == "yes" for key in _GONE)
+        self.rows.append((name, get("name"), joined, closed, lat, lon, shape))
 
     def _frame(self) -> pl.DataFrame:
         frame = pl.DataFrame(self.rows, schema=_COLUMNS, orient="row")
