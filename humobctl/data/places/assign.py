@@ -109,3 +109,8 @@ class Assigned:
                 "categories, --keep-unmapped keeps all"
             )
         return said
+
+    def nothing(self, name: str) -> str:
+        """What is said of a file of which no place is left."""
+        why = "; ".join(self.notes()) or "none at all"
+        return f"{name}: found no place of any intent ({why}), expected some"

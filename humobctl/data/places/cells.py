@@ -22,7 +22,7 @@ from humobctl.data.places.assign import Assigned
 from humobctl.data.places.mapping import mapping_for, own_rules
 from humobctl.data.reading import Reader
 from humobctl.data.schemas import PLACES, Table
-from humobctl.errors import TableError, UsageError
+from humobctl.errors import HumobError, TableError, UsageError
 
 NAMES = ("x", "y", "POIcategory", "POI_count")
 _ROLES = {
@@ -95,6 +95,12 @@ class CellReader(Reader):
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = {_ROLES[plain(name)]: name for name in frame.columns if plain(name) in _ROLES}
         found |= {new: old for old, new in self.options.columns.items() if new}
+        lacking = [name for name in self.table.columns if found.get(name) not in frame.columns]
+        if lacking:
+            raise HumobError(
+                f"{self.source.name}: found columns {', '.join(frame.columns)}, expected "
+                f"{', '.join(NAMES)} (missing: {', '.join(lacking)})"
+            )
         return frame.select(pl.col(found[name]).alias(name) for name in self.table.columns)
 
     def batches(self) -> Iterator[pl.DataFrame]:
@@ -106,11 +112,15 @@ class CellReader(Reader):
         grid = self.options.grid
         assert grid is not None
         assigned = Assigned(mapping_for(self.options.mapping, "humob"), self.options.keep_unmapped)
-        draws = np.random.default_rng(_SEED)
+        draws, total = np.random.default_rng(_SEED), 0
         for batch in super().batches():
             places = _scattered(self._inside(batch, grid), grid, draws)
             kept, _ = assigned.intents(places, Places(1))
-            yield kept.select(pl.col(name).cast(dtype) for name, dtype in PLACES.dtypes.items())
+            total += kept.height
+            if kept.height:
+                yield kept.select(pl.col(name).cast(dtype) for name, dtype in PLACES.dtypes.items())
+        if not total:
+            raise HumobError(assigned.nothing(self.source.name))
         self.notes += assigned.notes()
 
     def _inside(self, batch: pl.DataFrame, grid: Grid) -> pl.DataFrame:

@@ -88,13 +88,18 @@ class Features:
             shapes.append(shape)
             records.append(record)
             rows.append(row)
-        frame = pl.DataFrame(records, infer_schema_length=None, strict=False)
-        return frame.with_columns(**_positions(shapes)), Places(rows)
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {
+            name: pl.Series([record.get(name) for record in records], strict=False)
+            for name in names
+        }
+        return pl.DataFrame({**columns, **_positions(shapes)}), Places(rows)
 
     def _record(self, feature: Any) -> dict[str, Any]:
         """The properties that are wanted, numbers as text: elsewhere in the file they may be."""
         properties = (feature["properties"] or {}).items()
-        wanted = {"id": feature.get("id")} | {n: v for n, v in properties if self.wanted(n)}
+        given = {} if feature.get("id") is None else {"id": feature["id"]}
+        wanted = given | {n: v for n, v in properties if self.wanted(n)}
         return {
             name: value if value is None or isinstance(value, dict | list) else str(value)
             for name, value in wanted.items()

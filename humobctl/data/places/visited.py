@@ -53,7 +53,7 @@ def visited_places(
         known = _merged(rows if known is None else pl.concat([known, rows]))
     if known is None or known.is_empty():
         raise HumobError(f"{name}: found no place ids, expected some; name them with --columns")
-    yield from _places(known, options, notes)
+    yield from _places(known, name, options, notes)
     if without:
         notes.append(f"left out {counted(without, 'row')} without a place id")
     wide = (pl.col("north") - pl.col("south") > _SAME_DEGREES) | (
@@ -77,7 +77,9 @@ def _merged(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _places(known: pl.DataFrame, options: Options, notes: list[str]) -> Iterator[pl.DataFrame]:
+def _places(
+    known: pl.DataFrame, name: str, options: Options, notes: list[str]
+) -> Iterator[pl.DataFrame]:
     named = known["category"].null_count() < known.height
     vocabularies = VOCABULARIES if named else ()
     assigned = Assigned(mapping_for(options.mapping, *vocabularies), options.keep_unmapped)
@@ -92,5 +94,7 @@ def _places(known: pl.DataFrame, options: Options, notes: list[str]) -> Iterator
         **own,
     )
     full, _ = assigned.intents(frame, Places(1))
+    if full.is_empty():
+        raise HumobError(assigned.nothing(name))
     yield from full.select(PLACES.columns).iter_slices(BATCH_ROWS)
     notes += assigned.notes()

@@ -14,17 +14,17 @@ from humobctl.data.importers.options import Options
 from humobctl.errors import HumobError
 
 
-def imported(path: str | Path, **options: Any) -> pl.DataFrame:
+def imported(path: str | Path, format: str = "auto", **options: Any) -> pl.DataFrame:
     """All places of a file."""
-    wanted = import_data(str(path), Options(**options))
+    wanted = import_data(str(path), Options(**options), format)
     assert wanted.table.name == "place"
     return pl.concat(list(wanted.batches))
 
 
-def refused(path: str | Path, **options: Any) -> str:
+def refused(path: str | Path, format: str = "auto", **options: Any) -> str:
     """What is said of a file that cannot be imported."""
     with pytest.raises(HumobError) as caught:
-        list(import_data(str(path), Options(**options)).batches)
+        list(import_data(str(path), Options(**options), format).batches)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -72,3 +72,18 @@ def test_cells_outside_the_grid(save, capsys) -> None:
 )
 def test_faults(save, row: str, said: str) -> None:
     assert said in refused(save(f"{CELLS}{row}\n"), grid=GRID)
+
+
+def test_other_columns_and_no_place_of_any_intent(save) -> None:
+    renamed = {"dim": "category", "n": "count"}
+    places = imported(
+        save("x,y,dim,n\n1,1,9,1\n", "cell_POIcat.csv"), "cell-poicat", grid=GRID, columns=renamed
+    )
+    assert places["category"].to_list() == ["Ramen restaurant"]
+    other = save("x,y,n\n1,1,9\n")
+    assert (
+        "found columns x, y, n, expected x, y, POIcategory, POI_count (missing: category, co"
+        in (refused(other, "cell-poicat", grid=GRID))
+    )
+    said = refused(save("x,y,POIcategory,POI_count\n1,1,99,1\n"), grid=GRID)
+    assert "found no place of any intent (left out 1 of no intent (99 1): --mapping gives" in said

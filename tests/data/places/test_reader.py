@@ -253,6 +253,20 @@ def test_geojson_of_overture_and_one_feature_a_line(save) -> None:
     assert places.rows()[2] == ("o2", "Corner", "cafe", "eat", 1.0, 2.0)
 
 
+def test_geojson_without_ids_or_properties(save) -> None:
+    bare = {"type": "Feature", "id": None, "properties": None, "geometry": point(2, 1)}
+    assert imported(save(collection(bare, bare), "a.geojson")).rows() == [
+        ("1", None, None, None, 1.0, 2.0),
+        ("2", None, None, None, 1.0, 2.0),
+    ]
+
+
+def test_the_counties_of_new_york(shared_data: Path) -> None:
+    places = imported(shared_data / "ny-commuting" / "NY_counties_2011.geojson")
+    assert places.height == 62
+    assert places["lat"].is_between(40.4, 45.1).all()
+
+
 def test_broken_geojson(save, capsys) -> None:
     whole = collection(*(feature(point(i, 1), id=i, category="cafe") for i in range(3)))
     assert "found broken JSON (" in refused(save(whole[:-30], "a.geojson"))

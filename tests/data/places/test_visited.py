@@ -42,6 +42,13 @@ def test_check_ins_with_categories(save, capsys) -> None:
     assert "left out 1 of no intent (Bus Station 1)" in capsys.readouterr().err
 
 
+def test_no_place_of_any_intent(save) -> None:
+    text = "uid,datetime,lat,lon,place_id,category\n1,2020-01-01,1,2,a,Bus Stop\n"
+    assert "found no place of any intent (left out 1 of no intent (Bus Stop 1)" in refused(
+        save(text), wanted="places"
+    )
+
+
 def test_rows_without_a_place(save, capsys) -> None:
     text = "uid,datetime,lat,lon,place_id\n1,2020-01-01,1,2,a\n1,2020-01-02,3,4,\n"
     assert imported(save(text), wanted="places")["place_id"].to_list() == ["a"]
