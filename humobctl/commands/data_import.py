@@ -22,6 +22,12 @@ InputFormat = Literal[
     "copb-stays",
     "copb-traces",
     "copb-pickle",
+    "osm",
+    "overture",
+    "foursquare",
+    "geojson",
+    "cell-poicat",
+    "places",
 ]
 
 
@@ -40,6 +46,13 @@ def import_(
             "--format",
             "-f",
             help="Format of the input (the output has --to); auto recognises it and says so.",
+        ),
+    ] = "auto",
+    as_: Annotated[
+        Literal["auto", "places"],
+        typer.Option(
+            "--as",
+            help="What to make of the input: what it is (auto), or a table of the places in it.",
         ),
     ] = "auto",
     to: Annotated[
@@ -125,6 +138,21 @@ def import_(
             help="Table of place_id, lat, lon for CoPB's traces, which name places by id only.",
         ),
     ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--mapping",
+            metavar="FILE",
+            help="CSV of category,intent for places; its rows go before those of humobctl.",
+        ),
+    ] = None,
+    keep_unmapped: Annotated[
+        bool,
+        typer.Option(
+            "--keep-unmapped",
+            help="Keep places of no known intent; having none, they serve every intent.",
+        ),
+    ] = False,
 ) -> None:
     """Convert a data set to a table of humobctl.
 
@@ -139,6 +167,12 @@ def import_(
     points in one half hour give the most frequent cell. User ids that are not all whole numbers
     are then numbered from 0.
 
+    Writes places (place_id, name, category, intent, lat, lon) for OpenStreetMap PBF or XML,
+    Overture places, Foursquare OS Places, GeoJSON, tables of places, and HuMob's places by cell
+    (cell_POIcat, with --grid and --axes). Categories get one of the twelve intents; places of none
+    are left out, and counted. --as places takes the distinct places of visits and check-ins; those
+    of visits serve every intent. See docs/places.md.
+
     Times are local wall-clock times. Times with an offset or in UTC are shown in --timezone;
     without it TSMC2014's become local by their own offset and others stay UTC. Times that carry
     no zone are taken as local, unless --source-timezone names theirs.
@@ -149,6 +183,10 @@ def import_(
     Example: humobctl data import city.csv --output city.parquet
 
     Example: humobctl data import gps.csv --columns uid=user_id --timezone Asia/Tokyo --to ndjson
+
+    Example: humobctl data import city.geojson --output places.parquet
+
+    Example: humobctl data import stays.csv --as places --output places.csv
 
     Example: humobctl data import gps.csv --grid 500m@39.6,116.0 --outside drop --output cells.csv
     """
@@ -184,6 +222,9 @@ def import_(
         shift_days=shift_days,
         places=places,
         uid_map=uid_map,
+        wanted=as_,
+        mapping=mapping,
+        keep_unmapped=keep_unmapped,
     )
     imported = import_data(input_, options, format_)
     write_table(imported.batches, output, table=imported.table, format=to)

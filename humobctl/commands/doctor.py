@@ -14,6 +14,7 @@ CORE = (
     *("pydantic", "scipy", "shapely"),
 )
 EXTRAS = {
+    "places": ("osmium", "shapely", "ijson"),
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate", "tensorboard"),
     "openai": ("openai", "json-repair"),

@@ -75,9 +75,16 @@ class Places:
 
     def keep(self, mask: pl.Series) -> Places:
         """The places of the rows that ``mask`` keeps."""
-        places = [self.of(index) for index in mask.arg_true().to_list()]
-        lines = None if self.lines is None else [place["line"] or 0 for place in places]
-        return Places([place["row"] for place in places], lines)
+        kept = mask.arg_true()
+        rows = _at(self.rows, kept)
+        return Places(rows, None if self.lines is None else _at(self.lines, kept))
+
+
+def _at(numbers: int | list[int], kept: pl.Series) -> list[int]:
+    """The numbers of the rows ``kept``, given those of all rows or that of the first."""
+    if isinstance(numbers, int):
+        return (kept.cast(pl.Int64) + numbers).to_list()
+    return pl.Series(numbers, dtype=pl.Int64).gather(kept).to_list()
 
 
 def quoted(value: object) -> str:

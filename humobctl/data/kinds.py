@@ -9,7 +9,7 @@ from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.recognise import FORMATS, Look, look_at
 from humobctl.data.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
-from humobctl.data.streams import STANDARD, Input, open_input, put_back, seekable
+from humobctl.data.streams import STANDARD, open_input, put_back, seekable
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
@@ -29,27 +29,36 @@ def kind_of(path: str | None) -> Table:
     """
     if path is not None and path != STANDARD and Path(path).is_dir():
         return _becomes(Look(path, folder=Path(path)))
-    source = open_input(path)
-    try:
-        kind = _kind(source)
-    except BaseException:
-        source.close()
-        raise
-    put_back(source)
-    return kind
-
-
-def _kind(source: Input) -> Table:
-    if source.path is None and source.kind in _COLUMNAR:
-        source.spool = ExitStack()
-        source.path = source.spool.enter_context(seekable(source))
-    look = look_at(source)
+    look = _look(path)
     columns = set(look.columns or ())
     if {"origin", "destination", "flow"} <= roles(columns).keys():
         return FLOWS
     if {"start_min", "end_min"} <= columns:
         return VISITS if {"lat", "lon"} & columns else INTENTIONS
     return _becomes(look)
+
+
+def columns_of(path: str | None) -> set[str]:
+    """Names of the columns, none for a table without a header; nothing is used up.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
+    return set(_look(path).columns or ())
+
+
+def _look(path: str | None) -> Look:
+    source = open_input(path)
+    try:
+        if source.path is None and source.kind in _COLUMNAR:
+            source.spool = ExitStack()
+            source.path = source.spool.enter_context(seekable(source))
+        look = look_at(source)
+    except BaseException:
+        source.close()
+        raise
+    put_back(source)
+    return look
 
 
 def _becomes(look: Look) -> Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -70,8 +71,11 @@ class Reader:
                     yield good
         self.dropped.tell()
         if not self.rows:
-            found = "no good row" if self.dropped.rows else "no rows"
-            raise HumobError(f"{self.source.name}: found {found}, expected a table")
+            raise HumobError(f"{self.source.name}: found {self._nothing()}, expected a table")
+
+    def _nothing(self) -> str:
+        """What an input without a row to give on holds."""
+        return "no good row" if self.dropped.rows else "no rows"
 
     def _seen(self) -> SeenKeys | SeenRows | None:
         if self.table.key == GRID.key:
@@ -91,6 +95,11 @@ class Reader:
             raise HumobError(
                 f"{self.source.name}: found a pickle, expected a table; "
                 "convert it with 'humobctl data import --format copb-pickle'"
+            )
+        elif kind in ("osm-pbf", "osm-xml"):
+            raise HumobError(
+                f"{self.source.name}: found OpenStreetMap data, expected a table; convert it with "
+                "'humobctl data import'"
             )
         else:
             yield from self._columnar_frames()
@@ -128,8 +137,7 @@ class Reader:
                         yield self._cast(frame, Places(row + 1))
                         row += frame.height
                     return
-                scan = pl.scan_parquet if self.source.kind == "parquet" else pl.scan_ipc
-                for frame in scan(path).collect_batches(chunk_size=self.batch_rows):
+                for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
                     yield self._cast(self._named(frame), Places(row + 1))
                     row += frame.height
         except (pl.exceptions.PolarsError, OSError) as exc:
@@ -137,6 +145,10 @@ class Reader:
                 f"{self.source.name}: found a damaged {self.source.kind} file "
                 f"({str(exc).splitlines()[0]}), expected a whole one"
             ) from exc
+
+    def _lazy(self, path: Path) -> pl.LazyFrame:
+        """A Parquet or Arrow file, of which nothing has been read yet."""
+        return pl.scan_parquet(path) if self.source.kind == "parquet" else pl.scan_ipc(path)
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The table's columns in their order; missing optional ones as nulls."""

@@ -77,7 +77,12 @@ class SeenRows:
 
     def mark(self, frame: pl.DataFrame) -> int | None:
         """Mark all rows; the index of the first that was marked before, or None."""
-        for index, row in enumerate(frame.select(self._key).iter_rows()):
+        rows = frame.select(self._key).rows()
+        fresh = set(rows)
+        if len(fresh) == len(rows) and self._rows.isdisjoint(fresh):  # almost always, and quick
+            self._rows |= fresh
+            return None
+        for index, row in enumerate(rows):
             if row in self._rows:
                 return index
             self._rows.add(row)

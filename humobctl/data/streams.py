@@ -19,10 +19,14 @@ from humobctl.errors import HumobError, TableError, UsageError, reason
 
 TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
-Kind = Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
+Kind = Literal[
+    "csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle", "osm-pbf", "osm-xml"
+]
 
 STANDARD = "-"
 _PEEK = 1 << 16
+_XML_HEAD = 1000
+"""Bytes in which the outermost element of XML stands."""
 
 
 @dataclass
@@ -135,11 +139,15 @@ def _kind(head: bytes, name: str) -> Kind:
             return kind  # type: ignore[return-value]
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "pickle"
+    if head[4:15] == b"\x0a\x09OSMHeader":
+        return "osm-pbf"
     if b"\0" in head:
         raise HumobError(
             f"{name}: found binary data, expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<") and b"<osm" in text[:_XML_HEAD]:
+        return "osm-xml"
     if text.startswith(b"{"):
         return "ndjson"
     return "json" if text.startswith(b"[") else "csv"

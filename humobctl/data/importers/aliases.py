@@ -33,6 +33,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lon": ("lon", "lng", "long", "longitude"),
     "geom": ("geom", "geometry", "wkt"),
     "place_id": ("placeid", "poiid", "venueid", "locationid", "locid"),
+    "name": ("name", "placename", "poiname", "venuename"),
     "category": ("category", "generalcategory", "venuecategory", "venuecategoryname"),
     "d": ("d", "day"),
     "t": ("t", "slot", "timeslot"),

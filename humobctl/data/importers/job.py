@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from humobctl import report
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.options import Opened, Options, counted
 from humobctl.data.importers.recognise import Format, Look, look_at, recognise
-from humobctl.data.schemas import GRID, POINTS, VISITS, Table
+from humobctl.data.places.visited import visited_places
+from humobctl.data.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, open_input, seekable
 from humobctl.data.writing import write_table
 from humobctl.errors import UsageError
@@ -63,6 +65,23 @@ class _Tally:
         return f"{text}, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d}"
 
 
+@dataclass
+class _PlaceTally:
+    """Counts places by intent as they pass through."""
+
+    intents: Counter[str | None] = field(default_factory=Counter)
+
+    def watch(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        for batch in batches:
+            self.intents.update(dict(batch["intent"].value_counts().iter_rows()))
+            yield batch
+
+    def words(self) -> str:
+        order = [(intent, self.intents[intent]) for intent in (*INTENTS, None)]
+        listed = [f"{intent or 'any intent'} {many:,}" for intent, many in order if many]
+        return f"{counted(self.intents.total(), 'place')}: {', '.join(listed)}"
+
+
 _TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
 
 
@@ -75,7 +94,7 @@ def import_data(path: str | None, options: Options, format: str = "auto") -> Imp
         format: the name of an entry of ``recognise.FORMATS``, or ``auto``.
 
     Returns:
-        The table and its batches: a point trajectory, a grid trajectory or visits.
+        The table and its batches: a point trajectory, a grid trajectory, visits or places.
 
     Raises:
         UsageError: an option that does not go with this input.
@@ -90,7 +109,7 @@ def import_data(path: str | None, options: Options, format: str = "auto") -> Imp
     except BaseException:
         stack.close()
         raise
-    return Imported(table, _finish(stack, look, opened, convert, options))
+    return Imported(table, _finish(stack, look, opened, table, convert, options))
 
 
 def _look(path: str | None, stack: ExitStack) -> Look:
@@ -108,27 +127,42 @@ def _look(path: str | None, stack: ExitStack) -> Look:
 
 def _check(entry: Format, table: Table, options: Options) -> None:
     """Refuse options that would do nothing."""
-    grid, points = table is GRID, table is POINTS
-    numbered = options.grid is not None or table is VISITS
-    dated = options.grid is not None or entry.name == "copb-pickle"
+    grid, points, visits = table is GRID, table is POINTS, table is VISITS
+    if grid and options.wanted == "places":
+        raise UsageError("--as places does nothing for a grid trajectory table")
+    places = options.wanted == "places" or table is PLACES
+    on_grid = options.grid is not None
+    cells = entry.name == "cell-poicat" or options.cells_to_points
+    numbered = not places and (on_grid or visits)
+    dated = not places and (on_grid or entry.name == "copb-pickle")
+    timed = points and not places
     useless = (
         ("--max-day", options.max_day is not None and not grid),
         ("--shift-days", options.shift_days != 0 and not grid),
-        ("--timezone", options.timezone is not None and not points),
-        ("--source-timezone", options.source_timezone is not None and not points),
+        ("--timezone", options.timezone is not None and not timed),
+        ("--source-timezone", options.source_timezone is not None and not timed),
         ("--cells-to-points", options.cells_to_points and not grid),
-        ("--grid", options.grid is not None and not points and not options.cells_to_points),
+        ("--grid", on_grid and not cells and not timed),
         ("--uid-map", options.uid_map is not None and (grid or not numbered)),
-        ("--places", options.places is not None and table is not VISITS),
+        ("--places", options.places is not None and not visits),
         ("--start-date", options.start_date is not None and not dated),
+        ("--mapping", options.mapping is not None and not places),
+        ("--keep-unmapped", options.keep_unmapped and not places),
     )
     for name, wrong in useless:
         if wrong:
-            hint = " without --grid" if name in ("--uid-map", "--start-date") and points else ""
-            raise UsageError(f"{name} does nothing for a {table.name} table{hint}")
+            hint = " without --grid" if name in ("--uid-map", "--start-date") and timed else ""
+            raise UsageError(
+                f"{name} does nothing for a {(PLACES if places else table).name} table{hint}"
+            )
 
 
 def _converter(name: str, opened: Opened, options: Options) -> tuple[Table, Any]:
+    if opened.table is PLACES:
+        return PLACES, lambda batches: batches
+    if options.wanted == "places":
+        opened.users = None
+        return PLACES, lambda batches: visited_places(batches, name, options, opened.notes)
     if options.grid is None:
         return opened.table, lambda batches: batches
     if options.cells_to_points:
@@ -143,13 +177,17 @@ def _converter(name: str, opened: Opened, options: Options) -> tuple[Table, Any]
 
 
 def _finish(
-    stack: ExitStack, look: Look, opened: Opened, convert: Any, options: Options
+    stack: ExitStack, look: Look, opened: Opened, table: Table, convert: Any, options: Options
 ) -> Iterator[pl.DataFrame]:
     """Pass the batches on; then say what was seen."""
-    tally = _Tally()
+    tally: _Tally | _PlaceTally
     with stack:
-        column = _TIME[opened.table.name]
-        yield from convert(tally.watch(opened.batches, column))
+        if table is PLACES:
+            tally = _PlaceTally()
+            yield from tally.watch(convert(opened.batches))
+        else:
+            tally = _Tally()
+            yield from convert(tally.watch(opened.batches, _TIME[opened.table.name]))
     users = opened.users() if opened.users else []
     if any(not name.isdigit() or int(name) != number for number, name in users):
         how = "" if options.uid_map else " (--uid-map FILE writes which is which)"
@@ -159,5 +197,5 @@ def _finish(
         report.info("; ".join(opened.notes))
     if options.uid_map is not None and opened.users is not None:
         schema = {"uid": pl.UInt32, "name": pl.String}
-        table = pl.DataFrame(users, schema=schema, orient="row")
-        write_table(table, options.uid_map, table=None)
+        numbers = pl.DataFrame(users, schema=schema, orient="row")
+        write_table(numbers, options.uid_map, table=None)

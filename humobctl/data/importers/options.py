@@ -6,6 +6,7 @@ import datetime as dt
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import polars as pl
 
@@ -13,6 +14,8 @@ from humobctl.data.faults import Dropped, OnError
 from humobctl.data.grid import Grid
 from humobctl.data.schemas import Table
 from humobctl.data.streams import Input
+
+Wanted = Literal["auto", "places"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Options:
         shift_days: added to the days of a grid table.
         places: a place table with the coordinates of place ids.
         uid_map: file for the numbers that user ids got.
+        wanted: what to make of the input: what it is, or the places in it.
+        mapping: a user's file of categories and intents.
+        keep_unmapped: keep places of no intent.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -46,6 +52,9 @@ class Options:
     shift_days: int = 0
     places: str | None = None
     uid_map: str | None = None
+    wanted: Wanted = "auto"
+    mapping: str | None = None
+    keep_unmapped: bool = False
 
 
 @dataclass

@@ -7,6 +7,7 @@ recognise it, and what opens it.
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +16,22 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.data.importers import checkins, copb, geolife, gridtable, pickles
-from humobctl.data.importers.aliases import plain, roles
+from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import Opened, Options, stand_in
 from humobctl.data.importers.points import PointReader
-from humobctl.data.schemas import GRID, POINTS, VISITS
+from humobctl.data.places.cells import CELL_PLACES, CellReader, is_cell_places
+from humobctl.data.places.geojson import Features, is_geojson
+from humobctl.data.places.osm import osm
+from humobctl.data.places.reader import (
+    UNIQUE_PLACES,
+    Kind,
+    PlaceReader,
+    is_wanted,
+    kind_of_places,
+    place_columns,
+)
+from humobctl.data.schemas import GRID, PLACES, POINTS, VISITS
 from humobctl.data.streams import Input
 from humobctl.errors import HumobError
 
@@ -38,6 +50,8 @@ _KINDS = {
     "arrow": "Arrow",
     "arrow-stream": "Arrow stream",
     "pickle": "pickle",
+    "osm-pbf": "PBF",
+    "osm-xml": "XML",
 }
 
 
@@ -143,14 +157,14 @@ class Format:
         words: what it is.
         recognise: whether a look shows this format.
         read: opens it.
-        offered: whether ``--format`` may name it.
+        places: it holds places, rather than who was where.
     """
 
     name: str
     words: str
     recognise: Callable[[Look, Options], bool]
     read: Callable[[Look, Options], Opened]
-    offered: bool = True
+    places: bool = False
 
 
 def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format, Opened]:
@@ -168,7 +182,7 @@ def recognise(look: Look, options: Options, name: str = "auto") -> tuple[Format,
         seen = f"text without a header, {len(look.fields)} fields in the first line"
     else:
         seen = look.words
-    known = ", ".join(entry.name for entry in FORMATS if entry.offered)
+    known = ", ".join(entry.name for entry in FORMATS)
     raise HumobError(
         f"{look.name}: found {seen} ({look.words}), expected a format known here: {known}; name "
         "columns with --columns, or the format with --format"
@@ -282,11 +296,84 @@ def _pickle(look: Look, options: Options) -> Opened:
     )
 
 
-def _place_table(look: Look, options: Options) -> Opened:
-    raise HumobError(
-        f"{look.name}: found a table of places by cell (HuMob's cell_POIcat), expected "
-        "trajectories or visits; commands that take places read it as it is"
+def _placed(reader: PlaceReader | CellReader, words: str) -> Opened:
+    return Opened(PLACES, reader.batches(), words, reader.notes, reader.dropped)
+
+
+def _cells(look: Look, options: Options) -> Opened:
+    reader = CellReader(
+        _source(look, "a table of places by cell"),
+        CELL_PLACES,
+        options.on_error,
+        separator=look.separator,
+        options=options,
+        header_names=look.columns,
     )
+    return _placed(reader, "HuMob places by cell")
+
+
+def _osm(look: Look, options: Options) -> Opened:
+    source = _source(look, "an OpenStreetMap file")
+    if not source.kind.startswith("osm"):
+        raise HumobError(f"{look.name}: found {look.words}, expected OpenStreetMap PBF or XML")
+    return _placed(osm(source, options), "OpenStreetMap")
+
+
+def _places(kind: Kind, words: str) -> Callable[[Look, Options], Opened]:
+    def read(look: Look, options: Options) -> Opened:
+        source = _source(look, "a table of places")
+        columns = look.columns or []
+        tagged = kind == "table" and _is_tagged(columns, options, look.name)
+        # An intent that stands in the table stays: only a user's own rows are asked.
+        given = kind == "table" and look.has(options, "intent")
+        reader = PlaceReader(
+            source,
+            UNIQUE_PLACES,
+            options.on_error,
+            separator=look.separator,
+            options=options,
+            kind="osm" if tagged else kind,
+            vocabularies=() if given else None,
+        )
+        return _placed(reader, words)
+
+    return read
+
+
+def _is_tagged(columns: list[str], options: Options, name: str) -> bool:
+    """Whether a table has OSM's keys for columns, and no category."""
+    found = place_columns(columns, options, name)
+    return kind_of_places(columns) == "osm" and not {"category", "intent"} & found.keys()
+
+
+def _geojson(look: Look, options: Options) -> Opened:
+    source = _source(look, "a GeoJSON file")
+    # Names of properties, as far as they can be seen without reading on.
+    names = list(dict.fromkeys(re.findall(r'"([^"\\]*)"\s*:', look.head.decode(errors="replace"))))
+    kind = kind_of_places(names) or "table"
+    given = kind == "table" and "intent" in names
+    reader = PlaceReader(
+        source,
+        UNIQUE_PLACES,
+        options.on_error,
+        options=options,
+        kind=kind,
+        vocabularies=() if given else None,
+    )
+    keys = frozenset(reader.assigned.mapping.tag_keys())
+    wanted = functools.cache(lambda name: is_wanted(name, options, keys))  # few names, many times
+    features = Features(source, wanted, options.on_error, reader.dropped)
+    reader.factory = features.frames
+    look.label = "GeoJSON"
+    return _placed(reader, _OF_KIND[kind])
+
+
+_OF_KIND: dict[Kind, str] = {
+    "overture": "Overture places",
+    "foursquare": "Foursquare places",
+    "osm": "OpenStreetMap places",
+    "table": "places",
+}
 
 
 def _is_geolife(look: Look, _: Options) -> bool:
@@ -325,10 +412,38 @@ def _is_points(look: Look, options: Options) -> bool:
     )
 
 
-def _is_place_table(look: Look, _: Options) -> bool:
+def _is_cells(look: Look, _: Options) -> bool:
     if look.columns is not None:
-        return "poicategory" in [plain(name) for name in look.columns]
+        return is_cell_places(look.columns)
     return len(look.fields) == 4 and "POIcat" in Path(look.name).name
+
+
+def _is_osm(look: Look, _: Options) -> bool:
+    return look.source is not None and look.source.kind.startswith("osm")
+
+
+def _is_geojson(look: Look, _: Options) -> bool:
+    text = look.source is not None and look.source.kind in ("json", "ndjson")
+    return text and is_geojson(look.head)
+
+
+def _is_kind(kind: Kind) -> Callable[[Look, Options], bool]:
+    return lambda look, _: kind_of_places(look.columns or []) == kind
+
+
+def _is_places(look: Look, options: Options) -> bool:
+    """A table of coordinates that says neither whose nor when, but what."""
+    if look.columns is None or _is_people(look, options):
+        return False
+    found = place_columns(look.columns, options, look.name)
+    if not ({"lat", "lon"} <= found.keys() or "geom" in found):
+        return False
+    told = {"place_id", "name", "category", "intent"} & found.keys()
+    return bool(told) or _is_tagged(look.columns, options, look.name)
+
+
+def _is_people(look: Look, options: Options) -> bool:
+    return any(look.has(options, role) for role in ("uid", "datetime", "utc", "start_min", "t"))
 
 
 def _is_stay_list(look: Look, options: Options) -> bool:
@@ -347,7 +462,24 @@ FORMATS = (
     Format("humob23", "HuMob 2023 grid trajectory, days 0-74", _never, _grid("humob23")),
     Format("humob24", "HuMob 2024 grid trajectory, days 0-74", _never, _grid("humob24")),
     Format("humob25", "HuMob 2025 grid trajectory, days 1-75", _never, _grid("humob25")),
-    Format("cell-poicat", "HuMob's places by cell", _is_place_table, _place_table, offered=False),
+    Format("cell-poicat", "HuMob's places by cell", _is_cells, _cells, places=True),
+    Format("osm", "OpenStreetMap PBF or XML", _is_osm, _osm, places=True),
+    Format("geojson", "GeoJSON features", _is_geojson, _geojson, places=True),
+    Format(
+        "overture",
+        "Overture places",
+        _is_kind("overture"),
+        _places("overture", "Overture places"),
+        places=True,
+    ),
+    Format(
+        "foursquare",
+        "Foursquare OS Places",
+        _is_kind("foursquare"),
+        _places("foursquare", "Foursquare places"),
+        places=True,
+    ),
+    Format("places", "a table of places", _is_places, _places("table", "places"), places=True),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),

@@ -14,10 +14,11 @@ import pytest
 import zstandard
 
 from humobctl.commands.data_import import InputFormat
+from humobctl.data.grid import parse_grid
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.recognise import FORMATS, Look, look_at, recognise
 from humobctl.data.streams import open_input
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, UsageError
 
 GRID = b"uid,d,t,x,y\n1,0,0,5,6\n"
 POINTS = b"uid,datetime,lat,lon\n1,2020-01-01 00:00:00,1,2\n"
@@ -110,12 +111,20 @@ def test_what_is_not_known_is_described(tmp_path: Path) -> None:
     [
         ("a.csv", b"x,y,POIcategory,POI_count\n1,2,3,4\n"),
         ("cell_POIcat.csv", b"1,2,3,4\n"),
+        ("a.csv", b"x,y,category,POI_count\n1,2,3,4\n"),
     ],
 )
-def test_the_table_of_places_by_cell_is_known_for_what_it_is(
+def test_places_by_cell_need_to_know_where_the_cells_are(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
-    assert "found a table of places by cell (HuMob's cell_POIcat)" in fails(tmp_path, content, name)
+    path = tmp_path / name
+    path.write_bytes(content)
+    source = open_input(str(path))
+    with pytest.raises(UsageError, match="places by cell need --grid and --axes"):
+        recognise(look_at(source), Options())
+    entry, _ = recognise(look_at(source), Options(grid=parse_grid("500m@40,-30")))
+    assert entry.name == "cell-poicat"
+    source.close()
 
 
 def test_folders_are_known_by_what_is_in_them(tmp_path: Path) -> None:
@@ -132,12 +141,12 @@ def test_folders_are_known_by_what_is_in_them(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     look = Look("there", folder=tmp_path)
     for entry in FORMATS:
-        if entry.name not in ("geolife", "copb-traces", "cell-poicat"):
+        if entry.name not in ("geolife", "copb-traces"):
             with pytest.raises(HumobError, match="there: found a directory, expected"):
                 entry.read(look, Options())
 
 
 def test_the_command_offers_every_format() -> None:
     offered = set(get_args(InputFormat))
-    assert offered == {"auto", *(entry.name for entry in FORMATS if entry.offered)}
+    assert offered == {"auto", *(entry.name for entry in FORMATS)}
     assert len({entry.name for entry in FORMATS}) == len(FORMATS)
