@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +15,7 @@ import polars as pl
 
 from humobctl.data.faults import Dropped, OnError
 from humobctl.data.importers.aliases import roles
-from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.reading import Reader
+from humobctl.data.importers.separated import SeparatedReader
 from humobctl.data.schemas import AREAS, FLOWS, Table
 from humobctl.data.streams import Input, clear_read_errors, open_input
 from humobctl.errors import HumobError, TableError
@@ -26,18 +24,10 @@ _HEAD = 1 << 12
 
 
 @dataclass
-class NamedReader(Reader):
+class NamedReader(SeparatedReader):
     """A table whose columns are found by their usual names; other columns are left aside."""
 
     columns: dict[str, str] = field(default_factory=dict)
-
-    def _parsed(self) -> Iterator[Batch]:
-        if self.source.kind != "csv":
-            yield from super()._parsed()
-            return
-        text = Delimited(self.source, self.separator, on_error=self.on_error, dropped=self.dropped)
-        for frame, places in text.frames():
-            yield self._cast(self._named(frame), places)
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.columns, self.source.name)

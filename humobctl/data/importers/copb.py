@@ -22,10 +22,11 @@ import polars as pl
 from humobctl.data.faults import Dropped, Places
 from humobctl.data.importers import pickles
 from humobctl.data.importers.aliases import plain, roles
-from humobctl.data.importers.delimited import Batch, Delimited
+from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.numbers import number_names
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.points import PointReader
+from humobctl.data.importers.separated import SeparatedReader
 from humobctl.data.reading import BATCH_ROWS, Reader, read_table
 from humobctl.data.schemas import PLACES, POINTS, VISITS
 from humobctl.data.streams import Input, clear_os_errors, clear_read_errors
@@ -45,20 +46,12 @@ _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
 
 @dataclass
-class StayReader(Reader):
+class StayReader(SeparatedReader):
     """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in."""
 
     options: Options = field(default_factory=Options)
     notes: list[str] = field(default_factory=list)
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
-
-    def _parsed(self) -> Iterator[Batch]:
-        if self.source.kind != "csv":
-            yield from super()._parsed()
-            return
-        text = Delimited(self.source, self.separator, on_error=self.on_error, dropped=self.dropped)
-        for frame, places in text.frames():
-            yield self._cast(self._named(frame), places)
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.options.columns, self.source.name)
