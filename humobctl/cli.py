@@ -23,6 +23,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    generate_gravity,
     intend,
     predict,
     train_bert_moe,
@@ -34,6 +35,10 @@ COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
 
 Example: humobctl data synth --users 100 --output city.parquet
+"""
+GENERATE_HELP = """Generate visits: where people's days take them.
+
+Example: humobctl generate gravity plans.csv --places places.csv --output visits.csv
 """
 TRAIN_HELP = """Train a model; each writes a model dir.
 
@@ -103,6 +108,9 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
+    generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
+    _add(generate, "gravity", generate_gravity.gravity)
+    app.add_typer(generate, name="generate")
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
     _add(app, "eval", eval_command.evaluate)

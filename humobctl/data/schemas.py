@@ -125,6 +125,16 @@ class Visit(dy.Schema):
         return pl.col("end_min") >= pl.col("start_min")
 
 
+class HomeWork(dy.Schema):
+    """Home and work of somebody, in degrees."""
+
+    id = dy.String(nullable=True)
+    home_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
+    home_lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+    work_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
+    work_lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+
+
 class Intention(dy.Schema):
     """What a person intends to do, when and why. Minutes count from 0:00 of day d."""
 
@@ -227,7 +237,8 @@ INTENTIONS = Table(
     rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
     optional=("reason",),
 )
+HOME_WORK = Table("home and work", HomeWork, optional=("id",))
 SCORES = Table("score", Score)
 CALENDAR = Table("calendar", Calendar, key=("d",))
-_ALL = (GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, SCORES, CALENDAR)
+_ALL = (GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, SCORES, CALENDAR)
 TABLES = {table.name: table for table in _ALL}

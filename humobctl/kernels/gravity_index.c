@@ -1,0 +1,263 @@
+/* Which places lie how far from where a person is, by a grid for each intent. */
+#include "gravity.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define BLOCK 1024 /* members whose distances fit into the processor's first cache */
+
+Memory *humob_gravity_memory(void);
+void humob_gravity_forget(Memory *memory);
+
+Memory *humob_gravity_memory(void) { return calloc(1, sizeof(Memory)); }
+
+void humob_gravity_forget(Memory *memory)
+{
+    if (!memory) return;
+    free(memory->span);
+    free(memory->first);
+    free(memory->bound);
+    free(memory->member);
+    free(memory->weight);
+    free(memory);
+}
+
+static int make_room(Memory *memory, int64_t members)
+{
+    if (members <= memory->room) return 1;
+    int64_t room = members + members / 2 + 1024;
+    int64_t *member = realloc(memory->member, (size_t)room * sizeof(int64_t));
+    if (member) memory->member = member;
+    double *weight = realloc(memory->weight, (size_t)room * sizeof(double));
+    if (weight) memory->weight = weight;
+    if (member && weight) memory->room = room;
+    else memory->failed = 1;
+    return !memory->failed;
+}
+
+static int make_span_room(Memory *memory, int64_t spans)
+{
+    if (spans <= memory->span_room) return 1;
+    int64_t *span = realloc(memory->span, (size_t)(4 * spans) * sizeof(int64_t));
+    if (span) {
+        memory->span = span;
+        memory->span_room = 2 * spans;
+    } else {
+        memory->failed = 1;
+    }
+    return !memory->failed;
+}
+
+static int make_ring_room(Memory *memory, int32_t rings)
+{
+    if (rings <= memory->ring_room) return 1;
+    int64_t *first = realloc(memory->first, (size_t)(2 * rings + 2) * sizeof(int64_t));
+    if (first) memory->first = first;
+    double *bound = realloc(memory->bound, (size_t)(2 * rings) * sizeof(double));
+    if (bound) memory->bound = bound;
+    if (first && bound) {
+        memory->ring_room = rings;
+        memory->held = first + rings + 1;
+        memory->edge = bound + rings;
+    } else {
+        memory->failed = 1;
+    }
+    return !memory->failed;
+}
+
+Query query(const Places *places, int intent, Spot here, double radius, Memory *memory)
+{
+    Query made = {places, places->grids + intent, intent, here, (float)radius,
+                  (int)ceil(radius / RING), memory};
+    make_ring_room(memory, made.rings);
+    return made;
+}
+
+static float inner_edge(int ring) { return ring > 0 ? (float)ring * RING : 0.0f; }
+
+static float outer_edge(const Query *query, int ring)
+{
+    return ring < 0 ? query->radius : fminf((float)(ring + 1) * RING, query->radius);
+}
+
+double ring_area(const Query *query, int ring)
+{
+    double outer = outer_edge(query, ring), inner = inner_edge(ring);
+    return 3.141592653589793 * (outer * outer - inner * inner);
+}
+
+/* Squares of the edges, so that a ring means the same wherever it is looked at. */
+static float inner_square(int ring) { return inner_edge(ring) * inner_edge(ring); }
+
+static float outer_square(const Query *query, int ring)
+{
+    return outer_edge(query, ring) * outer_edge(query, ring);
+}
+
+static float square_of(const Query *query, int64_t member)
+{
+    int64_t at = query->grid->first + member;
+    float dx = query->places->east[at] - query->here.east;
+    float dy = query->places->north[at] - query->here.north;
+    return dx * dx + dy * dy;
+}
+
+/* The ring of a distance that `collect` found. */
+int ring_of(const Query *query, double away)
+{
+    float square = (float)(away * away);
+    int ring = (int)(away * (1.0 / RING));
+    if (ring > 0 && square < inner_square(ring)) ring--;
+    if (square >= inner_square(ring + 1)) ring++;
+    return ring < query->rings ? ring : query->rings - 1;
+}
+
+int32_t place_of(const Query *query, int64_t member)
+{
+    return query->places->place[query->grid->first + member];
+}
+
+/* Whether somebody could go to a member at this squared distance, in this ring (or ALL_RINGS). */
+static int is_candidate(const Query *query, int ring, int64_t member, float square)
+{
+    return square < outer_square(query, ring) && square >= inner_square(ring) &&
+           (query->here.place < 0 || place_of(query, member) != query->here.place);
+}
+
+static int clipped(float value, int below)
+{
+    return value < 0.0f ? 0 : value >= (float)below ? below - 1 : (int)value;
+}
+
+/* Edges of cells are rounded: a member may lie a little outside its cell. */
+static float slack(const Grid *grid) { return 1e-3f * grid->side + 0.25f; }
+
+/* Adds the run of members that lie in a row of cells between two points, west and east. */
+static void add_span(const Query *query, int row, float from, float to, int64_t begun,
+                     int64_t *count)
+{
+    const Grid *grid = query->grid;
+    int64_t *span = query->memory->span;
+    float cells = 1.0f / grid->side;
+    float west = (from - slack(grid) - grid->west) * cells;
+    float east = (to + slack(grid) - grid->west) * cells;
+    if (east < 0.0f || west >= (float)grid->columns) return;
+    const int64_t *start = query->places->start + grid->cell + (int64_t)row * grid->columns;
+    int64_t first = start[clipped(west, grid->columns)];
+    int64_t end = start[clipped(east, grid->columns) + 1];
+    /* The two spans of a row may share a cell: no member may stand in both. */
+    if (*count > begun && span[2 * *count - 1] > first) first = span[2 * *count - 1];
+    if (first >= end) return;
+    span[2 * *count] = first;
+    span[2 * *count + 1] = end;
+    ++*count;
+}
+
+/* Adds runs of members that hold all those of a ring, and some more; how many members they hold. */
+static int64_t add_spans(const Query *query, int ring, int64_t *count)
+{
+    const Grid *grid = query->grid;
+    float inner = inner_edge(ring), outer = outer_edge(query, ring), wider = outer + slack(grid);
+    float south = (query->here.north - wider - grid->south) / grid->side;
+    float north = (query->here.north + wider - grid->south) / grid->side;
+    if (!grid->members || north < 0.0f || south >= (float)grid->rows) return 0;
+    int low = clipped(south, grid->rows), high = clipped(north, grid->rows);
+    int64_t begun = *count, held = 0;
+    if (!make_span_room(query->memory, begun + 2 * ((int64_t)high - low + 1))) return 0;
+    for (int row = low; row <= high; row++) {
+        /* How far north or south the row lies: at least `near`, at most `far`. */
+        float bottom = grid->south + (float)row * grid->side - slack(grid) - query->here.north;
+        float top = bottom + grid->side + 2.0f * slack(grid);
+        float near = bottom > 0.0f ? bottom : top < 0.0f ? -top : 0.0f;
+        float far = fmaxf(fabsf(bottom), fabsf(top)), at = query->here.east;
+        if (near > outer) continue;
+        float wide = sqrtf(outer * outer - near * near);
+        float hole = far < inner ? sqrtf(inner * inner - far * far) : 0.0f;
+        add_span(query, row, at - wide, hole > grid->side ? at - hole : at + wide, begun, count);
+        if (hole > grid->side) add_span(query, row, at + hole, at + wide, begun, count);
+    }
+    const int64_t *span = query->memory->span;
+    for (int64_t s = begun; s < *count; s++) held += span[2 * s + 1] - span[2 * s];
+    return held;
+}
+
+/* Finds the spans of the rings from `ring` on: memory->first and memory->held. 0 without memory. */
+int find_spans(const Query *query, int ring)
+{
+    Memory *memory = query->memory;
+    int64_t count = 0;
+    for (int k = ring; k < query->rings && !memory->failed; k++) {
+        memory->first[k] = count;
+        memory->held[k] = add_spans(query, k, &count);
+    }
+    return !memory->failed;
+}
+
+/* A member drawn uniformly from the spans of a ring, if the ring holds it; else -1. */
+int64_t any_member(const Query *query, int ring, Draws *draws, double *away)
+{
+    const int64_t *span = query->memory->span + 2 * query->memory->first[ring];
+    int64_t left = (int64_t)(draw(draws) * (double)query->memory->held[ring]);
+    for (; left >= span[1] - span[0]; span += 2) left -= span[1] - span[0];
+    int64_t member = span[0] + left;
+    float square = square_of(query, member);
+    *away = sqrt((double)square);
+    return is_candidate(query, ring, member, square) ? member : -1;
+}
+
+/* Collects the candidates of a ring (or of all), with their distances as weights; how many. */
+int64_t collect(const Query *query, int ring)
+{
+    Memory *memory = query->memory;
+    int64_t spans = 0, found = 0, held = add_spans(query, ring, &spans);
+    if (!make_room(memory, held)) return 0;
+    for (int64_t s = 0; s < spans; s++)
+        for (int64_t m = memory->span[2 * s]; m < memory->span[2 * s + 1]; m++) {
+            float square = square_of(query, m);
+            if (!is_candidate(query, ring, m, square)) continue;
+            memory->weight[found] = sqrt((double)square);
+            memory->member[found++] = m;
+        }
+    return found;
+}
+
+/* Counts members nearer than each ring's outer edge, `least` being the first ring in question. */
+static void count_nearer(const Query *query, int64_t first, int64_t end, int least, double *nearer)
+{
+    const float *east = query->places->east + query->grid->first;
+    const float *north = query->places->north + query->grid->first;
+    float square[BLOCK];
+    for (; first < end; first += BLOCK) {
+        int n = end - first < BLOCK ? (int)(end - first) : BLOCK;
+        for (int i = 0; i < n; i++) {
+            float dx = east[first + i] - query->here.east, dy = north[first + i] - query->here.north;
+            square[i] = dx * dx + dy * dy;
+        }
+        /* A comparison for each ring is quicker than a root for each place: it takes four at once. */
+        for (int k = least; k < query->rings; k++) {
+            float edge = outer_square(query, k);
+            int32_t count = 0;
+            for (int i = 0; i < n; i++) count += square[i] < edge;
+            nearer[k] += count;
+        }
+    }
+}
+
+/* Counts the candidates of every ring; how many there are in all. */
+int64_t count_rings(const Query *query, double *count)
+{
+    Memory *memory = query->memory;
+    int64_t spans = 0;
+    for (int k = 0; k < query->rings; k++) count[k] = 0.0;
+    add_spans(query, ALL_RINGS, &spans);
+    for (int64_t s = 0; s < spans; s++)
+        count_nearer(query, memory->span[2 * s], memory->span[2 * s + 1], 0, count);
+    int64_t total = (int64_t)count[query->rings - 1];
+    for (int k = query->rings - 1; k > 0; k--) count[k] -= count[k - 1];
+    int intent = query->here.place < 0 ? -2 : query->places->intent[query->here.place];
+    if (intent == -1 || intent == query->intent) {
+        count[0] -= 1.0; /* the place at hand */
+        total--;
+    }
+    return total;
+}

@@ -1,0 +1,1 @@
+"""Places for intentions by laws of mobility: gravity, radiation, opportunities, EPR."""

@@ -1,0 +1,91 @@
+"""The laws by which people choose places, their parameters, and how people travel.
+
+``docs/generate.md`` has the formulas and their sources.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from humobctl.errors import UsageError
+
+LAWS = {
+    "gravity": "density of the place's ring over distance to --exponent (CoPB)",
+    "power": "distance to minus --exponent",
+    "exponential": "exp(-distance / --scale)",
+    "radiation": "the radiation model (Simini et al. 2012)",
+    "opportunity": "the universal opportunity model (CoPB; Liu and Yan 2020)",
+    "epr": "density-EPR: explore by 'power', else return to known places (Song et al. 2010)",
+    "random": "any place of the intent, however far",
+    "home-work": "home and work only",
+}
+"""Name -> what a place's weight is; in the order of the kernel's numbers."""
+DETERRED = ("gravity", "power", "epr")
+"""Laws with an exponent of distance."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law of mobility with its parameters.
+
+    Attributes:
+        name: one of ``LAWS``.
+        radius: km within which candidates are looked for.
+        most: km up to which the radius is doubled where there is none.
+        exponent: of distance, for ``gravity``, ``power`` and ``epr``.
+        scale: km over which ``exponential`` falls to 1/e.
+        alpha, beta: exploratory and cautious tendency of ``opportunity``; the defaults are the
+            middle of the triangle whose corners are its three limits.
+        rho, gamma: ``epr`` explores with probability rho * S**-gamma after S places; the defaults
+            are those of Song et al.
+    """
+
+    name: str = "gravity"
+    radius: float = 10.0
+    most: float = 80.0
+    exponent: float = 2.0
+    scale: float = 2.0
+    alpha: float = 1 / 3
+    beta: float = 1 / 3
+    rho: float = 0.6
+    gamma: float = 0.21
+
+    @property
+    def number(self) -> int:
+        """The kernel's number of the law."""
+        return list(LAWS).index(self.name)
+
+    def check(self) -> Law:
+        """The law itself.
+
+        Raises:
+            UsageError: parameters that do not go together.
+        """
+        if self.most < self.radius:
+            raise UsageError(
+                f"--max-radius: found {self.most:g} km, expected at least --radius, "
+                f"{self.radius:g} km"
+            )
+        if self.alpha + self.beta > 1 + 1e-9:
+            raise UsageError(
+                f"--alpha and --beta: found {self.alpha:g} and {self.beta:g}, expected a sum of "
+                "at most 1"
+            )
+        return self
+
+
+COMMUTE = Law("radiation", radius=80.0)
+"""By which a person without a known workplace is given one, from home."""
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How people get from event to event.
+
+    Attributes:
+        speed: km/h along the straight line, from door to door.
+        least: minutes that an event lasts at least, unless it was planned to be shorter.
+    """
+
+    speed: float = 20.0
+    least: int = 5

@@ -1,0 +1,196 @@
+"""Where people live and work: known, drawn from pairs, or drawn from the places of the city.
+
+A person's home and work follow from the seed and the uid alone, so they are the same on all days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.data.faults import OnError
+from humobctl.data.reading import read_table
+from humobctl.data.schemas import HOME_WORK, PROFILES
+from humobctl.errors import HumobError
+from humobctl.intentions.draws import uniforms
+from humobctl.intentions.vocabulary import CODES
+from humobctl.intentions.vocabulary import HOME as GO_HOME
+from humobctl.intentions.vocabulary import WORK as GO_TO_WORK
+from humobctl.models.gravity import native
+from humobctl.models.gravity.choice import choose
+from humobctl.models.gravity.config import COMMUTE
+from humobctl.models.gravity.native import Float32s
+from humobctl.models.gravity.places import EVERYTHING, City
+from humobctl.native import Floats, Int32s, Int64s
+
+_PAIR, _HOME, _WORK = 0x70616972, 0x686F6D65, 0x776F726B
+"""Keep these draws apart from each other and from those of events."""
+COLUMNS = ("home_lat", "home_lon", "work_lat", "work_lon")
+
+
+@dataclass
+class Spots:
+    """One spot a person: a place of the city, or a point of its own.
+
+    Attributes:
+        lat, lon: degrees, (people,).
+        east, north: metres on the city's plane.
+        place: row of the place, or -1.
+    """
+
+    lat: Floats
+    lon: Floats
+    east: Float32s
+    north: Float32s
+    place: Int32s
+
+    @classmethod
+    def none(cls, people: int) -> Spots:
+        """Spots that are still to be found."""
+        nowhere = np.full(people, np.nan)
+        small = nowhere.astype(np.float32)
+        return cls(
+            nowhere, nowhere.copy(), small, small.copy(), np.full(people, -1, dtype=np.int32)
+        )
+
+    def put(self, at: NDArray[np.intp], city: City, place: Int64s) -> None:
+        """Put people at places."""
+        self.lat[at], self.lon[at] = city.lat[place], city.lon[place]
+        self.east[at], self.north[at] = city.east[place], city.north[place]
+        self.place[at] = place
+
+
+@dataclass
+class Dwellings:
+    """Finds home and work of people.
+
+    Attributes:
+        city: the places.
+        seed: of the draws.
+        snap: metres within which a known home or work is the nearest place that serves it.
+        people: profiles with home and work, sorted by uid; None where nobody is known.
+        pairs: home and work, one of which each person gets; None to draw from the places.
+        source: name of the table of people, for messages.
+    """
+
+    city: City
+    seed: int = 0
+    snap: float = 500.0
+    people: pl.DataFrame | None = None
+    pairs: pl.DataFrame | None = None
+    source: str = "people"
+
+    def of(
+        self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: native.Memories
+    ) -> tuple[Spots, Spots]:
+        """Home and work of people; work only where ``working``.
+
+        Args:
+            uid: people, (n,).
+            working: who needs a workplace, (n,).
+            memories: of the kernel.
+
+        Raises:
+            HumobError: a person is not in the table of people.
+        """
+        known = self._known(uid)
+        home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
+        lost = np.flatnonzero(np.isnan(home.lat))
+        home.put(lost, self.city, self._drawn_homes(uid[lost]))
+        work = self._spots(known[:, 2], known[:, 3], CODES[GO_TO_WORK])
+        lost = np.flatnonzero(np.isnan(work.lat) & working)
+        work.put(lost, self.city, self._drawn_works(uid[lost], home, lost, memories))
+        idle = np.flatnonzero(np.isnan(work.lat))
+        for name in ("lat", "lon", "east", "north", "place"):
+            getattr(work, name)[idle] = getattr(home, name)[idle]
+        return home, work
+
+    def _known(self, uid: NDArray[np.uint32]) -> Floats:
+        """Coordinates as in COLUMNS, NaN where they are not known, (n, 4)."""
+        if self.pairs is not None:
+            table = self.pairs.select(COLUMNS).to_numpy()
+            row = uniforms(1, self.seed, _PAIR, uid)[:, 0] * len(table)
+            found: Floats = table[row.astype(np.int64)]
+        else:
+            found = np.full((len(uid), 4), np.nan)
+        if self.people is None:
+            return found
+        uids = self.people["uid"].to_numpy()
+        row = np.minimum(np.searchsorted(uids, uid), len(uids) - 1)
+        strangers = uid[uids[row] != uid]
+        if len(strangers):
+            raise HumobError(
+                f"{self.source}: found no user {strangers[0]}, expected everybody who plans"
+            )
+        own = self.people.select(COLUMNS).to_numpy()[row].astype(np.float64)
+        # Who has a home of their own does not work where somebody else does.
+        found[~np.isnan(own[:, 0]), 2:] = np.nan
+        return np.where(np.isnan(own), found, own)
+
+    def _spots(self, lat: Floats, lon: Floats, intent: int) -> Spots:
+        """Known points, each at the nearest place that serves the intent, if that is near."""
+        spots = Spots.none(len(lat))
+        at = np.flatnonzero(~np.isnan(lat) & ~np.isnan(lon))
+        if not len(at):
+            return spots
+        east, north = self.city.plane.metres(lat[at], lon[at])
+        spots.lat[at], spots.lon[at] = lat[at], lon[at]
+        spots.east[at], spots.north[at] = east, north
+        if self.snap > 0:
+            place, away = self.city.nearest(intent, east, north)
+            near = away <= self.snap
+            spots.put(at[near], self.city, place[near])
+        return spots
+
+    def _drawn_homes(self, uid: NDArray[np.uint32]) -> Int64s:
+        """Places in proportion to their density: each that can be a home, or else any, alike."""
+        rows = self.city.serving(CODES[GO_HOME])
+        if not len(rows):
+            rows = np.arange(len(self.city))
+        drawn = uniforms(1, self.seed, _HOME, uid)[:, 0] * len(rows)
+        return rows[drawn.astype(np.int64)]
+
+    def _drawn_works(
+        self,
+        uid: NDArray[np.uint32],
+        home: Spots,
+        people: NDArray[np.intp],
+        memories: native.Memories,
+    ) -> Int64s:
+        """Places by the radiation law from home; home itself where there is no other."""
+        intent = CODES[GO_TO_WORK] if self.city.count(CODES[GO_TO_WORK]) else EVERYTHING
+        east, north = home.east[people], home.north[people]
+        start = (east, north, home.place[people])
+        chosen, _ = choose(
+            *(self.city, COMMUTE, intent, start, uid.astype(np.int64)),
+            seed=self.seed,
+            tag=_WORK,
+            memories=memories,
+        )
+        alone = np.flatnonzero(chosen < 0)
+        places, _ = self.city.nearest(
+            intent, east[alone].astype(np.float64), north[alone].astype(np.float64)
+        )
+        chosen[alone] = places
+        return chosen.astype(np.int64)
+
+
+def read_people(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
+    """Profiles with home and work, sorted by uid.
+
+    Raises:
+        HumobError: the file cannot be read or holds a fault.
+    """
+    return read_table(path, PROFILES, on_error=on_error).sort("uid")
+
+
+def read_pairs(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
+    """Pairs of home and work.
+
+    Raises:
+        HumobError: the file cannot be read or holds a fault.
+    """
+    return read_table(path, HOME_WORK, on_error=on_error)
