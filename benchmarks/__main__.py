@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, large, planning, prediction, scoring
+from benchmarks import bert_moe, generated, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
+NEEDS_DATA += ("eval-generated", "eval-floors")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -26,6 +27,8 @@ TABLES = {
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
+    "eval-generated": ("Scoring generated data, speed", generated.speed),
+    "eval-floors": ("Scoring generated data, real against real", generated.floors),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }

@@ -98,11 +98,13 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
     masked as 999, predicted.csv a prediction of the masked rows, gps.csv a point trajectory,
     profiles.csv the profiles of the city's people, population.csv profiles with counts, plans.csv
-    day plans of 40 of those.
+    day plans of 40 of those, stays.csv real visits, generated.csv generated ones.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
+    (folder / "stays.csv").write_text(_visits(people=30, far=0.02))
+    (folder / "generated.csv").write_text(_visits(people=40, far=0.03))
     for command in (
         (
             "data",
@@ -144,4 +146,23 @@ def _gps() -> str:
             lat = 39.90 + 0.01 * user + (0.05 if at_work else 0.0) + 1e-4 * (fix % 3)
             lon = 116.30 + 0.01 * user + (0.04 if at_work else 0.0) + 1e-4 * (fix % 2)
             lines.append(f"{user},{now:%Y-%m-%d %H:%M:%S},{lat:.6f},{lon:.6f}")
+    return "\n".join(lines) + "\n"
+
+
+def _visits(people: int, far: float) -> str:
+    """Home, work, a meal on every third day, home; work lies up to ``far`` degrees away."""
+    lines = ["uid,d,seq,intent,start_min,end_min,place_id,lat,lon"]
+    for user in range(people):
+        home, work = 39.90 + 0.001 * user, 39.90 + far * (user % 7) / 7
+        for day in range(2):
+            late = 10 * (user % 5)
+            stays = [("go to sleep", 0, 420 + late, f"h{user}", home)]
+            stays += [("go to work", 480 + late, 1020, f"w{user % 7}", work)]
+            if (user + day) % 3 == 0:
+                stays += [("eat", 1060, 1120 + late, f"r{user % 2}", 39.91)]
+            stays += [("go home", 1200, 1440, f"h{user}", home)]
+            lines += [
+                f"{user},{day},{seq},{intent},{start},{end},{place},{lat:.6f},116.3"
+                for seq, (intent, start, end, place, lat) in enumerate(stays)
+            ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""``humobctl eval``: scores of predictions against the truth, and of day plans."""
+"""``humobctl eval``: scores of predictions against the truth, of generated data and day plans."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Dialect = Literal["both", "humob24", "humob25"]
 DtwKind = Literal["exact", "fast"]
 Users = Literal["all", "predicted"]
+Family = Literal["cells", "generated", "plans"]
 ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
 
 
@@ -27,7 +28,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS...",
-            help="Predicted cells, or day plans (intentions or visits); - for standard input.",
+            help="Predicted cells, generated visits or trajectories, or day plans; - for standard "
+            "input.",
         ),
     ],
     truth: Annotated[
@@ -35,7 +37,8 @@ def evaluate(
         typer.Option(
             "--truth",
             "-t",
-            help="The true cells; for day plans a table to compare with, else what CoPB published.",
+            help="The true cells, or real data; for day plans a table to compare with, else what "
+            "CoPB published.",
         ),
     ] = None,
     dialect: Annotated[
@@ -52,7 +55,9 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Of cells geobleu, dtw, accuracy, distance; of day plans events_per_day, intent, "
-            "intent_duration, duration, start, transition. May be repeated; all by default."
+            "intent_duration, duration, start, transition; of generated data these and "
+            "jump_distance, radius, daily_loc, periodicity, grank, irank. May be repeated; all by "
+            "default."
         ),
     ] = None,
     dtw: Annotated[
@@ -74,8 +79,14 @@ def evaluate(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Score incomplete predictions; say how much.")
     ] = False,
+    generated: Annotated[
+        bool,
+        typer.Option(
+            "--generated", help="Cells are generated data, to be scored without matching people."
+        ),
+    ] = False,
     cell_km: Annotated[
-        float, typer.Option(min=0.001, help="Side of a cell in km, for DTW and distance.")
+        float, typer.Option(min=0.001, help="Side of a cell in km, for DTW and distances.")
     ] = 0.5,
     bootstrap: Annotated[
         int, typer.Option(min=100, help="Resamples of users when files are compared.")
@@ -83,11 +94,32 @@ def evaluate(
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Of the intervals of a comparison.")
     ] = 0.95,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of the resamples, and of the halves of the real people."),
+    ] = 0,
     min_events: Annotated[
         int,
-        typer.Option(min=1, max=48, help="Leave out days with fewer events (day plans only)."),
+        typer.Option(
+            min=1,
+            max=48,
+            help="Leave out days with fewer stays or events (not of predicted cells).",
+        ),
     ] = 1,
+    places: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of place_id, lat, lon for CoPB's traces, which name places by id only.",
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the distributions of generated and real data (.png or .html; extra plot).",
+        ),
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
     ] = None,
@@ -97,9 +129,9 @@ def evaluate(
     ] = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
-    """Score predictions against the truth, or day plans against a reference.
+    """Score predictions against the truth, generated data against real ones, or day plans.
 
-    Which of the two a file holds is seen from its columns.
+    Which of them a file holds is seen from its columns.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
     user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two
@@ -109,12 +141,23 @@ def evaluate(
     The two dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW
     skip a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
 
-    Day plans (intentions from 'intend', or visits): divergences (Jensen-Shannon, natural logarithm)
-    of events per day, intents, durations by intent, all durations and starts, and the distance of
-    the transition matrices. An event is one row: one stay at one place. Real stays as a reference
-    often leave out days with fewer than 3; so does --min-events 3.
+    Generated data (visits, points, check-ins, CoPB's traces; grid trajectories with --generated)
+    against real ones in any of these forms: how far their distributions are apart. Jump distance,
+    radius of gyration, stay duration, distinct places of a day (daily_loc), periodicity, location
+    popularity (grank), individual ranks (irank), start times and intents, each as the
+    Jensen-Shannon divergence of fixed bins (natural logarithm) and as the Wasserstein distance of
+    the values. The floor beside them is what two halves of the real people are apart.
+
+    Day plans (intentions from 'intend', or visits without --truth): divergences (Jensen-Shannon,
+    natural logarithm) of events per day, intents, durations by intent, all durations and starts,
+    and the distance of the transition matrices. An event is one row: one stay at one place. Real
+    stays as a reference often leave out days with fewer than 3; so does --min-events 3.
 
     Example: humobctl eval predicted.csv --truth city.csv
+
+    Example: humobctl eval generated.csv --truth stays.csv --format table
+
+    Example: humobctl eval predicted.csv --truth city.csv --generated --plot report.html
 
     Example: humobctl eval plans.csv --format table
 
@@ -131,18 +174,39 @@ def evaluate(
     kind = _format(output, format)
     paths = predictions if truth is None else [*predictions, truth]
     _refuse_clashes(paths, output, detail, kind, per_user)
-    if _are_plans(predictions[0]):
-        cells_only = {
-            "--dialect": dialect is not None,
-            "--days": days is not None,
-            "--dtw": dtw != "exact",
-            "--detail": detail is not None,
-            "--per-user": per_user,
-            "--users": users != "all",
-            "--allow-partial": allow_partial,
-        }
+    cells_only = {
+        "--dialect": dialect is not None,
+        "--days": days is not None,
+        "--dtw": dtw != "exact",
+        "--detail": detail is not None,
+        "--per-user": per_user,
+        "--users": users != "all",
+        "--allow-partial": allow_partial,
+    }
+    generated_only = {
+        "--generated": generated,
+        "--places": places is not None,
+        "--plot": plot is not None,
+    }
+    family = _family(predictions, truth, generated=generated)
+    if family == "generated":
+        _refuse(cells_only, "goes with predicted cells, not with generated data")
+        if truth is None:
+            raise UsageError("--truth: expected real data to score generated data against")
+        _score_generated(
+            *(predictions, truth, kind, output, plot),
+            names=_names(metric, family),
+            least_events=min_events,
+            seed=seed,
+            cell_km=cell_km,
+            on_error=on_error,
+            places=places,
+        )
+        return
+    _refuse(generated_only, "goes with generated data and real ones to compare them with")
+    if family == "plans":
         _refuse(cells_only, "goes with predicted cells, not with day plans")
-        names = _names(metric, plans=True)
+        names = _names(metric, family)
         _score_plans(predictions, truth, names, min_events, on_error, kind, output)
         return
     if truth is None:
@@ -186,19 +250,22 @@ def _settings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=parse_range("--days", days) if days else None,
-        names=_names(metric, plans=False),
+        names=_names(metric, "cells"),
     )
 
 
-def _names(metric: list[str] | None, *, plans: bool) -> tuple[str, ...]:
+def _names(metric: list[str] | None, family: Family) -> tuple[str, ...]:
     """The metrics asked for, or all."""
     from humobctl.errors import UsageError
-    from humobctl.metrics.registry import INTENTION_NAMES, NAMES
+    from humobctl.metrics.registry import GENERATED_NAMES, INTENTION_NAMES, NAMES
 
-    known = INTENTION_NAMES if plans else NAMES
+    known, what = {
+        "cells": (NAMES, ""),
+        "plans": (INTENTION_NAMES, " for day plans"),
+        "generated": (GENERATED_NAMES, " for generated data"),
+    }[family]
     unknown = [name for name in metric or () if name not in known]
     if unknown:
-        what = " for day plans" if plans else ""
         raise UsageError(
             f"--metric: found {unknown[0]!r}, expected one of {', '.join(known)}{what}"
         )
@@ -213,11 +280,40 @@ def _refuse(given: dict[str, bool], why: str) -> None:
             raise UsageError(f"{option} {why}")
 
 
-def _are_plans(path: str) -> bool:
+def _family(paths: list[str], truth: str | None, *, generated: bool) -> Family:
+    """Predicted cells, generated data, or day plans: by the first file, and what it is given."""
     from humobctl.data.kinds import kind_of
-    from humobctl.data.schemas import GRID
+    from humobctl.data.schemas import GRID, INTENTIONS, POINTS
 
-    return kind_of(path) is not GRID
+    kind = kind_of(paths[0])
+    if kind is INTENTIONS:
+        return "plans"
+    if kind is GRID or kind is POINTS:
+        return "generated" if generated or kind is POINTS else "cells"
+    without_places = truth is None or any(
+        kind_of(path) is INTENTIONS for path in [*paths[1:], truth]
+    )
+    return "plans" if without_places and not generated else "generated"
+
+
+def _score_generated(
+    paths: list[str],
+    truth: str,
+    kind: str,
+    output: str | None,
+    plot: str | None,
+    **settings: Any,
+) -> None:
+    from humobctl.metrics import present_generated as present
+    from humobctl.metrics.generated import Settings, evaluate_generated
+    from humobctl.metrics.plot_generated import check_pictures, write_pictures
+
+    if plot is not None:
+        check_pictures(plot, settings["names"])
+    found = evaluate_generated(paths, truth, Settings(**settings))
+    if plot is not None:
+        write_pictures(found, plot)
+    _write_scores(present, found, kind, output)
 
 
 def _score_plans(
@@ -229,13 +325,19 @@ def _score_plans(
     kind: str,
     output: str | None,
 ) -> None:
-    from humobctl.data.writing import write_table
     from humobctl.metrics import present_intentions as present
     from humobctl.metrics.intentions import evaluate_intentions
 
     found = evaluate_intentions(
         paths, truth, names=names, least_events=min_events, on_error=on_error
     )
+    _write_scores(present, found, kind, output)
+
+
+def _write_scores(present: Any, found: Any, kind: str, output: str | None) -> None:
+    """Write what a module that presents scores makes of them."""
+    from humobctl.data.writing import write_table
+
     if kind == "table" and output in (None, "-"):
         present.show(found)
     elif kind in ("table", "json"):

@@ -1,24 +1,33 @@
-"""Which of our tables a file holds, by its columns."""
+"""Which of our tables a file holds or becomes, by its columns and first bytes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
-from humobctl.data.importers.recognise import look_at
-from humobctl.data.schemas import GRID, INTENTIONS, VISITS, Table
-from humobctl.data.streams import Input, open_input, put_back, seekable
+from humobctl.data.importers.options import Options
+from humobctl.data.importers.recognise import FORMATS, Look, look_at
+from humobctl.data.schemas import GRID, INTENTIONS, POINTS, VISITS, Table
+from humobctl.data.streams import STANDARD, Input, open_input, put_back, seekable
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
+_BECOMES = {
+    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "points"), POINTS),
+    **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces"), VISITS),
+}
+"""Formats of other programs -> the table that they are read as; grid trajectories else."""
 
 
 def kind_of(path: str | None) -> Table:
-    """The table of visits, of intentions, or else the grid trajectory.
+    """The table of visits, intentions or points, or else the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
 
     Raises:
         HumobError: the file cannot be read.
     """
+    if path is not None and path != STANDARD and Path(path).is_dir():
+        return _becomes(Look(path, folder=Path(path)))
     source = open_input(path)
     try:
         kind = _kind(source)
@@ -33,7 +42,14 @@ def _kind(source: Input) -> Table:
     if source.path is None and source.kind in _COLUMNAR:
         source.spool = ExitStack()
         source.path = source.spool.enter_context(seekable(source))
-    columns = set(look_at(source).columns or ())
-    if not {"start_min", "end_min"} <= columns:
-        return GRID
-    return VISITS if {"lat", "lon"} & columns else INTENTIONS
+    look = look_at(source)
+    columns = set(look.columns or ())
+    if {"start_min", "end_min"} <= columns:
+        return VISITS if {"lat", "lon"} & columns else INTENTIONS
+    return _becomes(look)
+
+
+def _becomes(look: Look) -> Table:
+    options = Options()
+    known = (entry.name for entry in FORMATS if entry.recognise(look, options))
+    return _BECOMES.get(next(known, ""), GRID)

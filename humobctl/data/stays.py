@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ class Stays:
     """Stays sorted by person, day and start; every column has the shape (stays,).
 
     Attributes:
-        uid: number of the person, from 0 in the order of the input.
+        uid: number of the person, ascending; from 0 in the order of the uids as they are read.
         day: day index.
         start: minute of the day at which the stay begins, 0 to 1440.
         end: minute at which it ends, not before ``start``.
@@ -40,3 +40,25 @@ class Stays:
     def __len__(self) -> int:
         """Number of stays."""
         return len(self.uid)
+
+    def take(self, wanted: NDArray[np.bool_]) -> Stays:
+        """The stays that ``wanted``, of shape (stays,), marks; people keep their numbers."""
+        return Stays(*(getattr(self, column.name)[wanted] for column in fields(self)))
+
+    def day_starts(self) -> Int64s:
+        """Offsets of the person-days in the columns, shape (person-days + 1,)."""
+        new = (np.diff(self.uid) != 0) | (np.diff(self.day) != 0)
+        inner = np.flatnonzero(new) + 1
+        ends = [0, *([len(self)] if len(self) else [])]
+        return np.concatenate([ends[:1], inner, ends[1:]]).astype(np.int64)
+
+    def people(self) -> int:
+        """How many people there are."""
+        return int((np.diff(self.uid) != 0).sum()) + bool(len(self))
+
+
+def at_least(stays: Stays, count: int) -> Stays:
+    """The stays of person-days that have ``count`` of them or more."""
+    starts = stays.day_starts()
+    lengths = np.diff(starts)
+    return stays.take(np.repeat(lengths >= count, lengths))

@@ -38,6 +38,47 @@ def _relative_entropy(p: Floats, q: Floats) -> float:
     return float((p[there] * np.log(p[there] / q[there])).sum())
 
 
+def wasserstein(
+    first: ArrayLike,
+    second: ArrayLike,
+    first_weights: ArrayLike | None = None,
+    second_weights: ArrayLike | None = None,
+) -> float:
+    """Wasserstein-1 distance of two samples on a line: the area between their cumulative shares.
+
+    Exact (Ramdas, Garcia and Cuturi, "On Wasserstein two-sample testing", 2017, section 2), in the
+    unit of the values. scipy.stats has the same, but its import takes longer than a whole ``eval``.
+
+    Args:
+        first: values, shape (n,).
+        second: values of the other sample, shape (m,).
+        first_weights: weight of each value; all the same unless given.
+        second_weights: the same of the other sample.
+
+    Returns:
+        NaN where a sample is empty or has no weight.
+    """
+    cumulated = [_cumulated(first, first_weights), _cumulated(second, second_weights)]
+    if not all(shares[-1] for _, shares in cumulated):
+        return float("nan")
+    steps = np.sort(np.concatenate([values for values, _ in cumulated]), kind="stable")
+    p, q = (
+        shares[np.searchsorted(values, steps[:-1], side="right")] / shares[-1]
+        for values, shares in cumulated
+    )
+    return float((np.abs(p - q) * np.diff(steps)).sum())
+
+
+def _cumulated(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+    """Sorted values, and the weight below each of them and in all, shape (n + 1,)."""
+    value = np.asarray(values, dtype=np.float64)
+    if weights is None:
+        return np.sort(value), np.arange(len(value) + 1, dtype=np.float64)
+    order = np.argsort(value, kind="stable")
+    weight = np.asarray(weights, dtype=np.float64)[order]
+    return value[order], np.concatenate([[0.0], np.cumsum(weight)])
+
+
 def rows_apart(first: Floats, second: Floats) -> float:
     """Mean total variation distance between the rows of two transition matrices, from 0 to 1.
 

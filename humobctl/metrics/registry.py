@@ -7,6 +7,7 @@ from typing import Literal
 
 from humobctl.metrics.dtw import HUMOB_CELL_KM
 from humobctl.metrics.geobleu import BETA, DIALECTS, RULES
+from humobctl.metrics.stay_statistics import BINS
 
 DtwKind = Literal["exact", "fast"]
 
@@ -81,5 +82,32 @@ def intention_metrics() -> list[Metric]:
     ]
 
 
+def generated_metrics() -> list[Metric]:
+    """The metrics of generated data, in the order they are shown; all are better when lower.
+
+    Those of day plans that have no name of their own here come last.
+    """
+    own = [
+        Metric(
+            name,
+            "",
+            "",
+            False,
+            (("divergence", "jsd"), ("log", "e"), ("bins", str(bins)), *_SAYS.get(name, ())),
+        )
+        for name, bins in BINS.items()
+    ]
+    return own + [metric for metric in intention_metrics() if metric.name not in BINS]
+
+
+_SAYS = {
+    "jump_distance": (("within", "day"),),
+    "radius": (("of", "person-day"), ("weights", "none")),
+    "daily_loc": (("of", "person-day"),),
+    "periodicity": (("of", "person-day"),),
+    "grank": (("visits", "stays"),),
+    "irank": (("visits", "stays"), ("of", "person")),
+}
 _BY_REFERENCE = ("weights", "reference-events")
 INTENTION_NAMES = tuple(metric.name for metric in intention_metrics())
+GENERATED_NAMES = tuple(metric.name for metric in generated_metrics())

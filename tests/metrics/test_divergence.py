@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from humobctl.metrics.divergence import jsd, rows_apart
+from humobctl.metrics.divergence import jsd, rows_apart, wasserstein
 
 counts = arrays.arrays(
     np.float64, 6, elements=st.integers(0, 1000).map(float), fill=st.nothing()
@@ -69,3 +69,25 @@ def test_rows_are_within_0_and_1(first, second) -> None:
     found = rows_apart(first, second)
     assert math.isnan(found) == (second.sum() == 0)
     assert math.isnan(found) or 0 <= found <= 1 + 1e-12
+
+
+_VALUES = st.lists(st.integers(-20, 20), min_size=1, max_size=12)
+
+
+def test_wasserstein_by_hand() -> None:
+    # Moving 1 to 2 and 3 to 7: (1 + 4) / 2.
+    assert wasserstein([1, 3], [7, 2]) == pytest.approx(2.5)
+    # Half of the weight moves from 0 to 10, a quarter of it from 0 to 2.
+    assert wasserstein([0], [0, 2, 10], None, [1, 1, 2]) == pytest.approx(5.5)
+    assert math.isnan(wasserstein([], [1]))
+    assert math.isnan(wasserstein([1], [1], [0], None))
+
+
+@given(_VALUES, _VALUES)
+def test_wasserstein_is_that_of_scipy(first: list[int], second: list[int]) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.wasserstein_distance(first, second)
+    assert wasserstein(first, second) == pytest.approx(expected, abs=1e-9)
+    weights = [abs(value) + 1 for value in first]
+    expected = stats.wasserstein_distance(first, second, weights)
+    assert wasserstein(first, second, weights) == pytest.approx(expected, abs=1e-9)

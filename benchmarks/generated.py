@@ -1,0 +1,86 @@
+"""Generated data: what `eval` takes of them, and what sampling alone makes of its scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.harness import DATA, WORK, markdown, peak
+from humobctl.data.schemas import VISITS
+from humobctl.data.stays_reading import read_stays
+from humobctl.metrics.divergence import jsd
+from humobctl.metrics.stay_statistics import SAMPLES
+
+STAYS = DATA / "beijing" / "stays.parquet"
+COUNTS = (100_000, 1_000_000)
+SIZES = (100, 300, 1_000, 2_700)
+DRAWS = 10
+
+
+def speed() -> str:
+    """Whole processes on real person-days drawn with replacement, each a person of its own."""
+    WORK.mkdir(exist_ok=True)
+    rows = []
+    for count in COUNTS:
+        for form in ("parquet", "csv"):
+            target = WORK / f"generated.{form}"
+            stays = _write(count, target)
+            seconds, megabytes = peak("eval", target, "--truth", STAYS, "--format", "json")
+            days = f"{count / seconds:,.0f}"
+            rows.append(
+                [f"{count:,}", f"{stays:,}", form, f"{seconds:.1f}", days, f"{megabytes:.0f}"]
+            )
+            target.unlink()
+    columns = ["person-days", "stays", "read from", "seconds", "person-days a second", "peak MB"]
+    return markdown(columns, rows)
+
+
+def _write(people: int, target: Path) -> int:
+    """Visits of ``people`` real people drawn with replacement; the number of stays."""
+    real = pl.read_parquet(STAYS)
+    drawn = np.random.default_rng(0).choice(real["uid"].unique().sort().to_numpy(), people)
+    visits = (
+        pl.DataFrame({"source": drawn})
+        .with_row_index("person")
+        .join(real, left_on="source", right_on="uid", maintain_order="left_right")
+        .select(
+            uid="person",
+            d=pl.lit(0),
+            seq="seq",
+            intent=pl.lit(None, pl.String),
+            start_min=pl.col("start_min").round(),
+            end_min=pl.col("end_min").round(),
+            place_id=pl.col("place_id").cast(pl.String),
+            lat="lat",
+            lon="lon",
+        )
+        .cast(dict(VISITS.dtypes))
+    )
+    if target.suffix == ".csv":
+        visits.write_csv(target)
+    else:
+        visits.write_parquet(target)
+    return visits.height
+
+
+def floors() -> str:
+    """Mean divergence of two disjoint draws of n real people: it grows as n falls."""
+    table = read_stays(str(STAYS))
+    stays = table.on(table.plane())
+    rng = np.random.default_rng(0)
+    rows = []
+    for size in SIZES:
+        found: dict[str, list[float]] = {name: [] for name in SAMPLES if name != "intent"}
+        for _ in range(DRAWS):
+            people = rng.permutation(stays.people())
+            pair = [
+                stays.take(np.isin(stays.uid, part))
+                for part in (people[:size], people[size : 2 * size])
+            ]
+            for name, values in found.items():
+                first, second = (SAMPLES[name](half) for half in pair)
+                values.append(jsd(first.counts, second.counts))
+        rows.append([f"{size:,}", *(f"{np.mean(values):.4f}" for values in found.values())])
+    return markdown(["people a side", *(name.replace("_", " ") for name in found)], rows)
