@@ -16,6 +16,7 @@ CORE = (
 EXTRAS = {
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+    "diffusion": ("diffusers",),
     "openai": ("openai", "json-repair"),
     "llm": ("peft", "llguidance", "gguf"),
     "explore": ("dash",),
