@@ -74,11 +74,11 @@ def diffusion(
     else what the model draws on the person's first day with work. A visit depends on the seed, the
     person and their days alone.
 
-    Example: humobctl generate diffusion plans.csv --model days --output visits.csv
+    Example: humobctl train diffusion stays.csv --preset tiny --output days &&
+        humobctl generate diffusion plans.csv --model days --output visits.csv
 
-    Example: humobctl generate diffusion plans.csv --model days --places places.csv | head -3
-
-    Example: humobctl generate diffusion --model free --count 50 --output visits.csv
+    Example: humobctl train diffusion stays.csv --preset tiny --condition none --output free &&
+        humobctl generate diffusion --model free --count 50 | head -3
     """
     from humobctl.data.reading import iter_table
     from humobctl.data.schemas import INTENTIONS, VISITS

@@ -91,10 +91,10 @@ class Layout:
         middle = (self.start + self.end) // (2 * STEP_MINUTES)
         return self.day * STEPS + np.minimum(middle, STEPS - 1)
 
-    def parity(self) -> Bools:
-        """Whether an event is its day's second, fourth, ..., (events,)."""
-        odd: Bools = (np.arange(len(self.start)) - self.first[self.day]) % 2 == 1
-        return odd
+    def number(self) -> Int64s:
+        """The number of each event in its day, from 0, (events,)."""
+        numbers: Int64s = np.arange(len(self.start)) - self.first[self.day]
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -288,13 +288,13 @@ class Series:
     Attributes:
         channels: point (2), home (2) and, without a condition, ``BITS``; (days, C, 144).
         token: class of each step, (days, 144); None without a condition.
-        odd: parity of each step's event, which tells an event from the next, (days, 144).
+        event: number of each step's event in its day, (days, 144).
         shorter: events that no step belongs to.
     """
 
     channels: Float32s
     token: NDArray[np.int8] | None
-    odd: NDArray[np.int8]
+    event: NDArray[np.int16]
     shorter: int = field(default=0)
 
     def __len__(self) -> int:
@@ -313,21 +313,23 @@ def series_of(known: Known, condition: str, scale: Scale) -> Series:
     event = layout.event_of_step()
     points = scale.points(known.relative).astype(np.float32)[event]
     home = np.broadcast_to(scale.homes(known.home)[:, None], points.shape)
-    odd = layout.parity()[event]
+    number = layout.number()[event]
     parts = [points, home.astype(np.float32)]
     tokens = known.tokens(condition)
     if tokens is None:
         kind = known.place_class[event]
-        bits = (_staying(layout, event), odd, kind == HOME_CLASS, kind == WORK_CLASS)
+        bits = (_staying(layout, event), number % 2 == 1, kind == HOME_CLASS, kind == WORK_CLASS)
         parts.append(np.where(np.stack(bits, axis=-1), 1, -1).astype(np.float32))
     lost = len(layout.start) - len(np.unique(event))
     channels = np.ascontiguousarray(np.concatenate(parts, axis=-1).transpose(0, 2, 1))
-    return Series(channels, None if tokens is None else tokens[event], odd.astype(np.int8), lost)
+    return Series(
+        channels, None if tokens is None else tokens[event], number.astype(np.int16), lost
+    )
 
 
 def _staying(layout: Layout, event: Int64s) -> Bools:
-    """Whether a step lies in its event, to half a step, or between two."""
+    """Whether the middle of a step lies in its event, or of the event in the step."""
     centre = np.arange(STEPS) * STEP_MINUTES + STEP_MINUTES / 2
-    half = STEP_MINUTES / 2
-    inside: Bools = (centre >= layout.start[event] - half) & (centre <= layout.end[event] + half)
-    return inside
+    inside: Bools = (centre >= layout.start[event]) & (centre < layout.end[event])
+    step = np.arange(inside.size).reshape(inside.shape)
+    return inside | (step == layout.step_of_event()[event])

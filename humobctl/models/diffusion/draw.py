@@ -92,7 +92,7 @@ def draw(
         drawn = process.sample(
             network,
             sources[part],
-            None if told is None else Told(told.token[part], told.odd[part]),
+            None if told is None else told[part],
             sampling,
             None if fixed is None else Fixed(fixed.where[part], fixed.values[part]),
         )
@@ -105,5 +105,5 @@ def told_of(layout: Layout, token: NDArray[np.int8], device: torch.device) -> To
     event = layout.event_of_step()
     return Told(
         torch.from_numpy(token[event].astype(np.int64)).to(device),
-        torch.from_numpy(layout.parity()[event].astype(np.float32)).to(device),
+        torch.from_numpy(layout.number()[event]).to(device),
     )

@@ -46,8 +46,8 @@ class Batches:
         channels = torch.from_numpy(series.channels).to(device)
         if series.token is None:
             return cls(channels, None)
-        token = torch.from_numpy(series.token).to(device)
-        return cls(channels, Told(token, torch.from_numpy(series.odd).to(device)))
+        token, event = (torch.from_numpy(one).to(device) for one in (series.token, series.event))
+        return cls(channels, Told(token, event))
 
     def draw(self, size: int, source: torch.Generator) -> tuple[Tensor, Told | None]:
         """Days of a step."""
@@ -55,7 +55,8 @@ class Batches:
         rows = rows.to(self.channels.device)
         if self.told is None:
             return self.channels[rows], None
-        return self.channels[rows], Told(self.told.token[rows].long(), self.told.odd[rows].float())
+        told = self.told[rows]
+        return self.channels[rows], Told(told.token.long(), told.event.long())
 
 
 def steps_of(settings: Settings, days: int) -> int:

@@ -25,18 +25,40 @@ class Told:
 
     Attributes:
         token: class of each step, int64, (B, T); the last one stands for nothing known.
-        odd: parity of each step's event, float, (B, T).
+        event: number of each step's event in its day, int64, (B, T).
     """
 
     token: Tensor
-    odd: Tensor
+    event: Tensor
+
+    def __getitem__(self, which: slice | Tensor) -> Told:
+        """The condition of some of the days."""
+        return Told(self.token[which], self.event[which])
+
+    @property
+    def odd(self) -> Tensor:
+        """Whether the step's event is the day's second, fourth, ..., float, (B, T, 1)."""
+        return (self.event % 2).float()[..., None]
 
     def nothing(self, null: int, which: Tensor | None = None) -> Told:
         """The condition taken away, from all days or from some of them, (B,)."""
         if which is None:
-            return Told(torch.full_like(self.token, null), torch.zeros_like(self.odd))
+            return Told(torch.full_like(self.token, null), torch.zeros_like(self.event))
         some = which[:, None]
-        return Told(self.token.masked_fill(some, null), self.odd.masked_fill(some, 0.0))
+        return Told(self.token.masked_fill(some, null), self.event.masked_fill(some, 0))
+
+
+def pooled(x: Tensor, told: Told | None) -> Tensor:
+    """Means of a noisy day over each event, or over the day where events are not known, (B, C, T).
+
+    A day is constant over an event, so that its mean says all that noisy steps say of it.
+    """
+    if told is None:
+        return x.mean(dim=2, keepdim=True).expand_as(x)
+    event = told.event[:, None].expand_as(x)
+    zeros = torch.zeros_like(x)
+    means = zeros.scatter_reduce(2, event, x, "mean", include_self=False)
+    return means.gather(2, event)
 
 
 class Denoiser(nn.Module):
@@ -61,8 +83,8 @@ class Transformer(Denoiser):
     - ``querymulti``: the same answer is added before every layer.
 
     Different from CoPB: embeddings carry their position, without which a query cannot tell a class
-    in the morning from the same in the evening; and ``patch`` steps are one token (Peebles and Xie,
-    2023).
+    in the morning from the same in the evening; ``patch`` steps are one token (Peebles and Xie,
+    2023); and noisy steps come with their mean over the event.
     """
 
     def __init__(self, settings: Settings, channels: int, classes: int) -> None:
@@ -70,7 +92,7 @@ class Transformer(Denoiser):
         width, self.patch = settings.width, settings.patch
         self.mode = settings.denoiser
         tokens = STEPS // self.patch
-        self.enter = nn.Linear(channels * self.patch, width)
+        self.enter = nn.Linear(2 * channels * self.patch, width)
         self.position = nn.Parameter(sinusoid(torch.arange(tokens).float(), width))
         self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         if classes:
@@ -89,11 +111,15 @@ class Transformer(Denoiser):
         )
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, channels * self.patch)
+        self.gate = nn.Linear(width, 2 * channels)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
 
     def forward(self, x: Tensor, level: Tensor, told: Told | None) -> Tensor:
         """See Denoiser."""
         batch, channels, _ = x.shape
-        folded = x.reshape(batch, channels, -1, self.patch).permute(0, 2, 1, 3)  # (B, P, C, patch)
+        both = torch.cat([x, pooled(x, told)], dim=1)
+        folded = both.reshape(batch, 2 * channels, -1, self.patch).permute(0, 2, 1, 3)
         entered = self.enter(folded.flatten(2))  # (B, P, W)
         noise = self.level(sinusoid(level, self.position.shape[1]))  # (B, W)
         hidden = entered + self.position + noise[:, None]
@@ -103,11 +129,13 @@ class Transformer(Denoiser):
                 hidden = hidden + condition
             hidden = layer(hidden)
         out = self.leave(self.norm(hidden)).reshape(batch, -1, channels, self.patch)
-        return cast(Tensor, out.permute(0, 2, 1, 3).reshape(x.shape))
+        # Noise passes by the layers, which would have to learn to keep it for pred_v and flow.
+        passed = (both * self.gate(noise)[..., None]).reshape(batch, 2, channels, -1).sum(dim=1)
+        return cast(Tensor, out.permute(0, 2, 1, 3).reshape(x.shape) + passed)
 
     def _condition(self, entered: Tensor, told: Told) -> Tensor:
         """What is added to tokens, (B, P, W)."""
-        steps = self.embed(told.token) + told.odd[..., None] * self.odd  # (B, T, W / patch)
+        steps = self.embed(told.token) + told.odd * self.odd  # (B, T, W / patch)
         embedded = self.mix(steps.reshape(entered.shape))
         if self.mode == "add":
             return cast(Tensor, embedded)
@@ -132,7 +160,7 @@ class UNet(Denoiser):
         widths = tuple(max(width << level, _KERNEL_GROUPS) for level in range(levels))
         self.net = UNet1DModel(
             sample_size=STEPS,
-            in_channels=channels + told,
+            in_channels=2 * channels + told,
             out_channels=channels,
             layers_per_block=1,
             block_out_channels=widths,
@@ -148,10 +176,11 @@ class UNet(Denoiser):
 
     def forward(self, x: Tensor, level: Tensor, told: Told | None) -> Tensor:
         """See Denoiser."""
+        parts = [x, pooled(x, told)]
         if told is not None:
-            steps = self.embed(told.token) + told.odd[..., None] * self.odd
-            x = torch.cat([x, steps.transpose(1, 2)], dim=1)
-        return cast(Tensor, self.net(x, level).sample)
+            steps = self.embed(told.token) + told.odd * self.odd
+            parts.append(steps.transpose(1, 2))
+        return cast(Tensor, self.net(torch.cat(parts, dim=1), level).sample)
 
 
 def sinusoid(values: Tensor, width: int) -> Tensor:

@@ -26,6 +26,7 @@ from humobctl.models.diffusion.networks import Denoiser, Told
 
 LEVELS = 1000.0
 """Noise levels as the network is told them: 0 for none to this."""
+_MOST_SNR = 5.0
 _PREDICTION = {"pred_v": "v_prediction", "pred_noise": "epsilon", "pred_x0": "sample"}
 _SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddpm": (DDPMScheduler, {"clip_sample": False}),
@@ -111,7 +112,7 @@ class Process:
     def loss(
         self, network: Denoiser, x: Tensor, told: Told | None, source: torch.Generator
     ) -> Tensor:
-        """Mean squared error of days at random noise levels.
+        """Mean squared error of days at random noise levels, weighted by level.
 
         Args:
             network: the denoiser.
@@ -124,7 +125,17 @@ class Process:
         if told is not None and self.settings.unconditioned:
             drawn = torch.rand(len(x), generator=source).to(x.device)
             told = told.nothing(network.classes, drawn < self.settings.unconditioned)
-        return torch.nn.functional.mse_loss(network(noisy, level, told).float(), target)
+        errors = (network(noisy, level, told).float() - target).square().mean(dim=(1, 2))
+        return (errors * self._weight(level)).mean()
+
+    def _weight(self, level: Tensor) -> Tensor | float:
+        """Of the error: the signal-to-noise ratio for ``pred_x0``, cut off (Hang et al., 2023)."""
+        if self.schedule is None or self.settings.objective != "pred_x0":
+            return 1.0
+        steps = self.settings.diffusion_steps
+        alphas = self.schedule.alphas_cumprod.to(level.device)
+        kept = alphas[(level * steps / LEVELS).round().long()]
+        return (kept / (1 - kept)).clamp(max=_MOST_SNR)
 
     def _question(
         self, x: Tensor, noise: Tensor, source: torch.Generator

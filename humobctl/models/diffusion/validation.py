@@ -14,8 +14,9 @@ from humobctl.models.diffusion.draw import draw, sources_of
 from humobctl.models.diffusion.networks import Denoiser
 from humobctl.models.diffusion.process import Process, sampling_of
 
-MOST_DAYS = 512
+MOST_DAYS = 256
 """Days that are sampled for a score, at most: it is repeated."""
+_EVALUATIONS = 10
 _PLACED = ("jump_distance", "radius")
 _TIMED = ("duration", "start")
 """Metrics of days whose times the model makes, too."""
@@ -44,7 +45,7 @@ class Validation:
         layout = None if token is None else known.layout
         days = np.arange(len(known.layout))
         sources = sources_of(process.settings.seed, days, days)
-        sampling = sampling_of(process.settings, None, None)
+        sampling = sampling_of(process.settings, None, _EVALUATIONS)
         was_training = network.training
         network.eval()
         channels = draw(network, process, sampling, sources, token=token, layout=layout)
