@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bert_moe, generated, large, planning, prediction, scoring
+from benchmarks import bert_moe, diffusion, generated, large, planning, prediction, scoring
 from benchmarks.harness import DATA
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors")
+NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -29,10 +30,13 @@ TABLES = {
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
+    "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
+    "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
+    "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
-LARGE = ("import-20m", "city-100k")
+LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
 
 
 def main(names: list[str]) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import environment
 
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
-    *("zstandard", "fastdtw", "rich", "openai", "pydantic"),
+    *("zstandard", "fastdtw", "rich", "openai", "pydantic", "diffusers"),
 )
 PROBE = f"""
 import atexit, sys

@@ -6,14 +6,14 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError, UsageError
 
 
 class _Dataclass(Protocol):
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 S = TypeVar("S", bound=_Dataclass)

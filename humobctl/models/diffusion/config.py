@@ -65,13 +65,13 @@ class Settings:
     width: int = 96
     layers: int = 4
     heads: int = 4
-    patch: int = 4
+    patch: int = 8
     unconditioned: float = 0.1
     min_stays: int = 2
-    steps: int = 4000
+    steps: int = 2500
     epochs: int = 0
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warmup: float = 0.05
     weight_decay: float = 0.01
     ema: float = 0.995

@@ -84,12 +84,14 @@ class Layout:
         border[self.first[:-1]] = 0
         centres = np.arange(STEPS) * STEP_MINUTES + STEP_MINUTES / 2
         keys = np.arange(len(self))[:, None] * DAY + centres
-        return np.searchsorted(day * DAY + border, keys, side="right") - 1
+        event = np.searchsorted(day * DAY + border, keys, side="right") - 1
+        return event.astype(np.int64)
 
     def step_of_event(self) -> Int64s:
         """The step in the middle of each event, counted over all days; (events,)."""
         middle = (self.start + self.end) // (2 * STEP_MINUTES)
-        return self.day * STEPS + np.minimum(middle, STEPS - 1)
+        step: Int64s = self.day * STEPS + np.minimum(middle, STEPS - 1)
+        return step
 
     def number(self) -> Int64s:
         """The number of each event in its day, from 0, (events,)."""
@@ -330,6 +332,7 @@ def series_of(known: Known, condition: str, scale: Scale) -> Series:
 def _staying(layout: Layout, event: Int64s) -> Bools:
     """Whether the middle of a step lies in its event, or of the event in the step."""
     centre = np.arange(STEPS) * STEP_MINUTES + STEP_MINUTES / 2
-    inside: Bools = (centre >= layout.start[event]) & (centre < layout.end[event])
+    inside = (centre >= layout.start[event]) & (centre < layout.end[event])
     step = np.arange(inside.size).reshape(inside.shape)
-    return inside | (step == layout.step_of_event()[event])
+    found: Bools = inside | (step == layout.step_of_event()[event])
+    return found

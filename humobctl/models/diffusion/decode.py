@@ -56,14 +56,14 @@ def decode(
         layout: when the events take place; None to read that off ``BITS``.
         place_class: home, work or other, by event, where there is a layout.
     """
-    channels = channels.astype(np.float64)
+    days: Floats = channels.astype(np.float64)
     if layout is None or place_class is None:
-        layout, place_class = read_layout(channels[:, 4 : 4 + len(BITS)])
-    points = _event_means(channels[:, :2].transpose(0, 2, 1), layout)
+        layout, place_class = read_layout(days[:, 4 : 4 + len(BITS)])
+    points = _event_means(days[:, :2].transpose(0, 2, 1), layout)
     at_work = place_class == WORK_CLASS
     relative = scale.metres(_one_a_day(points, layout, at_work))
     relative[place_class == HOME_CLASS] = 0.0
-    home = scale.home_metres(channels[:, 2:4].mean(axis=2))
+    home = scale.home_metres(days[:, 2:4].mean(axis=2))
     return Drawn(layout, place_class, relative, home)
 
 

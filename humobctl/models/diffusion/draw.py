@@ -30,6 +30,18 @@ class Anchors:
     home: Floats
     work: Floats
 
+    @property
+    def has_home(self) -> Bools:
+        """Whether the home is known, (days,)."""
+        known: Bools = np.isfinite(self.home[:, 0])
+        return known
+
+    @property
+    def has_work(self) -> Bools:
+        """Whether the work is known, (days,)."""
+        known: Bools = np.isfinite(self.work[:, 0])
+        return known
+
     def fixed(self, scale: Scale, working: Bools, device: torch.device, channels: int) -> Fixed:
         """The same as channels of days.
 
@@ -41,10 +53,10 @@ class Anchors:
         """
         values = np.zeros((len(self.home), channels, STEPS))
         where = np.zeros(values.shape, bool)
-        known = ~np.isnan(self.home).any(axis=1)
+        known = self.has_home
         values[known, 2:4] = scale.homes(self.home[known])[:, :, None]
         where[known, 2:4] = True
-        at_work = working & ~np.isnan(self.work).any(axis=1)[:, None]
+        at_work = working & self.has_work[:, None]
         points = np.nan_to_num(scale.points(np.nan_to_num(self.work)))
         for axis in (0, 1):
             values[:, axis] = np.where(at_work, points[:, axis : axis + 1], 0.0)

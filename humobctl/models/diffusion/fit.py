@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -81,11 +81,17 @@ class Training:
     def __init__(self, network: Denoiser, process: Process, steps: int) -> None:
         settings = process.settings
         self.network, self.process, self.settings, self.steps = network, process, settings, steps
-        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))
+        decayed = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=decayed)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.step = 0
+
+    @property
+    def averaged(self) -> Denoiser:
+        """The network of averaged weights."""
+        return cast(Denoiser, self.average.module)
 
     def rate(self) -> float:
         """Learning rate of the next step."""
@@ -185,8 +191,7 @@ def train(
             training.restore(work / STATE)
         records = _records_until(log, training.step)
         _run(training, batches, work, records, validate)
-    averaged: Denoiser = training.average.module
-    return averaged, records
+    return training.averaged, records
 
 
 def _run(
@@ -211,7 +216,7 @@ def _run(
             training.check(loss)
             record: dict[str, Any] = {"step": step, "loss": loss, "learning_rate": training.rate()}
             if pause and validate is not None:
-                record |= validate(training.average.module)
+                record |= validate(training.averaged)
             records.append(record)
             ticker.move_to(step - begin)
             ticker.describe(_words(record, training.steps))

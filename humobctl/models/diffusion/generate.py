@@ -193,9 +193,9 @@ class Job:
     ) -> None:
         """Known homes and works to the last digit, beyond a network's."""
         for chosen, anchors in parts.values():
-            known = chosen & ~np.isnan(anchors.home).any(axis=1)
+            known = chosen & anchors.has_home
             homes[known] = anchors.home[known]
-            known = chosen & ~np.isnan(anchors.work).any(axis=1)
+            known = chosen & anchors.has_work
             at_work = (place_class == WORK_CLASS) & known[layout.day]
             relative[at_work] = anchors.work[layout.day[at_work]]
 
@@ -221,7 +221,7 @@ class Job:
         model = self.model
         known = Anchors(anchors.home[chosen], anchors.work[chosen])
         fixed = None
-        if not np.isnan(known.home).all():
+        if known.has_home.any():
             working = place_class[part.event_of_step()] == WORK_CLASS
             device = next(model.network.parameters()).device
             fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
@@ -252,7 +252,7 @@ class Job:
         model = self.model
         given = self._anchors(uid)
         fixed = None
-        if not np.isnan(given.home).all():
+        if given.has_home.any():
             nowhere = np.zeros((len(uid), 144), bool)
             device = next(model.network.parameters()).device
             fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
@@ -263,7 +263,7 @@ class Job:
             batch_size=self.batch_size,
         )
         drawn = decode(channels, model.scale, None, None)
-        known = ~np.isnan(given.home).any(axis=1)
+        known = given.has_home
         drawn.home[known] = given.home[known]
         layout = drawn.layout
         code = _INTENT_OF_CLASS[drawn.place_class]
@@ -343,8 +343,8 @@ class Job:
         for code in np.unique(intent).tolist():
             these = intent == code
             row[these], away[these] = self.places.nearest(code, metres[these])
-        known_home = ~np.isnan(given.home).any(axis=1)[day] & (drawn.place_class == HOME_CLASS)
-        known_work = ~np.isnan(given.work).any(axis=1)[day] & (drawn.place_class == WORK_CLASS)
+        known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
+        known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
         self.tally.snapped.append(away[row >= 0])
         return row

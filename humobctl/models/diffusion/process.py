@@ -126,7 +126,8 @@ class Process:
             drawn = torch.rand(len(x), generator=source).to(x.device)
             told = told.nothing(network.classes, drawn < self.settings.unconditioned)
         errors = (network(noisy, level, told).float() - target).square().mean(dim=(1, 2))
-        return (errors * self._weight(level)).mean()
+        loss: Tensor = (errors * self._weight(level)).mean()
+        return loss
 
     def _weight(self, level: Tensor) -> Tensor | float:
         """Of the error: the signal-to-noise ratio for ``pred_x0``, cut off (Hang et al., 2023)."""
@@ -135,7 +136,8 @@ class Process:
         steps = self.settings.diffusion_steps
         alphas = self.schedule.alphas_cumprod.to(level.device)
         kept = alphas[(level * steps / LEVELS).round().long()]
-        return (kept / (1 - kept)).clamp(max=_MOST_SNR)
+        weight: Tensor = (kept / (1 - kept)).clamp(max=_MOST_SNR)
+        return weight
 
     def _question(
         self, x: Tensor, noise: Tensor, source: torch.Generator

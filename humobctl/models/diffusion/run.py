@@ -152,7 +152,7 @@ def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> 
     scale = Scale.of(training, plane)
     series = series_of(training, condition, scale)
     validation = Validation(known.take(held), condition, scale) if held.any() else None
-    about = {
+    about: dict[str, Any] = {
         "file": Path(table.name).name,
         "fingerprint": _fingerprint(table.frame),
         "people": len(np.unique(training.person)),
