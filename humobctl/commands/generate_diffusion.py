@@ -50,9 +50,7 @@ def diffusion(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Evaluations of the network.", show_default="20, 10 of flow, all of ddpm"
-        ),
+        typer.Option(min=1, help="Evaluations of the network.", show_default="20, all of ddpm"),
     ] = None,
     guidance: Annotated[
         float, typer.Option(min=0, max=20, help="Weight of the condition; 1 as learnt, 0 for none.")

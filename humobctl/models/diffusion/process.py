@@ -26,6 +26,7 @@ from humobctl.models.diffusion.networks import Denoiser, Told
 
 LEVELS = 1000.0
 """Noise levels as the network is told them: 0 for none to this."""
+_MOST_EVALUATIONS = int(LEVELS)
 _MOST_SNR = 5.0
 _PREDICTION = {"pred_v": "v_prediction", "pred_noise": "epsilon", "pred_x0": "sample"}
 _SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -37,8 +38,8 @@ _SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"timestep_spacing": "trailing", "lambda_min_clipped": -5.1},
     ),
 }
-DEFAULT_SAMPLER = {"flow": ("euler", 10)}
-"""Objective -> sampler and its network evaluations; of all others, dpm with 20."""
+USUAL_EVALUATIONS = 20
+"""Of the network for a day; the ancestral sampler takes every step of the schedule."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,20 @@ def sampling_of(
     Raises:
         UsageError: a sampler that does not go with the objective, or too many evaluations.
     """
-    usual, count = DEFAULT_SAMPLER.get(settings.objective, ("dpm", 20))
-    chosen = sampler or usual
     flow = settings.objective == "flow"
+    chosen = sampler or ("euler" if flow else "dpm")
     if flow != (chosen == "euler"):
         expected = "euler" if flow else "ddpm, ddim or dpm"
         raise UsageError(
             f"--sampler: found {chosen}, expected {expected} for a model trained with --objective "
             f"{settings.objective}"
         )
-    most = settings.diffusion_steps
-    if chosen == "ddpm":
-        count = most
-    found = evaluations or (count if flow else min(count, most))
-    if not flow and found > most:
+    most = _MOST_EVALUATIONS if flow else settings.diffusion_steps
+    usual = most if chosen == "ddpm" else min(USUAL_EVALUATIONS, most)
+    found = usual if evaluations is None else evaluations
+    if found > most:
         raise UsageError(
-            f"--steps: found {found}, expected at most {most}, the diffusion steps of the model"
+            f"--steps: found {found}, expected at most {most}, the steps of the model's schedule"
         )
     return Sampling(chosen, found, guidance)
 
