@@ -72,12 +72,10 @@ def diffusion(
     else what the model draws on the person's first day with work. A visit depends on the seed, the
     person and their days alone.
 
-    Example: humobctl train diffusion stays.csv --preset tiny --output days &&
-        humobctl generate diffusion plans.csv --model days --output visits.csv
+    Example: humobctl train diffusion stays.csv --preset tiny -o m && humobctl generate diffusion plans.csv -m m
 
-    Example: humobctl train diffusion stays.csv --preset tiny --condition none --output free &&
-        humobctl generate diffusion --model free --count 50 | head -3
-    """
+    Example: humobctl train diffusion stays.csv --preset tiny --condition none -o m && humobctl generate diffusion -m m --count 50 | head -3
+    """  # noqa: E501 - an example is one line
     from humobctl.data.reading import iter_table
     from humobctl.data.schemas import INTENTIONS, VISITS
     from humobctl.data.writing import write_table

@@ -134,7 +134,14 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 def tiny() -> Settings:
     """Seconds on a CPU; for tests and for trying things out."""
     return Settings(
-        width=16, layers=2, heads=2, patch=8, steps=60, batch_size=16, learning_rate=3e-3, ema=0.9
+        width=16,
+        layers=2,
+        heads=2,
+        steps=30,
+        batch_size=16,
+        learning_rate=3e-3,
+        ema=0.9,
+        evaluate_every=30,
     )
 
 
