@@ -11,6 +11,7 @@ import sys
 from benchmarks import (
     bert_moe,
     commuting,
+    diffusion,
     generated,
     gravity,
     large,
@@ -25,6 +26,7 @@ from benchmarks.harness import DATA
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
+NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -48,10 +50,13 @@ TABLES = {
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
     "nearness": ("Privacy and flows of generated people", nearness.table),
     "places": ("Import of places", places.speed),
+    "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
+    "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
+    "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
-LARGE = ("import-20m", "city-100k")
+LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
 
 
 def main(names: list[str]) -> None:

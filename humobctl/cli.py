@@ -23,11 +23,13 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    generate_diffusion,
     generate_flows,
     generate_gravity,
     intend,
     predict,
     train_bert_moe,
+    train_diffusion,
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
@@ -111,9 +113,11 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     app.add_typer(data, name="data")
     train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
     _add(train, "bert-moe", train_bert_moe.bert_moe)
+    _add(train, "diffusion", train_diffusion.diffusion)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
     generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
+    _add(generate, "diffusion", generate_diffusion.diffusion)
     _add(generate, "gravity", generate_gravity.gravity)
     _add(generate, "flows", generate_flows.flows)
     app.add_typer(generate, name="generate")

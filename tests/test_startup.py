@@ -12,7 +12,7 @@ from tests.conftest import environment
 
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
-    *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely"),
+    *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
 )
 PROBE = f"""
 import atexit, sys

@@ -17,6 +17,7 @@ EXTRAS = {
     "places": ("osmium", "shapely", "ijson"),
     "plot": ("matplotlib", "plotly"),
     "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+    "diffusion": ("diffusers",),
     "openai": ("openai", "json-repair"),
     "llm": ("peft", "llguidance", "gguf"),
     "explore": ("dash",),

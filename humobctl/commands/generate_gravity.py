@@ -129,8 +129,9 @@ def gravity(
     from humobctl.data.schemas import INTENTIONS, VISITS
     from humobctl.data.writing import write_table
     from humobctl.errors import UsageError
+    from humobctl.models.dwellings import read_pairs, read_people
     from humobctl.models.gravity.config import Law, Travel
-    from humobctl.models.gravity.homes import Dwellings, read_density, read_pairs, read_people
+    from humobctl.models.gravity.homes import Dwellings, read_density
     from humobctl.models.gravity.places import read_city
     from humobctl.models.gravity.run import ROWS_AT_ONCE, Job
 

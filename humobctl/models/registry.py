@@ -156,7 +156,10 @@ def require(extra: str | None) -> None:
     Raises:
         HumobError: a package of the extra is missing.
     """
-    packages = {"torch": ("torch", "transformers", "accelerate", "tensorboard")}
+    packages = {
+        "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+        "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
+    }
     missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
     if missing:
         raise HumobError(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
 
 from humobctl.checkpoint import load
-from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import UsageError
+from humobctl.models import settings
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
 Precision = Literal["fp32", "bf16"]
@@ -110,14 +108,7 @@ class Settings:
         Raises:
             UsageError: a setting out of range, or settings that do not go together.
         """
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"{flag(name)}: found {value:g}, expected {low:g} to {high:g}")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                found = getattr(self, name)
-                raise UsageError(f"{flag(name)}: found {found!r}, expected {' or '.join(allowed)}")
+        settings.check(self, _RANGES, _CHOICES)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -166,11 +157,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "model_name": get_args(ModelName),
     "precision": get_args(Precision),
 }
-
-
-def flag(name: str) -> str:
-    """The option of a setting."""
-    return f"--{name.replace('_', '-')}"
 
 
 def tiny() -> Settings:
@@ -253,67 +239,15 @@ def resolve(
     given: Mapping[str, Any],
     earlier: Settings | None = None,
 ) -> Settings:
-    """A preset, changed by a TOML file, changed by flags.
-
-    Args:
-        preset: name of the preset; None for the file's key ``preset``, else for ``earlier``, else
-            for small.
-        toml: a file of settings by name.
-        given: flags that were given, by name of the setting.
-        earlier: settings of the model that the weights start from.
-
-    Raises:
-        HumobError: the file cannot be read, or has an unknown key or a value of a wrong type.
-        UsageError: settings out of range.
-    """
-    read = _read_toml(toml) if toml is not None else {}
-    listed = read.pop("preset", None)
-    named = listed if preset is None else preset
-    if named is not None and named not in PRESETS:
-        raise UsageError(f"--preset: found {named!r}, expected one of {', '.join(PRESETS)}")
-    base = PRESETS[named]() if named is not None else earlier or small()
-    try:
-        return replace(base, **{**read, **given})
-    except UsageError as exc:
-        wrong = [key for key in read if str(exc).startswith(f"{flag(key)}:")]
-        if wrong and wrong[0] not in given:
-            raise HumobError(f"{toml}: key {wrong[0]}: {str(exc).partition(': ')[2]}") from exc
-        raise
+    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
+    return settings.resolve(PRESETS, preset, toml, given, earlier)
 
 
 def from_record(record: Mapping[str, Any]) -> Settings:
     """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return Settings(**{key: value for key, value in record.items() if key in SETTING_NAMES})
+    return settings.from_record(Settings, record)
 
 
 def as_record(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can hold them."""
     return asdict(settings)
-
-
-def _read_toml(path: str) -> dict[str, Any]:
-    try:
-        with clear_os_errors(path):
-            record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise HumobError(f"{path}: found no TOML ({exc})") from exc
-    kinds = get_type_hints(Settings)
-    for key, value in record.items():
-        if key == "preset":
-            continue
-        if key not in kinds:
-            raise HumobError(f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}")
-        record[key] = _typed(path, key, value, kinds[key])
-    return record
-
-
-def _typed(path: str, key: str, value: object, kind: object) -> object:
-    numbers = kind in (float, float | None)
-    if numbers and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if not numbers and kind is not int and isinstance(value, str):
-        return value
-    expected = "a number" if numbers else "a whole number" if kind is int else "a text"
-    raise HumobError(f"{path}: key {key}: found {value!r}, expected {expected}")

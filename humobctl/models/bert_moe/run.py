@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import MASKED
 from humobctl.data.splits import shuffled
-from humobctl.data.streams import clear_os_errors
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.bert_moe import fit
@@ -33,6 +31,7 @@ from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_inde
 from humobctl.models.city import City, CityCounter
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.distribution import Bools
+from humobctl.models.workplace import open_workplace
 from humobctl.native import Int64s
 
 MOST_VALIDATED = 200
@@ -280,33 +279,13 @@ def _open_workplace(work: Path, job: Job, material: Material) -> None:
         "init_from": job.init_from,
         "processes": fit.world_size(),
     }
-    note = work / "job.json"
-    with clear_os_errors(str(work)):
-        if work.exists() and not job.resume:
-            if not job.overwrite and fit.newest_checkpoint(work) is not None:
-                raise HumobError(
-                    f"{work}: found an unfinished training, expected --resume to go on with it or "
-                    "--overwrite to start anew"
-                )
-            shutil.rmtree(work)
-        if not note.is_file():
-            work.mkdir(exist_ok=True)
-            partial = work / ".job.json"
-            partial.write_text(json.dumps(about, indent=2) + "\n")
-            partial.rename(note)
-            return
-    before = json.loads(note.read_text())
-    for key, value in about.items():
-        if before.get(key) != json.loads(json.dumps(value)):
-            raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
-
-
-def _difference(key: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        changed = [name for name in now if before.get(name) != now[name]]
-        name = changed[0] if changed else key
-        return f"found {name} = {now.get(name)}, expected {before.get(name)} as in the training"
-    return f"found other {key} than those of the training that --resume would go on with"
+    open_workplace(
+        work,
+        about,
+        resume=job.resume,
+        overwrite=job.overwrite,
+        unfinished=fit.newest_checkpoint(work) is not None,
+    )
 
 
 def _finish(

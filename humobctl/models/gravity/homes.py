@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from humobctl.data.faults import OnError
 from humobctl.data.reading import read_table
-from humobctl.data.schemas import DENSITY, HOME_WORK, PROFILES
+from humobctl.data.schemas import DENSITY
 from humobctl.errors import HumobError
 from humobctl.intentions.draws import uniforms
 from humobctl.intentions.vocabulary import CODES
 from humobctl.intentions.vocabulary import HOME as GO_HOME
 from humobctl.intentions.vocabulary import WORK as GO_TO_WORK
+from humobctl.models.dwellings import known_dwellings
 from humobctl.models.gravity import native
 from humobctl.models.gravity.choice import choose
 from humobctl.models.gravity.config import COMMUTE
@@ -26,9 +27,8 @@ from humobctl.models.gravity.native import Float32s
 from humobctl.models.gravity.places import EVERYTHING, City
 from humobctl.native import Floats, Int32s, Int64s
 
-_PAIR, _HOME, _WORK = 0x70616972, 0x686F6D65, 0x776F726B
+_HOME, _WORK = 0x686F6D65, 0x776F726B
 """Keep these draws apart from each other and from those of events."""
-COLUMNS = ("home_lat", "home_lon", "work_lat", "work_lon")
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Dwellings:
         Raises:
             HumobError: a person is not in the table of people.
         """
-        known = self._known(uid)
+        known = known_dwellings(uid, self.seed, self.people, self.pairs, self.source)
         if self.density is not None:
             homeless = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
             known[homeless, :2] = self._settled(uid[homeless])
@@ -112,28 +112,6 @@ class Dwellings:
         for name in ("lat", "lon", "east", "north", "place"):
             getattr(work, name)[idle] = getattr(home, name)[idle]
         return home, work
-
-    def _known(self, uid: NDArray[np.uint32]) -> Floats:
-        """Coordinates as in COLUMNS, NaN where they are not known, (n, 4)."""
-        if self.pairs is not None:
-            table = self.pairs.select(COLUMNS).to_numpy()
-            row = uniforms(1, self.seed, _PAIR, uid)[:, 0] * len(table)
-            found: Floats = table[row.astype(np.int64)]
-        else:
-            found = np.full((len(uid), 4), np.nan)
-        if self.people is None:
-            return found
-        uids = self.people["uid"].to_numpy()
-        row = np.minimum(np.searchsorted(uids, uid), len(uids) - 1)
-        strangers = uid[uids[row] != uid]
-        if len(strangers):
-            raise HumobError(
-                f"{self.source}: found no user {strangers[0]}, expected everybody who plans"
-            )
-        own = self.people.select(COLUMNS).to_numpy()[row].astype(np.float64)
-        # Who has a home of their own does not work where somebody else does.
-        found[~np.isnan(own[:, 0]), 2:] = np.nan
-        return np.where(np.isnan(own), found, own)
 
     def _spots(self, lat: Floats, lon: Floats, intent: int) -> Spots:
         """Known points, each at the nearest place that serves the intent, if that is near."""
@@ -192,15 +170,6 @@ class Dwellings:
         return chosen.astype(np.int64)
 
 
-def read_people(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
-    """Profiles with home and work, sorted by uid.
-
-    Raises:
-        HumobError: the file cannot be read or holds a fault.
-    """
-    return read_table(path, PROFILES, on_error=on_error).sort("uid")
-
-
 def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     """Points and their population.
 
@@ -211,12 +180,3 @@ def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     if density.is_empty():
         raise HumobError(f"{path}: found a population of 0 everywhere, expected somebody")
     return density
-
-
-def read_pairs(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
-    """Pairs of home and work.
-
-    Raises:
-        HumobError: the file cannot be read or holds a fault.
-    """
-    return read_table(path, HOME_WORK, on_error=on_error)

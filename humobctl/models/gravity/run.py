@@ -21,6 +21,7 @@ from humobctl.models.gravity.config import Law, Travel
 from humobctl.models.gravity.homes import Dwellings, Spots
 from humobctl.models.gravity.native import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
 from humobctl.models.gravity.places import City
+from humobctl.models.whole_people import whole_people
 from humobctl.native import Int64s
 
 ROWS_AT_ONCE = 1 << 17
@@ -166,7 +167,7 @@ class Job:
         memories = native.Memories()
         try:
             with report.progress("generating visits", None, "events") as ticker:
-                for frame in whole_people(batches, name):
+                for frame in whole_people(batches, name, _KEPT, ROWS_AT_ONCE):
                     yield self.visits(frame, memories)
                     ticker.advance(frame.height)
         finally:
@@ -300,61 +301,3 @@ class Job:
         if (flags & UNREACHED).any():
             named = named.set(pl.Series(flags & UNREACHED > 0), None)
         return named
-
-
-def whole_people(batches: Iterable[pl.DataFrame], name: str) -> Iterator[pl.DataFrame]:
-    """Batches again, with all rows of a person in one, and not many people more.
-
-    Raises:
-        HumobError: a person's rows stand apart.
-    """
-    held: list[pl.DataFrame] = []
-    seen = Seen(name)
-    for batch in batches:
-        frame = batch.select(_KEPT)
-        for piece in frame.iter_slices(ROWS_AT_ONCE):
-            uid = piece["uid"].to_numpy()
-            changes = np.flatnonzero(uid[1:] != uid[:-1]) + 1
-            if held and held[-1]["uid"][-1] != uid[0]:
-                changes = np.append(0, changes)
-            if not len(changes):
-                held.append(piece)
-                continue
-            whole = pl.concat([*held, piece[: int(changes[-1])]])
-            if whole.height:
-                yield seen.checked(whole)
-            held = [piece[int(changes[-1]) :]]
-    if held:
-        yield seen.checked(pl.concat(held))
-
-
-class Seen:
-    """Refuses people whose rows stand apart: a uid takes 4 bytes, in any order of the people."""
-
-    def __init__(self, name: str) -> None:
-        self._name, self._highest = name, -1
-        self._before: list[NDArray[np.uint32]] = []
-
-    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame itself.
-
-        Raises:
-            HumobError: one of its people came before.
-        """
-        uid = frame["uid"].to_numpy()
-        people = uid[np.append(True, uid[1:] != uid[:-1])]
-        again = np.empty(0, np.uint32)
-        if (people[1:] <= people[:-1]).any():
-            values, counts = np.unique(people, return_counts=True)
-            again = values[counts > 1]
-        if not len(again) and int(people.min()) <= self._highest:
-            earlier = np.concatenate(self._before)
-            again = people[np.isin(people, earlier)]
-        if len(again):
-            raise HumobError(
-                f"{self._name}: found rows of user {again[0]} apart from each other, expected "
-                "each person's together; sort the table by uid"
-            )
-        self._before.append(people)
-        self._highest = max(self._highest, int(people.max()))
-        return frame

@@ -1,0 +1,173 @@
+"""Learned days: how near they are to real ones, by sampler, and whether they are copies.
+
+Beijing's people are split: four in five are learnt from, the others' home, work and other stays are
+the day plans, and what is generated for those is scored against where the others really were.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.harness import DATA, WORK, markdown
+from humobctl.data.plane import Plane
+from humobctl.data.schemas import PLACES
+from humobctl.data.stays_reading import read_stays
+from humobctl.models.diffusion.config import STEPS, small
+from humobctl.models.diffusion.days import known_days
+from humobctl.native import Floats
+
+BEIJING = DATA / "beijing"
+PAIRS = BEIJING / "home_work.parquet"
+METRICS = ("jump_distance", "radius", "daily_loc", "periodicity", "grank", "irank")
+OBJECTIVES = ("pred_v", "flow")
+SAMPLERS = (
+    *(
+        ("pred_v", "ddpm", 100),
+        ("pred_v", "ddim", 20),
+        ("pred_v", "dpm", 20),
+        ("pred_v", "dpm", 10),
+    ),
+    *(("flow", "euler", 20), ("flow", "euler", 10)),
+)
+AS_INTENTS = np.array(["go home", "go to work", "leisure or entertainment"])
+CHUNK = 16
+
+
+def scores() -> str:
+    """Models beside laws, random choice and the floor; homes and works are given."""
+    folder = _folder()
+    files = {}
+    for law in ("gravity", "epr", "random"):
+        files[law] = _generate("gravity", law, "--law", law, "--home-work", PAIRS)
+    for objective in OBJECTIVES:
+        model = ("--model", _model(objective))
+        files[f"{objective}, homes drawn"] = _generate("diffusion", f"{objective}-free", *model)
+        pairs = ("--home-work", PAIRS)
+        files[objective] = _generate("diffusion", objective, *model, *pairs)
+    rows, floor = [], {}
+    for name, found in _evaluated(list(files.values()), folder).items():
+        title = next(title for title, path in files.items() if str(path) == name)
+        rows.append([title, *(f"{found[metric][0]:.4f}" for metric in METRICS)])
+        floor = {metric: found[metric][1] for metric in METRICS}
+    rows.append(["halves of the real people", *(f"{floor[metric]:.4f}" for metric in METRICS)])
+    return markdown(["by", *(metric.replace("_", " ") for metric in METRICS)], rows)
+
+
+def samplers() -> str:
+    """Scores and seconds of samplers; the models draw the homes, too."""
+    folder = _folder()
+    rows = []
+    for objective, sampler, steps in SAMPLERS:
+        begin = time.perf_counter()
+        options = ("--model", _model(objective), "--sampler", sampler, "--steps", str(steps))
+        path = _generate("diffusion", f"{objective}-{sampler}-{steps}", *options)
+        seconds = time.perf_counter() - begin
+        (found,) = _evaluated([path], folder).values()
+        values = [f"{found[metric][0]:.4f}" for metric in METRICS[:3]]
+        rows.append([objective, sampler, str(steps), *values, f"{seconds:.0f}"])
+    columns = ["objective", "sampler", "evaluations", *METRICS[:3], "seconds, start-up included"]
+    return markdown(columns, rows)
+
+
+def copies() -> str:
+    """Distance of days to the nearest training day: the mean over steps, in km."""
+    folder = _folder()
+    plane = read_stays(str(folder / "train.parquet")).plane()
+    assert plane is not None
+    learnt = _positions(folder / "train.parquet", plane)
+    rows = []
+    real = {"other real people": folder / "test.parquet"}
+    ours = {objective: folder / f"{objective}-free.parquet" for objective in OBJECTIVES}
+    for name, path in {**real, **ours}.items():
+        near = _nearest(_positions(path, plane), learnt) / 1000
+        shares = [f"{np.quantile(near, share):.2f}" for share in (0.01, 0.05, 0.5)]
+        rows.append([name, *shares, f"{(near < 0.1).mean():.2%}"])
+    return markdown(["days", "1 %", "5 %", "median", "nearer than 100 m"], rows)
+
+
+def _positions(path: Path, plane: Plane) -> Floats:
+    """Metres at each step, (days, 288)."""
+    known = known_days(read_stays(str(path)).frame, plane)
+    metres = known.relative + known.home[known.layout.day]
+    return metres[known.layout.event_of_step()].reshape(-1, 2 * STEPS).astype(np.float32)
+
+
+def _nearest(days: Floats, learnt: Floats) -> Floats:
+    found = []
+    for low in range(0, len(days), CHUNK):
+        apart = (days[low : low + CHUNK, None] - learnt[None]).reshape(-1, STEPS, 2)
+        metres = np.hypot(apart[..., 0], apart[..., 1]).mean(axis=1)
+        found.append(metres.reshape(-1, len(learnt)).min(axis=1))
+    return np.concatenate(found)
+
+
+def _folder() -> Path:
+    """The split, the day plans of those who are not learnt from, and the places."""
+    folder = WORK / "diffusion"
+    if (folder / "plans.csv").is_file():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    stays = pl.read_parquet(BEIJING / "stays.parquet")
+    people = stays["uid"].unique().sort()
+    others = pl.col("uid").is_in(people.sample(fraction=0.2, seed=1, shuffle=True).implode())
+    stays.filter(others).write_parquet(folder / "test.parquet")
+    learnt = stays.filter(~others)
+    learnt.write_parquet(folder / "train.parquet")
+    places = learnt.unique("place_id").sort("place_id").with_columns(pl.col("place_id").cast(str))
+    lacking = [name for name in PLACES.columns if name not in places.columns]
+    empty = [pl.lit(None, pl.String).alias(name) for name in lacking]
+    places.with_columns(empty).select(PLACES.columns).write_parquet(folder / "places.parquet")
+    table = read_stays(str(folder / "test.parquet"))
+    known = known_days(table.frame, Plane(39.9, 116.4))
+    plans = table.frame.select("uid", "d", "start", "end").with_columns(
+        seq=pl.Series(known.layout.number()), intent=pl.Series(AS_INTENTS[known.place_class])
+    )
+    plans.filter(pl.col("end") > pl.col("start")).select(
+        "uid", "d", "seq", "intent", start_min="start", end_min="end"
+    ).write_csv(folder / "plans.csv")
+    return folder
+
+
+def _model(objective: str) -> Path:
+    """A model of the preset small, trained unless it is there."""
+    from humobctl.models.diffusion.run import Job, train  # noqa: PLC0415 - torch
+
+    folder = _folder()
+    model = folder / f"model-{objective}"
+    if not model.is_dir():
+        settings = replace(small(), objective=objective)
+        train(str(folder / "train.parquet"), Job(settings, str(model)))
+    return model
+
+
+def _generate(command: str, name: str, *options: str | Path) -> Path:
+    folder = _folder()
+    target = folder / f"{name}.parquet"
+    places = ("--places", folder / "places.parquet", "--output", target)
+    _humobctl("generate", command, folder / "plans.csv", *options, *places)
+    return target
+
+
+def _evaluated(paths: list[Path], folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
+    """Scores and floors by file and metric."""
+    out = _humobctl("eval", *paths, "--truth", folder / "test.parquet", "--format", "json")
+    found = json.loads(out)
+    files = found if isinstance(found, list) else found.get("files", [found])
+    return {
+        one["file"]: {score["metric"]: (score["value"], score["floor"]) for score in one["scores"]}
+        for one in files
+    }
+
+
+def _humobctl(*arguments: str | Path) -> str:
+    command = [sys.executable, "-m", "humobctl", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout

@@ -1,0 +1,116 @@
+"""``humobctl generate diffusion``: visits drawn from a trained model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from humobctl.commands.options import Format, OnErrorOption, Output, Seed
+
+SamplerName = Literal["ddpm", "ddim", "dpm", "euler"]
+
+
+def diffusion(
+    input: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[INTENTIONS]", help="Table to read; - or nothing for standard input."
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="DIR", help="As 'train diffusion' writes it.")
+    ] = ...,  # type: ignore[assignment]
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="People, a day each, of a model without a condition."),
+    ] = None,
+    places: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Places; points become the nearest of their intent."),
+    ] = None,
+    no_snap: Annotated[
+        bool, typer.Option("--no-snap", help="Leave points where they are, whatever --places.")
+    ] = False,
+    people: Annotated[
+        str | None,
+        typer.Option("--people", metavar="FILE", help="Profiles with home and work coordinates."),
+    ] = None,
+    home_work: Annotated[
+        str | None,
+        typer.Option(
+            "--home-work", metavar="FILE", help="Pairs of home and work; each person draws one."
+        ),
+    ] = None,
+    sampler: Annotated[
+        SamplerName | None,
+        typer.Option(
+            "--sampler", help="How to sample; euler is for flow.", show_default="dpm, or euler"
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Evaluations of the network.", show_default="20, all of ddpm"),
+    ] = None,
+    guidance: Annotated[
+        float, typer.Option(min=0, max=20, help="Weight of the condition; 1 as learnt, 0 for none.")
+    ] = 1.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Days that are sampled together.")] = 256,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to sample.")] = "auto",
+    seed: Seed = 0,
+    output: Output = None,
+    format: Format = None,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Draw visits from a model that 'train diffusion' made.
+
+    Reads intentions (as 'intend' writes them, each person's rows together) and keeps their times;
+    a model without a condition takes --count instead, and makes the times, too. Writes visits (uid,
+    d, seq, intent, start_min, end_min, place_id, lat, lon).
+
+    A person has one home and one work, on all days: those of --people or a pair of --home-work, or
+    else what the model draws on the person's first day with work. A visit depends on the seed, the
+    person and their days alone.
+
+    Example: humobctl train diffusion stays.csv --preset tiny -o m && humobctl generate diffusion plans.csv -m m
+
+    Example: humobctl train diffusion stays.csv --preset tiny --condition none -o m && humobctl generate diffusion -m m --count 50 | head -3
+    """  # noqa: E501 - an example is one line
+    from humobctl.data.reading import iter_table
+    from humobctl.data.schemas import INTENTIONS, VISITS
+    from humobctl.data.writing import write_table
+    from humobctl.errors import UsageError
+    from humobctl.models.dwellings import read_pairs, read_people
+    from humobctl.models.registry import require
+
+    if count is not None and input is not None:
+        raise UsageError("--count: found intentions beside it, expected one of the two")
+    if count is not None and people is not None:
+        raise UsageError("--people: found --count beside it, expected intentions")
+    if [*([] if count else [input or "-"]), places, people, home_work].count("-") > 1:
+        raise UsageError("found more than one table on standard input, expected files")
+    require("diffusion")
+    from humobctl.models.device import set_up
+    from humobctl.models.diffusion.generate import Job
+    from humobctl.models.diffusion.process import sampling_of
+    from humobctl.models.diffusion.run import load_trained
+    from humobctl.models.diffusion.snap import read_places
+
+    set_up(seed)
+    trained = load_trained(model, device)
+    plane = trained.scale.plane
+    job = Job(
+        trained,
+        sampling_of(trained.settings, sampler, steps, guidance),
+        places=None if places is None or no_snap else read_places(places, plane, on_error=on_error),
+        people=None if people is None else read_people(people, on_error=on_error),
+        pairs=None if home_work is None else read_pairs(home_work, on_error=on_error),
+        seed=seed,
+        batch_size=batch_size,
+    )
+    if count is not None:
+        batches = job.from_nothing(count)
+    else:
+        plans = iter_table(input, INTENTIONS, on_error=on_error)
+        batches = job.from_plans(plans, "stdin" if input in (None, "-") else str(input))
+    write_table(batches, output, table=VISITS, format=format)

@@ -1,0 +1,1 @@
+"""Days as time series of points, learnt by diffusion or flow matching."""

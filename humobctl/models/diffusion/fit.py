@@ -1,0 +1,245 @@
+"""Training: steps, the moving average of the weights, scores, and states to go on from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from humobctl import report
+from humobctl.data.streams import clear_os_errors
+from humobctl.errors import HumobError
+from humobctl.models.diffusion.config import Settings
+from humobctl.models.diffusion.days import Series
+from humobctl.models.diffusion.networks import Denoiser, Told
+from humobctl.models.diffusion.process import Process
+
+STATE, METRICS = "state.safetensors", "metrics.jsonl"
+_LOG_EVERY = 10
+_MOST_GRADIENT = 1.0
+_SEED_STRIDE = 1_000_003
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Days on the device, drawn with replacement.
+
+    Attributes:
+        channels: (days, C, 144).
+        told: their condition.
+    """
+
+    channels: Tensor
+    told: Told | None
+
+    @classmethod
+    def of(cls, series: Series, device: torch.device) -> Batches:
+        """The days of a series."""
+        channels = torch.from_numpy(series.channels).to(device)
+        if series.token is None:
+            return cls(channels, None)
+        token, event = (torch.from_numpy(one).to(device) for one in (series.token, series.event))
+        return cls(channels, Told(token, event))
+
+    def draw(self, size: int, source: torch.Generator) -> tuple[Tensor, Told | None]:
+        """Days of a step."""
+        rows = torch.randint(0, len(self.channels), (size,), generator=source)
+        rows = rows.to(self.channels.device)
+        if self.told is None:
+            return self.channels[rows], None
+        told = self.told[rows]
+        return self.channels[rows], Told(told.token.long(), told.event.long())
+
+
+def steps_of(settings: Settings, days: int) -> int:
+    """Optimiser steps of a training on so many days."""
+    if not settings.epochs:
+        return settings.steps
+    return max(1, math.ceil(settings.epochs * days / settings.batch_size))
+
+
+class Training:
+    """A training under way.
+
+    What is drawn in a step follows from the seed and its number alone: a training that goes on is
+    the same to the last bit.
+
+    Args:
+        network: what to train, on its device.
+        process: of its settings.
+        steps: how many.
+    """
+
+    def __init__(self, network: Denoiser, process: Process, steps: int) -> None:
+        settings = process.settings
+        self.network, self.process, self.settings, self.steps = network, process, settings, steps
+        decayed = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=decayed)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.step = 0
+
+    @property
+    def averaged(self) -> Denoiser:
+        """The network of averaged weights."""
+        return cast(Denoiser, self.average.module)
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        rising = max(1, round(self.settings.warmup * self.steps))
+        if self.step < rising:
+            return self.settings.learning_rate * (self.step + 1) / rising
+        done = (self.step - rising) / max(1, self.steps - rising)
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def advance(self, batches: Batches) -> Tensor:
+        """One step; its loss."""
+        source = torch.Generator().manual_seed(self.settings.seed * _SEED_STRIDE + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        x, told = batches.draw(self.settings.batch_size, source)
+        bf16 = self.settings.precision == "bf16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            loss = self.process.loss(self.network, x, told, source)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return loss.detach()
+
+    def check(self, loss: float) -> None:
+        """Refuse to go on with a loss that is no number.
+
+        Raises:
+            HumobError: it is none.
+        """
+        if not math.isfinite(loss):
+            raise HumobError(
+                f"training: the loss became {loss:g} at step {self.step} (learning rate "
+                f"{self.rate():g}), expected a finite number; try a lower --learning-rate, a "
+                "longer --warmup or --precision fp32"
+            )
+
+    def save(self, path: Path) -> None:
+        """Write all that is needed to go on, whole or not at all."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors["step"] = torch.tensor(self.step)
+        partial = path.with_name(f".{path.name}")
+        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
+        partial.rename(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from what ``save`` wrote."""
+        tensors = load_file(path, device=str(next(self.network.parameters()).device))
+        self.step = int(tensors.pop("step"))
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.network.load_state_dict(parts["network"])
+        self.average.load_state_dict(parts["average"])
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            number, _, key = name.partition(".")
+            states.setdefault(int(number), {})[key] = value.cpu() if key == "step" else value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+
+
+def train(
+    network: Denoiser,
+    process: Process,
+    series: Series,
+    work: Path,
+    validate: Callable[[Denoiser], dict[str, float]] | None,
+) -> tuple[Denoiser, list[dict[str, Any]]]:
+    """Train a network, from the state in ``work`` if there is one.
+
+    Args:
+        network: what to train, on its device.
+        process: of its settings.
+        series: what to learn from.
+        work: folder of the state and the log.
+        validate: scores of a network; None to train without.
+
+    Returns:
+        The network of averaged weights, and one record a log: step, loss, learning rate, scores.
+
+    Raises:
+        HumobError: the loss became no number.
+    """
+    settings = process.settings
+    batches = Batches.of(series, next(network.parameters()).device)
+    training = Training(network, process, steps_of(settings, len(series)))
+    log = work / METRICS
+    with clear_os_errors(str(work)):
+        if (work / STATE).is_file():
+            training.restore(work / STATE)
+        records = _records_until(log, training.step)
+        _run(training, batches, work, records, validate)
+    return training.averaged, records
+
+
+def _run(
+    training: Training,
+    batches: Batches,
+    work: Path,
+    records: list[dict[str, Any]],
+    validate: Callable[[Denoiser], dict[str, float]] | None,
+) -> None:
+    every = training.settings.evaluate_every or max(1, training.steps // 10)
+    losses: list[Tensor] = []
+    begin = training.step
+    with report.progress("training", training.steps - begin, "steps") as ticker:
+        while training.step < training.steps:
+            losses.append(training.advance(batches))
+            step, last = training.step, training.step == training.steps
+            pause = last or step % every == 0
+            if not pause and step % _LOG_EVERY:
+                continue
+            loss = float(torch.stack(losses).mean())
+            losses = []
+            training.check(loss)
+            record: dict[str, Any] = {"step": step, "loss": loss, "learning_rate": training.rate()}
+            if pause and validate is not None:
+                record |= validate(training.averaged)
+            records.append(record)
+            ticker.move_to(step - begin)
+            ticker.describe(_words(record, training.steps))
+            if pause:
+                (work / METRICS).write_text("".join(json.dumps(one) + "\n" for one in records))
+                training.save(work / STATE)
+                report.info(_words(record, training.steps))
+
+
+def _records_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """The log of an unfinished training, up to its state."""
+    if not path.is_file():
+        return []
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [record for record in records if record["step"] <= step]
+
+
+def _words(record: dict[str, Any], steps: int) -> str:
+    scored = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in record.items()
+        if name not in ("step", "loss", "learning_rate")
+    )
+    return f"step {record['step']:,}/{steps:,} loss {record['loss']:.4f}" + (
+        f", JSD of people not trained on: {scored}" if scored else ""
+    )

@@ -1,0 +1,295 @@
+"""From a table of stays to a trained model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from humobctl import report
+from humobctl.checkpoint import Checkpoint, check_target, load, save
+from humobctl.data.faults import OnError
+from humobctl.data.importers.options import counted
+from humobctl.data.splits import shuffled
+from humobctl.data.stays import UNKNOWN_INTENT
+from humobctl.data.stays_reading import StayTable, read_stays
+from humobctl.errors import HumobError, UsageError
+from humobctl.models.device import check_precision, set_up, torch_device
+from humobctl.models.diffusion import fit
+from humobctl.models.diffusion.config import STEPS, UNCONDITIONED, Settings
+from humobctl.models.diffusion.days import (
+    CLASSES,
+    Bools,
+    Known,
+    Scale,
+    Series,
+    channel_count,
+    known_days,
+    series_of,
+)
+from humobctl.models.diffusion.networks import Denoiser, build
+from humobctl.models.diffusion.process import Process
+from humobctl.models.diffusion.validation import Validation
+from humobctl.models.settings import from_record
+from humobctl.models.workplace import open_workplace
+
+TYPE = "diffusion"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run.
+
+    Attributes:
+        settings: of the network and its training.
+        output: model dir to write.
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        device: cpu, cuda, or auto.
+        on_error: stop at the first bad row, or drop bad rows.
+    """
+
+    settings: Settings
+    output: str
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    on_error: OnError = "fail"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from.
+
+    Attributes:
+        condition: none, intent or home-work.
+        scale: of the training days.
+        series: the training days.
+        validation: the days of people who are not trained on; None without any.
+        about: what ``run.json`` says of them.
+    """
+
+    condition: str
+    scale: Scale
+    series: Series
+    validation: Validation | None
+    about: dict[str, Any]
+
+
+def train(path: str, job: Job) -> dict[str, Any]:
+    """Train on a table of stays, and write the model dir.
+
+    Returns:
+        The record ``run.json`` holds.
+
+    Raises:
+        HumobError: the file cannot be read, lacks what the condition needs or has too few days, the
+            output cannot be written, or the loss became no number.
+        UsageError: there is no such device.
+    """
+    check_target(job.output, overwrite=job.overwrite)
+    settings = job.settings
+    set_up(settings.seed)
+    device = torch_device(job.device)
+    check_precision(settings.precision, device)
+    material = read_material(path, settings, job.on_error)
+    process = Process(settings)
+    classes = len(CLASSES[material.condition])
+    network = build(settings, channel_count(material.condition), classes).to(device)
+    validation = material.validation
+    with _workplace(job, material) as work:
+        averaged, metrics = fit.train(
+            network,
+            process,
+            material.series,
+            work,
+            None if validation is None else lambda net: validation.scores(net, process),
+        )
+        return _finish(averaged, job, material, metrics, str(device))
+
+
+def dry_run(path: str, job: Job) -> str:
+    """What a training would be: days, channels, parameters, steps."""
+    check_target(job.output, overwrite=True)
+    settings = job.settings
+    set_up(settings.seed)
+    material = read_material(path, settings, job.on_error)
+    channels, classes = channel_count(material.condition), len(CLASSES[material.condition])
+    network = build(settings, channels, classes)
+    parameters = sum(one.numel() for one in network.parameters())
+    return "\n".join(
+        (
+            f"denoiser: {settings.denoiser}, {parameters:,} parameters, {settings.objective}",
+            f"condition: {material.condition}, {classes} classes",
+            f"a batch: {settings.batch_size} days, {channels} channels, {STEPS} steps",
+            f"training: {fit.steps_of(settings, len(material.series)):,} steps",
+        )
+    )
+
+
+def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> Material:
+    """Read a table of stays, leave out what is no day, and split the people."""
+    table = read_stays(path, on_error=on_error)
+    plane = table.plane()
+    if plane is None:
+        raise HumobError(
+            f"{table.name}: found cells, expected points; 'humobctl data import "
+            "--cells-to-points' puts them at their centres"
+        )
+    condition = _condition(table, settings)
+    frame = _long_days(table, settings.min_stays)
+    known = known_days(frame, plane)
+    held = _held_out(known, settings)
+    training = known.take(~held)
+    scale = Scale.of(training, plane)
+    series = series_of(training, condition, scale)
+    validation = Validation(known.take(held), condition, scale) if held.any() else None
+    about: dict[str, Any] = {
+        "file": Path(table.name).name,
+        "fingerprint": _fingerprint(table.frame),
+        "people": len(np.unique(training.person)),
+        "days": len(series),
+        "days_left_out": table.frame.select("uid", "d").n_unique() - len(known.layout),
+        "validation_days": int(held.sum()),
+        "stays_shorter_than_a_step": series.shorter,
+    }
+    report.info(
+        f"{table.name}: {counted(about['days'], 'day')} of {about['people']:,} people to learn "
+        f"from, condition {condition}; {about['validation_days']:,} days of others to score against"
+    )
+    if series.shorter:
+        report.info(
+            f"{counted(series.shorter, 'stay')} of the training days cannot be seen, being shorter "
+            "than a step of 10 minutes"
+        )
+    return Material(condition, scale, series, validation, about)
+
+
+def _condition(table: StayTable, settings: Settings) -> str:
+    """The condition of a model, where it is to be found out."""
+    known = (table.frame["intent"] != UNKNOWN_INTENT).any()
+    if settings.condition == "intent" and not known:
+        raise HumobError(
+            f"{table.name}: found no intent, expected the column intent for --condition intent; "
+            "--condition home-work or none does without"
+        )
+    if settings.condition != "auto":
+        return settings.condition
+    if settings.denoiser == UNCONDITIONED:
+        return "none"
+    return "intent" if known else "home-work"
+
+
+def _long_days(table: StayTable, least: int) -> pl.DataFrame:
+    """Stays of days that have enough of them."""
+    kept = table.frame.filter(pl.len().over("uid", "d") >= least)
+    days, left = (frame.select("uid", "d").n_unique() for frame in (table.frame, kept))
+    if left < days:
+        report.info(
+            f"{table.name}: {days - left:,} of {counted(days, 'day')} left out, with fewer than "
+            f"{counted(least, 'stay')} (--min-stays)"
+        )
+    if left < 2:
+        raise HumobError(
+            f"{table.name}: found {counted(left, 'day')} of {counted(least, 'stay')} or more, "
+            "expected at least 2"
+        )
+    return kept
+
+
+def _held_out(known: Known, settings: Settings) -> Bools:
+    """Days of the people that are not trained on, (days,)."""
+    people = np.unique(known.person).astype(np.uint32)
+    count = round(settings.validation_share * len(people))
+    return np.isin(known.person, shuffled(people, settings.seed)[:count])
+
+
+def _fingerprint(frame: pl.DataFrame) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for column in frame.get_columns():
+        digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
+    return f"blake2b:{digest.hexdigest()}:{frame.height}"
+
+
+@contextmanager
+def _workplace(job: Job, material: Material) -> Iterator[Path]:
+    """The folder of an unfinished training; it goes when all is done."""
+    work = Path(f"{job.output.rstrip('/')}.training")
+    about = {"settings": asdict(job.settings), "data": material.about}
+    unfinished = (work / fit.STATE).is_file()
+    open_workplace(work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished)
+    yield work
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _finish(
+    network: Denoiser, job: Job, material: Material, metrics: list[dict[str, Any]], device: str
+) -> dict[str, Any]:
+    last = metrics[-1]
+    run = {
+        "seed": job.settings.seed,
+        "data": material.about,
+        "steps": last["step"],
+        "device": device,
+        "settings": asdict(job.settings),
+        "scores": {
+            name: value for name, value in last.items() if name not in ("step", "learning_rate")
+        },
+    }
+    config = {
+        "settings": asdict(job.settings),
+        "condition": material.condition,
+        "scale": material.scale.as_record(),
+    }
+    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    save(Checkpoint(TYPE, config, arrays, run, metrics), job.output, overwrite=job.overwrite)
+    return run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, ready to draw from.
+
+    Attributes:
+        name: its folder.
+        settings: of its training.
+        condition: none, intent or home-work.
+        scale: of its days.
+        network: on its device.
+    """
+
+    name: str
+    settings: Settings
+    condition: str
+    scale: Scale
+    network: Denoiser
+
+
+def load_trained(folder: str, device: str = "auto") -> Trained:
+    """Load a model.
+
+    Raises:
+        HumobError: there is no whole model of this type.
+        UsageError: there is no such device.
+    """
+    found = load(folder, type=TYPE)
+    try:
+        settings = from_record(Settings, found.config["settings"])
+        condition = found.config["condition"]
+        record = found.config["scale"]
+        scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
+        network = build(settings, channel_count(condition), len(CLASSES[condition]))
+        arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
+        network.load_state_dict(arrays)
+    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
+    return Trained(folder, settings, condition, scale, network.to(torch_device(device)).eval())

@@ -1,0 +1,60 @@
+"""How near sampled days are to those of people who are not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from humobctl.metrics.divergence import jsd
+from humobctl.metrics.stay_statistics import SAMPLES
+from humobctl.models.diffusion.days import Known, Scale
+from humobctl.models.diffusion.decode import decode, real_stays, stays_of
+from humobctl.models.diffusion.draw import draw, sources_of
+from humobctl.models.diffusion.networks import Denoiser
+from humobctl.models.diffusion.process import Process, sampling_of
+
+MOST_DAYS = 256
+"""Days that are sampled for a score, at most: it is repeated."""
+_EVALUATIONS = 10
+_PLACED = ("jump_distance", "radius")
+_TIMED = ("duration", "start")
+"""Metrics of days whose times the model makes, too."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Days to score against.
+
+    Attributes:
+        known: of the people who are not trained on.
+        condition: of the model.
+        scale: of the model.
+    """
+
+    known: Known
+    condition: str
+    scale: Scale
+
+    def scores(self, network: Denoiser, process: Process) -> dict[str, float]:
+        """Jensen-Shannon divergences by metric, and their mean."""
+        known = self.known
+        if len(known.layout) > MOST_DAYS:
+            known = known.take(np.arange(len(known.layout)) < MOST_DAYS)
+        token = known.tokens(self.condition)
+        layout = None if token is None else known.layout
+        days = np.arange(len(known.layout))
+        sources = sources_of(process.settings.seed, days, days)
+        sampling = sampling_of(process.settings, None, _EVALUATIONS)
+        was_training = network.training
+        network.eval()
+        channels = draw(network, process, sampling, sources, token=token, layout=layout)
+        network.train(was_training)
+        drawn = decode(channels, self.scale, layout, known.place_class)
+        ours = stays_of(drawn.layout, drawn.place_class, drawn.metres)
+        theirs = real_stays(known)
+        names = _PLACED if token is not None else (*_PLACED, *_TIMED)
+        found = {
+            name: jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in names
+        }
+        return {**found, "jsd": float(np.mean(list(found.values())))}
