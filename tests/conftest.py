@@ -75,6 +75,14 @@ GEOJSON = """{"type": "FeatureCollection", "features": [
 """
 
 
+STAYS = """uid,seq,start_min,end_min,place_id,lon,lat
+1,0,0,540,home,116.31,39.91
+1,1,570,1080,office,116.35,39.95
+1,2,1110,1440,home,116.31,39.91
+"""
+"""A person's day."""
+
+
 @dataclass(frozen=True)
 class Run:
     """How a call of the command line ended."""
