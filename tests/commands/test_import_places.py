@@ -68,9 +68,13 @@ def test_stays_are_visits_unless_places_are_wanted(cli: Cli) -> None:
     assert done.out == f"{HEAD}\nhome,,,,39.91,116.31\noffice,,,,39.95,116.35\n"
 
 
-def test_the_synthetic_citys_own_places(cli: Cli, example_files: Path) -> None:
-    done = cli("data", "import", "--as", "places", "places.csv", cwd=example_files)
-    assert done.out == (example_files / "places.csv").read_text()
+def test_the_synthetic_citys_own_places(cli: Cli, tmp_path: Path) -> None:
+    made = cli(
+        "data", "synth", "--users", "2", "--places", "places.csv", "-o", "c.csv", cwd=tmp_path
+    )
+    assert made.code == 0, made.err
+    done = cli("data", "import", "--as", "places", "places.csv", cwd=tmp_path)
+    assert done.out == (tmp_path / "places.csv").read_text()
     assert "6,000 places: go to work" in done.err
 
 
