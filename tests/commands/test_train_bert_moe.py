@@ -159,7 +159,7 @@ def test_a_dry_run_writes_nothing(cli, trained):
     assert done.code == 0, done.err
     assert sorted(trained.iterdir()) == before
     assert "parameters: 1,346,653; softmax over" in done.err
-    assert "windows: 603; 38 steps an epoch, 38 in all, of 16 windows" in done.err
+    assert "windows: 419; 27 steps an epoch, 27 in all, of 16 windows" in done.err
     assert "location (16, 96), labels (16, 48)" in done.err
     assert re.search(r"memory: 21\.5 MB for weights, .* in all", done.err)
 
