@@ -26,6 +26,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from humobctl.models.bert_moe.attention import NAME, attend
 from humobctl.models.bert_moe.config import Settings, as_record, from_record
 from humobctl.models.bert_moe.copying import CopyHeads
 from humobctl.models.bert_moe.experts import MixtureOfExperts
@@ -96,8 +97,7 @@ class EntryAttention(nn.Module):
         batch, length, hidden = rows.shape
         qkv = self.qkv(rows).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        seen = seen.transpose(1, 2).reshape(batch, length, hidden)
+        seen = attend(query, key, value, mask).view(batch, length, hidden)
         normed: Tensor = self.norm(self.dense(seen) + rows)
         return normed
 
@@ -305,10 +305,8 @@ def _future_rows(layer: Any, rows: Tensor, mask: Tensor | None, past: int) -> Te
     def heads(values: Tensor) -> Tensor:
         return values.view(*values.shape[:2], -1, own.attention_head_size).transpose(1, 2)
 
-    seen = functional.scaled_dot_product_attention(
-        heads(own.query(wanted)), heads(own.key(rows)), heads(own.value(rows)), attn_mask=mask
-    )
-    seen = layer.attention.output(seen.transpose(1, 2).flatten(-2), wanted)
+    seen = attend(heads(own.query(wanted)), heads(own.key(rows)), heads(own.value(rows)), mask)
+    seen = layer.attention.output(seen.flatten(-2), wanted)
     encoded: Tensor = layer.feed_forward_chunk(seen)
     return encoded
 
@@ -324,7 +322,7 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _encoder_config(s: Settings) -> BertConfig:
     """BertConfig of the encoder; without attention dropout, so that SDPA takes its fast path."""
-    return BertConfig(
+    config = BertConfig(
         vocab_size=1,
         hidden_size=s.hidden_size,
         num_hidden_layers=s.hidden_layers,
@@ -334,3 +332,5 @@ def _encoder_config(s: Settings) -> BertConfig:
         attention_probs_dropout_prob=0.0,
         max_position_embeddings=s.max_seq_length,
     )
+    config._attn_implementation = NAME
+    return config
