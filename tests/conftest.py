@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from humobctl.data.schemas import INTENTS
 from tests.packages import from_package
+from tests.warm import WarmStart
 
 # A busy machine is no failure.
 settings.register_profile("humobctl", deadline=None)
@@ -95,16 +96,22 @@ class Run:
 
 
 Cli = Callable[..., Run]
+ONE_THREAD = {"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This process's environment without what would change what humobctl prints."""
+    """This process's environment without what would change what humobctl prints.
+
+    One thread a command, unless told otherwise: several tests run at once, and torch's threads
+    would spend the cores on waiting for each other.
+    """
     names = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "_HUMOBCTL_COMPLETE", "HUMOBCTL_THREADS")
     names += ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     # The `humobctl` of the Python that runs the tests comes first.
     scripts = str(Path(sys.executable).parent)
-    return {**kept, "PATH": f"{scripts}{os.pathsep}{kept.get('PATH', '')}", **extra}
+    path = f"{scripts}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, **ONE_THREAD, "PATH": path, **extra}
 
 
 def run_cli(
@@ -132,6 +139,37 @@ def run_cli(
 def cli() -> Cli:
     """``cli("data", "describe", "city.csv", cwd=folder, input="...")`` runs humobctl."""
     return run_cli
+
+
+@pytest.fixture(scope="session")
+def warm_start() -> Iterator[WarmStart]:
+    """A process with torch imported; one for all tests of a worker."""
+    start = WarmStart(environment())
+    yield start
+    start.close()
+
+
+@pytest.fixture(scope="session")
+def warm_cli(warm_start: WarmStart) -> Cli:
+    """Like ``cli``, for commands that need torch, which is imported already."""
+
+    def run(
+        *arguments: str | Path,
+        input: str | bytes = b"",
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float = 300,
+    ) -> Run:
+        code, out, err = warm_start.run(
+            [str(argument) for argument in arguments],
+            input=input.encode() if isinstance(input, str) else input,
+            cwd=str(cwd or Path.cwd()),
+            env=environment(**(env or {})),
+            timeout=timeout,
+        )
+        return Run(code, out.decode(errors="replace"), err.decode(errors="replace"), out)
+
+    return run
 
 
 @pytest.fixture(scope="session")

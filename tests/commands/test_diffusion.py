@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import Cli, run_cli
+from tests.conftest import Cli
 
 # diffusers 0.42 with numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -25,9 +25,9 @@ d,,,,39.93,116.31
 
 
 @pytest.fixture(scope="session")
-def cli() -> Cli:
-    """One thread each: several tests run at once, and torch's threads wait for each other."""
-    return functools.partial(run_cli, env={"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"})
+def cli(warm_cli) -> Cli:
+    """Torch is imported once for all these tests."""
+    return warm_cli
 
 
 @pytest.fixture(scope="module")

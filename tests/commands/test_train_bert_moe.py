@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -16,17 +15,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.conftest import Cli, environment, run_cli
+from tests.conftest import Cli, environment
 
-ONE_THREAD = {"HUMOBCTL_THREADS": "1"}
 TINY = ("--preset", "tiny", "--epochs", "1")
 SCORES = ("--metric", "geobleu", "-f", "csv")
 
 
 @pytest.fixture(scope="session")
-def cli() -> Cli:
-    """One thread each: several tests run at once, and torch's threads wait for each other."""
-    return functools.partial(run_cli, env=ONE_THREAD)
+def cli(warm_cli) -> Cli:
+    """Torch is imported once for all these tests."""
+    return warm_cli
 
 
 def records(folder: Path) -> list[dict]:
@@ -235,9 +233,7 @@ RESUMED = ("--preset", "tiny", "--max-steps", "24", "--evaluate-every", "4", "--
 
 def start(folder: Path, *flags: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "humobctl", "train", "bert-moe", "city.csv", *RESUMED, *flags]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment(**ONE_THREAD), stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -310,7 +306,7 @@ def test_two_processes_train_as_one_with_the_doubled_batch(cli, trained):
     done = subprocess.run(
         [*torchrun, "train", "bert-moe", "city.csv", *flags, "--batch-size", "8", "-o", "two"],
         cwd=trained,
-        env=environment(OMP_NUM_THREADS="1"),
+        env=environment(),
         capture_output=True,
         timeout=300,
         check=False,
