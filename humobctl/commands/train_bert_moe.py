@@ -121,6 +121,9 @@ def bert_moe(
     precision: Annotated[str | None, _option("fp32, or bf16.")] = None,
     validation_share: Annotated[float | None, _option("Users that only validate.")] = None,
     validation_days: Annotated[int | None, _option("Last days, for scores alone.")] = None,
+    blend_users: Annotated[
+        int | None, _option("Users to learn the weight of the history model on; 0: none.")
+    ] = None,
     evaluate_every: Annotated[
         int | None, _option("Steps between validations and checkpoints; 0: epochs.")
     ] = None,

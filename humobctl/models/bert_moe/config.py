@@ -59,6 +59,8 @@ class Settings:
         validation_share: users that validate and are not trained on.
         validation_days: the last known days, which nobody is trained on: validation users are
             scored on them, and the weight of the history model is learnt on them.
+        blend_users: users, trained on or not, on whose validation days the weight of the history
+            model is learnt; 0 to learn none.
         evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
         patience: validations without a better GEO-BLEU after which training stops; 0 for never.
         seed: of all that is drawn.
@@ -98,6 +100,7 @@ class Settings:
     precision: Precision = "fp32"
     validation_share: float = 0.1
     validation_days: int = 15
+    blend_users: int = 200
     evaluate_every: int = 0
     patience: int = 0
     seed: int = 0
@@ -139,7 +142,9 @@ _COUNTS = (
 )
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(_COUNTS, (1, _MANY)),
-    **dict.fromkeys(("max_steps", "evaluate_every", "patience", "seed"), (0, 1 << 31)),
+    **dict.fromkeys(
+        ("max_steps", "evaluate_every", "patience", "seed", "blend_users"), (0, 1 << 31)
+    ),
     "location_ids": (1, 40_000),
     "copy_heads": (0, 256),
     "top_k": (0, _MANY),
@@ -179,6 +184,7 @@ def tiny() -> Settings:
         stride=96,
         epochs=2,
         learning_rate=5e-3,
+        blend_users=3,
     )
 
 

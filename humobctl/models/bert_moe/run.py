@@ -36,8 +36,6 @@ from humobctl.native import Int64s
 
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
-MOST_WEIGHED = 200
-"""Users that the weight of the history model is learnt on, at most: each is decoded nine times."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def _material(paths: list[str], job: Job) -> Iterator[Material]:
         asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
         visited = _visited(rows, ends, ~validated)
         everyone = shuffled(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
-        some = everyone[: MOST_WEIGHED * bool(validated.any())].astype(np.int64)
+        some = everyone[: settings.blend_users * bool(validated.any())].astype(np.int64)
         weighed = ask(rows, some, first_days)
         yield Material(rows, windows, cities, names, asked, weighed, visited, about)
 
@@ -304,9 +302,10 @@ def _finish(
         check = _validator(material, str(device), settings.precision)
         assert check is not None
         scores = check(network)
-        network.config.blend = learn_blend(
-            network, material.cities, material.weighed, str(device), settings.precision
-        )
+        if material.weighed:
+            network.config.blend = learn_blend(
+                network, material.cities, material.weighed, str(device), settings.precision
+            )
     losses = [record["loss"] for record in metrics if "loss" in record]
     run = {
         "seed": settings.seed,
