@@ -158,6 +158,7 @@ def require(extra: str | None) -> None:
     """
     packages = {
         "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+        "llm": ("torch", "transformers", "accelerate", "tensorboard", "peft"),
         "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
     }
     missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
