@@ -130,7 +130,7 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
     missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
     if missing:
         raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
-    config, run = (_read_json(path / name) for name in (CONFIG, RUN))
+    config, run = (read_json(path / name) for name in (CONFIG, RUN))
     found = str(config.pop("type", "nothing"))
     if type is not None and found != type:
         raise HumobError(f"{path}: found a model of type {found}, expected {type}")
@@ -147,7 +147,12 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a file of JSON.
+
+    Raises:
+        HumobError: it is none.
+    """
     try:
         record = json.loads(path.read_text())
     except (ValueError, OSError) as exc:

@@ -23,7 +23,9 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    finetune_export,
     finetune_llama,
+    finetune_merge,
     generate_diffusion,
     generate_flows,
     generate_gravity,
@@ -123,6 +125,8 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     app.add_typer(train, name="train")
     finetune = typer.Typer(add_completion=False, help=_help(FINETUNE_HELP), **options)  # type: ignore[arg-type]
     _add(finetune, "llama", finetune_llama.llama)
+    _add(finetune, "merge", finetune_merge.merge)
+    _add(finetune, "export", finetune_export.export)
     app.add_typer(finetune, name="finetune")
     generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
     _add(generate, "diffusion", generate_diffusion.diffusion)

@@ -171,7 +171,7 @@ class CompactPredictor:
                 cache.batch_select_indices(torch.arange(active, device=self.device))
             here = [chunks[row][number] for row in range(active)]
             states = self._chunk(here, lengths[:active], there[:active], cache)
-            cache.crop(width)
+            cache.crop(-(cache.get_seq_length() - width))
             for row, scores in enumerate(states):
                 found[row].append(scores)
         return [np.concatenate(some) for some in found]
