@@ -56,7 +56,7 @@ Example: humobctl generate flows counties.csv --law radiation --trips 1000
 """
 FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
 
-Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
+Example: humobctl finetune export trained --ollama Modelfile
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 

@@ -36,13 +36,10 @@ def export(
     """
     from humobctl import report
     from humobctl.errors import UsageError
-    from humobctl.models.registry import require
+    from humobctl.models.llama.export import export_gguf, export_ollama
 
     if (ollama is None) == (gguf is None):
         raise UsageError("expected one of --ollama and --gguf")
-    require("llm")
-    from humobctl.models.llama.merge import export_gguf, export_ollama
-
     if ollama is not None:
         export_ollama(model, ollama, base)
     if gguf is not None:

@@ -146,9 +146,7 @@ def llama(
 
     Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
 
-    Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --dry-run
-
-    Example: humobctl finetune llama plans.jsonl --task intention --base tinyllama --dry-run
+    Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
     from humobctl import report
     from humobctl.data.writing import write_stdout_text

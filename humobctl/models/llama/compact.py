@@ -141,8 +141,8 @@ def likeness(user: UserHistory, city: City) -> Floats:
 def recent(user: UserHistory, days: int) -> UserHistory:
     """The user with the last ``days`` days of the history only."""
     kept = user.d > user.d.max(initial=0) - days
-    known = (column[kept] for column in (user.d, user.t, user.x, user.y))
-    return UserHistory(user.uid, *known, user.target_d, user.target_t)
+    d, t, x, y = (column[kept] for column in (user.d, user.t, user.x, user.y))
+    return UserHistory(user.uid, d, t, x, y, user.target_d, user.target_t)
 
 
 def _question(slot: int, off: bool, letters: Int64s, shape: Shape) -> str:

@@ -126,7 +126,7 @@ def tiny() -> Settings:
         shown=3,
         questions=16,
         records=1,
-        max_length=512,
+        max_length=1024,
         rank=4,
         alpha=8,
         target_modules="q_proj,v_proj",

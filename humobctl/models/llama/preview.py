@@ -79,7 +79,7 @@ def _pass(
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
     ):
         loss = answers_loss(network, row, labels)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     seconds = time.perf_counter() - begun
     network.zero_grad()
     return seconds, float(sum(kept.values()))

@@ -126,7 +126,8 @@ def check_digits(tokenizer: Any, name: str) -> None:
 def join(profile: Sequence[int], parts: Sequence[Sequence[int]], answers: Sequence[int]) -> Example:
     """An example of a prefix and of questions, each with a token as its answer."""
     size = len(profile) + sum(len(part) for part in parts)
-    example = Example(*(np.zeros(size, np.int32) for _ in range(3)), np.full(size, NONE, np.int32))
+    ids, block, position = (np.zeros(size, np.int32) for _ in range(3))
+    example = Example(ids, block, position, np.full(size, NONE, np.int32))
     begin = len(profile)
     example.ids[:begin] = profile
     example.position[:begin] = np.arange(begin)

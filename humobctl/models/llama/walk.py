@@ -271,20 +271,21 @@ class _State:
         own = there[:, None, :] & torch.ones(size, size, dtype=torch.bool).tril()
         own = own | torch.eye(size, dtype=torch.bool)
         before = self._there[:, None, :].expand(-1, size, -1)
+        ends = (lengths - 1).clamp(min=0).tolist()
+        kept = sorted(set(ends))
         out = self._model(
             input_ids=ids.to(self._device),
             position_ids=position.to(self._device),
             attention_mask=torch.cat([before, own], dim=2)[:, None].to(self._device),
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=(lengths - 1).clamp(min=0).unique().to(self._device),
+            logits_to_keep=torch.tensor(kept, device=self._device),
         )
         self._there = torch.cat([self._there, there], dim=1)
         self._length += lengths
         self._tally.prefilled += int(lengths.sum())
-        kept = (lengths - 1).clamp(min=0).unique().tolist()
         scores = out.logits.float().log_softmax(-1).cpu().numpy().astype(np.float64)
-        return [scores[row, kept.index(max(len(run) - 1, 0))] for row, run in enumerate(runs)]
+        return [scores[row, kept.index(end)] for row, end in enumerate(ends)]
 
 
 def _answer(walk: _Walk) -> SlotDistributions:
