@@ -76,12 +76,26 @@ def load_causal(model: str, precision: str, device: str, quantization: Quantizat
     """The network alone, on the CPU unless it is quantized."""
     _silence()
     name, where = place_of(model)
-    extra: dict[str, Any] = {} if "gguf_file" in where else {"use_safetensors": True}
+    from_gguf = "gguf_file" in where
+    extra: dict[str, Any] = {} if from_gguf else {"use_safetensors": True}
     if quantization != "none":
         extra |= {"quantization_config": _quantized(quantization, device), "device_map": device}
-    return transformers.AutoModelForCausalLM.from_pretrained(
+    elif from_gguf and hasattr(transformers, "GgufConfig"):
+        # Packed weights can be neither trained nor merged into.
+        extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    network = transformers.AutoModelForCausalLM.from_pretrained(
         name, dtype=TYPES[precision], trust_remote_code=False, **extra, **where
     )
+    if from_gguf and quantization == "none":
+        _forget_quantization(network)
+    return network
+
+
+def _forget_quantization(network: Any) -> None:
+    """Let weights that came from a GGUF file be trained and saved as the numbers they now are."""
+    network.hf_quantizer = None
+    if hasattr(network.config, "quantization_config"):
+        del network.config.quantization_config
 
 
 def load_tokenizer(model: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> C
         code, said = 0, ""
         try:
             app(list(arguments), standalone_mode=False)
-        except HumobError as exc:
-            code, said = 1, f"error: {exc}\n"
         except UsageError as exc:
             code, said = 2, f"error: {exc}\n"
+        except HumobError as exc:
+            code, said = 1, f"error: {exc}\n"
         out, err = capfd.readouterr()
         return Run(code, out, err + said, b"")
 
@@ -81,7 +82,7 @@ def test_an_adapter_dir_says_how_it_came_to_be(tiny_llama: Path) -> None:
 
 
 def test_all_rows_are_predicted_in_the_users_own_cells(cli: Cli, here: Path) -> None:
-    done = predicted(cli, here, "trained", "--decode", "day", "--verbose")
+    done = predicted(cli, here, "trained", "--decode", "day")
     assert done.code == 0, done.err
     assert cli("predict", "challenge.csv", "--validate", "trained.csv", cwd=here).code == 0
     own = {
@@ -161,7 +162,7 @@ def test_a_dry_run_shows_a_record_and_trains_nothing(cli: Cli, here: Path) -> No
     done = cli("finetune", "llama", "challenge.csv", *TINY, *flags, cwd=here)
     assert done.code == 0, done.err
     assert "Here is the data I wish you to predict:\nd t x y\n" in done.out
-    assert "days of history were dropped, the oldest first" in done.err
+    assert re.search(r"history: [1-9]\d* days dropped", done.err)
     assert '"prediction": [\n        [\n            58,\n' in done.out
 
 

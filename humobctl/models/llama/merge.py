@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -64,7 +63,6 @@ def merge(job: Merge) -> str:
     kinds = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
     network = network.to(kinds[job.precision])
     network.config.dtype = kinds[job.precision]
-    forget_quantization(network)
 
     def write(folder: Path) -> None:
         network.save_pretrained(folder)
@@ -77,13 +75,6 @@ def merge(job: Merge) -> str:
     run.pop("version", None)
     save(Checkpoint(TYPE, {}, {}, run), job.output, overwrite=job.overwrite, write=write)
     return base
-
-
-def forget_quantization(network: Any) -> None:
-    """Let weights that came from a GGUF file be saved as the full numbers that they now are."""
-    network.hf_quantizer = None
-    if hasattr(network.config, "quantization_config"):
-        del network.config.quantization_config
 
 
 def _require_adapter(folder: str) -> None:

@@ -12,6 +12,7 @@ twice; the client of ``intend`` retries, waits and hides the key.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -153,11 +154,17 @@ class ServedPredictor:
         key = key_for(self.config)
         self._key = key
         self._journal = Journal(prompting.journal) if prompting.journal is not None else None
+        atexit.register(self.close)
         if self._journal is not None and self._journal.found:
             report.info(f"{prompting.journal}: {self._journal.found:,} answers of earlier runs")
         self.asked = self.from_journal = 0
         self._dialect: Dialect = CellDialect()
         self._spending = Spending()
+
+    def close(self) -> None:
+        """Close the journal; all of it is on the disk then."""
+        if self._journal is not None:
+            self._journal.close()
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """One user's distributions."""

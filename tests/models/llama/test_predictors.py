@@ -55,7 +55,8 @@ def test_packed_questions_are_answered_as_if_alone(tiny: Loaded) -> None:
     prompts = [ask(user, city_of(), SHAPE) for user in people() if len(user.d)]
     assert sum(map(len, model.tokens.questions(prompts[1]))) > CHUNK
     for prompt, scores in zip(prompts, model.letter_scores(prompts), strict=True):
-        for question, found in zip(prompt.questions, scores, strict=True):
+        assert len(scores) == len(prompt.questions)
+        for question, found in list(zip(prompt.questions, scores, strict=True))[::7]:
             wanted = alone(tiny, f"{prompt.profile}{question} ")[model.tokens.letters]
             assert found == pytest.approx(wanted.log_softmax(0).numpy(), abs=1e-4)
 
