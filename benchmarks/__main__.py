@@ -15,6 +15,7 @@ from benchmarks import (
     generated,
     gravity,
     large,
+    llama,
     nearness,
     places,
     planning,
@@ -26,6 +27,7 @@ from benchmarks.harness import DATA
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
+NEEDS_DATA += ("llama-speed", "llama-gpu", "llama-scores")
 NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
@@ -53,10 +55,14 @@ TABLES = {
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
+    "llama-speed": ("Language models: seconds and tokens a user", llama.speed),
+    "llama-gpu": ("Language models: Llama-3-8B's sizes on a GPU", llama.gpu),
+    "llama-scores": ("Language models, days 60-74, 100 users a city", llama.quality),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
 LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
+LARGE += ("llama-speed", "llama-gpu", "llama-scores")
 
 
 def main(names: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Model dirs: the only place that writes or reads one.
 
     config.json         the model's type and its settings
-    model.safetensors   its arrays
+    model.safetensors   its arrays (adapter_model.safetensors, where it is an adapter)
     metrics.jsonl       one line a step or epoch of the training
     run.json            version, seed, data fingerprint, resolved settings, scores; written last
 
@@ -29,6 +29,8 @@ from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
 
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
+ADAPTER = "adapter_model.safetensors"
+"""In place of ``ARRAYS`` in the dir of an adapter, whose base model is elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,12 @@ def save(
             if write is not None:
                 write(partial)
             else:
-                _write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
+                write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
                 arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
                 save_file(arrays, partial / ARRAYS)
             lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
             (partial / METRICS).write_text("".join(lines))
-            _write_json(partial / RUN, {"version": __version__, **checkpoint.run})
+            write_json(partial / RUN, {"version": __version__, **checkpoint.run})
             if path.exists():
                 shutil.rmtree(path)
             partial.rename(path)
@@ -124,26 +126,33 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
     from safetensors.numpy import load_file  # noqa: PLC0415
 
     path = Path(folder)
-    missing = [name for name in (CONFIG, ARRAYS, RUN) if not (path / name).is_file()]
+    file = ADAPTER if (path / ADAPTER).is_file() else ARRAYS
+    missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
     if missing:
         raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
-    config, run = (_read_json(path / name) for name in (CONFIG, RUN))
+    config, run = (read_json(path / name) for name in (CONFIG, RUN))
     found = str(config.pop("type", "nothing"))
     if type is not None and found != type:
         raise HumobError(f"{path}: found a model of type {found}, expected {type}")
     if not arrays:
         return Checkpoint(found, config, {}, run)
     try:
-        return Checkpoint(found, config, load_file(path / ARRAYS), run)
+        return Checkpoint(found, config, load_file(path / file), run)
     except (SafetensorError, OSError) as exc:
-        raise HumobError(f"{path / ARRAYS}: found damaged arrays ({exc})") from exc
+        raise HumobError(f"{path / file}: found damaged arrays ({exc})") from exc
 
 
-def _write_json(path: Path, record: dict[str, Any]) -> None:
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write an object as indented JSON."""
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a file of JSON.
+
+    Raises:
+        HumobError: it is none.
+    """
     try:
         record = json.loads(path.read_text())
     except (ValueError, OSError) as exc:

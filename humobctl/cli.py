@@ -23,6 +23,9 @@ from humobctl.commands import (
     data_synth,
     doctor,
     eval_command,
+    finetune_export,
+    finetune_llama,
+    finetune_merge,
     generate_diffusion,
     generate_flows,
     generate_gravity,
@@ -50,6 +53,10 @@ Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
 GENERATE_HELP = """Make synthetic data.
 
 Example: humobctl generate flows counties.csv --law radiation --trips 1000
+"""
+FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
+
+Example: humobctl finetune export trained --ollama Modelfile
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 
@@ -116,6 +123,11 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(train, "diffusion", train_diffusion.diffusion)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
+    finetune = typer.Typer(add_completion=False, help=_help(FINETUNE_HELP), **options)  # type: ignore[arg-type]
+    _add(finetune, "llama", finetune_llama.llama)
+    _add(finetune, "merge", finetune_merge.merge)
+    _add(finetune, "export", finetune_export.export)
+    app.add_typer(finetune, name="finetune")
     generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
     _add(generate, "diffusion", generate_diffusion.diffusion)
     _add(generate, "gravity", generate_gravity.gravity)

@@ -226,6 +226,28 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_llama(example_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``tinyllama``, a Llama of random weights, and ``trained``, an adapter of it.
+
+    ``records.jsonl`` holds records of ``intend --distill``.
+    """
+    for package in ("torch", "transformers", "accelerate", "peft"):
+        pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("llama")
+    make = [sys.executable, "-m", "tests.models.llama.tiny", str(folder / "tinyllama")]
+    subprocess.run(make, cwd=ROOT, env=environment(), check=True, capture_output=True)
+    shutil.copy(example_files / "challenge.csv", folder)
+    flags = ("--base", "tinyllama", "--preset", "tiny", "--output", "trained")
+    threads = {"HUMOBCTL_THREADS": "1"}
+    done = run_cli("finetune", "llama", "challenge.csv", *flags, cwd=folder, env=threads)
+    assert done.code == 0, done.err
+    distill = ("--count", "4", "--distill", "records.jsonl", "--output", "distilled.csv")
+    done = run_cli("intend", example_files / "population.csv", *distill, cwd=folder)
+    assert done.code == 0, done.err
+    return folder
+
+
 @pytest.fixture
 def workdir(example_files: Path, tmp_path: Path) -> Path:
     """The example files in a folder of the test's own, to read and to write."""

@@ -90,6 +90,7 @@ def test_readme(workdir: Path) -> None:
     with serving() as server:
         env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
         for command in commands:
-            if "--backend hf" not in command:  # tests/intentions/test_hf.py has models
+            # tests/intentions/test_hf.py and tests/commands/test_finetune.py have models.
+            if not any(words in command for words in ("--backend hf", "finetune", "-m adapter")):
                 run(workdir, "bash", "-o", "pipefail", "-c", command, **env)
         assert server.requests

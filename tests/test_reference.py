@@ -33,9 +33,15 @@ def test_every_help_has_an_example(command: reference.Command) -> None:
 
 
 @pytest.mark.parametrize(("title", "example"), EXAMPLES, ids=[e for _, e in EXAMPLES])
-def test_example_runs(title: str, example: str, workdir: Path) -> None:
+def test_example_runs(
+    title: str, example: str, workdir: Path, request: pytest.FixtureRequest
+) -> None:
     bash = shutil.which("bash")
     assert bash, "examples are written for bash"
+    if "finetune" in example:
+        models: Path = request.getfixturevalue("tiny_llama")
+        for name in ("tinyllama", "trained", "records.jsonl"):
+            (workdir / name).symlink_to(models / name)
     done = subprocess.run(
         [bash, "-o", "pipefail", "-c", example],
         capture_output=True,

@@ -12,7 +12,17 @@ from tests.conftest import environment
 
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
-    *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
+    *(
+        "zstandard",
+        "fastdtw",
+        "rich",
+        "openai",
+        "pydantic",
+        "scipy",
+        "shapely",
+        "diffusers",
+        "peft",
+    ),
 )
 PROBE = f"""
 import atexit, sys

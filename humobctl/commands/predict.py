@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from humobctl.models.predictor import Job, Targets
 
 Precision = Literal["fp32", "bf16"]
+Candidates = Literal["own", "near", "all"]
 
 
 def predict(
@@ -75,6 +76,50 @@ def predict(
     precision: Annotated[
         Precision, typer.Option(help="Of matrix products of models that are built on torch.")
     ] = "fp32",
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="compact|llama3-8b-mob",
+            help="Prompts of a language model; else those that it was trained with.",
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Model under a LoRA adapter, if not the one that it names."
+        ),
+    ] = None,
+    candidates: Annotated[
+        Candidates,
+        typer.Option(
+            help="Cells that a language model may answer: the user's own, those around them too, "
+            "or (llama3-8b-mob) all."
+        ),
+    ] = "own",
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=4096, help="Users that a language model takes at once.", show_default=False
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Ask this OpenAI-compatible server, up to /v1, for --model (vLLM, llama.cpp).",
+        ),
+    ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep the server's answers here, and use those that are there. Else beside "
+            "--output, as OUTPUT.journal.jsonl.",
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=1024, help="Questions to the server at the same time.")
+    ] = 8,
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
@@ -130,7 +175,7 @@ def predict(
     from humobctl.models.decode import parse_decode
     from humobctl.models.predictor import Job, Tally
     from humobctl.models.predictor import predict as run
-    from humobctl.models.registry import Options, parse_blend
+    from humobctl.models.registry import Options, Prompting, parse_blend
 
     kind, weight = parse_decode(decode)
     job = Job(
@@ -138,7 +183,14 @@ def predict(
         weight=weight,
         targets=targets,
         full=full,
-        options=Options(*(seed, top_p, device, precision, city), blend=parse_blend(blend)),
+        options=Options(
+            *(seed, top_p, device, precision, city, parse_blend(blend)),
+            prompting=Prompting(
+                *(template, base, candidates, batch, base_url),
+                _journal(journal, base_url, output),
+                concurrency,
+            ),
+        ),
         first_weekday=weekday_number(first_weekday),
         calendar=read_calendar(calendar),
         on_error=on_error,
@@ -149,6 +201,17 @@ def predict(
     tally = Tally()
     write_table(run(input, job, tally), output, format=format)
     report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
+
+
+def _journal(given: str | None, base_url: str | None, output: str | None) -> str | None:
+    from humobctl.errors import UsageError
+
+    if base_url is None:
+        if given is not None:
+            raise UsageError("--journal goes with --base-url")
+        return None
+    beside = None if output in (None, "-") else f"{output}.journal.jsonl"
+    return given if given is not None else beside
 
 
 def _explain(path: str | None, uid: int, job: Job, output: str | None, format: str | None) -> None:

@@ -95,7 +95,8 @@ def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
     Raises:
         HumobError: the input cannot be read, or has nothing to predict or nothing known.
     """
-    check_name(job.model)
+    if job.options.prompting.base_url is None:
+        check_name(job.model)
     with UserStore() as store:
         store.collect(iter_table(path, on_error=job.on_error))
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from humobctl.checkpoint import load
+from humobctl.checkpoint import CONFIG, load
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory
@@ -24,6 +25,29 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
+class Prompting:
+    """How a language model is asked.
+
+    Attributes:
+        template: compact or llama3-8b-mob; None for the model's own.
+        base: model under an adapter; None for the one that the adapter names.
+        candidates: cells that can be answered: own, near or all.
+        batch: users at once; None for what the device takes.
+        base_url: of an OpenAI-compatible server that has the model; None for this machine.
+        journal: file of a server's answers; None for none.
+        concurrency: questions to a server at once.
+    """
+
+    template: str | None = None
+    base: str | None = None
+    candidates: str = "own"
+    batch: int | None = None
+    base_url: str | None = None
+    journal: str | None = None
+    concurrency: int = 8
+
+
+@dataclass(frozen=True)
 class Options:
     """Settings of a run that some models use.
 
@@ -34,6 +58,7 @@ class Options:
         precision: of the same: fp32 or bf16.
         city: name of the city, for models that were trained on several.
         blend: weight of the history model beside a trained one; None for the weight it learnt.
+        prompting: how a language model is asked.
     """
 
     seed: int = 0
@@ -42,6 +67,7 @@ class Options:
     precision: str = "fp32"
     city: str | None = None
     blend: float | None = None
+    prompting: Prompting = field(default_factory=Prompting)
 
 
 @dataclass(frozen=True)
@@ -113,7 +139,13 @@ def build(name: str, city: City, options: Options) -> Model:
         UsageError: there is none.
         HumobError: the model dir is damaged, or of a type that does not predict.
     """
+    if options.prompting.base_url is not None:
+        return _blended(_language("server", name, city, options), city, options.blend)
     check_name(name)
+    if name not in MODELS and is_language_model(name):
+        return _blended(_language("start", name, city, options), city, options.blend)
+    if options.prompting != Prompting():
+        raise UsageError(f"--model: found {name!r}, expected a language model for these options")
     if name in MODELS:
         _refuse_city(options)
         return _blended(MODELS[name].load()(city, options), city, options.blend)
@@ -134,6 +166,28 @@ def build(name: str, city: City, options: Options) -> Model:
     model = make(checkpoint, city, name, options)
     learnt = checkpoint.config.get("blend")
     return _blended(model, city, learnt if options.blend is None else options.blend)
+
+
+def _language(module: str, name: str, city: City, options: Options) -> Model:
+    _refuse_city(options)
+    require("llm" if module == "start" else "openai")
+    make: Any = import_module(f"humobctl.models.llama.{module}").from_name
+    return make(name, city, options)  # type: ignore[no-any-return]
+
+
+def is_language_model(name: str) -> bool:
+    """Whether a name is a GGUF file, an adapter dir, or a model dir of transformers."""
+    path = Path(name)
+    if path.suffix == ".gguf" or (path / "adapter_config.json").is_file():
+        return True
+    try:
+        config = json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError):
+        return False
+    known = isinstance(config, dict) and "type" in config
+    return isinstance(config, dict) and (
+        config["type"] == "llama" if known else "model_type" in config
+    )
 
 
 def _refuse_city(options: Options) -> None:
@@ -158,6 +212,8 @@ def require(extra: str | None) -> None:
     """
     packages = {
         "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+        "llm": ("torch", "transformers", "accelerate", "tensorboard", "peft"),
+        "openai": ("openai",),
         "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
     }
     missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
@@ -199,6 +255,9 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: there is no such model.
     """
-    if name not in MODELS and not Path(name).is_dir():
+    gguf = name.endswith(".gguf") and Path(name).is_file()
+    if name not in MODELS and not Path(name).is_dir() and not gguf:
         names = ", ".join(MODELS)
-        raise UsageError(f"--model: found {name!r}, expected one of {names}, or a model dir")
+        raise UsageError(
+            f"--model: found {name!r}, expected one of {names}, a model dir or a GGUF file"
+        )

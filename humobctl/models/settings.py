@@ -106,9 +106,12 @@ def _typed(path: str, key: str, value: object, kind: object) -> object:
     numbers = kind in (float, float | None)
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
+    if kind is bool and isinstance(value, bool):
+        return value
     if kind is int and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if not numbers and kind is not int and isinstance(value, str):
+    if not numbers and kind not in (int, bool) and isinstance(value, str):
         return value
-    expected = "a number" if numbers else "a whole number" if kind is int else "a text"
+    words = {int: "a whole number", bool: "true or false"}
+    expected = "a number" if numbers else words.get(kind, "a text")  # type: ignore[call-overload]
     raise HumobError(f"{path}: key {key}: found {value!r}, expected {expected}")

@@ -157,9 +157,12 @@ class Client:
         body = dialect.request(
             ask, temperature=config.temperature, tokens=config.answer_tokens, seed=seed
         )
-        create: Callable[..., Any] = self._sdk.chat.completions.with_streaming_response.create
+        return await self._read(self._sdk.chat.completions.with_streaming_response.create, body)
+
+    async def _read(self, create: Callable[..., Any], body: dict[str, Any]) -> dict[str, Any]:
+        """The response to a request, as far as its size is believed."""
         content = bytearray()
-        async with create(model=config.model, **body) as response:
+        async with create(model=self.config.model, **body) as response:
             try:
                 async for chunk in response.iter_bytes():
                     content += chunk

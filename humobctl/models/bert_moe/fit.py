@@ -1,70 +1,28 @@
-"""Training of bert-moe by the transformers Trainer, and what it reports.
-
-The Trainer's are: optimiser, schedule, mixed precision, gradient accumulation, processes (DDP under
-``torchrun``), checkpoints, early stopping. Ours are: the order of the windows, the validation by
-GEO-BLEU, the stop at a loss that is no number, and the messages.
-"""
+"""Training of bert-moe by the transformers Trainer; see ``models/training.py``."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.integrations import TensorBoardCallback
+from transformers import EarlyStoppingCallback
 
-from humobctl import report
-from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError
 from humobctl.models.bert_moe.config import Settings
 from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import LengthBatches, Windows
+from humobctl.models.training import (
+    Place,
+    ValidatingTrainer,
+    Wording,
+    arguments,
+    run,
+    world_size,
+)
 
-COMPLETE, METRICS, LOGS = "complete", "metrics.jsonl", "tensorboard"
-_LOG_EVERY = 10
-_RUNTIME_KEYS = ("train_runtime", "train_samples_per_second", "train_steps_per_second")
 Validate = Callable[[BertMoe], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a training runs.
-
-    Attributes:
-        work: folder of its checkpoints and logs.
-        device: cpu or cuda.
-    """
-
-    work: Path
-    device: str = "cpu"
-
-
-def world_size() -> int:
-    """Processes that train together, as ``torchrun`` says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_main() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def steps_in_epoch(windows: int, settings: Settings) -> int:
@@ -98,72 +56,48 @@ def train(
         HumobError: the loss became no number.
     """
     every = settings.evaluate_every or steps_in_epoch(len(windows), settings)
+    best = None if validate is None else "geobleu"
     trainer = _Trainer(
         model=network,
-        args=_arguments(settings, place, every, validate is not None),
+        args=arguments(
+            *(place, every, best),
+            per_device_train_batch_size=settings.batch_size,
+            gradient_accumulation_steps=settings.accumulate,
+            num_train_epochs=settings.epochs,
+            max_steps=settings.max_steps or -1,
+            learning_rate=settings.learning_rate,
+            warmup_steps=settings.warmup,
+            lr_scheduler_type="linear",
+            weight_decay=settings.weight_decay,
+            bf16=settings.precision == "bf16",
+            seed=settings.seed,
+            data_seed=settings.seed,
+        ),
         train_dataset=windows,
-        eval_dataset=windows,  # asked for, never read: see _Trainer.evaluate
+        eval_dataset=windows,  # asked for, never read: see ValidatingTrainer.evaluate
         data_collator=_batch,
-        callbacks=[_Cadence(every), _Progress(place.work, settings)],
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.validate_network, trainer.settings = validate, settings
-    newest = newest_checkpoint(place.work)
-    if is_main():
-        trainer.add_callback(_tensorboard(place.work, newest))
+    trainer.validate, trainer.settings, trainer.wording = validate, settings, _wording(settings)
     if settings.patience and validate is not None:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
-    with clear_os_errors(str(place.work)):
-        trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-    return _records(trainer.state.log_history)
+    return run(trainer, place, every)
 
 
-def newest_checkpoint(work: Path) -> Path | None:
-    """The newest whole checkpoint; later ones, which a kill cut short, are removed."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    while found and not (found[-1] / COMPLETE).is_file():
-        cut = found.pop()
-        if is_main():
-            shutil.rmtree(cut)
-    return found[-1] if found else None
+def _wording(settings: Settings) -> Wording:
+    return Wording(
+        unit="windows",
+        of_step=settings.batch_size * settings.accumulate * world_size(),
+        told=_told,
+        remedy="a lower --learning-rate, a longer --warmup or --precision fp32",
+    )
 
 
-def _arguments(settings: Settings, place: Place, every: int, validated: bool) -> TrainingArguments:
-    on_cpu = place.device == "cpu"
-    return TrainingArguments(
-        output_dir=str(place.work),
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulate,
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,
-        lr_scheduler_type="linear",
-        weight_decay=settings.weight_decay,
-        optim="adamw_torch_fused",
-        bf16=settings.precision == "bf16",
-        use_cpu=on_cpu,
-        ddp_backend="gloo" if on_cpu and world_size() > 1 else None,
-        ddp_find_unused_parameters=False,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        logging_steps=_LOG_EVERY,
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if validated else "no",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=validated,
-        metric_for_best_model="geobleu" if validated else None,
-        greater_is_better=True if validated else None,
-        disable_tqdm=True,
-        report_to=[],
-        remove_unused_columns=False,
-        dataloader_pin_memory=not on_cpu,
-        label_names=["labels"],
+def _told(logs: dict[str, Any]) -> str | None:
+    if "eval_geobleu" not in logs:
+        return None
+    return (
+        f"loss {logs['eval_loss']:.3f}, GEO-BLEU {logs['eval_geobleu']:.4f}, "
+        f"DTW {logs['eval_dtw']:.2f} km"
     )
 
 
@@ -172,8 +106,7 @@ def _batch(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return batch
 
 
-class _Trainer(Trainer):
-    validate_network: Validate | None = None
+class _Trainer(ValidatingTrainer):
     settings: Settings
 
     def _get_train_sampler(self, train_dataset: Windows | None = None) -> LengthBatches:
@@ -195,148 +128,3 @@ class _Trainer(Trainer):
                     group["params"] = kept
                     optimizer.add_param_group({**group, "params": [table], "lr": rate})
         return optimizer
-
-    def training_step(
-        self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
-    ) -> Tensor:
-        """The library's; a loss that is no number ends the training."""
-        loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
-        # Reading a value from a GPU waits for it: not at every step there.
-        look = loss.device.type == "cpu" or self.state.global_step % _LOG_EVERY == 0
-        if look and not torch.isfinite(loss):
-            rate = self._get_learning_rate()
-            raise HumobError(
-                f"training: the loss became {loss.item():g} at step {self.state.global_step + 1} "
-                f"(learning rate {rate:g}), expected a finite number; try a lower "
-                "--learning-rate, a longer --warmup or --precision fp32"
-            )
-        return loss
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Scores of the validation users, from the main process."""
-        scores: list[dict[str, float]] = [{}]
-        if is_main():
-            assert self.validate_network is not None
-            was_training = self.model.training
-            found = self.validate_network(self.model)
-            self.model.train(was_training)
-            scores = [{f"eval_{name}": value for name, value in found.items()}]
-        if torch.distributed.is_initialized():
-            torch.distributed.broadcast_object_list(scores, src=0)
-        self.log(dict(scores[0]))
-        self.control: TrainerControl = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, scores[0]
-        )
-        return scores[0]
-
-
-class _Cadence(TrainerCallback):
-    """Logs with every checkpoint, and validates and saves after the last step."""
-
-    def __init__(self, every: int) -> None:
-        self.every = every
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        last = state.global_step >= state.max_steps
-        if last or state.global_step % self.every == 0:
-            # A checkpoint between two logs would lose the losses since the last one.
-            control.should_log = control.should_save = True
-            control.should_evaluate = args.eval_strategy != "no"
-
-
-class _Progress(TrainerCallback):
-    """The bar, the lines for people without one, metrics.jsonl, and marks on whole checkpoints."""
-
-    def __init__(self, work: Path, settings: Settings) -> None:
-        self.work, self.settings = work, settings
-        self.loss = math.nan
-        self.scores = ""
-        self.started = time.monotonic()
-        self.first_step = 0
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self.started, self.first_step = time.monotonic(), state.global_step
-        if not is_main():
-            return
-        lines = (json.dumps(record) + "\n" for record in _records(state.log_history))
-        (self.work / METRICS).write_text("".join(lines))
-        self._context = report.progress("training", state.max_steps - self.first_step, "steps")
-        self.ticker = self._context.__enter__()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if is_main():
-            self.ticker.move_to(state.global_step - self.first_step)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        if not is_main() or not logs:
-            return
-        for record in _records(state.log_history[-1:]):
-            with (self.work / METRICS).open("a") as file:
-                file.write(json.dumps(record) + "\n")
-        self.loss = logs.get("loss", self.loss)
-        if "eval_geobleu" in logs:
-            self.scores = (
-                f"loss {logs['eval_loss']:.3f}, GEO-BLEU {logs['eval_geobleu']:.4f}, "
-                f"DTW {logs['eval_dtw']:.2f} km"
-            )
-            report.info(f"{self._where(state)}{self._pace(state)}")
-        self.ticker.describe(self._where(state))
-
-    def _where(self, state: TrainerState) -> str:
-        where = f"epoch {state.epoch or 0:.1f}/{state.num_train_epochs} step {state.global_step}"
-        loss = "" if math.isnan(self.loss) else f" loss {self.loss:.3f}"
-        return f"{where}{loss}" + (f" validation {self.scores}" if self.scores else "")
-
-    def _pace(self, state: TrainerState) -> str:
-        done = state.global_step - self.first_step
-        if not done:
-            return ""
-        rate = done / (time.monotonic() - self.started)
-        s = self.settings
-        windows = rate * s.batch_size * s.accumulate * world_size()
-        left = (state.max_steps - state.global_step) / rate
-        return f", {windows:.1f} windows/s, {left / 60:.1f} min left"
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()
-        if is_main():
-            (self.work / f"checkpoint-{state.global_step}" / COMPLETE).touch()
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        if is_main():
-            self._context.__exit__(None, None, None)
-
-
-def _tensorboard(work: Path, newest: Path | None) -> TensorBoardCallback:
-    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - two seconds to import
-
-    step = None if newest is None else int(newest.name.split("-")[1]) + 1
-    return TensorBoardCallback(SummaryWriter(str(work / LOGS), purge_step=step))
-
-
-def _records(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The log without what differs from run to run."""
-    kept = [r for r in history if not any(key in r for key in _RUNTIME_KEYS)]
-    # A training that goes on reads its log from a file that sorts the keys.
-    return [
-        {key: float(v) if isinstance(v, np.floating) else v for key, v in sorted(record.items())}
-        for record in kept
-    ]

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from humobctl.models.bert_moe.config import Settings
-from humobctl.models.bert_moe.fit import steps_in_epoch, world_size
+from humobctl.models.bert_moe.fit import steps_in_epoch
 from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import Windows
+from humobctl.models.training import world_size
 
 
 def preview(network: BertMoe, windows: Windows, settings: Settings) -> str:

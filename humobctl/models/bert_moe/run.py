@@ -31,6 +31,7 @@ from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_inde
 from humobctl.models.city import City, CityCounter
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.distribution import Bools
+from humobctl.models.training import LOGS, Place, is_main, newest_checkpoint, world_size
 from humobctl.models.workplace import open_workplace
 from humobctl.native import Int64s
 
@@ -109,16 +110,16 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
         UsageError: cities and files differ in number, or there is no such device.
     """
     check_target(job.output, overwrite=job.overwrite)
-    set_up(job.settings.seed, processes=fit.world_size())
+    set_up(job.settings.seed, processes=world_size())
     device = torch_device(job.device)
     check_precision(job.settings.precision, device)
     with _material(paths, job) as material:
         network, notes = _network(job, material)
         with _workplace(job, material) as work:
-            place = fit.Place(work, device.type)
+            place = Place(work, device.type)
             check = _validator(material, str(device), job.settings.precision)
             metrics = fit.train(network, material.windows, job.settings, place, check)
-            if not fit.is_main():
+            if not is_main():
                 return {}
             return _finish(network, job, material, metrics, notes, work, device)
 
@@ -198,7 +199,7 @@ def _add_city(path: str, job: Job, rows: Rows) -> tuple[City, dict[str, Any]]:
         before = rows.rows
         for (group,) in paired_groups([store]):
             rows.add(group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"))
-    if held_out and fit.is_main():
+    if held_out and is_main():
         report.info(
             f"{name}: days after {last_day} are held out ({held_out:,} known rows are not learnt "
             "from; see --hold-out)"
@@ -245,7 +246,7 @@ def _network(job: Job, material: Material) -> tuple[BertMoe, dict[str, Any]]:
     notes: dict[str, Any] = {}
     if job.init_from is not None:
         notes = {"init_from": job.init_from, **started_from(network, load_network(job.init_from))}
-        if fit.is_main():
+        if is_main():
             report.info(f"weights start from {job.init_from}: {notes['kept']} tensors kept")
             if notes["new"]:
                 report.warn(f"new weights, as they do not fit: {', '.join(notes['new'])}")
@@ -263,10 +264,10 @@ def _validator(material: Material, device: str, precision: str) -> fit.Validate 
 def _workplace(job: Job, material: Material) -> Iterator[Path]:
     """The folder of an unfinished training, beside the model dir; it goes when all is done."""
     work = Path(f"{job.output.rstrip('/')}.training")
-    if fit.is_main():
+    if is_main():
         _open_workplace(work, job, material)
     yield work
-    if fit.is_main():
+    if is_main():
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -275,14 +276,14 @@ def _open_workplace(work: Path, job: Job, material: Material) -> None:
         "settings": as_record(job.settings),
         "cities": material.about,
         "init_from": job.init_from,
-        "processes": fit.world_size(),
+        "processes": world_size(),
     }
     open_workplace(
         work,
         about,
         resume=job.resume,
         overwrite=job.overwrite,
-        unfinished=fit.newest_checkpoint(work) is not None,
+        unfinished=newest_checkpoint(work) is not None,
     )
 
 
@@ -312,7 +313,7 @@ def _finish(
         "cities": material.about,
         "windows": len(material.windows),
         "steps": metrics[-1]["step"] if metrics else 0,
-        "processes": fit.world_size(),
+        "processes": world_size(),
         "device": str(device),
         **notes,
         "settings": as_record(settings),
@@ -321,7 +322,7 @@ def _finish(
 
     def write(folder: Path) -> None:
         network.save_pretrained(folder)
-        shutil.copytree(work / fit.LOGS, folder / fit.LOGS)
+        shutil.copytree(work / LOGS, folder / LOGS)
 
     checkpoint = Checkpoint("bert-moe", {}, {}, run, metrics)
     save(checkpoint, job.output, overwrite=job.overwrite, write=write)

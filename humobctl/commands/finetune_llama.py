@@ -1,0 +1,196 @@
+"""``humobctl finetune llama``: a LoRA adapter for a language model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from humobctl.commands.options import (
+    Calendar,
+    FirstWeekday,
+    OnErrorOption,
+    read_calendar,
+    weekday_number,
+)
+
+TaskName = Literal["mobility", "intention"]
+
+
+def _option(text: str, *names: str, low: float | None = None) -> Any:
+    return typer.Option(*names, help=text, min=low, show_default=False)
+
+
+def llama(
+    ctx: typer.Context,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Grid trajectories, one city a file; for --task intention, JSONL records.",
+        ),
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base", "-b", metavar="MODEL", help="The model: a folder, a GGUF file or a hub name."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Adapter dir to write.")
+    ] = None,
+    task: Annotated[
+        TaskName,
+        typer.Option(help="Learn to predict cells, or to plan days from intend --distill."),
+    ] = "mobility",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tiny|small|llama3-8b-mob|copb",
+            help="Settings that the options below change. [small]",
+        ),
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of settings, named as the options below, or a YAML file of "
+            "LLaMA-Factory (.yaml, .yml).",
+        ),
+    ] = None,
+    template: Annotated[
+        str | None, _option("Of mobility records: compact, or llama3-8b-mob, as published.")
+    ] = None,
+    letters: Annotated[int | None, _option("compact: most visited cells with a letter.")] = None,
+    evidence: Annotated[int | None, _option("compact: records that a question counts.")] = None,
+    shown: Annotated[int | None, _option("compact: cells of them that it names.")] = None,
+    questions: Annotated[int | None, _option("compact: questions of a record, at most.")] = None,
+    records: Annotated[int | None, _option("Records of a person, of different days.")] = None,
+    horizon: Annotated[int | None, _option("Days to predict of a record.")] = None,
+    max_length: Annotated[
+        int | None, _option("Tokens of a row, at most.", "--max-length", "--cutoff-len")
+    ] = None,
+    packing: Annotated[
+        bool | None, _option("Fill rows with several records.", "--packing/--no-packing")
+    ] = None,
+    rank: Annotated[int | None, _option("Of LoRA.", "--rank", "--lora-rank")] = None,
+    alpha: Annotated[int | None, _option("Of LoRA.", "--alpha", "--lora-alpha")] = None,
+    dropout: Annotated[float | None, _option("Of LoRA.", "--dropout", "--lora-dropout")] = None,
+    target_modules: Annotated[
+        str | None, _option("Layers with an adapter: all, or names with commas between them.")
+    ] = None,
+    quantization: Annotated[
+        str | None, _option("Of the base, on CUDA: none, 8bit or 4bit (bitsandbytes).")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool | None,
+        _option("Save memory for time.", "--gradient-checkpointing/--no-gradient-checkpointing"),
+    ] = None,
+    epochs: Annotated[int | None, _option("Passes over the records.")] = None,
+    max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
+    batch_size: Annotated[int | None, _option("Rows of a step.")] = None,
+    learning_rate: Annotated[
+        float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
+    ] = None,
+    schedule: Annotated[str | None, _option("How it falls: cosine or linear.")] = None,
+    warmup: Annotated[float | None, _option("Share of the steps in which it rises.")] = None,
+    weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
+    precision: Annotated[str | None, _option("fp32, bf16 or auto.")] = None,
+    validation_share: Annotated[
+        float | None, _option("People, or records, that only validate.")
+    ] = None,
+    evaluate_every: Annotated[
+        int | None, _option("Steps between validations and checkpoints; 0: epochs.")
+    ] = None,
+    patience: Annotated[
+        int | None, _option("Validations without a lower loss to stop after; 0: never.")
+    ] = None,
+    seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
+    users: Annotated[
+        int | None, _option("Users of each city, at most; drawn by seed.", low=1)
+    ] = None,
+    to_day: Annotated[
+        int | None, _option("Last day to learn from; else see --hold-out.", low=1)
+    ] = None,
+    hold_out: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Last days of a file, masked ones included, that are not learnt from."
+        ),
+    ] = 15,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
+    calendar: Calendar = "auto",
+    first_weekday: FirstWeekday = "sunday",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was cut short.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print one record; say tokens, memory and time. Nothing is trained.",
+        ),
+    ] = False,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Fine-tune a Llama model: LoRA on questions about where people will be, or what they plan.
+
+    Mobility records ask for the cells of some days, given the days before. The last 15 days of each
+    file are never seen, and some people only validate. What is learnt is the answers alone.
+    `predict --model DIR` uses the adapter; `finetune merge` adds it to the model. Several processes
+    train together under torchrun. An unfinished training lies in DIR.training; --resume goes on
+    with it.
+
+    Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
+
+    Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
+    """
+    from humobctl import report
+    from humobctl.data.writing import write_stdout_text
+    from humobctl.errors import UsageError
+    from humobctl.models.llama.config import SETTING_NAMES, resolve
+    from humobctl.models.llama.factory import is_yaml, read_factory
+    from humobctl.models.registry import require
+
+    given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
+    if settings is not None and is_yaml(settings):
+        mapped = read_factory(settings)
+        base, output = base or mapped.base, output or mapped.output
+        given, settings = {**mapped.settings, **given}, None
+    chosen = resolve(preset or ("copb" if task == "intention" else None), settings, given)
+    if base is None:
+        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
+    if output is None and not dry_run:
+        raise UsageError("--output: expected a name for the adapter dir")
+    require("llm")
+    from humobctl.models.llama.people import Source
+    from humobctl.models.llama.run import Job, train
+    from humobctl.models.llama.run import dry_run as describe
+
+    source = Source(
+        most_users=users,
+        last_day=to_day,
+        hold_out=hold_out,
+        calendar=read_calendar(calendar),
+        first_weekday=weekday_number(first_weekday),
+        on_error=on_error,
+    )
+    job = Job(
+        *(chosen, base, output or "adapter", task, source),
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+    )
+    if dry_run:
+        record, numbers = describe(inputs, job)
+        write_stdout_text(f"{record}\n")
+        report.info(numbers)
+        return
+    run = train(inputs, job)
+    if run:
+        loss = run["scores"].get("loss")
+        told = "" if loss is None else f", validation loss {loss:.3f}"
+        report.info(f"{output}: adapter of {base} trained in {run['steps']:,} steps{told}")

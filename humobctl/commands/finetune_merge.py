@@ -1,0 +1,38 @@
+"""``humobctl finetune merge``: an adapter added to its base model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+WeightType = Literal["bf16", "f16", "f32"]
+
+
+def merge(
+    adapter: Annotated[str, typer.Argument(metavar="DIR", help="Adapter dir of finetune llama.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option("--base", "-b", metavar="MODEL", help="Base model, if it has moved."),
+    ] = None,
+    precision: Annotated[WeightType, typer.Option(help="Of the weights.")] = "bf16",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
+    ] = False,
+) -> None:
+    """Add a LoRA adapter to its base model: a model dir in safetensors, for any program.
+
+    Example: humobctl finetune merge trained --output merged
+    """
+    from humobctl import report
+    from humobctl.models.registry import require
+
+    require("llm")
+    from humobctl.models.llama.merge import Merge
+    from humobctl.models.llama.merge import merge as run
+
+    name = run(Merge(adapter, output, base, precision, overwrite))
+    report.info(f"{output}: {name} with the adapter {adapter} in its weights")

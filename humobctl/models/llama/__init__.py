@@ -1,0 +1,1 @@
+"""Language models that predict cells and plan days: records, LoRA, constrained answers."""
