@@ -39,6 +39,7 @@ SAMPLERS = (
     *(("flow", "euler", 20), ("flow", "euler", 10)),
 )
 AS_INTENTS = np.array(["go home", "go to work", "leisure or entertainment"])
+SEEDS = (0, 1)
 CHUNK = 16
 Scores = dict[str, tuple[float, float]]
 
@@ -126,16 +127,20 @@ def scores() -> str:
 
 
 def samplers() -> str:
-    """Scores and seconds of samplers; the models draw the homes, too."""
+    """Scores by seed and seconds of samplers; the models draw the homes, too."""
     city = beijing()
     rows = []
     for objective, sampler, steps in SAMPLERS:
-        begin = time.perf_counter()
         options = ("--model", city.model(objective), "--sampler", sampler, "--steps", str(steps))
-        path = city.generate("diffusion", f"{objective}-{sampler}-{steps}", *options)
-        seconds = time.perf_counter() - begin
-        (found,) = city.evaluated([path]).values()
-        values = [f"{found[metric][0]:.4f}" for metric in METRICS[:3]]
+        begin = time.perf_counter()
+        paths = [
+            city.generate("diffusion", f"{objective}-{sampler}-{steps}-{seed}", *options, *named)
+            for seed in SEEDS
+            for named in [("--seed", str(seed))]
+        ]
+        seconds = (time.perf_counter() - begin) / len(SEEDS)
+        found = city.evaluated(paths).values()
+        values = [", ".join(f"{one[metric][0]:.4f}" for one in found) for metric in METRICS[:3]]
         rows.append([objective, sampler, str(steps), *values, f"{seconds:.0f}"])
     columns = ["objective", "sampler", "evaluations", *METRICS[:3], "seconds, start-up included"]
     return markdown(columns, rows)
