@@ -1,7 +1,7 @@
 """The way from days to noise, which training learns to turn round, and the way back.
 
 Schedules and samplers are those of diffusers: DDPM (Ho et al., 2020), DDIM (Song et al., 2021) and
-DPM-Solver++ (Lu et al., 2022) on the cosine schedule of Nichol and Dhariwal (2021), and Euler's
+DPM-Solver++ for the stochastic equation (Lu et al., 2022) on the cosine schedule of Nichol and Dhariwal (2021), and Euler's
 method on the straight paths of flow matching (Lipman et al., 2023).
 """
 
@@ -33,7 +33,11 @@ _SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddpm": (DDPMScheduler, {"clip_sample": False}),
     "ddim": (DDIMScheduler, {"clip_sample": False, "timestep_spacing": "trailing"}),
     # The cosine schedule ends in pure noise, where the solver's log-SNR has no end (diffusers).
-    "dpm": (DPMSolverMultistepScheduler, {"lambda_min_clipped": -5.1}),
+    # The form for the stochastic equation: fresh noise makes up for errors of the steps before.
+    "dpm": (
+        DPMSolverMultistepScheduler,
+        {"algorithm_type": "sde-dpmsolver++", "lambda_min_clipped": -5.1},
+    ),
 }
 _CROWDED = 1.5
 """How much closer together the first evaluations of ``dpm`` are; 1 for the same distance.
