@@ -1,8 +1,8 @@
 """The way from days to noise, which training learns to turn round, and the way back.
 
 Schedules and samplers are those of diffusers: DDPM (Ho et al., 2020), DDIM (Song et al., 2021) and
-DPM-Solver++ for the stochastic equation (Lu et al., 2022) on the cosine schedule of Nichol and Dhariwal (2021), and Euler's
-method on the straight paths of flow matching (Lipman et al., 2023).
+DPM-Solver++ for the stochastic equation (Lu et al., 2022) on the cosine schedule of Nichol and
+Dhariwal (2021), and Euler's method on the straight paths of flow matching (Lipman et al., 2023).
 """
 
 from __future__ import annotations
