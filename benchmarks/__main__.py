@@ -12,6 +12,8 @@ from benchmarks import (
     bert_moe,
     commuting,
     diffusion,
+    diffusion_newyork,
+    diffusion_speed,
     generated,
     gravity,
     large,
@@ -29,6 +31,9 @@ NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 NEEDS_DATA += ("llama-speed", "llama-gpu", "llama-scores")
 NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
+DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
+DIFFUSION += ("diffusion-steps", "diffusion-samples")
+NEEDS_DATA += DIFFUSION
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -63,6 +68,19 @@ TABLES = {
 }
 LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
 LARGE += ("llama-speed", "llama-gpu", "llama-scores")
+    "diffusion-newyork": ("Learned days of New York, JSD in nats", diffusion_newyork.scores),
+    "diffusion-steps": (
+        "Learned days: training steps beside denoising-diffusion-pytorch",
+        diffusion_speed.train_speed,
+    ),
+    "diffusion-samples": (
+        "Learned days: samples beside denoising-diffusion-pytorch",
+        diffusion_speed.sample_speed,
+    ),
+    "import-20m": ("Import of 20 million CSV rows", large.import_rows),
+    "city-100k": ("A city of 100,000 users", large.city),
+}
+LARGE = ("import-20m", "city-100k", *DIFFUSION)
 
 
 def main(names: list[str]) -> None:

@@ -10,8 +10,9 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -38,40 +39,108 @@ SAMPLERS = (
     *(("flow", "euler", 20), ("flow", "euler", 10)),
 )
 AS_INTENTS = np.array(["go home", "go to work", "leisure or entertainment"])
+SEEDS = (0, 1)
 CHUNK = 16
+Scores = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class City:
+    """Files of a comparison: people to learn from, others to score against, and their day plans.
+
+    Attributes:
+        folder: of all files.
+        pairs: homes and works that people draw.
+    """
+
+    folder: Path
+    pairs: Path
+
+    @property
+    def train(self) -> Path:
+        """Stays to learn from."""
+        return self.folder / "train.parquet"
+
+    @property
+    def test(self) -> Path:
+        """Stays of the others."""
+        return self.folder / "test.parquet"
+
+    @property
+    def plans(self) -> Path:
+        """Their day plans."""
+        return self.folder / "plans.csv"
+
+    def model(self, objective: str, **changes: Any) -> Path:
+        """A model of the preset small, trained unless it is there."""
+        from humobctl.models.diffusion.run import Job, train  # noqa: PLC0415 - torch
+
+        model = self.folder / f"model-{objective}"
+        if not model.is_dir():
+            settings = replace(small(), objective=objective, **changes)
+            train(str(self.train), Job(settings, str(model)))
+        return model
+
+    def generate(self, command: str, name: str, *options: str | Path) -> Path:
+        """Visits for the day plans; their file."""
+        target = self.folder / f"{name}.parquet"
+        places = ("--places", self.folder / "places.parquet", "--output", target)
+        _humobctl("generate", command, self.plans, *options, *places)
+        return target
+
+    def evaluated(self, paths: list[Path], *options: str) -> dict[str, Scores]:
+        """Scores and floors by file and metric."""
+        out = _humobctl("eval", *paths, "--truth", self.test, *options, "--format", "json")
+        found = json.loads(out)
+        files = found if isinstance(found, list) else found.get("files", [found])
+        return {
+            one["file"]: {
+                score["metric"]: (score["value"], score["floor"]) for score in one["scores"]
+            }
+            for one in files
+        }
+
+    def table(self, files: dict[str, Path], *options: str) -> tuple[list[str], list[list[str]]]:
+        """Columns and rows of scores, the floor last."""
+        rows, floor = [], {}
+        for name, found in self.evaluated(list(files.values()), *options).items():
+            title = next(title for title, path in files.items() if str(path) == name)
+            rows.append([title, *(f"{found[metric][0]:.4f}" for metric in METRICS)])
+            floor = {metric: found[metric][1] for metric in METRICS}
+        rows.append(["halves of the real people", *(f"{floor[metric]:.4f}" for metric in METRICS)])
+        return ["by", *(metric.replace("_", " ") for metric in METRICS)], rows
 
 
 def scores() -> str:
     """Models beside laws, random choice and the floor; homes and works are given."""
-    folder = _folder()
+    city = beijing()
     files = {}
+    pairs = ("--home-work", PAIRS)
     for law in ("gravity", "epr", "random"):
-        files[law] = _generate("gravity", law, "--law", law, "--home-work", PAIRS)
+        files[law] = city.generate("gravity", law, "--law", law, *pairs)
     for objective in OBJECTIVES:
-        model = ("--model", _model(objective))
-        files[f"{objective}, homes drawn"] = _generate("diffusion", f"{objective}-free", *model)
-        pairs = ("--home-work", PAIRS)
-        files[objective] = _generate("diffusion", objective, *model, *pairs)
-    rows, floor = [], {}
-    for name, found in _evaluated(list(files.values()), folder).items():
-        title = next(title for title, path in files.items() if str(path) == name)
-        rows.append([title, *(f"{found[metric][0]:.4f}" for metric in METRICS)])
-        floor = {metric: found[metric][1] for metric in METRICS}
-    rows.append(["halves of the real people", *(f"{floor[metric]:.4f}" for metric in METRICS)])
-    return markdown(["by", *(metric.replace("_", " ") for metric in METRICS)], rows)
+        model = ("--model", city.model(objective))
+        files[f"{objective}, homes drawn"] = city.generate("diffusion", f"{objective}-free", *model)
+        files[objective] = city.generate("diffusion", objective, *model, *pairs)
+    columns, rows = city.table(files)
+    return markdown(columns, rows)
 
 
 def samplers() -> str:
-    """Scores and seconds of samplers; the models draw the homes, too."""
-    folder = _folder()
+    """Scores by seed and seconds of samplers; the models draw the homes, too."""
+    city = beijing()
     rows = []
     for objective, sampler, steps in SAMPLERS:
+        options = ("--model", city.model(objective), "--sampler", sampler, "--steps", str(steps))
         begin = time.perf_counter()
-        options = ("--model", _model(objective), "--sampler", sampler, "--steps", str(steps))
-        path = _generate("diffusion", f"{objective}-{sampler}-{steps}", *options)
-        seconds = time.perf_counter() - begin
-        (found,) = _evaluated([path], folder).values()
-        values = [f"{found[metric][0]:.4f}" for metric in METRICS[:3]]
+        paths = [
+            city.generate("diffusion", f"{objective}-{sampler}-{steps}-{seed}", *options, *named)
+            for seed in SEEDS
+            for named in [("--seed", str(seed))]
+        ]
+        seconds = (time.perf_counter() - begin) / len(SEEDS)
+        found = city.evaluated(paths).values()
+        values = [", ".join(f"{one[metric][0]:.4f}" for one in found) for metric in METRICS[:3]]
         rows.append([objective, sampler, str(steps), *values, f"{seconds:.0f}"])
     columns = ["objective", "sampler", "evaluations", *METRICS[:3], "seconds, start-up included"]
     return markdown(columns, rows)
@@ -79,7 +148,7 @@ def samplers() -> str:
 
 def copies() -> str:
     """Distance of days to the nearest training day: the mean over steps, in km."""
-    folder = _folder()
+    folder = beijing().folder
     plane = read_stays(str(folder / "train.parquet")).plane()
     assert plane is not None
     learnt = _positions(folder / "train.parquet", plane)
@@ -109,11 +178,12 @@ def _nearest(days: Floats, learnt: Floats) -> Floats:
     return np.concatenate(found)
 
 
-def _folder() -> Path:
+def beijing() -> City:
     """The split, the day plans of those who are not learnt from, and the places."""
     folder = WORK / "diffusion"
-    if (folder / "plans.csv").is_file():
-        return folder
+    city = City(folder, PAIRS)
+    if city.plans.is_file():
+        return city
     folder.mkdir(parents=True, exist_ok=True)
     stays = pl.read_parquet(BEIJING / "stays.parquet")
     people = stays["uid"].unique().sort()
@@ -132,39 +202,8 @@ def _folder() -> Path:
     )
     plans.filter(pl.col("end") > pl.col("start")).select(
         "uid", "d", "seq", "intent", start_min="start", end_min="end"
-    ).write_csv(folder / "plans.csv")
-    return folder
-
-
-def _model(objective: str) -> Path:
-    """A model of the preset small, trained unless it is there."""
-    from humobctl.models.diffusion.run import Job, train  # noqa: PLC0415 - torch
-
-    folder = _folder()
-    model = folder / f"model-{objective}"
-    if not model.is_dir():
-        settings = replace(small(), objective=objective)
-        train(str(folder / "train.parquet"), Job(settings, str(model)))
-    return model
-
-
-def _generate(command: str, name: str, *options: str | Path) -> Path:
-    folder = _folder()
-    target = folder / f"{name}.parquet"
-    places = ("--places", folder / "places.parquet", "--output", target)
-    _humobctl("generate", command, folder / "plans.csv", *options, *places)
-    return target
-
-
-def _evaluated(paths: list[Path], folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Scores and floors by file and metric."""
-    out = _humobctl("eval", *paths, "--truth", folder / "test.parquet", "--format", "json")
-    found = json.loads(out)
-    files = found if isinstance(found, list) else found.get("files", [found])
-    return {
-        one["file"]: {score["metric"]: (score["value"], score["floor"]) for score in one["scores"]}
-        for one in files
-    }
+    ).write_csv(city.plans)
+    return city
 
 
 def _humobctl(*arguments: str | Path) -> str:

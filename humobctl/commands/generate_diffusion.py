@@ -65,8 +65,9 @@ def diffusion(
     """Draw visits from a model that 'train diffusion' made.
 
     Reads intentions (as 'intend' writes them, each person's rows together) and keeps their times;
-    a model without a condition takes --count instead, and makes the times, too. Writes visits (uid,
-    d, seq, intent, start_min, end_min, place_id, lat, lon).
+    a model without a condition takes --count instead, and makes the times, too. A model that was
+    told categories needs the column category beside the intents, and takes places of the category.
+    Writes visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon).
 
     A person has one home and one work, on all days: those of --people or a pair of --home-work, or
     else what the model draws on the person's first day with work. A visit depends on the seed, the
@@ -76,10 +77,11 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --preset tiny --condition none -o m && humobctl generate diffusion -m m --count 50 | head -3
     """  # noqa: E501 - an example is one line
+    from humobctl.data.kinds import columns_of
     from humobctl.data.reading import iter_table
-    from humobctl.data.schemas import INTENTIONS, VISITS
+    from humobctl.data.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
     from humobctl.data.writing import write_table
-    from humobctl.errors import UsageError
+    from humobctl.errors import HumobError, UsageError
     from humobctl.models.dwellings import read_pairs, read_people
     from humobctl.models.registry import require
 
@@ -111,6 +113,14 @@ def diffusion(
     if count is not None:
         batches = job.from_nothing(count)
     else:
-        plans = iter_table(input, INTENTIONS, on_error=on_error)
-        batches = job.from_plans(plans, "stdin" if input in (None, "-") else str(input))
+        name = "stdin" if input in (None, "-") else str(input)
+        table = INTENTIONS
+        if trained.condition == "category":
+            table = CATEGORISED_INTENTIONS
+            if "category" not in columns_of(input):
+                raise HumobError(
+                    f"{name}: found no column category, expected one beside the intents, since "
+                    f"{model} was told categories"
+                )
+        batches = job.from_plans(iter_table(input, table, on_error=on_error), name)
     write_table(batches, output, table=VISITS, format=format)

@@ -38,8 +38,8 @@ def diffusion(
     condition: Annotated[
         str | None,
         _option(
-            "What each step is told: intent, home-work, none, or auto (the intent, if there is "
-            "any)."
+            "What each step is told: intent, category, home-work, none, or auto (the first of them "
+            "that the table has)."
         ),
     ] = None,
     objective: Annotated[str | None, _option("pred_v, pred_noise, pred_x0 or flow.")] = None,
@@ -67,6 +67,10 @@ def diffusion(
         int | None, _option("Steps between samples with scores; 0 for a tenth of all.")
     ] = None,
     seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Of the experiment, for the record and the picture."),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     plot: Annotated[
         str | None,
@@ -85,10 +89,11 @@ def diffusion(
 ) -> None:
     """Train a diffusion or flow matching model of days: 144 steps of ten minutes.
 
-    Learns where people are, given what they intend at each step (the column intent, or home, work
-    and other, which are inferred). With --condition none it learns the times of the stays, too.
-    Some people only validate. An unfinished training lies in DIR.training; --resume goes on with
-    it.
+    Learns where people are, given what they intend at each step (the column intent), or the
+    category of the place (the column category), or else home, work and other, which are inferred.
+    With --condition none it learns the times of the stays, too. Some people only validate: scores
+    are said against them, and at the end how near sampled days come to training days, beside
+    theirs. An unfinished training lies in DIR.training; --resume goes on with it.
 
     Example: humobctl train diffusion stays.csv --preset tiny --output days
 
@@ -109,7 +114,13 @@ def diffusion(
     from humobctl.models.diffusion.run import Job, train
     from humobctl.models.diffusion.run import dry_run as describe
 
-    job = Job(chosen, output, resume=resume, overwrite=overwrite, device=device, on_error=on_error)
+    job = Job(
+        *(chosen, output, name),
+        resume=resume,
+        overwrite=overwrite,
+        device=device,
+        on_error=on_error,
+    )
     if dry_run:
         report.info(describe(input, job))
         return
@@ -117,7 +128,7 @@ def diffusion(
     if plot is not None:
         from humobctl.models.diffusion.plot import write_plot
 
-        write_plot(output, plot)
+        write_plot(output, plot, name)
     jsd = run["scores"].get("jsd")
     scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
     report.info(f"{output}: diffusion trained in {run['steps']:,} steps{scored}")

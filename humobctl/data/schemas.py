@@ -125,6 +125,12 @@ class Visit(dy.Schema):
         return pl.col("end_min") >= pl.col("start_min")
 
 
+class CategorisedVisit(Visit):
+    """A stay with the category of its place, where that is known."""
+
+    category = dy.String(nullable=True, metadata={"expected": "a category of places"})
+
+
 class HomeWork(dy.Schema):
     """Home and work of somebody, in degrees."""
 
@@ -163,6 +169,12 @@ class Intention(dy.Schema):
     def no_duration(cls) -> pl.Expr:  # noqa: N805
         """An event ends after it starts."""
         return pl.col("end_min") > pl.col("start_min")
+
+
+class CategorisedIntention(Intention):
+    """An intention with the category of the place that it is for, where that is known."""
+
+    category = dy.String(nullable=True, metadata={"expected": "a category of places"})
 
 
 class Calendar(dy.Schema):
@@ -255,6 +267,9 @@ VISITS = Table(
     rules={"ends_before_it_starts": ("start_min, end_min", "a stay that ends after its start")},
     optional=("intent", "place_id"),
 )
+CATEGORISED_VISITS = Table(
+    "visit", CategorisedVisit, rules=VISITS.rules, optional=(*VISITS.optional, "category")
+)
 POPULATION = Table(
     "population",
     Population,
@@ -266,6 +281,12 @@ INTENTIONS = Table(
     Intention,
     rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
     optional=("reason",),
+)
+CATEGORISED_INTENTIONS = Table(
+    "intention",
+    CategorisedIntention,
+    rules=INTENTIONS.rules,
+    optional=(*INTENTIONS.optional, "category"),
 )
 HOME_WORK = Table("home and work", HomeWork, optional=("id",))
 DENSITY = Table("population density", Density)

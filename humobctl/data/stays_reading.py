@@ -51,7 +51,8 @@ class StayTable:
     Attributes:
         name: of the file.
         frame: uid (numbers from 0), d, start, end, place, intent, lat and lon, sorted by uid, d,
-            start and end. Of cells, ``lat`` and ``lon`` are metres along y and x.
+            start and end. Of cells, ``lat`` and ``lon`` are metres along y and x. Where it was
+            asked for, also category, null where it is not known.
         cells: whether it was a grid trajectory.
     """
 
@@ -105,6 +106,7 @@ def read_stays(
     cell_km: float = 0.5,
     on_error: OnError = "fail",
     places: str | None = None,
+    categories: bool = False,
 ) -> StayTable:
     """Read a file or folder as stays.
 
@@ -114,6 +116,7 @@ def read_stays(
         cell_km: side of a cell of a grid trajectory.
         on_error: stop at the first faulty row, or drop faulty rows and say how many.
         places: a table of place_id, lat and lon for traces that name places by id only.
+        categories: keep the categories of places, too.
 
     Raises:
         HumobError: it cannot be read, holds a fault or no places (intentions), or has masked cells.
@@ -127,7 +130,10 @@ def read_stays(
     if kind is GRID:
         frame = _sorted(pl.concat(list(_runs_of_cells(path, name, cell_km, on_error))))
     else:
-        frame = _read_others(path, name, Options(on_error=on_error, places=places))
+        options = Options(on_error=on_error, places=places, categories=categories)
+        frame = _read_others(path, name, options)
+    if categories and "category" not in frame.columns:
+        frame = frame.with_columns(category=pl.lit(None, pl.String))
     return StayTable(name, frame, kind is GRID)
 
 
@@ -183,21 +189,28 @@ def _refuse_masked(frame: pl.DataFrame, name: str) -> None:
 
 def _read_others(path: str, name: str, options: Options) -> pl.DataFrame:
     if Path(path).is_dir():
-        return _read_opened(recognise(Look(path, folder=Path(path)), options)[1], name)
+        opened = recognise(Look(path, folder=Path(path)), options)[1]
+        return _read_opened(opened, name, options.categories)
     source = open_input(path)
     try:
-        return _read_opened(recognise(look_at(source), options)[1], name)
+        opened = recognise(look_at(source), options)[1]
+        return _read_opened(opened, name, options.categories)
     finally:
         source.close()
 
 
-def _read_opened(opened: Opened, name: str) -> pl.DataFrame:
+def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
     points = opened.table is POINTS
     if opened.table is GRID:
         raise HumobError(f"{name}: found a grid trajectory, expected visits or points")
     unknown: list[pl.Series] = []
     slim = _slim_points if points else _slim_visits
-    frame = pl.concat([slim(batch, unknown) for batch in opened.batches])
+    frame = pl.concat(
+        [
+            slim(batch if categories else batch.drop("category", strict=False), unknown)
+            for batch in opened.batches
+        ]
+    )
     for note in opened.notes:
         report.info(f"{name}: {note} (as 'humobctl data import' reads it)")
     if unknown:
@@ -231,11 +244,16 @@ def _slim_visits(batch: pl.DataFrame, unknown: list[pl.Series]) -> pl.DataFrame:
         intent.to_physical().cast(pl.Int8).fill_null(UNKNOWN_INTENT).alias("intent"),
         "lat",
         "lon",
+        *_categories(batch),
     )
 
 
 def _slim_points(batch: pl.DataFrame, _: list[pl.Series]) -> pl.DataFrame:
-    return batch.select("uid", "datetime", _place(), "lat", "lon")
+    return batch.select("uid", "datetime", _place(), "lat", "lon", *_categories(batch))
+
+
+def _categories(frame: pl.DataFrame) -> list[str]:
+    return [name for name in frame.columns if name == "category"]
 
 
 def _runs_of_points(frame: pl.DataFrame) -> pl.DataFrame:
@@ -247,11 +265,12 @@ def _runs_of_points(frame: pl.DataFrame) -> pl.DataFrame:
     )
     run = pl.struct("uid", "d", "place").rle_id().alias("run")
     runs = timed.group_by(run, maintain_order=True).agg(
-        pl.col("uid", "d", "start", "place", "lat", "lon").first(), end=pl.col("start").last()
+        pl.col("uid", "d", "start", "place", "lat", "lon", *_categories(timed)).first(),
+        end=pl.col("start").last(),
     )
     same = (pl.struct("uid", "d") == pl.struct("uid", "d").shift(-1)).fill_null(False)
     lasting = runs.with_columns(
         end=pl.when(same).then(pl.col("start").shift(-1)).otherwise("end"),
         intent=pl.lit(UNKNOWN_INTENT, pl.Int8),
     )
-    return _sorted(lasting.select(_COLUMNS))
+    return _sorted(lasting.select(*_COLUMNS, *_categories(timed)))

@@ -37,10 +37,12 @@ def folder(cli, example_files, tmp_path_factory) -> Path:
     for name in ("stays.csv", "plans.csv"):
         (place / name).write_text((example_files / name).read_text())
     (place / "places.csv").write_text(PLACES)
-    for name, options in (("days", ()), ("free", ("--condition", "none", "--min-stays", "3"))):
+    free = ("--condition", "none", "--min-stays", "3")
+    for name, options in (("days", ("--name", "first try")), ("free", free)):
         done = cli("train", "diffusion", "stays.csv", *TINY, *options, "-o", name, cwd=place)
         assert done.code == 0, done.err
         assert f"{name}: diffusion trained in 20 steps, mean JSD" in done.err
+        assert "nearest training day: " in done.err
     return place
 
 
@@ -57,6 +59,9 @@ def test_a_model_dir_says_how_it_came_to_be(folder) -> None:
     run = json.loads((folder / "days" / "run.json").read_text())
     assert (run["data"]["days"], run["data"]["people"]) == (54, 27)
     assert run["data"]["validation_days"] == 6
+    assert run["name"] == "first try"
+    # Everybody goes to a meal at the same place and a few to work; a sampled day is no copy.
+    assert (run["privacy"]["copies"], run["privacy"]["nearest_median"] > 0.01) == (0.0, True)
     config = json.loads((folder / "days" / "config.json").read_text())
     assert (config["type"], config["condition"]) == ("diffusion", "intent")
     assert config["scale"]["lon"] == pytest.approx(116.3)
@@ -211,6 +216,9 @@ def test_what_cannot_be_learnt_from(cli, folder) -> None:
     found = train("bare.csv", *TINY, "--condition", "intent", "-o", "x")
     assert found.code == 1
     assert "bare.csv: found no intent, expected the column intent" in found.err
+    found = train("bare.csv", *TINY, "--condition", "category", "-o", "x")
+    assert found.code == 1
+    assert "bare.csv: found no category, expected the column category" in found.err
     found = train("stays.csv", *TINY, "--min-stays", "9", "-o", "x")
     assert "60 of 60 days left out" in found.err
     assert "expected at least 2" in found.err
@@ -218,6 +226,54 @@ def test_what_cannot_be_learnt_from(cli, folder) -> None:
     assert found.code == 2
     assert "--patch: found 7" in found.err
     assert not (folder / "x").is_dir() or (folder / "x" / "run.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def categorised(cli, folder) -> Path:
+    """The model ``kinds`` of points with categories: cafes in the north, gyms in the east."""
+    rows = []
+    for uid in range(20):
+        gym = uid % 2
+        lat, lon = (39.90, 116.33) if gym else (39.93, 116.30)
+        for time, place, at, category in (
+            ("00:00", f"home{uid}", (39.90, 116.30), ""),
+            ("10:00", f"p{gym}", (lat, lon), "gym" if gym else "cafe"),
+            ("12:00", f"home{uid}", (39.90, 116.30), ""),
+            ("23:00", f"home{uid}", (39.90, 116.30), ""),
+        ):
+            rows.append(f"u{uid},2024-01-01 {time}:00,{at[0]},{at[1]},{place},{category}")
+    header = "uid,datetime,lat,lon,place_id,category"
+    (folder / "points.csv").write_text("\n".join([header, *rows]) + "\n")
+    done = cli("train", "diffusion", "points.csv", *TINY, "-o", "kinds", cwd=folder)
+    assert done.code == 0, done.err
+    assert "condition category" in done.err
+    assert "categories: 2 told apart; 40 stays without one" in done.err
+    return folder
+
+
+def test_categories_are_the_condition_where_there_are_no_intents(cli, categorised) -> None:
+    config = json.loads((categorised / "kinds" / "config.json").read_text())
+    assert (config["condition"], config["categories"]) == ("category", ["cafe", "gym"])
+    (categorised / "kinds.csv").write_text(
+        "uid,d,seq,intent,start_min,end_min,category\n"
+        "1,0,0,go home,0,600,\n1,0,1,eat,600,720,cafe\n1,0,2,do sports,780,900,zoo\n"
+    )
+    (categorised / "of_kinds.csv").write_text(
+        "place_id,category,lat,lon\nnear,gym,39.90,116.30\nfar,cafe,45.0,120.0\n"
+    )
+    done = cli(
+        *("generate", "diffusion", "kinds.csv", "-m", "kinds", "--places", "of_kinds.csv"),
+        cwd=categorised,
+    )
+    assert done.code == 0, done.err
+    assert pl.read_csv(done.out.encode())["place_id"].to_list() == ["near", "far", "near"]
+    assert "1 event with a category that the model has not learnt" in done.err
+    assert "1 event with a category that no place has" in done.err
+
+
+def test_plans_lack_the_categories_of_the_condition(cli, categorised) -> None:
+    error = generated(cli, categorised, "plans.csv", "-m", "kinds", code=1)
+    assert "plans.csv: found no column category, expected one beside the intents" in error
 
 
 def test_dry_run_and_plot(cli, folder) -> None:
@@ -228,11 +284,13 @@ def test_dry_run_and_plot(cli, folder) -> None:
     assert not (folder / "none").exists()
     drawn = cli(
         *("train", "diffusion", "stays.csv", *TINY, "--objective", "flow", "-o", "flow"),
-        *("--plot", "loss.html"),
+        *("--precision", "bf16", "--device", "cpu", "--plot", "loss.html", "--name", "a flow"),
         cwd=folder,
     )
     assert drawn.code == 0, drawn.err
-    assert "mean JSD" in (folder / "loss.html").read_text()
+    picture = (folder / "loss.html").read_text()
+    assert "mean JSD" in picture
+    assert "a flow" in picture
     visits = generated(cli, folder, "plans.csv", "-m", "flow")
     assert visits.height == pl.read_csv(folder / "plans.csv").height
 

@@ -55,7 +55,8 @@ class StayReader(SeparatedReader):
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.options.columns, self.source.name)
-        lacking = [n for n in VISITS.columns if n not in (*found, "d", "seq", *VISITS.optional)]
+        table = self.table
+        lacking = [n for n in table.columns if n not in (*found, "d", "seq", *table.optional)]
         if lacking:
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(frame.columns)}, expected those of "
@@ -64,7 +65,7 @@ class StayReader(SeparatedReader):
         fill = {"d": pl.lit(0, pl.Int16), "seq": pl.lit(0, pl.Int16)}
         named = frame.select(
             (pl.col(found[name]) if name in found else fill.get(name, pl.lit(None))).alias(name)
-            for name in VISITS.columns
+            for name in table.columns
         )
         named = named.with_columns(
             _whole(named.schema[name], name) for name in ("start_min", "end_min")

@@ -38,6 +38,7 @@ class Options:
         wanted: what to make of the input: what it is, or the places in it.
         mapping: a user's file of categories and intents.
         keep_unmapped: keep places of no intent.
+        categories: read the categories of the places of visits, too.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Options:
     wanted: Wanted = "auto"
     mapping: str | None = None
     keep_unmapped: bool = False
+    categories: bool = False
 
 
 @dataclass

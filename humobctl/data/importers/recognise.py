@@ -31,7 +31,7 @@ from humobctl.data.places.reader import (
     kind_of_places,
     place_columns,
 )
-from humobctl.data.schemas import GRID, PLACES, POINTS, VISITS
+from humobctl.data.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
 from humobctl.data.streams import Input
 from humobctl.errors import HumobError
 
@@ -256,8 +256,9 @@ def _stays(look: Look, options: Options) -> Opened:
         return _pickle(look, options)
     if look.columns is None and source.kind in ("json", "ndjson"):
         return _traces(look, options)
+    table = CATEGORISED_VISITS if options.categories else VISITS
     reader = copb.StayReader(
-        source, VISITS, options.on_error, separator=look.separator, options=options
+        source, table, options.on_error, separator=look.separator, options=options
     )
     return Opened(VISITS, reader.batches(), "stay list", reader.notes, reader.dropped)
 

@@ -12,7 +12,7 @@ from humobctl.models import settings
 
 DenoiserName = Literal["add", "queryonce", "querymulti", "unet", "unet-condition"]
 Objective = Literal["pred_v", "pred_noise", "pred_x0", "flow"]
-Condition = Literal["auto", "none", "intent", "home-work"]
+Condition = Literal["auto", "none", "intent", "category", "home-work"]
 Precision = Literal["fp32", "bf16"]
 Sampler = Literal["ddpm", "ddim", "dpm", "euler"]
 
@@ -30,9 +30,10 @@ class Settings:
         denoiser: ``add``, ``queryonce`` and ``querymulti`` are transformers that take in the
             condition in three ways (CoPB); ``unet`` is convolutional, without a condition, and
             ``unet-condition`` with it.
-        condition: what each step is told: the ``intent``, ``home-work`` (home, work or other), or
-            ``none``, so that the model makes the times of the stays, too. ``auto``: the intent
-            where stays have it, else home-work; none for ``unet``.
+        condition: what each step is told: the ``intent``, the ``category`` of the place,
+            ``home-work`` (home, work or other), or ``none``, so that the model makes the times of
+            the stays, too. ``auto``: the intent where stays have it, else the category where they
+            have that, else home-work; none for ``unet``.
         objective: what the network learns to say of a noisy day: ``pred_v`` (Salimans and Ho,
             2022), ``pred_noise`` (Ho et al., 2020), ``pred_x0``, or ``flow`` (flow matching on
             straight paths; Lipman et al., 2023).

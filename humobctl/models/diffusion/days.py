@@ -6,6 +6,7 @@ four orders of magnitude: near home, metres count, far away, shares of the dista
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,8 +29,17 @@ DAY = STEPS * STEP_MINUTES
 WORK_MINUTES = 180
 """Minutes by day that make a place somebody's workplace, at least."""
 HOME_CLASS, WORK_CLASS, OTHER_CLASS = 0, 1, 2
-CLASSES = {"none": (), "home-work": ("home", "work", "other"), "intent": (*INTENTS, "unknown")}
-"""Names of the classes of each condition, in their order."""
+_PLACE_CLASSES = ("home", "work", "other")
+CLASSES = {
+    "none": (),
+    "home-work": _PLACE_CLASSES,
+    "intent": (*INTENTS, "unknown"),
+    "category": _PLACE_CLASSES,
+}
+"""Names of the classes of each condition, in their order; categories of places come after."""
+MOST_CATEGORIES = 120
+"""The most frequent are told apart, so that a class is a number of a byte."""
+UNKNOWN_CATEGORY = -1
 BITS = ("staying", "odd", "home", "work")
 """Channels, -1 or 1, of days without a condition (analog bits; Chen, Zhang and Hinton, 2023)."""
 
@@ -108,6 +118,7 @@ class Known:
         person: number of the person of each day, (days,).
         place_class: home, work or other, by event, (events,).
         intent: codes, or UNKNOWN_INTENT, (events,).
+        category: numbers of the model's categories, or UNKNOWN_CATEGORY, (events,).
         relative: metres east and north of the person's home, (events, 2).
         home: metres on the plane, by day, (days, 2).
     """
@@ -116,6 +127,7 @@ class Known:
     person: Int64s
     place_class: NDArray[np.int8]
     intent: NDArray[np.int8]
+    category: NDArray[np.int8]
     relative: Floats
     home: Floats
 
@@ -129,6 +141,7 @@ class Known:
             self.person[wanted],
             self.place_class[events],
             self.intent[events],
+            self.category[events],
             self.relative[events],
             self.home[wanted],
         )
@@ -139,7 +152,33 @@ class Known:
             return None
         if condition == "home-work":
             return self.place_class
+        if condition == "category":
+            return category_tokens(self.category, self.place_class)
         return np.where(self.intent == UNKNOWN_INTENT, len(INTENTS), self.intent).astype(np.int8)
+
+
+def category_tokens(category: NDArray[np.int8], place_class: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The class of each event by its category, or where that is not known by home and work."""
+    known = category != UNKNOWN_CATEGORY
+    return np.where(known, len(_PLACE_CLASSES) + category, place_class).astype(np.int8)
+
+
+def frequent_categories(categories: pl.Series) -> tuple[str, ...]:
+    """The categories that are told apart, the most frequent first."""
+    counts = (
+        categories.drop_nulls()
+        .value_counts()
+        .sort(["count", categories.name], descending=[True, False])
+    )
+    return tuple(counts[categories.name].head(MOST_CATEGORIES).to_list())
+
+
+def category_numbers(categories: pl.Series, known: Sequence[str]) -> NDArray[np.int8]:
+    """Numbers of categories among those that are known, or UNKNOWN_CATEGORY."""
+    numbers = categories.replace_strict(
+        list(known), list(range(len(known))), default=UNKNOWN_CATEGORY, return_dtype=pl.Int8
+    )
+    return numbers.fill_null(UNKNOWN_CATEGORY).to_numpy()
 
 
 def classes_of(intent: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -149,7 +188,7 @@ def classes_of(intent: NDArray[np.int8]) -> NDArray[np.int8]:
     return np.where(home, HOME_CLASS, np.where(work, WORK_CLASS, OTHER_CLASS)).astype(np.int8)
 
 
-def known_days(frame: pl.DataFrame, plane: Plane) -> Known:
+def known_days(frame: pl.DataFrame, plane: Plane, categories: Sequence[str] = ()) -> Known:
     """The days of a table of stays.
 
     Home is the place of the intents at home, or else where a person is longest from 22:00 to 6:00;
@@ -159,6 +198,7 @@ def known_days(frame: pl.DataFrame, plane: Plane) -> Known:
     Args:
         frame: as ``StayTable`` has it, sorted.
         plane: for the metres.
+        categories: that a model tells apart, of the column category.
     """
     frame = frame.with_columns(_anchors(frame))
     first, uid = _day_starts(frame)
@@ -169,11 +209,15 @@ def known_days(frame: pl.DataFrame, plane: Plane) -> Known:
     )
     at_home, at_work = (frame[f"at_{name}"].to_numpy() for name in ("home", "work"))
     place_class = np.where(at_home, HOME_CLASS, np.where(at_work, WORK_CLASS, OTHER_CLASS))
+    category = np.full(frame.height, UNKNOWN_CATEGORY, np.int8)
+    if categories:
+        category = category_numbers(frame["category"], categories)
     return Known(
         layout,
         uid,
         place_class.astype(np.int8),
         frame["intent"].to_numpy(),
+        category,
         here - home,
         home[first[:-1]],
     )
@@ -302,6 +346,11 @@ class Series:
     def __len__(self) -> int:
         """Number of days."""
         return len(self.channels)
+
+
+def class_count(condition: str, categories: Sequence[str]) -> int:
+    """Classes of a condition."""
+    return len(CLASSES[condition]) + len(categories)
 
 
 def channel_count(condition: str) -> int:

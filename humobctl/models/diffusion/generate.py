@@ -16,8 +16,11 @@ from humobctl.errors import UsageError
 from humobctl.intentions.vocabulary import CODES, HOME, WORK
 from humobctl.models.diffusion.days import (
     HOME_CLASS,
+    UNKNOWN_CATEGORY,
     WORK_CLASS,
     Layout,
+    category_numbers,
+    category_tokens,
     channel_count,
     classes_of,
 )
@@ -34,18 +37,29 @@ KNOWN_WITHIN = 500.0
 """Metres within which a given home or work is the nearest place that serves it."""
 ROWS_AT_ONCE = 1 << 13
 _PLAN = ("uid", "d", "seq", "intent", "start_min", "end_min")
+_CATEGORY = "category"
 _INTENT_OF_CLASS = np.array([CODES[HOME], CODES[WORK], ANY])
 _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
 
 
 @dataclass
 class Tally:
-    """What was done: people, days, visits, and how far points lie from their places."""
+    """What was done.
+
+    Attributes:
+        people, days, visits: how many.
+        joined: visits that go on at the place of the one before.
+        strange: events of a category that the model has not learnt.
+        elsewhere: events of a category that no place has.
+        snapped: metres from points to their places.
+    """
 
     people: int = 0
     days: int = 0
     visits: int = 0
     joined: int = 0
+    strange: int = 0
+    elsewhere: int = 0
     snapped: list[Floats] = field(default_factory=list)
 
     def tell(self) -> None:
@@ -54,6 +68,16 @@ class Tally:
         if self.joined:
             report.info(
                 f"{counted(self.joined, 'visit')} joined with the one before, at the same place"
+            )
+        if self.strange:
+            report.warn(
+                f"{counted(self.strange, 'event')} with a category that the model has not learnt "
+                "are drawn by home, work and other"
+            )
+        if self.elsewhere:
+            report.warn(
+                f"{counted(self.elsewhere, 'event')} with a category that no place has are at "
+                "places of their intent"
             )
         if self.snapped:
             away = np.concatenate(self.snapped)
@@ -93,7 +117,8 @@ class Job:
         """Batches of the visit table, in the order of the people.
 
         Args:
-            batches: of the intentions table, each person's rows together.
+            batches: of the intentions table, each person's rows together; with the column category
+                where that is the model's condition.
             name: of the table, for messages.
 
         Raises:
@@ -107,7 +132,8 @@ class Job:
                 "expected --count"
             )
         with report.progress("generating visits", None, "events") as ticker:
-            for frame in whole_people(batches, name, _PLAN, ROWS_AT_ONCE):
+            columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
+            for frame in whole_people(batches, name, columns, ROWS_AT_ONCE):
                 yield self._planned(frame)
                 ticker.advance(frame.height)
         self.tally.tell()
@@ -145,15 +171,31 @@ class Job:
         )
         intent = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().to_numpy().astype(np.int8)
         uid = frame["uid"].to_numpy()[first[:-1]]
-        drawn, given = self._draw_planned(layout, intent, uid, d[first[:-1]], person[first[:-1]])
+        token = self._tokens(frame, intent)
+        drawn, given = self._draw_planned(
+            layout, intent, token, uid, d[first[:-1]], person[first[:-1]]
+        )
         self.tally.people += int(person[-1]) + 1
         table = frame.drop("person")
         return self._table(table, drawn, intent.astype(np.int64), uid, given)
+
+    def _tokens(self, frame: pl.DataFrame, intent: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The class of each event under the model's condition."""
+        if self.model.condition == "intent":
+            return intent
+        place_class = classes_of(intent)
+        if self.model.condition == "home-work":
+            return place_class
+        numbers = category_numbers(frame[_CATEGORY], self.model.categories)
+        unknown = numbers == UNKNOWN_CATEGORY
+        self.tally.strange += int(unknown.sum()) - frame[_CATEGORY].null_count()
+        return category_tokens(numbers, place_class)
 
     def _draw_planned(
         self,
         layout: Layout,
         intent: NDArray[np.int8],
+        token: NDArray[np.int8],
         uid: NDArray[np.uint32],
         d: Int64s,
         person: Int64s,
@@ -170,14 +212,15 @@ class Job:
         leading = np.zeros(len(layout), bool)
         leading[leads] = True
         parts = {True: (leading, given)}
-        lead = self._draw_days(layout, intent, uid, d, leading, given)
+        kinds = (place_class, token)
+        lead = self._draw_days(layout, kinds, uid, d, leading, given)
         if not leading.all():
             home, work = self._lead_anchors(lead, place_class, layout, leading)
             anchors = Anchors(home[person], work[person])
             parts[False] = (~leading, anchors)
         relative, homes = np.empty((len(intent), 2)), np.empty((len(layout), 2))
         for first, (chosen, anchors) in parts.items():
-            drawn = lead if first else self._draw_days(layout, intent, uid, d, chosen, anchors)
+            drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
             relative[chosen[layout.day]] = drawn.relative
             homes[chosen] = drawn.home
         self._put_given(relative, homes, layout, place_class, parts)
@@ -202,13 +245,13 @@ class Job:
     def _draw_days(
         self,
         layout: Layout,
-        intent: NDArray[np.int8],
+        kinds: tuple[NDArray[np.int8], NDArray[np.int8]],
         uid: NDArray[np.uint32],
         d: Int64s,
         chosen: NDArray[np.bool_],
         anchors: Anchors,
     ) -> Drawn:
-        """Some of the days."""
+        """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
         events = chosen[layout.day]
         lengths = np.diff(layout.first)[chosen]
         part = Layout(
@@ -216,8 +259,7 @@ class Job:
             layout.start[events],
             layout.end[events],
         )
-        place_class = classes_of(intent[events])
-        token = place_class if self.model.condition == "home-work" else intent[events]
+        place_class, token = (kind[events] for kind in kinds)
         model = self.model
         known = Anchors(anchors.home[chosen], anchors.work[chosen])
         fixed = None
@@ -322,7 +364,8 @@ class Job:
         lat, lon = self.model.scale.plane.degrees(metres[:, 0], metres[:, 1])
         row = np.full(len(intent), -1)
         if self.places is not None:
-            row = self._snapped(drawn, intent, given)
+            category = table[_CATEGORY] if _CATEGORY in table.columns else None
+            row = self._snapped(drawn, intent, given, category)
             at = row >= 0
             lat[at], lon[at] = (
                 self.places.frame[name].to_numpy()[row[at]] for name in ("lat", "lon")
@@ -335,7 +378,9 @@ class Job:
             lon=pl.Series(lon).round(6),
         ).select(VISITS.columns)
 
-    def _snapped(self, drawn: Drawn, intent: Int64s, given: Anchors) -> Int64s:
+    def _snapped(
+        self, drawn: Drawn, intent: Int64s, given: Anchors, category: pl.Series | None
+    ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""
         assert self.places is not None
         metres, day = drawn.metres, drawn.layout.day
@@ -343,11 +388,26 @@ class Job:
         for code in np.unique(intent).tolist():
             these = intent == code
             row[these], away[these] = self.places.nearest(code, metres[these])
+        if category is not None:
+            self._snap_categories(category, metres, row, away)
         known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
         known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
         self.tally.snapped.append(away[row >= 0])
         return row
+
+    def _snap_categories(
+        self, category: pl.Series, metres: Floats, row: Int64s, away: Floats
+    ) -> None:
+        """Events with a category to places that have it, as far as there are any."""
+        assert self.places is not None
+        for name in category.drop_nulls().unique().sort():
+            these = (category == name).fill_null(False).to_numpy()
+            found = self.places.nearest_of(name, metres[these])
+            if found is None:
+                self.tally.elsewhere += int(these.sum())
+            else:
+                row[these], away[these] = found
 
     def _ids(
         self, row: Int64s, place_class: NDArray[np.int8], uid: NDArray[np.uint32]

@@ -12,12 +12,13 @@ from humobctl.data.streams import whole_file
 _PANELS = {"loss": "loss", "jsd": "mean JSD of people not trained on"}
 
 
-def write_plot(model: str, path: str) -> None:
+def write_plot(model: str, path: str, name: str | None = None) -> None:
     """Draw the training of a model dir.
 
     Args:
         model: the dir.
         path: a ``.png`` file, or an ``.html`` file that needs nothing else to be looked at.
+        name: of the experiment, which stands above the picture instead of the dir.
 
     Raises:
         UsageError, HumobError: as ``check_plot``, or the file cannot be written.
@@ -31,9 +32,9 @@ def write_plot(model: str, path: str) -> None:
     }
     with whole_file(path) as place:
         if Path(path).suffix.lower() == ".png":
-            _png(curves, model, place)
+            _png(curves, name or model, place)
         else:
-            _html(curves, model, place)
+            _html(curves, name or model, place)
 
 
 def _png(curves: dict[str, list[tuple[int, float]]], title: str, path: Path) -> None:

@@ -1,8 +1,8 @@
 """The way from days to noise, which training learns to turn round, and the way back.
 
 Schedules and samplers are those of diffusers: DDPM (Ho et al., 2020), DDIM (Song et al., 2021) and
-DPM-Solver++ (Lu et al., 2022) on the cosine schedule of Nichol and Dhariwal (2021), and Euler's
-method on the straight paths of flow matching (Lipman et al., 2023).
+DPM-Solver++ for the stochastic equation (Lu et al., 2022) on the cosine schedule of Nichol and
+Dhariwal (2021), and Euler's method on the straight paths of flow matching (Lipman et al., 2023).
 """
 
 from __future__ import annotations
@@ -33,11 +33,18 @@ _SCHEDULERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddpm": (DDPMScheduler, {"clip_sample": False}),
     "ddim": (DDIMScheduler, {"clip_sample": False, "timestep_spacing": "trailing"}),
     # The cosine schedule ends in pure noise, where the solver's log-SNR has no end (diffusers).
+    # The form for the stochastic equation: fresh noise makes up for errors of the steps before.
     "dpm": (
         DPMSolverMultistepScheduler,
-        {"timestep_spacing": "trailing", "lambda_min_clipped": -5.1},
+        {"algorithm_type": "sde-dpmsolver++", "lambda_min_clipped": -5.1},
     ),
 }
+_CROWDED = 1.5
+"""How much closer together the first evaluations of ``dpm`` are; 1 for the same distance.
+
+Where a day goes is decided at high noise. At equal distances the solver jumps over that, and days
+come out too near to home: a standard deviation of 0.72 where 100 ancestral steps have 0.84.
+"""
 USUAL_EVALUATIONS = 20
 """Of the network for a day; the ancestral sampler takes every step of the schedule."""
 
@@ -94,6 +101,20 @@ def sampling_of(
             f"--steps: found {found}, expected at most {most}, the steps of the model's schedule"
         )
     return Sampling(chosen, found, guidance)
+
+
+def crowded(steps: int, evaluations: int) -> list[int]:
+    """Steps of the schedule at which ``dpm`` evaluates the network, falling from the last one.
+
+    The i-th of N lies at 1 - (i / N) ** 1.5 of the schedule, and no two are the same.
+    """
+    times: list[int] = []
+    for number in range(evaluations):
+        wanted = round(steps * (1 - (number / evaluations) ** _CROWDED)) - 1
+        below = times[-1] - 1 if times else steps - 1
+        # As many steps as evaluations are to come have to be left.
+        times.append(max(min(wanted, below), evaluations - 1 - number))
+    return times
 
 
 class Process:
@@ -189,7 +210,11 @@ class Process:
         """
         scheduler = self._scheduler(sampling.sampler)
         device = next(network.parameters()).device
-        scheduler.set_timesteps(sampling.evaluations, device=device)
+        if sampling.sampler == "dpm":
+            times = crowded(self.settings.diffusion_steps, sampling.evaluations)
+            scheduler.set_timesteps(timesteps=times, device=device)
+        else:
+            scheduler.set_timesteps(sampling.evaluations, device=device)
         shape = (network.channels, 144)
         noise = torch.stack([torch.randn(shape, generator=one) for one in sources]).to(device)
         x = noise

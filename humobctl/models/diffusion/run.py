@@ -26,15 +26,17 @@ from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.diffusion import fit
 from humobctl.models.diffusion.config import STEPS, UNCONDITIONED, Settings
 from humobctl.models.diffusion.days import (
-    CLASSES,
     Bools,
     Known,
     Scale,
     Series,
     channel_count,
+    class_count,
+    frequent_categories,
     known_days,
     series_of,
 )
+from humobctl.models.diffusion.nearness import in_words, nearness
 from humobctl.models.diffusion.networks import Denoiser, build
 from humobctl.models.diffusion.process import Process
 from humobctl.models.diffusion.validation import Validation
@@ -51,6 +53,7 @@ class Job:
     Attributes:
         settings: of the network and its training.
         output: model dir to write.
+        name: of the experiment, for the record.
         resume: go on with a training that was cut short.
         overwrite: replace a model dir of that name.
         device: cpu, cuda, or auto.
@@ -59,6 +62,7 @@ class Job:
 
     settings: Settings
     output: str
+    name: str | None = None
     resume: bool = False
     overwrite: bool = False
     device: str = "auto"
@@ -70,18 +74,27 @@ class Material:
     """What is learnt from.
 
     Attributes:
-        condition: none, intent or home-work.
+        condition: none, intent, category or home-work.
+        categories: that the model tells apart, with that condition.
         scale: of the training days.
-        series: the training days.
+        known: the training days.
+        series: the same as a network takes them.
         validation: the days of people who are not trained on; None without any.
         about: what ``run.json`` says of them.
     """
 
     condition: str
+    categories: tuple[str, ...]
     scale: Scale
+    known: Known
     series: Series
     validation: Validation | None
     about: dict[str, Any]
+
+    @property
+    def classes(self) -> int:
+        """Classes of the condition."""
+        return class_count(self.condition, self.categories)
 
 
 def train(path: str, job: Job) -> dict[str, Any]:
@@ -102,8 +115,7 @@ def train(path: str, job: Job) -> dict[str, Any]:
     check_precision(settings.precision, device)
     material = read_material(path, settings, job.on_error)
     process = Process(settings)
-    classes = len(CLASSES[material.condition])
-    network = build(settings, channel_count(material.condition), classes).to(device)
+    network = build(settings, channel_count(material.condition), material.classes).to(device)
     validation = material.validation
     with _workplace(job, material) as work:
         averaged, metrics = fit.train(
@@ -113,7 +125,11 @@ def train(path: str, job: Job) -> dict[str, Any]:
             work,
             None if validation is None else lambda net: validation.scores(net, process),
         )
-        return _finish(averaged, job, material, metrics, str(device))
+        near = None
+        if validation is not None:
+            near = nearness(*validation.sampled(averaged, process), material.known)
+            report.info(in_words(near))
+        return _finish(averaged, job, material, metrics, str(device), near)
 
 
 def dry_run(path: str, job: Job) -> str:
@@ -122,7 +138,7 @@ def dry_run(path: str, job: Job) -> str:
     settings = job.settings
     set_up(settings.seed)
     material = read_material(path, settings, job.on_error)
-    channels, classes = channel_count(material.condition), len(CLASSES[material.condition])
+    channels, classes = channel_count(material.condition), material.classes
     network = build(settings, channels, classes)
     parameters = sum(one.numel() for one in network.parameters())
     return "\n".join(
@@ -137,7 +153,7 @@ def dry_run(path: str, job: Job) -> str:
 
 def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> Material:
     """Read a table of stays, leave out what is no day, and split the people."""
-    table = read_stays(path, on_error=on_error)
+    table = read_stays(path, on_error=on_error, categories=True)
     plane = table.plane()
     if plane is None:
         raise HumobError(
@@ -146,7 +162,8 @@ def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> 
         )
     condition = _condition(table, settings)
     frame = _long_days(table, settings.min_stays)
-    known = known_days(frame, plane)
+    categories = frequent_categories(frame["category"]) if condition == "category" else ()
+    known = known_days(frame, plane, categories)
     held = _held_out(known, settings)
     training = known.take(~held)
     scale = Scale.of(training, plane)
@@ -170,22 +187,43 @@ def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> 
             f"{counted(series.shorter, 'stay')} of the training days cannot be seen, being shorter "
             "than a step of 10 minutes"
         )
-    return Material(condition, scale, series, validation, about)
+    _tell_of_categories(frame, categories)
+    return Material(condition, categories, scale, training, series, validation, about)
+
+
+def _tell_of_categories(frame: pl.DataFrame, categories: tuple[str, ...]) -> None:
+    if not categories:
+        return
+    rare = frame["category"].n_unique() - frame["category"].has_nulls() - len(categories)
+    without = frame["category"].null_count()
+    report.info(
+        f"categories: {len(categories)} told apart"
+        + (f", {rare:,} rarer ones not" if rare else "")
+        + (f"; {counted(without, 'stay')} without one" if without else "")
+    )
 
 
 def _condition(table: StayTable, settings: Settings) -> str:
     """The condition of a model, where it is to be found out."""
     known = (table.frame["intent"] != UNKNOWN_INTENT).any()
+    categorised = table.frame["category"].null_count() < table.frame.height
     if settings.condition == "intent" and not known:
         raise HumobError(
             f"{table.name}: found no intent, expected the column intent for --condition intent; "
             "--condition home-work or none does without"
         )
+    if settings.condition == "category" and not categorised:
+        raise HumobError(
+            f"{table.name}: found no category, expected the column category for --condition "
+            "category; --condition home-work or none does without"
+        )
     if settings.condition != "auto":
         return settings.condition
     if settings.denoiser == UNCONDITIONED:
         return "none"
-    return "intent" if known else "home-work"
+    if known:
+        return "intent"
+    return "category" if categorised else "home-work"
 
 
 def _long_days(table: StayTable, least: int) -> pl.DataFrame:
@@ -214,7 +252,7 @@ def _held_out(known: Known, settings: Settings) -> Bools:
 
 def _fingerprint(frame: pl.DataFrame) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for column in frame.get_columns():
+    for column in frame.with_columns(pl.col("category").hash()).get_columns():
         digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
     return f"blake2b:{digest.hexdigest()}:{frame.height}"
 
@@ -231,10 +269,16 @@ def _workplace(job: Job, material: Material) -> Iterator[Path]:
 
 
 def _finish(
-    network: Denoiser, job: Job, material: Material, metrics: list[dict[str, Any]], device: str
+    network: Denoiser,
+    job: Job,
+    material: Material,
+    metrics: list[dict[str, Any]],
+    device: str,
+    near: dict[str, float] | None,
 ) -> dict[str, Any]:
     last = metrics[-1]
     run = {
+        "name": job.name,
         "seed": job.settings.seed,
         "data": material.about,
         "steps": last["step"],
@@ -243,10 +287,12 @@ def _finish(
         "scores": {
             name: value for name, value in last.items() if name not in ("step", "learning_rate")
         },
+        "privacy": near,
     }
     config = {
         "settings": asdict(job.settings),
         "condition": material.condition,
+        "categories": list(material.categories),
         "scale": material.scale.as_record(),
     }
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
@@ -261,7 +307,8 @@ class Trained:
     Attributes:
         name: its folder.
         settings: of its training.
-        condition: none, intent or home-work.
+        condition: none, intent, category or home-work.
+        categories: that it tells apart, with that condition.
         scale: of its days.
         network: on its device.
     """
@@ -269,6 +316,7 @@ class Trained:
     name: str
     settings: Settings
     condition: str
+    categories: tuple[str, ...]
     scale: Scale
     network: Denoiser
 
@@ -286,10 +334,13 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         condition = found.config["condition"]
         record = found.config["scale"]
         scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
-        network = build(settings, channel_count(condition), len(CLASSES[condition]))
+        categories = tuple(found.config.get("categories", ()))
+        classes = class_count(condition, categories)
+        network = build(settings, channel_count(condition), classes)
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
     except (KeyError, TypeError, RuntimeError, UsageError) as exc:
         reason = str(exc).splitlines()[0]
         raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
-    return Trained(folder, settings, condition, scale, network.to(torch_device(device)).eval())
+    network = network.to(torch_device(device)).eval()
+    return Trained(folder, settings, condition, categories, scale, network)

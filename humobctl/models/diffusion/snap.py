@@ -1,4 +1,4 @@
-"""The places nearest to generated points, among those that serve an intent."""
+"""The places nearest to generated points, among those that serve an intent or have a category."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Places:
     points: Floats
     intent: Int64s
     _trees: dict[int, tuple[KDTree, Int64s]] = field(init=False, default_factory=dict)
+    _of: dict[str, tuple[KDTree, Int64s] | None] = field(init=False, default_factory=dict)
 
     def nearest(self, intent: int, points: Floats) -> tuple[Int64s, Floats]:
         """Rows of the nearest places that serve an intent, and metres to them.
@@ -51,6 +52,17 @@ class Places:
         tree, rows = self._trees[intent]
         away, found = tree.query(points)
         return rows[found], away
+
+    def nearest_of(self, category: str, points: Floats) -> tuple[Int64s, Floats] | None:
+        """Rows of the nearest places of a category, and metres to them; None without any."""
+        if category not in self._of:
+            rows = np.flatnonzero((self.frame["category"] == category).fill_null(False).to_numpy())
+            self._of[category] = (KDTree(self.points[rows]), rows) if len(rows) else None
+        known = self._of[category]
+        if known is None:
+            return None
+        away, found = known[0].query(points)
+        return known[1][found], away
 
     def _serving(self, intent: int) -> Int64s:
         rows = np.flatnonzero((self.intent == intent) | (self.intent == ANY))

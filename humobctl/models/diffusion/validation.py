@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from humobctl.data.stays import Stays
 from humobctl.metrics.divergence import jsd
 from humobctl.metrics.stay_statistics import SAMPLES
 from humobctl.models.diffusion.days import Known, Scale
@@ -38,6 +39,23 @@ class Validation:
 
     def scores(self, network: Denoiser, process: Process) -> dict[str, float]:
         """Jensen-Shannon divergences by metric, and their mean."""
+        ours, theirs = self.sampled(network, process, _EVALUATIONS)
+        names = _PLACED if self.condition != "none" else (*_PLACED, *_TIMED)
+        found = {
+            name: jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in names
+        }
+        return {**found, "jsd": float(np.mean(list(found.values())))}
+
+    def sampled(
+        self, network: Denoiser, process: Process, evaluations: int | None = None
+    ) -> tuple[Stays, Stays]:
+        """Days that the network draws for those people, and their real days.
+
+        Args:
+            network: the denoiser.
+            process: of its settings.
+            evaluations: of the network for a day; None for as many as ``generate`` takes.
+        """
         known = self.known
         if len(known.layout) > MOST_DAYS:
             known = known.take(np.arange(len(known.layout)) < MOST_DAYS)
@@ -45,16 +63,11 @@ class Validation:
         layout = None if token is None else known.layout
         days = np.arange(len(known.layout))
         sources = sources_of(process.settings.seed, days, days)
-        sampling = sampling_of(process.settings, None, _EVALUATIONS)
+        sampling = sampling_of(process.settings, None, evaluations)
         was_training = network.training
         network.eval()
         channels = draw(network, process, sampling, sources, token=token, layout=layout)
         network.train(was_training)
         drawn = decode(channels, self.scale, layout, known.place_class)
         ours = stays_of(drawn.layout, drawn.place_class, drawn.metres)
-        theirs = real_stays(known)
-        names = _PLACED if token is not None else (*_PLACED, *_TIMED)
-        found = {
-            name: jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in names
-        }
-        return {**found, "jsd": float(np.mean(list(found.values())))}
+        return ours, real_stays(known)

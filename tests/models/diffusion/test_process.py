@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from humobctl.errors import UsageError
 from humobctl.models.diffusion.config import STEPS, Settings, paper, tiny
 from humobctl.models.diffusion.networks import Told, build, pooled
-from humobctl.models.diffusion.process import Fixed, Process, Sampling, sampling_of
+from humobctl.models.diffusion.process import Fixed, Process, Sampling, crowded, sampling_of
 
 # diffusers 0.42 with numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -157,6 +159,22 @@ def test_published_size() -> None:
 def test_settings_that_do_not_go(wrong, option) -> None:
     with pytest.raises(UsageError, match=option):
         Settings(**wrong)
+
+
+def test_evaluations_are_crowded_where_there_is_noise() -> None:
+    # 100 (1 - (i / 4) ** 1.5) = 100, 87.5, 64.6, 35.05, to the nearest, halves to even; less 1
+    assert crowded(100, 4) == [99, 87, 64, 34]
+    assert crowded(5, 5) == [4, 3, 2, 1, 0]
+
+
+@given(st.integers(2, 300), st.data())
+def test_evaluations_fall_and_are_different(steps, data) -> None:
+    evaluations = data.draw(st.integers(1, steps))
+    times = crowded(steps, evaluations)
+    assert len(times) == evaluations
+    assert times[0] == steps - 1
+    assert times[-1] >= 0
+    assert (np.diff(times) < 0).all()
 
 
 def test_too_many_evaluations() -> None:

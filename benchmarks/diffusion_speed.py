@@ -1,0 +1,236 @@
+"""Training steps and samples a second beside ``denoising-diffusion-pytorch``, at one network.
+
+Both sides run that package's own ``Unet1D`` (widths 16, 32 and 64) on the days of Beijing without
+a condition, 8 channels of 144 steps. Needs ``pip install --no-deps denoising-diffusion-pytorch
+ema-pytorch einops``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.diffusion import beijing
+from benchmarks.harness import interleaved, markdown
+from humobctl.data.stays import Stays
+from humobctl.metrics.divergence import jsd
+from humobctl.metrics.stay_statistics import SAMPLES
+from humobctl.models.diffusion.config import STEPS, Settings, small
+
+PACKAGE = "denoising_diffusion_pytorch"
+DIM, MULTIPLES = 16, (1, 2, 4)
+CHANNELS = 8
+METRICS = ("jump_distance", "radius", "duration", "start")
+TRAINED_STEPS = 600
+STEPS_AT_ONCE = 10
+SAMPLES_AT_ONCE, BATCHES = 256, 2
+
+
+def settings(batch_size: int = 64) -> Settings:
+    """Ours, for both."""
+    return replace(
+        small(), condition="none", steps=TRAINED_STEPS, learning_rate=1e-3, batch_size=batch_size
+    )
+
+
+def train_speed() -> str:
+    """Steps of the package's ``Trainer1D`` and of ours: the same network, batches and data."""
+    from humobctl.models.diffusion import fit  # noqa: PLC0415 - torch
+
+    rows = []
+    series = _material().series
+    for batch_size in (16, 64):
+        chosen = settings(batch_size)
+        training, batches = _training(chosen), fit.Batches.of(series, _cpu())
+
+        def ours(training: Any = training, batches: Any = batches) -> None:
+            for _ in range(STEPS_AT_ONCE):
+                loss = training.advance(batches)
+            training.check(float(loss))
+
+        with tempfile.TemporaryDirectory() as place:
+            theirs = _their_trainer(series.channels, batch_size, Path(place))
+            theirs()
+            ours()
+            slow, quick = interleaved(theirs, ours, runs=5)
+        names = (f"{PACKAGE}, Trainer1D", "train diffusion")
+        for name, seconds in zip(names, (slow, quick), strict=True):
+            step = 1000 * seconds / STEPS_AT_ONCE
+            rows.append([str(batch_size), name, f"{step:.0f}", f"{slow / seconds:.2f}"])
+    return markdown(["batch", "trainer", "ms a step", "times as fast"], rows)
+
+
+def sample_speed() -> str:
+    """Samples a second of one trained network, with scores against people who are not learnt from.
+
+    The package clips days to -1 and 1 while it samples, which is switched off: ours are
+    standardised.
+    """
+    import torch  # noqa: PLC0415
+
+    from humobctl.models.diffusion.draw import draw, sources_of  # noqa: PLC0415 - torch
+    from humobctl.models.diffusion.process import Process, sampling_of  # noqa: PLC0415
+
+    chosen = settings()
+    network = _trained(chosen)
+    diffusion = _their_diffusion(network.net)
+    count = SAMPLES_AT_ONCE * BATCHES
+    days = np.arange(count)
+
+    def theirs() -> Any:
+        torch.manual_seed(0)
+        parts = [diffusion.sample(SAMPLES_AT_ONCE) for _ in range(BATCHES)]
+        return torch.cat(parts).numpy()
+
+    def ours() -> Any:
+        sampling = sampling_of(chosen, None, None)
+        return draw(network, Process(chosen), sampling, sources_of(0, days, days))
+
+    works: list[tuple[str, str, Callable[[], Any]]] = [
+        (f"{PACKAGE}, ancestral", "100", theirs),
+        ("generate diffusion, as usual", "20", ours),
+    ]
+    rows, slowest = [], 0.0
+    for name, evaluations, work in works:
+        begin = time.perf_counter()
+        channels = work()
+        rate = count / (time.perf_counter() - begin)
+        slowest = slowest or rate
+        values = [f"{value:.4f}" for value in _scores(channels)]
+        rows.append([name, evaluations, f"{rate:.1f}", f"{rate / slowest:.1f}", *values])
+    columns = ["sampler", "evaluations", "days/s", "times as many", *METRICS]
+    return markdown([name.replace("_", " ") for name in columns], rows)
+
+
+def _scores(channels: Any) -> list[float]:
+    from humobctl.models.diffusion.decode import decode, real_stays, stays_of  # noqa: PLC0415
+
+    material = _material()
+    drawn = decode(channels, material.scale, None, None)
+    ours = stays_of(drawn.layout, drawn.place_class, drawn.metres)
+    assert material.validation is not None
+    theirs: Stays = real_stays(material.validation.known)
+    return [jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in METRICS]
+
+
+def _material() -> Any:
+    from humobctl.models.diffusion.run import read_material  # noqa: PLC0415 - torch
+
+    return read_material(str(beijing().train), settings())
+
+
+def _cpu() -> Any:
+    import torch  # noqa: PLC0415
+
+    return torch.device("cpu")
+
+
+def _package() -> Any:
+    """Its 1-D module; its front door would import torchvision, which that does not need."""
+    os.environ["TQDM_DISABLE"] = "1"
+    if PACKAGE not in sys.modules:
+        found = importlib.util.find_spec(PACKAGE)
+        if found is None:
+            sys.exit(f"benchmarks: {PACKAGE} is not installed; see benchmarks/diffusion_speed.py")
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = list(found.submodule_search_locations or ())
+        sys.modules[PACKAGE] = package
+    module = importlib.import_module(f"{PACKAGE}.{PACKAGE}_1d")
+    module.tqdm = partial(tqdm, disable=True)  # type: ignore[attr-defined]
+    return module
+
+
+def _wrapped(chosen: Settings) -> Any:
+    """Its network as one of our denoisers."""
+    import torch  # noqa: PLC0415
+
+    from humobctl.models.diffusion.networks import Denoiser  # noqa: PLC0415 - torch
+
+    class Theirs(Denoiser):
+        def __init__(self) -> None:
+            super().__init__(CHANNELS, 0)
+            self.net = _package().Unet1D(dim=DIM, dim_mults=MULTIPLES, channels=CHANNELS)
+
+        def forward(self, x: Any, level: Any, told: Any) -> Any:
+            return self.net(x, level * chosen.diffusion_steps / 1000.0)
+
+    torch.manual_seed(0)
+    return Theirs()
+
+
+def _training(chosen: Settings) -> Any:
+    from humobctl.models.diffusion.fit import Training  # noqa: PLC0415 - torch
+    from humobctl.models.diffusion.process import Process  # noqa: PLC0415
+
+    return Training(_wrapped(chosen).train(), Process(chosen), chosen.steps)
+
+
+def _their_diffusion(net: Any) -> Any:
+    chosen = settings()
+    diffusion = _package().GaussianDiffusion1D(
+        net,
+        seq_length=STEPS,
+        timesteps=chosen.diffusion_steps,
+        objective=chosen.objective,
+        auto_normalize=False,
+    )
+    diffusion.p_sample = partial(diffusion.p_sample, clip_denoised=False)
+    return diffusion
+
+
+def _their_trainer(channels: Any, batch_size: int, folder: Path) -> Callable[[], None]:
+    import torch  # noqa: PLC0415
+
+    package = _package()
+    torch.manual_seed(0)
+    net = package.Unet1D(dim=DIM, dim_mults=MULTIPLES, channels=CHANNELS)
+    trainer = package.Trainer1D(
+        _their_diffusion(net),
+        dataset=package.Dataset1D(torch.from_numpy(channels)),
+        train_batch_size=batch_size,
+        train_num_steps=0,
+        save_and_sample_every=1 << 30,
+        results_folder=folder,
+    )
+
+    def steps() -> None:
+        trainer.train_num_steps += STEPS_AT_ONCE
+        trainer.train()
+
+    return steps
+
+
+def _trained(chosen: Settings) -> Any:
+    """The network after our training, unless it is there."""
+    from safetensors.torch import load_file, save_file  # noqa: PLC0415 - torch
+
+    from humobctl.models.diffusion.fit import Batches  # noqa: PLC0415
+
+    path = beijing().folder / "unet1d.safetensors"
+    if not path.is_file():
+        training = _training(chosen)
+        batches = Batches.of(_material().series, _cpu())
+        while training.step < training.steps:
+            loss = training.advance(batches)
+            training.check(float(loss))
+        save_file(training.averaged.state_dict(), path)
+    network = _wrapped(chosen)
+    network.load_state_dict(load_file(path))
+    return network.eval()
+
+
+if __name__ == "__main__":
+    _trained(settings())
