@@ -30,6 +30,7 @@ from humobctl.commands import (
     predict,
     train_bert_moe,
     train_diffusion,
+    train_embedder,
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
@@ -114,6 +115,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
     _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "diffusion", train_diffusion.diffusion)
+    _add(train, "embedder", train_embedder.embedder)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
     generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
