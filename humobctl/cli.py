@@ -22,6 +22,7 @@ from humobctl.commands import (
     data_split,
     data_synth,
     doctor,
+    embed,
     eval_command,
     generate_diffusion,
     generate_flows,
@@ -125,6 +126,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     app.add_typer(generate, name="generate")
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
+    _add(app, "embed", embed.embed)
     _add(app, "eval", eval_command.evaluate)
     _add(app, "doctor", doctor.doctor)
     return app

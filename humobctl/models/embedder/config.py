@@ -34,7 +34,7 @@ class Settings:
         noise: standard deviation of the Gaussian noise on places, in cells.
         moved: share of batches whose city is turned over and shifted as a whole, so that places
             nobody was seen at are learnt, too.
-        hide_city: share of batches that do not say their city, so that other cities can be embedded.
+        hide_city: share of batches that do not say their city, for other cities to be embedded.
         span_rows: most rows of a span in training.
         next_rows: rows after a span whose cells are predicted, and rows in it to reconstruct.
         train_below: users with a uid below it are trained on; 0 for ``train_share``.

@@ -44,8 +44,8 @@ def losses(network: Network, drawn: Drawn, settings: Settings) -> dict[str, Tens
     """The loss, and what it is made of.
 
     ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from the
-    vector and the time, and told from the vector, the time and the cell before; ``contrast`` is that
-    of finding a user's other span.
+    vector and the time, and told from the vector, the time and the cell before; ``contrast`` is
+    that of finding a user's other span.
     """
     vectors = network.encoder(drawn.spans)
     found: dict[str, Tensor] = {}

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from humobctl import report
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
-from humobctl.data.schemas import EMBEDDING_SIZE, EMBEDDINGS, MASKED
+from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.data.users import UserStore, paired_groups
+from humobctl.embeddings.files import Embeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.embedder.run import Trained
 from humobctl.models.embedder.windows import Rows, by_length
-from humobctl.native import Int64s
 
 PIECE_ROWS = 2048
 """Rows that go through the network at once; longer users are cut into pieces of like length."""
@@ -75,20 +75,9 @@ def embed(path: str, name: str, trained: Trained, asked: Asked) -> Iterator[pl.D
                     rows.close_columns()
                     vectors = embed_rows(rows, trained, asked, ticker)
                     done += len(rows.uid)
-                    yield table(rows.uid, vectors, name)
+                    yield table(Embeddings(title, rows.uid, vectors, np.full(len(vectors), name)))
     if not done:
         raise HumobError(f"{title}: found no known cell, expected some to embed")
-
-
-def table(uid: Int64s, vectors: NDArray[np.float32], city: str | None) -> pl.DataFrame:
-    """The embedding table of users."""
-    return pl.DataFrame(
-        {
-            "uid": pl.Series(uid, dtype=pl.UInt32),
-            "embedding": pl.Series(vectors, dtype=pl.Array(pl.Float32, vectors.shape[1])),
-            "city": pl.Series([city] * len(uid), dtype=pl.String),
-        }
-    ).select(EMBEDDINGS.columns)
 
 
 @torch.no_grad()

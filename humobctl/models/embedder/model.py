@@ -238,4 +238,6 @@ def contrast(vectors: Tensor, temperature: float) -> Tensor:
     """
     alike = vectors[0] @ vectors[1].T / temperature
     right = torch.arange(len(alike), device=alike.device)
-    return (functional.cross_entropy(alike, right) + functional.cross_entropy(alike.T, right)) / 2
+    there, back = (functional.cross_entropy(one, right) for one in (alike, alike.T))
+    mean: Tensor = (there + back) / 2
+    return mean

@@ -74,8 +74,8 @@ class Rows:
         uid = group["uid"].to_numpy().astype(np.int64)
         with clear_os_errors("temporary files"):
             for name, kind in _COLUMNS.items():
-                middle = 0.5 if name in "xy" else 0
-                values = group[name].to_numpy().astype(kind) - kind(middle)  # type: ignore[operator]
+                values = group[name].to_numpy().astype(kind)
+                values = values - np.float32(0.5) if name in "xy" else values
                 self._files[name].write(values.tobytes())
         begins = np.flatnonzero(np.diff(uid, prepend=-1))
         self._starts.append(begins + self.rows)
@@ -138,8 +138,12 @@ class Drawn:
 
     def to(self, device: torch.device) -> Drawn:
         """The same on a device."""
-        parts = (self.spans, self.inside, self.following)
-        return Drawn(*(part.to(device) for part in parts), self.before.to(device))
+        return Drawn(
+            self.spans.to(device),
+            self.inside.to(device),
+            self.following.to(device),
+            self.before.to(device),
+        )
 
 
 def draw(
@@ -166,19 +170,19 @@ def draw(
     if not plain and random.random() < settings.hide_city:
         city = np.zeros_like(city)
     seen = rows.spans(spans, city)
-    others = [rows.spans(part, city) for part in (inside, following)]
+    rebuilt, ahead = (rows.spans(part, city) for part in (inside, following))
     before = rows.spans([np.maximum(part - 1, 0) for part in following], city).place
     if plain:
-        return Drawn(seen, *others, before)
+        return Drawn(seen, rebuilt, ahead, before)
     if random.random() < settings.moved:
         move = Move.draw(random)
-        seen, *others = (
+        seen, rebuilt, ahead = (
             replace(part, place=move(part.place), city=torch.zeros_like(part.city))
-            for part in (seen, *others)
+            for part in (seen, rebuilt, ahead)
         )
         before = move(before)
     noise = random.standard_normal(seen.place.shape, np.float32) * np.float32(settings.noise)
-    return Drawn(replace(seen, place=seen.place + torch.from_numpy(noise)), *others, before)
+    return Drawn(replace(seen, place=seen.place + torch.from_numpy(noise)), rebuilt, ahead, before)
 
 
 @dataclass(frozen=True)
