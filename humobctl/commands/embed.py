@@ -147,6 +147,7 @@ def _embedded(
     on_error: Literal["fail", "drop"],
 ) -> Iterator[pl.DataFrame]:
     from humobctl.commands.ranges import parse_range
+    from humobctl.data.cities import city_names
     from humobctl.models.registry import require
 
     wanted = parse_range("--days", days) if days else None
@@ -154,7 +155,7 @@ def _embedded(
     from humobctl.models.device import set_up
     from humobctl.models.embedder.infer import Asked, check_city
     from humobctl.models.embedder.infer import embed as embed_file
-    from humobctl.models.embedder.run import city_names, load_trained
+    from humobctl.models.embedder.run import load_trained
 
     names = city_names(inputs, tuple(city) if city else None)
     set_up(0)

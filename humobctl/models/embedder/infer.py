@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from humobctl.embeddings.files import Embeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.embedder.run import Trained
 from humobctl.models.embedder.windows import Rows, by_length
+from humobctl.native import Int64s
 
 PIECE_ROWS = 2048
 """Rows that go through the network at once; longer users are cut into pieces of like length."""
@@ -80,7 +81,6 @@ def embed(path: str, name: str, trained: Trained, asked: Asked) -> Iterator[pl.D
         raise HumobError(f"{title}: found no known cell, expected some to embed")
 
 
-@torch.no_grad()
 def embed_rows(
     rows: Rows, trained: Trained, asked: Asked, ticker: report.Ticker | None = None
 ) -> NDArray[np.float32]:
@@ -88,17 +88,42 @@ def embed_rows(
 
     Users with more than ``PIECE_ROWS`` rows go in pieces, of which the mean is taken by rows.
     """
-    lengths = rows.lengths()
+    numbers = [
+        np.arange(low, high) for low, high in zip(rows.starts[:-1], rows.starts[1:], strict=True)
+    ]
+    return embed_parts(rows, numbers, rows.city, trained, asked, ticker)
+
+
+@torch.no_grad()
+def embed_parts(
+    rows: Rows,
+    parts: Sequence[Int64s],
+    city: Int64s,
+    trained: Trained,
+    asked: Asked,
+    ticker: report.Ticker | None = None,
+) -> NDArray[np.float32]:
+    """Vectors of parts of users' rows, (p, E).
+
+    Args:
+        rows: the columns.
+        parts: numbers of rows in ascending order, at least one of each part, (p,) of them.
+        city: number of each part's city, (p,).
+        trained: the model.
+        asked: how.
+        ticker: is told of finished rows.
+    """
+    lengths = np.array([len(part) for part in parts])
     pieces = np.maximum(1, -(-lengths // PIECE_ROWS))
     user = np.repeat(np.arange(len(lengths)), pieces)
     number = np.arange(len(user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    begin = rows.starts[user] + number * lengths[user] // pieces[user]
-    end = rows.starts[user] + (number + 1) * lengths[user] // pieces[user]
+    begin = number * lengths[user] // pieces[user]
+    end = (number + 1) * lengths[user] // pieces[user]
     sums = np.zeros((len(lengths), EMBEDDING_SIZE), np.float64)
     device = next(trained.encoder.parameters()).device
     for batch in by_length(end - begin, asked.batch_rows):
-        numbers = [np.arange(begin[one], end[one]) for one in batch.tolist()]
-        spans = rows.spans(numbers, rows.city[user[batch]]).to(device)
+        numbers = [parts[user[one]][begin[one] : end[one]] for one in batch.tolist()]
+        spans = rows.spans(numbers, city[user[batch]]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16"):
             found = trained.encoder(spans).double().cpu().numpy()
         weights = (end - begin)[batch]

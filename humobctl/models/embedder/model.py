@@ -238,6 +238,7 @@ def contrast(vectors: Tensor, temperature: float) -> Tensor:
     """
     alike = vectors[0] @ vectors[1].T / temperature
     right = torch.arange(len(alike), device=alike.device)
-    there, back = (functional.cross_entropy(one, right) for one in (alike, alike.T))
-    mean: Tensor = (there + back) / 2
+    there: Tensor = functional.cross_entropy(alike, right)
+    back: Tensor = functional.cross_entropy(alike.T, right)
+    mean: Tensor = 0.5 * (there + back)
     return mean

@@ -15,6 +15,7 @@ import torch
 
 from humobctl import report
 from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, load, save
+from humobctl.data.cities import city_names
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
@@ -29,6 +30,9 @@ from humobctl.models.embedder.windows import Rows
 from humobctl.models.settings import from_record
 from humobctl.models.workplace import open_workplace
 from humobctl.native import Int64s
+
+_SEEN = "seen."
+"""Prefix of the arrays of users that a training saw, by number of their city."""
 
 
 @dataclass(frozen=True)
@@ -120,21 +124,6 @@ def dry_run(paths: list[str], job: Job) -> str:
                 f"spans of up to {settings.span_rows} rows each",
             )
         )
-
-
-def city_names(paths: list[str], given: tuple[str, ...] | None) -> list[str]:
-    """Names of cities, one a file: those given, or the files' own.
-
-    Raises:
-        UsageError: they differ in number, or one is there twice.
-    """
-    own = ("stdin" if path == "-" else Path(path).name.split(".")[0] for path in paths)
-    names = list(given or own)
-    if len(names) != len(paths):
-        raise UsageError(f"--city: found {len(names)} names for {len(paths)} files, expected equal")
-    if len(set(names)) < len(names):
-        raise UsageError(f"--city: found {names}, expected a name of its own for each file")
-    return names
 
 
 @contextmanager
@@ -249,6 +238,9 @@ def _finish(
     }
     config = {"settings": asdict(job.settings), "cities": material.cities}
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    for number in range(1, 1 + len(material.cities)):
+        users = material.rows.uid[material.rows.city == number]
+        arrays[f"{_SEEN}{number}"] = users.astype(np.uint32)
     save(Checkpoint(TYPE, config, arrays, run, metrics), job.output, overwrite=job.overwrite)
     return run
 
@@ -262,12 +254,23 @@ class Trained:
         settings: of its training.
         cities: names of the cities it was trained on.
         encoder: on its device.
+        seen: users of each city that were trained or validated on.
+        fingerprints: of the cities' files.
     """
 
     name: str
     settings: Settings
     cities: list[str]
     encoder: Encoder
+    seen: list[Int64s]
+    fingerprints: list[str]
+
+    def users_seen(self, name: str, fingerprint: str) -> Int64s | None:
+        """Users of a city that the training saw; None for a city of another name and file."""
+        for number, known in enumerate(self.cities):
+            if known == name or self.fingerprints[number] == fingerprint:
+                return self.seen[number]
+        return None
 
 
 def load_trained(folder: str, device: str = "auto") -> Trained:
@@ -290,7 +293,9 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
                 if name.startswith(mine)
             }
         )
+        seen = [found.arrays[f"{_SEEN}{n}"].astype(np.int64) for n in range(1, 1 + len(cities))]
+        marks = [str(city["fingerprint"]) for city in found.run["cities"]]
     except (KeyError, TypeError, RuntimeError, UsageError) as exc:
         reason = str(exc).splitlines()[0]
         raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
-    return Trained(folder, settings, cities, encoder.to(torch_device(device)).eval())
+    return Trained(folder, settings, cities, encoder.to(torch_device(device)).eval(), seen, marks)
