@@ -25,6 +25,7 @@ from humobctl.commands import (
     embed,
     eval_command,
     eval_embedding,
+    explore,
     generate_diffusion,
     generate_flows,
     generate_gravity,
@@ -146,6 +147,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(app, "embed", embed.embed)
     _add(app, "eval", eval_command.evaluate)
     _add(app, "eval embedding", eval_embedding.embedding)
+    _add(app, "explore", explore.explore)
     _add(app, "doctor", doctor.doctor)
     return app
 
