@@ -77,7 +77,7 @@ def embed(
 
     Example: humobctl embed city.csv --model embedder --output users.parquet
 
-    Example: humobctl embed city.csv --model embedder --pca 2 --format csv | head -3
+    Example: humobctl embed embeddings.parquet --pca 2 | head -3
 
     Example: humobctl embed embeddings.parquet --nearest 7 -k 5
 

@@ -74,9 +74,9 @@ def embedding(
     Beside every model stand bags of cells by tf-idf and SVD (128 axes, of whole users), and
     histograms of slots. Users that a model was trained or validated on are left out.
 
-    Example: humobctl eval embedding city.csv --model embedder --format table
+    Example: humobctl eval embedding city.csv --model embedder --metric reid_top1 --format table
 
-    Example: humobctl eval embedding city.csv --metric reid_top1
+    Example: humobctl eval embedding city.csv --metric home_km
     """
     import numpy as np
 

@@ -115,9 +115,7 @@ def embedder(
     seen (--train-below, --train-share) stay for 'eval embedding'. An unfinished training lies in
     DIR.training; --resume goes on with it.
 
-    Example: humobctl train embedder city.csv --preset tiny --output embedder
-
-    Example: humobctl train embedder city.csv challenge.csv --preset tiny --steps 5 --output two
+    Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """

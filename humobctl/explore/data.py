@@ -189,7 +189,8 @@ def entropies(user: Int64s, cell: NDArray[Any], counts: Int64s) -> Floats:
     kinds, times = np.unique(key, return_counts=True)
     owner = kinds // (GRID_SIDE * GRID_SIDE)
     share = times / counts[owner]
-    return np.bincount(owner, weights=-share * np.log2(share), minlength=len(counts))
+    bits = np.bincount(owner, weights=-share * np.log2(share), minlength=len(counts))
+    return bits.astype(np.float64)
 
 
 def radii(user: Int64s, x: NDArray[Any], y: NDArray[Any], counts: Int64s) -> Floats:
@@ -217,7 +218,8 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
     order = np.argsort(-np.bincount(near, minlength=count), kind="stable")
     number = np.empty(count, np.int64)
     number[order] = np.arange(count)
-    return number[near]
+    ordered: Int64s = number[near]
+    return ordered
 
 
 def _umap(found: Embeddings, seed: int) -> Vectors:

@@ -75,7 +75,9 @@ function legend() {
 }
 
 const BARE = { margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { color: "#1b1f24", size: 12 } };
-const CONFIG = { responsive: true, displaylogo: false, displayModeBar: true, scrollZoom: true };
+// plotly's own button to share a chart would send it away.
+const NO_BUTTONS = ["sendChartToCloud", "autoScale2d", "toImage"];
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: true, scrollZoom: true, plotlyServerURL: "", modeBarButtonsToRemove: NO_BUTTONS };
 
 async function drawMap() {
   const [x, y] = world.maps[$("map").value];
@@ -88,7 +90,7 @@ async function drawMap() {
   const found = world.marked === undefined ? [] : [{ x: x[world.marked], y: y[world.marked], text: `user ${world.uid[world.marked]}`, showarrow: true, arrowhead: 2 }];
   await Plotly.react("points", [trace], {
     ...BARE, dragmode: "lasso", xaxis: axis, yaxis: axis, annotations: found, uirevision: $("map").value, hovermode: "closest",
-  }, { ...CONFIG, modeBarButtonsToRemove: ["autoScale2d", "toImage"] });
+  }, CONFIG);
   legend();
 }
 
@@ -140,10 +142,10 @@ function drawHeat(a, b) {
         colorbar: { thickness: 12, title: { text: "rows" }, tickvals: [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((v) => Math.log10(1 + v)), ticktext: ["1", "10", "100", "1k", "10k", "100k", "1M"] } };
   const [low, high] = range(flat);
   return Plotly.react("heat", [{ type: "heatmap", x0: 1, dx: 1, y0: 1, dy: 1, customdata: grid(flat, (v) => v), ...trace }], {
-    ...BARE, margin: { l: 40, r: 8, t: 8, b: 34 },
-    xaxis: { title: { text: "x (cell)", standoff: 4 }, range: [low[0], high[0]], constrain: "domain", zeroline: false },
-    yaxis: { title: { text: "y (cell)", standoff: 4 }, range: [low[1], high[1]], scaleanchor: "x", constrain: "domain", zeroline: false },
-  }, CONFIG);
+    ...BARE, margin: { l: 52, r: 8, t: 10, b: 40 },
+    xaxis: { title: { text: "x (cell)", standoff: 8 }, range: [low[0], high[0]], constrain: "domain", zeroline: false },
+    yaxis: { title: { text: "y (cell)", standoff: 10 }, range: [low[1], high[1]], scaleanchor: "x", constrain: "domain", zeroline: false },
+  }, { ...CONFIG, displayModeBar: false });
 }
 
 function range(flat) {

@@ -22,6 +22,14 @@ MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
 
 
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'"
+)
+"""Nothing from or to elsewhere. plotly's WebGL compiles its drawing code, hence unsafe-eval."""
+
+
 def check_plotly() -> None:
     """Refuse early where plotly is not installed.
 
@@ -48,6 +56,7 @@ def page(world: World, *, served: bool) -> str:
     """
     here = files("humobctl.explore")
     parts = {
+        "__POLICY__": POLICY,
         "__TITLE__": html.escape(world.title),
         "__CSS__": (here / "page.css").read_text(encoding="utf-8"),
         "__DATA__": payload(world, served=served),
@@ -59,7 +68,7 @@ def page(world: World, *, served: bool) -> str:
     rest = (here / "page.html").read_text(encoding="utf-8")
     done = []
     while places := [(rest.index(mark), mark) for mark in parts if mark in rest]:
-        place, mark = min(places)
+        place, mark = min(places)  # what was put in is not looked at again
         done += [rest[:place], parts[mark]]
         rest = rest[place + len(mark) :]
     return "".join([*done, rest])

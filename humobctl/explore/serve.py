@@ -14,15 +14,9 @@ import numpy as np
 from humobctl import interrupts, report
 from humobctl.errors import HumobError, UsageError, reason
 from humobctl.explore.data import World
-from humobctl.explore.page import page, plotly_script
+from humobctl.explore.page import POLICY, page, plotly_script
 
 LOOPBACK = "127.0.0.1"
-_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-"""Nothing from elsewhere. plotly's WebGL compiles its drawing code, hence unsafe-eval."""
 _MOST_ASKED = 1 << 24
 
 
@@ -117,7 +111,7 @@ def make_server(world: World, host: str, port: int) -> ThreadingHTTPServer:
             for name, value in (
                 ("Content-Type", kind),
                 ("Content-Length", str(len(body))),
-                ("Content-Security-Policy", _POLICY),
+                ("Content-Security-Policy", f"{POLICY}; frame-ancestors 'none'"),
                 ("X-Content-Type-Options", "nosniff"),
                 ("Referrer-Policy", "no-referrer"),
                 ("Cache-Control", "no-store"),

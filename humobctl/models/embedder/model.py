@@ -217,7 +217,8 @@ class Decoder(nn.Module):
         logits = self.out(self.lstm(rows)[0]).float().unflatten(-1, (2, GRID_SIDE))
         cell = spans.place.floor().long().clamp(0, GRID_SIDE - 1)
         loss = -(self.near[cell] * logits.log_softmax(dim=-1)).sum(-1).sum(-1)
-        return (loss * spans.mask).sum() / spans.mask.sum().clamp(min=1)
+        mean: Tensor = (loss * spans.mask).sum() / spans.mask.sum().clamp(min=1)
+        return mean
 
 
 class Network(nn.Module):
