@@ -152,13 +152,13 @@ def _embedded(
 
     wanted = parse_range("--days", days) if days else None
     require("torch")
-    from humobctl.models.device import set_up
+    from humobctl.models.device import set_up_torch
     from humobctl.models.embedder.infer import Asked, check_city
     from humobctl.models.embedder.infer import embed as embed_file
     from humobctl.models.embedder.run import load_trained
 
     names = city_names(inputs, tuple(city) if city else None)
-    set_up(0)
+    set_up_torch(0)
     trained = load_trained(model, device)
     for name in city or ():
         check_city(name, trained)

@@ -122,10 +122,10 @@ def _load(models: list[str], device: str) -> dict[str, Trained]:
     from humobctl.models.registry import require
 
     require("torch")
-    from humobctl.models.device import set_up
+    from humobctl.models.device import set_up_torch
     from humobctl.models.embedder.run import load_trained
 
-    set_up(0)
+    set_up_torch(0)
     return {folder: load_trained(folder, device) for folder in models}
 
 

@@ -131,7 +131,8 @@ function drawHeat(a, b) {
   const difference = $("show").value === "difference";
   const one = state.active === "a" ? a : b;
   const share = (part) => part.cells.map((n) => n / Math.max(1, part.total));
-  const flat = difference ? share(a).map((s, i) => s - share(b)[i]) : one.cells;
+  const theirs = difference && share(b);
+  const flat = difference ? share(a).map((s, i) => s - theirs[i]) : one.cells;
   const most = flat.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
   const trace = difference
     ? { zmin: -1, zmax: 1, z: grid(flat, (v) => (v === 0 ? null : Math.sign(v) * Math.sqrt(Math.abs(v) / most))),
@@ -257,7 +258,7 @@ function listen() {
   $("picture").addEventListener("click", () => Plotly.downloadImage("heat", { format: "png", width: 1000, height: 900, filename: `selection-${state.active}` }));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") clear();
-    if (event.key === "/" && document.activeElement.tagName !== "INPUT") { event.preventDefault(); $("uid").focus(); }
+    if (event.key === "/" && event.target.id !== "uid") { event.preventDefault(); $("uid").focus(); }
   });
 }
 

@@ -22,7 +22,7 @@ from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.data.splits import shuffled
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError, UsageError
-from humobctl.models.device import check_precision, set_up, torch_device
+from humobctl.models.device import check_precision, set_up_torch, torch_device
 from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import TYPE, Settings
 from humobctl.models.embedder.model import Encoder, Network
@@ -92,7 +92,7 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     """
     check_target(job.output, overwrite=job.overwrite)
     settings = job.settings
-    set_up(settings.seed)
+    set_up_torch(settings.seed)
     device = torch_device(job.device)
     check_precision(settings.precision, device)
     with _material(paths, job) as material:
@@ -106,7 +106,7 @@ def dry_run(paths: list[str], job: Job) -> str:
     """What a training would be: users, parameters, steps."""
     check_target(job.output, overwrite=True)
     settings = job.settings
-    set_up(settings.seed)
+    set_up_torch(settings.seed)
     with _material(paths, job) as material:
         network = Network(settings, len(material.cities))
         encoder, decoder = (
