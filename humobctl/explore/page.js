@@ -104,9 +104,9 @@ function hover(event) {
 
 const chosen = () => state[state.active];
 
-function select(users) {
+function select(users, onMap) {
   state[state.active] = Uint32Array.from(users).sort();
-  show();
+  show(onMap);
 }
 
 function sums(users, city) {
@@ -184,7 +184,7 @@ function drawTable() {
   $("more").textContent = users.length > MOST_LISTED ? `the first ${MOST_LISTED} of ${count(users.length)}` : "";
 }
 
-async function show() {
+async function show(onMap) {
   const city = Number($("city").value);
   const a = sums(state.a, city), b = sums(state.b, city);
   for (const name of ["a", "b"]) $(`count-${name}`).textContent = count(state[name].length);
@@ -193,7 +193,9 @@ async function show() {
   $("rows").title = world.whole || world.served ? "" : "too many to be kept in this file";
   $("picture").disabled = none;
   drawTable();
-  await Promise.all([drawHeat(a, b), drawHours(a, b), Plotly.restyle("points", { selectedpoints: [none ? null : Array.from(chosen())] })]);
+  await Promise.all([drawHeat(a, b), drawHours(a, b)]);
+  // After a lasso the map shows the selection already; drawing 100,000 points again takes seconds.
+  if (onMap !== true) await Plotly.restyle("points", { selectedpoints: [none ? null : Array.from(chosen())] });
   const one = state.active === "a" ? a : b;
   say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows`);
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
@@ -243,7 +245,7 @@ function group() {
 
 function listen() {
   const map = $("points");
-  map.on("plotly_selected", (event) => { if (event && event.points) select(event.points.map((p) => p.pointIndex)); });
+  map.on("plotly_selected", (event) => { if (event && event.points) select(event.points.map((p) => p.pointIndex), true); });
   map.on("plotly_click", (event) => select([event.points[0].pointIndex]));
   map.on("plotly_hover", hover);
   map.on("plotly_deselect", () => select([]));
