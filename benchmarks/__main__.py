@@ -29,11 +29,10 @@ from benchmarks.harness import DATA
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
-NEEDS_DATA += ("llama-speed", "llama-gpu", "llama-scores")
-NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
+LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += DIFFUSION
+NEEDS_DATA += (*DIFFUSION, *LLAMA)
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -63,11 +62,6 @@ TABLES = {
     "llama-speed": ("Language models: seconds and tokens a user", llama.speed),
     "llama-gpu": ("Language models: Llama-3-8B's sizes on a GPU", llama.gpu),
     "llama-scores": ("Language models, days 60-74, 100 users a city", llama.quality),
-    "import-20m": ("Import of 20 million CSV rows", large.import_rows),
-    "city-100k": ("A city of 100,000 users", large.city),
-}
-LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
-LARGE += ("llama-speed", "llama-gpu", "llama-scores")
     "diffusion-newyork": ("Learned days of New York, JSD in nats", diffusion_newyork.scores),
     "diffusion-steps": (
         "Learned days: training steps beside denoising-diffusion-pytorch",
@@ -80,7 +74,7 @@ LARGE += ("llama-speed", "llama-gpu", "llama-scores")
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
-LARGE = ("import-20m", "city-100k", *DIFFUSION)
+LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA)
 
 
 def main(names: list[str]) -> None:

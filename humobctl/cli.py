@@ -22,7 +22,10 @@ from humobctl.commands import (
     data_split,
     data_synth,
     doctor,
+    embed,
     eval_command,
+    eval_embedding,
+    explore,
     finetune_export,
     finetune_llama,
     finetune_merge,
@@ -33,6 +36,7 @@ from humobctl.commands import (
     predict,
     train_bert_moe,
     train_diffusion,
+    train_embedder,
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
@@ -75,6 +79,20 @@ class LightGroup(TyperGroup):
         return option
 
 
+class RootGroup(LightGroup):
+    """The root, where a command's name may be two words beside a command of the first alone.
+
+    ``eval`` takes files, so it can be no group; a file that is called embedding is ./embedding.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of the first two words, or else of the first."""
+        two = " ".join(args[:2])
+        if two in self.commands:
+            return two, self.commands[two], args[2:]
+        return super().resolve_command(ctx, args)
+
+
 class StrictCommand(TyperCommand):
     """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
 
@@ -101,14 +119,16 @@ def build_app(*, completion: bool = False) -> typer.Typer:
             so ``main`` adds them only where they are asked for.
     """
     # Plain help text: rich's panels would double the time of --help.
-    options = {"no_args_is_help": True, "rich_markup_mode": None, "cls": LightGroup}
+    plain = {"no_args_is_help": True, "rich_markup_mode": None}
+    options = {**plain, "cls": LightGroup}
     app = typer.Typer(
         name="humobctl",
         add_completion=completion,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Shell completion: humobctl --install-completion",
-        **options,  # type: ignore[arg-type]
+        cls=RootGroup,
+        **plain,  # type: ignore[arg-type]
     )
     app.callback(help=_help(_root.__doc__))(_root)
     data = typer.Typer(add_completion=False, help=_help(DATA_HELP), **options)  # type: ignore[arg-type]
@@ -121,6 +141,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
     _add(train, "bert-moe", train_bert_moe.bert_moe)
     _add(train, "diffusion", train_diffusion.diffusion)
+    _add(train, "embedder", train_embedder.embedder)
     _add(train, "ranker", train_ranker.ranker)
     app.add_typer(train, name="train")
     finetune = typer.Typer(add_completion=False, help=_help(FINETUNE_HELP), **options)  # type: ignore[arg-type]
@@ -135,7 +156,10 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     app.add_typer(generate, name="generate")
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
+    _add(app, "embed", embed.embed)
     _add(app, "eval", eval_command.evaluate)
+    _add(app, "eval embedding", eval_embedding.embedding)
+    _add(app, "explore", explore.explore)
     _add(app, "doctor", doctor.doctor)
     return app
 

@@ -191,7 +191,7 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     day plans of 40 of those, places.csv places for every intent around the middle of Beijing,
     pairs.csv homes and works there, city.geojson places as GeoJSON, stays.csv real visits,
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
-    those of a law.
+    those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
     """
     folder = tmp_path_factory.mktemp("examples")
     (folder / "gps.csv").write_text(_gps())
@@ -220,6 +220,11 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
         ("intend", "population.csv", "--count", "40", "--output", "plans.csv"),
         ("generate", "flows", "counties.csv", "--fit", "commuting.csv", "--output", "flows.csv"),
+        (
+            *("train", "embedder", "city.csv", "--preset", "tiny", "--steps", "2"),
+            *("--train-share", "0.5", "--output", "embedder"),
+        ),
+        ("embed", "city.csv", "--model", "embedder", "--output", "embeddings.parquet"),
     ):
         done = run_cli(*command, cwd=folder)
         assert done.code == 0, f"humobctl {' '.join(command)}: {done.err}"
@@ -251,8 +256,7 @@ def tiny_llama(example_files: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def workdir(example_files: Path, tmp_path: Path) -> Path:
     """The example files in a folder of the test's own, to read and to write."""
-    for file in example_files.iterdir():
-        shutil.copy(file, tmp_path)
+    shutil.copytree(example_files, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

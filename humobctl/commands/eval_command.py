@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from humobctl.commands.eval_flows import score_flows
 from humobctl.commands.options import OnError, OnErrorOption
+from humobctl.commands.score_output import score_format, write_scores, write_text
 
 if TYPE_CHECKING:
     from humobctl.metrics.compare import Difference
@@ -199,7 +198,7 @@ def evaluate(
     from humobctl.metrics.compare import compare
     from humobctl.metrics.evaluate import Evaluator
 
-    kind = _format(output, format)
+    kind = score_format(output, format)
     paths = predictions if truth is None else [*predictions, truth]
     _refuse_clashes(paths, output, detail, plot, kind, per_user)
     cells_only = {
@@ -228,7 +227,7 @@ def evaluate(
             predictions, truth, metric, kind, output, within=within, on_error=on_error
         )
         if text is not None:
-            _write_text(text, output)
+            write_text(text, output)
         return
     _refuse({"--within": within}, "goes with flows between areas")
     if family == "generated":
@@ -365,7 +364,7 @@ def _score_generated(
     found = evaluate_generated(paths, truth, Settings(**settings))
     if plot is not None:
         write_pictures(found, plot)
-    _write_scores(present, found, kind, output)
+    write_scores(present, found, kind, output)
 
 
 def _score_plans(
@@ -383,34 +382,7 @@ def _score_plans(
     found = evaluate_intentions(
         paths, truth, names=names, least_events=min_events, on_error=on_error
     )
-    _write_scores(present, found, kind, output)
-
-
-def _write_scores(present: Any, found: Any, kind: str, output: str | None) -> None:
-    """Write what a module that presents scores makes of them."""
-    from humobctl.data.writing import write_table
-
-    if kind == "table" and output in (None, "-"):
-        present.show(found)
-    elif kind in ("table", "json"):
-        buffer = io.StringIO()
-        if kind == "json":
-            buffer.write(present.as_json(found))
-        else:
-            present.show(found, buffer)
-        _write_text(buffer.getvalue(), output)
-    else:
-        write_table(present.as_table(found), output, table=None, format=kind)
-
-
-def _format(output: str | None, asked: str | None) -> str:
-    from humobctl.data.streams import output_format
-
-    if asked:
-        return asked
-    if output and output != "-":
-        return "json" if Path(output).suffix == ".json" else output_format(output, None)
-    return "table" if sys.stdout.isatty() else "json"
+    write_scores(present, found, kind, output)
 
 
 def _refuse_clashes(
@@ -460,18 +432,7 @@ def _write(
             return
         else:
             present.show(evaluations, differences, buffer)
-        _write_text(buffer.getvalue(), output)
+        write_text(buffer.getvalue(), output)
     else:
         frame = present.as_table(evaluations, differences, by_user=per_user)
         write_table(frame, output, table=None, format=kind)
-
-
-def _write_text(text: str, output: str | None) -> None:
-    from humobctl.data.streams import whole_file
-    from humobctl.data.writing import write_stdout_text
-
-    if output in (None, "-"):
-        write_stdout_text(text)
-        return
-    with whole_file(str(output)) as place:
-        place.write_text(text)

@@ -18,6 +18,8 @@ GRID_SIDE = 200
 SLOTS_PER_DAY = 48
 """Half-hour slots, counted from 0."""
 MAX_DAY = 9999
+EMBEDDING_SIZE = 512
+"""Numbers of a user's vector."""
 
 INTENTS = (
     "go to work",
@@ -204,6 +206,14 @@ class Flow(dy.Schema):
     flow = dy.Float64(min=0, metadata={"expected": "a number of trips from 0"})
 
 
+class Embedding(dy.Schema):
+    """A user's vector; users of several cities stand apart by the name of the city."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number from 0 to 4294967295"})
+    embedding = dy.Array(dy.Float32(), EMBEDDING_SIZE, metadata={"expected": "512 finite numbers"})
+    city = dy.String(nullable=True)
+
+
 class Score(dy.Schema):
     """One value of one metric; scope says of what (``all``, ``uid=7``, ``uid=7,d=60``)."""
 
@@ -292,10 +302,11 @@ HOME_WORK = Table("home and work", HomeWork, optional=("id",))
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))
+EMBEDDINGS = Table("embedding", Embedding, key=("city", "uid"), optional=("city",))
 SCORES = Table("score", Score)
 CALENDAR = Table("calendar", Calendar, key=("d",))
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
-    *(AREAS, FLOWS, SCORES, CALENDAR),
+    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR),
 )
 TABLES = {table.name: table for table in _ALL}

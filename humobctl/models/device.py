@@ -44,6 +44,12 @@ def check_precision(precision: str, device: torch.device) -> None:
         report.warn("--precision bf16: this processor has no bf16 instructions; fp32 is faster")
 
 
+def set_up_torch(seed: int) -> None:
+    """Seed torch and give it the threads, for models that do without transformers."""
+    torch.set_num_threads(threads())
+    torch.manual_seed(seed)
+
+
 def set_up(seed: int, *, processes: int = 1) -> None:
     """Seed everything, share the threads among processes, and silence transformers.
 

@@ -1,0 +1,1 @@
+"""Tables of user vectors: files, principal components, nearest neighbours."""

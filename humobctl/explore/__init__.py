@@ -1,0 +1,1 @@
+"""The map of an embedding space, in a browser: data, page, server, export."""

@@ -1,0 +1,253 @@
+"""What the page shows: coordinates of users on maps, what they do, and where.
+
+Shapes:  u users of the embeddings, n rows of their trajectories.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl import report
+from humobctl.data.faults import OnError
+from humobctl.data.reading import iter_table
+from humobctl.data.schemas import GRID_SIDE, MASKED, SLOTS_PER_DAY
+from humobctl.data.users import sorted_by_key
+from humobctl.embeddings.files import Embeddings, Vectors
+from humobctl.embeddings.nearest import normalised
+from humobctl.embeddings.pca import components
+from humobctl.errors import HumobError
+from humobctl.native import Floats, Int64s
+
+CELL_KM = 0.5
+CLUSTERS = 8
+_AXES = 16
+"""Principal components that clusters are made from."""
+_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything about the users, in the order of the embeddings.
+
+    Attributes:
+        title: names of the files.
+        uid: (u,).
+        cities: names, and ``city`` the number of each user's, (u,).
+        maps: name of a map -> coordinates, (u, 2).
+        rows, entropy, radius, cluster: of each user, (u,): rows; entropy of the cells in bits;
+            radius of gyration in km; number of the cluster.
+        starts: first row of each user, and the end, (u + 1,).
+        d, t, cell: rows sorted by user, day and slot, (n,); cells count from 0 at (1, 1), along y.
+    """
+
+    title: str
+    uid: Int64s
+    cities: list[str]
+    city: Int64s
+    maps: dict[str, Vectors]
+    rows: Int64s
+    entropy: Floats
+    radius: Floats
+    cluster: Int64s
+    starts: Int64s
+    d: NDArray[np.int16]
+    t: NDArray[np.uint8]
+    cell: NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        return len(self.uid)
+
+    def table_of(self, users: Int64s) -> pl.DataFrame:
+        """The grid trajectory of some users, by their numbers."""
+        parts = [np.arange(self.starts[one], self.starts[one + 1]) for one in users.tolist()]
+        row = np.concatenate([np.empty(0, np.int64), *parts])
+        cell = self.cell[row].astype(np.int64)
+        owner = np.repeat(users, [len(part) for part in parts])
+        return pl.DataFrame(
+            {
+                "uid": self.uid[owner],
+                "d": self.d[row],
+                "t": self.t[row],
+                "x": cell // GRID_SIDE + 1,
+                "y": cell % GRID_SIDE + 1,
+            }
+        )
+
+
+def load_world(
+    found: Embeddings,
+    paths: Sequence[str],
+    names: Sequence[str],
+    *,
+    on_error: OnError = "fail",
+    umap: bool = False,
+    seed: int = 0,
+) -> World:
+    """Bring embeddings and trajectories together.
+
+    Args:
+        found: the embeddings.
+        paths: grid trajectories, one city a file.
+        names: of the cities; with several files, those that the embeddings say.
+        on_error: stop at the first bad row, or drop bad rows.
+        umap: whether to make a map by UMAP, too.
+        seed: of clusters and UMAP.
+
+    Raises:
+        HumobError: a file cannot be read, or none of its users has an embedding.
+    """
+    cities = sorted(set(found.city.tolist())) if found.city is not None else [""]
+    place = {name: number for number, name in enumerate(cities)}
+    city = np.array(
+        [place[name] for name in found.city.tolist()]
+        if found.city is not None
+        else [0] * len(found)
+    )
+    frame = pl.concat(
+        [
+            _rows_of(found, path, _users_of(found, name, path, alone=len(paths) == 1), on_error)
+            for path, name in zip(paths, names, strict=True)
+        ]
+    )
+    frame = sorted_by_key(frame)
+    user = frame["uid"].to_numpy().astype(np.int64)
+    counts = np.bincount(user, minlength=len(found))
+    if (missing := int((counts == 0).sum())) and counts.any():
+        report.warn(f"{missing:,} of {len(found):,} users have no row in the trajectories")
+    x, y = frame["x"].to_numpy(), frame["y"].to_numpy()
+    cell = ((x.astype(np.int64) - 1) * GRID_SIDE + y - 1).astype(np.uint16)
+    width = min(_AXES, *found.vectors.shape)
+    axes = components(normalised(found.vectors), width)[0]
+    flat = np.zeros((len(found), 2), np.float32)
+    flat[:, :width] = axes[:, :2]
+    maps = {"PCA": flat} | ({"UMAP": _umap(found, seed)} if umap else {})
+    return World(
+        ", ".join(Path(name).name for name in (found.name, *paths)),
+        found.uid,
+        cities,
+        city,
+        maps,
+        counts,
+        entropies(user, cell, counts),
+        radii(user, x, y, counts),
+        clusters(axes, seed),
+        np.append(0, np.cumsum(counts)),
+        frame["d"].to_numpy(),
+        frame["t"].to_numpy(),
+        cell,
+    )
+
+
+def _users_of(found: Embeddings, name: str, path: str, *, alone: bool) -> Int64s:
+    """Numbers of the embeddings that a file's users may have."""
+    everyone = np.arange(len(found))
+    if found.city is None or (alone and name not in found.city):
+        return everyone
+    users = np.flatnonzero(found.city == name)
+    if not len(users):
+        said = ", ".join(sorted(set(found.city.tolist())))
+        raise HumobError(f"{path}: found no city {name!r} in {found.name}, expected one of {said}")
+    return users
+
+
+def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> pl.DataFrame:
+    """Known rows of a file, with numbers of users in place of uids."""
+    uid = found.uid[users]
+    if len(np.unique(uid)) < len(uid):
+        raise HumobError(
+            f"{found.name}: found a uid in several cities, expected a file of trajectories for "
+            "each, named as the cities"
+        )
+    number = pl.DataFrame(
+        {"uid": pl.Series(uid, dtype=pl.UInt32), "user": pl.Series(users, dtype=pl.UInt32)}
+    )
+    known = pl.col("x") != MASKED
+    batches = [
+        batch.filter(known)
+        .join(number, on="uid")
+        .select(pl.col("user").alias("uid"), "d", "t", "x", "y")
+        for batch in iter_table(path, on_error=on_error)
+    ]
+    frame = pl.concat(batches)
+    if not frame.height:
+        raise HumobError(f"{path}: found no user of {found.name} with a known cell, expected some")
+    return frame
+
+
+def entropies(user: Int64s, cell: NDArray[Any], counts: Int64s) -> Floats:
+    """Entropy in bits of the cells of each user's rows, (u,)."""
+    key = user * (GRID_SIDE * GRID_SIDE) + cell
+    kinds, times = np.unique(key, return_counts=True)
+    owner = kinds // (GRID_SIDE * GRID_SIDE)
+    share = times / counts[owner]
+    bits = np.bincount(owner, weights=-share * np.log2(share), minlength=len(counts))
+    return bits.astype(np.float64)
+
+
+def radii(user: Int64s, x: NDArray[Any], y: NDArray[Any], counts: Int64s) -> Floats:
+    """Radius of gyration in km of each user's rows: root mean square distance to their middle."""
+    many = np.maximum(counts, 1)
+    total = np.zeros(len(counts))
+    for axis in (x, y):
+        km = axis * CELL_KM
+        mean = np.bincount(user, weights=km, minlength=len(counts)) / many
+        total += np.bincount(user, weights=(km - mean[user]) ** 2, minlength=len(counts)) / many
+    return np.sqrt(total)
+
+
+def clusters(axes: Vectors, seed: int) -> Int64s:
+    """Numbers from 0 of k-means clusters of the first principal components, (u,), largest first."""
+    from scipy.cluster.vq import kmeans2  # noqa: PLC0415
+
+    count = min(CLUSTERS, len(axes))
+    random = np.random.default_rng(seed)
+    some = random.permutation(len(axes))[:20_000]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a cluster that became empty
+        middles, _ = kmeans2(axes[some], count, iter=_ROUNDS, minit="++", seed=random)
+    near = ((axes**2).sum(1)[:, None] - 2 * axes @ middles.T + (middles**2).sum(1)).argmin(1)
+    order = np.argsort(-np.bincount(near, minlength=count), kind="stable")
+    number = np.empty(count, np.int64)
+    number[order] = np.arange(count)
+    ordered: Int64s = number[near]
+    return ordered
+
+
+def _umap(found: Embeddings, seed: int) -> Vectors:
+    if find_spec("umap") is None:
+        raise HumobError("--umap: umap-learn is not installed; pip install 'humobctl[umap]'")
+    import umap  # noqa: PLC0415
+
+    mapper = umap.UMAP(n_components=2, metric="cosine", random_state=seed, n_jobs=1)
+    return np.asarray(mapper.fit_transform(found.vectors), np.float32)
+
+
+def hours(world: World) -> NDArray[np.uint16]:
+    """Rows of each user in each hour of the day, (u, 24)."""
+    user = np.repeat(np.arange(len(world)), world.rows)
+    per_hour = SLOTS_PER_DAY // 24
+    counts = np.bincount(user * 24 + world.t // per_hour, minlength=24 * len(world))
+    return np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16).reshape(-1, 24)
+
+
+def visits(world: World) -> tuple[Int64s, NDArray[np.uint16], NDArray[np.uint16]]:
+    """Rows of each user in each cell they were in.
+
+    Returns:
+        First entry of each user and the end, (u + 1,); cells; rows of each (at most 65,535).
+    """
+    cells = GRID_SIDE * GRID_SIDE
+    user = np.repeat(np.arange(len(world)), world.rows)
+    kinds, times = np.unique(user * cells + world.cell, return_counts=True)
+    starts = np.searchsorted(kinds, np.arange(len(world) + 1) * cells)
+    most = np.iinfo(np.uint16).max
+    return starts, (kinds % cells).astype(np.uint16), np.minimum(times, most).astype(np.uint16)

@@ -1,0 +1,281 @@
+"use strict";
+// One page for both: served (trajectories of a selection come from the server) and exported (they
+// are in the page, or are left out where they are too many).
+const SIDE = 200, MOST_LISTED = 200;
+// Okabe and Ito's colours, which all kinds of colour vision tell apart.
+const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7A00", "#000000"];
+const INK = { a: "#0072B2", b: "#D55E00" };
+const $ = (id) => document.getElementById(id);
+
+function unpack(text, Kind) {
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return new Kind(bytes.buffer);
+}
+
+// plotly reads some HTML in its texts.
+const plain = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+const say = (text) => { $("said").textContent = text; };
+const count = (n) => n.toLocaleString("en-US");
+
+const state = { a: new Uint32Array(0), b: new Uint32Array(0), active: "a" };
+let world;
+
+function read() {
+  const told = JSON.parse($("data").textContent);
+  const maps = {};
+  for (const [name, both] of Object.entries(told.maps)) maps[name] = both.map((one) => unpack(one, Float32Array));
+  world = {
+    ...told, maps,
+    uid: unpack(told.uid, Uint32Array), city: unpack(told.city, Uint16Array),
+    cluster: unpack(told.cluster, Uint16Array), rows: unpack(told.rows, Uint32Array),
+    entropy: unpack(told.entropy, Float32Array), radius: unpack(told.radius, Float32Array),
+    hours: unpack(told.hours, Uint16Array), starts: unpack(told.starts, Uint32Array),
+    cells: unpack(told.cells, Uint16Array), times: unpack(told.times, Uint16Array),
+    whole: told.whole && { d: unpack(told.whole.d, Int16Array), t: unpack(told.whole.t, Uint8Array), cell: unpack(told.whole.cell, Uint16Array) },
+  };
+}
+
+const option = (select, value, text) => {
+  const one = document.createElement("option");
+  one.value = value; one.textContent = text; select.append(one);
+};
+
+// -- the map ------------------------------------------------------------------------------------
+
+const stepped = (n) => {
+  const steps = [];
+  for (let i = 0; i < n; i++) steps.push([i / n, PALETTE[i % 8]], [(i + 1) / n, PALETTE[i % 8]]);
+  return steps;
+};
+
+function marker() {
+  const by = $("colour").value, n = world.uid.length;
+  const size = n > 20000 ? 3 : n > 2000 ? 5 : 8;
+  if (by === "cluster" || by === "city") {
+    const kinds = by === "city" ? world.cities.length : 1 + world.cluster.reduce((a, b) => Math.max(a, b), 0);
+    return { size, opacity: 0.8, color: world[by], cmin: -0.5, cmax: kinds - 0.5, colorscale: stepped(kinds), showscale: false };
+  }
+  return { size, opacity: 0.8, color: world[by], colorscale: "Cividis", showscale: true, cmin: undefined,
+    colorbar: { title: { text: by === "entropy" ? "bits" : "km" }, thickness: 12, len: 0.8 } };
+}
+
+function legend() {
+  const by = $("colour").value, box = $("legend");
+  box.replaceChildren();
+  if (by !== "cluster" && by !== "city") return;
+  const names = by === "city" ? world.cities : [...new Set(world.cluster)].sort((a, b) => a - b).map((c) => `cluster ${c}`);
+  if (names.length > 16) { box.textContent = `${names.length} of them; colours repeat`; return; }
+  names.forEach((name, i) => {
+    const one = document.createElement("span"), dot = document.createElement("i");
+    dot.style.background = PALETTE[i % 8];
+    one.append(dot, name || "no city said");
+    box.append(one);
+  });
+}
+
+const BARE = { margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { color: "#1b1f24", size: 12 } };
+// plotly's own button to share a chart would send it away.
+const NO_BUTTONS = ["sendChartToCloud", "autoScale2d", "toImage"];
+const CONFIG = { responsive: true, displaylogo: false, displayModeBar: true, scrollZoom: true, plotlyServerURL: "", modeBarButtonsToRemove: NO_BUTTONS };
+
+async function drawMap() {
+  const [x, y] = world.maps[$("map").value];
+  const trace = {
+    type: "scattergl", mode: "markers", x, y, marker: marker(), hoverinfo: "none",
+    selectedpoints: chosen().length ? Array.from(chosen()) : undefined,
+    unselected: { marker: { opacity: 0.15 } },
+  };
+  const axis = { showgrid: false, zeroline: false, showticklabels: false, ticks: "" };
+  const found = world.marked === undefined ? [] : [{ x: x[world.marked], y: y[world.marked], text: `user ${world.uid[world.marked]}`, showarrow: true, arrowhead: 2 }];
+  await Plotly.react("points", [trace], {
+    ...BARE, dragmode: "lasso", xaxis: axis, yaxis: axis, annotations: found, uirevision: $("map").value, hovermode: "closest",
+  }, CONFIG);
+  legend();
+}
+
+function hover(event) {
+  const i = event.points[0].pointIndex;
+  say(`user ${world.uid[i]}${world.cities[world.city[i]] ? " of " + world.cities[world.city[i]] : ""}: ` +
+    `${count(world.rows[i])} rows, entropy ${world.entropy[i].toFixed(2)} bits, radius ${world.radius[i].toFixed(1)} km, cluster ${world.cluster[i]}`);
+}
+
+// -- the selection -------------------------------------------------------------------------------
+
+const chosen = () => state[state.active];
+
+function select(users, onMap) {
+  state[state.active] = Uint32Array.from(users).sort();
+  show(onMap);
+}
+
+function sums(users, city) {
+  const cells = new Float64Array(SIDE * SIDE), hours = new Float64Array(24);
+  let total = 0;
+  for (const u of users) {
+    if (city >= 0 && world.city[u] !== city) continue;
+    for (let i = world.starts[u]; i < world.starts[u + 1]; i++) { cells[world.cells[i]] += world.times[i]; total += world.times[i]; }
+    for (let h = 0; h < 24; h++) hours[h] += world.hours[24 * u + h];
+  }
+  return { cells, hours, total };
+}
+
+const grid = (flat, f) => {
+  // Rows of the picture are y, columns are x; cells count along y.
+  const z = [];
+  for (let y = 0; y < SIDE; y++) { const row = []; for (let x = 0; x < SIDE; x++) row.push(f(flat[x * SIDE + y])); z.push(row); }
+  return z;
+};
+
+function drawHeat(a, b) {
+  const difference = $("show").value === "difference";
+  const one = state.active === "a" ? a : b;
+  const share = (part) => part.cells.map((n) => n / Math.max(1, part.total));
+  const theirs = difference && share(b);
+  const flat = difference ? share(a).map((s, i) => s - theirs[i]) : one.cells;
+  const most = flat.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+  const trace = difference
+    ? { zmin: -1, zmax: 1, z: grid(flat, (v) => (v === 0 ? null : Math.sign(v) * Math.sqrt(Math.abs(v) / most))),
+        colorscale: [[0, INK.b], [0.5, "#f7f7f7"], [1, INK.a]], hovertemplate: "x %{x}, y %{y}: %{customdata:.3%}<extra></extra>",
+        colorbar: { thickness: 12, tickvals: [-1, 0, 1], ticktext: ["B", "0", "A"] } }
+    : { zmin: 0, zmax: Math.max(Math.log10(1 + most), 0.3), z: grid(flat, (v) => (v === 0 ? null : Math.log10(1 + v))),
+        colorscale: "Cividis", reversescale: true, hovertemplate: "x %{x}, y %{y}: %{customdata} rows<extra></extra>",
+        colorbar: { thickness: 12, title: { text: "rows" }, tickvals: [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((v) => Math.log10(1 + v)), ticktext: ["1", "10", "100", "1k", "10k", "100k", "1M"] } };
+  const [low, high] = range(flat);
+  return Plotly.react("heat", [{ type: "heatmap", x0: 1, dx: 1, y0: 1, dy: 1, customdata: grid(flat, (v) => v), ...trace }], {
+    ...BARE, margin: { l: 52, r: 8, t: 10, b: 40 },
+    xaxis: { title: { text: "x (cell)", standoff: 8 }, range: [low[0], high[0]], constrain: "domain", zeroline: false },
+    yaxis: { title: { text: "y (cell)", standoff: 10 }, range: [low[1], high[1]], scaleanchor: "x", constrain: "domain", zeroline: false },
+  }, { ...CONFIG, displayModeBar: false });
+}
+
+function range(flat) {
+  const low = [SIDE, SIDE], high = [1, 1];
+  flat.forEach((v, i) => {
+    if (!v) return;
+    [Math.floor(i / SIDE) + 1, (i % SIDE) + 1].forEach((c, k) => { low[k] = Math.min(low[k], c); high[k] = Math.max(high[k], c); });
+  });
+  return low[0] > high[0] ? [[0.5, 0.5], [SIDE + 0.5, SIDE + 0.5]] : [low.map((c) => c - 2), high.map((c) => c + 2)];
+}
+
+function drawHours(a, b) {
+  const bars = [["a", a], ["b", b]].filter(([name, part]) => part.total || name === state.active).map(([name, part]) => ({
+    type: "bar", name: name.toUpperCase(), marker: { color: INK[name], pattern: { shape: name === "b" ? "/" : "" } },
+    x: [...Array(24).keys()], y: Array.from(part.hours, (n) => n / Math.max(1, part.total)), customdata: Array.from(part.hours),
+    hovertemplate: "%{x}:00 %{y:.1%} (%{customdata} rows)",
+  }));
+  return Plotly.react("hours", bars, {
+    ...BARE, margin: { l: 44, r: 8, t: 6, b: 32 }, showlegend: bars.length > 1, bargap: 0.15,
+    xaxis: { title: { text: "hour of the day", standoff: 4 }, dtick: 3 }, yaxis: { tickformat: ".0%", rangemode: "tozero" },
+  }, { ...CONFIG, displayModeBar: false });
+}
+
+function drawTable() {
+  const users = chosen(), body = document.createDocumentFragment();
+  for (const u of users.slice(0, MOST_LISTED)) {
+    const row = document.createElement("tr");
+    for (const text of [world.uid[u], world.cities[world.city[u]], world.cluster[u], count(world.rows[u]), world.entropy[u].toFixed(2), world.radius[u].toFixed(1)]) {
+      const cell = document.createElement("td");
+      cell.textContent = text; row.append(cell);
+    }
+    body.append(row);
+  }
+  $("table").tBodies[0].replaceChildren(body);
+  $("more").textContent = users.length > MOST_LISTED ? `the first ${MOST_LISTED} of ${count(users.length)}` : "";
+}
+
+async function show(onMap) {
+  const city = Number($("city").value);
+  const a = sums(state.a, city), b = sums(state.b, city);
+  for (const name of ["a", "b"]) $(`count-${name}`).textContent = count(state[name].length);
+  const none = !chosen().length;
+  $("rows").disabled = none || !(world.whole || world.served);
+  $("rows").title = world.whole || world.served ? "" : "too many to be kept in this file";
+  $("picture").disabled = none;
+  drawTable();
+  await Promise.all([drawHeat(a, b), drawHours(a, b)]);
+  // After a lasso the map shows the selection already; drawing 100,000 points again takes seconds.
+  if (onMap !== true) await Plotly.restyle("points", { selectedpoints: [none ? null : Array.from(chosen())] });
+  const one = state.active === "a" ? a : b;
+  say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows`);
+  document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
+}
+
+// -- what can be done ----------------------------------------------------------------------------
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob); link.download = name;
+  document.body.append(link); link.click(); link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1e4);
+}
+
+async function saveRows() {
+  const name = `selection-${state.active}.csv`;
+  if (!world.whole) {
+    const reply = await fetch("trajectories.csv", { method: "POST", body: JSON.stringify(Array.from(chosen())) });
+    if (!reply.ok) { say(`the server refused: ${reply.status}`); return; }
+    save(await reply.blob(), name); return;
+  }
+  const lines = ["uid,d,t,x,y"];
+  let start = 0, next = 0;
+  for (const u of chosen()) {
+    for (; next < u; next++) start += world.rows[next];
+    for (let i = start; i < start + world.rows[u]; i++) {
+      const c = world.whole.cell[i];
+      lines.push(`${world.uid[u]},${world.whole.d[i]},${world.whole.t[i]},${Math.floor(c / SIDE) + 1},${(c % SIDE) + 1}`);
+    }
+  }
+  save(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }), name);
+}
+
+function find(event) {
+  event.preventDefault();
+  const wanted = $("uid").value.trim();
+  const users = /^\d+$/.test(wanted) ? Array.from(world.uid.keys()).filter((u) => world.uid[u] === Number(wanted)) : [];
+  if (!users.length) { say(`no user ${wanted} here`); return; }
+  world.marked = users[0];
+  select(users); drawMap();
+}
+
+function group() {
+  const [by, value] = $("group").value.split(":");
+  if (by) select(Array.from(world.uid.keys()).filter((u) => world[by][u] === Number(value)));
+}
+
+function listen() {
+  const map = $("points");
+  map.on("plotly_selected", (event) => { if (event && event.points) select(event.points.map((p) => p.pointIndex), true); });
+  map.on("plotly_click", (event) => select([event.points[0].pointIndex]));
+  map.on("plotly_hover", hover);
+  map.on("plotly_deselect", () => select([]));
+  $("search").addEventListener("submit", find);
+  for (const id of ["map", "colour"]) $(id).addEventListener("change", drawMap);
+  for (const id of ["show", "city"]) $(id).addEventListener("change", show);
+  $("group").addEventListener("change", group);
+  for (const one of document.querySelectorAll("input[name=active]")) one.addEventListener("change", () => { state.active = one.value; show(); });
+  const clear = () => { world.marked = undefined; $("group").value = ""; select([]); drawMap(); };
+  $("clear").addEventListener("click", clear);
+  $("rows").addEventListener("click", saveRows);
+  $("picture").addEventListener("click", () => Plotly.downloadImage("heat", { format: "png", width: 1000, height: 900, filename: `selection-${state.active}` }));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") clear();
+    if (event.key === "/" && event.target.id !== "uid") { event.preventDefault(); $("uid").focus(); }
+  });
+}
+
+async function start() {
+  read();
+  for (const name of Object.keys(world.maps)) option($("map"), name, name);
+  option($("city"), -1, "all");
+  world.cities.forEach((name, i) => option($("city"), i, name || "no city said"));
+  $("city-label").hidden = world.cities.length < 2;
+  if (world.cities.length > 1) { $("colour").value = "city"; world.cities.forEach((name, i) => option($("group"), `city:${i}`, name || "no city said")); }
+  for (const c of [...new Set(world.cluster)].sort((a, b) => a - b)) option($("group"), `cluster:${c}`, `cluster ${c}`);
+  await drawMap();
+  listen();
+  await show();
+  document.body.dataset.ready = String(Math.round(performance.now()));
+}
+
+start();

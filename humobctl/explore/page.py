@@ -1,0 +1,108 @@
+"""The page: a template, its style and script, and the data, as one text.
+
+There are no callbacks: the browser has for each user the cells with their rows and the hours, and
+adds them up. So the page that is served and the one that is exported are the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from humobctl.errors import HumobError
+from humobctl.explore.data import World, hours, visits
+
+MOST_ROWS = 4_000_000
+"""Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
+
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'"
+)
+"""Nothing from or to elsewhere. plotly's WebGL compiles its drawing code, hence unsafe-eval."""
+
+
+def check_plotly() -> None:
+    """Refuse early where plotly is not installed.
+
+    Raises:
+        HumobError: it is not.
+    """
+    if find_spec("plotly") is None:
+        raise HumobError(
+            "found no plotly, expected the extra 'explore': pip install 'humobctl[explore]'"
+        )
+
+
+def plotly_script() -> str:
+    """plotly.js, as the Python package carries it."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+def page(world: World, *, served: bool) -> str:
+    """The page.
+
+    Args:
+        world: what to show.
+        served: whether a server gives plotly.js and the trajectories; else all is in the page.
+    """
+    here = files("humobctl.explore")
+    parts = {
+        "__POLICY__": POLICY,
+        "__TITLE__": html.escape(world.title),
+        "__CSS__": (here / "page.css").read_text(encoding="utf-8"),
+        "__DATA__": payload(world, served=served),
+        "__PLOTLY__": '<script src="plotly.js"></script>'
+        if served
+        else f"<script>{plotly_script()}</script>",
+        "__SCRIPT__": (here / "page.js").read_text(encoding="utf-8"),
+    }
+    rest = (here / "page.html").read_text(encoding="utf-8")
+    done = []
+    while places := [(rest.index(mark), mark) for mark in parts if mark in rest]:
+        place, mark = min(places)  # what was put in is not looked at again
+        done += [rest[:place], parts[mark]]
+        rest = rest[place + len(mark) :]
+    return "".join([*done, rest])
+
+
+def payload(world: World, *, served: bool) -> str:
+    """The data as JSON that may stand in a page: arrays as base64, no ``<``."""
+    starts, cells, times = visits(world)
+    record: dict[str, Any] = {
+        "served": served,
+        "cities": world.cities,
+        "maps": {
+            name: [_packed(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
+        },
+        "uid": _packed(world.uid, "<u4"),
+        "city": _packed(world.city, "<u2"),
+        "cluster": _packed(world.cluster, "<u2"),
+        "rows": _packed(world.rows, "<u4"),
+        "entropy": _packed(world.entropy, "<f4"),
+        "radius": _packed(world.radius, "<f4"),
+        "hours": _packed(hours(world), "<u2"),
+        "starts": _packed(starts, "<u4"),
+        "cells": _packed(cells, "<u2"),
+        "times": _packed(times, "<u2"),
+        "whole": None,
+    }
+    if not served and len(world.cell) <= MOST_ROWS:
+        record["whole"] = {
+            "d": _packed(world.d, "<i2"),
+            "t": _packed(world.t, "<u1"),
+            "cell": _packed(world.cell, "<u2"),
+        }
+    return json.dumps(record).replace("<", "\\u003c")
+
+
+def _packed(values: np.ndarray[Any, Any], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")

@@ -1,0 +1,265 @@
+"""Training: steps, validation, early stopping, and states to go on from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from humobctl import report
+from humobctl.data.streams import clear_os_errors
+from humobctl.errors import HumobError
+from humobctl.models.embedder.config import Settings
+from humobctl.models.embedder.model import Network, contrast
+from humobctl.models.embedder.windows import Drawn, Order, Rows, draw
+from humobctl.native import Int64s
+
+STATE, METRICS = "state.safetensors", "metrics.jsonl"
+_MOST_GRADIENT = 1.0
+_VALIDATION_ROUNDS = 3
+"""Times that each validation user's spans are drawn."""
+
+
+@dataclass(frozen=True)
+class People:
+    """Numbers of the users to learn from and to validate on.
+
+    Attributes:
+        train: users to learn from, (k,).
+        validate: users to validate on, (v,); none for a training to its last step.
+    """
+
+    train: Int64s
+    validate: Int64s
+
+
+def losses(network: Network, drawn: Drawn, settings: Settings) -> dict[str, Tensor]:
+    """The loss, and what it is made of.
+
+    ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from the
+    vector and the time, and told from the vector, the time and the cell before; ``contrast`` is
+    that of finding a user's other span.
+    """
+    vectors = network.encoder(drawn.spans)
+    found: dict[str, Tensor] = {}
+    total: Tensor = vectors.new_zeros(())
+    if settings.objective != "contrast":
+        found["inside"] = network.decoder(vectors, drawn.inside, None)
+        found["following"] = network.decoder(vectors, drawn.following, drawn.before)
+        total = total + found["inside"] + found["following"]
+    pairs = vectors.unflatten(0, (2, -1))
+    if settings.objective != "reconstruct":
+        weight = settings.contrast_weight if settings.objective == "both" else 1.0
+        found["contrast"] = contrast(pairs, settings.temperature)
+        total = total + weight * found["contrast"]
+    alike = pairs[0].detach() @ pairs[1].detach().T
+    right = torch.arange(len(alike), device=alike.device)
+    found["top1"] = (alike.argmax(1) == right).float().mean()
+    return {"loss": total, **found}
+
+
+class Training:
+    """A training under way.
+
+    What is drawn in a step follows from the seed and its number alone: a training that goes on is
+    the same to the last bit.
+    """
+
+    def __init__(self, network: Network, rows: Rows, people: People, settings: Settings) -> None:
+        self.network, self.rows, self.people, self.settings = network, rows, people, settings
+        self.device = next(network.parameters()).device
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.order = Order(
+            people.train, rows.city[people.train], settings.batch_size, settings.seed
+        )
+        self.step = 0
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.best_step = math.inf, 0
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        settings = self.settings
+        rising = max(1, round(settings.warmup * settings.steps))
+        if self.step < rising:
+            return settings.learning_rate * (self.step + 1) / rising
+        done = (self.step - rising) / max(1, settings.steps - rising)
+        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def advance(self) -> dict[str, float]:
+        """One step; its losses.
+
+        Raises:
+            HumobError: the loss became no number.
+        """
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        random = np.random.default_rng((settings.seed, 2, self.step))
+        torch.manual_seed(settings.seed * 1_000_003 + self.step)  # what dropout draws
+        drawn = draw(self.rows, self.order.batch(self.step), settings, random, plain=False)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            found = losses(self.network, drawn.to(self.device), settings)
+        self.optimizer.zero_grad(set_to_none=True)
+        found["loss"].backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
+        self.optimizer.step()
+        self.step += 1
+        values = {name: float(value.detach()) for name, value in found.items()}
+        if not math.isfinite(values["loss"]):
+            raise HumobError(
+                f"training: the loss became {values['loss']:g} at step {self.step} (learning rate "
+                f"{self.rate():g}), expected a finite number; try a lower --learning-rate or a "
+                "longer --warmup"
+            )
+        return values
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Losses of users that are not trained on: the same spans each time, without noise."""
+        settings, rows = self.settings, self.rows
+        self.network.eval()
+        sums: dict[str, float] = {}
+        users = 0
+        for number in range(_VALIDATION_ROUNDS):
+            random = np.random.default_rng((settings.seed, 3, number))
+            for city in np.unique(rows.city[self.people.validate]).tolist():
+                here = self.people.validate[rows.city[self.people.validate] == city]
+                for begin in range(0, len(here), settings.batch_size):
+                    batch = here[begin : begin + settings.batch_size]
+                    drawn = draw(rows, batch, settings, random, plain=True)
+                    found = losses(self.network, drawn.to(self.device), settings)
+                    users += len(batch)
+                    for name, value in found.items():
+                        sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
+        return {f"validation_{name}": value / users for name, value in sums.items()}
+
+    def keep_if_best(self, loss: float) -> None:
+        """Remember the weights if no earlier ones were better."""
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, self.step
+            state = self.network.state_dict()
+            self.best = {name: value.detach().clone() for name, value in state.items()}
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are done, or the best ones are long past."""
+        settings = self.settings
+        waited = (self.step - self.best_step) // settings.evaluate_every
+        stopped = bool(settings.patience) and math.isfinite(self.best_loss)
+        return self.step >= settings.steps or (stopped and waited >= settings.patience)
+
+    def save(self, path: Path) -> None:
+        """Write all that is needed to go on, whole or not at all."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors["step"] = torch.tensor([self.step, self.best_step])
+        tensors["best_loss"] = torch.tensor(self.best_loss, dtype=torch.float64)
+        partial = path.with_name(f".{path.name}")
+        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
+        partial.rename(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from what ``save`` wrote."""
+        tensors = load_file(path, device=str(self.device))
+        self.step, self.best_step = tensors.pop("step").tolist()
+        self.best_loss = float(tensors.pop("best_loss"))
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.network.load_state_dict(parts["network"])
+        self.best = parts["best"]
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            number, _, key = name.partition(".")
+            states.setdefault(int(number), {})[key] = value.cpu() if key == "step" else value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+
+
+def train(
+    network: Network, rows: Rows, people: People, settings: Settings, work: Path
+) -> tuple[int, list[dict[str, Any]]]:
+    """Train a network, from the state in ``work`` if there is one; it ends with its best weights.
+
+    Args:
+        network: what to train, on its device.
+        rows: the columns.
+        people: who is trained on, and who validates.
+        settings: of the training.
+        work: folder of the state and the log.
+
+    Returns:
+        The step of the weights that were kept, and one record a log: step, losses, learning rate.
+
+    Raises:
+        HumobError: the loss became no number.
+    """
+    training = Training(network, rows, people, settings)
+    with clear_os_errors(str(work)):
+        if (work / STATE).is_file():
+            training.restore(work / STATE)
+        records = _records_until(work / METRICS, training.step)
+        _run(training, work, records)
+    if training.best:
+        network.load_state_dict(training.best)
+    network.eval()
+    return training.best_step or training.step, records
+
+
+def _run(training: Training, work: Path, records: list[dict[str, Any]]) -> None:
+    settings = training.settings
+    begin = training.step
+    steps: list[dict[str, float]] = []
+    with report.progress("training", settings.steps - begin, "steps") as ticker:
+        while not training.over:
+            steps.append(training.advance())
+            ticker.move_to(training.step - begin)
+            if training.step % settings.evaluate_every and training.step < settings.steps:
+                continue
+            means = {name: float(np.mean([one[name] for one in steps])) for name in steps[0]}
+            record = {"step": training.step, **means, "learning_rate": training.rate()}
+            steps = []
+            if len(training.people.validate):
+                record |= training.validate()
+                training.keep_if_best(record["validation_loss"])
+            records.append(record)
+            lines = "".join(json.dumps(one) + "\n" for one in records)
+            (work / METRICS).write_text(lines)
+            training.save(work / STATE)
+            report.info(_words(record, settings.steps))
+    if training.step < settings.steps:
+        report.info(
+            f"stopped: no better validation loss in the last {settings.patience} of them "
+            "(--patience)"
+        )
+
+
+def _records_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """The log of an unfinished training, up to its state."""
+    if not path.is_file():
+        return []
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [record for record in records if record["step"] <= step]
+
+
+def _words(record: dict[str, Any], steps: int) -> str:
+    text = f"step {record['step']:,}/{steps:,} loss {record['loss']:.4f}"
+    if "validation_loss" not in record:
+        return text
+    return (
+        f"{text}, of users not trained on {record['validation_loss']:.4f}, other span found "
+        f"{record['validation_top1']:.0%}"
+    )

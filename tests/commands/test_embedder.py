@@ -1,0 +1,135 @@
+"""`train embedder`, `embed`, `eval embedding` and `explore --export` through the command line."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import load_file
+
+from tests.conftest import Cli, run_cli
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """One thread each: several tests run at once, and torch's threads wait for each other."""
+    return functools.partial(run_cli, env={"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"})
+
+
+def test_a_model_dir_says_whom_it_saw(example_files) -> None:
+    folder = example_files / "embedder"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"config.json", "metrics.jsonl", "model.safetensors", "run.json"}
+    run = json.loads((folder / "run.json").read_text())
+    assert (run["trained_on"], run["cities"][0]["of_users"]) == (10, 20)
+    assert json.loads((folder / "config.json").read_text())["cities"] == ["city"]
+    seen = load_file(folder / "model.safetensors")["seen.1"]
+    assert len(seen) == 10
+    assert not Path(f"{folder}.training").exists()
+
+
+def test_the_same_vectors_in_every_form_and_order(cli, workdir) -> None:
+    table = pl.read_parquet(workdir / "embeddings.parquet")
+    assert table.columns == ["uid", "embedding", "city"]
+    assert table.schema["embedding"] == pl.Array(pl.Float32, 512)
+    assert table["uid"].to_list() == list(range(20))
+    vectors = table["embedding"].to_numpy()
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    # Rows in another order and small batches, from a pipe.
+    shuffled = pl.read_csv(workdir / "city.csv").sample(fraction=1.0, shuffle=True, seed=1)
+    done = cli(
+        *("embed", "-", "--model", "embedder", "--city", "city", "--batch-rows", "500"),
+        input=shuffled.write_csv(),
+        cwd=workdir,
+    )
+    assert done.code == 0, done.err
+    wide = pl.read_csv(done.out.encode())
+    assert wide.columns[:4] == ["uid", "city", "e1", "e2"]
+    np.testing.assert_allclose(wide[:, 2:].to_numpy(), vectors, atol=1e-4)
+    for name in ("v.npy", "v.safetensors", "v.csv"):
+        again = cli("embed", "embeddings.parquet", "--pca", "2", "-o", name, cwd=workdir)
+        assert again.code == 0, again.err
+        back = cli("embed", name, "--format", "parquet", cwd=workdir)
+        found = pl.read_parquet(back.raw)
+        assert found["uid"].to_list() == list(range(20))
+        np.testing.assert_allclose(found["embedding"].to_numpy(), vectors, atol=1e-6)
+        assert found.columns[-2:] == ["pc1", "pc2"]
+    whole = np.load(workdir / "v.npy", allow_pickle=False)
+    assert whole.dtype.names == ("uid", "embedding", "pca", "city")
+    centred = vectors - vectors.mean(axis=0)
+    spread = np.linalg.svd(centred, compute_uv=False)[:2]
+    np.testing.assert_allclose(np.linalg.norm(whole["pca"], axis=0), spread, rtol=1e-3)
+
+
+def test_nearest_users_are_those_of_the_highest_cosine(cli, workdir) -> None:
+    done = cli("embed", "embeddings.parquet", "--nearest", "7", "-k", "3", cwd=workdir)
+    found = pl.read_csv(done.out.encode())
+    vectors = pl.read_parquet(workdir / "embeddings.parquet")["embedding"].to_numpy()
+    cosines = vectors @ vectors[7]
+    cosines[7] = -2
+    assert found["neighbour"].to_list() == np.argsort(-cosines)[:3].tolist()
+    np.testing.assert_allclose(found["cosine"], np.sort(cosines)[::-1][:3], atol=1e-5)
+    everybody = cli("embed", "embeddings.parquet", "--nearest", "all", "-k", "2", cwd=workdir)
+    assert pl.read_csv(everybody.out.encode()).height == 40
+
+
+def test_only_users_not_seen_are_scored(cli, workdir) -> None:
+    command = ("eval", "embedding", "city.csv", "-m", "embedder", "--metric", "reid_top1")
+    done = cli(*command, cwd=workdir)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert [one["method"] for one in found] == ["embedder", "tf-idf + SVD", "slot histograms"]
+    assert found[0]["users"] == {"city": 10}
+    signature = found[0]["scores"][0]["signature"]
+    assert signature.startswith("reid_top1_alternate|halves:alternate|similarity:cosine|gallery:10")
+    # The file under another name is known by its rows.
+    (workdir / "city.csv").rename(workdir / "other.csv")
+    renamed = cli(*command[:2], "other.csv", *command[3:], cwd=workdir)
+    assert json.loads(renamed.out)[0]["users"] == {"other": 10}
+    everybody = cli(*command[:2], "other.csv", *command[3:], "--users", "all", cwd=workdir)
+    assert json.loads(everybody.out)[0]["users"] == {"other": 20}
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        (("embed", "city.csv"), 2, "--model: expected a model dir"),
+        (("embed", "embeddings.parquet", "--nearest", "99"), 1, "found no user 99"),
+        (("embed", "embeddings.parquet", "--nearest", "x"), 2, "--nearest: found 'x'"),
+        (("embed", "embeddings.parquet", "--pca", "21"), 2, "--pca: found 21, expected 1 to 20"),
+        (("embed", "embeddings.parquet", "-f", "npy"), 2, "--format npy: expected --output"),
+        (("embed", "city.csv", "-m", "city.csv"), 1, "found no config.json"),
+        (("embed", "city.csv", "-m", "embedder", "--city", "z"), 2, "--city: found 'z'"),
+        (("eval", "embedding", "city.csv", "--metric", "x"), 2, "--metric: found 'x'"),
+        (("explore", "city.csv", "city.csv", "--export", "p.html"), 1, "found columns uid, d, t"),
+        (("explore", "embeddings.parquet", "city.csv", "--export", "p.txt"), 2, "ends in .html"),
+        (("train", "embedder", "city.csv", "--train-below", "1", "-o", "z"), 1, "found 1 of 20"),
+    ],
+)
+def test_bad_input_is_one_line(cli, example_files, tmp_path, command, code, text) -> None:
+    for name in ("city.csv", "embeddings.parquet", "embedder"):
+        (tmp_path / name).symlink_to(example_files / name)
+    done = cli(*command, cwd=tmp_path)
+    assert done.code == code, done.err
+    assert text in done.err
+    assert done.err.count("error:") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "city.csv", "embeddings.parquet", "embedder"
+    }  # fmt: skip
+
+
+def test_damaged_vectors_are_named(cli, workdir) -> None:
+    table = pl.read_parquet(workdir / "embeddings.parquet")
+    vectors = table["embedding"].to_numpy().copy()
+    vectors[4, 7] = np.nan
+    table.with_columns(embedding=vectors).write_parquet(workdir / "nan.parquet")
+    done = cli("embed", "nan.parquet", "--nearest", "1", cwd=workdir)
+    assert done.code == 1
+    assert "nan.parquet: row 5, column embedding: found a number that is not finite" in done.err
+    pl.concat([table, table[3:4]]).write_parquet(workdir / "twice.parquet")
+    done = cli("embed", "twice.parquet", "--pca", "1", cwd=workdir)
+    assert "row 21, column uid: found user 3 a second time" in done.err

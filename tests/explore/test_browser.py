@@ -1,0 +1,190 @@
+"""The page in a real browser: one load for many checks, since Chromium takes seconds to start."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.conftest import environment
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+CITY = "<img src=x onerror=document.title='hacked'>"
+"""A name of a city that would run as a script where it is not escaped."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def folder(example_files, tmp_path_factory) -> Path:
+    """city.csv of 20 users, and embeddings.parquet of them in a city of an evil name."""
+    place = tmp_path_factory.mktemp("explore")
+    shutil.copy(example_files / "city.csv", place / "city.csv")
+    uid = pl.read_csv(place / "city.csv")["uid"].unique().sort().cast(pl.UInt32)
+    vectors = np.random.default_rng(3).normal(size=(len(uid), 512)).astype(np.float32)
+    table = pl.DataFrame({"uid": uid, "embedding": vectors, "city": [CITY] * len(uid)})
+    table.write_parquet(place / "embeddings.parquet")
+    return place
+
+
+@pytest.fixture(scope="module")
+def address(folder) -> Iterator[str]:
+    """A served page; Ctrl-C ends it."""
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "humobctl", "explore", "embeddings.parquet", "city.csv"),
+            *("--port", "0", "--city", CITY),
+        ],
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    line = server.stderr.readline()
+    found = re.match(r"http://127\.0\.0\.1:\d+/", line)
+    assert found, line
+    yield found[0]
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=20) == 130
+    server.stderr.close()
+
+
+class Page:
+    """A loaded page, what it complained of, and what it asked of others."""
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        page = self.page
+        page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(url)
+        page.wait_for_function("document.body.dataset.ready")
+
+    def after(self, act: Any) -> None:
+        """Do something, and wait until the selection is drawn anew."""
+        before = self.page.evaluate("document.body.dataset.drawn")
+        act()
+        self.page.wait_for_function(f"document.body.dataset.drawn > {before}")
+
+    def lasso(self, left: float, right: float) -> None:
+        """Draw a lasso over a part of the map's width."""
+        box = self.page.locator("#points .nsewdrag").bounding_box()
+        xs, ys = (box["x"], box["width"]), (box["y"], box["height"])
+        corners = [(left, 0.01), (right, 0.01), (right, 0.99), (left, 0.99), (left, 0.02)]
+        at = [(xs[0] + a * xs[1], ys[0] + b * ys[1]) for a, b in corners]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for corner in at[1:]:
+            self.page.mouse.move(*corner, steps=4)
+        self.page.mouse.up()
+
+    def selected(self) -> list[int]:
+        """Ids in the table of the selection."""
+        cells = self.page.locator("#table tbody tr td:first-child").all_inner_texts()
+        return [int(text) for text in cells]
+
+    def heat(self) -> np.ndarray:
+        """Rows by cell that the heat map shows, (y, x)."""
+        return np.array(self.page.evaluate("document.getElementById('heat').data[0].customdata"))
+
+    def download(self, button: str) -> Path:
+        """The file that a button saves."""
+        with self.page.expect_download() as waited:
+            self.page.click(button)
+        return Path(waited.value.path())
+
+
+def counted(rows: pl.DataFrame) -> np.ndarray:
+    """Rows by cell, (y, x), straight from the file."""
+    counts = np.zeros((200, 200), int)
+    np.add.at(counts, (rows["y"].to_numpy() - 1, rows["x"].to_numpy() - 1), 1)
+    return counts
+
+
+def check(seen: Page, city: pl.DataFrame) -> None:
+    """Everything that a served page and an exported one have in common."""
+    page = seen.page
+    assert page.locator("#count-a").inner_text() == "0"
+    assert not seen.heat().any()
+    seen.after(lambda: seen.lasso(0.01, 0.6))
+    first = seen.selected()
+    assert 0 < len(first) < 20
+    mine = city.filter(pl.col("uid").is_in(first))
+    np.testing.assert_array_equal(seen.heat(), counted(mine))
+    hours = page.evaluate("document.getElementById('hours').data[0].customdata")
+    assert hours == np.bincount(mine["t"].to_numpy() // 2, minlength=24).tolist()
+    saved = pl.read_csv(seen.download("#rows"))
+    assert saved.sort("uid", "d", "t").equals(mine.sort("uid", "d", "t"))
+    # A second selection by keyboard and id, and the two compared.
+    seen.after(lambda: page.check("#pick-b"))
+    seen.after(
+        lambda: (page.keyboard.press("/"), page.keyboard.type("7"), page.keyboard.press("Enter"))
+    )
+    assert seen.selected() == [7]
+    theirs = city.filter(uid=7)
+    np.testing.assert_array_equal(seen.heat(), counted(theirs))
+    seen.after(lambda: page.select_option("#show", "difference"))
+    shares = counted(mine) / mine.height - counted(theirs) / theirs.height
+    np.testing.assert_allclose(seen.heat(), shares, atol=1e-12)
+    seen.after(lambda: page.keyboard.press("Escape"))
+    assert page.locator("#count-b").inner_text() == "0"
+    # Nothing was taken for markup, and nothing went wrong.
+    assert page.evaluate("document.title").startswith("humobctl explore")
+    assert page.locator("main img").count() == 0
+    assert seen.complaints == []
+
+
+def test_a_served_page(browser, folder, address) -> None:
+    seen = Page(browser, address)
+    page = seen.page
+    check(seen, pl.read_csv(folder / "city.csv"))
+    assert all(url.startswith((address, "data:", "blob:")) for url in seen.asked)
+    page.check("#pick-a")
+    assert seen.download("#picture").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    for colour in ("city", "entropy", "radius", "cluster"):
+        page.select_option("#colour", colour)
+    seen.after(lambda: page.select_option("#group", "cluster:0"))
+    assert seen.selected()
+    # On a phone, nothing is wider than the screen.
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    assert seen.complaints == []
+
+
+def test_an_exported_page(browser, folder, cli) -> None:
+    done = cli(
+        *("explore", "embeddings.parquet", "city.csv", "--city", CITY, "--export", "page.html"),
+        cwd=folder,
+    )
+    assert done.code == 0, done.err
+    url = (folder / "page.html").as_uri()
+    seen = Page(browser, url)
+    check(seen, pl.read_csv(folder / "city.csv"))
+    assert all(one.startswith((url, "data:", "blob:")) for one in seen.asked)
+    assert (folder / "page.html").stat().st_size < 12_000_000
