@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import Cli, run_cli
+from tests.conftest import Cli
 
 
 @pytest.fixture(scope="session")
-def cli() -> Cli:
-    """One thread each: several tests run at once, and torch's threads wait for each other."""
-    return functools.partial(run_cli, env={"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"})
+def cli(warm_cli: Cli) -> Cli:
+    """Torch is imported once for all these tests."""
+    return warm_cli
 
 
 def test_a_model_dir_says_whom_it_saw(example_files) -> None:

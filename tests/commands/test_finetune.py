@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -12,8 +13,6 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from humobctl.cli import build_app
-from humobctl.errors import HumobError, UsageError
 from tests.conftest import ROOT, Cli, Run, environment
 from tests.models.llama.tiny import tokenizer_of
 
@@ -21,26 +20,9 @@ TINY = ("--base", "tinyllama", "--preset", "tiny")
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
-    """The command line in this process, where torch is imported only once."""
-    monkeypatch.setenv("HUMOBCTL_THREADS", "1")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    app = build_app()
-
-    def run(*arguments: str, cwd: Path) -> Run:
-        monkeypatch.chdir(cwd)
-        capfd.readouterr()
-        code, said = 0, ""
-        try:
-            app(list(arguments), standalone_mode=False)
-        except UsageError as exc:
-            code, said = 2, f"error: {exc}\n"
-        except HumobError as exc:
-            code, said = 1, f"error: {exc}\n"
-        out, err = capfd.readouterr()
-        return Run(code, out, err + said, b"")
-
-    return run
+def cli(warm_cli: Cli) -> Cli:
+    """Torch is imported once for all these tests, and no hub is asked."""
+    return functools.partial(warm_cli, env={"HF_HUB_OFFLINE": "1"})
 
 
 @pytest.fixture
