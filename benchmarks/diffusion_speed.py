@@ -30,7 +30,7 @@ PACKAGE = "denoising_diffusion_pytorch"
 DIM, MULTIPLES = 16, (1, 2, 4)
 CHANNELS = 8
 STEPS_AT_ONCE = 10
-SAMPLED, RUNS = 64, 3
+SAMPLED, RUNS = 32, 3
 
 
 def settings(batch_size: int = 64) -> Settings:
