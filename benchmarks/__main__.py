@@ -12,6 +12,7 @@ from benchmarks import (
     bert_moe,
     commuting,
     diffusion,
+    embedder,
     generated,
     gravity,
     large,
@@ -26,7 +27,7 @@ from benchmarks.harness import DATA
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
-NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies")
+NEEDS_DATA += ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "embed-scores")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -53,10 +54,13 @@ TABLES = {
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
+    "embed-speed": ("Vectors of users, operations a second", embedder.speed),
+    "embed-scores": ("Vectors of users not trained on", embedder.scores),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
 LARGE = ("import-20m", "city-100k", "diffusion-scores", "diffusion-samplers", "diffusion-copies")
+LARGE += ("embed-scores",)
 
 
 def main(names: list[str]) -> None:
