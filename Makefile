@@ -41,6 +41,7 @@ demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them twi
 test: lint types pytest ## lint, types and all tests
 
 pytest: $(DEV) ## all tests, without lint and types
+	@scripts/chromium.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile

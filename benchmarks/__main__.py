@@ -14,6 +14,7 @@ from benchmarks import (
     diffusion,
     diffusion_newyork,
     diffusion_speed,
+    embedder,
     generated,
     gravity,
     large,
@@ -32,7 +33,7 @@ NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA)
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -71,10 +72,12 @@ TABLES = {
         "Learned days: samples beside denoising-diffusion-pytorch",
         diffusion_speed.sample_speed,
     ),
+    "embed-speed": ("Vectors of users, operations a second", embedder.speed),
+    "embed-scores": ("Vectors of users not trained on", embedder.scores),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
-LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA)
+LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA, "embed-scores")
 
 
 def main(names: list[str]) -> None:

@@ -78,6 +78,13 @@ def test_day_plans(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "week.json").read_text())["plans"] == 2100
 
 
+def test_user_map(tmp_path: Path) -> None:
+    out = run(tmp_path, EXAMPLES / "user_map.sh", tmp_path, "30", "tiny", HUMOBCTL_THREADS="1")
+    methods = {record["method"]: record["users"] for record in json.loads(out)}
+    assert methods[str(tmp_path / "embedder")] == {"city": 15}
+    assert "<title>humobctl explore: " in (tmp_path / "map.html").read_text()
+
+
 def test_readme(workdir: Path) -> None:
     """Every humobctl line of the README, in its order, with files of the names it uses."""
     shutil.copy(workdir / "challenge.csv", workdir / "cityB_challengedata.csv")

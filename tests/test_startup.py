@@ -12,17 +12,8 @@ from tests.conftest import environment
 
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
-    *(
-        "zstandard",
-        "fastdtw",
-        "rich",
-        "openai",
-        "pydantic",
-        "scipy",
-        "shapely",
-        "diffusers",
-        "peft",
-    ),
+    *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
+    *("faiss", "umap", "safetensors", "peft"),
 )
 PROBE = f"""
 import atexit, sys

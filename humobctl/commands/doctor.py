@@ -20,7 +20,9 @@ EXTRAS = {
     "diffusion": ("diffusers",),
     "openai": ("openai", "json-repair"),
     "llm": ("peft", "llguidance", "gguf"),
-    "explore": ("dash",),
+    "explore": ("plotly",),
+    "nearest": ("faiss-cpu",),
+    "umap": ("umap-learn",),
 }
 
 

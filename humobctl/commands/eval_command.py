@@ -147,7 +147,7 @@ def evaluate(
 ) -> None:
     """Score predictions against the truth, generated data against real ones, or day plans.
 
-    Which of them a file holds is seen from its columns.
+    Which of them a file holds is seen from its columns. 'eval embedding' scores embedders.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
     user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two

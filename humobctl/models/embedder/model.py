@@ -175,7 +175,7 @@ class Encoder(nn.Module):
         """The BiLSTM's (B, S, 2H).
 
         The way back runs over each span turned round, so that padding comes last both ways and
-        is never read. torch's packed sequences do the same, one row after another, and slower.
+        is never read.
         """
         length = mask.sum(1, keepdim=True)
         order = torch.arange(rows.shape[1], device=rows.device)[None]
