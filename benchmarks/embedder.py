@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import torch
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown
-from humobctl.data.schemas import EMBEDDING_SIZE
+from humobctl.data.schemas import EMBEDDING_SIZE, GRID_SIDE
 from humobctl.models.embedder.config import Settings
+from humobctl.models.embedder.fit import People, Training
 from humobctl.models.embedder.infer import Asked, embed_rows
-from humobctl.models.embedder.model import WAVES, Encoder
+from humobctl.models.embedder.model import WAVES, Encoder, Network
 from humobctl.models.embedder.run import Trained
-from humobctl.models.embedder.windows import Rows
+from humobctl.models.embedder.windows import Rows, draw
 
 USERS, DAYS, SLOTS_A_DAY = 100, 60, 13
 CITIES = [DATA / "humob" / f"city{city}_100users.csv.gz" for city in "BC"]
@@ -34,21 +36,36 @@ def operations(settings: Settings, rows: int) -> float:
     return 2.0 * (rows * row + 2 * units * EMBEDDING_SIZE)
 
 
+def step_operations(training: Training, number: int) -> float:
+    """The same of a training step: forward, and twice as many backward."""
+    settings = training.settings
+    random = np.random.default_rng((settings.seed, 2, number))
+    drawn = draw(training.rows, training.order.batch(number), settings, random, plain=False)
+    encoded = sum(operations(settings, int(rows)) for rows in drawn.spans.mask.sum(dim=1))
+    width, units = settings.width, settings.decoder_units
+    row = 4 * units * (width + units) + units * 2 * GRID_SIDE
+    place = 8 * WAVES * width + width * width + 2 * WAVES * 4
+    inside, following = (int(part.mask.sum()) for part in (drawn.inside, drawn.following))
+    vectors = 2 * len(drawn.spans.mask) * EMBEDDING_SIZE * width
+    decoded = 2.0 * ((inside + following) * row + following * place + vectors)
+    return 3 * (encoded + decoded)
+
+
 def speed() -> str:
-    """``embed`` at the default size beside a product of two matrices, in turn."""
+    """``embed`` and training steps at the default size, in turn with a product of two matrices."""
     settings = Settings()
     torch.manual_seed(0)
     trained = Trained("random", settings, ["city"], Encoder(settings, 1).eval(), [], [])
     random = np.random.default_rng(0)
     counts = random.integers(SLOTS_A_DAY // 2, 2 * SLOTS_A_DAY - SLOTS_A_DAY // 2 + 1, USERS) * DAYS
     uid = np.repeat(np.arange(USERS), counts)
-    place = [np.concatenate([np.arange(count) for count in counts])]
-    frame = pl.DataFrame({"uid": uid, "d": place[0] // 24 % 75, "t": place[0] % 48}).with_columns(
+    place = np.concatenate([np.arange(count) for count in counts])
+    frame = pl.DataFrame({"uid": uid, "d": place // 24 % 75, "t": place % 48}).with_columns(
         x=pl.Series(random.integers(1, 201, len(uid))),
         y=pl.Series(random.integers(1, 201, len(uid))),
     )
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     work = sum(operations(settings, int(count)) for count in counts)
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     lines = []
     with Rows() as rows:
         rows.add(frame, 1)
@@ -56,23 +73,28 @@ def speed() -> str:
         for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             left, right = a.to(kind), b.to(kind)
             asked = Asked(precision=precision)
-            embedding, product = interleaved(
+            people = People(np.arange(USERS), np.zeros(0, np.int64))
+            chosen = replace(settings, precision=precision)
+            training = Training(Network(chosen, 1), rows, people, chosen)
+            embedding, step, product = interleaved(
                 lambda asked=asked: embed_rows(rows, trained, asked),
+                training.advance,
                 lambda left=left, right=right: left @ right,
-                runs=3,
+                runs=5,
             )
-            own, reached = 2 * 2048.0**3 / product / 1e9, work / embedding / 1e9
-            lines.append(
-                (
-                    precision,
-                    f"{work / USERS / 1e9:.2f}",
-                    f"{USERS / embedding:.1f}",
-                    f"{reached:.0f}",
-                    f"{own:.0f}",
-                    f"{reached / own:.2f}",
-                )
-            )
-    head = ("precision", "GFLOP a user", "users/s", "GFLOP/s", "of a matrix product", "ratio")
+            a_step = float(np.mean([step_operations(training, i) for i in range(training.step)]))
+            own = 2 * 2048.0**3 / product / 1e9
+            users = settings.batch_size
+            for name, flop, count, seconds in (
+                ("embed", work, USERS, embedding),
+                ("a training step", a_step, users, step),
+            ):
+                reached = flop / seconds / 1e9
+                figures = (flop / count / 1e9, count / seconds, reached, own, reached / own)
+                digits = (2, 1, 0, 0, 2)
+                row = [f"{x:.{n}f}" for x, n in zip(figures, digits, strict=True)]
+                lines.append((name, precision, *row))
+    head = ("", "precision", "GFLOP a user", "users/s", "GFLOP/s", "of a matrix product", "ratio")
     return markdown(head, lines)
 
 
