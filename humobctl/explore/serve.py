@@ -6,7 +6,6 @@ import ipaddress
 import json
 import os
 import webbrowser
-from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -83,7 +82,8 @@ def make_server(world: World, host: str, port: int) -> ThreadingHTTPServer:
                 self._answer(*found)
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
+            told = self.headers.get("Content-Length") or ""
+            length = int(told) if told.isascii() and told.isdigit() else 0
             if not self._expected() or self.path != "/trajectories.csv":
                 self.send_error(403 if self.path == "/trajectories.csv" else 404)
                 return
@@ -136,7 +136,6 @@ def _users(body: bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]
         told = json.loads(body)
     except ValueError:
         return None
-    if not isinstance(told, Iterable) or not all(type(one) is int for one in told):
+    if not isinstance(told, list) or not all(type(x) is int and 0 <= x < count for x in told):
         return None
-    users = np.array(list(told), np.int64)
-    return users if ((users >= 0) & (users < count)).all() else None
+    return np.array(told, np.int64)
