@@ -110,7 +110,10 @@ def test_overwrite_replaces_the_model(cli, ranker):
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("challenge.csv", "a model dir or a GGUF file"), (".", "found no config.json, expected a model dir")],
+    [
+        ("challenge.csv", "a model dir or a GGUF file"),
+        (".", "found no config.json, expected a model dir"),
+    ],
 )
 def test_what_is_no_model_is_told(cli, workdir, model, message):
     done = cli("predict", "challenge.csv", "--model", model, cwd=workdir)
