@@ -35,6 +35,21 @@ _ROUNDS = 20
 
 
 @dataclass(frozen=True)
+class Visits:
+    """How often each user was in each cell.
+
+    Attributes:
+        starts: first entry of each user, and the end, (u + 1,).
+        cell: sorted by user and cell, (v,).
+        times: rows, (v,).
+    """
+
+    starts: Int64s
+    cell: NDArray[np.uint16]
+    times: Int64s
+
+
+@dataclass(frozen=True)
 class World:
     """Everything about the users, in the order of the embeddings.
 
@@ -47,6 +62,7 @@ class World:
             radius of gyration in km; number of the cluster.
         starts: first row of each user, and the end, (u + 1,).
         d, t, cell: rows sorted by user, day and slot, (n,); cells count from 0 at (1, 1), along y.
+        visits: rows of each user in each cell they were in.
     """
 
     title: str
@@ -62,6 +78,7 @@ class World:
     d: NDArray[np.int16]
     t: NDArray[np.uint8]
     cell: NDArray[np.uint16]
+    visits: Visits
 
     def __len__(self) -> int:
         return len(self.uid)
@@ -125,6 +142,7 @@ def load_world(
         report.warn(f"{missing:,} of {len(found):,} users have no row in the trajectories")
     x, y = frame["x"].to_numpy(), frame["y"].to_numpy()
     cell = ((x.astype(np.int64) - 1) * GRID_SIDE + y - 1).astype(np.uint16)
+    visits = count_visits(user, cell, len(found))
     width = min(_AXES, *found.vectors.shape)
     axes = components(normalised(found.vectors), width)[0]
     flat = np.zeros((len(found), 2), np.float32)
@@ -137,13 +155,14 @@ def load_world(
         city,
         maps,
         counts,
-        entropies(user, cell, counts),
+        entropies(visits),
         radii(user, x, y, counts),
         clusters(axes, seed),
         np.append(0, np.cumsum(counts)),
         frame["d"].to_numpy(),
         frame["t"].to_numpy(),
         cell,
+        visits,
     )
 
 
@@ -183,13 +202,21 @@ def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> 
     return frame
 
 
-def entropies(user: Int64s, cell: NDArray[Any], counts: Int64s) -> Floats:
+def count_visits(user: Int64s, cell: NDArray[Any], users: int) -> Visits:
+    """Count the rows of ``users`` users in each cell, from their rows' users and cells, (n,)."""
+    cells = GRID_SIDE * GRID_SIDE
+    kinds, times = np.unique(user * cells + cell, return_counts=True)
+    starts = np.searchsorted(kinds, np.arange(users + 1) * cells)
+    return Visits(starts, (kinds % cells).astype(np.uint16), times)
+
+
+def entropies(visits: Visits) -> Floats:
     """Entropy in bits of the cells of each user's rows, (u,)."""
-    key = user * (GRID_SIDE * GRID_SIDE) + cell
-    kinds, times = np.unique(key, return_counts=True)
-    owner = kinds // (GRID_SIDE * GRID_SIDE)
-    share = times / counts[owner]
-    bits = np.bincount(owner, weights=-share * np.log2(share), minlength=len(counts))
+    users = len(visits.starts) - 1
+    owner = np.repeat(np.arange(users), np.diff(visits.starts))
+    rows = np.bincount(owner, weights=visits.times, minlength=users)
+    share = visits.times / rows[owner]
+    bits = np.bincount(owner, weights=-share * np.log2(share), minlength=users)
     return bits.astype(np.float64)
 
 
@@ -237,17 +264,3 @@ def hours(world: World) -> NDArray[np.uint16]:
     per_hour = SLOTS_PER_DAY // 24
     counts = np.bincount(user * 24 + world.t // per_hour, minlength=24 * len(world))
     return np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16).reshape(-1, 24)
-
-
-def visits(world: World) -> tuple[Int64s, NDArray[np.uint16], NDArray[np.uint16]]:
-    """Rows of each user in each cell they were in.
-
-    Returns:
-        First entry of each user and the end, (u + 1,); cells; rows of each (at most 65,535).
-    """
-    cells = GRID_SIDE * GRID_SIDE
-    user = np.repeat(np.arange(len(world)), world.rows)
-    kinds, times = np.unique(user * cells + world.cell, return_counts=True)
-    starts = np.searchsorted(kinds, np.arange(len(world) + 1) * cells)
-    most = np.iinfo(np.uint16).max
-    return starts, (kinds % cells).astype(np.uint16), np.minimum(times, most).astype(np.uint16)

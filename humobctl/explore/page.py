@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.explore.data import World, hours, visits
+from humobctl.explore.data import World, hours
 
 MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
@@ -76,7 +76,7 @@ def page(world: World, *, served: bool) -> str:
 
 def payload(world: World, *, served: bool) -> str:
     """The data as JSON that may stand in a page: arrays as base64, no ``<``."""
-    starts, cells, times = visits(world)
+    visits = world.visits
     record: dict[str, Any] = {
         "served": served,
         "cities": world.cities,
@@ -90,9 +90,9 @@ def payload(world: World, *, served: bool) -> str:
         "entropy": _packed(world.entropy, "<f4"),
         "radius": _packed(world.radius, "<f4"),
         "hours": _packed(hours(world), "<u2"),
-        "starts": _packed(starts, "<u4"),
-        "cells": _packed(cells, "<u2"),
-        "times": _packed(times, "<u2"),
+        "starts": _packed(visits.starts, "<u4"),
+        "cells": _packed(visits.cell, "<u2"),
+        "times": _packed(np.minimum(visits.times, np.iinfo(np.uint16).max), "<u2"),
         "whole": None,
     }
     if not served and len(world.cell) <= MOST_ROWS:
