@@ -15,6 +15,7 @@ from benchmarks import (
     diffusion_newyork,
     diffusion_speed,
     embedder,
+    exploring,
     generated,
     gravity,
     large,
@@ -33,7 +34,7 @@ NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -74,10 +75,11 @@ TABLES = {
     ),
     "embed-speed": ("Vectors of users, operations a second", embedder.speed),
     "embed-scores": ("Vectors of users not trained on", embedder.scores),
+    "explore": ("The page of explore, in headless Chromium", exploring.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
 }
-LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA, "embed-scores")
+LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA, "embed-scores", "explore")
 
 
 def main(names: list[str]) -> None:

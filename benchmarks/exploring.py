@@ -1,0 +1,84 @@
+"""The page of ``explore`` in headless Chromium: until it is there, drawn, and drawn anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+from playwright.sync_api import sync_playwright
+
+from benchmarks.harness import WORK, markdown
+from tests.explore.test_browser import CHROMIUM, FLAGS, Page
+
+GROUPS, ROWS = 12, 60
+
+
+def table() -> str:
+    """Random vectors in twelve groups, 60 rows a user, and 10,000 users with their 75 days."""
+    cases = [_random(10_000), _random(100_000), _city(10_000)]
+    lines = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        lines = [_timed(browser, *case) for case in cases]
+        browser.close()
+    return markdown(("users", "rows", "to the address s", "page drawn s", "lasso s"), lines)
+
+
+def _vectors(uid: np.ndarray, name: str) -> str:
+    random = np.random.default_rng(0)
+    middles = random.normal(size=(GROUPS, 512))
+    vectors = middles[random.integers(0, GROUPS, len(uid))] + random.normal(size=(len(uid), 512))
+    table = {"uid": uid.astype(np.uint32), "embedding": vectors.astype(np.float32)}
+    pl.DataFrame(table).write_parquet(WORK / name)
+    return name
+
+
+def _random(users: int) -> tuple[str, str, int]:
+    random = np.random.default_rng(1)
+    WORK.mkdir(exist_ok=True)
+    row = np.tile(np.arange(ROWS), users)
+    columns = {"uid": np.repeat(np.arange(users), ROWS), "d": row // 4, "t": row % 4 * 12}
+    columns |= {axis: random.integers(1, 201, len(row)) for axis in "xy"}
+    pl.DataFrame(columns).write_parquet(WORK / f"explore-{users}.parquet")
+    return (
+        _vectors(np.arange(users), f"explore-vectors-{users}.parquet"),
+        (f"explore-{users}.parquet"),
+        users,
+    )
+
+
+def _city(users: int) -> tuple[str, str, int]:
+    name = f"explore-city-{users}.parquet"
+    if not (WORK / name).is_file():
+        command = [sys.executable, "-m", "humobctl", "data", "synth", "--users", str(users)]
+        subprocess.run([*command, "-o", WORK / name], check=True)
+    uid = pl.read_parquet(WORK / name, columns=["uid"])["uid"].unique().sort().to_numpy()
+    return _vectors(uid, f"explore-city-vectors-{users}.parquet"), name, users
+
+
+def _timed(browser: object, vectors: str, rows: str, users: int) -> list[str]:
+    count = pl.scan_parquet(WORK / rows).select(pl.len()).collect().item()
+    begin = time.perf_counter()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "humobctl", "explore", vectors, rows, "--port", "0"],
+        cwd=WORK,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    url = server.stderr.readline().split()[0]
+    taken = [time.perf_counter() - begin]
+    begin = time.perf_counter()
+    page = Page(browser, url)
+    taken.append(time.perf_counter() - begin)
+    begin = time.perf_counter()
+    page.after(lambda: page.lasso(0.1, 0.4))
+    taken.append(time.perf_counter() - begin)
+    page.page.close()
+    server.terminate()
+    server.wait()
+    server.stderr.close()
+    return [f"{users:,}", f"{count:,}", *(f"{seconds:.1f}" for seconds in taken)]
