@@ -8,16 +8,18 @@ import time
 
 import numpy as np
 import polars as pl
-from playwright.sync_api import sync_playwright
 
 from benchmarks.harness import WORK, markdown
-from tests.explore.test_browser import CHROMIUM, FLAGS, Page
 
 GROUPS, ROWS = 12, 60
 
 
 def table() -> str:
     """Random vectors in twelve groups, 60 rows a user, and 10,000 users with their 75 days."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - for this table alone
+
+    from tests.explore.test_browser import CHROMIUM, FLAGS  # noqa: PLC0415
+
     cases = [_random(10_000), _random(100_000), _city(10_000)]
     lines = []
     with sync_playwright() as playwright:
@@ -60,6 +62,8 @@ def _city(users: int) -> tuple[str, str, int]:
 
 
 def _timed(browser: object, vectors: str, rows: str, users: int) -> list[str]:
+    from tests.explore.test_browser import Page  # noqa: PLC0415
+
     count = pl.scan_parquet(WORK / rows).select(pl.len()).collect().item()
     begin = time.perf_counter()
     server = subprocess.Popen(
