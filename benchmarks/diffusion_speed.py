@@ -80,21 +80,22 @@ def sample_speed() -> str:
     network = _wrapped(chosen).eval()
     diffusion = _their_diffusion(network.net)
     days = np.arange(SAMPLED)
-    process, sampling = Process(chosen), sampling_of(chosen, None, None)
+    process = Process(chosen)
+    samplings = [sampling_of(chosen, None, evaluations) for evaluations in (None, 10)]
 
     def theirs() -> None:
         with torch.no_grad():
             diffusion.sample(SAMPLED)
 
-    def ours() -> None:
-        draw(network, process, sampling, sources_of(0, days, days))
+    def ours(sampling: Any) -> Callable[[], object]:
+        return lambda: draw(network, process, sampling, sources_of(0, days, days))
 
-    slow, quick = interleaved(theirs, ours, runs=RUNS)
-    names = (f"{PACKAGE}, ancestral", f"generate diffusion, {sampling.sampler}")
-    evaluations = (chosen.diffusion_steps, sampling.evaluations)
+    slow, *quick = interleaved(theirs, *map(ours, samplings), runs=RUNS)
+    names = [f"{PACKAGE}, ancestral", *(f"generate diffusion, {s.sampler}" for s in samplings)]
+    evaluations = [chosen.diffusion_steps, *(s.evaluations for s in samplings)]
     rows = [
         [name, str(count), f"{SAMPLED / seconds:.1f}", f"{slow / seconds:.1f}"]
-        for name, count, seconds in zip(names, evaluations, (slow, quick), strict=True)
+        for name, count, seconds in zip(names, evaluations, (slow, *quick), strict=True)
     ]
     return markdown(["sampler", "evaluations", "days/s", "times as many"], rows)
 
