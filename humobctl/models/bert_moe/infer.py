@@ -127,7 +127,10 @@ class BertMoePredictor:
         people = [_User(self.city, user) if len(user.d) else None for user in users]
         asked = [person for person in people if person is not None and len(person.targets)]
         rounds = _rounds(asked, self.settings)
-        with torch.inference_mode():
+        bf16 = self.precision == "bf16"
+        # Around all batches, so that weights are cast once.
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+        with torch.inference_mode(), autocast:
             for windows in rounds:
                 for batch in _batches(windows):
                     self._predict(batch)
@@ -140,15 +143,13 @@ class BertMoePredictor:
         """Add what the network says of some windows to their users."""
         inputs, there, past = _inputs(windows, self.city, self.city_number, self.settings)
         tensors = {name: values.to(self.device) for name, values in inputs.items()}
-        bf16 = self.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            tensors.pop("labels")
-            out: Prediction = self.network(**tensors)
-            asked = torch.from_numpy(there[:, past:]).to(self.device)
-            assert out.states is not None
-            rows, _ = self.network.mixed(out.states[asked])
-            own = [window.user.own for window in windows]
-            generated = self._generated(rows, own, there[:, past:].sum(axis=1))
+        tensors.pop("labels")
+        out: Prediction = self.network(**tensors)
+        asked = torch.from_numpy(there[:, past:]).to(self.device)
+        assert out.states is not None
+        rows, _ = self.network.mixed(out.states[asked])
+        own = [window.user.own for window in windows]
+        generated = self._generated(rows, own, there[:, past:].sum(axis=1))
         copied = None if out.copied is None else out.copied.float().cpu().numpy()
         left = None if out.generated is None else out.generated.float().cpu().numpy()
         location = inputs["location"].numpy()
@@ -178,15 +179,17 @@ class BertMoePredictor:
 
         The shares are those of a softmax over the visited cells and the user's own.
         """
-        head = self.network.head(self.network.cells())
-        logits = torch.nn.functional.linear(rows, *head).float()
-        sizes = counts.tolist()
-        parts = zip(torch.split(rows, sizes), torch.split(logits, sizes), own, strict=True)
-        return [self._window_shares(*part) for part in parts]
+        weights = self.network.head(self.network.cells())
+        kind = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        head = (weights[0].to(kind), weights[1].to(kind))
+        # Window by window: scores of all windows over all cells would not stay in the cache.
+        parts = zip(torch.split(rows.to(kind), counts.tolist()), own, strict=True)
+        return [self._window_shares(*part, head) for part in parts]
 
     def _window_shares(
-        self, rows: Tensor, logits: Tensor, own: Int64s
+        self, rows: Tensor, own: Int64s, head: tuple[Tensor, Tensor]
     ) -> tuple[Floats, Ints, Floats]:
+        logits = torch.nn.functional.linear(rows, *head).float()
         visited = self.network.cells()
         mine = torch.from_numpy(own).to(self.device)
         known = self.network.visited[mine]
