@@ -33,7 +33,7 @@ SAMPLERS = (
     *(
         ("pred_v", "ddpm", 100),
         ("pred_v", "ddim", 20),
-        ("pred_v", "dpm", 20),
+        ("pred_v", "dpm", 16),
         ("pred_v", "dpm", 10),
     ),
     *(("flow", "euler", 20), ("flow", "euler", 10)),

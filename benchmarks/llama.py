@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from humobctl.models.registry import Model, Options, build
 from tests.packages import from_package
 
 USERS = int(os.environ.get("HUMOBCTL_BENCH_USERS", "2"))
+ADAPTERS = os.environ.get("HUMOBCTL_BENCH_ADAPTERS", "BC,B,C").split(",")
+"""Cities of each adapter of ``llama-scores``, so that they can be trained beside each other."""
 LLAMA3_8B: dict[str, Any] = {
     "hidden_size": 4096,
     "intermediate_size": 14336,
@@ -174,6 +177,22 @@ def _cut(loaded: Loaded, user: UserHistory) -> UserHistory | None:
     return UserHistory(user.uid, d, t, x, y, user.target_d, user.target_t)
 
 
+class _Count(transformers.generation.streamers.BaseStreamer):
+    """Says now and then how far a generation is, which takes a quarter of an hour."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._done, self._begun = most, -1, time.perf_counter()
+
+    def put(self, value: Any) -> None:
+        self._done += 1  # the prompt comes first
+        if self._done and self._done % 250 == 0:
+            seconds = time.perf_counter() - self._begun
+            print(f"{self._done:,}/{self._most:,} tokens, {seconds:.0f} s", file=sys.stderr)
+
+    def end(self) -> None:
+        pass
+
+
 def _freely(loaded: Loaded, users: list[UserHistory], tally: Tally) -> float:
     """Generate the whole answer; share of the rows that it holds.
 
@@ -194,6 +213,7 @@ def _freely(loaded: Loaded, users: list[UserHistory], tally: Tally) -> float:
                 max_new_tokens=count,
                 do_sample=False,
                 pad_token_id=loaded.tokenizer.eos_token_id,
+                streamer=_Count(count),
             )
         said = loaded.tokenizer.decode(out[0, ids.shape[1] :])
         asked = set(zip(user.target_d.tolist(), user.target_t.tolist(), strict=True))
@@ -242,7 +262,8 @@ def quality() -> str:
     The decoder that comes first pays for the network.
     """
     rows, notes = [], []
-    for cities, steps in (("BC", "72"), ("B", "36"), ("C", "36")):
+    for cities in ADAPTERS:
+        steps = str(36 * len(cities))
         folder = WORK / f"llama_{cities}"
         seconds, megabytes = peak(
             *("finetune", "llama", *(DATA / f"humob/city{c}_challenge.csv.gz" for c in cities)),

@@ -50,7 +50,11 @@ def diffusion(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Evaluations of the network.", show_default="20, all of ddpm"),
+        typer.Option(
+            min=1,
+            help="Evaluations of the network.",
+            show_default="16 of dpm, 20 of ddim and euler, all of ddpm",
+        ),
     ] = None,
     guidance: Annotated[
         float, typer.Option(min=0, max=20, help="Weight of the condition; 1 as learnt, 0 for none.")

@@ -45,8 +45,8 @@ _CROWDED = 1.5
 Where a day goes is decided at high noise. At equal distances the solver jumps over that, and days
 come out too near to home: a standard deviation of 0.72 where 100 ancestral steps have 0.84.
 """
-USUAL_EVALUATIONS = 20
-"""Of the network for a day; the ancestral sampler takes every step of the schedule."""
+USUAL_EVALUATIONS = {"dpm": 16, "ddim": 20, "euler": 20}
+"""Of the network for a day, by sampler; the ancestral one takes every step of the schedule."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def sampling_of(
             f"{settings.objective}"
         )
     most = _MOST_EVALUATIONS if flow else settings.diffusion_steps
-    usual = most if chosen == "ddpm" else min(USUAL_EVALUATIONS, most)
+    usual = min(USUAL_EVALUATIONS.get(chosen, most), most)
     found = usual if evaluations is None else evaluations
     if found > most:
         raise UsageError(

@@ -67,7 +67,7 @@ def test_samplers_end_at_what_the_network_knows(objective, sampler) -> None:
     found = Process(settings).sample(network, generators(3), None, sampling)
     assert found.shape == (3, 2, STEPS)
     np.testing.assert_allclose(found.numpy(), VALUE, atol=0.05)
-    assert network.calls == sampling.evaluations == {"ddpm": 50}.get(sampler, 20)
+    assert network.calls == sampling.evaluations == {"ddpm": 50, "dpm": 16}.get(sampler, 20)
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "dpm", "euler"])
