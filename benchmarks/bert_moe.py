@@ -124,7 +124,7 @@ def predict_speed() -> str:
     found = []
     for size, settings in SIZES.items():
         plain = plain_bert.PlainBert(
-            settings.hidden_size, settings.hidden_layers, settings.attention_heads
+            *(settings.hidden_size, settings.hidden_layers, settings.attention_heads)
         )
         whole = replace(settings, horizon=15, prediction_length=512, max_seq_length=1024)
         ways = {
@@ -136,15 +136,14 @@ def predict_speed() -> str:
         some = frames[::12]
         # Its time goes with the windows, of which a sample has its own number a user.
         share = _windows(frames) / _windows(some)
-        taken = [share * _timed(lambda some=some, plain=plain: _plain_users(plain, some))]
-        taken[0] /= len(frames)
-        names = ["as published, a user at a time"]
-        for name, (chosen, precision) in ways.items():
+        works = [lambda some=some, plain=plain: _plain_users(plain, some)]
+        names = ["as published, a user at a time", *ways]
+        for chosen, precision in ways.values():
             model = BertMoePredictor(_network(chosen, visited), city, precision=precision)
-            work = _users_work(model, people)
-            work()
-            taken.append(_timed(work) / len(people))
-            names.append(name)
+            works.append(_users_work(model, people))
+            works[-1]()
+        taken = [seconds / len(people) for seconds in interleaved(*works, runs=3)]
+        taken[0] *= share
         for name, seconds in zip(names, taken, strict=True):
             found.append([size, name, f"{1 / seconds:.2f}", f"{taken[0] / seconds:.1f}"])
     return markdown(["size", "prediction", "users/s", "times as fast"], found)
