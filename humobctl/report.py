@@ -156,15 +156,17 @@ def table(
     *,
     stream: TextIO | None = None,
     caption: str | None = None,
+    left: int = 1,
 ) -> None:
     """Print a table for people.
 
     Args:
         title: the line above it.
-        columns: names of the columns; the first is left-aligned, the others right-aligned.
+        columns: their names.
         rows: the cells, formatted already or ``str()``-ed here.
         stream: stderr unless given.
         caption: a line below it, such as the signature of the scores.
+        left: how many columns are left-aligned; the others are right-aligned.
     """
     from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
     from rich.table import Table  # noqa: PLC0415
@@ -175,7 +177,7 @@ def table(
     console = Console(file=target, width=width, highlight=False, soft_wrap=False)
     grid = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
-        justify: Any = "left" if index == 0 else "right"
+        justify: Any = "left" if index < left else "right"
         grid.add_column(name, justify=justify, overflow="fold")
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
