@@ -245,11 +245,7 @@ def main() -> None:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
     except Exception as exc:
-        if report.settings.verbose:
-            raise
-        report.error(f"internal: {type(exc).__name__}: {str(exc).splitlines()[:1]}")
-        report.info("This is a fault of humobctl; --verbose shows the traceback.")
-        sys.exit(1)
+        _fault_of_ours(exc)
 
 
 def _fill_closed_streams() -> None:
@@ -284,6 +280,18 @@ def _leave(end: SystemExit) -> NoReturn:
         _refused(exc)
     sys.stderr.flush()
     os._exit(end.code or 0)
+
+
+def _fault_of_ours(exc: Exception) -> NoReturn:
+    first = str(exc).splitlines()[:1]
+    if report.settings.verbose:
+        import traceback
+
+        report.lines("".join(traceback.format_exception(exc)).rstrip())
+    report.error(f"internal: {type(exc).__name__}: {first[0] if first else 'no reason given'}")
+    if not report.settings.verbose:
+        report.info("This is a fault of humobctl; --verbose shows the traceback.")
+    sys.exit(1)
 
 
 def _explain(exc: HumobError) -> None:
