@@ -7,11 +7,13 @@ import gc
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
 
 import humobctl
 from humobctl import interrupts, report
@@ -40,6 +42,7 @@ from humobctl.commands import (
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
+from humobctl.printable import message
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
@@ -85,12 +88,32 @@ class RootGroup(LightGroup):
     ``eval`` takes files, so it can be no group; a file that is called embedding is ./embedding.
     """
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read the global flags."""
+        with _printable_errors():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first two words, or else of the first."""
         two = " ".join(args[:2])
         if two in self.commands:
             return two, self.commands[two], args[2:]
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """What typer says of wrong usage quotes arguments, which may be names that others gave."""
+    try:
+        yield
+    except TyperException as exc:
+        exc.message = message(str(exc.message))
+        raise
 
 
 class StrictCommand(TyperCommand):

@@ -161,7 +161,7 @@ def _short(number: float) -> str:
 
 
 def table(
-    title: str,
+    title: str | Sequence[str],
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
@@ -172,7 +172,7 @@ def table(
     """Print a table for people.
 
     Args:
-        title: the line above it.
+        title: the line above it, or several.
         columns: their names.
         rows: the cells, formatted already or ``str()``-ed here.
         stream: stderr unless given.
@@ -188,10 +188,11 @@ def table(
     width = None if target.isatty() else 200
     console = Console(file=target, width=width, highlight=False, soft_wrap=False)
 
-    def plain(text: object) -> Text:  # texts would be read as rich's markup
-        return Text(printable(str(text), lines=True))
+    def plain(*lines: object) -> Text:  # texts would be read as rich's markup
+        return Text("\n".join(printable(str(line)) for line in lines))
 
-    grid = Table(title=plain(title) if title else None, title_justify="left", title_style="bold")
+    above = plain(title) if isinstance(title, str) else plain(*title)
+    grid = Table(title=above if title else None, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         justify: Any = "left" if index < left else "right"
         grid.add_column(plain(name), justify=justify, overflow="fold")
@@ -199,4 +200,4 @@ def table(
         grid.add_row(*(plain(cell) for cell in row))
     console.print(grid)
     if caption:
-        console.print(plain(caption), style="dim")
+        console.print(plain(*caption.splitlines()), style="dim")
