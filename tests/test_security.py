@@ -255,10 +255,16 @@ def test_no_password_of_an_address(cli: Cli, hostile: Path) -> None:
 
 def test_no_token_of_a_hub(warm_cli: Cli, hostile: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft")
-    env = {"HF_TOKEN": "hf_0123456789abcdef", "OPENAI_API_KEY": KEY, "HF_HOME": str(tmp_path)}
+    env = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_TOKEN": "hf_0123456789abcdef",
+        "OPENAI_API_KEY": KEY,
+        "HF_HOME": str(tmp_path),
+    }
     train = ("finetune", "llama", "city.csv", "--base", "nobody/nothing", "--output", "m")
     done = warm_cli(*train, "--verbose", cwd=hostile, env=env)
     assert done.code == 1
+    assert "nobody/nothing: found no such folder, no such model in the hub's cache" in done.err
     assert "hf_0123" not in done.err + done.out
     rank = ("train", "ranker", "city.csv", "--rows", "200", "--output", str(tmp_path / "ranker"))
     done = warm_cli(*rank, "--verbose", cwd=hostile, env=env)
