@@ -303,7 +303,10 @@ def _options(_folder: Path, choice: int, payload: bytes) -> None:
         parse_blend,
         check_name,
     )
-    parsers[choice % len(parsers)](text)
+    try:
+        parsers[choice % len(parsers)](text)
+    except OSError as exc:  # a name that is too long; cli says so in one line
+        raise HumobError(str(exc.strerror)) from exc
 
 
 _MODELS = ("humobctl.models", "humobctl.checkpoint")

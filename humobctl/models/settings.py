@@ -98,7 +98,7 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with clear_os_errors(path):
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no TOML ({exc})") from exc
     for key, value in record.items():
         if key == "preset":
