@@ -105,8 +105,8 @@ def _take(found: Factory, path: str, key: str, value: Any) -> bool:
     elif key in _FIXED:
         if isinstance(value, list | dict) or value not in _FIXED[key]:
             raise HumobError(
-                f"{path}: key {key}: found {_seen(value)}, expected {_FIXED[key][0]!r}; this is LoRA "
-                "on records"
+                f"{path}: key {key}: found {_seen(value)}, expected {_FIXED[key][0]!r}; this is "
+                "LoRA on records"
             )
     elif key == "model_name_or_path":
         found.base = _text(path, key, value)
