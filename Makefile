@@ -9,8 +9,11 @@ SOURCES := pyproject.toml hatch_build.py constraints-cpu.txt $(wildcard humobctl
 PLAIN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 DEMO := demo
+SECONDS ?= 300
+TARGETS ?=
 
-.PHONY: help demo test pytest lint types format bench docs completions wheel clean
+.PHONY: help demo test pytest lint types format bench docs licences nightly audit fuzz completions \
+    wheel clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -44,10 +47,11 @@ pytest: $(DEV) ## all tests, without lint and types
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile
+lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, licences of all packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python scripts/licences.py docs/licences.md --check
 
 types: $(DEV) ## mypy, strict
 	$(BIN)/mypy
@@ -61,6 +65,19 @@ bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/d
 
 docs: $(DEV) ## write docs/reference.md anew from --help
 	$(BIN)/python scripts/reference.py docs/reference.md
+
+licences: $(DEV) ## write docs/licences.md anew
+	$(BIN)/python scripts/licences.py docs/licences.md
+
+nightly: audit fuzz ## what takes minutes or the network: audit and fuzz
+
+audit: $(DEV) ## known vulnerabilities of the pinned packages (needs the network)
+	$(PIP) install 'pip-audit>=2.9'
+	$(BIN)/python scripts/audit.py
+
+fuzz: $(DEV) ## coverage-guided fuzzing of every parser, SECONDS=300 each
+	$(PIP) install -c constraints-cpu.txt -e '.[dev,fuzz]'
+	$(BIN)/python -m fuzz --seconds $(SECONDS) $(TARGETS)
 
 completions: $(DEV) ## write completions/ anew from the app
 	$(BIN)/python scripts/completions.py completions

@@ -155,7 +155,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(path.read_text())
-    except (ValueError, OSError) as exc:
+    except (ValueError, OSError, RecursionError) as exc:
         raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
     if not isinstance(record, dict):
         raise HumobError(f"{path}: found {record!r}, expected an object")

@@ -7,11 +7,13 @@ import gc
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
 
 import humobctl
 from humobctl import interrupts, report
@@ -40,6 +42,7 @@ from humobctl.commands import (
     train_ranker,
 )
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
+from humobctl.printable import message
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
@@ -85,12 +88,32 @@ class RootGroup(LightGroup):
     ``eval`` takes files, so it can be no group; a file that is called embedding is ./embedding.
     """
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read the global flags."""
+        with _printable_errors():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        with _printable_errors():
+            return super().invoke(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first two words, or else of the first."""
         two = " ".join(args[:2])
         if two in self.commands:
             return two, self.commands[two], args[2:]
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """What typer says of wrong usage quotes arguments, which may be names that others gave."""
+    try:
+        yield
+    except TyperException as exc:
+        exc.message = message(str(exc.message))
+        raise
 
 
 class StrictCommand(TyperCommand):
@@ -245,11 +268,7 @@ def main() -> None:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
     except Exception as exc:
-        if report.settings.verbose:
-            raise
-        report.error(f"internal: {type(exc).__name__}: {str(exc).splitlines()[:1]}")
-        report.info("This is a fault of humobctl; --verbose shows the traceback.")
-        sys.exit(1)
+        _fault_of_ours(exc)
 
 
 def _fill_closed_streams() -> None:
@@ -284,6 +303,18 @@ def _leave(end: SystemExit) -> NoReturn:
         _refused(exc)
     sys.stderr.flush()
     os._exit(end.code or 0)
+
+
+def _fault_of_ours(exc: Exception) -> NoReturn:
+    first = str(exc).splitlines()[:1]
+    if report.settings.verbose:
+        import traceback
+
+        report.lines("".join(traceback.format_exception(exc)).rstrip())
+    report.error(f"internal: {type(exc).__name__}: {first[0] if first else 'no reason given'}")
+    if not report.settings.verbose:
+        report.info("This is a fault of humobctl; --verbose shows the traceback.")
+    sys.exit(1)
 
 
 def _explain(exc: HumobError) -> None:

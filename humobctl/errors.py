@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from humobctl.printable import message
+
 
 class HumobError(Exception):
-    """Something the user can mend; its text is one line, and the exit code is 1."""
+    """Something the user can mend; its text is one printable line, and the exit code is 1."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(message(text))
 
 
 class UsageError(HumobError):

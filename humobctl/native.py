@@ -37,14 +37,21 @@ def library() -> ctypes.CDLL:
     """The loaded library, with the argument types of every function declared.
 
     Raises:
-        HumobError: the package was installed without its compiled kernels.
+        HumobError: they are missing, or not those of this version.
     """
+    mend = "reinstall with 'pip install --force-reinstall --no-deps humobctl'"
     try:
         lib = ctypes.CDLL(str(LIBRARY))
     except OSError as exc:
-        raise HumobError(
-            f"{LIBRARY}: compiled kernels not found; reinstall with 'pip install humobctl'"
-        ) from exc
+        found = "cannot be loaded" if LIBRARY.exists() else "not found"
+        raise HumobError(f"{LIBRARY}: compiled kernels {found}; {mend}") from exc
+    try:
+        return _declared(lib)
+    except AttributeError as exc:
+        raise HumobError(f"{LIBRARY}: compiled kernels of another version; {mend}") from exc
+
+
+def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
     integers, floats, any_array = pointer(np.int32), pointer(np.float64), ctypes.c_void_p
     offsets = pointer(np.int64)
     lib.humob_score_days.restype = ctypes.c_int

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from humobctl.printable import hidden, message, printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -42,27 +44,33 @@ def _style(stream: TextIO, code: str, text: str) -> str:
     return text if plain else f"\x1b[{code}m{text}\x1b[0m"
 
 
-def error(message: str) -> None:
+def error(text: str) -> None:
     """The one line that ends a failed command; printed even with --quiet."""
-    sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message}\n")
+    sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")
 
 
-def warn(message: str) -> None:
+def warn(text: str) -> None:
     """Something the user should know about the result."""
     if not settings.quiet:
-        sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message}\n")
+        sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message(text)}\n")
 
 
-def info(message: str) -> None:
-    """What was done, or how to go on."""
+def info(text: str) -> None:
+    """What was done, or how to go on; one line."""
     if not settings.quiet:
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{message(text)}\n")
 
 
-def detail(message: str) -> None:
+def lines(text: str) -> None:
+    """Several lines for people: what a training would do, or where a program failed."""
+    if not settings.quiet:
+        sys.stderr.write(f"{printable(hidden(text), lines=True)}\n")
+
+
+def detail(text: str) -> None:
     """For --verbose only."""
     if settings.verbose and not settings.quiet:
-        sys.stderr.write(f"{_style(sys.stderr, '2', message)}\n")
+        sys.stderr.write(f"{_style(sys.stderr, '2', message(text))}\n")
 
 
 class Ticker:
@@ -94,7 +102,10 @@ class Ticker:
         progress, task = self._bar
         rate = done / (now - self._started)
         progress.update(
-            task, completed=done, description=self._label, rate=f"{_short(rate)} {self._unit}/s"
+            task,
+            completed=done,
+            description=printable(self._label),
+            rate=f"{_short(rate)} {self._unit}/s",
         )
 
     def describe(self, label: str) -> None:
@@ -106,16 +117,16 @@ class Ticker:
         from rich.console import Console  # noqa: PLC0415
 
         bar = bars.Progress(
-            bars.TextColumn("{task.description}"),
+            bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(),
             bars.TaskProgressColumn(),
-            bars.TextColumn("{task.fields[rate]}"),
+            bars.TextColumn("{task.fields[rate]}", markup=False),
             bars.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
         bar.start()
-        return bar, bar.add_task(self._label, total=self._total, rate="")
+        return bar, bar.add_task(printable(self._label), total=self._total, rate="")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -150,35 +161,43 @@ def _short(number: float) -> str:
 
 
 def table(
-    title: str,
+    title: str | Sequence[str],
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     *,
     stream: TextIO | None = None,
     caption: str | None = None,
+    left: int = 1,
 ) -> None:
     """Print a table for people.
 
     Args:
-        title: the line above it.
-        columns: names of the columns; the first is left-aligned, the others right-aligned.
+        title: the line above it, or several.
+        columns: their names.
         rows: the cells, formatted already or ``str()``-ed here.
         stream: stderr unless given.
         caption: a line below it, such as the signature of the scores.
+        left: how many columns are left-aligned; the others are right-aligned.
     """
     from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     target = stream or sys.stderr
     # A pipe has no width of its own: never fold a number there.
     width = None if target.isatty() else 200
     console = Console(file=target, width=width, highlight=False, soft_wrap=False)
-    grid = Table(title=title, title_justify="left", title_style="bold")
+
+    def plain(*lines: object) -> Text:  # texts would be read as rich's markup
+        return Text("\n".join(printable(str(line)) for line in lines))
+
+    above = plain(title) if isinstance(title, str) else plain(*title)
+    grid = Table(title=above if title else None, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
-        justify: Any = "left" if index == 0 else "right"
-        grid.add_column(name, justify=justify, overflow="fold")
+        justify: Any = "left" if index < left else "right"
+        grid.add_column(plain(name), justify=justify, overflow="fold")
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
-    console.print(grid, markup=False)
+        grid.add_row(*(plain(cell) for cell in row))
+    console.print(grid)
     if caption:
-        console.print(caption, style="dim", markup=False)
+        console.print(plain(*caption.splitlines()), style="dim")

@@ -2,65 +2,123 @@
 
 from __future__ import annotations
 
-import platform
-import sys
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import humobctl
 
-CORE = (
-    *("typer", "rich", "numpy", "polars", "dataframely", "zstandard", "fastdtw", "safetensors"),
-    *("pydantic", "scipy", "shapely"),
-)
-EXTRAS = {
-    "places": ("osmium", "shapely", "ijson"),
-    "plot": ("matplotlib", "plotly"),
-    "torch": ("torch", "transformers", "accelerate", "tensorboard"),
-    "diffusion": ("diffusers",),
-    "openai": ("openai", "json-repair"),
-    "llm": ("peft", "llguidance", "gguf"),
-    "explore": ("plotly",),
-    "nearest": ("faiss-cpu",),
-    "umap": ("umap-learn",),
-}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from humobctl.checkup.machine import Fact
+    from humobctl.checkup.parts import Part
+    from humobctl.checkup.self_test import Outcome
+
+ReportFormat = Literal["table", "json"]
 
 
-def doctor() -> None:
+def doctor(
+    self_test: Annotated[
+        bool,
+        typer.Option(
+            "--self-test", help="Run commands on a small city too; takes less than 30 seconds."
+        ),
+    ] = False,
+    format: Annotated[
+        ReportFormat, typer.Option("--format", "-f", help="A table for people, or JSON.")
+    ] = "table",
+) -> None:
     """Report what is installed and what works here.
 
-    Example: humobctl doctor
-    """
-    from humobctl import native, report
-    from humobctl.errors import HumobError
+    Versions, processor, memory, GPUs, folders for temporary files and for models of a hub, and
+    what installs the optional parts that are missing. The exit code is 1 where something is broken
+    that humobctl cannot do without, or where a step of --self-test fails.
 
-    rows = [
-        ("humobctl", humobctl.__version__, "ok"),
-        ("python", platform.python_version(), "ok"),
-        ("machine", f"{platform.system()} {platform.machine()}", f"{native.threads()} cores"),
-    ]
-    healthy = True
-    try:
-        native.library()
-        rows.append(("compiled kernels", native.LIBRARY.name, "ok"))
-    except HumobError as exc:
-        rows.append(("compiled kernels", "-", str(exc)))
-        healthy = False
-    for extra, names in {"": CORE, **EXTRAS}.items():
-        for name in names:
-            version = _version(name)
-            missing = f"missing: pip install 'humobctl[{extra}]'" if extra else "missing"
-            rows.append((name, version or "-", "ok" if version else missing))
-            healthy = healthy and (version is not None or bool(extra))
-    report.table("humobctl doctor", ("part", "version", "state"), rows, stream=sys.stdout)
+    Example: humobctl doctor
+
+    Example: humobctl doctor --format json
+    """
+    import tempfile
+    from pathlib import Path
+
+    from humobctl import report
+    from humobctl.checkup import machine, parts
+    from humobctl.checkup import self_test as test
+
+    packages, facts = parts.parts(), list(machine.facts())
+    outcomes: list[Outcome] = []
+    if self_test and machine.temporary() is not None:
+        with (
+            tempfile.TemporaryDirectory(prefix="humobctl-", ignore_cleanup_errors=True) as folder,
+            report.progress("self-test", len(test.STEPS), "steps") as ticker,
+        ):
+            for outcome in test.run(Path(folder), packages):
+                outcomes.append(outcome)
+                ticker.advance()
+    healthy = (
+        not any(fact.broken for fact in facts)
+        and all(part.ok for part in packages if not part.extra)
+        and all(outcome.state != "failed" for outcome in outcomes)
+    )
+    show = _as_json if format == "json" else _as_tables
+    show(packages, facts, outcomes, healthy)
     if not healthy:
         raise typer.Exit(1)
 
 
-def _version(name: str) -> str | None:
-    from importlib import metadata
+def _as_tables(
+    parts: Sequence[Part], facts: Sequence[Fact], outcomes: Sequence[Outcome], healthy: bool
+) -> None:
+    import sys
 
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    from humobctl import report
+
+    out = sys.stdout
+    rows = [(fact.name, fact.found, fact.state) for fact in facts]
+    title = f"humobctl {humobctl.__version__}"
+    report.table(title, ("machine", "found", "state"), rows, stream=out, left=3)
+    report.table(
+        "packages", ("package", "version", "for", "state"), _by_name(parts), stream=out, left=4
+    )
+    if outcomes:
+        steps = [(o.step, o.state, f"{o.seconds:.1f}", o.detail) for o in outcomes]
+        title = f"self-test, {sum(o.seconds for o in outcomes):.1f} s"
+        report.table(title, ("step", "state", "seconds", "seen"), steps, stream=out, left=2)
+    if not healthy:
+        report.info("something is broken that humobctl cannot do without: see the states above")
+
+
+def _by_name(parts: Sequence[Part]) -> list[tuple[str, str, str, str]]:
+    """A row a package, with all the parts that need it; the smallest of them mends it."""
+    rows = []
+    sizes = {
+        extra: sum(part.extra == extra for part in parts) for extra in {p.extra for p in parts}
+    }
+    for name in dict.fromkeys(part.name for part in parts):
+        needed = sorted((p for p in parts if p.name == name), key=lambda p: sizes[p.extra])
+        core = [part for part in needed if not part.extra]
+        told = (core or [part for part in needed if not part.ok] or needed)[0]
+        use = "all" if core else ", ".join(part.extra for part in needed)
+        rows.append((name, told.version or "-", use, told.state))
+    return rows
+
+
+def _as_json(
+    parts: Sequence[Part], facts: Sequence[Fact], outcomes: Sequence[Outcome], healthy: bool
+) -> None:
+    import json
+    from dataclasses import asdict
+
+    told = {
+        "humobctl": humobctl.__version__,
+        "healthy": healthy,
+        "machine": [asdict(fact) for fact in facts],
+        "packages": [
+            {**asdict(part), "state": part.state, "install": part.install} for part in parts
+        ],
+        "self_test": [asdict(outcome) for outcome in outcomes],
+    }
+    from humobctl.data.writing import write_stdout_text
+
+    write_stdout_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

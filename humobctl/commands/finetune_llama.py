@@ -187,7 +187,7 @@ def llama(
     if dry_run:
         record, numbers = describe(inputs, job)
         write_stdout_text(f"{record}\n")
-        report.info(numbers)
+        report.lines(numbers)
         return
     run = train(inputs, job)
     if run:

@@ -205,7 +205,7 @@ def bert_moe(
         on_error=on_error,
     )
     if dry_run:
-        report.info(describe(inputs, job))
+        report.lines(describe(inputs, job))
         return
     run = train(inputs, job)
     if run:

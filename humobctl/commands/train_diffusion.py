@@ -122,7 +122,7 @@ def diffusion(
         on_error=on_error,
     )
     if dry_run:
-        report.info(describe(input, job))
+        report.lines(describe(input, job))
         return
     run = train(input, job)
     if plot is not None:

@@ -141,7 +141,7 @@ def embedder(
         on_error=on_error,
     )
     if dry_run:
-        report.info(describe(inputs, job))
+        report.lines(describe(inputs, job))
         return
     run = train(inputs, job)
     found = run["scores"].get("validation_top1")

@@ -126,7 +126,7 @@ def _features(source: Input) -> Input:
         payload = source.stream.read()
     try:
         collection = json.loads(payload)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a GeoJSON FeatureCollection"
         ) from None

@@ -5,6 +5,7 @@ matplotlib and plotly are imported only when a picture is drawn.
 
 from __future__ import annotations
 
+import html
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from humobctl.data.streams import whole_file
 from humobctl.errors import HumobError, UsageError
+from humobctl.printable import printable
 
 if TYPE_CHECKING:
     from humobctl.data.describe import Description
@@ -53,6 +55,16 @@ def write_plot(found: Description, path: str) -> None:
             _html(found, place)
 
 
+def in_formulas(text: str) -> str:
+    """A text for matplotlib, which takes what stands between two $ for a formula."""
+    return printable(text).replace("$", r"\$")
+
+
+def in_html(text: str) -> str:
+    """A text for plotly, which reads tags and links in its texts."""
+    return html.escape(printable(text), quote=False)
+
+
 def _title(found: Description) -> str:
     return (
         f"{found.source or 'trajectories'}: {found.users:,} users, {found.rows:,} rows, "
@@ -80,7 +92,7 @@ def _png(found: Description, place: Path) -> None:
         width_ratios=[1.05, 1],
         layout="constrained",
     )
-    figure.suptitle(_title(found))
+    figure.suptitle(in_formulas(_title(found)))
     cells, days, slots = axes["cells"], axes["days"], axes["slots"]
     image = cells.imshow(
         np.ma.masked_invalid(_heat(found)),
@@ -165,7 +177,7 @@ def _html(found: Description, place: Path) -> None:
     users = {"title_text": "users", "rangemode": "tozero", "tickmode": "auto", "showgrid": False}
     figure.update_yaxes(**users, row=1, col=2, secondary_y=True)
     figure.update_layout(
-        title=_title(found),
+        title=in_html(_title(found)),
         barmode="overlay",
         template="plotly_white",
         legend={"orientation": "h", "x": 0.56, "y": 1.12},

@@ -252,7 +252,7 @@ def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
             continue
         try:
             record = json.loads(raw)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise TableError(
                 name, f"broken JSON ({exc})", "one object a line", line=line + offset
             ) from None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -27,6 +27,7 @@ from humobctl.data.streams import (
     whole_file,
 )
 from humobctl.errors import HumobError, ReaderGoneError
+from humobctl.printable import printable
 
 
 def write_table(
@@ -75,7 +76,8 @@ def write_table(
 def write_stdout_text(text: str) -> None:
     """Write text to standard output as it is."""
     with _reader_may_leave(), clear_os_errors("stdout"):
-        sys.stdout.buffer.write(text.encode())
+        safe = printable(text, lines=True) if sys.stdout.isatty() else text
+        sys.stdout.buffer.write(safe.encode())
         sys.stdout.buffer.flush()
 
 
@@ -111,8 +113,17 @@ def _to_stdout(
                 _sink(batches, kind, Path(spool.name), schema, "stdout")
                 shutil.copyfileobj(spool, out, 1 << 20)
         else:
-            _to_stream(batches, kind, schema, out)
+            _to_stream(batches, kind, schema, _OnTerminal() if sys.stdout.isatty() else out)
         out.flush()
+
+
+class _OnTerminal(io.BytesIO):
+    """Standard output where it is a terminal, on which what others wrote must not act."""
+
+    def write(self, data: Any) -> int:
+        text = bytes(data).decode(errors="backslashreplace")
+        sys.stdout.buffer.write(printable(text, lines=True).encode())
+        return len(data)
 
 
 @contextmanager
@@ -124,7 +135,10 @@ def _reader_may_leave() -> Iterator[None]:
 
 
 def _to_stream(
-    batches: Iterable[pl.DataFrame], kind: Format, schema: dict[str, pl.DataType], sink: BinaryIO
+    batches: Iterable[pl.DataFrame],
+    kind: Format,
+    schema: dict[str, pl.DataType],
+    sink: BinaryIO,
 ) -> None:
     if kind == "csv":
         stream = iter(batches)

@@ -215,7 +215,7 @@ def _from_safetensors(path: str) -> Embeddings:
         with clear_os_errors(path), safe_open(path, "numpy") as file:
             parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             cities = json.loads((file.metadata() or {}).get("cities", "[]"))
-    except (SafetensorError, ValueError) as exc:
+    except (SafetensorError, ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no safetensors file ({exc})") from exc
     if not {"uid", "embedding"} <= parts.keys():
         raise HumobError(

@@ -29,6 +29,8 @@ from humobctl.native import Floats, Int64s
 
 CELL_KM = 0.5
 CLUSTERS = 8
+LEAST_UMAP, NEIGHBOURS = 4, 15
+"""Fewest users that UMAP takes, and neighbours of each that it looks at, as it does by itself."""
 _AXES = 16
 """Principal components that clusters are made from."""
 _ROUNDS = 20
@@ -252,10 +254,17 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
 def _umap(found: Embeddings, seed: int) -> Vectors:
     if find_spec("umap") is None:
         raise HumobError("--umap: umap-learn is not installed; pip install 'humobctl[umap]'")
+    if len(found) < LEAST_UMAP:
+        raise HumobError(f"--umap: found {len(found)} users, expected at least {LEAST_UMAP}")
     import umap  # noqa: PLC0415
 
-    mapper = umap.UMAP(n_components=2, metric="cosine", random_state=seed, n_jobs=1)
-    return np.asarray(mapper.fit_transform(found.vectors), np.float32)
+    near = min(NEIGHBOURS, len(found) - 1)
+    mapper = umap.UMAP(
+        n_components=2, n_neighbors=near, metric="cosine", random_state=seed, n_jobs=1
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tables of a few users
+        return np.asarray(mapper.fit_transform(found.vectors), np.float32)
 
 
 def hours(world: World) -> NDArray[np.uint16]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from humobctl.errors import HumobError
 from humobctl.explore.data import World, hours
+from humobctl.printable import printable
 
 MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
@@ -57,7 +58,7 @@ def page(world: World, *, served: bool) -> str:
     here = files("humobctl.explore")
     parts = {
         "__POLICY__": POLICY,
-        "__TITLE__": html.escape(world.title),
+        "__TITLE__": html.escape(printable(world.title)),
         "__CSS__": (here / "page.css").read_text(encoding="utf-8"),
         "__DATA__": payload(world, served=served),
         "__PLOTLY__": '<script src="plotly.js"></script>'
@@ -79,7 +80,7 @@ def payload(world: World, *, served: bool) -> str:
     visits = world.visits
     record: dict[str, Any] = {
         "served": served,
-        "cities": world.cities,
+        "cities": [printable(name) for name in world.cities],
         "maps": {
             name: [_packed(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
         },

@@ -134,7 +134,7 @@ def _users(body: bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]
     """Numbers of users from a list in JSON; None for anything else."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, list) or not all(type(x) is int and 0 <= x < count for x in told):
         return None

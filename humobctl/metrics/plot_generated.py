@@ -5,12 +5,11 @@ Needs the ``plot`` extra; matplotlib and plotly are imported only when a picture
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from humobctl.data.plots import check_plot
+from humobctl.data.plots import check_plot, in_formulas, in_html
 from humobctl.data.schemas import INTENTS
 from humobctl.data.streams import whole_file
 from humobctl.errors import UsageError
@@ -130,8 +129,8 @@ def _png(drawn: list[Panel], labels: list[str], place: Path) -> None:
             axis.set_xticks(panel.centres, panel.names, rotation=60, ha="right", fontsize=7)
     for axis in axes.flat[len(drawn) :]:
         axis.set_axis_off()
-    # In a file name, a $ is no formula, and a _ in front does not hide it from the legend.
-    names = [f" {label}".replace("$", r"\$") for label in labels]
+    # A _ in front of a file name would hide it from the legend.
+    names = [f" {in_formulas(label)}" for label in labels]
     figure.legend(axes.flat[0].get_lines(), names, loc="outside upper center", ncols=3)
     figure.savefig(place, format="png", dpi=100)
     plt.close(figure)
@@ -154,7 +153,7 @@ def _html(drawn: list[Panel], labels: list[str], place: Path) -> None:
             line = go.Scatter(
                 x=list(panel.names) or panel.centres,
                 y=shares.tolist(),
-                name=html.escape(labels[index]),
+                name=in_html(labels[index]),
                 legendgroup=str(index),
                 showlegend=number == 0,
                 line={"color": _colour(index), "shape": "hvh", "width": 2.0 if index == 0 else 1.4},

@@ -128,7 +128,7 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO | None = None) -
     names = [name for name in every if name in GENERATED_NAMES]
     rows = [_row(name, evaluations) for name in names]
     sizes = [_size(Path(e.name).name, e.generated) for e in evaluations]
-    title = "\n".join([*sizes, f"against {_size(Path(first.real.name).name, first.real)}"])
+    title = [*sizes, f"against {_size(Path(first.real.name).name, first.real)}"]
     by_name = {s.metric.name: e.signature(s.metric) for e in evaluations[::-1] for s in e.scores}
     caption = "\n".join(by_name[name] for name in names)
     report.table(title, columns, rows, stream=stream, caption=caption)

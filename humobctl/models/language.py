@@ -147,6 +147,11 @@ def readable(name: str) -> Iterator[None]:
     except HumobError:
         raise
     except Exception as exc:  # whatever the libraries raise
+        if "couldn't connect to" in str(exc):
+            raise HumobError(
+                f"{name}: found no such folder, no such model in the hub's cache, and no network "
+                "to fetch it"
+            ) from exc
         raise HumobError(f"{name}: cannot be loaded: {one_line(str(exc), 200)}") from exc
 
 

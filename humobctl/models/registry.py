@@ -182,7 +182,7 @@ def is_language_model(name: str) -> bool:
         return True
     try:
         config = json.loads((path / CONFIG).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     known = isinstance(config, dict) and "type" in config
     return isinstance(config, dict) and (

@@ -24,6 +24,12 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def in_full(number: float) -> str:
+    """A number as people would write it: a whole one with all its digits."""
+    whole = isinstance(number, int) or number.is_integer()
+    return str(int(number)) if whole and abs(number) < 1e15 else f"{number:g}"
+
+
 def check(
     settings: _Dataclass,
     ranges: Mapping[str, tuple[float, float]],
@@ -37,7 +43,8 @@ def check(
     for name, (low, high) in ranges.items():
         value = getattr(settings, name)
         if value is not None and not low <= value <= high:
-            raise UsageError(f"{flag(name)}: found {value:g}, expected {low:g} to {high:g}")
+            found, first, last = map(in_full, (value, low, high))
+            raise UsageError(f"{flag(name)}: found {found}, expected {first} to {last}")
     for name, allowed in choices.items():
         found = getattr(settings, name)
         if found not in allowed:
@@ -91,7 +98,7 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with clear_os_errors(path):
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no TOML ({exc})") from exc
     for key, value in record.items():
         if key == "preset":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import Cli
+from tests.conftest import Cli, environment
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +135,33 @@ def test_damaged_vectors_are_named(cli, workdir) -> None:
     pl.concat([table, table[3:4]]).write_parquet(workdir / "twice.parquet")
     done = cli("embed", "twice.parquet", "--pca", "1", cwd=workdir)
     assert "row 21, column uid: found user 3 a second time" in done.err
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(cli, example_files, tmp_path) -> None:
+    (tmp_path / "city.csv").symlink_to(example_files / "city.csv")
+    flags = ("--preset", "tiny", "--steps", "12", "--evaluate-every", "2", "--batch-size", "8")
+    command = ("train", "embedder", "city.csv", *flags)
+    whole = cli(*command, "-o", "straight", cwd=tmp_path)
+    assert whole.code == 0, whole.err
+    process = subprocess.Popen(
+        [sys.executable, "-m", "humobctl", *command, "-o", "killed"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if line.startswith("step "))
+    process.kill()
+    assert process.wait(20) == -signal.SIGKILL, said
+    process.stderr.close()
+    assert not (tmp_path / "killed").exists()
+    refused = cli(*command, "-o", "killed", cwd=tmp_path)
+    assert refused.code == 1
+    assert "killed.training: found an unfinished training, expected --resume" in refused.err
+    done = cli(*command, "-o", "killed", "--resume", cwd=tmp_path)
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", "config.json", "metrics.jsonl"):
+        first, second = ((tmp_path / folder / name) for folder in ("straight", "killed"))
+        assert first.read_bytes() == second.read_bytes(), name
+    assert not (tmp_path / "killed.training").exists()

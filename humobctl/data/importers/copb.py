@@ -104,7 +104,7 @@ def load_json(source: Input) -> Any:
         payload = source.stream.read()
     try:
         return json.loads(payload)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a whole file"
         ) from exc
@@ -123,7 +123,7 @@ def trace_folder(folder: Path) -> dict[str, Any]:
             text = path.read_text(encoding="utf-8", errors="replace")
         try:
             people[str(path)] = json.loads(text)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise HumobError(f"{path}: found broken JSON ({exc}), expected a whole file") from exc
     if not people:
         raise HumobError(f"{folder}: found no .json file, expected CoPB's traces")

@@ -3,7 +3,10 @@
 A pickle is a program. Here it may build plain containers, numpy arrays and the parts of a pandas
 data frame, and nothing else: every other name ends the import. pandas itself is not used. Its
 classes are stood in for by ``_Part``, which only keeps what it is given, and ``to_polars`` puts
-the columns together. Written from pickles of pandas 1.5, 2.2 and 3.0.
+the columns together. numpy's arrays are stood in for, too: it takes a state whose parts do not fit
+together, and reads or writes beyond its memory then.
+
+Written from pickles of pandas 1.5, 2.2 and 3.0.
 """
 
 from __future__ import annotations
@@ -12,6 +15,10 @@ import codecs
 import datetime as dt
 import math
 import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +26,7 @@ import polars as pl
 
 from humobctl.errors import HumobError
 
+_MOST_COLUMNS = 100_000
 _FRAMES = "plain containers, numpy arrays and pandas data frames"
 
 
@@ -80,13 +88,73 @@ def _new_index(cls: type[_Part], state: dict[str, Any]) -> _Part:
     return part
 
 
+def _bytearray(*args: Any) -> bytearray:
+    """Stands for ``bytearray``, which also makes any number of zeros."""
+    if not all(isinstance(arg, bytes | str) for arg in args):
+        raise HumobError(f"found a bytearray of no bytes in the pickle, expected {_FRAMES}")
+    return bytearray(*args)
+
+
+class _Type:
+    """Stands for ``numpy.dtype``, whose state can claim that bytes are addresses of objects."""
+
+    def __init__(self, text: str, *_: Any) -> None:
+        self.text = str(text)
+        self.state: Any = (3, "=")
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type, of those that columns of data frames have."""
+        order, unit = self.state[1], ""
+        if _TYPE.fullmatch(self.text) is None or order not in tuple("<>|="):
+            raise ValueError(f"the type {self.text} of an array")
+        if self.text[0] in "mM" and len(self.state) > 8:
+            unit = f"[{bytes(self.state[8][1][0]).decode('ascii')}]"
+        return np.dtype(f"{order}{self.text}{unit}")
+
+
+class _Array(np.ndarray[Any, Any]):
+    """An array that takes a state only if its parts fit together, which numpy does not check."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, fortran, data = state
+        dtype = kind.dtype
+        if len(shape) > 3 or any(type(n) is not int or n < 0 for n in shape):
+            raise ValueError(f"an array of shape {shape}")
+        size, objects = math.prod(shape), dtype.hasobject
+        fits = isinstance(data, list) if objects else isinstance(data, bytes | bytearray)
+        if not fits or len(data) != (size if objects else size * dtype.itemsize):
+            raise ValueError(f"an array of shape {shape} with other contents")
+        super().__setstate__((1, tuple(shape), dtype, bool(fortran), data))  # type: ignore[arg-type]
+
+
+_NDARRAY = _part("ndarray")
+
+
+def _reconstruct(*_: Any) -> _Array:
+    """Stands for numpy's function of this name: an empty array, which gets its state later."""
+    return np.ndarray.__new__(_Array, (0,), "b")
+
+
+def _scalar(kind: _Type, data: bytes = b"") -> Any:
+    """A single number of numpy."""
+    dtype = kind.dtype
+    if dtype.hasobject or len(data) != dtype.itemsize:
+        raise ValueError("a number of numpy with other contents")
+    return np.frombuffer(data, dtype)[0]
+
+
+_TYPE = re.compile(r"b1|[iu][1248]|f[248]|O8?|[mM]8|[SU]\d{1,5}")
 _CONTAINERS: dict[str, Any] = {
     "list": list,
     "dict": dict,
     "set": set,
     "tuple": tuple,
     "slice": slice,
-    "bytearray": bytearray,
+    "bytearray": _bytearray,
     "getattr": _attribute,
 }
 _ALLOWED: dict[tuple[str, str], Any] = {
@@ -103,8 +171,8 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("pytz", "_p"): _Zone,
     ("pytz", "_UTC"): lambda *_: _Zone("UTC"),
     ("pytz", "_FixedOffset"): lambda minutes, *_: dt.timezone(dt.timedelta(minutes=minutes)),
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "dtype"): _Type,
     ("pandas._libs.internals", "_unpickle_block"): _part("block"),
     ("pandas._libs.internals", "BlockPlacement"): _part("placement"),
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): lambda cls, _sum, state: (
@@ -145,8 +213,8 @@ for _name, _kind in _CLASSES.items():
     for _home in _HOMES:
         _ALLOWED[_home, _name] = _stand_in
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    _ALLOWED[_module, "_reconstruct"] = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-    _ALLOWED[_module, "scalar"] = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    _ALLOWED[_module, "_reconstruct"] = _reconstruct
+    _ALLOWED[_module, "scalar"] = _scalar
 
 
 class _AllowList(pickle.Unpickler):
@@ -171,15 +239,39 @@ def load(stream: IO[bytes], name: str) -> Any:
         HumobError: anything else is in it, or it is damaged; nothing of it was run.
     """
     try:
-        return _AllowList(stream).load()
+        with _bounded_memory():
+            return _AllowList(stream).load()
     except HumobError as exc:
         raise HumobError(f"{name}: {exc}") from None
     except (EOFError, pickle.UnpicklingError) as exc:
         raise HumobError(f"{name}: found a pickle that is cut off or damaged ({exc})") from exc
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ImportError) as exc:
+    except Exception as exc:  # a pickle can put any call of those allowed together wrongly
+        why = str(exc) or type(exc).__name__
         raise HumobError(
-            f"{name}: found a pickle that cannot be put together ({exc}), expected {_FRAMES}"
+            f"{name}: found a pickle that cannot be put together ({why}), expected {_FRAMES}"
         ) from exc
+
+
+@contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Make an error of a pickle that wants more memory than there is; it can in a few bytes."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        told = Path("/proc/meminfo").read_text()
+        free = int(told.partition("MemAvailable:")[2].split()[0]) * 1024
+        before = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, OSError, ValueError, IndexError):
+        yield
+        return
+    most = used + free
+    soft = most if before[0] == resource.RLIM_INFINITY else min(most, before[0])
+    resource.setrlimit(resource.RLIMIT_AS, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def is_frame(value: Any) -> bool:
@@ -205,7 +297,7 @@ def to_polars(frame: Any, name: str) -> pl.DataFrame:
             for position, column in zip(where, _columns(values, len(where)), strict=True):
                 columns[position] = column.alias(names[position])
         return pl.DataFrame([columns[position] for position in range(len(names))])
-    except (TypeError, ValueError, KeyError, AttributeError, pl.exceptions.PolarsError) as exc:
+    except Exception as exc:  # parts can be missing or of any kind
         raise HumobError(
             f"{name}: found a data frame of a kind not known here ({exc}), expected one that "
             "pandas 1 to 3 wrote; save it as Parquet instead"
@@ -263,7 +355,10 @@ def _plain(values: Any) -> list[Any]:
     if isinstance(values, _Part):
         if values.kind == "range":
             state = values.state
-            return list(range(state["start"], state["stop"], state["step"]))
+            labels = range(state["start"], state["stop"], state["step"])
+            if len(labels) > _MOST_COLUMNS:
+                raise ValueError(f"{len(labels)} columns")
+            return list(labels)
         if values.kind == "index":
             return _plain(values.state["data"])
         return _plain(_backing(values)[1])

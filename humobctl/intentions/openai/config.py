@@ -8,13 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.printable import HIDDEN, SHORTEST_SECRET
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
 OPENAI_URL = "https://api.openai.com/v1"
-HIDDEN = "[key]"
-SHORTEST_SECRET = 8
-"""Characters of a key; what is shorter (``x``, ``none``) only satisfies a server of one's own."""
 
 
 class Secret:

@@ -99,7 +99,7 @@ class Journal:
         try:
             kept = json.loads(line)
             entry = Entry(*(kept[name] for name in ("reply", "fault", "prompt", "completion")))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return entry if isinstance(entry.reply, str) and isinstance(entry.fault, str) else None
 

@@ -143,7 +143,7 @@ _COUNTS = (
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(_COUNTS, (1, _MANY)),
     **dict.fromkeys(
-        ("max_steps", "evaluate_every", "patience", "seed", "blend_users"), (0, 1 << 31)
+        ("max_steps", "evaluate_every", "patience", "seed", "blend_users"), (0, (1 << 31) - 1)
     ),
     "location_ids": (1, 40_000),
     "copy_heads": (0, 256),

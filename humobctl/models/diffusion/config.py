@@ -114,8 +114,8 @@ MOST_LEVELS = 5
 _MANY = 1 << 20
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("width", "layers", "heads", "patch", "batch_size"), (1, _MANY)),
-    **dict.fromkeys(("steps", "min_stays"), (1, 1 << 31)),
-    **dict.fromkeys(("epochs", "evaluate_every", "seed"), (0, 1 << 31)),
+    **dict.fromkeys(("steps", "min_stays"), (1, (1 << 31) - 1)),
+    **dict.fromkeys(("epochs", "evaluate_every", "seed"), (0, (1 << 31) - 1)),
     "diffusion_steps": (2, 10_000),
     "unconditioned": (0, 0.9),
     "learning_rate": (0, 100),

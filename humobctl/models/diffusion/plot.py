@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from humobctl.checkpoint import METRICS
-from humobctl.data.plots import check_plot
+from humobctl.data.plots import check_plot, in_formulas, in_html
 from humobctl.data.streams import whole_file
 
 _PANELS = {"loss": "loss", "jsd": "mean JSD of people not trained on"}
@@ -44,7 +44,7 @@ def _png(curves: dict[str, list[tuple[int, float]]], title: str, path: Path) -> 
     for panel, (name, points) in zip(figure.subplots(1, 2), curves.items(), strict=True):
         panel.plot(*zip(*points, strict=True)) if points else None
         panel.set(xlabel="step", ylabel=name)
-    figure.suptitle(title)
+    figure.suptitle(in_formulas(title))
     figure.savefig(path, format="png", dpi=120)
 
 
@@ -56,5 +56,5 @@ def _html(curves: dict[str, list[tuple[int, float]]], title: str, path: Path) ->
         steps, values = zip(*points, strict=True) if points else ((), ())
         figure.add_scatter(x=steps, y=values, name=name, row=1, col=column)
     figure.update_xaxes(title="step")
-    figure.update_layout(title=title, showlegend=False)
+    figure.update_layout(title=in_html(title), showlegend=False)
     figure.write_html(path, include_plotlyjs=True)

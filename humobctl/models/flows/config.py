@@ -122,7 +122,7 @@ def load_law(path: str) -> FlowLaw:
         text = Path(path).read_text(errors="replace")
     try:
         record = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no JSON ({exc}), expected a law of flows") from None
     names = [item.name for item in fields(FlowLaw)]
     if not isinstance(record, dict) or set(record) != set(names):

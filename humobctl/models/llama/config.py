@@ -100,7 +100,7 @@ _MANY = 1 << 20
 _COUNTS = ("evidence", "shown", "questions", "rank", "alpha", "epochs", "batch_size", "records")
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(_COUNTS, (1, _MANY)),
-    **dict.fromkeys(("max_steps", "evaluate_every", "patience", "seed"), (0, 1 << 31)),
+    **dict.fromkeys(("max_steps", "evaluate_every", "patience", "seed"), (0, (1 << 31) - 1)),
     "letters": (1, len(ALPHABET)),
     "horizon": (1, 60),
     "max_length": (64, _MANY),

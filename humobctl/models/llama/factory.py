@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,15 +79,19 @@ def read_factory(path: str) -> Factory:
     try:
         with clear_os_errors(path):
             record = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+    except RecursionError as exc:
+        raise HumobError(f"{path}: found YAML that is nested too deeply") from exc
+    except (yaml.YAMLError, ValueError) as exc:
         raise HumobError(f"{path}: found no YAML ({' '.join(str(exc).split())[:200]})") from exc
     if not isinstance(record, dict):
         raise HumobError(f"{path}: found no keys, expected those of LLaMA-Factory")
     found, unknown = Factory(), []
     for key, value in record.items():
-        if value is not None and not _take(found, path, str(key), value):
-            unknown.append(str(key))
-    _finish(found, record)
+        if not isinstance(key, str):
+            raise HumobError(f"{path}: found the key {_seen(key)}, expected a name")
+        if value is not None and not _take(found, path, key, value):
+            unknown.append(key)
+    _finish(found, path, record)
     if unknown:
         report.warn(f"{path}: not used: {', '.join(unknown)}")
     return found
@@ -97,19 +103,19 @@ def _take(found: Factory, path: str, key: str, value: Any) -> bool:
         name, kind = _NUMBERS[key]
         found.settings[name] = kind(_number(path, key, value))
     elif key in _FIXED:
-        if value not in _FIXED[key]:
+        if isinstance(value, list | dict) or value not in _FIXED[key]:
             raise HumobError(
-                f"{path}: key {key}: found {value!r}, expected {_FIXED[key][0]!r}; this is LoRA on "
-                "records"
+                f"{path}: key {key}: found {_seen(value)}, expected {_FIXED[key][0]!r}; this is "
+                "LoRA on records"
             )
     elif key == "model_name_or_path":
-        found.base = str(value)
+        found.base = _text(path, key, value)
     elif key == "output_dir":
-        found.output = str(value)
+        found.output = _text(path, key, value)
     elif key == "lora_target":
-        found.settings["target_modules"] = str(value)
+        found.settings["target_modules"] = _text(path, key, value)
     elif key == "lr_scheduler_type":
-        found.settings["schedule"] = str(value)
+        found.settings["schedule"] = _text(path, key, value)
     elif key == "packing":
         found.settings["packing"] = bool(value)
     elif key == "quantization_bit":
@@ -126,10 +132,11 @@ def _take(found: Factory, path: str, key: str, value: Any) -> bool:
 _JOINED = ("gradient_accumulation_steps", "per_device_train_batch_size")
 
 
-def _finish(found: Factory, record: dict[str, Any]) -> None:
-    batch = [record.get(key) for key in _JOINED]
-    if any(isinstance(value, int) for value in batch):
-        found.settings["batch_size"] = (batch[0] or 1) * (batch[1] or 1)
+def _finish(found: Factory, path: str, record: dict[str, Any]) -> None:
+    given = [key for key in _JOINED if record.get(key) is not None]
+    if given:
+        batch = [int(_number(path, key, record[key])) for key in given]
+        found.settings["batch_size"] = math.prod(batch)
     rank = found.settings.setdefault("rank", 8)
     found.settings.setdefault("alpha", 2 * rank)
     share = found.settings.get("validation_share", 0.0)
@@ -142,6 +149,20 @@ def _number(path: str, key: str, value: Any) -> float:
     try:
         if isinstance(value, bool):
             raise TypeError
-        return float(value)  # YAML 1.1 takes 1e-4 for a text
-    except (TypeError, ValueError) as exc:
-        raise HumobError(f"{path}: key {key}: found {value!r}, expected a number") from exc
+        number = float(value)  # YAML 1.1 takes 1e-4 for a text
+        if not math.isfinite(number):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a number") from exc
+    return number
+
+
+def _text(path: str, key: str, value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a text")
+    return str(value)
+
+
+def _seen(value: object) -> str:
+    """A value in short: in YAML, a few lines can stand for a list of any length."""
+    return reprlib.repr(value)

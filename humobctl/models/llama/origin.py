@@ -88,7 +88,7 @@ def base_of(adapter: str, config: dict[str, Any], given: str | None) -> str:
         try:
             record = json.loads((Path(adapter) / ADAPTER_CONFIG).read_text())
             base = record["base_model_name_or_path"]
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise HumobError(
                 f"{adapter}/{ADAPTER_CONFIG}: found no base_model_name_or_path, expected the name "
                 "of the base model; --base gives another"

@@ -209,13 +209,13 @@ def intention(paths: Sequence[str], settings: Settings, tokenizer: Any, name: st
 
 
 def _lines(path: str) -> Iterator[tuple[list[dict[str, str]], dict[str, Any]]]:
-    with clear_os_errors(path), Path(path).open(encoding="utf-8") as file:
+    with clear_os_errors(path), Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 record = json.loads(line)
-            except ValueError as exc:
+            except (ValueError, RecursionError) as exc:
                 raise HumobError(f"{path}: line {number}: found no JSON ({exc})") from exc
             messages = _messages(record)
             if messages is None:

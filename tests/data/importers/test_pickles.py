@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import os
@@ -131,3 +132,67 @@ def test_plain_values_and_arrays_are_what_they_were() -> None:
     assert found["a"] == value["a"]
     assert found["b"].tolist() == [0, 1, 2]
     assert found["c"] == 2.0
+
+
+class _Array:
+    """An array whose state numpy would take, and crash on."""
+
+    def __init__(self, shape: Any, dtype: Any, data: Any) -> None:
+        self.state = (1, shape, dtype, False, data)
+
+    def __reduce__(self) -> Any:
+        return np._core.multiarray._reconstruct, (np.ndarray, (0,), b"b"), self.state  # type: ignore[attr-defined]
+
+
+class _Dtype:
+    """An object dtype that claims to be plain bytes, so that bytes become addresses."""
+
+    def __reduce__(self) -> Any:
+        return np.dtype, ("O8", False, True), (3, "|", None, None, None, 8, 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "data"),
+    [
+        ((300_000,), np.dtype("O"), [1]),
+        ((1,), _Dtype(), b"\x41" * 8),
+        ((10**12,), np.dtype("f8"), b""),
+        ((-1,), np.dtype("f8"), b"12345678"),
+        ((2,), np.dtype("f8"), b"1" * 15),
+        ((1,), np.dtype([("a", "O")]), [1]),
+        ((1, 1, 1, 1), np.dtype("i1"), b"1"),
+    ],
+)
+def test_an_array_that_does_not_fit_together_is_refused(shape: Any, dtype: Any, data: Any) -> None:
+    bad = pickle.dumps(_Array(shape, dtype, data))
+    with pytest.raises(HumobError, match=r"^a: found a pickle that cannot be put together"):
+        pickles.load(io.BytesIO(bad), "a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"(I1000000000000\ni__builtin__\nbytearray\n.",
+        b"c__builtin__\nbytearray\n(I1000000000000\ntR.",
+        b"\x80\x02cnumpy\nndarray\nJ\xff\xff\xff\x7f\x85R(K\x01K\x02tb.",
+        b"\x80\x02]r\xff\xff\xff\x7f.",
+    ],
+    ids=["instance of a bytearray", "bytearray", "ndarray called", "a memo far away"],
+)
+def test_a_few_bytes_do_not_take_all_memory(text: bytes) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(HumobError):
+        assert not isinstance(pickles.load(io.BytesIO(text), "a"), bytearray | np.ndarray)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4e6  # kilobytes
+
+
+def test_columns_without_end_are_refused() -> None:
+    frame = load("tencent_2.2.3.pkl")[1]
+    manager = frame.state["_mgr"]
+    columns = pickles._part("range")()
+    columns.state = {"start": 0, "stop": 10**12, "step": 1}
+    manager.args = (manager.args[0], (columns, *manager.args[1][1:]))
+    with pytest.raises(HumobError, match="1000000000000 columns"):
+        pickles.to_polars(frame, "a")

@@ -38,6 +38,7 @@ def test_a_fine_tuning_starts_from_the_earlier_settings(tmp_path):
         ("learning_rate = 'x'", "key learning_rate: found 'x', expected a number"),
         ("model_name = 3", "key model_name: found 3, expected a text"),
         ("dropout = 2", "key dropout: found 2, expected 0 to 0.9"),
+        ("seed = -1", "key seed: found -1, expected 0 to 2147483647"),
         ("epochs = ", "found no TOML"),
     ],
 )

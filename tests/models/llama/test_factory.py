@@ -86,3 +86,30 @@ def test_without_validation_nothing_is_validated(tmp_path: Path) -> None:
 def test_the_ending_tells() -> None:
     assert is_yaml("a.yml")
     assert not is_yaml("a.toml")
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
+)
+"""A few lines that stand for a list of 9 ** 9 texts."""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB + "model_name_or_path: *j\n", "key model_name_or_path: found [[["),
+        (BOMB + "lora_rank: *j\n", "key lora_rank: found [[["),
+        (BOMB + "stage: *j\n", "key stage: found [[["),
+        (BOMB + "? *a\n: 1\n", "found"),
+        ("lora_rank: .inf\n", "key lora_rank: found inf, expected a number"),
+        (f"lora_rank: 1{'0' * 400}\n", "key lora_rank: found 1000"),
+        ("per_device_train_batch_size: x\n", "found 'x', expected a number"),
+        ("1: 2\n", "found the key 1, expected a name"),
+        ("- " * 3000, "found YAML that is nested too deeply"),
+        ("a: 2024-13-45\n", "found no YAML"),
+    ],
+)
+def test_what_a_file_must_not_hold(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(HumobError) as caught:
+        read_factory(written(tmp_path, text))
+    assert message in str(caught.value)

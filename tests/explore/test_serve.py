@@ -1,0 +1,164 @@
+"""The server of the page: who is answered, and what; maps by UMAP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+pytest.importorskip("plotly")
+
+from humobctl.embeddings.files import read_embeddings
+from humobctl.errors import HumobError
+from humobctl.explore.data import World, load_world
+from humobctl.explore.serve import is_loopback, make_server
+from tests.conftest import environment
+
+USERS = 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """city.csv: 20 users of two rows each; embeddings.parquet of them, and of the first three."""
+    place = tmp_path_factory.mktemp("served")
+    rows = [(user, day, 3, 1 + user, 2) for user in range(USERS) for day in (0, 1)]
+    pl.DataFrame(rows, schema=["uid", "d", "t", "x", "y"], orient="row").write_csv(
+        place / "city.csv"
+    )
+    vectors = np.random.default_rng(3).normal(size=(USERS, 16)).astype(np.float32)
+    uid = pl.Series(range(USERS), dtype=pl.UInt32)
+    table = pl.DataFrame({"uid": uid, "embedding": vectors})
+    table.write_parquet(place / "embeddings.parquet")
+    table[:3].write_parquet(place / "three.parquet")
+    return place
+
+
+def world(folder: Path, name: str = "embeddings.parquet", *, umap: bool = False) -> World:
+    found = read_embeddings(str(folder / name))
+    return load_world(found, [str(folder / "city.csv")], ["city"], umap=umap)
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
+    """A server on loopback."""
+    server = make_server(world(folder), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(
+    port: int, method: str, path: str, host: str, body: bytes | None = None
+) -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.putrequest(method, path, skip_host=True)
+    connection.putheader("Host", host)
+    if body is not None:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    found = answer.status, answer.read(), dict(answer.getheaders())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8050", "[::1]:8050"])
+def test_this_machine_is_answered(port: int, host: str) -> None:
+    status, page, headers = ask(port, "GET", "/", host)
+    assert status == 200
+    assert page.startswith(b"<!")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    status, rows, _ = ask(port, "POST", "/trajectories.csv", host, b"[3]")
+    assert (status, rows) == (200, b"uid,d,t,x,y\n3,0,3,4,2\n3,1,3,4,2\n")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize("path", ["/", "/plotly.js", "/trajectories.csv"])
+def test_a_foreign_name_is_refused(port: int, host: str, path: str) -> None:
+    method, body = ("POST", b"[3]") if path.endswith(".csv") else ("GET", None)
+    status, said, _ = ask(port, method, path, host, body)
+    assert status == 403
+    assert b"uid" not in said
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/trajectories.csv", b"", 413),
+        ("/trajectories.csv", b"nonsense", 400),
+        ("/trajectories.csv", b"[20]", 400),
+        ("/trajectories.csv", b"[-1]", 400),
+        ("/trajectories.csv", b"[true]", 400),
+        ("/trajectories.csv", b"[" * 100_000, 400),
+        ("/../../etc/passwd", b"[1]", 404),
+    ],
+)
+def test_what_is_not_asked_well_is_refused(port: int, path: str, body: bytes, status: int) -> None:
+    assert ask(port, "POST", path, "localhost", body)[0] == status
+    assert ask(port, "GET", "/etc/passwd", "localhost")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        *(("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True)),
+        *(("0.0.0.0", False), ("::", False), ("10.0.0.1", False)),  # noqa: S104
+        ("localhost.example", False),
+    ],
+)
+def test_which_addresses_are_this_machine(host: str, ours: bool) -> None:
+    assert is_loopback(host) is ours
+
+
+def test_another_address_is_warned_of(folder: Path) -> None:
+    command = ("embeddings.parquet", "city.csv", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
+    server = subprocess.Popen(
+        [sys.executable, "-m", "humobctl", "explore", *command],
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    warned, address = server.stderr.readline(), server.stderr.readline()
+    server.send_signal(signal.SIGINT)
+    server.wait(20)
+    server.stderr.close()
+    assert "warning: --host 0.0.0.0: everybody who reaches this machine there sees" in warned
+    assert re.match(r"http://0\.0\.0\.0:\d+/", address)
+
+
+def test_too_few_users_for_umap(folder: Path) -> None:
+    if find_spec("umap") is None:
+        with pytest.raises(HumobError, match=r"pip install 'humobctl\[umap\]'"):
+            world(folder, umap=True)
+        return
+    with pytest.raises(HumobError, match="--umap: found 3 users, expected at least 4"):
+        world(folder, "three.parquet", umap=True)
+
+
+@pytest.mark.slow
+def test_a_map_by_umap(folder: Path) -> None:
+    pytest.importorskip("umap", reason="needs humobctl[umap], which is not installed")
+    found = world(folder, umap=True)
+    assert list(found.maps) == ["PCA", "UMAP"]
+    assert found.maps["UMAP"].shape == (USERS, 2)
+    assert np.isfinite(found.maps["UMAP"]).all()
+    assert json.dumps(found.maps["UMAP"].tolist()) == json.dumps(
+        world(folder, umap=True).maps["UMAP"].tolist()
+    )
