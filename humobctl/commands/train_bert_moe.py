@@ -181,6 +181,7 @@ def bert_moe(
     from humobctl import report
     from humobctl.models.bert_moe.config import SETTING_NAMES, resolve, settings_of
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     earlier = settings_of(init_from) if init_from is not None else None
@@ -204,6 +205,8 @@ def bert_moe(
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.info(describe(inputs, job))
         return

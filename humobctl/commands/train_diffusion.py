@@ -105,6 +105,7 @@ def diffusion(
     from humobctl.data.plots import check_plot
     from humobctl.models.diffusion.config import SETTING_NAMES, resolve
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     if plot is not None:
@@ -121,6 +122,8 @@ def diffusion(
         device=device,
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.info(describe(input, job))
         return

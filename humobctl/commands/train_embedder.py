@@ -122,6 +122,7 @@ def embedder(
     from humobctl import report
     from humobctl.models.embedder.config import SETTING_NAMES, resolve
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     chosen = resolve(preset, settings, given)
@@ -140,10 +141,14 @@ def embedder(
         device=device,
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.info(describe(inputs, job))
         return
     run = train(inputs, job)
+    if not run:  # not the main process
+        return
     found = run["scores"].get("validation_top1")
     scored = (
         "" if found is None else f"; of users not trained on, {found:.0%} of the other spans found"

@@ -110,7 +110,7 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
         UsageError: cities and files differ in number, or there is no such device.
     """
     check_target(job.output, overwrite=job.overwrite)
-    set_up(job.settings.seed, processes=world_size())
+    set_up(job.settings.seed)
     device = torch_device(job.device)
     check_precision(job.settings.precision, device)
     with _material(paths, job) as material:
@@ -276,7 +276,6 @@ def _open_workplace(work: Path, job: Job, material: Material) -> None:
         "settings": as_record(job.settings),
         "cities": material.about,
         "init_from": job.init_from,
-        "processes": world_size(),
     }
     open_workplace(
         work,

@@ -102,7 +102,7 @@ def _settled(job: Job) -> tuple[Job, torch.device]:
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
     check_precision(precision, device)
-    set_up(job.settings.seed, processes=world_size())
+    set_up(job.settings.seed)
     return replace(job, settings=replace(job.settings, precision=precision)), device
 
 
@@ -186,7 +186,6 @@ def _workplace(job: Job, material: Material) -> Iterator[Path]:
             "task": job.task,
             "base": job.base,
             "files": material.about,
-            "processes": world_size(),
         }
         unfinished = newest_checkpoint(work) is not None
         open_workplace(
