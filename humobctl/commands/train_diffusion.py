@@ -128,6 +128,8 @@ def diffusion(
         report.info(describe(input, job))
         return
     run = train(input, job)
+    if not run:  # not the main process
+        return
     if plot is not None:
         from humobctl.models.diffusion.plot import write_plot
 

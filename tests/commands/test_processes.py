@@ -23,8 +23,9 @@ def cli(warm_cli: Cli) -> Cli:
 
 
 @pytest.fixture
-def folder(example_files: Path, tmp_path: Path) -> Path:
-    """A folder with city.csv and stays.csv."""
+def folder(example_files: Path, tiny_llama: Path, tmp_path: Path) -> Path:
+    """A folder with what the trainings read."""
+    (tmp_path / "tinyllama").symlink_to(tiny_llama / "tinyllama")
     for name in ("city.csv", "stays.csv", "challenge.csv"):
         (tmp_path / name).symlink_to(example_files / name)
     return tmp_path
@@ -68,6 +69,28 @@ def test_embedder_by_torchrun_as_in_one_process(cli, folder) -> None:
     one = cli(*EMBEDDER, "--batch-size", "8", "-o", "one", cwd=folder)
     assert one.code == 0, one.err
     compare(folder, rtol=1e-4)
+
+
+DIFFUSION = ("train", "diffusion", "stays.csv", "--preset", "tiny")
+BERT = ("train", "bert-moe", "city.csv", "--preset", "tiny", "--dropout", "0")
+LLAMA = ("finetune", "llama", "challenge.csv", "--base", "tinyllama", "--preset", "tiny")
+LLAMA += ("--dropout", "0", "--no-packing")
+# The number of steps of validations, whose scores the loop and the Trainer log.
+STEPS = {DIFFUSION: ("--steps", "8"), BERT: ("--max-steps", "8"), LLAMA: ("--max-steps", "4")}
+EVERY = {DIFFUSION: 4, BERT: 4, LLAMA: 2}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers
+@pytest.mark.parametrize("command", [DIFFUSION, BERT, LLAMA], ids=lambda one: one[1])
+def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command) -> None:
+    command += (*STEPS[command], "--evaluate-every", str(EVERY[command]))
+    two = cli(*command, "--batch-size", "2", "-o", "two", cwd=folder, processes=2)
+    assert two.code == 0, two.err
+    assert two.err.count("two: ") == 1
+    assert two.out == ""
+    one = cli(*command, "--batch-size", "4", "-o", "one", cwd=folder)
+    assert one.code == 0, one.err
+    compare(folder, rtol=2e-3)
 
 
 FAULT = """
