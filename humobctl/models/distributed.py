@@ -244,15 +244,20 @@ def together(device: torch.device) -> Iterator[Group]:
 
 
 def _join(device: torch.device) -> Group:
-    where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        if not os.environ.get(name):
+            raise UsageError(
+                f"{name}: found none beside WORLD_SIZE = {processes.world_size()}, expected both, "
+                "as torchrun sets them"
+            )
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    os.environ.setdefault("LOCAL_RANK", str(processes.local_rank()))  # accelerate asks for it
     try:
         store, rank, size = next(iter(rendezvous("env://", timeout=_MEETING)))
         distributed.init_process_group(
             backend_of(device), store=store, rank=rank, world_size=size, timeout=_STEP
         )
-    except ValueError as exc:
-        raise UsageError(f"{str(exc).splitlines()[0]}; start several with torchrun") from exc
-    except (RuntimeError, StopIteration) as exc:
+    except (RuntimeError, ValueError) as exc:
         raise HumobError(
             f"training: process {processes.rank()} of {processes.world_size()} did not find the "
             f"others at {where} ({str(exc).splitlines()[0]})"

@@ -117,7 +117,8 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     """
     device = torch_device(job.device)
     with together(device) as group:
-        check_target(job.output, overwrite=job.overwrite)
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
         set_up(job.settings.seed)
         check_precision(job.settings.precision, device)
         with _prepared(paths, job, group) as (material, work):

@@ -116,7 +116,8 @@ def train(path: str, job: Job) -> dict[str, Any]:
     settings = job.settings
     device = torch_device(job.device)
     with together(device) as group:
-        check_target(job.output, overwrite=job.overwrite)
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
         set_up(settings.seed)
         check_precision(settings.precision, device)
         if group.main:

@@ -97,7 +97,8 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     settings = job.settings
     device = torch_device(job.device)
     with together(device) as group:
-        check_target(job.output, overwrite=job.overwrite)
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
         set_up_torch(settings.seed)
         check_precision(settings.precision, device)
         with _prepared(paths, job, group) as (material, work):

@@ -77,7 +77,8 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
         raise UsageError("INPUT: found -, expected a file: each of several processes reads it")
     device = torch_device(job.device)
     with together(device) as group:
-        check_target(job.output, overwrite=job.overwrite)
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
         job = _settled(job, device)
         # Each process makes the records: from the same files and seed, they are the same.
         tokenizer, material = _material(paths, job)
