@@ -88,7 +88,7 @@ def llama(
     ] = None,
     epochs: Annotated[int | None, _option("Passes over the records.")] = None,
     max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Rows of a step.")] = None,
+    batch_size: Annotated[int | None, _option("Rows of a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,

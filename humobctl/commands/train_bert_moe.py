@@ -103,7 +103,7 @@ def bert_moe(
         int | None, _option("Passes over the windows.", "--epochs", "--num-epochs")
     ] = None,
     max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Windows of a step.")] = None,
+    batch_size: Annotated[int | None, _option("Windows of a step of one process.")] = None,
     accumulate: Annotated[int | None, _option("Steps whose gradients are added up.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")

@@ -54,7 +54,7 @@ def diffusion(
     min_stays: Annotated[int | None, _option("Days with fewer stays are left out.")] = None,
     steps: Annotated[int | None, _option("Optimiser steps.")] = None,
     epochs: Annotated[int | None, _option("Passes over the days, instead of --steps.")] = None,
-    batch_size: Annotated[int | None, _option("Days in a step.")] = None,
+    batch_size: Annotated[int | None, _option("Days in a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,
@@ -93,7 +93,8 @@ def diffusion(
     category of the place (the column category), or else home, work and other, which are inferred.
     With --condition none it learns the times of the stays, too. Some people only validate: scores
     are said against them, and at the end how near sampled days come to training days, beside
-    theirs. An unfinished training lies in DIR.training; --resume goes on with it.
+    theirs. Several processes train together under torchrun. An unfinished training lies in
+    DIR.training; --resume goes on with it.
 
     Example: humobctl train diffusion stays.csv --preset tiny --output days
 

@@ -74,7 +74,7 @@ def embedder(
         float | None, _option("Share of the users seen that only validate.")
     ] = None,
     steps: Annotated[int | None, _option("Optimiser steps, at most.")] = None,
-    batch_size: Annotated[int | None, _option("Users in a step.")] = None,
+    batch_size: Annotated[int | None, _option("Users in a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,
@@ -112,8 +112,8 @@ def embedder(
     Places and times of a user's rows attend to each other, go through transformer blocks and an
     LSTM both ways, and become one vector. It is learnt by rebuilding rows from it, by predicting
     the next cells, and by telling two spans of a user from those of others. Users that are not
-    seen (--train-below, --train-share) stay for 'eval embedding'. An unfinished training lies in
-    DIR.training; --resume goes on with it.
+    seen (--train-below, --train-share) stay for 'eval embedding'. Several processes train together
+    under torchrun. An unfinished training lies in DIR.training; --resume goes on with it.
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 

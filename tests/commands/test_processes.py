@@ -53,8 +53,9 @@ def compare(folder: Path, rtol: float) -> None:
 def test_embedder_by_torchrun_as_in_one_process(cli, folder) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     torchrun += ["--nproc-per-node", "2", "-m", "humobctl"]
+    uneven = ("--train-below", "17")  # 15 to train on, in a batch of 7 and one of 8
     done = subprocess.run(
-        [*torchrun, *EMBEDDER, "--batch-size", "4", "-o", "two"],
+        [*torchrun, *EMBEDDER, *uneven, "--batch-size", "8", "-o", "two"],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -66,7 +67,7 @@ def test_embedder_by_torchrun_as_in_one_process(cli, folder) -> None:
     # The main process alone speaks.
     assert done.stderr.decode().count("two: embedder trained, weights of step") == 1
     assert done.stderr.decode().count("step 4/8") == 1
-    one = cli(*EMBEDDER, "--batch-size", "8", "-o", "one", cwd=folder)
+    one = cli(*EMBEDDER, *uneven, "--batch-size", "16", "-o", "one", cwd=folder)
     assert one.code == 0, one.err
     compare(folder, rtol=1e-4)
 
