@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
 import humobctl
-from humobctl import interrupts, report
+from humobctl import interrupts, processes, report
 from humobctl.commands import (
     data_describe,
     data_import,
@@ -104,6 +104,14 @@ class RootGroup(LightGroup):
         if two in self.commands:
             return two, self.commands[two], args[2:]
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; of several processes of a training, the main one speaks first."""
+        try:
+            return super().invoke(ctx)
+        except Exception:
+            processes.give_way()
+            raise
 
 
 @contextmanager

@@ -159,6 +159,8 @@ def warm_cli(warm_start: WarmStart) -> Cli:
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
         timeout: float = 300,
+        processes: int = 1,
+        before: str = "",
     ) -> Run:
         code, out, err = warm_start.run(
             [str(argument) for argument in arguments],
@@ -166,6 +168,8 @@ def warm_cli(warm_start: WarmStart) -> Cli:
             cwd=str(cwd or Path.cwd()),
             env=environment(**(env or {})),
             timeout=timeout,
+            processes=processes,
+            before=before,
         )
         return Run(code, out.decode(errors="replace"), err.decode(errors="replace"), out)
 

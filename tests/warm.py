@@ -48,14 +48,28 @@ class WarmStart:
         ours.close()
 
     def run(
-        self, arguments: list[str], *, input: bytes, cwd: str, env: dict[str, str], timeout: float
+        self,
+        arguments: list[str],
+        *,
+        input: bytes,
+        cwd: str,
+        env: dict[str, str],
+        timeout: float,
+        processes: int = 1,
+        before: str = "",
     ) -> tuple[int, bytes, bytes]:
-        """Exit code, standard output and standard error of ``humobctl`` with these arguments."""
+        """Exit code, standard output and standard error of ``humobctl`` with these arguments.
+
+        Several processes share the streams and are told what ``torchrun`` tells its own. Unlike
+        there, none is ended when another fails; the code is that of all, or -1 where they differ.
+        ``before`` is Python to run in each process first, such as a fault to come.
+        """
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             streams[0].write_bytes(input)
             job = {"arguments": arguments, "streams": list(map(str, streams))}
-            job |= {"cwd": cwd, "env": env, "timeout": timeout}
+            job |= {"cwd": cwd, "env": env, "timeout": timeout, "processes": processes}
+            job["before"] = before
             self.jobs.write(json.dumps(job) + "\n")
             self.jobs.flush()
             code = int(self.jobs.readline())
@@ -76,24 +90,38 @@ def serve(connection: socket.socket) -> None:
     with connection, connection.makefile("rw", encoding="utf-8") as jobs:
         for line in jobs:
             job = json.loads(line)
-            child = os.fork()
-            if not child:
-                _become(job)
-            _, status = os.waitpid(child, 0)
-            jobs.write(f"{os.waitstatus_to_exitcode(status)}\n")
+            ranks = _told(job["processes"])
+            children = [os.fork() or _become(job, told) for told in ranks]
+            ends = {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
+            jobs.write(f"{ends.pop() if len(ends) == 1 else -1}\n")
             jobs.flush()
 
 
-def _become(job: dict[str, Any]) -> None:
+def _told(processes: int) -> list[dict[str, str]]:
+    """What each process of a group finds in its environment; nothing where it is alone."""
+    if processes == 1:
+        return [{}]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    together |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+    return [{**together, "RANK": str(n), "LOCAL_RANK": str(n)} for n in range(processes)]
+
+
+def _become(job: dict[str, Any], told: dict[str, str]) -> int:
     """Be ``python -m humobctl`` with a job's arguments; never returns."""
     code: Any = 1
     try:
         signal.alarm(int(job["timeout"]))
         os.chdir(job["cwd"])
         os.environ.clear()
-        os.environ.update(job["env"])
+        os.environ.update(job["env"] | told)
         for number, (path, flags) in enumerate(
-            zip(job["streams"], (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2), strict=True)
+            zip(
+                job["streams"],
+                (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT | os.O_APPEND] * 2),
+                strict=True,
+            )
         ):
             opened = os.open(path, flags, 0o600)
             os.dup2(opened, number)
@@ -101,6 +129,7 @@ def _become(job: dict[str, Any]) -> None:
         sys.stdin = os.fdopen(0, encoding="utf-8")
         sys.stdout = os.fdopen(1, "w", encoding="utf-8")
         sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8")
+        exec(job["before"], {})  # noqa: S102 - a test's own
         sys.argv = ["humobctl", *job["arguments"]]
         runpy.run_module("humobctl", run_name="__main__", alter_sys=True)
         code = 0

@@ -88,7 +88,7 @@ def llama(
     ] = None,
     epochs: Annotated[int | None, _option("Passes over the records.")] = None,
     max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Rows of a step.")] = None,
+    batch_size: Annotated[int | None, _option("Rows of a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,
@@ -154,6 +154,7 @@ def llama(
     from humobctl.models.llama.config import SETTING_NAMES, resolve
     from humobctl.models.llama.factory import is_yaml, read_factory
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     if settings is not None and is_yaml(settings):
@@ -184,6 +185,8 @@ def llama(
         overwrite=overwrite,
         device=device,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         record, numbers = describe(inputs, job)
         write_stdout_text(f"{record}\n")

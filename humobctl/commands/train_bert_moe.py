@@ -103,7 +103,7 @@ def bert_moe(
         int | None, _option("Passes over the windows.", "--epochs", "--num-epochs")
     ] = None,
     max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Windows of a step.")] = None,
+    batch_size: Annotated[int | None, _option("Windows of a step of one process.")] = None,
     accumulate: Annotated[int | None, _option("Steps whose gradients are added up.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
@@ -181,6 +181,7 @@ def bert_moe(
     from humobctl import report
     from humobctl.models.bert_moe.config import SETTING_NAMES, resolve, settings_of
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     earlier = settings_of(init_from) if init_from is not None else None
@@ -204,6 +205,8 @@ def bert_moe(
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.lines(describe(inputs, job))
         return

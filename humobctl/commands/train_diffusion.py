@@ -54,7 +54,7 @@ def diffusion(
     min_stays: Annotated[int | None, _option("Days with fewer stays are left out.")] = None,
     steps: Annotated[int | None, _option("Optimiser steps.")] = None,
     epochs: Annotated[int | None, _option("Passes over the days, instead of --steps.")] = None,
-    batch_size: Annotated[int | None, _option("Days in a step.")] = None,
+    batch_size: Annotated[int | None, _option("Days in a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,
@@ -93,7 +93,8 @@ def diffusion(
     category of the place (the column category), or else home, work and other, which are inferred.
     With --condition none it learns the times of the stays, too. Some people only validate: scores
     are said against them, and at the end how near sampled days come to training days, beside
-    theirs. An unfinished training lies in DIR.training; --resume goes on with it.
+    theirs. Several processes train together under torchrun. An unfinished training lies in
+    DIR.training; --resume goes on with it.
 
     Example: humobctl train diffusion stays.csv --preset tiny --output days
 
@@ -105,6 +106,7 @@ def diffusion(
     from humobctl.data.plots import check_plot
     from humobctl.models.diffusion.config import SETTING_NAMES, resolve
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     if plot is not None:
@@ -121,10 +123,14 @@ def diffusion(
         device=device,
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.lines(describe(input, job))
         return
     run = train(input, job)
+    if not run:  # not the main process
+        return
     if plot is not None:
         from humobctl.models.diffusion.plot import write_plot
 

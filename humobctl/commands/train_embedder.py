@@ -74,7 +74,7 @@ def embedder(
         float | None, _option("Share of the users seen that only validate.")
     ] = None,
     steps: Annotated[int | None, _option("Optimiser steps, at most.")] = None,
-    batch_size: Annotated[int | None, _option("Users in a step.")] = None,
+    batch_size: Annotated[int | None, _option("Users in a step of one process.")] = None,
     learning_rate: Annotated[
         float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
     ] = None,
@@ -112,8 +112,8 @@ def embedder(
     Places and times of a user's rows attend to each other, go through transformer blocks and an
     LSTM both ways, and become one vector. It is learnt by rebuilding rows from it, by predicting
     the next cells, and by telling two spans of a user from those of others. Users that are not
-    seen (--train-below, --train-share) stay for 'eval embedding'. An unfinished training lies in
-    DIR.training; --resume goes on with it.
+    seen (--train-below, --train-share) stay for 'eval embedding'. Several processes train together
+    under torchrun. An unfinished training lies in DIR.training; --resume goes on with it.
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 
@@ -122,6 +122,7 @@ def embedder(
     from humobctl import report
     from humobctl.models.embedder.config import SETTING_NAMES, resolve
     from humobctl.models.registry import require
+    from humobctl.processes import is_main
 
     given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
     chosen = resolve(preset, settings, given)
@@ -140,10 +141,14 @@ def embedder(
         device=device,
         on_error=on_error,
     )
+    if dry_run and not is_main():
+        return
     if dry_run:
         report.lines(describe(inputs, job))
         return
     run = train(inputs, job)
+    if not run:  # not the main process
+        return
     found = run["scores"].get("validation_top1")
     scored = (
         "" if found is None else f"; of users not trained on, {found:.0%} of the other spans found"

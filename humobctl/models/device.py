@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from humobctl import report
+from humobctl import processes, report
 from humobctl.errors import UsageError
 from humobctl.native import threads
 
@@ -12,18 +12,38 @@ from humobctl.native import threads
 def torch_device(name: str) -> torch.device:
     """The device of a name; ``auto`` is CUDA where there is one.
 
+    Of several processes on a machine, each has the GPU of its number there.
+
     Raises:
-        UsageError: there is no such device.
+        UsageError: there is no such device, or fewer GPUs than processes.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _own(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         device = torch.device(name)
     except RuntimeError as exc:
         raise UsageError(f"--device: found {name!r}, expected auto, cpu or cuda") from exc
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device: found cuda, but torch finds no GPU here; expected cpu or auto")
-    return device
+    return _own(device)
+
+
+def _own(device: torch.device) -> torch.device:
+    """The GPU of this process, where several processes train."""
+    if device.type != "cuda" or processes.world_size() == 1:
+        return device
+    if str(device) != "cuda":
+        raise UsageError(
+            f"--device: found {device}, expected cuda or auto: several processes have a GPU each"
+        )
+    number, count = processes.local_rank(), torch.cuda.device_count()
+    if number >= count:
+        raise UsageError(
+            f"--device: found {count} GPUs for {processes.local_size()} processes on this machine, "
+            "expected one each; start fewer (--nproc-per-node), or take --device cpu"
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -46,20 +66,19 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 def set_up_torch(seed: int) -> None:
     """Seed torch and give it the threads, for models that do without transformers."""
-    torch.set_num_threads(threads())
+    torch.set_num_threads(max(1, threads() // processes.local_size()))
     torch.manual_seed(seed)
 
 
-def set_up(seed: int, *, processes: int = 1) -> None:
+def set_up(seed: int) -> None:
     """Seed everything, share the threads among processes, and silence transformers.
 
     Args:
         seed: of Python's, numpy's and torch's generators.
-        processes: that share this machine's cores.
     """
     import transformers  # noqa: PLC0415 - two seconds to import
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(max(1, threads() // processes))
+    torch.set_num_threads(max(1, threads() // processes.local_size()))
     transformers.set_seed(seed)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,8 @@ from transformers.integrations import TensorBoardCallback
 from humobctl import report
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
+from humobctl.models.distributed import Group
+from humobctl.processes import is_main, world_size
 
 COMPLETE, METRICS, LOGS = "complete", "metrics.jsonl", "tensorboard"
 LOG_EVERY = 10
@@ -46,10 +47,12 @@ class Place:
     Attributes:
         work: folder of its checkpoints and logs.
         device: cpu or cuda.
+        group: the processes that train together.
     """
 
     work: Path
     device: str = "cpu"
+    group: Group = field(default_factory=Group)
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,6 @@ class Wording:
     remedy: str
 
 
-def world_size() -> int:
-    """Processes that train together, as ``torchrun`` says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_main() -> bool:
-    """Whether this process is the one that speaks and writes."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def run(trainer: ValidatingTrainer, place: Place, every: int) -> list[dict[str, Any]]:
     """Train, from the newest whole checkpoint of ``place.work`` on, if there is one.
 
@@ -93,6 +86,7 @@ def run(trainer: ValidatingTrainer, place: Place, every: int) -> list[dict[str, 
     Raises:
         HumobError: the loss became no number.
     """
+    trainer.group = place.group
     trainer.add_callback(_Cadence(every))
     trainer.add_callback(_Progress(place.work, trainer.wording))
     trainer.remove_callback(PrinterCallback)
@@ -101,8 +95,6 @@ def run(trainer: ValidatingTrainer, place: Place, every: int) -> list[dict[str, 
         trainer.add_callback(_tensorboard(place.work, newest))
     with clear_os_errors(str(place.work)):
         trainer.train(resume_from_checkpoint=None if newest is None else str(newest))
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
     return records(trainer.state.log_history)
 
 
@@ -158,10 +150,12 @@ class ValidatingTrainer(Trainer):
     Attributes:
         validate: scores of the network in training; None to train without.
         wording: how it speaks of itself.
+        group: the processes that train together.
     """
 
     validate: Callable[[Any], dict[str, float]] | None = None
     wording: Wording
+    group: Group
 
     def training_step(
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
@@ -180,20 +174,20 @@ class ValidatingTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Scores of the validation, from the main process."""
-        scores: list[dict[str, float]] = [{}]
-        if is_main():
+        scores: dict[str, float]
+        if self.group.main:
             assert self.validate is not None
             was_training = self.model.training
             found = self.validate(self.model)
             self.model.train(was_training)
-            scores = [{f"eval_{name}": value for name, value in found.items()}]
-        if torch.distributed.is_initialized():
-            torch.distributed.broadcast_object_list(scores, src=0)
-        self.log(dict(scores[0]))
+            scores = self.group.tell({f"eval_{name}": value for name, value in found.items()})
+        else:
+            scores = self.group.hear()
+        self.log(dict(scores))
         self.control: TrainerControl = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, scores[0]
+            self.args, self.state, self.control, scores
         )
-        return scores[0]
+        return scores
 
 
 class _Cadence(TrainerCallback):

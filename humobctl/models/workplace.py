@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from humobctl import processes
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
 
@@ -25,10 +26,13 @@ def open_workplace(
         overwrite: throw that away.
         unfinished: whether it holds something to go on with.
 
+    ``about`` gets the number of processes, on which batches and their rounding depend.
+
     Raises:
         HumobError: it holds a training that is not to go on, or another one than ``about``.
     """
     note = work / NOTE
+    about = {**about, "processes": processes.world_size()}
     with clear_os_errors(str(work)):
         if work.exists() and not resume:
             if not overwrite and unfinished:
@@ -43,7 +47,7 @@ def open_workplace(
             partial.write_text(json.dumps(about, indent=2) + "\n")
             partial.rename(note)
             return
-    before = json.loads(note.read_text())
+    before = {"processes": 1, **json.loads(note.read_text())}
     for key, value in about.items():
         if before.get(key) != json.loads(json.dumps(value)):
             raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
@@ -54,4 +58,6 @@ def _difference(key: str, before: Any, now: Any) -> str:
         changed = [name for name in now if before.get(name) != now[name]]
         name = changed[0] if changed else key
         return f"found {name} = {now.get(name)}, expected {before.get(name)} as in the training"
+    if key == "processes":
+        return f"found {now} processes, expected {before} as in the training"
     return f"found other {key} than those of the training that --resume would go on with"

@@ -299,39 +299,6 @@ def test_a_checkpoint_that_a_kill_cut_short_is_not_used(cli, trained):
     assert json.loads((trained / "cut" / "run.json").read_text())["steps"] == 24
 
 
-def test_two_processes_train_as_one_with_the_doubled_batch(cli, trained):
-    flags = ("--preset", "tiny", "--dropout", "0", "--max-steps", "20", "--evaluate-every", "10")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--standalone", "-m", "humobctl"]
-    done = subprocess.run(
-        [*torchrun, "train", "bert-moe", "city.csv", *flags, "--batch-size", "8", "-o", "two"],
-        cwd=trained,
-        env=environment(),
-        capture_output=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    one = cli(
-        "train", "bert-moe", "city.csv", *flags, "--batch-size", "16", "-o", "one", cwd=trained
-    )
-    assert one.code == 0, one.err
-    curves = [
-        [
-            record[key]
-            for record in records(trained / name)
-            for key in ("loss", "eval_geobleu")
-            if key in record
-        ]
-        for name in ("one", "two")
-    ]
-    assert len(curves[0]) == 4
-    np.testing.assert_allclose(curves[0], curves[1], rtol=2e-3)
-    assert json.loads((trained / "two" / "run.json").read_text())["processes"] == 2
-    # The main process alone speaks.
-    assert done.stderr.decode().count("two: bert-moe trained in 20 steps") == 1
-
-
 def test_a_fine_tuned_model_learns_faster_than_a_new_one(cli, trained):
     """At equal steps on the second city, weights from the first one fit unseen users better."""
     for seed, name in ((11, "first"), (12, "second")):

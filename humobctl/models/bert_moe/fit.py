@@ -19,8 +19,8 @@ from humobctl.models.training import (
     Wording,
     arguments,
     run,
-    world_size,
 )
+from humobctl.processes import world_size
 
 Validate = Callable[[BertMoe], dict[str, float]]
 

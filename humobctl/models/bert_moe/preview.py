@@ -9,7 +9,7 @@ from humobctl.models.bert_moe.config import Settings
 from humobctl.models.bert_moe.fit import steps_in_epoch
 from humobctl.models.bert_moe.model import BertMoe
 from humobctl.models.bert_moe.windows import Windows
-from humobctl.models.training import world_size
+from humobctl.processes import world_size
 
 
 def preview(network: BertMoe, windows: Windows, settings: Settings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ from humobctl.models.bert_moe.validation import Asked, ask, learn_blend, validat
 from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index, rows_before
 from humobctl.models.city import City, CityCounter
 from humobctl.models.device import check_precision, set_up, torch_device
+from humobctl.models.distributed import Group, together
 from humobctl.models.distribution import Bools
-from humobctl.models.training import LOGS, Place, is_main, newest_checkpoint, world_size
+from humobctl.models.training import LOGS, Place, newest_checkpoint
 from humobctl.models.workplace import open_workplace
 from humobctl.native import Int64s
+from humobctl.processes import world_size
 
+_ROWS = "rows"
+"""Folder in that of a training, where other processes find the rows."""
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
 
@@ -80,46 +84,49 @@ class Material:
     Attributes:
         rows: the columns of all cities.
         windows: of the training users.
-        cities: each city's calendar.
         names: of the cities.
+        first_days: of the validation, in each city.
         asked: validation users.
         weighed: users, trained on or not, whose last days the blend is learnt on.
         visited: cells of the training users, ascending.
-        about: what ``run.json`` says of each city.
+        cities: each city's calendar; in the main process alone, which validates.
+        about: what ``run.json`` says of each city; in the main process alone.
     """
 
     rows: Rows
     windows: Windows
-    cities: list[City]
     names: list[str]
+    first_days: list[int]
     asked: list[Asked]
     weighed: list[Asked]
     visited: Int64s
-    about: list[dict[str, Any]]
+    cities: list[City] = field(default_factory=list)
+    about: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(paths: list[str], job: Job) -> dict[str, Any]:
     """Train on one or several cities, each a grid trajectory, and write the model dir.
 
     Returns:
-        The record ``run.json`` holds.
+        The record ``run.json`` holds; an empty one in all processes but the main one.
 
     Raises:
         HumobError: a file cannot be read or has too little in it, the output cannot be written, or
             the loss became no number.
         UsageError: cities and files differ in number, or there is no such device.
     """
-    check_target(job.output, overwrite=job.overwrite)
-    set_up(job.settings.seed, processes=world_size())
     device = torch_device(job.device)
-    check_precision(job.settings.precision, device)
-    with _material(paths, job) as material:
-        network, notes = _network(job, material)
-        with _workplace(job, material) as work:
-            place = Place(work, device.type)
+    with together(device) as group:
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
+        set_up(job.settings.seed)
+        check_precision(job.settings.precision, device)
+        with _prepared(paths, job, group) as (material, work):
+            network, notes = _network(job, material)
+            place = Place(work, device.type, group)
             check = _validator(material, str(device), job.settings.precision)
             metrics = fit.train(network, material.windows, job.settings, place, check)
-            if not is_main():
+            if not group.main:
                 return {}
             return _finish(network, job, material, metrics, notes, work, device)
 
@@ -138,6 +145,23 @@ def dry_run(paths: list[str], job: Job) -> str:
 
 
 @contextmanager
+def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Material, Path]]:
+    """What is learnt from, which the main process reads, and the folder of the training."""
+    work = Path(f"{job.output.rstrip('/')}.training")
+    if not group.main:
+        told = group.hear()
+        group.see(work / _ROWS)
+        with Rows.published(work / _ROWS, len(told["cities"])) as rows:
+            yield _split(rows, job, told["cities"], told["first_days"]), work
+        return
+    with _material(paths, job) as material, _workplace(work, job, material):
+        if group.size > 1:
+            material.rows.publish(work / _ROWS)
+        group.tell({"cities": material.names, "first_days": material.first_days})
+        yield material, work
+
+
+@contextmanager
 def _material(paths: list[str], job: Job) -> Iterator[Material]:
     names = list(job.cities or (_city_name(path) for path in paths))
     if len(names) != len(paths):
@@ -151,20 +175,28 @@ def _material(paths: list[str], job: Job) -> Iterator[Material]:
             about.append({"city": name, **record})
             first_days.append(record["last_day"] - settings.validation_days + 1)
         rows.close_columns()
-        validated = _validation_users(rows, settings)
-        ends = rows_before(rows, first_days) if validated.any() else rows.starts[1:]
-        windows = Windows(rows, build_index(rows, ~validated, settings, ends), settings)
-        if not len(windows):
+        found = _split(rows, job, names, first_days)
+        if not len(found.windows):
             raise HumobError(
                 f"{', '.join(paths)}: found no window to learn from, expected users with days both "
                 "before and after another, --validation-days not counted"
             )
-        asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
-        visited = _visited(rows, ends, ~validated)
-        everyone = shuffled(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
-        some = everyone[: settings.blend_users * bool(validated.any())].astype(np.int64)
-        weighed = ask(rows, some, first_days)
-        yield Material(rows, windows, cities, names, asked, weighed, visited, about)
+        found.cities, found.about = cities, about
+        yield found
+
+
+def _split(rows: Rows, job: Job, names: list[str], first_days: list[int]) -> Material:
+    """Who is trained on, and on what, and who is asked."""
+    settings = job.settings
+    validated = _validation_users(rows, settings)
+    ends = rows_before(rows, first_days) if validated.any() else rows.starts[1:]
+    windows = Windows(rows, build_index(rows, ~validated, settings, ends), settings)
+    asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
+    visited = _visited(rows, ends, ~validated)
+    everyone = shuffled(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
+    some = everyone[: settings.blend_users * bool(validated.any())].astype(np.int64)
+    weighed = ask(rows, some, first_days)
+    return Material(rows, windows, names, first_days, asked, weighed, visited)
 
 
 def _city_name(path: str) -> str:
@@ -199,7 +231,7 @@ def _add_city(path: str, job: Job, rows: Rows) -> tuple[City, dict[str, Any]]:
         before = rows.rows
         for (group,) in paired_groups([store]):
             rows.add(group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"))
-    if held_out and is_main():
+    if held_out:
         report.info(
             f"{name}: days after {last_day} are held out ({held_out:,} known rows are not learnt "
             "from; see --hold-out)"
@@ -246,10 +278,9 @@ def _network(job: Job, material: Material) -> tuple[BertMoe, dict[str, Any]]:
     notes: dict[str, Any] = {}
     if job.init_from is not None:
         notes = {"init_from": job.init_from, **started_from(network, load_network(job.init_from))}
-        if is_main():
-            report.info(f"weights start from {job.init_from}: {notes['kept']} tensors kept")
-            if notes["new"]:
-                report.warn(f"new weights, as they do not fit: {', '.join(notes['new'])}")
+        report.info(f"weights start from {job.init_from}: {notes['kept']} tensors kept")
+        if notes["new"]:
+            report.warn(f"new weights, as they do not fit: {', '.join(notes['new'])}")
     network.restrict(torch.from_numpy(material.visited))
     return network, notes
 
@@ -261,22 +292,12 @@ def _validator(material: Material, device: str, precision: str) -> fit.Validate 
 
 
 @contextmanager
-def _workplace(job: Job, material: Material) -> Iterator[Path]:
+def _workplace(work: Path, job: Job, material: Material) -> Iterator[None]:
     """The folder of an unfinished training, beside the model dir; it goes when all is done."""
-    work = Path(f"{job.output.rstrip('/')}.training")
-    if is_main():
-        _open_workplace(work, job, material)
-    yield work
-    if is_main():
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _open_workplace(work: Path, job: Job, material: Material) -> None:
     about = {
         "settings": as_record(job.settings),
         "cities": material.about,
         "init_from": job.init_from,
-        "processes": world_size(),
     }
     open_workplace(
         work,
@@ -285,6 +306,8 @@ def _open_workplace(work: Path, job: Job, material: Material) -> None:
         overwrite=job.overwrite,
         unfinished=newest_checkpoint(work) is not None,
     )
+    yield
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _finish(

@@ -34,6 +34,7 @@ from humobctl.native import Int64s
 
 Ints = NDArray[Any]
 _COLUMNS = {"cell": np.uint16, "d": np.int16, "t": np.uint8, "before": np.uint8, "after": np.uint8}
+_OF_USERS = ("starts", "uid", "city")
 _LEAST_FUTURE = 16
 """Rows; a future with fewer is not worth a pass over its past."""
 _ROUND = 32
@@ -135,14 +136,42 @@ class Rows:
 
     def close_columns(self) -> None:
         """End the appending; map the columns into memory."""
-        for name, file in self._files.items():
+        for file in self._files.values():
             file.close()
-            mapped: Ints = np.zeros(0, _COLUMNS[name])
-            if self.rows:
-                mapped = np.memmap(self._folder / name, _COLUMNS[name], "r")
-            setattr(self, name, np.asarray(mapped))
+        self._map(self._folder)
         self.starts = np.append(np.concatenate(self._starts), self.rows).astype(np.int64)
         self.uid, self.city = np.concatenate(self._uid), np.concatenate(self._city)
+
+    def _map(self, folder: Path) -> None:
+        for name, kind in _COLUMNS.items():
+            mapped: Ints = np.zeros(0, kind)
+            if self.rows:
+                mapped = np.memmap(folder / name, kind, "r")
+            setattr(self, name, np.asarray(mapped))
+
+    def publish(self, folder: Path) -> None:
+        """Put the columns where other processes open them with ``published``."""
+        with clear_os_errors(str(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(self._folder, folder)
+            for name in _OF_USERS:
+                np.save(folder / f"{name}.npy", getattr(self, name))
+            for number, days in enumerate(self.days):
+                np.save(folder / f"city{number}.npy", np.stack([days.dow, days.off]))
+
+    @classmethod
+    def published(cls, folder: Path, cities: int) -> Rows:
+        """The columns that another process wrote; see ``publish``."""
+        rows = cls()
+        with clear_os_errors(str(folder)):
+            starts, uid, city = (np.load(folder / f"{name}.npy") for name in _OF_USERS)
+            rows.rows = int(starts[-1])
+            rows._map(folder)
+            for number in range(cities):
+                dow, off = np.load(folder / f"city{number}.npy")
+                rows.days.append(CityDays(dow, off))
+        rows.starts, rows.uid, rows.city = starts, uid, city
+        return rows
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Settings:
         min_stays: days with fewer stays are left out.
         steps: optimiser steps.
         epochs: passes over the days, instead of ``steps``; 0 for ``steps``.
-        batch_size: days in a step.
+        batch_size: days in a step of one process.
         learning_rate: highest learning rate; it falls along a cosine.
         warmup: share of the steps in which it rises.
         weight_decay: of AdamW.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from humobctl.data.plane import Plane
 from humobctl.data.schemas import INTENTS
@@ -346,6 +348,19 @@ class Series:
     def __len__(self) -> int:
         """Number of days."""
         return len(self.channels)
+
+    def publish(self, path: Path) -> None:
+        """Write the days where other processes open them with ``published``."""
+        arrays: dict[str, NDArray[Any]] = {"channels": self.channels, "event": self.event}
+        if self.token is not None:
+            arrays["token"] = self.token
+        save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, path)
+
+    @classmethod
+    def published(cls, path: Path) -> Series:
+        """The days that another process wrote; see ``publish``."""
+        arrays = load_file(path)
+        return cls(arrays["channels"], arrays.get("token"), arrays["event"])
 
 
 def class_count(condition: str, categories: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ from humobctl.models.diffusion.config import Settings
 from humobctl.models.diffusion.days import Series
 from humobctl.models.diffusion.networks import Denoiser, Told
 from humobctl.models.diffusion.process import Process
+from humobctl.models.distributed import Group
 
 STATE, METRICS = "state.safetensors", "metrics.jsonl"
 _LOG_EVERY = 10
@@ -59,11 +60,11 @@ class Batches:
         return self.channels[rows], Told(told.token.long(), told.event.long())
 
 
-def steps_of(settings: Settings, days: int) -> int:
+def steps_of(settings: Settings, days: int, processes: int) -> int:
     """Optimiser steps of a training on so many days."""
     if not settings.epochs:
         return settings.steps
-    return max(1, math.ceil(settings.epochs * days / settings.batch_size))
+    return max(1, math.ceil(settings.epochs * days / (settings.batch_size * processes)))
 
 
 class Training:
@@ -76,10 +77,14 @@ class Training:
         network: what to train, on its device.
         process: of its settings.
         steps: how many.
+        group: the processes that share the batches; None for this one alone.
     """
 
-    def __init__(self, network: Denoiser, process: Process, steps: int) -> None:
+    def __init__(
+        self, network: Denoiser, process: Process, steps: int, group: Group | None = None
+    ) -> None:
         settings = process.settings
+        self.group = group or Group()
         self.network, self.process, self.settings, self.steps = network, process, settings, steps
         decayed = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(network, multi_avg_fn=decayed)
@@ -89,6 +94,7 @@ class Training:
             weight_decay=settings.weight_decay,
             fused=True,  # a sixth of a small network's step
         )
+        self.stepped = self.group.wrap(network)
         self.step = 0
 
     @property
@@ -105,14 +111,15 @@ class Training:
         return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def advance(self, batches: Batches) -> Tensor:
-        """One step; its loss."""
+        """One step; this process's addend of its loss, which is the mean of them."""
         source = torch.Generator().manual_seed(self.settings.seed * _SEED_STRIDE + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        x, told = batches.draw(self.settings.batch_size, source)
+        share = self.group.share
+        x, told = batches.draw(self.settings.batch_size * share.size, source)
         bf16 = self.settings.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
-            loss = self.process.loss(self.network, x, told, source)
+            loss = self.process.loss(self.network, x, told, source, share, self.stepped)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
@@ -169,6 +176,7 @@ def train(
     series: Series,
     work: Path,
     validate: Callable[[Denoiser], dict[str, float]] | None,
+    group: Group | None = None,
 ) -> tuple[Denoiser, list[dict[str, Any]]]:
     """Train a network, from the state in ``work`` if there is one.
 
@@ -177,7 +185,9 @@ def train(
         process: of its settings.
         series: what to learn from.
         work: folder of the state and the log.
-        validate: scores of a network; None to train without.
+        validate: scores of a network; None to train without. The main process alone asks for
+            them, and for None in another one.
+        group: the processes that train together; None for this one alone.
 
     Returns:
         The network of averaged weights, and one record a log: step, loss, learning rate, scores.
@@ -187,7 +197,9 @@ def train(
     """
     settings = process.settings
     batches = Batches.of(series, next(network.parameters()).device)
-    training = Training(network, process, steps_of(settings, len(series)))
+    group = group or Group()
+    steps = steps_of(settings, len(series), group.size)
+    training = Training(network, process, steps, group)
     log = work / METRICS
     with clear_os_errors(str(work)):
         if (work / STATE).is_file():
@@ -204,6 +216,7 @@ def _run(
     records: list[dict[str, Any]],
     validate: Callable[[Denoiser], dict[str, float]] | None,
 ) -> None:
+    group = training.group
     every = training.settings.evaluate_every or max(1, training.steps // 10)
     losses: list[Tensor] = []
     begin = training.step
@@ -214,16 +227,18 @@ def _run(
             pause = last or step % every == 0
             if not pause and step % _LOG_EVERY:
                 continue
-            loss = float(torch.stack(losses).mean())
+            loss = float(group.sums(torch.stack(losses).mean()) / group.size)
             losses = []
             training.check(loss)
             record: dict[str, Any] = {"step": step, "loss": loss, "learning_rate": training.rate()}
-            if pause and validate is not None:
-                record |= validate(training.averaged)
+            if pause and not group.main:
+                record |= group.hear()
+            elif pause:
+                record |= group.tell({} if validate is None else validate(training.averaged))
             records.append(record)
             ticker.move_to(step - begin)
             ticker.describe(_words(record, training.steps))
-            if pause:
+            if pause and group.main:
                 (work / METRICS).write_text("".join(json.dumps(one) + "\n" for one in records))
                 training.save(work / STATE)
                 report.info(_words(record, training.steps))

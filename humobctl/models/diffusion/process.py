@@ -18,11 +18,12 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from humobctl.errors import UsageError
 from humobctl.models.diffusion.config import Settings
 from humobctl.models.diffusion.networks import Denoiser, Told
+from humobctl.models.distributed import Share
 
 LEVELS = 1000.0
 """Noise levels as the network is told them: 0 for none to this."""
@@ -130,7 +131,13 @@ class Process:
         self.schedule = None if self.flow else self._scheduler("ddpm")
 
     def loss(
-        self, network: Denoiser, x: Tensor, told: Told | None, source: torch.Generator
+        self,
+        network: Denoiser,
+        x: Tensor,
+        told: Told | None,
+        source: torch.Generator,
+        share: Share | None = None,
+        stepped: nn.Module | None = None,
     ) -> Tensor:
         """Mean squared error of days at random noise levels, weighted by level.
 
@@ -139,15 +146,23 @@ class Process:
             x: days, (B, C, T).
             told: their condition.
             source: of the noise; on the CPU, so that it is the same on every device.
+            share: of the days; noise is drawn for all, so that it is the same however many
+                processes share them. The mean over the processes is the loss of all days.
+            stepped: stands for the network in the pass; None for itself.
         """
         noise = torch.randn(x.shape, generator=source).to(x.device)
         noisy, level, target = self._question(x, noise, source)
         if told is not None and self.settings.unconditioned:
             drawn = torch.rand(len(x), generator=source).to(x.device)
             told = told.nothing(network.classes, drawn < self.settings.unconditioned)
-        errors = (network(noisy, level, told).float() - target).square().mean(dim=(1, 2))
+        share = share or Share()
+        mine = share.of(len(x))
+        noisy, level, target = noisy[mine], level[mine], target[mine]
+        told = None if told is None else told[mine]
+        found = (stepped or network)(noisy, level, told)
+        errors = (found.float() - target).square().mean(dim=(1, 2))
         loss: Tensor = (errors * self._weight(level)).mean()
-        return loss
+        return loss * (len(level) * share.size / len(x))
 
     def _weight(self, level: Tensor) -> Tensor | float:
         """Of the error: the signal-to-noise ratio for ``pred_x0``, cut off (Hang et al., 2023)."""

@@ -21,6 +21,7 @@ from humobctl.data.importers.options import counted
 from humobctl.data.splits import shuffled
 from humobctl.data.stays import UNKNOWN_INTENT
 from humobctl.data.stays_reading import StayTable, read_stays
+from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.diffusion import fit
@@ -40,10 +41,14 @@ from humobctl.models.diffusion.nearness import in_words, nearness
 from humobctl.models.diffusion.networks import Denoiser, build
 from humobctl.models.diffusion.process import Process
 from humobctl.models.diffusion.validation import Validation
+from humobctl.models.distributed import Group, together
 from humobctl.models.settings import from_record
 from humobctl.models.workplace import open_workplace
+from humobctl.processes import world_size
 
 TYPE = "diffusion"
+_DAYS = "days.safetensors"
+"""File in the folder of a training, where other processes find the days."""
 
 
 @dataclass(frozen=True)
@@ -101,35 +106,67 @@ def train(path: str, job: Job) -> dict[str, Any]:
     """Train on a table of stays, and write the model dir.
 
     Returns:
-        The record ``run.json`` holds.
+        The record ``run.json`` holds; an empty one in all processes but the main one.
 
     Raises:
         HumobError: the file cannot be read, lacks what the condition needs or has too few days, the
             output cannot be written, or the loss became no number.
         UsageError: there is no such device.
     """
-    check_target(job.output, overwrite=job.overwrite)
     settings = job.settings
-    set_up(settings.seed)
     device = torch_device(job.device)
-    check_precision(settings.precision, device)
+    with together(device) as group:
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
+        set_up(settings.seed)
+        check_precision(settings.precision, device)
+        if group.main:
+            return _lead(path, job, group, device)
+        _follow(job, group, device)
+        return {}
+
+
+def _lead(path: str, job: Job, group: Group, device: torch.device) -> dict[str, Any]:
+    """The training in the main process: it reads, validates and writes."""
+    settings = job.settings
     material = read_material(path, settings, job.on_error)
     process = Process(settings)
     network = build(settings, channel_count(material.condition), material.classes).to(device)
     validation = material.validation
     with _workplace(job, material) as work:
+        if group.size > 1:
+            with clear_os_errors(str(work)):
+                material.series.publish(work / _DAYS)
+            group.tell({"condition": material.condition, "classes": material.classes})
         averaged, metrics = fit.train(
             network,
             process,
             material.series,
             work,
             None if validation is None else lambda net: validation.scores(net, process),
+            group,
         )
         near = None
         if validation is not None:
             near = nearness(*validation.sampled(averaged, process), material.known)
             report.info(in_words(near))
         return _finish(averaged, job, material, metrics, str(device), near)
+
+
+def _follow(job: Job, group: Group, device: torch.device) -> None:
+    """The training in another process: it takes its share of the steps."""
+    told = group.hear()
+    days = _work(job) / _DAYS
+    group.see(days)
+    with clear_os_errors(str(days)):
+        series = Series.published(days)
+    network = build(job.settings, channel_count(told["condition"]), told["classes"]).to(device)
+    fit.train(network, Process(job.settings), series, _work(job), None, group)
+
+
+def _work(job: Job) -> Path:
+    """The folder of an unfinished training."""
+    return Path(f"{job.output.rstrip('/')}.training")
 
 
 def dry_run(path: str, job: Job) -> str:
@@ -145,8 +182,9 @@ def dry_run(path: str, job: Job) -> str:
         (
             f"denoiser: {settings.denoiser}, {parameters:,} parameters, {settings.objective}",
             f"condition: {material.condition}, {classes} classes",
-            f"a batch: {settings.batch_size} days, {channels} channels, {STEPS} steps",
-            f"training: {fit.steps_of(settings, len(material.series)):,} steps",
+            f"a batch: {settings.batch_size * world_size()} days, {channels} channels, "
+            f"{STEPS} steps",
+            f"training: {fit.steps_of(settings, len(material.series), world_size()):,} steps",
         )
     )
 
@@ -260,7 +298,7 @@ def _fingerprint(frame: pl.DataFrame) -> str:
 @contextmanager
 def _workplace(job: Job, material: Material) -> Iterator[Path]:
     """The folder of an unfinished training; it goes when all is done."""
-    work = Path(f"{job.output.rstrip('/')}.training")
+    work = _work(job)
     about = {"settings": asdict(job.settings), "data": material.about}
     unfinished = (work / fit.STATE).is_file()
     open_workplace(work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished)
@@ -282,6 +320,7 @@ def _finish(
         "seed": job.settings.seed,
         "data": material.about,
         "steps": last["step"],
+        "processes": world_size(),
         "device": device,
         "settings": asdict(job.settings),
         "scores": {

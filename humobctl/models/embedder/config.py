@@ -41,7 +41,7 @@ class Settings:
         train_share: seeded share of each city's users that are trained on.
         validation_share: share of those that only validate.
         steps: optimiser steps at most.
-        batch_size: users in a step.
+        batch_size: users in a step of one process.
         learning_rate: highest learning rate; it falls along a cosine.
         warmup: share of the steps in which it rises.
         weight_decay: of AdamW.

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from humobctl import report
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
+from humobctl.models.distributed import Group
 from humobctl.models.embedder.config import Settings
 from humobctl.models.embedder.model import Network, contrast
 from humobctl.models.embedder.windows import Drawn, Order, Rows, draw
@@ -40,29 +41,48 @@ class People:
     validate: Int64s
 
 
-def losses(network: Network, drawn: Drawn, settings: Settings) -> dict[str, Tensor]:
-    """The loss, and what it is made of.
+class Losses(nn.Module):
+    """The loss of a network, as a module, whose gradients processes can add up.
 
-    ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from the
-    vector and the time, and told from the vector, the time and the cell before; ``contrast`` is
-    that of finding a user's other span.
+    Args:
+        network: to be trained.
+        settings: objective and weights.
+        group: the processes that share the batch.
     """
-    vectors = network.encoder(drawn.spans)
-    found: dict[str, Tensor] = {}
-    total: Tensor = vectors.new_zeros(())
-    if settings.objective != "contrast":
-        found["inside"] = network.decoder(vectors, drawn.inside, None)
-        found["following"] = network.decoder(vectors, drawn.following, drawn.before)
-        total = total + found["inside"] + found["following"]
-    pairs = vectors.unflatten(0, (2, -1))
-    if settings.objective != "reconstruct":
-        weight = settings.contrast_weight if settings.objective == "both" else 1.0
-        found["contrast"] = contrast(pairs, settings.temperature)
-        total = total + weight * found["contrast"]
-    alike = pairs[0].detach() @ pairs[1].detach().T
-    right = torch.arange(len(alike), device=alike.device)
-    found["top1"] = (alike.argmax(1) == right).float().mean()
-    return {"loss": total, **found}
+
+    def __init__(self, network: Network, settings: Settings, group: Group | None = None) -> None:
+        super().__init__()
+        self.network, self.settings, self.group = network, settings, group or Group()
+
+    def forward(self, drawn: Drawn) -> dict[str, Tensor]:
+        """The loss, and what it is made of.
+
+        ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from
+        the vector and the time, and told from the vector, the time and the cell before, means over
+        the rows of all processes; ``contrast`` is that of finding a user's other span among all
+        users. The first two are this process's addends of the mean; ``loss`` is so weighted that
+        the mean of its gradient over the processes is that of the whole batch.
+        """
+        settings, network, group = self.settings, self.network, self.group
+        vectors = network.encoder(drawn.spans)
+        found: dict[str, Tensor] = {}
+        total: Tensor = vectors.new_zeros(())
+        if settings.objective != "contrast":
+            inside = network.decoder(vectors, drawn.inside, None)
+            following = network.decoder(vectors, drawn.following, drawn.before)
+            found["inside"] = inside / max(1, drawn.inside_rows)
+            found["following"] = following / max(1, drawn.following_rows)
+            total = total + found["inside"] + found["following"]
+        mine = vectors.unflatten(0, (2, -1)).transpose(0, 1)
+        pairs = group.all_rows(mine, drawn.users).transpose(0, 1)
+        if settings.objective != "reconstruct":
+            weight = settings.contrast_weight if settings.objective == "both" else 1.0
+            found["contrast"] = contrast(pairs, settings.temperature)
+            total = total + weight * found["contrast"]
+        alike = pairs[0].detach() @ pairs[1].detach().T
+        right = torch.arange(len(alike), device=alike.device)
+        found["top1"] = (alike.argmax(1) == right).float().mean()
+        return {"loss": total * group.size, **found}
 
 
 class Training:
@@ -72,15 +92,24 @@ class Training:
     the same to the last bit.
     """
 
-    def __init__(self, network: Network, rows: Rows, people: People, settings: Settings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        rows: Rows,
+        people: People,
+        settings: Settings,
+        group: Group | None = None,
+    ) -> None:
+        self.group = group or Group()
         self.network, self.rows, self.people, self.settings = network, rows, people, settings
         self.device = next(network.parameters()).device
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self.order = Order(
-            people.train, rows.city[people.train], settings.batch_size, settings.seed
-        )
+        of_step = settings.batch_size * self.group.size
+        self.order = Order(people.train, rows.city[people.train], of_step, settings.seed)
+        self.losses = Losses(network, settings, self.group)
+        self.stepped = self.group.wrap(self.losses, some_unused=settings.objective == "contrast")
         self.step = 0
         self.best: dict[str, Tensor] = {}
         self.best_loss, self.best_step = math.inf, 0
@@ -104,17 +133,20 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         random = np.random.default_rng((settings.seed, 2, self.step))
-        torch.manual_seed(settings.seed * 1_000_003 + self.step)  # what dropout draws
-        drawn = draw(self.rows, self.order.batch(self.step), settings, random, plain=False)
+        share = self.group.share
+        # What dropout draws, other things in every process.
+        torch.manual_seed(settings.seed * 1_000_003 + self.step + (share.rank << 40))
+        users = self.order.batch(self.step)
+        drawn = draw(self.rows, users, settings, random, plain=False, share=share)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            found = losses(self.network, drawn.to(self.device), settings)
+            found = self.stepped(drawn.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
-        found["loss"].backward()  # type: ignore[no-untyped-call]
+        found["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
         self.optimizer.step()
         self.step += 1
-        values = {name: float(value.detach()) for name, value in found.items()}
+        values = self._whole({name: value.detach() for name, value in found.items()})
         if not math.isfinite(values["loss"]):
             raise HumobError(
                 f"training: the loss became {values['loss']:g} at step {self.step} (learning rate "
@@ -123,11 +155,23 @@ class Training:
             )
         return values
 
+    def _whole(self, found: dict[str, Tensor]) -> dict[str, float]:
+        """Losses of all processes' rows."""
+        if self.group.size > 1:
+            parts = [name for name in ("inside", "following") if name in found]
+            mine = torch.stack([found["loss"] / self.group.size, *(found[name] for name in parts)])
+            # The contrast is the same in all processes, and in the loss of each.
+            alone = mine[0] - mine[1:].sum()
+            whole = self.group.sums(mine)
+            found |= dict(zip(parts, whole[1:], strict=True))
+            found["loss"] = whole[1:].sum() + alone
+        return {name: float(value) for name, value in found.items()}
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Losses of users that are not trained on: the same spans each time, without noise."""
         settings, rows = self.settings, self.rows
-        self.network.eval()
+        alone = Losses(self.network, settings).eval()
         sums: dict[str, float] = {}
         users = 0
         for number in range(_VALIDATION_ROUNDS):
@@ -137,7 +181,7 @@ class Training:
                 for begin in range(0, len(here), settings.batch_size):
                     batch = here[begin : begin + settings.batch_size]
                     drawn = draw(rows, batch, settings, random, plain=True)
-                    found = losses(self.network, drawn.to(self.device), settings)
+                    found = alone(drawn.to(self.device))
                     users += len(batch)
                     for name, value in found.items():
                         sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
@@ -190,7 +234,12 @@ class Training:
 
 
 def train(
-    network: Network, rows: Rows, people: People, settings: Settings, work: Path
+    network: Network,
+    rows: Rows,
+    people: People,
+    settings: Settings,
+    work: Path,
+    group: Group | None = None,
 ) -> tuple[int, list[dict[str, Any]]]:
     """Train a network, from the state in ``work`` if there is one; it ends with its best weights.
 
@@ -200,6 +249,7 @@ def train(
         people: who is trained on, and who validates.
         settings: of the training.
         work: folder of the state and the log.
+        group: the processes that train together; None for this one alone.
 
     Returns:
         The step of the weights that were kept, and one record a log: step, losses, learning rate.
@@ -207,7 +257,7 @@ def train(
     Raises:
         HumobError: the loss became no number.
     """
-    training = Training(network, rows, people, settings)
+    training = Training(network, rows, people, settings, group)
     with clear_os_errors(str(work)):
         if (work / STATE).is_file():
             training.restore(work / STATE)
@@ -220,7 +270,7 @@ def train(
 
 
 def _run(training: Training, work: Path, records: list[dict[str, Any]]) -> None:
-    settings = training.settings
+    settings, group = training.settings, training.group
     begin = training.step
     steps: list[dict[str, float]] = []
     with report.progress("training", settings.steps - begin, "steps") as ticker:
@@ -233,12 +283,13 @@ def _run(training: Training, work: Path, records: list[dict[str, Any]]) -> None:
             record = {"step": training.step, **means, "learning_rate": training.rate()}
             steps = []
             if len(training.people.validate):
-                record |= training.validate()
+                record |= group.tell(training.validate()) if group.main else group.hear()
                 training.keep_if_best(record["validation_loss"])
             records.append(record)
-            lines = "".join(json.dumps(one) + "\n" for one in records)
-            (work / METRICS).write_text(lines)
-            training.save(work / STATE)
+            if group.main:
+                lines = "".join(json.dumps(one) + "\n" for one in records)
+                (work / METRICS).write_text(lines)
+                training.save(work / STATE)
             report.info(_words(record, settings.steps))
     if training.step < settings.steps:
         report.info(

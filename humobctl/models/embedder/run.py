@@ -23,6 +23,7 @@ from humobctl.data.splits import shuffled
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.device import check_precision, set_up_torch, torch_device
+from humobctl.models.distributed import Group, together
 from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import TYPE, Settings
 from humobctl.models.embedder.model import Encoder, Network
@@ -30,7 +31,10 @@ from humobctl.models.embedder.windows import Rows
 from humobctl.models.settings import from_record
 from humobctl.models.workplace import open_workplace
 from humobctl.native import Int64s
+from humobctl.processes import world_size
 
+_ROWS = "rows"
+"""Folder in that of a training, where other processes find the rows."""
 _SEEN = "seen."
 """Prefix of the arrays of users that a training saw, by number of their city."""
 
@@ -83,22 +87,26 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     """Train on one or several cities, each a grid trajectory, and write the model dir.
 
     Returns:
-        The record ``run.json`` holds.
+        The record ``run.json`` holds; an empty one in all processes but the main one.
 
     Raises:
         HumobError: a file cannot be read or has too few users, the output cannot be written, or
             the loss became no number.
         UsageError: cities and files differ in number, or there is no such device.
     """
-    check_target(job.output, overwrite=job.overwrite)
     settings = job.settings
-    set_up_torch(settings.seed)
     device = torch_device(job.device)
-    check_precision(settings.precision, device)
-    with _material(paths, job) as material:
-        network = Network(settings, len(material.cities)).to(device)
-        with _workplace(job, material) as work:
-            kept, metrics = fit.train(network, material.rows, material.people, settings, work)
+    with together(device) as group:
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
+        set_up_torch(settings.seed)
+        check_precision(settings.precision, device)
+        with _prepared(paths, job, group) as (material, work):
+            network = Network(settings, len(material.cities)).to(device)
+            rows, people = material.rows, material.people
+            kept, metrics = fit.train(network, rows, people, settings, work, group)
+            if not group.main:
+                return {}
             return _finish(network, job, material, kept, metrics, str(device))
 
 
@@ -120,9 +128,42 @@ def dry_run(paths: list[str], job: Job) -> str:
                 f"users: {len(people.train):,} to train on, {len(people.validate):,} to validate",
                 f"parameters: {encoder:,} of the encoder, {decoder:,} of the decoder",
                 f"a vector: {EMBEDDING_SIZE} numbers",
-                f"training: at most {settings.steps:,} steps of {settings.batch_size} users, two "
-                f"spans of up to {settings.span_rows} rows each",
+                f"training: at most {settings.steps:,} steps of "
+                f"{settings.batch_size * world_size()} users, two spans of up to "
+                f"{settings.span_rows} rows each",
             )
+        )
+
+
+@contextmanager
+def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Material, Path]]:
+    """What is learnt from, which the main process reads, and the folder of the training."""
+    work = Path(f"{job.output.rstrip('/')}.training")
+    if not group.main:
+        told = group.hear()
+        group.see(work / _ROWS)
+        with Rows.published(work / _ROWS, job.first_weekday) as rows:
+            yield _split(rows, job, told["cities"], told["about"]), work
+        return
+    with _material(paths, job) as material:
+        _check_shares(material, group)
+        with _workplace(work, job, material):
+            if group.size > 1:
+                material.rows.publish(work / _ROWS)
+            group.tell({"cities": material.cities, "about": material.about})
+            yield material, work
+
+
+def _check_shares(material: Material, group: Group) -> None:
+    """See that a user of every batch, which is of one city, is left for every process."""
+    city = material.rows.city[material.people.train]
+    fewest, name = min(
+        (int((city == number).sum()), name) for number, name in enumerate(material.cities, 1)
+    )
+    if fewest < group.size:
+        raise HumobError(
+            f"{name}: found {fewest} users to train on, expected one for each of {group.size} "
+            "processes at least"
         )
 
 
@@ -135,10 +176,14 @@ def _material(paths: list[str], job: Job) -> Iterator[Material]:
             for number, (path, name) in enumerate(zip(paths, names, strict=True), 1)
         ]
         rows.close_columns()
-        validates = _validators(rows, job.settings)
-        everyone = np.arange(len(rows.uid))
-        people = fit.People(everyone[~validates], everyone[validates])
-        yield Material(rows, people, names, about)
+        yield _split(rows, job, names, about)
+
+
+def _split(rows: Rows, job: Job, names: list[str], about: list[dict[str, Any]]) -> Material:
+    validates = _validators(rows, job.settings)
+    everyone = np.arange(len(rows.uid))
+    people = fit.People(everyone[~validates], everyone[validates])
+    return Material(rows, people, names, about)
 
 
 def _add_city(path: str, number: int, job: Job, rows: Rows) -> dict[str, Any]:
@@ -205,13 +250,12 @@ def _validators(rows: Rows, settings: Settings) -> np.ndarray[Any, np.dtype[np.b
 
 
 @contextmanager
-def _workplace(job: Job, material: Material) -> Iterator[Path]:
+def _workplace(work: Path, job: Job, material: Material) -> Iterator[None]:
     """The folder of an unfinished training; it goes when all is done."""
-    work = Path(f"{job.output.rstrip('/')}.training")
     about = {"settings": asdict(job.settings), "cities": material.about}
     unfinished = (work / fit.STATE).is_file()
     open_workplace(work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished)
-    yield work
+    yield
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -232,6 +276,7 @@ def _finish(
         "validated_on": len(material.people.validate),
         "steps": metrics[-1]["step"],
         "kept_step": kept,
+        "processes": world_size(),
         "device": device,
         "settings": asdict(job.settings),
         "scores": scores,

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from humobctl.data.schemas import GRID_SIDE
 from humobctl.data.streams import clear_os_errors
+from humobctl.models.distributed import Share
 from humobctl.models.embedder.config import Settings
 from humobctl.models.embedder.model import Spans
 from humobctl.native import Int64s
 
 _COLUMNS = {"x": np.float32, "y": np.float32, "d": np.int16, "t": np.uint8}
+_OF_USERS = ("starts", "uid", "city")
 _ROUND = 16
 """Rows to which the length of a batch is rounded up: torch keeps memory for each new shape."""
 
@@ -85,16 +87,38 @@ class Rows:
 
     def close_columns(self) -> None:
         """End the appending; map the columns into memory."""
-        for name, file in self._files.items():
+        for file in self._files.values():
             file.close()
-            kind = _COLUMNS[name]
-            mapped = np.memmap(self._folder / name, kind, "r") if self.rows else np.zeros(0, kind)
-            setattr(self, name, np.asarray(mapped))
+        self._map(self._folder)
         ends = np.array([self.rows], np.int64)
         self.starts = np.concatenate([*self._starts, ends]).astype(np.int64)
         none = [np.empty(0, np.int64)]
         self.uid = np.concatenate(self._uid or none)
         self.city = np.concatenate(self._city or none)
+
+    def publish(self, folder: Path) -> None:
+        """Put the columns where other processes open them with ``published``."""
+        with clear_os_errors(str(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(self._folder, folder)
+            for name in _OF_USERS:
+                np.save(folder / f"{name}.npy", getattr(self, name))
+
+    @classmethod
+    def published(cls, folder: Path, first_weekday: int) -> Rows:
+        """The columns that another process wrote; see ``publish``."""
+        rows = cls(first_weekday)
+        with clear_os_errors(str(folder)):
+            starts, uid, city = (np.load(folder / f"{name}.npy") for name in _OF_USERS)
+            rows.rows = int(starts[-1])
+            rows._map(folder)
+        rows.starts, rows.uid, rows.city = starts, uid, city
+        return rows
+
+    def _map(self, folder: Path) -> None:
+        for name, kind in _COLUMNS.items():
+            mapped = np.memmap(folder / name, kind, "r") if self.rows else np.zeros(0, kind)
+            setattr(self, name, np.asarray(mapped))
 
     def lengths(self) -> Int64s:
         """Rows of each user, (u,)."""
@@ -103,9 +127,7 @@ class Rows:
     def spans(self, numbers: Sequence[Int64s], city: Int64s) -> Spans:
         """Rows by their numbers, one array a span, as a padded batch of spans."""
         lengths = np.array([len(one) for one in numbers])
-        longest = max(1, int(lengths.max()))
-        longest = -(-longest // _ROUND) * _ROUND
-        there = np.arange(longest)[None, :] < lengths[:, None]
+        there = np.arange(padded(numbers))[None, :] < lengths[:, None]
         row = np.zeros(there.shape, np.int64)
         row[there] = np.concatenate(numbers)
         place = np.stack([self.x[row], self.y[row]], axis=-1)
@@ -120,6 +142,12 @@ class Rows:
         )
 
 
+def padded(numbers: Sequence[Int64s]) -> int:
+    """Rows of a padded batch of spans."""
+    longest = max((len(one) for one in numbers), default=0)
+    return -(-max(1, longest) // _ROUND) * _ROUND
+
+
 @dataclass(frozen=True)
 class Drawn:
     """What a step learns from.
@@ -129,25 +157,37 @@ class Drawn:
         inside: rows of each span to reconstruct.
         following: rows after each span.
         before: places of the rows before those, (B, N, 2).
+        users: whose spans all processes draw together.
+        inside_rows, following_rows: of all those spans.
     """
 
     spans: Spans
     inside: Spans
     following: Spans
     before: torch.Tensor
+    users: int
+    inside_rows: int
+    following_rows: int
 
     def to(self, device: torch.device) -> Drawn:
         """The same on a device."""
-        return Drawn(
-            self.spans.to(device),
-            self.inside.to(device),
-            self.following.to(device),
-            self.before.to(device),
+        return replace(
+            self,
+            spans=self.spans.to(device),
+            inside=self.inside.to(device),
+            following=self.following.to(device),
+            before=self.before.to(device),
         )
 
 
 def draw(
-    rows: Rows, users: Int64s, settings: Settings, random: np.random.Generator, *, plain: bool
+    rows: Rows,
+    users: Int64s,
+    settings: Settings,
+    random: np.random.Generator,
+    *,
+    plain: bool,
+    share: Share | None = None,
 ) -> Drawn:
     """Two spans of each of some users of a city, from disjoint days.
 
@@ -157,6 +197,7 @@ def draw(
         settings: lengths, noise and the like.
         random: what all draws come from.
         plain: without noise, and the city as it is: to validate.
+        share: of the users, whose spans are laid out: all processes draw the same for everybody.
     """
     halves = [_halves(rows, user, random) for user in users.tolist()]
     spans = [_cut(half[part], settings.span_rows, random) for part in (0, 1) for half in halves]
@@ -166,14 +207,18 @@ def draw(
         np.arange(span[-1] + 1, min(span[-1] + 1 + settings.next_rows, end))
         for span, end in zip(spans, ends.tolist(), strict=True)
     ]
-    city = np.tile(rows.city[users], 2)
+    longest = padded(spans)
+    totals = (len(users), sum(map(len, inside)), sum(map(len, following)))
+    mine = _both(share or Share(), len(users))
+    spans, inside, following = ([part[i] for i in mine] for part in (spans, inside, following))
+    city = np.tile(rows.city[users], 2)[mine]
     if not plain and random.random() < settings.hide_city:
         city = np.zeros_like(city)
     seen = rows.spans(spans, city)
     rebuilt, ahead = (rows.spans(part, city) for part in (inside, following))
     before = rows.spans([np.maximum(part - 1, 0) for part in following], city).place
     if plain:
-        return Drawn(seen, rebuilt, ahead, before)
+        return Drawn(seen, rebuilt, ahead, before, *totals)
     if random.random() < settings.moved:
         move = Move.draw(random)
         seen, rebuilt, ahead = (
@@ -181,8 +226,16 @@ def draw(
             for part in (seen, rebuilt, ahead)
         )
         before = move(before)
-    noise = random.standard_normal(seen.place.shape, np.float32) * np.float32(settings.noise)
-    return Drawn(replace(seen, place=seen.place + torch.from_numpy(noise)), rebuilt, ahead, before)
+    noise = random.standard_normal((2 * len(users), longest, 2), np.float32)
+    noise = noise[mine, : seen.place.shape[1]] * np.float32(settings.noise)
+    noisy = seen.place + torch.from_numpy(noise)
+    return Drawn(replace(seen, place=noisy), rebuilt, ahead, before, *totals)
+
+
+def _both(share: Share, users: int) -> Int64s:
+    """Numbers of the first, then the second spans of a share of the users."""
+    part = np.arange(users)[share.of(users)]
+    return np.concatenate([part, part + users])
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from humobctl.models.training import (
     Wording,
     arguments,
     run,
-    world_size,
 )
+from humobctl.processes import world_size
 
 Validate = Callable[[Any], dict[str, float]]
 

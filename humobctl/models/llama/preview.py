@@ -11,7 +11,7 @@ from humobctl.models.llama.config import Settings
 from humobctl.models.llama.fit import Rows, answers_loss, steps_in_epoch
 from humobctl.models.llama.records import Material
 from humobctl.models.llama.tokens import mean_tokens, row_of
-from humobctl.models.training import world_size
+from humobctl.processes import world_size
 
 _TRIED = 512
 """Tokens of the row that is timed, at most."""

@@ -21,6 +21,7 @@ from humobctl.metrics.evaluate import score
 from humobctl.models.blend import likelihood
 from humobctl.models.decode import decode
 from humobctl.models.device import check_precision, has_bf16, set_up, torch_device
+from humobctl.models.distributed import Group, together
 from humobctl.models.language import Loaded, load_causal, load_tokenizer, readable
 from humobctl.models.llama import fit, records
 from humobctl.models.llama.config import TYPE, Settings, Task, as_record
@@ -28,8 +29,9 @@ from humobctl.models.llama.infer import CompactPredictor
 from humobctl.models.llama.people import Asked, Source
 from humobctl.models.llama.preview import preview
 from humobctl.models.llama.records import Material
-from humobctl.models.training import LOGS, Place, is_main, newest_checkpoint, world_size
+from humobctl.models.training import LOGS, Place, newest_checkpoint
 from humobctl.models.workplace import open_workplace
+from humobctl.processes import world_size
 
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
@@ -64,46 +66,53 @@ def train(paths: list[str], job: Job) -> dict[str, Any]:
     """Train an adapter on trajectories or conversations, and write the adapter dir.
 
     Returns:
-        The record ``run.json`` holds.
+        The record ``run.json`` holds; an empty one in all processes but the main one.
 
     Raises:
         HumobError: a file cannot be read, the model cannot be loaded, the output cannot be written,
             or the loss became no number.
         UsageError: there is no such device, or no such layers.
     """
-    check_target(job.output, overwrite=job.overwrite)
-    job, device = _settled(job)
-    tokenizer, material = _material(paths, job)
-    material.tell(job.settings.max_length)
-    network = _network(job, device)
-    rows = fit.Rows(material.train, job.settings)
-    with _workplace(job, material) as work:
-        check = _validator(material, job.settings, tokenizer, job.base)
-        metrics = fit.train(network, rows, job.settings, Place(work, device.type), check)
-        if not is_main():
-            return {}
-        return _finish(network, tokenizer, job, material, metrics, work)
+    if world_size() > 1 and "-" in paths:
+        raise UsageError("INPUT: found -, expected a file: each of several processes reads it")
+    device = torch_device(job.device)
+    with together(device) as group:
+        if group.main:
+            check_target(job.output, overwrite=job.overwrite)
+        job = _settled(job, device)
+        # Each process makes the records: from the same files and seed, they are the same.
+        tokenizer, material = _material(paths, job)
+        material.tell(job.settings.max_length)
+        network = _network(job, device)
+        rows = fit.Rows(material.train, job.settings)
+        with _workplace(job, material, group) as work:
+            check = _validator(material, job.settings, tokenizer, job.base)
+            place = Place(work, device.type, group)
+            metrics = fit.train(network, rows, job.settings, place, check)
+            if not group.main:
+                return {}
+            return _finish(network, tokenizer, job, material, metrics, work)
 
 
 def dry_run(paths: list[str], job: Job) -> tuple[str, str]:
     """What a training would be: one record as text, and lines of numbers about the training."""
     check_target(job.output, overwrite=True)
-    job, device = _settled(job)
+    device = torch_device(job.device)
+    job = _settled(job, device)
     _, material = _material(paths, job)
     network = _network(job, device)
     rows = fit.Rows(material.train, job.settings)
     return material.shown, preview(network, material, rows, job.settings, device)
 
 
-def _settled(job: Job) -> tuple[Job, torch.device]:
-    """The job with its precision decided, and its device."""
-    device = torch_device(job.device)
+def _settled(job: Job, device: torch.device) -> Job:
+    """The job with its precision decided."""
     precision = job.settings.precision
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
     check_precision(precision, device)
-    set_up(job.settings.seed, processes=world_size())
-    return replace(job, settings=replace(job.settings, precision=precision)), device
+    set_up(job.settings.seed)
+    return replace(job, settings=replace(job.settings, precision=precision))
 
 
 def _material(paths: list[str], job: Job) -> tuple[Any, Material]:
@@ -177,23 +186,26 @@ def _geobleu(one: Asked, cells: Any) -> float:
 
 
 @contextmanager
-def _workplace(job: Job, material: Material) -> Iterator[Path]:
+def _workplace(job: Job, material: Material, group: Group) -> Iterator[Path]:
     """The folder of an unfinished training, beside the adapter dir; it goes when all is done."""
     work = Path(f"{job.output.rstrip('/')}.training")
-    if is_main():
+    if group.main:
         about = {
             "settings": as_record(job.settings),
             "task": job.task,
             "base": job.base,
             "files": material.about,
-            "processes": world_size(),
         }
         unfinished = newest_checkpoint(work) is not None
         open_workplace(
             work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished
         )
+        group.tell(True)
+    else:
+        group.hear()
+        group.see(work)
     yield work
-    if is_main():
+    if group.main:
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -1,0 +1,191 @@
+"""Trainings in two processes, which share every batch: `torchrun`, and what it tells its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import Cli, Run, environment
+
+EMBEDDER = ("train", "embedder", "city.csv", "--preset", "tiny", "--dropout", "0")
+EMBEDDER += ("--steps", "8", "--evaluate-every", "4")
+
+
+@pytest.fixture(scope="session")
+def cli(warm_cli: Cli) -> Cli:
+    """Torch is imported once for all these tests."""
+    return warm_cli
+
+
+@pytest.fixture
+def folder(example_files: Path, tiny_llama: Path, tmp_path: Path) -> Path:
+    """A folder with what the trainings read."""
+    (tmp_path / "tinyllama").symlink_to(tiny_llama / "tinyllama")
+    for name in ("city.csv", "stays.csv", "challenge.csv"):
+        (tmp_path / name).symlink_to(example_files / name)
+    return tmp_path
+
+
+def curve(folder: Path) -> list[float]:
+    """All losses and scores of a training, in their order."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    left_out = ("step", "epoch", "grad_norm", "learning_rate")
+    return [
+        value
+        for line in lines
+        for name, value in sorted(json.loads(line).items())
+        if name not in left_out
+    ]
+
+
+def compare(folder: Path, rtol: float) -> None:
+    """``one`` and ``two`` came from one process and from two."""
+    np.testing.assert_allclose(curve(folder / "two"), curve(folder / "one"), rtol=rtol)
+    assert json.loads((folder / "two" / "run.json").read_text())["processes"] == 2
+    assert {path.name for path in folder.iterdir() if not path.is_symlink()} == {"one", "two"}
+
+
+def test_embedder_by_torchrun_as_in_one_process(cli, folder) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    torchrun += ["--nproc-per-node", "2", "-m", "humobctl"]
+    uneven = ("--train-below", "17")  # 15 to train on, in a batch of 7 and one of 8
+    done = subprocess.run(
+        [*torchrun, *EMBEDDER, *uneven, "--batch-size", "8", "-o", "two"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == b""
+    # The main process alone speaks.
+    assert done.stderr.decode().count("two: embedder trained, weights of step") == 1
+    assert done.stderr.decode().count("step 4/8") == 1
+    one = cli(*EMBEDDER, *uneven, "--batch-size", "16", "-o", "one", cwd=folder)
+    assert one.code == 0, one.err
+    compare(folder, rtol=1e-4)
+
+
+DIFFUSION = ("train", "diffusion", "stays.csv", "--preset", "tiny")
+BERT = ("train", "bert-moe", "city.csv", "--preset", "tiny", "--dropout", "0")
+BERT += ("--users", "8", "--validation-share", "0.25", "--blend-users", "0")
+LLAMA = ("finetune", "llama", "challenge.csv", "--base", "tinyllama", "--preset", "tiny")
+LLAMA += ("--dropout", "0", "--no-packing")
+# The number of steps of validations, whose scores the loop and the Trainer log.
+STEPS = {
+    EMBEDDER: (),
+    DIFFUSION: ("--steps", "8"),
+    BERT: ("--max-steps", "8"),
+    LLAMA: ("--max-steps", "4"),
+}
+EVERY = {DIFFUSION: 4, BERT: 4, LLAMA: 2}
+
+
+@pytest.mark.parametrize("command", [DIFFUSION, BERT, LLAMA], ids=lambda one: one[1])
+def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command) -> None:
+    command += (*STEPS[command], "--evaluate-every", str(EVERY[command]))
+    two = cli(*command, "--batch-size", "2", "-o", "two", cwd=folder, processes=2)
+    assert two.code == 0, two.err
+    assert two.err.count("two: ") == 1
+    assert two.out == ""
+    one = cli(*command, "--batch-size", "4", "-o", "one", cwd=folder)
+    assert one.code == 0, one.err
+    compare(folder, rtol=2e-3)
+
+
+LOOPS = {
+    EMBEDDER: ("humobctl.models.embedder.fit.Training", "advance", "step"),
+    DIFFUSION: ("humobctl.models.diffusion.fit.Training", "advance", "step"),
+    BERT: ("humobctl.models.training.ValidatingTrainer", "training_step", "state.global_step"),
+}
+FAULTS = {
+    "raise": "raise KeyError(6)",
+    "kill": "os.kill(os.getpid(), 9)",
+    "nan": "next(self.{network}.parameters()).data[:] = float('nan')",
+}
+
+
+def fault(name: str, rank: int, command: tuple[str, ...] = EMBEDDER) -> str:
+    """Python with which a process meets a fault before its seventh step."""
+    kind, step, number = LOOPS[command]
+    network = "model" if command == BERT else "network"
+    return f"""
+import os
+from pkgutil import resolve_name
+kind = resolve_name("{kind.rpartition(".")[0]}:{kind.rpartition(".")[2]}")
+step = kind.{step}
+def faulty(self, *rest):
+    if os.environ["RANK"] == "{rank}" and self.{number} == 6:
+        {FAULTS[name].format(network=network)}
+    return step(self, *rest)
+kind.{step} = faulty
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "command", "code", "text"),
+    [
+        ("raise", 1, EMBEDDER, 1, "error: internal: KeyError: ['6']"),
+        ("nan", 1, EMBEDDER, 1, "error: training: the loss became nan at step 7"),
+        ("nan", 1, BERT, 1, "error: training: the loss became nan at step 7"),
+        ("kill", 1, EMBEDDER, -1, "error: training: process 0 of 2 lost the others"),
+        ("kill", 0, EMBEDDER, -1, "error: training: process 1 of 2 lost the others"),
+    ],
+)
+def test_what_ends_one_process_ends_all_with_one_line(
+    cli, folder, name, rank, command, code, text
+) -> None:
+    done = cli(
+        *(*command, *STEPS[command], "-o", "two"),
+        **{"cwd": folder, "processes": 2, "before": fault(name, rank, command), "timeout": 60},
+    )
+    assert done.code == code, done.err
+    assert text in done.err
+    assert done.err.count("error:") == 1
+    assert not (folder / "two").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (("-o", "city.csv"), 1, "city.csv: found something that is no model dir"),
+        (("--train-below", "1"), 1, "city.csv: found 1 of 20 users to train on"),
+        (("--train-below", "2", "--validation-share", "0"), 0, "trained, weights of step 8"),
+        (("--city", "a", "--city", "b"), 2, "--city: found 2 names"),
+    ],
+)
+def test_bad_input_is_one_line(cli, folder, options, code, text) -> None:
+    done = cli(*EMBEDDER, "-o", "x", *options, cwd=folder, processes=2, timeout=30)
+    assert done.code == code, done.err
+    assert done.err.count(text) == 1
+    assert not (folder / "x.training").exists()
+
+
+@pytest.mark.parametrize("command", [EMBEDDER, DIFFUSION, BERT], ids=lambda one: one[1])
+def test_two_processes_go_on_to_the_same_bits(cli, folder, command) -> None:
+    def run(name: str, *options: str, **more) -> Run:
+        settings = (*STEPS[command], "--evaluate-every", "4")
+        return cli(*command, *settings, "-o", name, *options, cwd=folder, **more)
+
+    straight = run("straight", processes=2)
+    assert straight.code == 0, straight.err
+    cut = run("two", processes=2, before=fault("raise", 1, command))
+    assert cut.code == 1, cut.err
+    if command == EMBEDDER:
+        done = run("two", processes=2)
+        assert (done.code, "two.training: found an unfinished" in done.err) == (1, True)
+        done = run("two", "--resume")
+        assert done.code == 1
+        assert "two.training: found 1 processes, expected 2 as in the training" in done.err
+    done = run("two", "--resume", processes=2)
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", "metrics.jsonl"):
+        first, second = (folder / one / name for one in ("straight", "two"))
+        assert first.read_bytes() == second.read_bytes(), name
+    assert not (folder / "two.training").exists()
