@@ -10,11 +10,12 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
+from humobctl.data.listing import Part, parquet_parts
 from humobctl.errors import HumobError, TableError, UsageError, reason
 
 TextFormat = Literal["csv", "ndjson"]
@@ -41,6 +42,8 @@ class Input:
         size: bytes of the file on disk, None for a pipe.
         raw: the undecompressed stream; its position is the progress.
         spool: removes the copy of a pipe that ``path`` is, if it is one.
+        parts: the files of a folder of Parquet files, of which ``path`` is the first.
+        keys: what the ``key=value`` folders of the part that is being read say.
     """
 
     name: str
@@ -50,10 +53,25 @@ class Input:
     size: int | None
     raw: BinaryIO
     spool: ExitStack | None = None
+    parts: tuple[Part, ...] = ()
+    keys: dict[str, str | None] = field(default_factory=dict)
+    _behind: int = 0
 
     def position(self) -> int:
         """Bytes of the file read so far (0 for a pipe)."""
+        if self.parts:
+            return self._behind
         return self.raw.tell() if self.size is not None else 0
+
+    @contextmanager
+    def reading(self, part: Part) -> Iterator[Path]:
+        """One file of a folder; until the block ends, messages name it instead of the folder."""
+        folder, self.name, self.keys = self.name, part.name, part.keys
+        try:
+            yield part.path
+        finally:
+            self.name, self.keys = folder, self.parts[0].keys
+            self._behind += part.size
 
     def close(self) -> None:
         """Close everything that was opened."""
@@ -164,8 +182,10 @@ def put_back(source: Input) -> None:
 def open_input(path: str | None) -> Input:
     """Open a file, or standard input for None and ``-``, and look at its first bytes.
 
+    A folder of Parquet files is one input.
+
     Raises:
-        HumobError: nothing is there, or it is a directory, unreadable, empty or not a table.
+        HumobError: nothing is there, or it is unreadable, empty or not a table.
     """
     name = "stdin" if path in (None, STANDARD) else str(path)
     if name in _put_back:
@@ -181,7 +201,7 @@ def open_input(path: str | None) -> Input:
     else:
         place = Path(path)
         if place.is_dir():
-            raise HumobError(f"{name}: found a directory, expected a file")
+            return _opened_folder(name)
         with clear_os_errors(name):
             raw = place.open("rb")
         size = place.stat().st_size if place.is_file() else None
@@ -193,6 +213,15 @@ def open_input(path: str | None) -> Input:
     except BaseException:
         buffered.close()
         raise
+
+
+def _opened_folder(name: str) -> Input:
+    """The Parquet files of a folder as one input."""
+    parts = parquet_parts(name)
+    with clear_os_errors(parts[0].name):
+        raw = parts[0].path.open("rb")
+    size = sum(part.size for part in parts)
+    return Input(name, raw, "parquet", parts[0].path, size, raw, parts=parts, keys=parts[0].keys)
 
 
 def _recognised(

@@ -18,8 +18,9 @@ import polars as pl
 from humobctl.data.importers import checkins, copb, geolife, gridtable, pickles
 from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.importers.options import Opened, Options, stand_in
+from humobctl.data.importers.options import Opened, Options, counted, stand_in
 from humobctl.data.importers.points import PointReader
+from humobctl.data.listing import key_columns
 from humobctl.data.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.places.geojson import Features, is_geojson
 from humobctl.data.places.osm import osm
@@ -113,11 +114,15 @@ def look_at(source: Input) -> Look:
         first = look.head.partition(b"}")[0]
         look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
     elif source.path is not None and source.kind in ("parquet", "arrow", "arrow-stream"):
-        look.columns = _names_of(source, source.path)
+        names = _names_of(source, source.path)
+        look.columns = names + key_columns(source.keys, names)
+        if source.parts:
+            look.label = f"folder of {counted(len(source.parts), 'Parquet file')}"
     return look
 
 
 def _names_of(source: Input, path: Path) -> list[str]:
+    name = source.parts[0].name if source.parts else source.name
     try:
         if source.kind == "parquet":
             return list(pl.read_parquet_schema(path))
@@ -126,7 +131,7 @@ def _names_of(source: Input, path: Path) -> list[str]:
         return pl.read_ipc_stream(path, n_rows=0).columns
     except (pl.exceptions.PolarsError, OSError) as exc:
         raise HumobError(
-            f"{source.name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
+            f"{name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
             "expected a whole one"
         ) from exc
 
