@@ -290,9 +290,13 @@ def output_format(path: str | None, asked: str | None) -> Format:
     Raises:
         UsageError: an ending that says nothing, and no format asked for.
     """
+    if asked is not None and asked not in FORMATS:
+        raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
+    if is_folder(path):
+        if asked not in (None, "parquet"):
+            raise UsageError(f"--format: found {asked} for the folder {path}, expected parquet")
+        return "parquet"
     if asked is not None:
-        if asked not in FORMATS:
-            raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
         return asked
     if path is None or path == STANDARD:
         return "csv"
@@ -307,6 +311,13 @@ def output_format(path: str | None, asked: str | None) -> Format:
         f"{path}: found the ending {place.suffix!r}, expected one of {', '.join(_SUFFIXES)} "
         "(with .gz or .zst), or --format"
     )
+
+
+def is_folder(path: str | None) -> bool:
+    """Whether an output is a folder: the name ends in ``/``, or such a folder is there."""
+    if path is None or path == STANDARD:
+        return False
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
 
 def is_special(path: Path) -> bool:
