@@ -108,7 +108,12 @@ class StrictCommand(TyperCommand):
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
-        return super().invoke(ctx)
+        from humobctl.data.outputs import reserved_early
+
+        # Of two runs that write the same, the second ends before its work, not after it.
+        output = None if ctx.params.get("dry_run") else ctx.params.get("output")
+        with reserved_early(output):
+            return super().invoke(ctx)
 
 
 def build_app(*, completion: bool = False) -> typer.Typer:

@@ -21,6 +21,7 @@ import polars as pl
 from humobctl import interrupts
 from humobctl.data import sinks
 from humobctl.data.listing import is_parquet_folder
+from humobctl.data.outputs import is_empty, replace_folder, reserved, room_for
 from humobctl.data.streams import STANDARD, clear_os_errors, is_folder
 from humobctl.errors import HumobError, UsageError
 
@@ -65,7 +66,7 @@ def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
     if target.exists() and not target.is_dir():
         raise HumobError(f"{path}: found a file, expected a folder or a new name")
     with clear_os_errors(str(path)):
-        empty = not target.is_dir() or not any(target.iterdir())
+        empty = not target.is_dir() or is_empty(target)
     if empty:
         return target
     if overwrite and ((target / SUCCESS).is_file() or is_parquet_folder(target)):
@@ -88,10 +89,10 @@ def whole_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         HumobError: see ``check_folder``; or no permission, or a full disk.
     """
     target = check_folder(path, overwrite=overwrite)
-    beside = target if _is_room(target) else target.parent
+    beside = room_for(target)
     partial = beside / f".{target.name}.{os.getpid()}.part"
-    interrupts.claim()
-    with interrupts.unfinished(partial), clear_os_errors(str(path)):
+    with reserved(target), interrupts.unfinished(partial), clear_os_errors(str(path)):
+        check_folder(path, overwrite=overwrite)  # nobody else has written it meanwhile
         partial.mkdir()
         yield partial
         (partial / SUCCESS).touch()
@@ -99,7 +100,7 @@ def whole_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         if beside is target:
             _move_in(partial, target)
         else:
-            _rename(partial, target)
+            replace_folder(partial, target)
 
 
 def write_folder(
@@ -266,11 +267,6 @@ class _Blocks:
 # -- giving the name ----------------------------------------------------------------------------
 
 
-def _is_room(target: Path) -> bool:
-    """Whether a folder is there that cannot be replaced by another: files have to go into it."""
-    return target.is_dir() and (target.is_mount() or not os.access(target.parent, os.W_OK))
-
-
 def _flush(folder: Path) -> None:
     """Have the disk hold the folder and all that is in it."""
     for place, _, names in os.walk(folder):
@@ -282,26 +278,11 @@ def _flush(folder: Path) -> None:
                 os.close(opened)
 
 
-def _rename(partial: Path, target: Path) -> None:
-    """Give the folder its name; what stood there is gone only when the new one is there."""
-    if not target.exists() or not any(target.iterdir()):
-        partial.rename(target)  # an empty folder is replaced
-        return
-    old = partial.with_suffix(".old")
-    target.rename(old)
-    try:
-        partial.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _move_in(partial: Path, target: Path) -> None:
     """Move the files into a folder that stays; ``_SUCCESS`` last, and removed first."""
     (target / SUCCESS).unlink(missing_ok=True)
     for entry in list(target.iterdir()):
-        if entry != partial:
+        if not entry.name.startswith(f".{target.name}."):
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     for entry in sorted(partial.iterdir(), key=lambda entry: entry.name == SUCCESS):
         entry.rename(target / entry.name)

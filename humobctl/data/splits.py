@@ -12,6 +12,7 @@ just before D (``day``).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from humobctl.data.faults import OnError
 from humobctl.data.folders import check_folder_options
+from humobctl.data.outputs import reserved_early
 from humobctl.data.reading import iter_table
 from humobctl.data.spool import Spool
 from humobctl.data.streams import STANDARD
@@ -120,7 +122,10 @@ def split_table(
     if validation is None and split.validation_share is not None:
         raise UsageError("found --validation-share without --validation, expected a file for it")
     source = "stdin" if path in (None, STANDARD) else str(path)
-    with Spool(iter_table(path, on_error=on_error), source) as spool:
+    with ExitStack() as stack:
+        for file in paths.values():
+            stack.enter_context(reserved_early(file))
+        spool = stack.enter_context(Spool(iter_table(path, on_error=on_error), source))
         part = _parts(spool, split, with_validation=validation is not None)
         found = [_measure(spool, name, part == index) for index, name in enumerate(paths)]
         for name, file in zip(paths, paths.values(), strict=True):

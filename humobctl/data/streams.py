@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
 from humobctl.data.listing import Part, parquet_parts
+from humobctl.data.outputs import reserved
 from humobctl.errors import HumobError, TableError, UsageError, reason
 
 TextFormat = Literal["csv", "ndjson"]
@@ -330,7 +331,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """A path to write to; the file takes its real name only when the block ends well.
 
     Raises:
-        HumobError: the folder is missing or cannot be written, or the disk is full.
+        HumobError: the folder is missing or cannot be written, another run writes the same file, or
+            the disk is full.
     """
     target = Path(path)
     if target.is_dir():
@@ -342,8 +344,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield target
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    interrupts.claim()
-    with interrupts.unfinished(partial), clear_os_errors(str(path)):
+    with reserved(path), interrupts.unfinished(partial), clear_os_errors(str(path)):
         partial.touch()  # a folder that cannot be written is found out before the work is done
         yield partial
         with partial.open("rb") as written:
