@@ -23,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl import __version__, interrupts
+from humobctl.data.limits import parse_json
 from humobctl.data.outputs import replace_folder, reserved
 from humobctl.data.schemas import GRID
 from humobctl.data.streams import clear_os_errors
@@ -151,7 +152,7 @@ def read_json(path: Path) -> dict[str, Any]:
         HumobError: it is none.
     """
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(path.read_text())
     except (ValueError, OSError) as exc:
         raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
     if not isinstance(record, dict):

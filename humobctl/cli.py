@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from itertools import islice
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -39,6 +40,7 @@ from humobctl.commands import (
     train_embedder,
     train_ranker,
 )
+from humobctl.data.limits import VARIABLE, parse_size
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
@@ -63,6 +65,7 @@ FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
 Example: humobctl finetune export trained --ollama Modelfile
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
+_GLOBAL_OPTION = "--max-bytes"
 
 
 class LightGroup(TyperGroup):
@@ -195,22 +198,43 @@ def _root(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")
     ] = False,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(
+            "--max-bytes",
+            metavar="SIZE",
+            help="Most bytes of an input, unpacked, such as 2GB; else 200 times its packed bytes "
+            "from 1 GB on.",
+        ),
+    ] = None,
 ) -> None:
     """Work with human mobility data: import, describe, predict, score.
 
     Tables go in and out as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a missing
-    path means standard input or output. --quiet and --verbose may stand anywhere.
+    path means standard input or output. --quiet, --verbose and --max-bytes may stand anywhere.
 
     Example: humobctl data synth --users 100 | humobctl data describe
     """
     report.configure(quiet=quiet, verbose=verbose)
+    if max_bytes is not None:
+        parse_size(max_bytes)
+        os.environ[VARIABLE] = max_bytes
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
     """Move the global flags to the front, where the root command reads them."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    flags = [a for a in arguments[:end] if a in _GLOBAL_FLAGS]
-    return flags + [a for a in arguments[:end] if a not in _GLOBAL_FLAGS] + arguments[end:]
+    flags: list[str] = []
+    others: list[str] = []
+    words = iter(arguments[:end])
+    for word in words:
+        if word == _GLOBAL_OPTION:
+            flags += [word, *islice(words, 1)]
+        elif word in _GLOBAL_FLAGS or word.startswith(f"{_GLOBAL_OPTION}="):
+            flags.append(word)
+        else:
+            others.append(word)
+    return flags + others + arguments[end:]
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from humobctl import report
 from humobctl.data.faults import Dropped, OnError, Places, quoted, shown
 from humobctl.data.importers.aliases import roles
 from humobctl.data.listing import key_columns
+from humobctl.data.parquet_footer import check_parquet, parquet_columns
 from humobctl.data.schemas import GRID, Table
 from humobctl.data.seen import SeenKeys, SeenRows
 from humobctl.data.streams import Input, clear_read_errors, open_input, seekable
@@ -136,7 +137,8 @@ class Reader:
         first: list[str] | None = None
         for part in self.source.parts:
             with self.source.reading(part) as path, self._clear_damage():
-                names = self._lazy(path).collect_schema().names()
+                names = parquet_columns(path)
+                names += key_columns(self.source.keys, names)
                 first = first or names
                 if set(names) != set(first):
                     raise HumobError(
@@ -174,9 +176,11 @@ class Reader:
         if self.source.kind != "parquet":
             return pl.scan_ipc(path, glob=False)
         rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        names = parquet_columns(path)
+        check_parquet(path, len(names), self.source.name)
         if not self.source.keys:
             return rows
-        columns = key_columns(self.source.keys, rows.collect_schema().names())
+        columns = key_columns(self.source.keys, names)
         return rows.with_columns(
             pl.lit(self.source.keys[name], pl.String).alias(name)
             for name in columns

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
+from humobctl.data.limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.data.listing import Part, parquet_parts
 from humobctl.data.outputs import reserved
 from humobctl.errors import HumobError, TableError, UsageError, reason
@@ -27,6 +28,8 @@ Kind = Literal[
 
 STANDARD = "-"
 _PEEK = 1 << 16
+_ZSTD_BYTES = 1 << 12
+"""Packed bytes unpacked at once: 134 MB of zeros at most."""
 _XML_HEAD = 1000
 """Bytes in which the outermost element of XML stands."""
 
@@ -42,6 +45,7 @@ class Input:
         path: the file itself where it can be read in place (not compressed, not a pipe).
         size: bytes of the file on disk, None for a pipe.
         raw: the undecompressed stream; its position is the progress.
+        packing: gzip or zstd, where the bytes are packed.
         spool: removes the copy of a pipe that ``path`` is, if it is one.
         parts: the files of a folder of Parquet files, of which ``path`` is the first.
         keys: what the ``key=value`` folders of the part that is being read say.
@@ -53,6 +57,7 @@ class Input:
     path: Path | None
     size: int | None
     raw: BinaryIO
+    packing: str | None = None
     spool: ExitStack | None = None
     parts: tuple[Part, ...] = ()
     keys: dict[str, str | None] = field(default_factory=dict)
@@ -86,7 +91,7 @@ class Input:
 class _ZstdRaw(io.RawIOBase):
     """Decompressed zstd frames; unlike the library's reader, a cut-off frame is an error."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: Counted) -> None:
         import zstandard  # noqa: PLC0415 - only for .zst files
 
         self._source = source
@@ -104,7 +109,7 @@ class _ZstdRaw(io.RawIOBase):
             block = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
                 self._frame, self._inside = self._new(), False
-            block = block or self._source.read(_PEEK)
+            block = block or self._source.read(_ZSTD_BYTES)
             if not block:
                 if self._inside:
                     raise EOFError("zstd frame cut off")
@@ -119,18 +124,23 @@ class _ZstdRaw(io.RawIOBase):
         return count
 
 
-def _decompressed(raw: io.BufferedReader[Any], name: str) -> io.BufferedReader[Any] | None:
+def _decompressed(
+    raw: io.BufferedReader[Any], name: str
+) -> tuple[io.BufferedReader[Any] | None, str | None]:
     head = raw.peek(4)[:4]
     if head[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+        packed = Counted(raw)
+        inflated: Any = gzip.GzipFile(fileobj=packed, mode="rb")  # type: ignore[call-overload]
+        return io.BufferedReader(Bounded(inflated, packed, name), 1 << 20), "gzip"
     if head == b"\x28\xb5\x2f\xfd":
-        return io.BufferedReader(_ZstdRaw(raw), 1 << 20)
+        packed = Counted(raw)
+        return io.BufferedReader(Bounded(_ZstdRaw(packed), packed, name), 1 << 20), "zstd"
     if head in (b"PK\x03\x04", b"\xfd7zX") or (head[:3] == b"BZh" and head[3:].isdigit()):
         raise HumobError(
             f"{name}: found a zip, bzip2 or xz archive, expected plain, .gz or .zst data; "
             "unpack it first"
         )
-    return None
+    return None, None
 
 
 @contextmanager
@@ -233,14 +243,18 @@ def _recognised(
         first = raw.peek(1)
     if not first:
         raise HumobError(f"{name}: found an empty file, expected a table")
-    inflated = _decompressed(raw, name)
+    inflated, packing = _decompressed(raw, name)
     stream = inflated or raw
+    if inflated is None and asked_bytes() is not None:
+        stream = io.BufferedReader(Bounded(raw, None, name), 1 << 20)
     with clear_read_errors(name):
         head = stream.peek(_PEEK)
     if not head:
         raise HumobError(f"{name}: found an empty file, expected a table")
     in_place = place if size is not None and inflated is None else None
-    return Input(name, stream, _kind(head, name), in_place, size, raw)
+    if inflated is None:
+        check_bytes(size or 0, None, name)
+    return Input(name, stream, _kind(head, name), in_place, size, raw, packing)
 
 
 @contextmanager

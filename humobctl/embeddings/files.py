@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.data.parquet_footer import check_parquet, parquet_columns
 from humobctl.data.schemas import EMBEDDINGS
 from humobctl.data.streams import (
     STANDARD,
@@ -235,6 +236,7 @@ def _from_table(path: str, name: str) -> Embeddings:
             if source.parts:
                 frame = _whole_folder(source)
             elif source.kind == "parquet":
+                check_parquet(place, len(parquet_columns(place)), name)
                 frame = pl.read_parquet(place, glob=False)
             elif source.kind == "arrow":
                 frame = pl.read_ipc(place)
@@ -257,6 +259,7 @@ def _whole_folder(source: Input) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
     for part in source.parts:
         with source.reading(part) as path:
+            check_parquet(path, len(parquet_columns(path)), part.name)
             frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
             if "city" in part.keys and "city" not in frame.columns:
                 frame = frame.with_columns(city=pl.lit(part.keys["city"], pl.String))

@@ -21,6 +21,7 @@ from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import Opened, Options, counted, stand_in
 from humobctl.data.importers.points import PointReader
 from humobctl.data.listing import key_columns
+from humobctl.data.parquet_footer import parquet_columns
 from humobctl.data.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.places.geojson import Features, is_geojson
 from humobctl.data.places.osm import osm
@@ -42,7 +43,6 @@ _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _PEOPLE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\[')
 _LIST_OF_LISTS = re.compile(rb"\s*\[\s*\[")
-_PACKED = {"GzipFile": "gzip", "_ZstdRaw": "zstd"}
 _KINDS = {
     "csv": "CSV",
     "ndjson": "NDJSON",
@@ -87,9 +87,8 @@ class Look:
             return self.label or "folder"
         kind = self.source.kind
         words = ["tab-separated text" if self.separator == "\t" else _KINDS[kind]]
-        packed = _PACKED.get(type(self.source.stream.raw).__name__)
-        if packed:
-            words.append(packed)
+        if self.source.packing:
+            words.append(self.source.packing)
         if kind == "csv":
             words.append("header" if self.columns is not None else "no header")
         return ", ".join(words)
@@ -125,7 +124,7 @@ def _names_of(source: Input, path: Path) -> list[str]:
     name = source.parts[0].name if source.parts else source.name
     try:
         if source.kind == "parquet":
-            return list(pl.read_parquet_schema(path))
+            return parquet_columns(path)
         if source.kind == "arrow":
             return list(pl.read_ipc_schema(path))
         return pl.read_ipc_stream(path, n_rows=0).columns
