@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl import __version__
+from humobctl import __version__, interrupts
+from humobctl.data.limits import parse_json
+from humobctl.data.outputs import replace_folder, reserved
 from humobctl.data.schemas import GRID
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
@@ -85,14 +86,15 @@ def save(
         write: writes config and arrays into a folder, in place of those of ``checkpoint``.
 
     Raises:
-        HumobError: see ``check_target``; or no permission, or a full disk.
+        HumobError: see ``check_target``; or another run writes it, no permission, or a full disk.
     """
     from safetensors.numpy import save_file  # noqa: PLC0415 - only models need it
 
-    check_target(folder, overwrite=overwrite)
     path = Path(folder)
+    check_target(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with reserved(path), interrupts.unfinished(partial):
+        check_target(folder, overwrite=overwrite)  # nobody else has written it meanwhile
         with clear_os_errors(str(path)):
             partial.mkdir()
             if write is not None:
@@ -104,11 +106,7 @@ def save(
             lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
             (partial / METRICS).write_text("".join(lines))
             write_json(partial / RUN, {"version": __version__, **checkpoint.run})
-            if path.exists():
-                shutil.rmtree(path)
-            partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            replace_folder(partial, path)
 
 
 def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) -> Checkpoint:
@@ -154,8 +152,8 @@ def read_json(path: Path) -> dict[str, Any]:
         HumobError: it is none.
     """
     try:
-        record = json.loads(path.read_text())
-    except (ValueError, OSError, RecursionError) as exc:
+        record = parse_json(path.read_text())
+    except (ValueError, OSError) as exc:
         raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
     if not isinstance(record, dict):
         raise HumobError(f"{path}: found {record!r}, expected an object")

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -41,6 +42,7 @@ from humobctl.commands import (
     train_embedder,
     train_ranker,
 )
+from humobctl.data.limits import VARIABLE, parse_size
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 from humobctl.printable import message
 
@@ -66,6 +68,7 @@ FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
 Example: humobctl finetune export trained --ollama Modelfile
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
+_GLOBAL_OPTION = "--max-bytes"
 
 
 class LightGroup(TyperGroup):
@@ -93,11 +96,6 @@ class RootGroup(LightGroup):
         with _printable_errors():
             return super().make_context(*args, **more)
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        with _printable_errors():
-            return super().invoke(ctx)
-
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command of the first two words, or else of the first."""
         two = " ".join(args[:2])
@@ -108,7 +106,8 @@ class RootGroup(LightGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; of several processes of a training, the main one speaks first."""
         try:
-            return super().invoke(ctx)
+            with _printable_errors():
+                return super().invoke(ctx)
         except Exception:
             processes.give_way()
             raise
@@ -139,7 +138,12 @@ class StrictCommand(TyperCommand):
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
-        return super().invoke(ctx)
+        from humobctl.data.outputs import reserved_early
+
+        # Of two runs that write the same, the second ends before its work, not after it.
+        output = None if ctx.params.get("dry_run") else ctx.params.get("output")
+        with reserved_early(output):
+            return super().invoke(ctx)
 
 
 def build_app(*, completion: bool = False) -> typer.Typer:
@@ -221,22 +225,43 @@ def _root(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")
     ] = False,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(
+            "--max-bytes",
+            metavar="SIZE",
+            help="Most bytes of an input, unpacked, such as 2GB; else 200 times its packed bytes "
+            "from 1 GB on.",
+        ),
+    ] = None,
 ) -> None:
     """Work with human mobility data: import, describe, predict, score.
 
     Tables go in and out as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a missing
-    path means standard input or output. --quiet and --verbose may stand anywhere.
+    path means standard input or output. --quiet, --verbose and --max-bytes may stand anywhere.
 
     Example: humobctl data synth --users 100 | humobctl data describe
     """
     report.configure(quiet=quiet, verbose=verbose)
+    if max_bytes is not None:
+        parse_size(max_bytes)
+        os.environ[VARIABLE] = max_bytes
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
     """Move the global flags to the front, where the root command reads them."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    flags = [a for a in arguments[:end] if a in _GLOBAL_FLAGS]
-    return flags + [a for a in arguments[:end] if a not in _GLOBAL_FLAGS] + arguments[end:]
+    flags: list[str] = []
+    others: list[str] = []
+    words = iter(arguments[:end])
+    for word in words:
+        if word == _GLOBAL_OPTION:
+            flags += [word, *islice(words, 1)]
+        elif word in _GLOBAL_FLAGS or word.startswith(f"{_GLOBAL_OPTION}="):
+            flags.append(word)
+        else:
+            others.append(word)
+    return flags + others + arguments[end:]
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -56,14 +57,21 @@ def claim() -> None:
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """A file that must not outlive the block, however the process ends."""
+    """A file or folder that must not outlive the block, however the process ends."""
     _unfinished.add(path)
     try:
         yield path
     finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        _remove(path)
         _unfinished.discard(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _terminated(_signal: int, _frame: object) -> None:
@@ -77,7 +85,6 @@ def _watch(receiving: int, before_exit: Callable[[], None]) -> None:
         number = os.read(receiving, 1)[0]
     select.select([receiving], [], [], GRACE_SECONDS)  # a second signal ends the wait
     for path in list(_unfinished):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+        _remove(path)
     before_exit()
     os._exit(128 + number)

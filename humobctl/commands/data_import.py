@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import OnError, OnErrorOption, Output, OutputFormat
+from humobctl.commands.options import OnError, OnErrorOption, Output, OutputFormat, UsersPerBlock
 
 InputFormat = Literal[
     "auto",
@@ -59,6 +59,7 @@ def import_(
         OutputFormat | None,
         typer.Option("--to", help="Format of the output; else by the file's ending, else csv."),
     ] = None,
+    users_per_block: UsersPerBlock = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -191,6 +192,7 @@ def import_(
     Example: humobctl data import gps.csv --grid 500m@39.6,116.0 --outside drop --output cells.csv
     """
     from humobctl.data.calendar import check_zone, parse_date
+    from humobctl.data.folders import check_folder_options
     from humobctl.data.grid import parse_grid
     from humobctl.data.importers.aliases import parse_columns
     from humobctl.data.importers.job import import_data
@@ -226,5 +228,12 @@ def import_(
         mapping=mapping,
         keep_unmapped=keep_unmapped,
     )
+    check_folder_options(output, users_per_block)
     imported = import_data(input_, options, format_)
-    write_table(imported.batches, output, table=imported.table, format=to)
+    write_table(
+        imported.batches,
+        output,
+        table=imported.table,
+        format=to,
+        users_a_block=users_per_block,
+    )

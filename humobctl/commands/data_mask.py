@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed
+from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed, UsersPerBlock
 
 
 def mask(
@@ -36,6 +36,7 @@ def mask(
     seed: Seed = 0,
     output: Output = None,
     format: Format = None,
+    users_per_block: UsersPerBlock = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Mask cells that are to be predicted: x and y become 999.
@@ -56,5 +57,12 @@ def mask(
     from humobctl.data.masks import Mask, mask_table
 
     what = Mask(from_day, to_day, users, last, share, users_file, seed)
-    done = mask_table(input, output, what, format=format, on_error=on_error)
+    done = mask_table(
+        input,
+        output,
+        what,
+        format=format,
+        on_error=on_error,
+        users_a_block=users_per_block,
+    )
     report.info(f"masked {done.rows:,} of {done.written:,} rows, of {done.users:,} users")

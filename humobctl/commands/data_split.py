@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import Format, Input, OnErrorOption, Seed
+from humobctl.commands.options import Format, Input, OnErrorOption, Seed, UsersPerBlock
 
 
 def split(
-    train: Annotated[str, typer.Option("--train", help="File for the train part.")],
-    test: Annotated[str, typer.Option("--test", help="File for the test part.")],
+    train: Annotated[str, typer.Option("--train", help="File or folder/ for the train part.")],
+    test: Annotated[str, typer.Option("--test", help="File or folder/ for the test part.")],
     input: Input = None,
     by: Annotated[
         Literal["user", "day", "both"], typer.Option("--by", help="What makes the test part.")
@@ -31,7 +31,7 @@ def split(
         int | None, typer.Option("--from-day", min=0, help="First day of the test part.")
     ] = None,
     validation: Annotated[
-        str | None, typer.Option("--validation", help="File for a validation part.")
+        str | None, typer.Option("--validation", help="File or folder/ for a validation part.")
     ] = None,
     validation_share: Annotated[
         float | None,
@@ -43,6 +43,7 @@ def split(
     ] = None,
     seed: Seed = 0,
     format: Format = None,
+    users_per_block: UsersPerBlock = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Split a grid trajectory into train and test files, and a validation file if asked for.
@@ -73,6 +74,7 @@ def split(
         validation=validation,
         format=format,
         on_error=on_error,
+        users_a_block=users_per_block,
     )
     for part in parts:
         report.info(

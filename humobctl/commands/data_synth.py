@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import Format, Output, Seed
+from humobctl.commands.options import Format, Output, Seed, UsersPerBlock
 
 
 def synth(
@@ -19,6 +19,7 @@ def synth(
     seed: Seed = 0,
     output: Output = None,
     format: Format = None,
+    users_per_block: UsersPerBlock = None,
     places: Annotated[
         str | None,
         typer.Option("--places", help="Also write the city's places (category, intent) here."),
@@ -41,10 +42,17 @@ def synth(
 
     Example: humobctl data synth -n 50 --places places.csv --profiles profiles.csv -o city50.parquet
 
+    Example: humobctl data synth --users 300 --output folder/ --users-per-block 100
+
     Example: humobctl data synth --users 20 --days 14 --seed 7 | humobctl data describe
     """
     from humobctl.data.synth import SyntheticCity, write_city
 
     write_city(
-        SyntheticCity(users, days, seed), output, format=format, places=places, profiles=profiles
+        SyntheticCity(users, days, seed),
+        output,
+        format=format,
+        places=places,
+        profiles=profiles,
+        users_a_block=users_per_block,
     )

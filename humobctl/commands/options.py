@@ -15,11 +15,27 @@ OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 
 Input = Annotated[
     str | None,
-    typer.Argument(metavar="INPUT", help="Table to read; - or nothing for standard input."),
+    typer.Argument(
+        metavar="INPUT",
+        help="Table to read, a file or a folder of Parquet files; - or nothing for standard input.",
+    ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option("--output", "-o", help="File to write; - or nothing for standard output."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write, or a folder (FOLDER/) for Parquet files; - or nothing for standard "
+        "output.",
+    ),
+]
+UsersPerBlock = Annotated[
+    int | None,
+    typer.Option(
+        "--users-per-block",
+        min=1,
+        help="Write into folders uid_block=... of so many users each; needs a folder as output.",
+    ),
 ]
 Format = Annotated[
     OutputFormat | None,

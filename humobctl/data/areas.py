@@ -16,6 +16,7 @@ import polars as pl
 from humobctl.data.faults import Dropped, OnError
 from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.separated import SeparatedReader
+from humobctl.data.limits import parse_json
 from humobctl.data.schemas import AREAS, FLOWS, Table
 from humobctl.data.streams import Input, clear_read_errors, open_input
 from humobctl.errors import HumobError, TableError
@@ -125,8 +126,8 @@ def _features(source: Input) -> Input:
     with clear_read_errors(source.name):
         payload = source.stream.read()
     try:
-        collection = json.loads(payload)
-    except (ValueError, RecursionError) as exc:
+        collection = parse_json(payload)
+    except ValueError as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a GeoJSON FeatureCollection"
         ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.recognise import FORMATS, Look, look_at
+from humobctl.data.listing import is_other_folder
 from humobctl.data.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, open_input, put_back, seekable
 
@@ -27,7 +28,7 @@ def kind_of(path: str | None) -> Table:
     Raises:
         HumobError: the file cannot be read.
     """
-    if path is not None and path != STANDARD and Path(path).is_dir():
+    if path is not None and path != STANDARD and is_other_folder(path):
         return _becomes(Look(path, folder=Path(path)))
     look = _look(path)
     columns = set(look.columns or ())

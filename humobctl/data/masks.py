@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.data.faults import OnError
+from humobctl.data.folders import check_folder_options
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import MASKED, MAX_DAY
 from humobctl.data.splits import check_share, shuffled
@@ -90,6 +91,7 @@ def mask_table(
     *,
     format: str | None = None,
     on_error: OnError = "fail",
+    users_a_block: int | None = None,
 ) -> Masked:
     """Write a grid trajectory with some of its cells masked; all rows, in their order.
 
@@ -99,11 +101,13 @@ def mask_table(
         mask: what to mask.
         format: of the output; by default the file's ending decides.
         on_error: stop at the first bad row of the input, or drop bad rows with a warning.
+        users_a_block: users of each folder ``uid_block=...`` of a folder.
 
     Raises:
         HumobError: the input cannot be read, it lacks the users asked for, or nothing in it is
             left to mask (then nothing is written).
     """
+    check_folder_options(output, users_a_block)
     source = "stdin" if path in (None, "-") else str(path)
     listed = None if mask.users_file is None else read_users(mask.users_file)
     with Spool(iter_table(path, on_error=on_error), source) as spool:
@@ -118,7 +122,8 @@ def mask_table(
                 f"{len(spool.users)} users, expected some from day {first}{end} of "
                 f"{'all' if chosen is None else len(chosen)} users"
             )
-        written = write_table(_masked(spool, hit), output, format=format)
+        rows_out = _masked(spool, hit)
+        written = write_table(rows_out, output, format=format, users_a_block=users_a_block)
     return Masked(rows, users, written)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import polars as pl
 from humobctl import report
 from humobctl.data.faults import Dropped, OnError, Places, quoted, shown
 from humobctl.data.importers.aliases import roles
+from humobctl.data.listing import key_columns
+from humobctl.data.parquet_footer import check_parquet, parquet_columns
 from humobctl.data.schemas import GRID, Table
 from humobctl.data.seen import SeenKeys, SeenRows
 from humobctl.data.streams import Input, clear_read_errors, open_input, seekable
@@ -127,19 +130,41 @@ class Reader:
             line += block.count(b"\n")
 
     def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        if not self.source.parts:
+            with self._clear_damage(), seekable(self.source) as path:
+                yield from self._file_frames(path)
+            return
+        first: list[str] | None = None
+        for part in self.source.parts:
+            with self.source.reading(part) as path, self._clear_damage():
+                names = parquet_columns(path)
+                names += key_columns(self.source.keys, names)
+                first = first or names
+                if set(names) != set(first):
+                    raise HumobError(
+                        f"{part.name}: found columns {', '.join(names)}, expected "
+                        f"{', '.join(first)} as in {self.source.parts[0].name}"
+                    )
+                yield from self._file_frames(path)
+
+    def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, Places]]:
         row = 0
+        if self.source.kind == "arrow-stream":
+            # By its name: polars would read past what was looked at already.
+            whole = self._named(pl.read_ipc_stream(path))
+            for frame in whole.iter_slices(self.batch_rows):
+                yield self._cast(frame, Places(row + 1))
+                row += frame.height
+            return
+        for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
+            yield self._cast(self._named(frame), Places(row + 1))
+            row += frame.height
+
+    @contextmanager
+    def _clear_damage(self) -> Iterator[None]:
+        """Turn what a damaged file raises into one clear line."""
         try:
-            with seekable(self.source) as path:
-                if self.source.kind == "arrow-stream":
-                    # By its name: polars would read past what was looked at already.
-                    whole = self._named(pl.read_ipc_stream(path))
-                    for frame in whole.iter_slices(self.batch_rows):
-                        yield self._cast(frame, Places(row + 1))
-                        row += frame.height
-                    return
-                for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
-                    yield self._cast(self._named(frame), Places(row + 1))
-                    row += frame.height
+            yield
         except (pl.exceptions.PolarsError, OSError) as exc:
             raise HumobError(
                 f"{self.source.name}: found a damaged {self.source.kind} file "
@@ -148,7 +173,19 @@ class Reader:
 
     def _lazy(self, path: Path) -> pl.LazyFrame:
         """A Parquet or Arrow file, of which nothing has been read yet."""
-        return pl.scan_parquet(path) if self.source.kind == "parquet" else pl.scan_ipc(path)
+        if self.source.kind != "parquet":
+            return pl.scan_ipc(path, glob=False)
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        names = parquet_columns(path)
+        check_parquet(path, len(names), self.source.name)
+        if not self.source.keys:
+            return rows
+        columns = key_columns(self.source.keys, names)
+        return rows.with_columns(
+            pl.lit(self.source.keys[name], pl.String).alias(name)
+            for name in columns
+            if roles([name]).keys() & set(self.table.columns)
+        )
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The table's columns in their order; missing optional ones as nulls."""

@@ -12,6 +12,7 @@ just before D (``day``).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.data.faults import OnError
+from humobctl.data.folders import check_folder_options
+from humobctl.data.outputs import reserved_early
 from humobctl.data.reading import iter_table
 from humobctl.data.spool import Spool
 from humobctl.data.streams import STANDARD
@@ -91,6 +94,7 @@ def split_table(
     validation: str | None = None,
     format: str | None = None,
     on_error: OnError = "fail",
+    users_a_block: int | None = None,
 ) -> list[Part]:
     """Split a grid trajectory into files; each keeps the order of the rows.
 
@@ -102,6 +106,7 @@ def split_table(
         validation: file for the validation part.
         format: of all files; by default each file's ending decides.
         on_error: stop at the first bad row of the input, or drop bad rows with a warning.
+        users_a_block: users of each folder ``uid_block=...``, where the parts are folders.
 
     Raises:
         UsageError: two parts would go to one file, or a validation share has no file.
@@ -110,17 +115,23 @@ def split_table(
     """
     files = {"train": train, "validation": validation, "test": test}
     paths = {name: file for name, file in files.items() if file is not None}
-    if len(set(paths.values())) < len(paths):
+    if len({file.rstrip("/") for file in paths.values()}) < len(paths):
         raise UsageError("--train, --test and --validation need a file each")
+    for file in paths.values():
+        check_folder_options(file, users_a_block)
     if validation is None and split.validation_share is not None:
         raise UsageError("found --validation-share without --validation, expected a file for it")
     source = "stdin" if path in (None, STANDARD) else str(path)
-    with Spool(iter_table(path, on_error=on_error), source) as spool:
+    with ExitStack() as stack:
+        for file in paths.values():
+            stack.enter_context(reserved_early(file))
+        spool = stack.enter_context(Spool(iter_table(path, on_error=on_error), source))
         part = _parts(spool, split, with_validation=validation is not None)
         found = [_measure(spool, name, part == index) for index, name in enumerate(paths)]
         for name, file in zip(paths, paths.values(), strict=True):
             index = list(paths).index(name)
-            write_table(_where(spool, part == index), file, format=format)
+            rows = _where(spool, part == index)
+            write_table(rows, file, format=format, users_a_block=users_a_block)
     return found
 
 

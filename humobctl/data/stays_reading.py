@@ -26,6 +26,7 @@ from humobctl.data.faults import OnError
 from humobctl.data.importers.options import Opened, Options, counted
 from humobctl.data.importers.recognise import Look, look_at, recognise
 from humobctl.data.kinds import kind_of
+from humobctl.data.listing import is_other_folder
 from humobctl.data.plane import Plane, plane_through
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import GRID, INTENTIONS, INTENTS, MASKED, POINTS, SLOTS_PER_DAY
@@ -188,7 +189,7 @@ def _refuse_masked(frame: pl.DataFrame, name: str) -> None:
 
 
 def _read_others(path: str, name: str, options: Options) -> pl.DataFrame:
-    if Path(path).is_dir():
+    if is_other_folder(path):
         opened = recognise(Look(path, folder=Path(path)), options)[1]
         return _read_opened(opened, name, options.categories)
     source = open_input(path)

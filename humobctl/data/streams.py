@@ -10,11 +10,14 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl import interrupts
+from humobctl.data.limits import Bounded, Counted, asked_bytes, check_bytes
+from humobctl.data.listing import Part, parquet_parts
+from humobctl.data.outputs import reserved
 from humobctl.errors import HumobError, TableError, UsageError, reason
 
 TextFormat = Literal["csv", "ndjson"]
@@ -25,6 +28,8 @@ Kind = Literal[
 
 STANDARD = "-"
 _PEEK = 1 << 16
+_ZSTD_BYTES = 1 << 12
+"""Packed bytes unpacked at once: 134 MB of zeros at most."""
 _XML_HEAD = 1000
 """Bytes in which the outermost element of XML stands."""
 
@@ -40,7 +45,10 @@ class Input:
         path: the file itself where it can be read in place (not compressed, not a pipe).
         size: bytes of the file on disk, None for a pipe.
         raw: the undecompressed stream; its position is the progress.
+        packing: gzip or zstd, where the bytes are packed.
         spool: removes the copy of a pipe that ``path`` is, if it is one.
+        parts: the files of a folder of Parquet files, of which ``path`` is the first.
+        keys: what the ``key=value`` folders of the part that is being read say.
     """
 
     name: str
@@ -49,11 +57,27 @@ class Input:
     path: Path | None
     size: int | None
     raw: BinaryIO
+    packing: str | None = None
     spool: ExitStack | None = None
+    parts: tuple[Part, ...] = ()
+    keys: dict[str, str | None] = field(default_factory=dict)
+    _behind: int = 0
 
     def position(self) -> int:
         """Bytes of the file read so far (0 for a pipe)."""
+        if self.parts:
+            return self._behind
         return self.raw.tell() if self.size is not None else 0
+
+    @contextmanager
+    def reading(self, part: Part) -> Iterator[Path]:
+        """One file of a folder; until the block ends, messages name it instead of the folder."""
+        folder, self.name, self.keys = self.name, part.name, part.keys
+        try:
+            yield part.path
+        finally:
+            self.name, self.keys = folder, self.parts[0].keys
+            self._behind += part.size
 
     def close(self) -> None:
         """Close everything that was opened."""
@@ -67,7 +91,7 @@ class Input:
 class _ZstdRaw(io.RawIOBase):
     """Decompressed zstd frames; unlike the library's reader, a cut-off frame is an error."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: Counted) -> None:
         import zstandard  # noqa: PLC0415 - only for .zst files
 
         self._source = source
@@ -85,7 +109,7 @@ class _ZstdRaw(io.RawIOBase):
             block = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
                 self._frame, self._inside = self._new(), False
-            block = block or self._source.read(_PEEK)
+            block = block or self._source.read(_ZSTD_BYTES)
             if not block:
                 if self._inside:
                     raise EOFError("zstd frame cut off")
@@ -100,18 +124,23 @@ class _ZstdRaw(io.RawIOBase):
         return count
 
 
-def _decompressed(raw: io.BufferedReader[Any], name: str) -> io.BufferedReader[Any] | None:
+def _decompressed(
+    raw: io.BufferedReader[Any], name: str
+) -> tuple[io.BufferedReader[Any] | None, str | None]:
     head = raw.peek(4)[:4]
     if head[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+        packed = Counted(raw)
+        inflated: Any = gzip.GzipFile(fileobj=packed, mode="rb")  # type: ignore[call-overload]
+        return io.BufferedReader(Bounded(inflated, packed, name), 1 << 20), "gzip"
     if head == b"\x28\xb5\x2f\xfd":
-        return io.BufferedReader(_ZstdRaw(raw), 1 << 20)
+        packed = Counted(raw)
+        return io.BufferedReader(Bounded(_ZstdRaw(packed), packed, name), 1 << 20), "zstd"
     if head in (b"PK\x03\x04", b"\xfd7zX") or (head[:3] == b"BZh" and head[3:].isdigit()):
         raise HumobError(
             f"{name}: found a zip, bzip2 or xz archive, expected plain, .gz or .zst data; "
             "unpack it first"
         )
-    return None
+    return None, None
 
 
 @contextmanager
@@ -164,8 +193,10 @@ def put_back(source: Input) -> None:
 def open_input(path: str | None) -> Input:
     """Open a file, or standard input for None and ``-``, and look at its first bytes.
 
+    A folder of Parquet files is one input.
+
     Raises:
-        HumobError: nothing is there, or it is a directory, unreadable, empty or not a table.
+        HumobError: nothing is there, or it is unreadable, empty or not a table.
     """
     name = "stdin" if path in (None, STANDARD) else str(path)
     if name in _put_back:
@@ -181,7 +212,7 @@ def open_input(path: str | None) -> Input:
     else:
         place = Path(path)
         if place.is_dir():
-            raise HumobError(f"{name}: found a directory, expected a file")
+            return _opened_folder(name)
         with clear_os_errors(name):
             raw = place.open("rb")
         size = place.stat().st_size if place.is_file() else None
@@ -195,6 +226,15 @@ def open_input(path: str | None) -> Input:
         raise
 
 
+def _opened_folder(name: str) -> Input:
+    """The Parquet files of a folder as one input."""
+    parts = parquet_parts(name)
+    with clear_os_errors(parts[0].name):
+        raw = parts[0].path.open("rb")
+    size = sum(part.size for part in parts)
+    return Input(name, raw, "parquet", parts[0].path, size, raw, parts=parts, keys=parts[0].keys)
+
+
 def _recognised(
     raw: io.BufferedReader[Any], name: str, size: int | None, place: Path | None
 ) -> Input:
@@ -203,14 +243,18 @@ def _recognised(
         first = raw.peek(1)
     if not first:
         raise HumobError(f"{name}: found an empty file, expected a table")
-    inflated = _decompressed(raw, name)
+    inflated, packing = _decompressed(raw, name)
     stream = inflated or raw
+    if inflated is None and asked_bytes() is not None:
+        stream = io.BufferedReader(Bounded(raw, None, name), 1 << 20)
     with clear_read_errors(name):
         head = stream.peek(_PEEK)
     if not head:
         raise HumobError(f"{name}: found an empty file, expected a table")
     in_place = place if size is not None and inflated is None else None
-    return Input(name, stream, _kind(head, name), in_place, size, raw)
+    if inflated is None:
+        check_bytes(size or 0, None, name)
+    return Input(name, stream, _kind(head, name), in_place, size, raw, packing)
 
 
 @contextmanager
@@ -261,9 +305,13 @@ def output_format(path: str | None, asked: str | None) -> Format:
     Raises:
         UsageError: an ending that says nothing, and no format asked for.
     """
+    if asked is not None and asked not in FORMATS:
+        raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
+    if is_folder(path):
+        if asked not in (None, "parquet"):
+            raise UsageError(f"--format: found {asked} for the folder {path}, expected parquet")
+        return "parquet"
     if asked is not None:
-        if asked not in FORMATS:
-            raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
         return asked
     if path is None or path == STANDARD:
         return "csv"
@@ -280,6 +328,13 @@ def output_format(path: str | None, asked: str | None) -> Format:
     )
 
 
+def is_folder(path: str | None) -> bool:
+    """Whether an output is a folder: the name ends in ``/``, or such a folder is there."""
+    if path is None or path == STANDARD:
+        return False
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+
+
 def is_special(path: Path) -> bool:
     """Whether the path is a device or a named pipe, which cannot be renamed into place."""
     return path.exists() and not path.is_file() and not path.is_dir()
@@ -290,7 +345,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """A path to write to; the file takes its real name only when the block ends well.
 
     Raises:
-        HumobError: the folder is missing or cannot be written, or the disk is full.
+        HumobError: the folder is missing or cannot be written, another run writes the same file, or
+            the disk is full.
     """
     target = Path(path)
     if target.is_dir():
@@ -302,8 +358,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield target
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    interrupts.claim()
-    with interrupts.unfinished(partial), clear_os_errors(str(path)):
+    with reserved(path), interrupts.unfinished(partial), clear_os_errors(str(path)):
         partial.touch()  # a folder that cannot be written is found out before the work is done
         yield partial
         with partial.open("rb") as written:

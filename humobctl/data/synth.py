@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from humobctl import report
+from humobctl.data.folders import check_folder_options
 from humobctl.data.schemas import PLACES, PROFILES
 from humobctl.data.streams import STANDARD
 from humobctl.data.synth_city import City, make_city
@@ -92,6 +93,7 @@ def write_city(
     format: str | None = None,
     places: str | None = None,
     profiles: str | None = None,
+    users_a_block: int | None = None,
 ) -> None:
     """Write a city's trajectories, and its places and profiles where they are asked for.
 
@@ -101,11 +103,13 @@ def write_city(
         format: of the trajectories; by default the file's ending decides.
         places: file for the place table.
         profiles: file for the profile table.
+        users_a_block: users of each folder ``uid_block=...`` of a folder.
 
     Raises:
         UsageError: two of them would go to the same place.
         HumobError: a file cannot be written.
     """
+    check_folder_options(output, users_a_block)
     taken = [output or STANDARD, *(path for path in (places, profiles) if path is not None)]
     if len(set(taken)) < len(taken):
         raise UsageError("--output, --places and --profiles need a file each")
@@ -113,4 +117,4 @@ def write_city(
         write_table(city_places(city.seed), places, table=PLACES)
     if profiles is not None:
         write_table(city.profiles(), profiles, table=PROFILES)
-    write_table(city.trajectories(), output, format=format)
+    write_table(city.trajectories(), output, format=format, users_a_block=users_a_block)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from humobctl.data.faults import Places, quoted
+from humobctl.data.limits import parse_json
 from humobctl.data.streams import Input, clear_read_errors
 from humobctl.errors import TableError
 
@@ -251,14 +251,14 @@ def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
         if not raw.strip():
             continue
         try:
-            record = json.loads(raw)
-        except (ValueError, RecursionError) as exc:
+            record = parse_json(raw)
+        except ValueError as exc:
             raise TableError(
                 name, f"broken JSON ({exc})", "one object a line", line=line + offset
             ) from None
         if not isinstance(record, dict):
             raise TableError(name, raw.decode()[:40], "an object", line=line + offset)
-    records = [json.loads(raw) for raw in block.split(b"\n") if raw.strip()]
+    records = [parse_json(raw) for raw in block.split(b"\n") if raw.strip()]
     return pl.DataFrame(records, infer_schema_length=None, strict=False)
 
 

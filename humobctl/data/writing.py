@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import shutil
 import sys
 import tempfile
@@ -14,19 +13,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
+from humobctl.data import folders, sinks
 from humobctl.data.schemas import GRID, Table
 from humobctl.data.streams import (
     STANDARD,
     Format,
     clear_os_errors,
     compressed,
+    is_folder,
     is_special,
     output_format,
     whole_file,
 )
-from humobctl.errors import HumobError, ReaderGoneError
+from humobctl.errors import ReaderGoneError
 from humobctl.printable import printable
 
 
@@ -36,23 +36,28 @@ def write_table(
     *,
     table: Table | None = GRID,
     format: str | None = None,
+    users_a_block: int | None = None,
 ) -> int:
     """Write batches of one table; the file appears under its name only when it is whole.
 
     Args:
         batches: frames with the table's columns, or one frame.
-        path: a file, or None or ``-`` for standard output.
+        path: a file, or None or ``-`` for standard output; a folder (a path that ends in ``/``, or
+            an empty folder) gets Parquet files.
         table: what it holds, so that an empty result still has its columns; None for frames
             that say so themselves.
         format: csv, ndjson, parquet or arrow; by default the file's ending decides, else CSV.
+        users_a_block: of a folder: a folder ``uid_block=...`` for each so many users.
 
     Returns:
         Number of rows written.
 
     Raises:
+        UsageError: a folder in another format than Parquet, or ``users_a_block`` without one.
         HumobError: no such folder, no permission, or a full disk.
     """
     kind = output_format(path, format)
+    folders.check_folder_options(path, users_a_block)
     if isinstance(batches, pl.DataFrame):
         schema = dict(batches.schema)
         batches = [batches]
@@ -64,9 +69,12 @@ def write_table(
     if path is None or path == STANDARD:
         _to_stdout(counter, kind, schema)
         return counter.rows
+    if is_folder(path):
+        folders.write_folder(counter, path, schema, users_a_block=users_a_block)
+        return counter.rows
     with whole_file(path) as place:
-        if kind in _SINKS and not is_special(Path(path)):
-            _sink(counter, kind, place, schema, path)
+        if kind in ("parquet", "arrow") and not is_special(Path(path)):
+            sinks.sink(counter, kind, place, schema, path)
         else:
             with compressed(place, path) as sink:
                 _to_stream(counter, kind, schema, sink)
@@ -110,7 +118,7 @@ def _to_stdout(
         if kind == "parquet":
             # Written aside first: half a Parquet file in a pipe is worse than none.
             with tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part") as spool:
-                _sink(batches, kind, Path(spool.name), schema, "stdout")
+                sinks.sink(batches, kind, Path(spool.name), schema, "stdout")
                 shutil.copyfileobj(spool, out, 1 << 20)
         else:
             _to_stream(batches, kind, schema, _OnTerminal() if sys.stdout.isatty() else out)
@@ -164,44 +172,3 @@ def _text(write: Callable[..., object], **options: object) -> bytes:
     buffer = io.BytesIO()
     write(buffer, **options)
     return buffer.getvalue()
-
-
-_SINKS = ("parquet", "arrow")
-
-
-def _sink(
-    batches: Iterable[pl.DataFrame],
-    kind: Format,
-    place: Path,
-    schema: dict[str, pl.DataType],
-    name: str,
-) -> None:
-    """Stream batches into a Parquet or Arrow file; an error of theirs comes out as itself."""
-    raised: list[BaseException] = []
-
-    def produce(
-        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, size: int | None
-    ) -> Iterator[pl.DataFrame]:
-        try:
-            for batch in batches:
-                yield batch.select(columns) if columns is not None else batch
-        except BaseException as exc:
-            raised.append(exc)
-            raise
-
-    frames = register_io_source(produce, schema=schema)
-    try:
-        if kind == "parquet":
-            frames.sink_parquet(place, maintain_order=True)
-        else:
-            frames.sink_ipc(place, compression="zstd", maintain_order=True)
-    except BaseException as exc:
-        if raised:
-            raise raised[0] from None
-        if isinstance(exc, pl.exceptions.PolarsError):
-            text = str(exc).splitlines()[0]
-            # polars wraps what the system said: "parquet: ...: File too large (os error 27)".
-            system = re.search(r"([^:]+) \(os error \d+\)", text)
-            reason = system[1].strip() if system else text
-            raise HumobError(f"{name}: {reason}") from exc
-        raise

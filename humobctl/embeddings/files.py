@@ -18,9 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.data.parquet_footer import check_parquet, parquet_columns
 from humobctl.data.schemas import EMBEDDINGS
 from humobctl.data.streams import (
     STANDARD,
+    Input,
     clear_os_errors,
     open_input,
     output_format,
@@ -231,8 +233,11 @@ def _from_table(path: str, name: str) -> Embeddings:
     source = open_input(path)
     try:
         with seekable(source) as place:
-            if source.kind == "parquet":
-                frame = pl.read_parquet(place)
+            if source.parts:
+                frame = _whole_folder(source)
+            elif source.kind == "parquet":
+                check_parquet(place, len(parquet_columns(place)), name)
+                frame = pl.read_parquet(place, glob=False)
             elif source.kind == "arrow":
                 frame = pl.read_ipc(place)
             elif source.kind == "arrow-stream":
@@ -242,10 +247,29 @@ def _from_table(path: str, name: str) -> Embeddings:
             else:
                 frame = pl.read_csv(place, schema_overrides={"uid": pl.UInt32})
     except pl.exceptions.PolarsError as exc:
-        raise HumobError(f"{name}: {str(exc).splitlines()[0]}, expected embeddings") from exc
+        at = source.name if source.parts else name
+        raise HumobError(f"{at}: {str(exc).splitlines()[0]}, expected embeddings") from exc
     finally:
         source.close()
     return of_frame(frame, name)
+
+
+def _whole_folder(source: Input) -> pl.DataFrame:
+    """All files of a folder; a ``city=...`` folder says the city of its rows."""
+    frames: list[pl.DataFrame] = []
+    for part in source.parts:
+        with source.reading(part) as path:
+            check_parquet(path, len(parquet_columns(path)), part.name)
+            frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+            if "city" in part.keys and "city" not in frame.columns:
+                frame = frame.with_columns(city=pl.lit(part.keys["city"], pl.String))
+            if frames and frame.columns != frames[0].columns:
+                raise HumobError(
+                    f"{part.name}: found columns {', '.join(frame.columns[:8])}, expected "
+                    f"{', '.join(frames[0].columns[:8])} as in {source.parts[0].name}"
+                )
+            frames.append(frame)
+    return pl.concat(frames, how="vertical_relaxed")
 
 
 def table(found: Embeddings) -> pl.DataFrame:

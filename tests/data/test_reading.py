@@ -238,7 +238,7 @@ def test_several_members_are_one_file(save: Save) -> None:
 
 
 def test_directory_and_nothing(tmp_path: Path) -> None:
-    assert complaint(str(tmp_path)).endswith("found a directory, expected a file")
+    assert complaint(str(tmp_path)).endswith("expected a table")
     assert complaint(str(tmp_path / "no.csv")) == "no.csv: No such file or directory"
 
 

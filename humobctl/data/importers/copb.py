@@ -10,7 +10,6 @@ person-day each, 144 rows of ten minutes where there is no time column).
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from humobctl.data.importers.numbers import number_names
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.separated import SeparatedReader
+from humobctl.data.limits import parse_json
 from humobctl.data.reading import BATCH_ROWS, Reader, read_table
 from humobctl.data.schemas import PLACES, POINTS, VISITS
 from humobctl.data.streams import Input, clear_os_errors, clear_read_errors
@@ -103,8 +103,8 @@ def load_json(source: Input) -> Any:
     with clear_read_errors(source.name):
         payload = source.stream.read()
     try:
-        return json.loads(payload)
-    except (ValueError, RecursionError) as exc:
+        return parse_json(payload)
+    except ValueError as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a whole file"
         ) from exc
@@ -122,8 +122,8 @@ def trace_folder(folder: Path) -> dict[str, Any]:
         with clear_os_errors(str(path)):
             text = path.read_text(encoding="utf-8", errors="replace")
         try:
-            people[str(path)] = json.loads(text)
-        except (ValueError, RecursionError) as exc:
+            people[str(path)] = parse_json(text)
+        except ValueError as exc:
             raise HumobError(f"{path}: found broken JSON ({exc}), expected a whole file") from exc
     if not people:
         raise HumobError(f"{folder}: found no .json file, expected CoPB's traces")

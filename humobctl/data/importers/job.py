@@ -16,6 +16,7 @@ from humobctl import report
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.options import Opened, Options, counted
 from humobctl.data.importers.recognise import Format, Look, look_at, recognise
+from humobctl.data.listing import is_other_folder
 from humobctl.data.places.visited import visited_places
 from humobctl.data.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, open_input, seekable
@@ -113,7 +114,7 @@ def import_data(path: str | None, options: Options, format: str = "auto") -> Imp
 
 
 def _look(path: str | None, stack: ExitStack) -> Look:
-    if path is not None and path != STANDARD and Path(path).is_dir():
+    if path is not None and path != STANDARD and is_other_folder(path):
         return Look(path, folder=Path(path))
     source = open_input(path)
     stack.callback(source.close)

@@ -18,8 +18,10 @@ import polars as pl
 from humobctl.data.importers import checkins, copb, geolife, gridtable, pickles
 from humobctl.data.importers.aliases import roles
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.importers.options import Opened, Options, stand_in
+from humobctl.data.importers.options import Opened, Options, counted, stand_in
 from humobctl.data.importers.points import PointReader
+from humobctl.data.listing import key_columns
+from humobctl.data.parquet_footer import parquet_columns
 from humobctl.data.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.places.geojson import Features, is_geojson
 from humobctl.data.places.osm import osm
@@ -41,7 +43,6 @@ _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _PEOPLE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\[')
 _LIST_OF_LISTS = re.compile(rb"\s*\[\s*\[")
-_PACKED = {"GzipFile": "gzip", "_ZstdRaw": "zstd"}
 _KINDS = {
     "csv": "CSV",
     "ndjson": "NDJSON",
@@ -86,9 +87,8 @@ class Look:
             return self.label or "folder"
         kind = self.source.kind
         words = ["tab-separated text" if self.separator == "\t" else _KINDS[kind]]
-        packed = _PACKED.get(type(self.source.stream.raw).__name__)
-        if packed:
-            words.append(packed)
+        if self.source.packing:
+            words.append(self.source.packing)
         if kind == "csv":
             words.append("header" if self.columns is not None else "no header")
         return ", ".join(words)
@@ -113,20 +113,24 @@ def look_at(source: Input) -> Look:
         first = look.head.partition(b"}")[0]
         look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
     elif source.path is not None and source.kind in ("parquet", "arrow", "arrow-stream"):
-        look.columns = _names_of(source, source.path)
+        names = _names_of(source, source.path)
+        look.columns = names + key_columns(source.keys, names)
+        if source.parts:
+            look.label = f"folder of {counted(len(source.parts), 'Parquet file')}"
     return look
 
 
 def _names_of(source: Input, path: Path) -> list[str]:
+    name = source.parts[0].name if source.parts else source.name
     try:
         if source.kind == "parquet":
-            return list(pl.read_parquet_schema(path))
+            return parquet_columns(path)
         if source.kind == "arrow":
             return list(pl.read_ipc_schema(path))
         return pl.read_ipc_stream(path, n_rows=0).columns
     except (pl.exceptions.PolarsError, OSError) as exc:
         raise HumobError(
-            f"{source.name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
+            f"{name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
             "expected a whole one"
         ) from exc
 

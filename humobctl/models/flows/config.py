@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from humobctl.data.limits import parse_json
 from humobctl.data.streams import clear_os_errors, whole_file
 from humobctl.errors import HumobError, UsageError
 
@@ -121,8 +122,8 @@ def load_law(path: str) -> FlowLaw:
     with clear_os_errors(path):
         text = Path(path).read_text(errors="replace")
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as exc:
+        record = parse_json(text)
+    except ValueError as exc:
         raise HumobError(f"{path}: found no JSON ({exc}), expected a law of flows") from None
     names = [item.name for item in fields(FlowLaw)]
     if not isinstance(record, dict) or set(record) != set(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from humobctl import report
 from humobctl.checkpoint import CONFIG, RUN, load
-from humobctl.data.streams import clear_os_errors
+from humobctl.data.streams import whole_file
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.llama.origin import ADAPTER_CONFIG, base_of
 
@@ -41,13 +40,8 @@ def export_ollama(folder: str, output: str, base: str | None = None) -> None:
     else:
         raise HumobError(f"{folder}: found no adapter dir and no merged model, expected one")
     lines += ["PARAMETER temperature 0", "PARAMETER num_ctx 8192", 'TEMPLATE """{{ .Prompt }}"""']
-    with clear_os_errors(output):
-        partial = Path(output).with_name(f".{Path(output).name}.{os.getpid()}.part")
-        try:
-            partial.write_text("\n".join(lines) + "\n")
-            partial.rename(output)
-        finally:
-            partial.unlink(missing_ok=True)
+    with whole_file(output) as partial:
+        partial.write_text("\n".join(lines) + "\n")
 
 
 def export_gguf(folder: str, output: str, converter: str | None) -> None:
@@ -72,18 +66,14 @@ def export_gguf(folder: str, output: str, converter: str | None) -> None:
             f"--gguf: found no {CONVERTER}, the converter of llama.cpp, on the PATH; --converter "
             "says where it is (github.com/ggml-org/llama.cpp)"
         )
-    partial = Path(output).with_name(f".{Path(output).name}.{os.getpid()}.part")
-    try:
+    with whole_file(output) as partial:
         done = subprocess.run(
             [sys.executable, found, folder, "--outfile", str(partial)],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode or not partial.is_file():
+        if done.returncode or not partial.stat().st_size:
             said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
             raise HumobError(f"{found}: failed ({done.returncode}): {said[:200]}")
-        partial.rename(output)
-    finally:
-        partial.unlink(missing_ok=True)
     report.detail(f"{output}: converted by {found}")

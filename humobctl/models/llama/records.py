@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from humobctl import report
+from humobctl.data.limits import parse_json
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
 from humobctl.models.distribution import UserHistory
@@ -214,8 +214,8 @@ def _lines(path: str) -> Iterator[tuple[list[dict[str, str]], dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as exc:
+                record = parse_json(line)
+            except ValueError as exc:
                 raise HumobError(f"{path}: line {number}: found no JSON ({exc})") from exc
             messages = _messages(record)
             if messages is None:
