@@ -47,21 +47,41 @@ def error(message: str) -> None:
     sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message}\n")
 
 
+_heard: list[tuple[str, str]] | None = None
+
+
+@contextmanager
+def heard() -> Iterator[list[tuple[str, str]]]:
+    """Messages of the block as a list of kind and text, for who passes them on; none is printed."""
+    global _heard  # noqa: PLW0603 - one process has one standard error
+    before, _heard = _heard, []
+    try:
+        yield _heard
+    finally:
+        _heard = before
+
+
 def warn(message: str) -> None:
     """Something the user should know about the result."""
-    if not settings.quiet:
+    if _heard is not None:
+        _heard.append(("warn", message))
+    elif not settings.quiet:
         sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message}\n")
 
 
 def info(message: str) -> None:
     """What was done, or how to go on."""
-    if not settings.quiet:
+    if _heard is not None:
+        _heard.append(("info", message))
+    elif not settings.quiet:
         sys.stderr.write(f"{message}\n")
 
 
 def detail(message: str) -> None:
     """For --verbose only."""
-    if settings.verbose and not settings.quiet:
+    if _heard is not None:
+        _heard.append(("detail", message))
+    elif settings.verbose and not settings.quiet:
         sys.stderr.write(f"{_style(sys.stderr, '2', message)}\n")
 
 

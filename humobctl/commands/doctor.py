@@ -23,6 +23,7 @@ EXTRAS = {
     "explore": ("plotly",),
     "nearest": ("faiss-cpu",),
     "umap": ("umap-learn",),
+    "ray": ("ray",),
 }
 
 
