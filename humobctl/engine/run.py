@@ -113,7 +113,7 @@ class LongRun:
         self._folder.close()
 
     def results(
-        self, work: Work, parts: Iterable[Part], about: About, moved: Moved
+        self, work: Work, parts: Iterable[Part], about: About, moved: Moved, *, long: int = LONG
     ) -> Iterator[Done]:
         """The results of all parts, in order.
 
@@ -122,6 +122,7 @@ class LongRun:
             parts: with what.
             about: what makes the result: command, settings, data; asked where parts are kept.
             moved: is told how many units of work are done.
+            long: parts beyond which those that are finished are kept, asked or not.
 
         Raises:
             HumobError: see ``PartFolder``; or the work or the engine failed.
@@ -129,8 +130,8 @@ class LongRun:
         wanted = self.resume or self.engine == "ray" or self.into_folder
         if self._place is not None and not wanted:
             parts = iter(parts)
-            first = list(itertools.islice(parts, LONG + 1))
-            wanted, parts = len(first) > LONG, itertools.chain(first, parts)
+            first = list(itertools.islice(parts, long + 1))
+            wanted, parts = len(first) > long, itertools.chain(first, parts)
         if self._place is None or not wanted:
             for _, done in self._run(work, parts, moved, in_order=True):
                 yield _in_one_piece(done)
