@@ -117,6 +117,12 @@ class Ticker:
             task, completed=done, description=self._label, rate=f"{_short(rate)} {self._unit}/s"
         )
 
+    def expect(self, more: float) -> None:
+        """Say that ``more`` units are to come."""
+        self._total = (self._total or 0) + more
+        if self._bar is not None:
+            self._bar[0].update(self._bar[1], total=self._total)
+
     def describe(self, label: str) -> None:
         """Say more in the place of the label."""
         self._label = label

@@ -234,7 +234,8 @@ class _Pool:
         self._size, gpus = size
         self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
         each = max(1, threads() // self._size) if own else None
-        self._given = (pickle.dumps(work), str(Path.cwd()), __version__, each)
+        # Through the object store once: with a city's places it is megabytes.
+        self._given = (ray.put(pickle.dumps(work)), str(Path.cwd()), __version__, each)
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, _Task]] = {}
         self._again: deque[_Task] = deque()
