@@ -119,6 +119,7 @@ class UserStore:
             uid = self.group(*_ALL_USERS)["uid"].to_numpy()
             begins = np.flatnonzero(np.append(True, uid[1:] != uid[:-1]))[: len(uid)]
             return uid[begins].astype(np.int64), np.diff(np.append(begins, len(uid)))
+        self.spill()
         if not self._runs:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         users = np.concatenate([run.users for run in self._runs])

@@ -56,10 +56,10 @@ class PartFolder:
                 self._lock.truncate(0)
                 self._lock.write(str(os.getpid()))
                 self._lock.flush()
+                self.marks = self._finished()
             except BaseException:
                 self._lock.close()
                 raise
-        self.marks = self._finished()
 
     def _tidy(self, before: str, *, keep: bool) -> None:
         """Remove what a kill left behind, and all that is not to go on."""
