@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,24 @@ class WarmStart:
         ours.close()
 
     def run(
-        self, arguments: list[str], *, input: bytes, cwd: str, env: dict[str, str], timeout: float
+        self,
+        arguments: list[str],
+        *,
+        input: bytes,
+        cwd: str,
+        env: dict[str, str],
+        timeout: float,
+        kill_after: float = 0,
     ) -> tuple[int, bytes, bytes]:
-        """Exit code, standard output and standard error of ``humobctl`` with these arguments."""
+        """Exit code, standard output and standard error of ``humobctl`` with these arguments.
+
+        After ``kill_after`` seconds it kills itself, if that is above 0.
+        """
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             streams[0].write_bytes(input)
             job = {"arguments": arguments, "streams": list(map(str, streams))}
-            job |= {"cwd": cwd, "env": env, "timeout": timeout}
+            job |= {"cwd": cwd, "env": env, "timeout": timeout, "kill_after": kill_after}
             self.jobs.write(json.dumps(job) + "\n")
             self.jobs.flush()
             code = int(self.jobs.readline())
@@ -89,6 +100,8 @@ def _become(job: dict[str, Any]) -> None:
     code: Any = 1
     try:
         signal.alarm(int(job["timeout"]))
+        if job["kill_after"]:
+            threading.Timer(job["kill_after"], os.kill, (os.getpid(), signal.SIGKILL)).start()
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"])

@@ -154,11 +154,16 @@ class PartFolder:
             self.path.rmdir()
         self._lock.close()
 
+    @property
+    def finished(self) -> int:
+        """Parts on the disk: a signal may come between a part and its mark."""
+        return sum(1 for _ in self.path.glob("part-*.parquet"))
+
     def close(self) -> None:
         """Let others work here; an empty folder goes."""
         if self._lock.closed:
             return
-        if not self.marks:
+        if not self.finished:
             with contextlib.suppress(OSError):
                 shutil.rmtree(self.path)
         self._lock.close()

@@ -105,10 +105,9 @@ class LongRun:
     ) -> None:
         if self._folder is None:
             return
-        if error is not None and self._folder.marks:
+        if error is not None and (count := self._folder.finished):
             report.info(
-                f"{self._folder.path} keeps {len(self._folder.marks)} finished parts; --resume "
-                "goes on with them"
+                f"{self._folder.path} keeps {count} finished parts; --resume goes on with them"
             )
         self._folder.close()
 
