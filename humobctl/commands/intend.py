@@ -103,9 +103,9 @@ def intend(
 
     The backends openai and hf ask a language model the same chain, question by question, and check
     every answer. openai takes its key from OPENAI_API_KEY alone, keeps each answer in a journal, so
-    that a killed run goes on without paying twice, and leaves no person out in silence: plans that
-    cannot be made are in --report with their reason. Plans of these two also depend on how many
-    people of the same kind come before.
+    that a killed run goes on without paying twice (with --resume or without it), and leaves no
+    person out in silence: plans that cannot be made are in --report with their reason. Plans of
+    these two also depend on how many people of the same kind come before.
 
     Example: humobctl intend profiles.csv --output plans.csv
 

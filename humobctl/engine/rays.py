@@ -34,6 +34,7 @@ DEATHS = 3
 STORE = 1 << 29
 """Bytes of the object store of a cluster that is started here."""
 _CONNECT_SECONDS = 5.0
+_ROOM = 16
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Cluster:
                 "RAY_AUTH_TOKEN": secrets.token_hex(32),
                 "POLARS_MAX_THREADS": os.environ.get("POLARS_MAX_THREADS", "1"),
             }
-            self._temporary = tempfile.mkdtemp(prefix="humobctl-")
+            self._temporary = _short_folder()
             options = {
                 "address": "local",
                 "num_cpus": self.workers or threads(),
@@ -163,7 +164,7 @@ class Cluster:
         ray = _import()
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
-        except (ConnectionError, RuntimeError, ValueError) as exc:
+        except (OSError, RuntimeError, ValueError) as exc:
             text = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
             where = "a cluster on this machine" if self.address is None else self.address
             raise HumobError(
@@ -187,6 +188,15 @@ class Cluster:
         ray.shutdown()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _short_folder() -> str:
+    """A temporary folder whose name leaves room for Ray's sockets, whose paths have 107 bytes."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(
+        prefix="humobctl-",
+        dir="/tmp" if len(usual) > _ROOM else usual,  # noqa: S108 - made by mkdtemp
+    )
 
 
 def _import() -> Any:
