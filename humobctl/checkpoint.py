@@ -160,6 +160,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return record
 
 
+def fingerprint_of(path: str | Path) -> str:
+    """A digest of a file, or of the names and contents of the files of a folder.
+
+    Raises:
+        HumobError: one cannot be read.
+    """
+    place, digest = Path(path), hashlib.blake2b(digest_size=16)
+    with clear_os_errors(str(path)):
+        files = sorted(file for file in place.rglob("*") if file.is_file())
+        for file in files if place.is_dir() else [place]:
+            digest.update(f"{file.relative_to(place)}\0".encode())
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
 class Fingerprint:
     """A digest of a grid trajectory; the same whatever the batches, not whatever the order."""
 

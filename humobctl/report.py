@@ -49,15 +49,33 @@ def error(text: str) -> None:
     sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")
 
 
+_heard: list[tuple[str, str]] | None = None
+
+
+@contextmanager
+def heard() -> Iterator[list[tuple[str, str]]]:
+    """Messages of the block as a list of kind and text, for who passes them on; none is printed."""
+    global _heard  # noqa: PLW0603 - one process has one standard error
+    before, _heard = _heard, []
+    try:
+        yield _heard
+    finally:
+        _heard = before
+
+
 def warn(text: str) -> None:
     """Something the user should know about the result."""
-    if not settings.quiet:
+    if _heard is not None:
+        _heard.append(("warn", text))
+    elif not settings.quiet:
         sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message(text)}\n")
 
 
 def info(text: str) -> None:
     """What was done, or how to go on; one line."""
-    if not settings.quiet:
+    if _heard is not None:
+        _heard.append(("info", text))
+    elif not settings.quiet:
         sys.stderr.write(f"{message(text)}\n")
 
 
@@ -69,7 +87,9 @@ def lines(text: str) -> None:
 
 def detail(text: str) -> None:
     """For --verbose only."""
-    if settings.verbose and not settings.quiet:
+    if _heard is not None:
+        _heard.append(("detail", text))
+    elif settings.verbose and not settings.quiet:
         sys.stderr.write(f"{_style(sys.stderr, '2', message(text))}\n")
 
 
@@ -107,6 +127,12 @@ class Ticker:
             description=printable(self._label),
             rate=f"{_short(rate)} {self._unit}/s",
         )
+
+    def expect(self, more: float) -> None:
+        """Say that ``more`` units are to come."""
+        self._total = (self._total or 0) + more
+        if self._bar is not None:
+            self._bar[0].update(self._bar[1], total=self._total)
 
     def describe(self, label: str) -> None:
         """Say more in the place of the label."""

@@ -13,7 +13,7 @@ from tests.conftest import environment
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
     *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
-    *("faiss", "umap", "safetensors", "peft"),
+    *("faiss", "umap", "safetensors", "peft", "ray"),
 )
 PROBE = f"""
 import atexit, sys

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,19 +58,21 @@ class WarmStart:
         timeout: float,
         processes: int = 1,
         before: str = "",
+        kill_after: float = 0,
     ) -> tuple[int, bytes, bytes]:
         """Exit code, standard output and standard error of ``humobctl`` with these arguments.
 
         Several processes share the streams and are told what ``torchrun`` tells its own. Unlike
         there, none is ended when another fails; the code is that of all, or -1 where they differ.
-        ``before`` is Python to run in each process first, such as a fault to come.
+        ``before`` is Python to run in each process first, such as a fault to come. After
+        ``kill_after`` seconds a process kills itself, if that is above 0.
         """
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             streams[0].write_bytes(input)
             job = {"arguments": arguments, "streams": list(map(str, streams))}
             job |= {"cwd": cwd, "env": env, "timeout": timeout, "processes": processes}
-            job["before"] = before
+            job |= {"before": before, "kill_after": kill_after}
             self.jobs.write(json.dumps(job) + "\n")
             self.jobs.flush()
             code = int(self.jobs.readline())
@@ -113,6 +116,8 @@ def _become(job: dict[str, Any], told: dict[str, str]) -> int:
     code: Any = 1
     try:
         signal.alarm(int(job["timeout"]))
+        if job["kill_after"]:
+            threading.Timer(job["kill_after"], os.kill, (os.getpid(), signal.SIGKILL)).start()
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"] | told)

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
+from humobctl.commands.options import (
+    Address,
+    Engine,
+    FirstWeekday,
+    LongOutput,
+    OnErrorOption,
+    Overwrite,
+    Resume,
+    Workers,
+    weekday_number,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
     from humobctl.embeddings.files import Embeddings
+    from humobctl.engine.run import LongRun
 
 EmbeddingFormat = Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"]
 
@@ -29,10 +40,7 @@ def embed(
         str | None,
         typer.Option("--model", "-m", metavar="DIR", help="Model dir of 'train embedder'."),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", help="File to write; - or nothing for standard output."),
-    ] = None,
+    output: LongOutput = None,
     format: Annotated[
         EmbeddingFormat | None,
         typer.Option("--format", "-f", help="Output format; else by the file's ending, else csv."),
@@ -66,6 +74,11 @@ def embed(
     ] = "fp32",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to run.")] = "auto",
     first_weekday: FirstWeekday = "sunday",
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Embed users: 512 numbers for each, from all their rows that are not masked.
@@ -84,27 +97,22 @@ def embed(
     Example: humobctl embed embeddings.parquet --output vectors.npy
     """
     from humobctl import report
-    from humobctl.embeddings.files import (
-        embedding_format,
-        is_embeddings,
-        refuse_terminal,
-        write_embeddings,
-    )
+    from humobctl.embeddings.files import is_embeddings, write_embeddings
+    from humobctl.engine.run import LongRun
     from humobctl.errors import UsageError
 
     if inputs.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
     query = _query(nearest)
-    if nearest is None:
-        refuse_terminal(output, format)
-        embedding_format(output, format)
+    long = LongRun(output, engine, address, workers, resume, overwrite)
+    _check(long, format, model, pca=pca is not None, nearest=nearest is not None)
     if model is None:
         if not is_embeddings(inputs[0]):
             raise UsageError("--model: expected a model dir to embed trajectories with")
         batches = _read(inputs)
     else:
         batches = _embedded(
-            *(inputs, model, city),
+            *(inputs, model, city, long),
             days=days,
             batch_rows=batch_rows,
             precision=precision,
@@ -114,13 +122,38 @@ def embed(
         )
     if nearest is not None:
         name = city[0] if city and len(city) == 1 else None
-        _write_nearest(batches, query, k, name, output, format)
+        with long:
+            long.written(lambda: _write_nearest(batches, query, k, name, output, format))
         return
     if pca is not None:
         batches = _with_components(batches, pca)
-    users = write_embeddings(batches, output, format)
+    with long:
+        if long.into_folder:
+            users = long.write(batches, None, format)
+        else:
+            users = long.written(lambda: write_embeddings(batches, output, format))
     if output not in (None, "-"):
         report.info(f"{output}: {users:,} users embedded")
+
+
+def _check(
+    long: LongRun, format: str | None, model: str | None, *, pca: bool, nearest: bool
+) -> None:
+    """See that the output goes with the rest.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from humobctl.embeddings.files import embedding_format, refuse_terminal
+    from humobctl.errors import UsageError
+
+    if model is None and (long.resume or long.engine == "ray" or long.into_folder):
+        raise UsageError("--resume, --engine ray and a folder as --output go with --model")
+    if long.into_folder and (pca or nearest):
+        raise UsageError("--output: found a folder, expected a file with --pca or --nearest")
+    if not long.into_folder and not nearest:
+        refuse_terminal(long.output, format)
+        embedding_format(long.output, format)
 
 
 def _query(nearest: str | None) -> int | None:
@@ -138,6 +171,7 @@ def _embedded(
     inputs: list[str],
     model: str,
     city: list[str] | None,
+    long: LongRun,
     *,
     days: str | None,
     batch_rows: int,
@@ -154,7 +188,7 @@ def _embedded(
     require("torch")
     from humobctl.models.device import set_up_torch
     from humobctl.models.embedder.infer import Asked, check_city
-    from humobctl.models.embedder.infer import embed as embed_file
+    from humobctl.models.embedder.infer import embed as embed_files
     from humobctl.models.embedder.run import load_trained
 
     names = city_names(inputs, tuple(city) if city else None)
@@ -163,8 +197,7 @@ def _embedded(
     for name in city or ():
         check_city(name, trained)
     asked = Asked(first_weekday, precision, batch_rows, on_error, wanted)
-    for path, name in zip(inputs, names, strict=True):
-        yield from embed_file(path, name, trained, asked)
+    yield from embed_files(inputs, names, trained, asked, long)
 
 
 def _read(inputs: list[str]) -> Iterator[pl.DataFrame]:
@@ -196,7 +229,7 @@ def _write_nearest(
     city: str | None,
     output: str | None,
     format: str | None,
-) -> None:
+) -> int:
     import numpy as np
     import polars as pl
 
@@ -211,4 +244,4 @@ def _write_nearest(
     if len(found) < 2:
         raise HumobError(f"{found.name}: found 1 user, expected at least 2 to compare")
     rows = np.arange(len(found)) if query is None else np.array([found.row_of(query, city)])
-    write_table(nearest(found, rows, k), output, table=None, format=format)
+    return write_table(nearest(found, rows, k), output, table=None, format=format)

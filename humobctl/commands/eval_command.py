@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from humobctl.commands.eval_flows import score_flows
-from humobctl.commands.options import OnError, OnErrorOption
+from humobctl.commands.options import Address, Engine, OnError, OnErrorOption, Workers
 from humobctl.commands.score_output import score_format, write_scores, write_text
 
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ def evaluate(
         ScoreFormat | None,
         typer.Option("--format", "-f", help="Else a table on a terminal and json in a pipe."),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Score predictions against the truth, generated data against real ones, or day plans.
@@ -194,11 +197,13 @@ def evaluate(
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
     """
+    from humobctl.engine.run import LongRun
     from humobctl.errors import UsageError
     from humobctl.metrics.compare import compare
     from humobctl.metrics.evaluate import Evaluator
 
     kind = score_format(output, format)
+    long = LongRun(None, engine, address, workers)
     paths = predictions if truth is None else [*predictions, truth]
     _refuse_clashes(paths, output, detail, plot, kind, per_user)
     cells_only = {
@@ -209,6 +214,7 @@ def evaluate(
         "--per-user": per_user,
         "--users": users != "all",
         "--allow-partial": allow_partial,
+        "--engine ray": engine == "ray",
     }
     generated_only = {
         "--generated": generated,
@@ -261,7 +267,7 @@ def evaluate(
         cell_km=cell_km,
         on_error=on_error,
     )
-    evaluator = Evaluator(predictions, truth, settings)
+    evaluator = Evaluator(predictions, truth, settings, long)
     if detail is None:
         for _ in evaluator.run():
             pass

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import Format, OnErrorOption, Output, Seed
+from humobctl.commands.options import (
+    Address,
+    Engine,
+    Format,
+    LongOutput,
+    OnErrorOption,
+    Overwrite,
+    Resume,
+    Seed,
+    Workers,
+)
 
 SamplerName = Literal["ddpm", "ddim", "dpm", "euler"]
 
@@ -62,8 +72,13 @@ def diffusion(
     batch_size: Annotated[int, typer.Option(min=1, help="Days that are sampled together.")] = 256,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to sample.")] = "auto",
     seed: Seed = 0,
-    output: Output = None,
+    output: LongOutput = None,
     format: Format = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Draw visits from a model that 'train diffusion' made.
@@ -84,7 +99,7 @@ def diffusion(
     from humobctl.data.kinds import columns_of
     from humobctl.data.reading import iter_table
     from humobctl.data.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
-    from humobctl.data.writing import write_table
+    from humobctl.engine.run import LongRun
     from humobctl.errors import HumobError, UsageError
     from humobctl.models.dwellings import read_pairs, read_people
     from humobctl.models.registry import require
@@ -95,6 +110,7 @@ def diffusion(
         raise UsageError("--people: found --count beside it, expected intentions")
     if [*([] if count else [input or "-"]), places, people, home_work].count("-") > 1:
         raise UsageError("found more than one table on standard input, expected files")
+    long = LongRun(output, engine, address, workers, resume, overwrite)
     require("diffusion")
     from humobctl.models.device import set_up
     from humobctl.models.diffusion.generate import Job
@@ -115,7 +131,7 @@ def diffusion(
         batch_size=batch_size,
     )
     if count is not None:
-        batches = job.from_nothing(count)
+        batches = job.from_nothing(count, long)
     else:
         name = "stdin" if input in (None, "-") else str(input)
         table = INTENTIONS
@@ -126,5 +142,6 @@ def diffusion(
                     f"{name}: found no column category, expected one beside the intents, since "
                     f"{model} was told categories"
                 )
-        batches = job.from_plans(iter_table(input, table, on_error=on_error), name)
-    write_table(batches, output, table=VISITS, format=format)
+        batches = job.from_plans(iter_table(input, table, on_error=on_error), name, long)
+    with long:
+        long.write(batches, VISITS, format)

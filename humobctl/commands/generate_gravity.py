@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from humobctl.commands.options import Format, OnErrorOption, Output, Seed
+from humobctl.commands.options import (
+    Address,
+    Engine,
+    Format,
+    LongOutput,
+    OnErrorOption,
+    Overwrite,
+    Resume,
+    Seed,
+    Workers,
+)
 
 LawName = Literal[
     "gravity", "power", "exponential", "radiation", "opportunity", "epr", "random", "home-work"
@@ -100,8 +110,13 @@ def gravity(
         ),
     ] = 500.0,
     seed: Seed = 0,
-    output: Output = None,
+    output: LongOutput = None,
     format: Format = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Give every event of day plans a place, by a law of mobility.
@@ -127,7 +142,7 @@ def gravity(
     from humobctl.commands.intend_options import given
     from humobctl.data.reading import iter_table
     from humobctl.data.schemas import INTENTIONS, VISITS
-    from humobctl.data.writing import write_table
+    from humobctl.engine.run import LongRun
     from humobctl.errors import UsageError
     from humobctl.models.dwellings import read_pairs, read_people
     from humobctl.models.gravity.config import Law, Travel
@@ -137,6 +152,7 @@ def gravity(
 
     if [input or "-", places, people, home_work, density, fit].count("-") > 1:
         raise UsageError("found more than one table on standard input, expected files")
+    long = LongRun(output, engine, address, workers, resume, overwrite)
     asked: dict[str, Any] = given(
         exponent=exponent, scale=scale, alpha=alpha, beta=beta, rho=rho, gamma=gamma
     )
@@ -158,4 +174,5 @@ def gravity(
     job = Job(city, dwellings, chosen, Travel(speed, least), seed)
     plans = iter_table(input, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
     name = "stdin" if input in (None, "-") else str(input)
-    write_table(job.run(plans, name), output, table=VISITS, format=format)
+    with long:
+        long.write(job.run(plans, name, long), VISITS, format)

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 import typer
 
 from humobctl.commands import intend_options as llm
-from humobctl.commands.options import Format, Input, OnErrorOption, Output, Seed, Weekday
+from humobctl.commands.options import (
+    Address,
+    Engine,
+    Format,
+    Input,
+    LongOutput,
+    OnErrorOption,
+    Overwrite,
+    Resume,
+    Seed,
+    Weekday,
+    Workers,
+)
 
 BackendName = Literal["planner", "openai", "hf"]
 
@@ -37,8 +49,13 @@ def intend(
         ),
     ] = None,
     seed: Seed = 0,
-    output: Output = None,
+    output: LongOutput = None,
     format: Format = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     people: Annotated[
         str | None,
         typer.Option("--people", help="Also write here who the people are: their profiles."),
@@ -86,9 +103,9 @@ def intend(
 
     The backends openai and hf ask a language model the same chain, question by question, and check
     every answer. openai takes its key from OPENAI_API_KEY alone, keeps each answer in a journal, so
-    that a killed run goes on without paying twice, and leaves no person out in silence: plans that
-    cannot be made are in --report with their reason. Plans of these two also depend on how many
-    people of the same kind come before.
+    that a killed run goes on without paying twice (with --resume or without it), and leaves no
+    person out in silence: plans that cannot be made are in --report with their reason. Plans of
+    these two also depend on how many people of the same kind come before.
 
     Example: humobctl intend profiles.csv --output plans.csv
 
@@ -96,9 +113,12 @@ def intend(
 
     Example: humobctl intend population.csv --without norm --format ndjson | head -3
 
+    Example: humobctl intend population.csv --count 1000 --resume --output plans.parquet
+
     Example: humobctl intend profiles.csv --show-prompt --without control
     """
     from humobctl.data.writing import write_stdout_text
+    from humobctl.engine.run import LongRun
     from humobctl.intentions.backend import BACKENDS, WEEKDAYS, Settings, parse_parts
     from humobctl.intentions.distill import make_recorded, recorder
     from humobctl.intentions.people import read_population
@@ -129,6 +149,8 @@ def intend(
         **{"output": output, "people": people, "report": report_to, "distill": distill},
         journal=options.get("journal"),
     )
+    long = LongRun(output, engine, address, workers, resume, overwrite)
+    llm.refuse_engine(backend, long, distill)
     population = read_population(input, count=count, seed=seed, on_error=on_error)
     if show_prompt:
         write_stdout_text(shown(population, settings))
@@ -141,4 +163,5 @@ def intend(
             format=format,
             people=people,
             report_to=report_to,
+            long=long,
         )

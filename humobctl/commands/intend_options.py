@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from humobctl.engine.run import LongRun
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "f32", "bf16", "f16"]
@@ -130,6 +133,32 @@ def distinct(**files: str | None) -> None:
         other = seen.setdefault(file, option) if file not in (None, "-") else option
         if other != option:
             raise UsageError(f"--{other} and --{option}: found the same file, expected one each")
+
+
+def refuse_engine(backend: str, long: LongRun, distill: str | None) -> None:
+    """See that a run in parts, or on a cluster, is one of the planner.
+
+    Raises:
+        UsageError: a language model, whose plans depend on who comes before; or records beside.
+    """
+    from humobctl.errors import UsageError
+
+    if backend == "planner":
+        if distill is not None and (long.resume or long.engine == "ray"):
+            option = "--resume" if long.resume else "--engine ray"
+            raise UsageError(f"{option}: found --distill, whose records are made in one go")
+        return
+    if long.engine == "ray":
+        raise UsageError(
+            f"--engine ray: found --backend {backend}, expected planner; plans of a language model "
+            "depend on who comes before"
+        )
+    if long.into_folder:
+        raise UsageError(f"--output: found a folder, expected a file with --backend {backend}")
+    if long.resume and backend == "hf":
+        raise UsageError(
+            "--resume: found --backend hf, which keeps nothing, expected planner or openai"
+        )
 
 
 def journal_beside(output: str | None) -> str:

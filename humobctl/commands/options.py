@@ -59,6 +59,44 @@ Calendar = Annotated[
     ),
 ]
 
+EngineName = Literal["local", "ray"]
+Engine = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine", help="In this process, or on a Ray cluster (extra ray); the result is the same."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Ray cluster to join, or auto; else one is started on this machine.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=100_000, help="Of --engine ray.", show_default="one a core or GPU"
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the finished parts that lie in OUTPUT.parts."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Throw away an unfinished run in OUTPUT.parts.")
+]
+LongOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write, or folder of Parquet parts (FOLDER/); - or nothing for standard "
+        "output.",
+    ),
+]
+
 
 def weekday_number(name: str) -> int:
     """0 for Sunday to 6."""

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from humobctl.commands.options import (
+    Address,
     Calendar,
+    Engine,
     FirstWeekday,
     Format,
     Input,
+    LongOutput,
     OnErrorOption,
-    Output,
+    Overwrite,
+    Resume,
     Seed,
+    Workers,
     read_calendar,
     weekday_number,
 )
@@ -141,8 +146,13 @@ def predict(
     list_models: Annotated[
         bool, typer.Option("--list-models", help="Print the models and exit.")
     ] = False,
-    output: Output = None,
+    output: LongOutput = None,
     format: Format = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Predict the masked cells of trajectories.
@@ -156,6 +166,8 @@ def predict(
     Example: humobctl predict challenge.csv --model slot-mode --decode argmax | head -3
 
     Example: humobctl predict city.csv --from-day 60 --to-day 74 --output predicted.parquet
+
+    Example: humobctl predict challenge.csv --resume --output predicted.parquet
 
     Example: humobctl predict challenge.csv --validate predicted.csv
 
@@ -171,7 +183,9 @@ def predict(
         _validate(input, validate, targets)
         return
     from humobctl import report
-    from humobctl.data.writing import write_table
+    from humobctl.data.schemas import GRID
+    from humobctl.engine.run import LongRun
+    from humobctl.errors import UsageError
     from humobctl.models.decode import parse_decode
     from humobctl.models.predictor import Job, Tally
     from humobctl.models.predictor import predict as run
@@ -198,8 +212,13 @@ def predict(
     if explain is not None:
         _explain(input, explain, job, output, format)
         return
+    if engine == "ray" and base_url is not None:
+        raise UsageError(
+            "--engine ray: found --base-url, whose server does the work, expected --concurrency"
+        )
     tally = Tally()
-    write_table(run(input, job, tally), output, format=format)
+    with LongRun(output, engine, address, workers, resume, overwrite) as long:
+        long.write(run(input, job, tally, long), GRID, format)
     report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
 
 

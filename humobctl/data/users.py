@@ -115,6 +115,11 @@ class UserStore:
 
     def counts(self) -> tuple[Int64s, Int64s]:
         """Users and their rows, run by run (a user may stand in several runs)."""
+        if not self.spilled:
+            uid = self.group(*_ALL_USERS)["uid"].to_numpy()
+            begins = np.flatnonzero(np.append(True, uid[1:] != uid[:-1]))[: len(uid)]
+            return uid[begins].astype(np.int64), np.diff(np.append(begins, len(uid)))
+        self.spill()
         if not self._runs:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         users = np.concatenate([run.users for run in self._runs])
@@ -125,11 +130,9 @@ class UserStore:
         if self.spilled:
             return sorted_by_key(_concat([run.slice(low, high) for run in self._runs]))
         rows = sorted_by_key(_concat(self._held))
-        return (
-            rows
-            if (low, high) == _ALL_USERS
-            else rows.filter(pl.col("uid").is_between(low, high, closed="left"))
-        )
+        if self._held:
+            self._held = [rows]
+        return rows if (low, high) == _ALL_USERS else between(rows, low, high)
 
 
 def _concat(frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -151,6 +154,50 @@ def sorted_by_key(frame: pl.DataFrame) -> pl.DataFrame:
     return frame if key.is_sorted() else frame.select(pl.all().sort_by(key))
 
 
+def between(rows: pl.DataFrame, low: int, high: int) -> pl.DataFrame:
+    """The rows of the users from ``low`` to below ``high``, of rows sorted by uid."""
+    begin, end = (int(at) for at in np.searchsorted(rows["uid"].to_numpy(), [low, high]))
+    return rows[begin:end]
+
+
+def paired_parts(
+    stores: list[UserStore], rows: int
+) -> Iterator[tuple[int, int, tuple[pl.DataFrame, ...]]]:
+    """The same users of several stores, in parts of whole users and about ``rows`` rows.
+
+    Parts depend on the data alone, not on whether they are in memory.
+
+    Yields:
+        First user, the one after the last, and the rows of each store.
+    """
+    users, counts = _all_counts(stores)
+    if not len(users):
+        return
+    before = np.cumsum(counts) - counts
+    together = rows * max(1, GROUP_ROWS // rows)
+    for begin, end in _cuts(before // together):
+        high = int(users[end]) if end < len(users) else _ALL_USERS[1]
+        groups = [store.group(int(users[begin]), high) for store in stores]
+        for first, last in _cuts(before[begin:end] // rows):
+            upto = int(users[begin + last]) if begin + last < end else high
+            low = int(users[begin + first])
+            yield low, upto, tuple(between(group, low, upto) for group in groups)
+
+
+def _all_counts(stores: list[UserStore]) -> tuple[Int64s, Int64s]:
+    """Users of all stores, ascending, and their rows."""
+    found = [store.counts() for store in stores]
+    users, inverse = np.unique(np.concatenate([u for u, _ in found]), return_inverse=True)
+    rows = np.bincount(inverse, weights=np.concatenate([n for _, n in found]))
+    return users.astype(np.int64), rows.astype(np.int64)
+
+
+def _cuts(numbers: Int64s) -> list[tuple[int, int]]:
+    """Where runs of equal numbers begin and end."""
+    begins = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])).tolist()
+    return list(zip(begins, [*begins[1:], len(numbers)], strict=True))
+
+
 def paired_groups(stores: list[UserStore]) -> Iterator[tuple[pl.DataFrame, ...]]:
     """The same users of several stores, group after group, in user order."""
     for low, high in _plan(stores):
@@ -163,9 +210,7 @@ def _plan(stores: list[UserStore]) -> list[tuple[int, int]]:
         return [_ALL_USERS]
     for store in stores:
         store.spill()
-    found = [store.counts() for store in stores]
-    users, inverse = np.unique(np.concatenate([u for u, _ in found]), return_inverse=True)
-    rows = np.bincount(inverse, weights=np.concatenate([n for _, n in found]))
+    users, rows = _all_counts(stores)
     part = (np.cumsum(rows) - rows) // GROUP_ROWS
     begins = users[np.flatnonzero(np.diff(part, prepend=-1))].tolist()
     return list(zip(begins, [*begins[1:], _ALL_USERS[1]], strict=True))

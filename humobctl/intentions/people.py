@@ -6,6 +6,7 @@ the population profiles published with CoPB.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,15 +46,15 @@ class Population:
         """Number of people."""
         return self._everybody if self.count is None else self.count
 
-    @property
+    @functools.cached_property
     def _everybody(self) -> int:
         return int(self._counts.sum())
 
-    @property
+    @functools.cached_property
     def _counts(self) -> Int64s:
         return self.profiles["count"].fill_null(1).to_numpy().astype(np.int64)
 
-    @property
+    @functools.cached_property
     def _has_counts(self) -> bool:
         return self.profiles["count"].null_count() < self.profiles.height
 
@@ -64,17 +65,27 @@ class Population:
 
     def batches(self, people: int) -> Iterator[pl.DataFrame]:
         """Some people at a time: uid, profile (uid in the table), attributes, home and work."""
-        ends = np.cumsum(self._counts)
-        chosen = self._different_rows() if self.keeps_uids else None
         for first in range(0, self.size, people):
-            number = np.arange(first, min(first + people, self.size))
-            if chosen is not None:
-                rows = self.profiles[chosen[number]]
-                uid = rows["uid"]
-            else:
-                rows = self.profiles[self._rows_of(number, ends)]
-                uid = pl.Series("uid", number, dtype=pl.UInt32)
-            yield rows.drop("count").rename({"uid": "profile"}).insert_column(0, uid)
+            yield self.between(first, min(first + people, self.size))
+
+    def between(self, first: int, end: int) -> pl.DataFrame:
+        """The people numbered from ``first`` to below ``end``, as in ``batches``."""
+        number = np.arange(first, end)
+        if self.keeps_uids:
+            rows = self.profiles[self._chosen[number]]
+            uid = rows["uid"]
+        else:
+            rows = self.profiles[self._rows_of(number, self._ends)]
+            uid = pl.Series("uid", number, dtype=pl.UInt32)
+        return rows.drop("count").rename({"uid": "profile"}).insert_column(0, uid)
+
+    @functools.cached_property
+    def _ends(self) -> Int64s:
+        return np.cumsum(self._counts)
+
+    @functools.cached_property
+    def _chosen(self) -> Int64s:
+        return self._different_rows()
 
     def _rows_of(self, number: Int64s, ends: Int64s) -> Int64s:
         """Rows of numbered people: in the order of the table, or drawn by the counts."""

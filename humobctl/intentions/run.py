@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,16 @@ from humobctl import report
 from humobctl.data.schemas import INTENTIONS, PROFILES
 from humobctl.data.streams import whole_file
 from humobctl.data.writing import write_table
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import (
+    PEOPLE_VARIABLE,
+    Done,
+    Moved,
+    Part,
+    Worker,
+    mark_of,
+    part_size,
+)
 from humobctl.errors import HumobError, UsageError
 from humobctl.intentions.backend import (
     Backend,
@@ -27,8 +38,55 @@ from humobctl.intentions.days import DayPlan
 from humobctl.intentions.people import Population, as_profiles, persons
 
 PERSON_DAYS_PER_BATCH = 16_384
+LONG = 256
+"""Batches beyond which finished ones are kept: 4 million person-days."""
 PLANS_PER_BATCH = 256
 """Plans of a backend that makes them one by one are passed on after so many."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The plans of some people, wherever they are made.
+
+    Attributes:
+        population: the people.
+        backend: makes the plans.
+        settings: seed, days and ablations.
+    """
+
+    population: Population
+    backend: TableBackend
+    settings: Settings
+
+    def open(self) -> Worker:
+        """Nothing is to be loaded: the backend is ready."""
+
+        def work(numbers: tuple[int, int], moved: Moved) -> Done:
+            people = self.population.between(*numbers)
+            frames = [pl.DataFrame(schema=INTENTIONS.dtypes), *self.backend.tables(people)]
+            table, plans = pl.concat(frames), people.height * self.settings.days
+            moved(plans)
+            return Done(table, {"plans": plans, "events": table.height}, plans)
+
+        return work
+
+    def parts(self) -> Iterator[Part]:
+        """Ranges of people, by their numbers."""
+        usual = max(1, PERSON_DAYS_PER_BATCH // self.settings.days)
+        people, size = part_size(PEOPLE_VARIABLE, usual), self.population.size
+        for number, first in enumerate(range(0, size, people)):
+            end = min(first + people, size)
+            yield Part(number, (first, end), f"people {first} to {end - 1}")
+
+    def about(self) -> dict[str, Any]:
+        """What makes these plans what they are."""
+        settings = {**asdict(self.settings), "without": sorted(self.settings.without)}
+        population = self.population
+        return {
+            "command": "intend",
+            "settings": {**settings, "count": population.count},
+            "data": mark_of((population.profiles, population.seed)),
+        }
 
 
 @dataclass
@@ -61,20 +119,25 @@ class Job:
                     weekday = settings.weekday_of(d)
                     yield Request(person, d, weekday, settings.seed, settings.without)
 
-    def run(self) -> Iterator[pl.DataFrame]:
+    def run(self, long: LongRun | None = None) -> Iterator[pl.DataFrame]:
         """Batches of the intentions table; memory does not grow with the number of people.
+
+        Args:
+            long: how it is carried out; None for one batch after another, in this process.
 
         Raises:
             HumobError: not one plan could be made.
         """
         self.outcome.people = self.population.size
         total = self.population.size * self.settings.days
-        tables = self._tables if isinstance(self.backend, TableBackend) else self._one_by_one
         with report.progress("planning days", total, "days") as ticker:
             self._ticker = ticker
-            for batch in tables(self.backend):  # type: ignore[arg-type]
+            if isinstance(self.backend, TableBackend):
+                batches = self._tables(self.backend, long or LongRun(), ticker)
+            else:
+                batches = self._one_by_one(self.backend)
+            for batch in batches:
                 self.outcome.events += batch.height
-                self._tick()
                 if batch.height:
                     yield batch
         self._tell_of_failures(total)
@@ -83,10 +146,13 @@ class Job:
         if self._ticker is not None:
             self._ticker.move_to(self.outcome.plans + len(self.outcome.failures))
 
-    def _tables(self, backend: TableBackend) -> Iterator[pl.DataFrame]:
-        for people in self.people():
-            self.outcome.plans += people.height * self.settings.days
-            yield from backend.tables(people)
+    def _tables(
+        self, backend: TableBackend, long: LongRun, ticker: report.Ticker
+    ) -> Iterator[pl.DataFrame]:
+        work = Work(self.population, backend, self.settings)
+        for done in long.results(work, work.parts(), work.about, ticker.advance, long=LONG):
+            self.outcome.plans += done.tally["plans"]
+            yield done.frame
 
     def _one_by_one(self, backend: Backend) -> Iterator[pl.DataFrame]:
         held: list[DayPlan] = []
@@ -139,6 +205,7 @@ def write_plans(
     format: str | None = None,
     people: str | None = None,
     report_to: str | None = None,
+    long: LongRun | None = None,
 ) -> None:
     """Run a job; write its intentions, and who the people are and how it went where asked for.
 
@@ -154,7 +221,8 @@ def write_plans(
     if people is not None:
         write_table(map(as_profiles, job.people()), people, table=PROFILES)
     try:
-        write_table(job.run(), output, table=INTENTIONS, format=format)
+        with long or LongRun(output) as run:
+            run.write(job.run(run), INTENTIONS, format)
     finally:
         # Also for a run that breaks off: what it has cost is told all the same.
         job.outcome.backend = job.backend.summary()

@@ -65,8 +65,12 @@ class Mismatch:
     def add(self, only_here: Int64s) -> None:
         """Count more rows, given by their keys (sorted)."""
         if len(only_here):
-            self.count += len(only_here)
-            first = _unpack(int(only_here[0]))
+            self.join(len(only_here), _unpack(int(only_here[0])))
+
+    def join(self, count: int, first: tuple[int, int, int] | None) -> None:
+        """Count more rows, of which the first is known; None where there are none."""
+        self.count += count
+        if first is not None:
             self.first = first if self.first is None else min(first, self.first)
 
 

@@ -7,7 +7,7 @@ organisers of the HuMob challenges.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,9 @@ from humobctl import __version__, report
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import MAX_DAY
-from humobctl.data.users import UserStore, paired_groups
+from humobctl.data.users import UserStore
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import Done, Moved, Worker, user_parts
 from humobctl.errors import HumobError
 from humobctl.metrics.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
 from humobctl.metrics.dtw import HUMOB_CELL_KM, fast_dtw_days
@@ -127,11 +129,73 @@ def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
     return result
 
 
-class Evaluator:
-    """Scores several files against one truth; the truth is read once."""
+@dataclass(frozen=True)
+class Work:
+    """The scores of some users' days, wherever they are computed.
 
-    def __init__(self, paths: list[str], truth: str, settings: Settings) -> None:
+    Attributes:
+        settings: what to score, and how.
+        name, truth: of the files.
+        days: first and last day to score.
+    """
+
+    settings: Settings
+    name: str
+    truth: str
+    days: tuple[int, int]
+
+    def open(self) -> Worker:
+        """Nothing is to be loaded."""
+
+        def work(group: tuple[pl.DataFrame, pl.DataFrame], moved: Moved) -> Done:
+            p, t = (side.filter(pl.col("d").is_between(*self.days)) for side in group)
+            if self.settings.only_predicted_users:
+                t = t.filter(pl.col("uid").is_in(p["uid"].unique().implode()))
+            refuse_masked(p, self.name, "fill them with 'humobctl predict'")
+            refuse_masked(t, self.truth, "the truth must be complete on the days to score")
+            extra, missing = Mismatch(), Mismatch()
+            aligned, coverage = align(p, t, extra, missing)
+            if extra.count or (missing.count and not self.settings.allow_partial):
+                detail = pl.DataFrame()
+            else:
+                detail = self._detail(aligned)
+            users = detail["uid"].n_unique() if detail.height else 0
+            moved(users)
+            tally = {
+                "extra": (extra.count, extra.first),
+                "missing": (missing.count, missing.first),
+                "coverage": asdict(coverage),
+            }
+            return Done(detail, tally, users)
+
+        return work
+
+    def _detail(self, aligned: AlignedDays) -> pl.DataFrame:
+        """Table of file, uid, d, rows, and a column a metric."""
+        if not len(aligned.uid):
+            return pl.DataFrame()
+        columns = score(aligned, self.settings)
+        return pl.DataFrame(
+            {"uid": aligned.uid, "d": aligned.d, "rows": np.diff(aligned.starts), **columns},
+            schema_overrides={"uid": pl.UInt32, "d": pl.Int16, "rows": pl.UInt8},
+        ).insert_column(0, pl.lit(self.name).alias("file"))
+
+
+class Evaluator:
+    """Scores several files against one truth; the truth is read once.
+
+    Args:
+        paths: of the predictions.
+        truth: path of the true rows.
+        settings: what to score, and how.
+        long: how it is carried out; None for one part after another, in this process.
+    """
+
+    def __init__(
+        self, paths: list[str], truth: str, settings: Settings, long: LongRun | None = None
+    ) -> None:
         self.paths, self.truth, self.settings = paths, truth, settings
+        self._long = long or LongRun()
         self.evaluations: list[Evaluation] = []
 
     def run(self) -> Iterator[pl.DataFrame]:
@@ -157,22 +221,20 @@ class Evaluator:
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
         scored: list[pl.DataFrame] = []
         user_days, seen_days = 0, (MAX_DAY, 0)
+        work = Work(self.settings, name, self.truth, days)
         with report.progress(f"scoring {name}", None, "users") as ticker:
-            for group in paired_groups([predicted, truth]):
-                p, t = (side.filter(pl.col("d").is_between(*days)) for side in group)
-                if self.settings.only_predicted_users:
-                    t = t.filter(pl.col("uid").is_in(p["uid"].unique().implode()))
-                refuse_masked(p, name, "fill them with 'humobctl predict'")
-                refuse_masked(t, self.truth, "the truth must be complete on the days to score")
-                aligned, found = align(p, t, extra, missing)
-                coverage.add(found)
-                if self._differ(extra, missing) or not len(aligned.uid):
+            parts = user_parts([predicted, truth])
+            for done in self._long.results(work, parts, dict, ticker.advance):
+                extra.join(*done.tally["extra"])
+                missing.join(*done.tally["missing"])
+                coverage.add(Coverage(**done.tally["coverage"]))
+                if self._differ(extra, missing) or not done.frame.height:
                     continue
-                detail = self._detail(name, aligned)
+                detail = done.frame
                 user_days += detail.height
-                seen_days = min(seen_days[0], aligned.d.min()), max(seen_days[1], aligned.d.max())
+                low, high = detail.select(low=pl.col("d").min(), high=pl.col("d").max()).row(0)
+                seen_days = min(seen_days[0], low), max(seen_days[1], high)
                 scored.append(_by_user(detail, self.settings.metrics()))
-                ticker.advance(scored[-1].height)
                 yield detail
         self._refuse_mismatch(name, extra, missing, coverage)
         if not scored:
@@ -205,13 +267,6 @@ class Evaluator:
                 f"{truth.last_day}, which is not scored (--days says which are)"
             )
         return predicted.first_day, predicted.last_day
-
-    def _detail(self, name: str, aligned: AlignedDays) -> pl.DataFrame:
-        columns = score(aligned, self.settings)
-        return pl.DataFrame(
-            {"uid": aligned.uid, "d": aligned.d, "rows": np.diff(aligned.starts), **columns},
-            schema_overrides={"uid": pl.UInt32, "d": pl.Int16, "rows": pl.UInt8},
-        ).insert_column(0, pl.lit(name).alias("file"))
 
     def _differ(self, extra: Mismatch, missing: Mismatch) -> bool:
         return bool(extra.count or (missing.count and not self.settings.allow_partial))

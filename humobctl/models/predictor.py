@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from humobctl import report
+from humobctl.checkpoint import fingerprint_of
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import GRID, MASKED
 from humobctl.data.users import UserStore, paired_groups
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import Done, Moved, Worker, mark_of, user_parts
 from humobctl.errors import HumobError
 from humobctl.models.city import City, CityCounter
 from humobctl.models.days.config import DEFAULTS, DayConfig
 from humobctl.models.days.model import decode_user
 from humobctl.models.decode import Decode, decode
 from humobctl.models.distribution import SlotDistributions, UserHistory
-from humobctl.models.registry import Model, Options, build, check_name, distributions
+from humobctl.models.registry import (
+    MODELS,
+    Model,
+    Options,
+    build,
+    check_name,
+    distributions,
+    on_torch,
+)
 from humobctl.native import Int32s, Int64s
 
 
@@ -83,14 +95,55 @@ class Tally:
     rows: int = 0
     without_history: int = 0
 
+    def add(self, other: dict[str, int]) -> None:
+        """Count those of a part."""
+        self.users += other["users"]
+        self.rows += other["rows"]
+        self.without_history += other["without_history"]
 
-def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
-    """Predicted rows in order of (uid, d, t), group after group of users.
+
+@dataclass(frozen=True)
+class Work:
+    """The prediction of some users' rows, wherever it is done.
+
+    Attributes:
+        job: what to do.
+        city: what all users show together.
+    """
+
+    job: Job
+    city: City
+
+    @property
+    def device(self) -> str:
+        """Of models that are built on torch."""
+        return self.job.options.device if on_torch(self.job.model) else "cpu"
+
+    def open(self) -> Worker:
+        """Build the model."""
+        model = build(self.job.model, self.city, self.job.options)
+
+        def work(group: pl.DataFrame, moved: Moved) -> Done:
+            tally, frames, before = Tally(), [group.clear()], 0
+            for frame in predict_group(group, model, self.city, self.job, tally):
+                frames.append(frame)
+                moved(tally.rows - before)
+                before = tally.rows
+            return Done(pl.concat(frames), asdict(tally), tally.rows)
+
+        return work
+
+
+def predict(
+    path: str | None, job: Job, tally: Tally, run: LongRun | None = None
+) -> Iterator[pl.DataFrame]:
+    """Predicted rows in order of (uid, d, t), part after part of the users.
 
     Args:
         path: a grid trajectory; None or ``-`` for standard input.
         job: what to do.
         tally: takes the counts of what was done.
+        run: how it is carried out; None for one part after another, in this process.
 
     Raises:
         HumobError: the input cannot be read, or has nothing to predict or nothing known.
@@ -100,17 +153,36 @@ def predict(path: str | None, job: Job, tally: Tally) -> Iterator[pl.DataFrame]:
     with UserStore() as store:
         store.collect(iter_table(path, on_error=job.on_error))
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
-        model = build(job.model, city, job.options)
         with report.progress("predicting", rows, "rows") as ticker:
-            for (group,) in paired_groups([store]):
-                for done in predict_group(group, model, city, job, tally):
-                    ticker.move_to(tally.rows)
-                    yield done
+            results = (run or LongRun()).results(
+                *(Work(job, city), user_parts([store])),
+                lambda: about(job, city, rows),
+                ticker.advance,
+            )
+            for done in results:
+                tally.add(done.tally)
+                yield done.frame
     if tally.without_history:
         report.warn(
             f"{tally.without_history} of {tally.users} users have no known cell; they get the "
             "cells that most people are in"
         )
+
+
+def about(job: Job, city: City, rows: int) -> dict[str, Any]:
+    """What makes a prediction what it is."""
+    settings = asdict(job)
+    options = settings.pop("options")
+    for name in ("journal", "concurrency"):  # they change nothing in the result
+        options["prompting"].pop(name)
+    settings.pop("calendar")
+    values = (city.weekday, city.off, city.holiday, city.cells, city.slot_p)
+    return {
+        "command": "predict",
+        "settings": {**settings, **options},
+        "model files": "" if job.model in MODELS else fingerprint_of(job.model),
+        "data": f"{rows} rows to predict, city {mark_of(values)}",
+    }
 
 
 def survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:

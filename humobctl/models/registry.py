@@ -190,6 +190,16 @@ def is_language_model(name: str) -> bool:
     )
 
 
+def on_torch(name: str) -> bool:
+    """Whether a model runs on torch, and so on a GPU where there is one."""
+    if name in MODELS:
+        return False
+    if is_language_model(name):
+        return True
+    kind = TRAINED.get(load(name, arrays=False).type)
+    return kind is not None and kind.extra == "torch"
+
+
 def _refuse_city(options: Options) -> None:
     if options.city is not None:
         raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")

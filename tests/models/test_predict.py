@@ -61,6 +61,7 @@ def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
     whole = pl.concat(list(predict(path, Job(), Tally())))
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 2000)
     monkeypatch.setattr(users_module, "GROUP_ROWS", 3000)
+    monkeypatch.setenv("HUMOBCTL_PART_ROWS", "500")
     parts = list(predict(path, Job(), Tally()))
     assert len(parts) > 2
     assert pl.concat(parts).equals(whole)

@@ -69,10 +69,15 @@ class Planner:
 
     def __init__(self, settings: Settings, chain: Chain | None = None) -> None:
         self.settings = settings
+        self._given = settings, chain
         self.chain = chain or build(calibrated(), settings.without)
         self.reasons = Reasons(settings.without)
         days = events_per_day()
         self._days = np.cumsum(days) / days.sum()
+
+    def __reduce__(self) -> tuple[type[Planner], tuple[Any, ...]]:
+        """Another process builds its own tables, which is quicker than to send them."""
+        return Planner, self._given
 
     def tables(self, people: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Intentions of these people on all days, sorted by uid, d and seq."""

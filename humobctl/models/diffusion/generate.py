@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from humobctl import report
-from humobctl.data.importers.options import counted
+from humobctl.checkpoint import fingerprint_of
 from humobctl.data.schemas import INTENTS, VISITS
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import (
+    PEOPLE_VARIABLE,
+    Done,
+    Moved,
+    Part,
+    Worker,
+    mark_of,
+    part_size,
+    parts_of_people,
+)
 from humobctl.errors import UsageError
 from humobctl.intentions.vocabulary import CODES, HOME, WORK
+from humobctl.models.device import set_up
 from humobctl.models.diffusion.days import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
@@ -29,6 +42,7 @@ from humobctl.models.diffusion.draw import Anchors, draw, sources_of
 from humobctl.models.diffusion.process import Process, Sampling
 from humobctl.models.diffusion.run import Trained
 from humobctl.models.diffusion.snap import ANY, Places
+from humobctl.models.diffusion.tally import Tally
 from humobctl.models.dwellings import known_dwellings
 from humobctl.models.whole_people import whole_people
 from humobctl.native import Floats, Int64s
@@ -36,55 +50,44 @@ from humobctl.native import Floats, Int64s
 KNOWN_WITHIN = 500.0
 """Metres within which a given home or work is the nearest place that serves it."""
 ROWS_AT_ONCE = 1 << 13
+"""Events of a part, at least one person's."""
+PEOPLE_AT_ONCE = 1 << 10
+"""People of a part, where there are no plans."""
 _PLAN = ("uid", "d", "seq", "intent", "start_min", "end_min")
 _CATEGORY = "category"
 _INTENT_OF_CLASS = np.array([CODES[HOME], CODES[WORK], ANY])
 _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
 
 
-@dataclass
-class Tally:
-    """What was done.
+@dataclass(frozen=True)
+class Work:
+    """The visits of some people, wherever they are drawn.
 
     Attributes:
-        people, days, visits: how many.
-        joined: visits that go on at the place of the one before.
-        strange: events of a category that the model has not learnt.
-        elsewhere: events of a category that no place has.
-        snapped: metres from points to their places.
+        job: what to do; its tally is left alone.
     """
 
-    people: int = 0
-    days: int = 0
-    visits: int = 0
-    joined: int = 0
-    strange: int = 0
-    elsewhere: int = 0
-    snapped: list[Floats] = field(default_factory=list)
+    job: Job
 
-    def tell(self) -> None:
-        """Say it."""
-        report.info(f"{self.days:,} days of {self.people:,} people, {self.visits:,} visits")
-        if self.joined:
-            report.info(
-                f"{counted(self.joined, 'visit')} joined with the one before, at the same place"
-            )
-        if self.strange:
-            report.warn(
-                f"{counted(self.strange, 'event')} with a category that the model has not learnt "
-                "are drawn by home, work and other"
-            )
-        if self.elsewhere:
-            report.warn(
-                f"{counted(self.elsewhere, 'event')} with a category that no place has are at "
-                "places of their intent"
-            )
-        if self.snapped:
-            away = np.concatenate(self.snapped)
-            report.info(
-                f"points lie {np.median(away):,.0f} m from their places in the middle, "
-                f"{np.quantile(away, 0.95):,.0f} m at the 95th percentile"
-            )
+    @property
+    def device(self) -> str:
+        """Where to sample."""
+        return self.job.model.device
+
+    def open(self) -> Worker:
+        """Threads and seeds; the model is loaded."""
+        set_up(self.job.seed)
+
+        def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
+            job = replace(self.job, tally=Tally())
+            if isinstance(people, tuple):
+                visits, units = job._unplanned(np.arange(*people)), people[1] - people[0]
+            else:
+                visits, units = job._planned(people), people.height
+            moved(units)
+            return Done(visits, job.tally.record(), units)
+
+        return work
 
 
 @dataclass
@@ -112,7 +115,10 @@ class Job:
     tally: Tally = field(default_factory=Tally)
 
     def from_plans(
-        self, batches: Iterable[pl.DataFrame], name: str = "intentions"
+        self,
+        batches: Iterable[pl.DataFrame],
+        name: str = "intentions",
+        long: LongRun | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Batches of the visit table, in the order of the people.
 
@@ -120,6 +126,7 @@ class Job:
             batches: of the intentions table, each person's rows together; with the column category
                 where that is the model's condition.
             name: of the table, for messages.
+            long: how it is carried out; None for one part after another, in this process.
 
         Raises:
             UsageError: the model has no condition.
@@ -131,14 +138,11 @@ class Job:
                 f"{self.model.name}: found a model without a condition, which makes its own days; "
                 "expected --count"
             )
-        with report.progress("generating visits", None, "events") as ticker:
-            columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
-            for frame in whole_people(batches, name, columns, ROWS_AT_ONCE):
-                yield self._planned(frame)
-                ticker.advance(frame.height)
-        self.tally.tell()
+        columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
+        people = whole_people(batches, name, columns, ROWS_AT_ONCE)
+        yield from self._drawn(parts_of_people(people, ROWS_AT_ONCE), None, "events", long)
 
-    def from_nothing(self, count: int) -> Iterator[pl.DataFrame]:
+    def from_nothing(self, count: int, long: LongRun | None = None) -> Iterator[pl.DataFrame]:
         """Batches of the visit table: one day each of ``count`` people, numbered from 0.
 
         Raises:
@@ -149,12 +153,37 @@ class Job:
                 f"--count: {self.model.name} is a model with the condition "
                 f"{self.model.condition}, expected intentions"
             )
-        with report.progress("generating visits", count, "people") as ticker:
-            for low in range(0, count, self.batch_size):
-                uid = np.arange(low, min(count, low + self.batch_size))
-                yield self._unplanned(uid)
-                ticker.advance(len(uid))
+        usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
+        size = part_size(PEOPLE_VARIABLE, usual)
+        parts = (
+            Part(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
+            for number, low in enumerate(range(0, count, size))
+        )
+        yield from self._drawn(parts, count, "people", long)
+
+    def _drawn(
+        self, parts: Iterator[Part], total: int | None, unit: str, long: LongRun | None
+    ) -> Iterator[pl.DataFrame]:
+        with report.progress("generating visits", total, unit) as ticker:
+            results = (long or LongRun()).results(Work(self), parts, self.about, ticker.advance)
+            for done in results:
+                self.tally.add(done.tally)
+                yield done.frame
         self.tally.tell()
+
+    def about(self) -> dict[str, Any]:
+        """What makes the visits what they are, but for the plans."""
+        return {
+            "command": "generate diffusion",
+            "settings": {
+                **asdict(self.sampling),
+                **{"seed": self.seed, "batch_size": self.batch_size},
+            },
+            "model": fingerprint_of(self.model.name),
+            "data": mark_of(
+                (None if self.places is None else self.places.frame, self.people, self.pairs)
+            ),
+        }
 
     # -- with day plans -------------------------------------------------------------------------
 
@@ -393,7 +422,10 @@ class Job:
         known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
         known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
-        self.tally.snapped.append(away[row >= 0])
+        metres_away, points = np.unique(np.rint(away[row >= 0]), return_counts=True)
+        self.tally.snapped.update(
+            dict(zip(metres_away.astype(int).tolist(), points.tolist(), strict=True))
+        )
         return row
 
     def _snap_categories(

@@ -350,6 +350,7 @@ class Trained:
         categories: that it tells apart, with that condition.
         scale: of its days.
         network: on its device.
+        device: as it was asked for.
     """
 
     name: str
@@ -358,6 +359,11 @@ class Trained:
     categories: tuple[str, ...]
     scale: Scale
     network: Denoiser
+    device: str = "auto"
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        """Another process loads it from its folder."""
+        return load_trained, (self.name, self.device)
 
 
 def load_trained(folder: str, device: str = "auto") -> Trained:
@@ -382,4 +388,4 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         reason = str(exc).splitlines()[0]
         raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     network = network.to(torch_device(device)).eval()
-    return Trained(folder, settings, condition, categories, scale, network)
+    return Trained(folder, settings, condition, categories, scale, network, device)

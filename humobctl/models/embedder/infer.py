@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,12 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from humobctl import report
+from humobctl.checkpoint import fingerprint_of
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
-from humobctl.data.users import UserStore, paired_groups
+from humobctl.data.users import UserStore
 from humobctl.embeddings.files import Embeddings, table
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import Done, Moved, Part, Worker, user_parts
 from humobctl.errors import HumobError, UsageError
+from humobctl.models.device import set_up_torch
 from humobctl.models.embedder.run import Trained
 from humobctl.models.embedder.windows import Rows, by_length
 from humobctl.native import Int64s
@@ -46,43 +51,102 @@ class Asked:
     days: tuple[int, int] | None = None
 
 
-def embed(path: str, name: str, trained: Trained, asked: Asked) -> Iterator[pl.DataFrame]:
-    """Embeddings of a grid trajectory, one group of users after another, in user order.
+@dataclass(frozen=True)
+class Work:
+    """The vectors of some users, wherever they are computed.
 
-    Args:
-        path: the file; ``-`` for standard input.
-        name: of its city; one the model does not know is embedded as a city that is not said.
+    Attributes:
         trained: the model.
         asked: how.
+        titles: of the files.
+        names: of their cities; one the model does not know is embedded as a city that is not said.
+    """
+
+    trained: Trained
+    asked: Asked
+    titles: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def device(self) -> str:
+        """Where to run."""
+        return self.trained.device
+
+    def open(self) -> Worker:
+        """Threads and seed; the model is loaded."""
+        set_up_torch(0)
+
+        def work(payload: tuple[int, pl.DataFrame], moved: Moved) -> Done:
+            number, kept = payload
+            name, known = self.names[number], self.trained.cities
+            with Rows(self.asked.first_weekday) as rows:
+                rows.add(kept, 1 + known.index(name) if name in known else 0)
+                rows.close_columns()
+                vectors = embed_rows(rows, self.trained, self.asked, moved)
+                city = np.full(len(vectors), name)
+                frame = table(Embeddings(self.titles[number], rows.uid.copy(), vectors, city))
+            return Done(frame, {"users": frame.height}, kept.height)
+
+        return work
+
+    def about(self) -> dict[str, Any]:
+        """What makes the vectors what they are, but for the rows."""
+        return {
+            "command": "embed",
+            "settings": {**asdict(self.asked), "cities": list(self.names)},
+            "model": fingerprint_of(self.trained.name),
+        }
+
+
+def embed(
+    paths: Sequence[str],
+    names: Sequence[str],
+    trained: Trained,
+    asked: Asked,
+    long: LongRun | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Embeddings of grid trajectories, file after file, one part of users after another.
+
+    Args:
+        paths: the files; ``-`` for standard input.
+        names: of their cities.
+        trained: the model.
+        asked: how.
+        long: how it is carried out; None for one part after another, in this process.
 
     Raises:
-        HumobError: the file cannot be read, or has no known cell.
+        HumobError: a file cannot be read, or has no known cell.
     """
-    title = "stdin" if path == "-" else path
-    city = 1 + trained.cities.index(name) if name in trained.cities else 0
+    titles = tuple("stdin" if path == "-" else path for path in paths)
+    work = Work(trained, asked, titles, tuple(names))
+    with report.progress("embedding", 0, "rows") as ticker:
+        parts = _parts(paths, work, ticker)
+        for done in (long or LongRun()).results(work, parts, work.about, ticker.advance):
+            yield done.frame
+
+
+def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[Part]:
+    """The known rows of some users at a time: (number of the file, rows)."""
     known = pl.col("x") != MASKED
-    if asked.days is not None:
-        known &= pl.col("d").is_between(*asked.days)
-    done = 0
-    with UserStore() as store:
-        store.collect(iter_table(path, on_error=asked.on_error))
-        with report.progress(f"embedding {title}", store.rows, "rows") as ticker:
-            for (group,) in paired_groups([store]):
-                kept = group.filter(known)
-                if not kept.height:
-                    continue
-                with Rows(asked.first_weekday) as rows:
-                    rows.add(kept, city)
-                    rows.close_columns()
-                    vectors = embed_rows(rows, trained, asked, ticker)
-                    done += len(rows.uid)
-                    yield table(Embeddings(title, rows.uid, vectors, np.full(len(vectors), name)))
-    if not done:
-        raise HumobError(f"{title}: found no known cell, expected some to embed")
+    if work.asked.days is not None:
+        known &= pl.col("d").is_between(*work.asked.days)
+    count = 0
+    for number, (path, title) in enumerate(zip(paths, work.titles, strict=True)):
+        before = count
+        with UserStore() as store:
+            store.collect(iter_table(path, on_error=work.asked.on_error))
+            ticker.expect(store.rows)
+            for part in user_parts([store]):
+                kept = part.payload.filter(known)
+                if kept.height:
+                    yield Part(count, (number, kept), f"{title}, {part.name}")
+                    count += 1
+        if count == before:
+            raise HumobError(f"{title}: found no known cell, expected some to embed")
 
 
 def embed_rows(
-    rows: Rows, trained: Trained, asked: Asked, ticker: report.Ticker | None = None
+    rows: Rows, trained: Trained, asked: Asked, moved: Moved | None = None
 ) -> NDArray[np.float32]:
     """Vectors of all users of some columns, (u, E).
 
@@ -91,7 +155,7 @@ def embed_rows(
     numbers = [
         np.arange(low, high) for low, high in zip(rows.starts[:-1], rows.starts[1:], strict=True)
     ]
-    return embed_parts(rows, numbers, rows.city, trained, asked, ticker)
+    return embed_parts(rows, numbers, rows.city, trained, asked, moved)
 
 
 @torch.no_grad()
@@ -101,7 +165,7 @@ def embed_parts(
     city: Int64s,
     trained: Trained,
     asked: Asked,
-    ticker: report.Ticker | None = None,
+    moved: Moved | None = None,
 ) -> NDArray[np.float32]:
     """Vectors of parts of users' rows, (p, E).
 
@@ -111,7 +175,7 @@ def embed_parts(
         city: number of each part's city, (p,).
         trained: the model.
         asked: how.
-        ticker: is told of finished rows.
+        moved: is told of finished rows.
     """
     lengths = np.array([len(part) for part in parts])
     pieces = np.maximum(1, -(-lengths // PIECE_ROWS))
@@ -128,8 +192,8 @@ def embed_parts(
             found = trained.encoder(spans).double().cpu().numpy()
         weights = (end - begin)[batch]
         np.add.at(sums, user[batch], found * weights[:, None])
-        if ticker is not None:
-            ticker.advance(int(weights.sum()))
+        if moved is not None:
+            moved(int(weights.sum()))
     sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return sums.astype(np.float32)
 

@@ -301,6 +301,7 @@ class Trained:
         encoder: on its device.
         seen: users of each city that were trained or validated on.
         fingerprints: of the cities' files.
+        device: as it was asked for.
     """
 
     name: str
@@ -309,6 +310,11 @@ class Trained:
     encoder: Encoder
     seen: list[Int64s]
     fingerprints: list[str]
+    device: str = "auto"
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        """Another process loads it from its folder."""
+        return load_trained, (self.name, self.device)
 
     def users_seen(self, name: str, fingerprint: str) -> Int64s | None:
         """Users of a city that the training saw; None for a city of another name and file."""
@@ -343,4 +349,5 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
     except (KeyError, TypeError, RuntimeError, UsageError) as exc:
         reason = str(exc).splitlines()[0]
         raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
-    return Trained(folder, settings, cities, encoder.to(torch_device(device)).eval(), seen, marks)
+    encoder = encoder.to(torch_device(device)).eval()
+    return Trained(folder, settings, cities, encoder, seen, marks, device)

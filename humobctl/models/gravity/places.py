@@ -56,6 +56,11 @@ class City:
         self.east, self.north = east.astype(np.float32), north.astype(np.float32)
         self._index()
 
+    def __reduce__(self) -> tuple[type[City], tuple[Any, ...]]:
+        """Another process makes the index of its own, which holds addresses."""
+        parts = (self.name, self.plane, self.place_id, self.lat, self.lon, self.intent)
+        return City, parts
+
     def __len__(self) -> int:
         """Number of places."""
         return len(self.lat)

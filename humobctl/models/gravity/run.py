@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from humobctl import report
 from humobctl.data.schemas import INTENTS, VISITS
+from humobctl.engine.run import LongRun
+from humobctl.engine.work import Done, Moved, Worker, mark_of, parts_of_people
 from humobctl.errors import HumobError
 from humobctl.intentions.vocabulary import AT_HOME, CODES
 from humobctl.intentions.vocabulary import WORK as GO_TO_WORK
@@ -25,10 +28,13 @@ from humobctl.models.whole_people import whole_people
 from humobctl.native import Int64s
 
 ROWS_AT_ONCE = 1 << 17
-"""Events that go through the kernel together, at least one person's."""
+"""Events that go through the kernel together, at least one person's: a part."""
+LONG = 40
+"""Parts beyond which finished ones are kept: 5 million events."""
 _KEPT = ("uid", "d", "seq", "intent", "start_min", "end_min")
 _FIXED = frozenset({*(CODES[intent] for intent in AT_HOME), CODES[GO_TO_WORK]})
 """Intents that take place at home or at work, whatever the law."""
+_COUNTS = ("people", "days", "events", "shifted", "shortened", "hurried")
 
 
 @dataclass
@@ -53,6 +59,20 @@ class Tally:
     widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     first: tuple[int, int] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        arrays = {"widened": self.widened.tolist(), "unreached": self.unreached.tolist()}
+        return {**{name: getattr(self, name) for name in _COUNTS}, **arrays, "first": self.first}
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Count the record of another part; parts come in order."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + other[name])
+        self.widened += np.array(other["widened"])
+        self.unreached += np.array(other["unreached"])
+        if self.first is None and other["first"] is not None:
+            self.first = tuple(other["first"])
 
     def tell(self, law: Law) -> None:
         """Say it."""
@@ -133,6 +153,30 @@ def _firsts(changes: NDArray[np.bool_]) -> Int64s:
     return np.concatenate([[0], np.flatnonzero(changes) + 1, [len(changes) + 1]])
 
 
+@dataclass(frozen=True)
+class Work:
+    """The visits of some people, wherever they are made.
+
+    Attributes:
+        job: what to do; its tally is left alone.
+    """
+
+    job: Job
+
+    def open(self) -> Worker:
+        """Buffers for the kernel."""
+        memories = native.Memories()
+
+        def work(frame: pl.DataFrame, moved: Moved) -> Done:
+            job = replace(self.job, tally=Tally())
+            visits = job.visits(frame, memories)
+            moved(frame.height)
+            return Done(visits, job.tally.record(), frame.height)
+
+        weakref.finalize(work, memories.close)
+        return work
+
+
 @dataclass
 class Job:
     """What to generate from, by which law.
@@ -154,25 +198,46 @@ class Job:
     exhaustive: bool = False
     tally: Tally = field(default_factory=Tally)
 
-    def run(self, batches: Iterable[pl.DataFrame], name: str = "intentions") -> Iterator[Any]:
+    def run(
+        self,
+        batches: Iterable[pl.DataFrame],
+        name: str = "intentions",
+        long: LongRun | None = None,
+    ) -> Iterator[pl.DataFrame]:
         """Batches of the visit table, in the order of the people.
 
         Args:
             batches: of the intentions table, each person's rows together.
             name: of the table, for messages.
+            long: how it is carried out; None for one part after another, in this process.
 
         Raises:
             HumobError: a person's rows stand apart, or no place serves an intent.
         """
-        memories = native.Memories()
-        try:
-            with report.progress("generating visits", None, "events") as ticker:
-                for frame in whole_people(batches, name, _KEPT, ROWS_AT_ONCE):
-                    yield self.visits(frame, memories)
-                    ticker.advance(frame.height)
-        finally:
-            memories.close()
+        people = whole_people(batches, name, _KEPT, ROWS_AT_ONCE)
+        parts = parts_of_people(people, ROWS_AT_ONCE)
+        with report.progress("generating visits", None, "events") as ticker:
+            results = (long or LongRun()).results(
+                Work(self), parts, self.about, ticker.advance, long=LONG
+            )
+            for done in results:
+                self.tally.add(done.tally)
+                yield done.frame
         self.tally.tell(self.law)
+
+    def about(self) -> dict[str, Any]:
+        """What makes the visits what they are, but for the plans."""
+        city, where = self.city, self.dwellings
+        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
+        law = {name: value for name, value in asdict(self.law).items() if name != "name"}
+        return {
+            "command": "generate gravity",
+            "settings": {
+                **{"law": self.law.name, **law, **asdict(self.travel)},
+                **{"seed": self.seed, "snap": where.snap},
+            },
+            "data": mark_of((places, where.people, where.pairs, where.density)),
+        }
 
     def visits(self, frame: pl.DataFrame, memories: native.Memories) -> pl.DataFrame:
         """The visits of whole people."""

@@ -1,0 +1,1 @@
+"""Work on people in parts: in this process or on a Ray cluster, with finished parts kept."""
