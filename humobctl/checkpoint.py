@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from humobctl.data.limits import parse_json
 from humobctl.data.outputs import replace_folder, reserved
 from humobctl.data.schemas import GRID
 from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, UsageError
 
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
 ADAPTER = "adapter_model.safetensors"
@@ -138,6 +140,20 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
         return Checkpoint(found, config, load_file(path / file), run)
     except (SafetensorError, OSError) as exc:
         raise HumobError(f"{path / file}: found damaged arrays ({exc})") from exc
+
+
+@contextmanager
+def intact(folder: str | Path) -> Iterator[None]:
+    """Build a model from what ``load`` read.
+
+    Raises:
+        HumobError: its settings or arrays do not go together.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,12 +13,24 @@ from humobctl.commands.options import (
     read_calendar,
     weekday_number,
 )
+from humobctl.commands.training_options import (
+    Device,
+    EvaluateEvery,
+    HoldOut,
+    LearningRate,
+    MaxSteps,
+    MostUsers,
+    Overwrite,
+    Resume,
+    SettingsSeed,
+    ToDay,
+    Warmup,
+    WeightDecay,
+    given,
+    option,
+)
 
 TaskName = Literal["mobility", "intention"]
-
-
-def _option(text: str, *names: str, low: float | None = None) -> Any:
-    return typer.Option(*names, help=text, min=low, show_default=False)
 
 
 def llama(
@@ -59,74 +71,57 @@ def llama(
         ),
     ] = None,
     template: Annotated[
-        str | None, _option("Of mobility records: compact, or llama3-8b-mob, as published.")
+        str | None, option("Of mobility records: compact, or llama3-8b-mob, as published.")
     ] = None,
-    letters: Annotated[int | None, _option("compact: most visited cells with a letter.")] = None,
-    evidence: Annotated[int | None, _option("compact: records that a question counts.")] = None,
-    shown: Annotated[int | None, _option("compact: cells of them that it names.")] = None,
-    questions: Annotated[int | None, _option("compact: questions of a record, at most.")] = None,
-    records: Annotated[int | None, _option("Records of a person, of different days.")] = None,
-    horizon: Annotated[int | None, _option("Days to predict of a record.")] = None,
+    letters: Annotated[int | None, option("compact: most visited cells with a letter.")] = None,
+    evidence: Annotated[int | None, option("compact: records that a question counts.")] = None,
+    shown: Annotated[int | None, option("compact: cells of them that it names.")] = None,
+    questions: Annotated[int | None, option("compact: questions of a record, at most.")] = None,
+    records: Annotated[int | None, option("Records of a person, of different days.")] = None,
+    horizon: Annotated[int | None, option("Days to predict of a record.")] = None,
     max_length: Annotated[
-        int | None, _option("Tokens of a row, at most.", "--max-length", "--cutoff-len")
+        int | None, option("Tokens of a row, at most.", "--max-length", "--cutoff-len")
     ] = None,
     packing: Annotated[
-        bool | None, _option("Fill rows with several records.", "--packing/--no-packing")
+        bool | None, option("Fill rows with several records.", "--packing/--no-packing")
     ] = None,
-    rank: Annotated[int | None, _option("Of LoRA.", "--rank", "--lora-rank")] = None,
-    alpha: Annotated[int | None, _option("Of LoRA.", "--alpha", "--lora-alpha")] = None,
-    dropout: Annotated[float | None, _option("Of LoRA.", "--dropout", "--lora-dropout")] = None,
+    rank: Annotated[int | None, option("Of LoRA.", "--rank", "--lora-rank")] = None,
+    alpha: Annotated[int | None, option("Of LoRA.", "--alpha", "--lora-alpha")] = None,
+    dropout: Annotated[float | None, option("Of LoRA.", "--dropout", "--lora-dropout")] = None,
     target_modules: Annotated[
-        str | None, _option("Layers with an adapter: all, or names with commas between them.")
+        str | None, option("Layers with an adapter: all, or names with commas between them.")
     ] = None,
     quantization: Annotated[
-        str | None, _option("Of the base, on CUDA: none, 8bit or 4bit (bitsandbytes).")
+        str | None, option("Of the base, on CUDA: none, 8bit or 4bit (bitsandbytes).")
     ] = None,
     gradient_checkpointing: Annotated[
         bool | None,
-        _option("Save memory for time.", "--gradient-checkpointing/--no-gradient-checkpointing"),
+        option("Save memory for time.", "--gradient-checkpointing/--no-gradient-checkpointing"),
     ] = None,
-    epochs: Annotated[int | None, _option("Passes over the records.")] = None,
-    max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Rows of a step of one process.")] = None,
-    learning_rate: Annotated[
-        float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
-    ] = None,
-    schedule: Annotated[str | None, _option("How it falls: cosine or linear.")] = None,
-    warmup: Annotated[float | None, _option("Share of the steps in which it rises.")] = None,
-    weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
-    precision: Annotated[str | None, _option("fp32, bf16 or auto.")] = None,
+    epochs: Annotated[int | None, option("Passes over the records.")] = None,
+    max_steps: MaxSteps = None,
+    batch_size: Annotated[int | None, option("Rows of a step of one process.")] = None,
+    learning_rate: LearningRate = None,
+    schedule: Annotated[str | None, option("How it falls: cosine or linear.")] = None,
+    warmup: Warmup = None,
+    weight_decay: WeightDecay = None,
+    precision: Annotated[str | None, option("fp32, bf16 or auto.")] = None,
     validation_share: Annotated[
-        float | None, _option("People, or records, that only validate.")
+        float | None, option("People, or records, that only validate.")
     ] = None,
-    evaluate_every: Annotated[
-        int | None, _option("Steps between validations and checkpoints; 0: epochs.")
-    ] = None,
+    evaluate_every: EvaluateEvery = None,
     patience: Annotated[
-        int | None, _option("Validations without a lower loss to stop after; 0: never.")
+        int | None, option("Validations without a lower loss to stop after; 0: never.")
     ] = None,
-    seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
-    users: Annotated[
-        int | None, _option("Users of each city, at most; drawn by seed.", low=1)
-    ] = None,
-    to_day: Annotated[
-        int | None, _option("Last day to learn from; else see --hold-out.", low=1)
-    ] = None,
-    hold_out: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Last days of a file, masked ones included, that are not learnt from."
-        ),
-    ] = 15,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
+    seed: SettingsSeed = None,
+    users: MostUsers = None,
+    to_day: ToDay = None,
+    hold_out: HoldOut = 15,
+    device: Device = "auto",
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was cut short.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
-    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -156,12 +151,12 @@ def llama(
     from humobctl.models.registry import require
     from humobctl.processes import is_main
 
-    given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
+    asked = given(ctx, SETTING_NAMES)
     if settings is not None and is_yaml(settings):
         mapped = read_factory(settings)
         base, output = base or mapped.base, output or mapped.output
-        given, settings = {**mapped.settings, **given}, None
-    chosen = resolve(preset or ("copb" if task == "intention" else None), settings, given)
+        asked, settings = {**mapped.settings, **asked}, None
+    chosen = resolve(preset or ("copb" if task == "intention" else None), settings, asked)
     if base is None:
         raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
     if output is None and not dry_run:

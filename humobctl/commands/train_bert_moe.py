@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,21 +13,32 @@ from humobctl.commands.options import (
     read_calendar,
     weekday_number,
 )
-
-
-def _option(text: str, *names: str, low: float | None = None) -> Any:
-    return typer.Option(*names, help=text, min=low, show_default=False)
+from humobctl.commands.training_options import (
+    Device,
+    EvaluateEvery,
+    HoldOut,
+    LearningRate,
+    MaxSteps,
+    ModelDir,
+    MostUsers,
+    Overwrite,
+    Precision,
+    Resume,
+    SettingsFile,
+    SettingsSeed,
+    ToDay,
+    Trajectories,
+    Warmup,
+    WeightDecay,
+    given,
+    option,
+)
 
 
 def bert_moe(
     ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Grid trajectories, one city a file."),
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
-    ],
+    inputs: Trajectories,
+    output: ModelDir,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -35,132 +46,104 @@ def bert_moe(
             help="Settings that the options below change; small, or those of --init-from.",
         ),
     ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="TOML file of settings, named as the options below."),
-    ] = None,
+    settings: SettingsFile = None,
     init_from: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="Fine-tune this bert-moe: keep of it what fits."),
     ] = None,
     model_name: Annotated[
         str | None,
-        _option("MobilityBERTMoE, or MobilityBERT, without experts."),
+        option("MobilityBERTMoE, or MobilityBERT, without experts."),
     ] = None,
-    location_ids: Annotated[int | None, _option("Rows of the location tables.")] = None,
-    hidden_size: Annotated[int | None, _option("Width of the encoder.")] = None,
-    hidden_layers: Annotated[int | None, _option("Layers of the encoder.")] = None,
-    attention_heads: Annotated[int | None, _option("Heads of its attention.")] = None,
+    location_ids: Annotated[int | None, option("Rows of the location tables.")] = None,
+    hidden_size: Annotated[int | None, option("Width of the encoder.")] = None,
+    hidden_layers: Annotated[int | None, option("Layers of the encoder.")] = None,
+    attention_heads: Annotated[int | None, option("Heads of its attention.")] = None,
     feed_forward: Annotated[
-        int | None, _option("Width of its feed-forward layers, in hidden sizes.")
+        int | None, option("Width of its feed-forward layers, in hidden sizes.")
     ] = None,
     day_embedding_size: Annotated[
-        int | None, _option("Of the days to the first day to predict.")
+        int | None, option("Of the days to the first day to predict.")
     ] = None,
-    time_embedding_size: Annotated[int | None, _option("Of the half-hour slot.")] = None,
+    time_embedding_size: Annotated[int | None, option("Of the half-hour slot.")] = None,
     dow_embedding_size: Annotated[
         int | None,
-        _option(
+        option(
             "Of the day of the week.",
             "--dow-embedding-size",
             "--day-of-week-embedding-size",
         ),
     ] = None,
-    weekday_embedding_size: Annotated[int | None, _option("Of working day or day off.")] = None,
-    location_embedding_size: Annotated[int | None, _option("Of the cell.")] = None,
+    weekday_embedding_size: Annotated[int | None, option("Of working day or day off.")] = None,
+    location_embedding_size: Annotated[int | None, option("Of the cell.")] = None,
     gap_embedding_size: Annotated[
-        int | None, _option("Of the time to the rows before and after.")
+        int | None, option("Of the time to the rows before and after.")
     ] = None,
-    dropout: Annotated[float | None, _option("Share of activations dropped.")] = None,
-    max_seq_length: Annotated[
-        int | None, _option("Most rows of a window, past and future.")
-    ] = None,
-    copy_heads: Annotated[
-        int | None, _option("Heads that copy past cells; 0 as published.")
-    ] = None,
-    experts: Annotated[int | None, _option("Number of experts.")] = None,
-    top_k: Annotated[int | None, _option("Experts used for a row; 0 for all, weighted.")] = None,
+    dropout: Annotated[float | None, option("Share of activations dropped.")] = None,
+    max_seq_length: Annotated[int | None, option("Most rows of a window, past and future.")] = None,
+    copy_heads: Annotated[int | None, option("Heads that copy past cells; 0 as published.")] = None,
+    experts: Annotated[int | None, option("Number of experts.")] = None,
+    top_k: Annotated[int | None, option("Experts used for a row; 0 for all, weighted.")] = None,
     load_balance: Annotated[
-        float | None, _option("Weight of the load-balance term of --top-k.")
+        float | None, option("Weight of the load-balance term of --top-k.")
     ] = None,
-    input_length: Annotated[int | None, _option("Past rows of a window.", "--input-length")] = None,
-    prediction_length: Annotated[int | None, _option("Rows predicted at once.")] = None,
+    input_length: Annotated[int | None, option("Past rows of a window.", "--input-length")] = None,
+    prediction_length: Annotated[int | None, option("Rows predicted at once.")] = None,
     horizon: Annotated[
         int | None,
-        _option(
+        option(
             "Days predicted from one past; 0 to go on from the model's own answers, as published.",
         ),
     ] = None,
     relabel: Annotated[
         float | None,
-        _option("Share of windows whose cells are shown under other numbers."),
+        option("Share of windows whose cells are shown under other numbers."),
     ] = None,
     stride: Annotated[
         int | None,
-        _option("Rows from one window to the next.", "--stride", "--look-back-len"),
+        option("Rows from one window to the next.", "--stride", "--look-back-len"),
     ] = None,
     epochs: Annotated[
-        int | None, _option("Passes over the windows.", "--epochs", "--num-epochs")
+        int | None, option("Passes over the windows.", "--epochs", "--num-epochs")
     ] = None,
-    max_steps: Annotated[int | None, _option("Steps at most; 0 for no bound.")] = None,
-    batch_size: Annotated[int | None, _option("Windows of a step of one process.")] = None,
-    accumulate: Annotated[int | None, _option("Steps whose gradients are added up.")] = None,
-    learning_rate: Annotated[
-        float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
-    ] = None,
+    max_steps: MaxSteps = None,
+    batch_size: Annotated[int | None, option("Windows of a step of one process.")] = None,
+    accumulate: Annotated[int | None, option("Steps whose gradients are added up.")] = None,
+    learning_rate: LearningRate = None,
     location_learning_rate: Annotated[
         float | None,
-        _option(
+        option(
             "The same of the location embedding.",
             "--location-learning-rate",
             "--location-embedding-lr",
         ),
     ] = None,
-    warmup: Annotated[float | None, _option("Share of the steps in which it rises.")] = None,
-    weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
-    precision: Annotated[str | None, _option("fp32, or bf16.")] = None,
-    validation_share: Annotated[float | None, _option("Users that only validate.")] = None,
-    validation_days: Annotated[int | None, _option("Last days, for scores alone.")] = None,
+    warmup: Warmup = None,
+    weight_decay: WeightDecay = None,
+    precision: Precision = None,
+    validation_share: Annotated[float | None, option("Users that only validate.")] = None,
+    validation_days: Annotated[int | None, option("Last days, for scores alone.")] = None,
     blend_users: Annotated[
-        int | None, _option("Users to learn the weight of the history model on; 0: none.")
+        int | None, option("Users to learn the weight of the history model on; 0: none.")
     ] = None,
-    evaluate_every: Annotated[
-        int | None, _option("Steps between validations and checkpoints; 0: epochs.")
-    ] = None,
+    evaluate_every: EvaluateEvery = None,
     patience: Annotated[
         int | None,
-        _option("Validations without a better GEO-BLEU to stop after; 0: never."),
+        option("Validations without a better GEO-BLEU to stop after; 0: never."),
     ] = None,
-    seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
+    seed: SettingsSeed = None,
     city: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Name of each INPUT's city; else the file's."),
     ] = None,
-    users: Annotated[
-        int | None, _option("Users of each city, at most; drawn by seed.", low=1)
-    ] = None,
-    to_day: Annotated[
-        int | None, _option("Last day to learn from; else see --hold-out.", low=1)
-    ] = None,
-    hold_out: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Last days of a file, masked ones included, that are not learnt from.",
-        ),
-    ] = 15,
-    device: Annotated[
-        str,
-        typer.Option(metavar="auto|cpu|cuda", help="Where to train."),
-    ] = "auto",
+    users: MostUsers = None,
+    to_day: ToDay = None,
+    hold_out: HoldOut = 15,
+    device: Device = "auto",
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was cut short.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
-    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only print parameters, memory and one batch's shapes."),
@@ -183,9 +166,9 @@ def bert_moe(
     from humobctl.models.registry import require
     from humobctl.processes import is_main
 
-    given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
+    asked = given(ctx, SETTING_NAMES)
     earlier = settings_of(init_from) if init_from is not None else None
-    chosen = resolve(preset, settings, given, earlier)
+    chosen = resolve(preset, settings, asked, earlier)
     require("torch")
     from humobctl.models.bert_moe.run import Job, train
     from humobctl.models.bert_moe.run import dry_run as describe

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from humobctl.commands.options import OnErrorOption
-
-
-def _option(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, show_default=False)
+from humobctl.commands.training_options import (
+    Device,
+    DryRun,
+    LearningRate,
+    ModelDir,
+    Overwrite,
+    Precision,
+    Preset,
+    Resume,
+    SettingsFile,
+    SettingsSeed,
+    Warmup,
+    WeightDecay,
+    given,
+    option,
+)
 
 
 def diffusion(
@@ -19,72 +31,54 @@ def diffusion(
         str,
         typer.Argument(metavar="INPUT", help="Visits, stays or points; - for standard input."),
     ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
-    ],
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="tiny|small|paper", help="Settings that the options below change. [small]"
-        ),
-    ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="TOML file of settings, named as the options below."),
-    ] = None,
+    output: ModelDir,
+    preset: Preset = None,
+    settings: SettingsFile = None,
     denoiser: Annotated[
-        str | None, _option("add, queryonce, querymulti, unet or unet-condition.")
+        str | None, option("add, queryonce, querymulti, unet or unet-condition.")
     ] = None,
     condition: Annotated[
         str | None,
-        _option(
+        option(
             "What each step is told: intent, category, home-work, none, or auto (the first of them "
             "that the table has)."
         ),
     ] = None,
-    objective: Annotated[str | None, _option("pred_v, pred_noise, pred_x0 or flow.")] = None,
-    diffusion_steps: Annotated[int | None, _option("Steps of the noise schedule.")] = None,
-    width: Annotated[int | None, _option("Of the network.")] = None,
-    layers: Annotated[int | None, _option("Of the transformer, or levels of the U-Net.")] = None,
-    heads: Annotated[int | None, _option("Of the transformer's attention.")] = None,
-    patch: Annotated[int | None, _option("Steps that are one token of the transformer.")] = None,
+    objective: Annotated[str | None, option("pred_v, pred_noise, pred_x0 or flow.")] = None,
+    diffusion_steps: Annotated[int | None, option("Steps of the noise schedule.")] = None,
+    width: Annotated[int | None, option("Of the network.")] = None,
+    layers: Annotated[int | None, option("Of the transformer, or levels of the U-Net.")] = None,
+    heads: Annotated[int | None, option("Of the transformer's attention.")] = None,
+    patch: Annotated[int | None, option("Steps that are one token of the transformer.")] = None,
     unconditioned: Annotated[
-        float | None, _option("Share of days trained without their condition, for --guidance.")
+        float | None, option("Share of days trained without their condition, for --guidance.")
     ] = None,
-    min_stays: Annotated[int | None, _option("Days with fewer stays are left out.")] = None,
-    steps: Annotated[int | None, _option("Optimiser steps.")] = None,
-    epochs: Annotated[int | None, _option("Passes over the days, instead of --steps.")] = None,
-    batch_size: Annotated[int | None, _option("Days in a step of one process.")] = None,
-    learning_rate: Annotated[
-        float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
-    ] = None,
-    warmup: Annotated[float | None, _option("Share of the steps in which it rises.")] = None,
-    weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
-    ema: Annotated[float | None, _option("Decay of the moving average of the weights.")] = None,
-    precision: Annotated[str | None, _option("fp32, or bf16.")] = None,
-    validation_share: Annotated[float | None, _option("People that only validate.")] = None,
+    min_stays: Annotated[int | None, option("Days with fewer stays are left out.")] = None,
+    steps: Annotated[int | None, option("Optimiser steps.")] = None,
+    epochs: Annotated[int | None, option("Passes over the days, instead of --steps.")] = None,
+    batch_size: Annotated[int | None, option("Days in a step of one process.")] = None,
+    learning_rate: LearningRate = None,
+    warmup: Warmup = None,
+    weight_decay: WeightDecay = None,
+    ema: Annotated[float | None, option("Decay of the moving average of the weights.")] = None,
+    precision: Precision = None,
+    validation_share: Annotated[float | None, option("People that only validate.")] = None,
     evaluate_every: Annotated[
-        int | None, _option("Steps between samples with scores; 0 for a tenth of all.")
+        int | None, option("Steps between samples with scores; 0 for a tenth of all.")
     ] = None,
-    seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
+    seed: SettingsSeed = None,
     name: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="Of the experiment, for the record and the picture."),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
+    device: Device = "auto",
     plot: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Draw the loss and the scores (.png or .html)."),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was cut short.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be trained, and on what.")
-    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Train a diffusion or flow matching model of days: 144 steps of ten minutes.
@@ -108,10 +102,10 @@ def diffusion(
     from humobctl.models.registry import require
     from humobctl.processes import is_main
 
-    given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
+    asked = given(ctx, SETTING_NAMES)
     if plot is not None:
         check_plot(plot)
-    chosen = resolve(preset, settings, given)
+    chosen = resolve(preset, settings, asked)
     require("diffusion")
     from humobctl.models.diffusion.run import Job, train
     from humobctl.models.diffusion.run import dry_run as describe

@@ -2,91 +2,89 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
-
-
-def _option(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, show_default=False)
+from humobctl.commands.training_options import (
+    Device,
+    DryRun,
+    LearningRate,
+    ModelDir,
+    Overwrite,
+    Precision,
+    Preset,
+    Resume,
+    SettingsFile,
+    SettingsSeed,
+    Trajectories,
+    Warmup,
+    WeightDecay,
+    given,
+    option,
+)
 
 
 def embedder(
     ctx: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Grid trajectories, one city a file."),
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
-    ],
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="tiny|small|paper", help="Settings that the options below change. [small]"
-        ),
-    ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="TOML file of settings, named as the options below."),
-    ] = None,
-    width: Annotated[int | None, _option("Of the rows' embeddings and the blocks.")] = None,
-    blocks: Annotated[int | None, _option("Transformer blocks.")] = None,
-    heads: Annotated[int | None, _option("Of all attention.")] = None,
-    lstm_units: Annotated[int | None, _option("Of the LSTM, each way.")] = None,
+    inputs: Trajectories,
+    output: ModelDir,
+    preset: Preset = None,
+    settings: SettingsFile = None,
+    width: Annotated[int | None, option("Of the rows' embeddings and the blocks.")] = None,
+    blocks: Annotated[int | None, option("Transformer blocks.")] = None,
+    heads: Annotated[int | None, option("Of all attention.")] = None,
+    lstm_units: Annotated[int | None, option("Of the LSTM, each way.")] = None,
     decoder_units: Annotated[
-        int | None, _option("Of the LSTM that rebuilds rows from a vector.")
+        int | None, option("Of the LSTM that rebuilds rows from a vector.")
     ] = None,
-    dropout: Annotated[float | None, _option("Share of activations dropped.")] = None,
+    dropout: Annotated[float | None, option("Share of activations dropped.")] = None,
     objective: Annotated[
         str | None,
-        _option(
+        option(
             "reconstruct (rows of a span and the cells after it), contrast (two spans of a user "
             "are close), or both."
         ),
     ] = None,
     contrast_weight: Annotated[
-        float | None, _option("Of the contrastive loss beside the others.")
+        float | None, option("Of the contrastive loss beside the others.")
     ] = None,
-    temperature: Annotated[float | None, _option("Of the contrastive loss.")] = None,
+    temperature: Annotated[float | None, option("Of the contrastive loss.")] = None,
     noise: Annotated[
-        float | None, _option("Standard deviation of the noise on places, in cells.")
+        float | None, option("Standard deviation of the noise on places, in cells.")
     ] = None,
     moved: Annotated[
-        float | None, _option("Share of batches whose city is turned over and shifted.")
+        float | None, option("Share of batches whose city is turned over and shifted.")
     ] = None,
     hide_city: Annotated[
-        float | None, _option("Share of batches that do not say their city.")
+        float | None, option("Share of batches that do not say their city.")
     ] = None,
-    span_rows: Annotated[int | None, _option("Most rows of a span.")] = None,
+    span_rows: Annotated[int | None, option("Most rows of a span.")] = None,
     next_rows: Annotated[
-        int | None, _option("Rows to rebuild of a span, and to predict after it.")
+        int | None, option("Rows to rebuild of a span, and to predict after it.")
     ] = None,
     train_below: Annotated[
-        int | None, _option("Only users with a lower uid are seen; 0 for --train-share.")
+        int | None, option("Only users with a lower uid are seen; 0 for --train-share.")
     ] = None,
     train_share: Annotated[
-        float | None, _option("Seeded share of each city's users that is seen.")
+        float | None, option("Seeded share of each city's users that is seen.")
     ] = None,
     validation_share: Annotated[
-        float | None, _option("Share of the users seen that only validate.")
+        float | None, option("Share of the users seen that only validate.")
     ] = None,
-    steps: Annotated[int | None, _option("Optimiser steps, at most.")] = None,
-    batch_size: Annotated[int | None, _option("Users in a step of one process.")] = None,
-    learning_rate: Annotated[
-        float | None, _option("Highest learning rate.", "--learning-rate", "--lr")
-    ] = None,
-    warmup: Annotated[float | None, _option("Share of the steps in which it rises.")] = None,
-    weight_decay: Annotated[float | None, _option("Of AdamW.")] = None,
-    evaluate_every: Annotated[int | None, _option("Steps between validations.")] = None,
+    steps: Annotated[int | None, option("Optimiser steps, at most.")] = None,
+    batch_size: Annotated[int | None, option("Users in a step of one process.")] = None,
+    learning_rate: LearningRate = None,
+    warmup: Warmup = None,
+    weight_decay: WeightDecay = None,
+    evaluate_every: Annotated[int | None, option("Steps between validations.")] = None,
     patience: Annotated[
         int | None,
-        _option("Validations without a better loss that end the training; 0 for never."),
+        option("Validations without a better loss that end the training; 0 for never."),
     ] = None,
-    precision: Annotated[str | None, _option("fp32, or bf16.")] = None,
-    seed: Annotated[int | None, _option("Seed of all random choices.")] = None,
+    precision: Precision = None,
+    seed: SettingsSeed = None,
     city: Annotated[
         list[str] | None,
         typer.Option(help="Name of the city of each INPUT, in their order; else the files' names."),
@@ -95,16 +93,10 @@ def embedder(
         int | None, typer.Option(min=0, help="Last day to learn from.", show_default=False)
     ] = None,
     first_weekday: FirstWeekday = "sunday",
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was cut short.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be trained, and on what.")
-    ] = False,
+    device: Device = "auto",
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Train an embedder: 512 numbers that say where and when a user is.
@@ -124,8 +116,8 @@ def embedder(
     from humobctl.models.registry import require
     from humobctl.processes import is_main
 
-    given = {k: v for k, v in ctx.params.items() if k in SETTING_NAMES and v is not None}
-    chosen = resolve(preset, settings, given)
+    asked = given(ctx, SETTING_NAMES)
+    chosen = resolve(preset, settings, asked)
     require("torch")
     from humobctl.models.embedder.run import Job, train
     from humobctl.models.embedder.run import dry_run as describe

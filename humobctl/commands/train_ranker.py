@@ -14,16 +14,16 @@ from humobctl.commands.options import (
     read_calendar,
     weekday_number,
 )
+from humobctl.commands.training_options import (
+    ModelDir,
+    Overwrite,
+    Trajectories,
+)
 
 
 def ranker(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Grid trajectories, one city a file."),
-    ],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
-    ],
+    inputs: Trajectories,
+    output: ModelDir,
     users: Annotated[
         int, typer.Option(min=1, help="Users to learn from in each city, at most; drawn by seed.")
     ] = 1000,
@@ -39,9 +39,7 @@ def ranker(
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
-    ] = False,
+    overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Train a model that ranks each person's own cells for each slot to predict.

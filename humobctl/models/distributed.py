@@ -64,8 +64,10 @@ class Group:
         share: of this process in every batch.
     """
 
-    def __init__(self, share: Share | None = None, store: Any = None) -> None:
-        self.share, self._store = share or Share(), store
+    def __init__(
+        self, share: Share | None = None, store: Any = None, *, on_gpus: bool = False
+    ) -> None:
+        self.share, self._store, self._on_gpus = share or Share(), store, on_gpus
         self._turn = 0
 
     @property
@@ -181,9 +183,9 @@ class Group:
             speaks = first == mine
         except (RuntimeError, ValueError):  # who held the store is gone
             speaks, first = True, ""
-        with suppress(RuntimeError, ValueError, AssertionError):
-            # The others are woken from a sum that is not to come; CUDA's are, by the launcher.
-            distributed.destroy_process_group()
+        if not self._on_gpus:  # NCCL might wait for the others; their launcher ends those
+            with suppress(RuntimeError, ValueError, AssertionError):
+                distributed.destroy_process_group()  # wakes them from a sum that is not to come
         if not speaks:
             with suppress(RuntimeError):
                 self._store.add(_HEARD, 1)
@@ -263,7 +265,8 @@ def _join(device: torch.device) -> Group:
             f"others at {where} ({str(exc).splitlines()[0]})"
         ) from exc
     processes.joined()
-    return Group(Share(rank, size), distributed_c10d.PrefixStore("humobctl", store))
+    own = distributed_c10d.PrefixStore("humobctl", store)
+    return Group(Share(rank, size), own, on_gpus=device.type == "cuda")
 
 
 def backend_of(device: torch.device) -> str:

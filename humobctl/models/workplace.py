@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,25 @@ from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
 
 NOTE = "job.json"
+
+
+def folder_of(output: str) -> Path:
+    """The folder for a model dir."""
+    return Path(f"{output.rstrip('/')}.training")
+
+
+@contextmanager
+def workplace(
+    work: Path, about: dict[str, Any], *, resume: bool, overwrite: bool, unfinished: bool
+) -> Iterator[None]:
+    """The folder, from ``open_workplace`` until all is done; then it goes.
+
+    Raises:
+        HumobError: see there.
+    """
+    open_workplace(work, about, resume=resume, overwrite=overwrite, unfinished=unfinished)
+    yield
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def open_workplace(

@@ -23,9 +23,8 @@ def cli(warm_cli: Cli) -> Cli:
 
 
 @pytest.fixture
-def folder(example_files: Path, tiny_llama: Path, tmp_path: Path) -> Path:
+def folder(example_files: Path, tmp_path: Path) -> Path:
     """A folder with what the trainings read."""
-    (tmp_path / "tinyllama").symlink_to(tiny_llama / "tinyllama")
     for name in ("city.csv", "stays.csv", "challenge.csv"):
         (tmp_path / name).symlink_to(example_files / name)
     return tmp_path
@@ -88,7 +87,10 @@ EVERY = {DIFFUSION: 4, BERT: 4, LLAMA: 2}
 
 
 @pytest.mark.parametrize("command", [DIFFUSION, BERT, LLAMA], ids=lambda one: one[1])
-def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command) -> None:
+def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command, request) -> None:
+    if command == LLAMA:
+        tinyllama = request.getfixturevalue("tiny_llama") / "tinyllama"
+        (folder / "tinyllama").symlink_to(tinyllama)
     command += (*STEPS[command], "--evaluate-every", str(EVERY[command]))
     two = cli(*command, "--batch-size", "2", "-o", "two", cwd=folder, processes=2)
     assert two.code == 0, two.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.distributed import Group, together
 from humobctl.models.distribution import Bools
 from humobctl.models.training import LOGS, Place, newest_checkpoint
-from humobctl.models.workplace import open_workplace
+from humobctl.models.workplace import folder_of, workplace
 from humobctl.native import Int64s
 from humobctl.processes import world_size
 
@@ -147,7 +147,7 @@ def dry_run(paths: list[str], job: Job) -> str:
 @contextmanager
 def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Material, Path]]:
     """What is learnt from, which the main process reads, and the folder of the training."""
-    work = Path(f"{job.output.rstrip('/')}.training")
+    work = folder_of(job.output)
     if not group.main:
         told = group.hear()
         group.see(work / _ROWS)
@@ -291,23 +291,20 @@ def _validator(material: Material, device: str, precision: str) -> fit.Validate 
     return lambda network: validate(network, material.cities, material.asked, device, precision)
 
 
-@contextmanager
-def _workplace(work: Path, job: Job, material: Material) -> Iterator[None]:
+def _workplace(work: Path, job: Job, material: Material) -> AbstractContextManager[None]:
     """The folder of an unfinished training, beside the model dir; it goes when all is done."""
     about = {
         "settings": as_record(job.settings),
         "cities": material.about,
         "init_from": job.init_from,
     }
-    open_workplace(
+    return workplace(
         work,
         about,
         resume=job.resume,
         overwrite=job.overwrite,
         unfinished=newest_checkpoint(work) is not None,
     )
-    yield
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def _finish(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,23 +9,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from humobctl import report
 from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError
+from humobctl.models import loop
 from humobctl.models.diffusion.config import Settings
 from humobctl.models.diffusion.days import Series
 from humobctl.models.diffusion.networks import Denoiser, Told
 from humobctl.models.diffusion.process import Process
 from humobctl.models.distributed import Group
+from humobctl.models.loop import METRICS, MOST_GRADIENT, SEED_STRIDE, STATE
 
-STATE, METRICS = "state.safetensors", "metrics.jsonl"
 _LOG_EVERY = 10
-_MOST_GRADIENT = 1.0
-_SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -104,15 +100,11 @@ class Training:
 
     def rate(self) -> float:
         """Learning rate of the next step."""
-        rising = max(1, round(self.settings.warmup * self.steps))
-        if self.step < rising:
-            return self.settings.learning_rate * (self.step + 1) / rising
-        done = (self.step - rising) / max(1, self.steps - rising)
-        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        return loop.rate(self.step, self.steps, self.settings)
 
     def advance(self, batches: Batches) -> Tensor:
         """One step; this process's addend of its loss, which is the mean of them."""
-        source = torch.Generator().manual_seed(self.settings.seed * _SEED_STRIDE + self.step)
+        source = torch.Generator().manual_seed(self.settings.seed * SEED_STRIDE + self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         share = self.group.share
@@ -122,7 +114,7 @@ class Training:
             loss = self.process.loss(self.network, x, told, source, share, self.stepped)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MOST_GRADIENT)
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.step += 1
@@ -134,40 +126,21 @@ class Training:
         Raises:
             HumobError: it is none.
         """
-        if not math.isfinite(loss):
-            raise HumobError(
-                f"training: the loss became {loss:g} at step {self.step} (learning rate "
-                f"{self.rate():g}), expected a finite number; try a lower --learning-rate, a "
-                "longer --warmup or --precision fp32"
-            )
+        remedy = "a lower --learning-rate, a longer --warmup or --precision fp32"
+        loop.check_loss(loss, self.step, self.rate(), remedy)
 
     def save(self, path: Path) -> None:
         """Write all that is needed to go on, whole or not at all."""
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-        tensors["step"] = torch.tensor(self.step)
-        partial = path.with_name(f".{path.name}")
-        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
-        partial.rename(path)
+        parts = {"network": self.network.state_dict(), "average": self.average.state_dict()}
+        loop.save_state(path, parts, self.optimizer, {"step": torch.tensor(self.step)})
 
     def restore(self, path: Path) -> None:
         """Go on from what ``save`` wrote."""
-        tensors = load_file(path, device=str(next(self.network.parameters()).device))
-        self.step = int(tensors.pop("step"))
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = value
+        device = next(self.network.parameters()).device
+        parts, numbers = loop.load_state(path, self.optimizer, device)
+        self.step = int(numbers["step"])
         self.network.load_state_dict(parts["network"])
         self.average.load_state_dict(parts["average"])
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            number, _, key = name.partition(".")
-            states.setdefault(int(number), {})[key] = value.cpu() if key == "step" else value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 
 def train(
@@ -204,7 +177,7 @@ def train(
     with clear_os_errors(str(work)):
         if (work / STATE).is_file():
             training.restore(work / STATE)
-        records = _records_until(log, training.step)
+        records = loop.records_until(log, training.step)
         _run(training, batches, work, records, validate)
     return training.averaged, records
 
@@ -239,17 +212,9 @@ def _run(
             ticker.move_to(step - begin)
             ticker.describe(_words(record, training.steps))
             if pause and group.main:
-                (work / METRICS).write_text("".join(json.dumps(one) + "\n" for one in records))
+                loop.write_records(work / METRICS, records)
                 training.save(work / STATE)
                 report.info(_words(record, training.steps))
-
-
-def _records_until(path: Path, step: int) -> list[dict[str, Any]]:
-    """The log of an unfinished training, up to its state."""
-    if not path.is_file():
-        return []
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return [record for record in records if record["step"] <= step]
 
 
 def _words(record: dict[str, Any], steps: int) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +12,14 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, check_target, load, save
+from humobctl.checkpoint import Checkpoint, check_target, intact, load, save
 from humobctl.data.faults import OnError
 from humobctl.data.importers.options import counted
 from humobctl.data.splits import shuffled
 from humobctl.data.stays import UNKNOWN_INTENT
 from humobctl.data.stays_reading import StayTable, read_stays
 from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import HumobError
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.diffusion import fit
 from humobctl.models.diffusion.config import STEPS, UNCONDITIONED, Settings
@@ -42,8 +39,9 @@ from humobctl.models.diffusion.networks import Denoiser, build
 from humobctl.models.diffusion.process import Process
 from humobctl.models.diffusion.validation import Validation
 from humobctl.models.distributed import Group, together
+from humobctl.models.loop import STATE
 from humobctl.models.settings import from_record
-from humobctl.models.workplace import open_workplace
+from humobctl.models.workplace import folder_of, workplace
 from humobctl.processes import world_size
 
 TYPE = "diffusion"
@@ -133,7 +131,10 @@ def _lead(path: str, job: Job, group: Group, device: torch.device) -> dict[str, 
     process = Process(settings)
     network = build(settings, channel_count(material.condition), material.classes).to(device)
     validation = material.validation
-    with _workplace(job, material) as work:
+    work = folder_of(job.output)
+    about = {"settings": asdict(settings), "data": material.about}
+    flags = {"resume": job.resume, "overwrite": job.overwrite}
+    with workplace(work, about, **flags, unfinished=(work / STATE).is_file()):
         if group.size > 1:
             with clear_os_errors(str(work)):
                 material.series.publish(work / _DAYS)
@@ -156,17 +157,13 @@ def _lead(path: str, job: Job, group: Group, device: torch.device) -> dict[str, 
 def _follow(job: Job, group: Group, device: torch.device) -> None:
     """The training in another process: it takes its share of the steps."""
     told = group.hear()
-    days = _work(job) / _DAYS
+    work = folder_of(job.output)
+    days = work / _DAYS
     group.see(days)
     with clear_os_errors(str(days)):
         series = Series.published(days)
     network = build(job.settings, channel_count(told["condition"]), told["classes"]).to(device)
-    fit.train(network, Process(job.settings), series, _work(job), None, group)
-
-
-def _work(job: Job) -> Path:
-    """The folder of an unfinished training."""
-    return Path(f"{job.output.rstrip('/')}.training")
+    fit.train(network, Process(job.settings), series, work, None, group)
 
 
 def dry_run(path: str, job: Job) -> str:
@@ -295,17 +292,6 @@ def _fingerprint(frame: pl.DataFrame) -> str:
     return f"blake2b:{digest.hexdigest()}:{frame.height}"
 
 
-@contextmanager
-def _workplace(job: Job, material: Material) -> Iterator[Path]:
-    """The folder of an unfinished training; it goes when all is done."""
-    work = _work(job)
-    about = {"settings": asdict(job.settings), "data": material.about}
-    unfinished = (work / fit.STATE).is_file()
-    open_workplace(work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished)
-    yield work
-    shutil.rmtree(work, ignore_errors=True)
-
-
 def _finish(
     network: Denoiser,
     job: Job,
@@ -374,7 +360,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    try:
+    with intact(folder):
         settings = from_record(Settings, found.config["settings"])
         condition = found.config["condition"]
         record = found.config["scale"]
@@ -384,8 +370,5 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         network = build(settings, channel_count(condition), classes)
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
-    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     network = network.to(torch_device(device)).eval()
     return Trained(folder, settings, condition, categories, scale, network, device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +9,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from humobctl import report
 from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError
+from humobctl.models import loop
 from humobctl.models.distributed import Group
 from humobctl.models.embedder.config import Settings
 from humobctl.models.embedder.model import Network, contrast
 from humobctl.models.embedder.windows import Drawn, Order, Rows, draw
+from humobctl.models.loop import METRICS, MOST_GRADIENT, SEED_STRIDE, STATE
 from humobctl.native import Int64s
 
-STATE, METRICS = "state.safetensors", "metrics.jsonl"
-_MOST_GRADIENT = 1.0
 _VALIDATION_ROUNDS = 3
 """Times that each validation user's spans are drawn."""
 
@@ -116,12 +113,7 @@ class Training:
 
     def rate(self) -> float:
         """Learning rate of the next step."""
-        settings = self.settings
-        rising = max(1, round(settings.warmup * settings.steps))
-        if self.step < rising:
-            return settings.learning_rate * (self.step + 1) / rising
-        done = (self.step - rising) / max(1, settings.steps - rising)
-        return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        return loop.rate(self.step, self.settings.steps, self.settings)
 
     def advance(self) -> dict[str, float]:
         """One step; its losses.
@@ -135,7 +127,7 @@ class Training:
         random = np.random.default_rng((settings.seed, 2, self.step))
         share = self.group.share
         # What dropout draws, other things in every process.
-        torch.manual_seed(settings.seed * 1_000_003 + self.step + (share.rank << 40))
+        torch.manual_seed(settings.seed * SEED_STRIDE + self.step + (share.rank << 40))
         users = self.order.batch(self.step)
         drawn = draw(self.rows, users, settings, random, plain=False, share=share)
         self.network.train()
@@ -143,16 +135,12 @@ class Training:
             found = self.stepped(drawn.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         found["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _MOST_GRADIENT)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MOST_GRADIENT)
         self.optimizer.step()
         self.step += 1
         values = self._whole({name: value.detach() for name, value in found.items()})
-        if not math.isfinite(values["loss"]):
-            raise HumobError(
-                f"training: the loss became {values['loss']:g} at step {self.step} (learning rate "
-                f"{self.rate():g}), expected a finite number; try a lower --learning-rate or a "
-                "longer --warmup"
-            )
+        remedy = "a lower --learning-rate or a longer --warmup"
+        loop.check_loss(values["loss"], self.step, self.rate(), remedy)
         return values
 
     def _whole(self, found: dict[str, Tensor]) -> dict[str, float]:
@@ -204,33 +192,20 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write all that is needed to go on, whole or not at all."""
-        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
-        tensors["step"] = torch.tensor([self.step, self.best_step])
-        tensors["best_loss"] = torch.tensor(self.best_loss, dtype=torch.float64)
-        partial = path.with_name(f".{path.name}")
-        save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
-        partial.rename(path)
+        numbers = {
+            "step": torch.tensor([self.step, self.best_step]),
+            "best_loss": torch.tensor(self.best_loss, dtype=torch.float64),
+        }
+        parts = {"network": self.network.state_dict(), "best": self.best}
+        loop.save_state(path, parts, self.optimizer, numbers)
 
     def restore(self, path: Path) -> None:
         """Go on from what ``save`` wrote."""
-        tensors = load_file(path, device=str(self.device))
-        self.step, self.best_step = tensors.pop("step").tolist()
-        self.best_loss = float(tensors.pop("best_loss"))
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
-        for name, value in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = value
+        parts, numbers = loop.load_state(path, self.optimizer, self.device)
+        self.step, self.best_step = numbers["step"].tolist()
+        self.best_loss = float(numbers["best_loss"])
         self.network.load_state_dict(parts["network"])
-        self.best = parts["best"]
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            number, _, key = name.partition(".")
-            states.setdefault(int(number), {})[key] = value.cpu() if key == "step" else value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": states, "param_groups": groups})
+        self.best = parts.get("best", {})
 
 
 def train(
@@ -261,7 +236,7 @@ def train(
     with clear_os_errors(str(work)):
         if (work / STATE).is_file():
             training.restore(work / STATE)
-        records = _records_until(work / METRICS, training.step)
+        records = loop.records_until(work / METRICS, training.step)
         _run(training, work, records)
     if training.best:
         network.load_state_dict(training.best)
@@ -287,8 +262,7 @@ def _run(training: Training, work: Path, records: list[dict[str, Any]]) -> None:
                 training.keep_if_best(record["validation_loss"])
             records.append(record)
             if group.main:
-                lines = "".join(json.dumps(one) + "\n" for one in records)
-                (work / METRICS).write_text(lines)
+                loop.write_records(work / METRICS, records)
                 training.save(work / STATE)
             report.info(_words(record, settings.steps))
     if training.step < settings.steps:
@@ -296,14 +270,6 @@ def _run(training: Training, work: Path, records: list[dict[str, Any]]) -> None:
             f"stopped: no better validation loss in the last {settings.patience} of them "
             "(--patience)"
         )
-
-
-def _records_until(path: Path, step: int) -> list[dict[str, Any]]:
-    """The log of an unfinished training, up to its state."""
-    if not path.is_file():
-        return []
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return [record for record in records if record["step"] <= step]
 
 
 def _words(record: dict[str, Any], steps: int) -> str:

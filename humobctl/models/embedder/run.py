@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,22 +13,23 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, load, save
+from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, intact, load, save
 from humobctl.data.cities import city_names
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.data.splits import shuffled
 from humobctl.data.users import UserStore, paired_groups
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import HumobError
 from humobctl.models.device import check_precision, set_up_torch, torch_device
 from humobctl.models.distributed import Group, together
 from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import TYPE, Settings
 from humobctl.models.embedder.model import Encoder, Network
 from humobctl.models.embedder.windows import Rows
+from humobctl.models.loop import STATE
 from humobctl.models.settings import from_record
-from humobctl.models.workplace import open_workplace
+from humobctl.models.workplace import folder_of, workplace
 from humobctl.native import Int64s
 from humobctl.processes import world_size
 
@@ -138,7 +138,7 @@ def dry_run(paths: list[str], job: Job) -> str:
 @contextmanager
 def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Material, Path]]:
     """What is learnt from, which the main process reads, and the folder of the training."""
-    work = Path(f"{job.output.rstrip('/')}.training")
+    work = folder_of(job.output)
     if not group.main:
         told = group.hear()
         group.see(work / _ROWS)
@@ -147,7 +147,9 @@ def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Materi
         return
     with _material(paths, job) as material:
         _check_shares(material, group)
-        with _workplace(work, job, material):
+        about = {"settings": asdict(job.settings), "cities": material.about}
+        flags = {"resume": job.resume, "overwrite": job.overwrite}
+        with workplace(work, about, **flags, unfinished=(work / STATE).is_file()):
             if group.size > 1:
                 material.rows.publish(work / _ROWS)
             group.tell({"cities": material.cities, "about": material.about})
@@ -249,16 +251,6 @@ def _validators(rows: Rows, settings: Settings) -> np.ndarray[Any, np.dtype[np.b
     return chosen
 
 
-@contextmanager
-def _workplace(work: Path, job: Job, material: Material) -> Iterator[None]:
-    """The folder of an unfinished training; it goes when all is done."""
-    about = {"settings": asdict(job.settings), "cities": material.about}
-    unfinished = (work / fit.STATE).is_file()
-    open_workplace(work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished)
-    yield
-    shutil.rmtree(work, ignore_errors=True)
-
-
 def _finish(
     network: Network,
     job: Job,
@@ -332,7 +324,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    try:
+    with intact(folder):
         settings = from_record(Settings, found.config["settings"])
         cities = [str(name) for name in found.config["cities"]]
         encoder = Encoder(settings, len(cities))

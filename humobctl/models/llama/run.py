@@ -30,7 +30,7 @@ from humobctl.models.llama.people import Asked, Source
 from humobctl.models.llama.preview import preview
 from humobctl.models.llama.records import Material
 from humobctl.models.training import LOGS, Place, newest_checkpoint
-from humobctl.models.workplace import open_workplace
+from humobctl.models.workplace import folder_of, open_workplace
 from humobctl.processes import world_size
 
 MOST_VALIDATED = 20
@@ -188,7 +188,7 @@ def _geobleu(one: Asked, cells: Any) -> float:
 @contextmanager
 def _workplace(job: Job, material: Material, group: Group) -> Iterator[Path]:
     """The folder of an unfinished training, beside the adapter dir; it goes when all is done."""
-    work = Path(f"{job.output.rstrip('/')}.training")
+    work = folder_of(job.output)
     if group.main:
         about = {
             "settings": as_record(job.settings),
