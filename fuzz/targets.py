@@ -192,6 +192,7 @@ def _pickles(folder: Path, _: int, payload: bytes) -> None:
 
     from humobctl.data.importers import pickles
 
+    "".encode("unicode_escape")
     stream = io.BytesIO(payload)
     with nothing_is_run():
         value = pickles.load(stream, "in", len(payload))
