@@ -192,9 +192,10 @@ def _pickles(folder: Path, _: int, payload: bytes) -> None:
 
     from humobctl.data.importers import pickles
 
+    "".encode("unicode_escape")
     stream = io.BytesIO(payload)
     with nothing_is_run():
-        value = pickles.load(stream, "in")
+        value = pickles.load(stream, "in", len(payload))
     found = value.values() if isinstance(value, dict) else value
     for one in [value, *(found if isinstance(found, list | tuple) else ())]:
         if pickles.is_frame(one):

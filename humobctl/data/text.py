@@ -114,6 +114,8 @@ class CsvBlocks:
         return next(csv.reader([text], delimiter=self.reader.separator), [])
 
     def _parse(self, body: bytes) -> tuple[pl.DataFrame, Places, int]:
+        if seems_packed(body):
+            return self._parse_slowly(body)
         try:
             frame = pl.read_csv(
                 body,
@@ -243,6 +245,17 @@ def _decode(raw: bytes, name: str, line: int) -> str:
 
 def _not_utf8(raw: bytes, exc: UnicodeDecodeError, name: str, line: int) -> TableError:
     return TableError(name, f"byte 0x{raw[exc.start]:02x}", "UTF-8 text", line=line)
+
+
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
+
+
+def seems_packed(block: bytes) -> bool:
+    """Whether polars would unpack a block of text, and read what comes out in its place.
+
+    It looks at the first bytes for those of gzip, zstd and zlib.
+    """
+    return block.startswith(_PACKED)
 
 
 def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:

@@ -178,22 +178,30 @@ def read_embeddings(path: str) -> Embeddings:
             each user once.
     """
     name = "stdin" if path == STANDARD else path
+    try:
+        return _checked(_read(path, name))
+    except (ValueError, TypeError, IndexError, OverflowError, pl.exceptions.PolarsError) as exc:
+        # Arrays can be of any shape and type.
+        raise HumobError(f"{name}: found no table of embeddings ({exc})") from exc
+
+
+def _read(path: str, name: str) -> Embeddings:
     ending = Path(path).suffix.lower()
     if ending == ".npy":
-        found = _from_npy(path)
-    elif ending == ".safetensors":
-        found = _from_safetensors(path)
-    else:
-        found = _from_table(path, name)
-    return _checked(found)
+        return _from_npy(path)
+    return _from_safetensors(path) if ending == ".safetensors" else _from_table(path, name)
 
 
 def _from_npy(path: str) -> Embeddings:
     try:
         with clear_os_errors(path):
             whole = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as exc:
+    except HumobError:
+        raise
+    except Exception as exc:  # numpy reads a damaged header as Python
         raise HumobError(f"{path}: found no npy array ({exc})") from exc
+    if not isinstance(whole, np.ndarray):
+        raise HumobError(f"{path}: found an npz file, expected one npy array")
     if whole.dtype.names is None:
         if whole.ndim != 2:
             raise HumobError(f"{path}: found an array of shape {whole.shape}, expected (users, E)")
@@ -246,7 +254,7 @@ def _from_table(path: str, name: str) -> Embeddings:
                 frame = pl.read_ndjson(place)
             else:
                 frame = pl.read_csv(place, schema_overrides={"uid": pl.UInt32})
-    except pl.exceptions.PolarsError as exc:
+    except (pl.exceptions.PolarsError, OSError) as exc:
         at = source.name if source.parts else name
         raise HumobError(f"{at}: {str(exc).splitlines()[0]}, expected embeddings") from exc
     finally:

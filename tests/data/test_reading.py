@@ -493,3 +493,12 @@ def test_columnar_from_standard_input(cli: Cli, ending: str, tmp_path: Path) -> 
     done = cli("data", "mask", "--from-day", "60", input=path.read_bytes())
     assert done.code == 0, done.err
     assert done.out == GOOD.replace("200,1", "999,999")
+
+
+@pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x9c", b"x\xda"])
+def test_rows_that_look_packed_are_not_unpacked(tmp_path: Path, magic: bytes) -> None:
+    """Polars unpacks a block of text that begins like a compressed file."""
+    (tmp_path / "city.csv").write_bytes(b"uid,d,t,x,y\n" + magic + b"junk,0,3,10,20\n")
+    with pytest.raises(HumobError, match=r"city\.csv: ") as caught:
+        read_table(str(tmp_path / "city.csv"))
+    assert "frame parameter" not in str(caught.value)

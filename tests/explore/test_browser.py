@@ -104,44 +104,6 @@ class Page:
             self.page.mouse.move(*corner, steps=4)
         self.page.mouse.up()
 
-    def choose_boxes(self) -> None:
-        """Draw boxes from now on; that ends the selection on the map."""
-        self.page.hover("#points")
-        self.page.click('#points .modebar-btn[data-attr="dragmode"][data-val="select"]')
-        self.page.wait_for_timeout(500)
-
-    def box(self, left: float, right: float) -> None:
-        """Draw a box over a part of the map's width."""
-        box = self.page.locator("#points .nsewdrag").bounding_box()
-        top, bottom = box["y"] + 0.01 * box["height"], box["y"] + 0.99 * box["height"]
-        self.page.mouse.move(box["x"] + left * box["width"], top)
-        self.page.mouse.down()
-        self.page.mouse.move(box["x"] + right * box["width"], bottom, steps=6)
-        self.page.mouse.up()
-
-    def click(self, user: int) -> None:
-        """Click the point of a user, by its number."""
-        place = """(i) => {
-            const map = document.getElementById("points"), layout = map._fullLayout;
-            const trace = map.data[0], all = map.getBoundingClientRect();
-            return [all.x + layout.xaxis._offset + layout.xaxis.d2p(trace.x[i]),
-                    all.y + layout.yaxis._offset + layout.yaxis.d2p(trace.y[i])];
-        }"""
-        x, y = self.page.evaluate(place, user)
-        self.page.mouse.move(x - 2, y - 2)
-        self.page.mouse.move(x, y, steps=4)
-        self.page.wait_for_timeout(200)  # plotly looks for what is below the mouse now and then
-        self.page.mouse.click(x, y)
-
-    def across(self, left: float, right: float) -> list[int]:
-        """Users whose points lie in a part of the map's width."""
-        inside = """([left, right]) => {
-            const map = document.getElementById("points"), axis = map._fullLayout.xaxis;
-            const at = Array.from(map.data[0].x, (x) => axis.d2p(x) / axis._length);
-            return at.flatMap((part, i) => part > left && part < right ? [i] : []);
-        }"""
-        return self.page.evaluate(inside, [left, right])
-
     def selected(self) -> list[int]:
         """Ids in the table of the selection."""
         cells = self.page.locator("#table tbody tr td:first-child").all_inner_texts()
@@ -205,16 +167,6 @@ def test_a_served_page(browser, folder, address) -> None:
     assert all(url.startswith((address, "data:", "blob:")) for url in seen.asked)
     page.check("#pick-a")
     assert seen.download("#picture").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    seen.choose_boxes()
-    seen.after(lambda: seen.box(0.3, 0.9))
-    assert seen.selected() == seen.across(0.3, 0.9)
-    assert 0 < len(seen.selected()) < 20
-    seen.after(lambda: page.keyboard.press("Escape"))
-    # The point that lies farthest to the right has none on top of it.
-    last = int(np.argmax(page.evaluate("Array.from(document.getElementById('points').data[0].x)")))
-    seen.after(lambda: seen.click(last))
-    assert seen.selected() == [last]
-    assert page.locator("#said").inner_text().startswith("A: 1 users")
     for colour in ("city", "entropy", "radius", "cluster"):
         page.select_option("#colour", colour)
     seen.after(lambda: page.select_option("#group", "cluster:0"))

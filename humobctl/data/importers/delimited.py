@@ -11,7 +11,7 @@ import polars as pl
 
 from humobctl.data.faults import Dropped, OnError, Places
 from humobctl.data.streams import Input
-from humobctl.data.text import text_blocks
+from humobctl.data.text import seems_packed, text_blocks
 from humobctl.errors import HumobError, TableError
 
 Batch = tuple[pl.DataFrame, Places]
@@ -81,6 +81,8 @@ class Delimited:
     def _frame(
         self, body: bytes, names: list[str], row: int, line: int
     ) -> tuple[pl.DataFrame, Places, int]:
+        if seems_packed(body):
+            return self._slowly(body, names, row, line)
         try:
             frame = pl.read_csv(
                 body,

@@ -109,7 +109,7 @@ class Trips:
             frame = _read(b"".join(bodies))
             if frame.height == self.starts[-1] and not frame["time"].null_count():
                 return frame
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, OSError):  # or what seems packed to polars
             pass
         # Somewhere a line is broken: pad it, so that the check of its values names the file.
         rows = [line.split(b",") for body in bodies for line in body.split(b"\n")[:-1]]

@@ -26,6 +26,8 @@ import polars as pl
 
 from humobctl.errors import HumobError
 
+LEAST_MEMORY, MEMORY_PER_BYTE = 1 << 30, 200
+"""Bytes that reading may take: in any case, and for each byte of a file, which may be packed."""
 _MOST_COLUMNS = 100_000
 _FRAMES = "plain containers, numpy arrays and pandas data frames"
 
@@ -232,14 +234,19 @@ class _AllowList(pickle.Unpickler):
         raise HumobError("found a reference to outside the pickle, expected a whole one")
 
 
-def load(stream: IO[bytes], name: str) -> Any:
+def load(stream: IO[bytes], name: str, size: int | None = None) -> Any:
     """Read a pickle of containers, arrays and data frames (as parts for ``to_polars``).
+
+    Args:
+        stream: with the pickle.
+        name: of the file.
+        size: of the file in bytes, compressed or not; None where it is not known.
 
     Raises:
         HumobError: anything else is in it, or it is damaged; nothing of it was run.
     """
     try:
-        with _bounded_memory():
+        with _bounded_memory(size):
             return _AllowList(stream).load()
     except HumobError as exc:
         raise HumobError(f"{name}: {exc}") from None
@@ -253,8 +260,8 @@ def load(stream: IO[bytes], name: str) -> Any:
 
 
 @contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Make an error of a pickle that wants more memory than there is; it can in a few bytes."""
+def _bounded_memory(size: int | None) -> Iterator[None]:
+    """Make an error of a pickle that wants memory out of all proportion; a few bytes can."""
     try:
         import resource  # noqa: PLC0415 - not on Windows
 
@@ -265,7 +272,8 @@ def _bounded_memory() -> Iterator[None]:
     except (ImportError, OSError, ValueError, IndexError):
         yield
         return
-    most = used + free
+    wanted = free if size is None else min(free, LEAST_MEMORY + MEMORY_PER_BYTE * size)
+    most = used + wanted
     soft = most if before[0] == resource.RLIM_INFINITY else min(most, before[0])
     resource.setrlimit(resource.RLIMIT_AS, (soft, before[1]))
     try:

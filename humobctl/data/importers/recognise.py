@@ -289,7 +289,7 @@ def _people(source: Input, value: object, options: Options, words: str) -> Opene
 
 def _pickle(look: Look, options: Options) -> Opened:
     source = _source(look, "a pickle")
-    value = pickles.load(source.stream, source.name)
+    value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
         return _of(copb.frames_reader(source, value, options), words)

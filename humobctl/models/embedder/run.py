@@ -338,8 +338,5 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         )
         seen = [found.arrays[f"{_SEEN}{n}"].astype(np.int64) for n in range(1, 1 + len(cities))]
         marks = [str(city["fingerprint"]) for city in found.run["cities"]]
-    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     encoder = encoder.to(torch_device(device)).eval()
     return Trained(folder, settings, cities, encoder, seen, marks, device)
