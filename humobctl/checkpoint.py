@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from humobctl.data.limits import parse_json
 from humobctl.data.outputs import replace_folder, reserved
 from humobctl.data.schemas import GRID
 from humobctl.data.streams import clear_os_errors
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, UsageError
 
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
 ADAPTER = "adapter_model.safetensors"
@@ -138,6 +139,31 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
         return Checkpoint(found, config, load_file(path / file), run)
     except (SafetensorError, OSError) as exc:
         raise HumobError(f"{path / file}: found damaged arrays ({exc})") from exc
+
+
+@contextmanager
+def clear_damage(folder: str | Path) -> Iterator[None]:
+    """Turn what a model raises that is made of wrong settings or arrays into one clear line."""
+    try:
+        yield
+    except HumobError as exc:
+        if not isinstance(exc, UsageError):
+            raise
+        raise HumobError(f"{folder}: found a damaged model ({exc})") from exc
+    except (MemoryError, *_DAMAGES) as exc:
+        said = (str(exc).splitlines() or [""])[0] or type(exc).__name__
+        raise HumobError(f"{folder}: found a damaged model ({said})") from exc
+
+
+_DAMAGES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

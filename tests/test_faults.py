@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,6 +32,10 @@ from humobctl.data.streams import open_input, seekable
 from humobctl.data.users import UserStore
 from humobctl.data.writing import write_table
 from humobctl.errors import HumobError
+from humobctl.models.city import CityCounter
+from humobctl.models.embedder.config import tiny
+from humobctl.models.ranker.config import RankerConfig
+from humobctl.models.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
 from tests.conftest import Cli
 
 RNG = np.random.default_rng(0)
@@ -217,13 +223,64 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_model_dir(how: str, example_files: Path, tmp_path: Path) -> None:
+def test_a_broken_model_dir(how: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(example_files / "embedder", folder)
+    arrays = {"a": np.zeros(4000, np.float32), "b": np.zeros(4000, np.float32)}
+    checkpoint.save(Checkpoint("embedder", {"n": 1}, arrays), folder)
+    checkpoint.load(folder, type="embedder")
     BROKEN[how](folder)
     with pytest.raises(HumobError, match=r"^\S*/model") as caught:
         checkpoint.load(folder, type="embedder")
     assert "\n" not in str(caught.value)
+
+
+ODD: tuple[object, ...] = (None, -1, 0, 0.5, "x", [], {}, 1e30)
+
+
+def odd_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A config with each of its values, and those of its sections, made odd in turn."""
+    for key, value in config.items():
+        for odd in ODD:
+            yield {**config, key: odd}
+        if isinstance(value, dict):
+            yield from ({**config, key: inner} for inner in odd_configs(value))
+
+
+def test_odd_settings_of_a_ranker() -> None:
+    config = RankerConfig(hidden=4, members=1)
+    arrays = {name: np.zeros(size, np.float32) for name, size in _sizes(config).items()}
+    whole = to_checkpoint(Network(**arrays), config)
+    city = CityCounter(75).city()
+    from_checkpoint(whole, city, "m")
+    for odd in odd_configs(whole.config):
+        with suppress(HumobError):
+            from_checkpoint(replace(whole, config=odd), city, "m")
+    doubled = {name: array.astype(np.float64) for name, array in arrays.items()}
+    with pytest.raises(HumobError, match=r"model.safetensors: found float64, expected float32"):
+        from_checkpoint(replace(whole, arrays=doubled), city, "m")
+
+
+def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
+    run = pytest.importorskip("humobctl.models.embedder.run", reason="needs torch")
+    folder = tmp_path / "model"
+    settings = tiny()
+    weights = run.Encoder(settings, 1).state_dict()
+    arrays = {f"encoder.{name}": value.numpy() for name, value in weights.items()}
+    arrays["seen.1"] = np.zeros(1, np.uint32)
+    config = {"settings": asdict(settings), "cities": ["city"]}
+    about = {"cities": [{"fingerprint": "none"}]}
+    checkpoint.save(Checkpoint("embedder", config, arrays, about), folder)
+    run.load_trained(str(folder))
+    refused = 0
+    for odd in list(odd_configs(config))[::4]:
+        checkpoint.write_json(folder / "config.json", {"type": "embedder", **odd})
+        try:
+            run.load_trained(str(folder))
+        except HumobError as exc:
+            refused += 1
+            assert str(exc).startswith(str(folder))
+            assert "\n" not in str(exc)
+    assert refused > len(ODD)
 
 
 # -- clocks ---------------------------------------------------------------------------------------

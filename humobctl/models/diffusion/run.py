@@ -15,13 +15,13 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, check_target, load, save
+from humobctl.checkpoint import Checkpoint, check_target, clear_damage, load, save
 from humobctl.data.faults import OnError
 from humobctl.data.importers.options import counted
 from humobctl.data.splits import shuffled
 from humobctl.data.stays import UNKNOWN_INTENT
 from humobctl.data.stays_reading import StayTable, read_stays
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import HumobError
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.diffusion import fit
 from humobctl.models.diffusion.config import STEPS, UNCONDITIONED, Settings
@@ -329,7 +329,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    try:
+    with clear_damage(folder):
         settings = from_record(Settings, found.config["settings"])
         condition = found.config["condition"]
         record = found.config["scale"]
@@ -339,8 +339,5 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         network = build(settings, channel_count(condition), classes)
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
-    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     network = network.to(torch_device(device)).eval()
     return Trained(folder, settings, condition, categories, scale, network)

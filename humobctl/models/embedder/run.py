@@ -14,14 +14,14 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, load, save
+from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, clear_damage, load, save
 from humobctl.data.cities import city_names
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
 from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.data.splits import shuffled
 from humobctl.data.users import UserStore, paired_groups
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import HumobError
 from humobctl.models.device import check_precision, set_up_torch, torch_device
 from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import TYPE, Settings
@@ -281,7 +281,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    try:
+    with clear_damage(folder):
         settings = from_record(Settings, found.config["settings"])
         cities = [str(name) for name in found.config["cities"]]
         encoder = Encoder(settings, len(cities))
@@ -295,7 +295,4 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         )
         seen = [found.arrays[f"{_SEEN}{n}"].astype(np.int64) for n in range(1, 1 + len(cities))]
         marks = [str(city["fingerprint"]) for city in found.run["cities"]]
-    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     return Trained(folder, settings, cities, encoder.to(torch_device(device)).eval(), seen, marks)
