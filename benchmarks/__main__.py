@@ -2,6 +2,7 @@
 
 python -m benchmarks                      # minutes
 python -m benchmarks import-20m city-100k # large files in bench-data/, a quarter of an hour
+SCALE_USERS=100000 python -m benchmarks scale # folders of so many users
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks import (
     places,
     planning,
     prediction,
+    scale,
     scoring,
 )
 from benchmarks.harness import DATA
@@ -78,8 +80,9 @@ TABLES = {
     "explore": ("The page of explore, in headless Chromium", exploring.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
+    "scale": ("Commands on folders, by number of users", scale.scale),
 }
-LARGE = ("import-20m", "city-100k", *DIFFUSION, *LLAMA, "embed-scores", "explore")
+LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores", "explore")
 
 
 def main(names: list[str]) -> None:

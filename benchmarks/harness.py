@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +60,42 @@ def peak(*arguments: str | Path) -> tuple[float, float]:
     )
     seconds, megabytes = done.stdout.split()
     return float(seconds), float(megabytes)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds, seconds of processors, and peak megabytes."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def cost(*arguments: str | Path | int, cwd: Path | None = None) -> Cost:
+    """What ``humobctl`` with these arguments takes.
+
+    Raises:
+        RuntimeError: it failed; with what it said.
+    """
+    code = (
+        "import resource, subprocess, sys, time;"
+        "a = time.perf_counter();"
+        "done = subprocess.run([sys.executable, '-m', 'humobctl', *sys.argv[1:]],"
+        " stdout=subprocess.DEVNULL);"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(time.perf_counter() - a, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024);"
+        "sys.exit(done.returncode)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+    )
+    if done.returncode:
+        raise RuntimeError(f"humobctl {' '.join(map(str, arguments))}: {done.stderr}")
+    return Cost(*map(float, done.stdout.split()))
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:

@@ -142,17 +142,28 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
 
 
 @contextmanager
-def intact(folder: str | Path) -> Iterator[None]:
-    """Build a model from what ``load`` read.
-
-    Raises:
-        HumobError: its settings or arrays do not go together.
-    """
+def clear_damage(folder: str | Path) -> Iterator[None]:
+    """Turn what a model raises that is made of wrong settings or arrays into one clear line."""
     try:
         yield
-    except (KeyError, TypeError, RuntimeError, UsageError) as exc:
-        reason = str(exc).splitlines()[0]
-        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
+    except HumobError as exc:
+        if not isinstance(exc, UsageError):
+            raise
+        raise HumobError(f"{folder}: found a damaged model ({exc})") from exc
+    except (MemoryError, *_DAMAGES) as exc:
+        said = (str(exc).splitlines() or [""])[0] or type(exc).__name__
+        raise HumobError(f"{folder}: found a damaged model ({said})") from exc
+
+
+_DAMAGES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

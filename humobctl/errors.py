@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 from humobctl.printable import message
 
@@ -26,6 +27,15 @@ def reason(exc: OSError) -> str:
     """What the system refused, in words."""
     # A bad descriptor is one that the caller closed (`>&-`): see cli.
     return "closed" if exc.errno == errno.EBADF else exc.strerror or str(exc)
+
+
+def said_by_system(text: str) -> str:
+    """What the system refused, from the words of a library that passes them on.
+
+    polars writes ``parquet: ...: File too large (os error 27)``, safetensors much the same.
+    """
+    found = re.search(r"([^:]+) \(os error \d+\)", text)
+    return found[1].strip() if found else text.splitlines()[0]
 
 
 class TableError(HumobError):

@@ -91,7 +91,11 @@ def whole_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
     target = check_folder(path, overwrite=overwrite)
     beside = room_for(target)
     partial = beside / f".{target.name}.{os.getpid()}.part"
-    with reserved(target), interrupts.unfinished(partial), clear_os_errors(str(path)):
+    with (
+        reserved(target, name=str(path)),
+        interrupts.unfinished(partial),
+        clear_os_errors(str(path)),
+    ):
         check_folder(path, overwrite=overwrite)  # nobody else has written it meanwhile
         partial.mkdir()
         yield partial

@@ -40,10 +40,14 @@ def is_empty(folder: Path) -> bool:
 
 
 @contextmanager
-def reserved(path: str | Path) -> Iterator[None]:
+def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
     """Hold an output for as long as the block lasts; this process may hold it several times.
 
     Of the processes of one training (torchrun), the first holds it for all.
+
+    Args:
+        path: the file or folder.
+        name: as messages say it.
 
     Raises:
         HumobError: another run holds it, or the place cannot be written.
@@ -62,9 +66,9 @@ def reserved(path: str | Path) -> Iterator[None]:
     lock = room_for(target) / f".{target.name}.lock"
     interrupts.claim()
     try:
-        opened = _locked(lock, path)
+        opened = _locked(lock, name or path)
     except OSError as exc:
-        raise HumobError(f"{path}: {reason(exc)}") from exc
+        raise HumobError(f"{name or path}: {reason(exc)}") from exc
     if opened is None:
         yield
         return

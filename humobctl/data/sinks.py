@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from humobctl.data.streams import Format
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, said_by_system
 
 
 def sink(
@@ -43,9 +42,5 @@ def sink(
         if raised:
             raise raised[0] from None
         if isinstance(exc, pl.exceptions.PolarsError):
-            text = str(exc).splitlines()[0]
-            # polars wraps what the system said: "parquet: ...: File too large (os error 27)".
-            system = re.search(r"([^:]+) \(os error \d+\)", text)
-            reason = system[1].strip() if system else text
-            raise HumobError(f"{name}: {reason}") from exc
+            raise HumobError(f"{name}: {said_by_system(str(exc))}") from exc
         raise

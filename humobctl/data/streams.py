@@ -18,7 +18,7 @@ from humobctl import interrupts
 from humobctl.data.limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.data.listing import Part, parquet_parts
 from humobctl.data.outputs import reserved
-from humobctl.errors import HumobError, TableError, UsageError, reason
+from humobctl.errors import HumobError, TableError, UsageError, reason, said_by_system
 
 TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
@@ -97,7 +97,7 @@ class _ZstdRaw(io.RawIOBase):
         self._source = source
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._frame = self._new()
-        self._left = b""
+        self._left = memoryview(b"")
         self._inside = False
 
     def readable(self) -> bool:
@@ -115,7 +115,7 @@ class _ZstdRaw(io.RawIOBase):
                     raise EOFError("zstd frame cut off")
                 return 0
             self._inside = True
-            self._left = self._frame.decompress(block)
+            self._left = memoryview(self._frame.decompress(block))
             if self._frame.eof and not self._frame.unused_data:
                 self._frame, self._inside = self._new(), False
         count = min(len(view), len(self._left))
@@ -266,6 +266,10 @@ def clear_os_errors(name: str) -> Iterator[None]:
         raise
     except OSError as exc:
         raise HumobError(f"{name}: {reason(exc)}") from exc
+    except Exception as exc:
+        if type(exc).__name__ == "SafetensorError":  # its writer passes on what the system says
+            raise HumobError(f"{name}: {said_by_system(str(exc))}") from exc
+        raise
 
 
 @contextmanager

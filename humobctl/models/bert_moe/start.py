@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from humobctl.checkpoint import Checkpoint, load
+from humobctl.checkpoint import Checkpoint, clear_damage, load
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
@@ -27,8 +27,9 @@ def load_network(folder: str) -> BertMoe:
     """
     load(folder, type=TYPE, arrays=False)
     try:
-        network: BertMoe = BertMoe.from_pretrained(Path(folder))
-    except (SafetensorError, OSError, RuntimeError, ValueError) as exc:
+        with clear_damage(folder):
+            network: BertMoe = BertMoe.from_pretrained(Path(folder))
+    except (SafetensorError, OSError) as exc:
         reason = str(exc).splitlines()[0]
         raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
     return network

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, check_target, intact, load, save
+from humobctl.checkpoint import Checkpoint, check_target, clear_damage, load, save
 from humobctl.data.faults import OnError
 from humobctl.data.importers.options import counted
 from humobctl.data.splits import shuffled
@@ -360,7 +360,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    with intact(folder):
+    with clear_damage(folder):
         settings = from_record(Settings, found.config["settings"])
         condition = found.config["condition"]
         record = found.config["scale"]

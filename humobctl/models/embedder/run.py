@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from humobctl import report
-from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, intact, load, save
+from humobctl.checkpoint import Checkpoint, Fingerprint, check_target, clear_damage, load, save
 from humobctl.data.cities import city_names
 from humobctl.data.faults import OnError
 from humobctl.data.reading import iter_table
@@ -324,7 +324,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         UsageError: there is no such device.
     """
     found = load(folder, type=TYPE)
-    with intact(folder):
+    with clear_damage(folder):
         settings = from_record(Settings, found.config["settings"])
         cities = [str(name) for name in found.config["cities"]]
         encoder = Encoder(settings, len(cities))

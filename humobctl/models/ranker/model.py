@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from humobctl.checkpoint import Checkpoint
+from humobctl.checkpoint import Checkpoint, clear_damage
 from humobctl.errors import HumobError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory
@@ -143,14 +143,20 @@ def from_checkpoint(
         )
     known = {field.name for field in fields(RankerConfig)}
     settings = {name: value for name, value in config.items() if name in known}
-    settings["windows"] = tuple(settings.get("windows", ()))
-    sizes = _sizes(RankerConfig(**settings))
+    with clear_damage(folder):
+        settings["windows"] = tuple(settings.get("windows", ()))
+        sizes = _sizes(RankerConfig(**settings))
     found = {name: array.shape for name, array in checkpoint.arrays.items()}
     if found != sizes:
         raise HumobError(
             f"{folder}/model.safetensors: found arrays {found}, expected {sizes}; train it again"
         )
-    return Ranker(city, Network(**checkpoint.arrays), RankerConfig(**settings))
+    kinds = {array.dtype for array in checkpoint.arrays.values()}
+    if kinds != {np.dtype(np.float32)}:
+        names = ", ".join(sorted(map(str, kinds)))
+        raise HumobError(f"{folder}/model.safetensors: found {names}, expected float32")
+    with clear_damage(folder):
+        return Ranker(city, Network(**checkpoint.arrays), RankerConfig(**settings))
 
 
 def _sizes(config: RankerConfig) -> dict[str, tuple[int, ...]]:

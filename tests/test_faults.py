@@ -1,0 +1,318 @@
+"""What the system may refuse: full disks, read-only and forbidden places, broken models, caches.
+
+Small file systems and other users need root, as in a container; those tests are skipped without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from humobctl import checkpoint, report
+from humobctl.checkpoint import Checkpoint
+from humobctl.data import spool, users
+from humobctl.data.reading import read_table
+from humobctl.data.schemas import GRID
+from humobctl.data.spool import Spool
+from humobctl.data.streams import open_input, seekable
+from humobctl.data.users import UserStore
+from humobctl.data.writing import write_table
+from humobctl.errors import HumobError
+from humobctl.models.city import CityCounter
+from humobctl.models.embedder.config import tiny
+from humobctl.models.ranker.config import RankerConfig
+from humobctl.models.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
+from tests.conftest import Cli
+
+RNG = np.random.default_rng(0)
+ROWS = pl.DataFrame(
+    {
+        "uid": np.arange(100_000),
+        "d": RNG.integers(0, 75, 100_000),
+        "t": RNG.integers(0, 48, 100_000),
+        "x": RNG.integers(1, 200, 100_000),
+        "y": RNG.integers(1, 200, 100_000),
+    }
+).cast(GRID.dtypes)
+"""Rows that do not pack: 400 KB in any format."""
+Disk = Callable[[str], Path]
+
+
+def visible(folder: Path) -> list[str]:
+    """All that is in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """``disk("size=200k")`` is a file system of its own."""
+    made: list[Path] = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / f"disk{len(made)}"
+        place.mkdir()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)],
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip("needs the right to mount a file system, which this user has not")
+        made.append(place)
+        return place
+
+    yield mount
+    for place in made:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Without root's right to read and write everything."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.ndjson", "a.parquet", "a.arrow", "a/"])
+def test_a_disk_that_fills_up(name: str, disk: Disk) -> None:
+    place = disk("size=200k")
+    with pytest.raises(HumobError, match=rf"/{name}: .*No space left on device"):
+        write_table(ROWS.iter_slices(10_000), f"{place}/{name}")
+    assert visible(place) == []
+
+
+def test_a_disk_that_fills_up_with_blocks(disk: Disk) -> None:
+    place = disk("size=200k")
+    with pytest.raises(HumobError, match="No space left on device"):
+        write_table(ROWS, f"{place}/a/", users_a_block=5000)
+    assert visible(place) == []
+
+
+def test_a_disk_that_fills_up_with_a_model(disk: Disk) -> None:
+    place = disk("size=200k")
+    checkpoint.save(Checkpoint("m", {"n": 1}, {}), place / "m")
+    big = Checkpoint("m", {"n": 2}, {"w": np.zeros(100_000)})
+    with pytest.raises(HumobError, match=r"m: .*No space left on device"):
+        checkpoint.save(big, place / "m", overwrite=True)
+    assert visible(place) == ["m"]
+    assert checkpoint.load(place / "m").config == {"n": 1}
+
+
+def test_no_room_for_temporary_files(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = disk("size=200k")
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setattr(spool, "IN_MEMORY_ROWS", 10)
+    monkeypatch.setattr(users, "IN_MEMORY_ROWS", 10)
+    with pytest.raises(HumobError, match=r"temporary files: .*No space left on device"):
+        Spool(ROWS.iter_slices(50_000), "in")
+    with (
+        pytest.raises(HumobError, match=r"temporary files: .*No space left on device"),
+        UserStore() as store,
+    ):
+        store.collect(ROWS.iter_slices(50_000))
+    ROWS.write_csv(tmp_path / "a.csv.gz", compression="gzip")
+    source = open_input(str(tmp_path / "a.csv.gz"))
+    with pytest.raises(HumobError, match="No space left on device"), seekable(source):
+        pass
+    source.close()
+    assert visible(place) == []
+
+
+def test_a_read_only_disk(disk: Disk, cli: Cli, workdir: Path) -> None:
+    place = disk("size=9m")
+    checkpoint.save(Checkpoint("m", {}, {}), place / "m")
+    shutil.copytree(workdir / "embedder", place / "embedder")
+    write_table(ROWS[:5], f"{place}/in/")
+    subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+    for name in ("a.csv", "a.parquet", "a/"):
+        with pytest.raises(HumobError, match=f"/{name}: Read-only file system"):
+            write_table(ROWS, f"{place}/{name}")
+    with pytest.raises(HumobError, match="m: Read-only file system"):
+        checkpoint.save(Checkpoint("m", {}, {}), place / "m", overwrite=True)
+    assert read_table(f"{place}/in").height == 5
+    # Caches, temporary files and the model itself may lie where nothing can be written.
+    caches = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "MPLCONFIGDIR", "TMPDIR")
+    env = {**dict.fromkeys(caches, str(place)), "PYTHONDONTWRITEBYTECODE": "1"}
+    for command in (
+        ("embed", "city.csv", "--model", str(place / "embedder"), "--output", "v.parquet"),
+        ("data", "describe", "city.csv", "--plot", "city.png"),
+    ):
+        done = cli(*command, cwd=workdir, env=env)
+        assert done.code == 0, done.err
+    assert (workdir / "city.png").stat().st_size > 0
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder into which other users may look, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_no_permission(open_folder: Path) -> None:
+    tmp_path = open_folder
+    write_table(ROWS[:5], f"{tmp_path}/in/")
+    file = tmp_path / "in" / "part-00000.parquet"
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    file.chmod(0)
+    with as_nobody():
+        for name in ("a.csv", "a.parquet", "a/"):
+            with pytest.raises(HumobError, match=f"/{name}: Permission denied"):
+                write_table(ROWS[:5], f"{closed}/{name}")
+        with pytest.raises(HumobError, match="m: Permission denied"):
+            checkpoint.save(Checkpoint("m", {}, {}), closed / "m")
+        with pytest.raises(HumobError, match=r"part-00000.parquet: Permission denied"):
+            read_table(str(tmp_path / "in"))
+    file.parent.chmod(0)
+    with as_nobody(), pytest.raises(HumobError, match="in: Permission denied"):
+        read_table(str(tmp_path / "in"))
+    file.parent.chmod(0o755)
+
+
+# -- models ---------------------------------------------------------------------------------------
+
+
+def cut(folder: Path, name: str, size: int) -> None:
+    """Cut a file off."""
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:size])
+
+
+def changed(folder: Path, **config: object) -> None:
+    """Change what ``config.json`` says; None takes a setting away."""
+    record = {**json.loads((folder / "config.json").read_text()), **config}
+    kept = {key: value for key, value in record.items() if value is not None}
+    (folder / "config.json").write_text(json.dumps(kept))
+
+
+BROKEN: dict[str, Callable[[Path], None]] = {
+    "no arrays": lambda folder: cut(folder, "model.safetensors", 0),
+    "cut off in the header": lambda folder: cut(folder, "model.safetensors", 100),
+    "cut off in the arrays": lambda folder: cut(folder, "model.safetensors", 5000),
+    "no config": lambda folder: cut(folder, "config.json", 0),
+    "half a config": lambda folder: cut(folder, "config.json", 20),
+    "another type": lambda folder: changed(folder, type="ranker"),
+    "no type": lambda folder: changed(folder, type=None),
+    "no run": lambda folder: (folder / "run.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_model_dir(how: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    arrays = {"a": np.zeros(4000, np.float32), "b": np.zeros(4000, np.float32)}
+    checkpoint.save(Checkpoint("embedder", {"n": 1}, arrays), folder)
+    checkpoint.load(folder, type="embedder")
+    BROKEN[how](folder)
+    with pytest.raises(HumobError, match=r"^\S*/model") as caught:
+        checkpoint.load(folder, type="embedder")
+    assert "\n" not in str(caught.value)
+
+
+ODD: tuple[object, ...] = (None, -1, 0, 0.5, "x", [], {}, 1e30)
+
+
+def odd_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A config with each of its values, and those of its sections, made odd in turn."""
+    for key, value in config.items():
+        for odd in ODD:
+            yield {**config, key: odd}
+        if isinstance(value, dict):
+            yield from ({**config, key: inner} for inner in odd_configs(value))
+
+
+def test_odd_settings_of_a_ranker() -> None:
+    config = RankerConfig(hidden=4, members=1)
+    arrays = {name: np.zeros(size, np.float32) for name, size in _sizes(config).items()}
+    whole = to_checkpoint(Network(**arrays), config)
+    city = CityCounter(75).city()
+    from_checkpoint(whole, city, "m")
+    for odd in odd_configs(whole.config):
+        with suppress(HumobError):
+            from_checkpoint(replace(whole, config=odd), city, "m")
+    doubled = {name: array.astype(np.float64) for name, array in arrays.items()}
+    with pytest.raises(HumobError, match=r"model.safetensors: found float64, expected float32"):
+        from_checkpoint(replace(whole, arrays=doubled), city, "m")
+
+
+def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
+    run = pytest.importorskip("humobctl.models.embedder.run", reason="needs torch")
+    folder = tmp_path / "model"
+    settings = tiny()
+    weights = run.Encoder(settings, 1).state_dict()
+    arrays = {f"encoder.{name}": value.numpy() for name, value in weights.items()}
+    arrays["seen.1"] = np.zeros(1, np.uint32)
+    config = {"settings": asdict(settings), "cities": ["city"]}
+    about = {"cities": [{"fingerprint": "none"}]}
+    checkpoint.save(Checkpoint("embedder", config, arrays, about), folder)
+    run.load_trained(str(folder))
+    refused = 0
+    for odd in list(odd_configs(config))[::4]:
+        checkpoint.write_json(folder / "config.json", {"type": "embedder", **odd})
+        try:
+            run.load_trained(str(folder))
+        except HumobError as exc:
+            refused += 1
+            assert str(exc).startswith(str(folder))
+            assert "\n" not in str(exc)
+    assert refused > len(ODD)
+
+
+# -- clocks ---------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_jumps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is measured by the time of day: it may go back and forth."""
+    jumps = iter([1e9, -5.0, 4e9, 0.0] * 1000)
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(report, "BAR_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(report, "REFRESH_SECONDS", 0.0)
+    with report.progress("counting", 3) as ticker:
+        for _ in range(3):
+            ticker.advance()
+    shown = capsys.readouterr().err
+    assert "counting" in shown
+    assert "100%" in shown
+    write_table(ROWS[:5], str(tmp_path / "a.csv.gz"))
+    write_table(ROWS[:5], f"{tmp_path}/a/")
+    checkpoint.save(Checkpoint("m", {}, {}), tmp_path / "m")
+    assert not [name for name in visible(tmp_path) if name.startswith(".")]
+
+
+def test_no_module_asks_for_the_time_of_day() -> None:
+    package = Path(report.__file__).parent
+    asked = ("time.time(", "datetime.now(", "utcnow(", "today()")
+    found = [
+        str(path)
+        for path in package.rglob("*.py")
+        if any(call in path.read_text() for call in asked)
+    ]
+    assert found == []
