@@ -35,6 +35,8 @@ STORE = 1 << 29
 """Bytes of the object store of a cluster that is started here."""
 _CONNECT_SECONDS = 5.0
 _ROOM = 16
+_LEAVE_SECONDS = 15.0
+"""After Ctrl-C, for the end of the workers."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,13 @@ class Cluster:
         first = next(waiting, None)
         if first is None:
             return
-        try:
-            ray = self._connect()
-            pool = _Pool(ray, work, self._size(ray, work), moved, self.address is None)
-            yield from pool.run(_put_back(first, waiting), in_order=in_order)
-        finally:
-            self._leave()
+        with interrupts.patience(_LEAVE_SECONDS):
+            try:
+                ray = self._connect()
+                pool = _Pool(ray, work, self._size(ray, work), moved, self.address is None)
+                yield from pool.run(_put_back(first, waiting), in_order=in_order)
+            finally:
+                self._leave()
 
     def _connect(self) -> Any:
         handler = signal.getsignal(signal.SIGTERM)
