@@ -74,6 +74,17 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """A longer grace period for a block whose end takes time, such as a cluster's."""
+    global GRACE_SECONDS  # noqa: PLW0603 - one process, one period
+    before, GRACE_SECONDS = GRACE_SECONDS, seconds
+    try:
+        yield
+    finally:
+        GRACE_SECONDS = before
+
+
 def _terminated(_signal: int, _frame: object) -> None:
     raise SystemExit(128 + signal.SIGTERM)
 

@@ -77,7 +77,11 @@ Address = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, max=100_000, help="Of --engine ray.", show_default="one a core or GPU"
+        "--workers",
+        min=1,
+        max=100_000,
+        help="Of --engine ray, at most.",
+        show_default="one a core or GPU",
     ),
 ]
 Resume = Annotated[

@@ -35,6 +35,9 @@ STORE = 1 << 29
 """Bytes of the object store of a cluster that is started here."""
 _CONNECT_SECONDS = 5.0
 _ROOM = 16
+_PATIENCE_SECONDS = 30.0
+_LEAVE_SECONDS = 15.0
+"""After Ctrl-C, for the end of the workers."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Cluster:
 
     Attributes:
         address: host:port of its head, or auto; None to start one.
-        workers: None for as many as it has cores (of GPUs, where the work wants those).
+        workers: at most; None for as many as it has cores (or GPUs, where the work wants those).
     """
 
     address: str | None = None
@@ -130,12 +133,13 @@ class Cluster:
         first = next(waiting, None)
         if first is None:
             return
-        try:
-            ray = self._connect()
-            pool = _Pool(ray, work, self._size(ray, work), moved, self.address is None)
-            yield from pool.run(_put_back(first, waiting), in_order=in_order)
-        finally:
-            self._leave()
+        with interrupts.patience(_LEAVE_SECONDS):
+            try:
+                ray = self._connect()
+                pool = _Pool(ray, work, self._size(ray, work), moved, self.address is None)
+                yield from pool.run(_put_back(first, waiting), in_order=in_order)
+            finally:
+                self._leave()
 
     def _connect(self) -> Any:
         handler = signal.getsignal(signal.SIGTERM)
@@ -181,7 +185,8 @@ class Cluster:
         resources = ray.cluster_resources()
         wants_gpu = getattr(work, "device", "cpu") != "cpu" and resources.get("GPU", 0) >= 1
         room = int(resources.get("GPU" if wants_gpu else "CPU", 1))
-        return self.workers or max(1, room), int(wants_gpu)
+        # More than there is room for would wait for a place with a part in their hands.
+        return max(1, min(self.workers or room, room)), int(wants_gpu)
 
     def _leave(self) -> None:
         ray = _import()
@@ -289,7 +294,9 @@ class _Pool:
     def _finished(self) -> Iterator[tuple[Part, Done]]:
         """Wait for a part at least; those that are done."""
         errors = self._ray.exceptions
-        ready, _ = self._ray.wait(list(self._busy), num_returns=1)
+        ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=_PATIENCE_SECONDS)
+        if not ready:  # a worker may be waiting for the place of one that has nothing to do
+            self._idle.clear()
         for ref in ready:
             actor, task = self._busy.pop(ref)
             try:

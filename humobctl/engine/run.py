@@ -12,6 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from humobctl import report
+from humobctl.data.importers.options import counted
 from humobctl.data.schemas import Table
 from humobctl.data.streams import STANDARD, is_special
 from humobctl.data.writing import write_table
@@ -107,7 +108,7 @@ class LongRun:
             return
         if error is not None and (count := self._folder.finished):
             report.info(
-                f"{self._folder.path} keeps {count} finished parts; --resume goes on with them"
+                f"{self._folder.path} keeps {counted(count, 'finished part')}; --resume goes on"
             )
         self._folder.close()
 
@@ -154,7 +155,7 @@ class LongRun:
             {**about(), **{name: part_size(variable, 0) for name, variable in sizes.items()}}
         )
         if folder.marks:
-            report.info(f"{folder.path}: {len(folder.marks)} parts are finished already")
+            report.info(f"{folder.path}: {counted(len(folder.marks), 'part')} finished already")
 
         def missing() -> Iterator[Part]:
             for part in parts:

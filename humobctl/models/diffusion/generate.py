@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,13 @@ from humobctl.data.schemas import INTENTS, VISITS
 from humobctl.engine.run import LongRun
 from humobctl.engine.work import (
     PEOPLE_VARIABLE,
-    Done,
-    Moved,
     Part,
-    Worker,
     mark_of,
     part_size,
     parts_of_people,
 )
 from humobctl.errors import UsageError
 from humobctl.intentions.vocabulary import CODES, HOME, WORK
-from humobctl.models.device import set_up
 from humobctl.models.diffusion.days import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
@@ -43,6 +39,7 @@ from humobctl.models.diffusion.process import Process, Sampling
 from humobctl.models.diffusion.run import Trained
 from humobctl.models.diffusion.snap import ANY, Places
 from humobctl.models.diffusion.tally import Tally
+from humobctl.models.diffusion.work import Work
 from humobctl.models.dwellings import known_dwellings
 from humobctl.models.whole_people import whole_people
 from humobctl.native import Floats, Int64s
@@ -57,37 +54,6 @@ _PLAN = ("uid", "d", "seq", "intent", "start_min", "end_min")
 _CATEGORY = "category"
 _INTENT_OF_CLASS = np.array([CODES[HOME], CODES[WORK], ANY])
 _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
-
-
-@dataclass(frozen=True)
-class Work:
-    """The visits of some people, wherever they are drawn.
-
-    Attributes:
-        job: what to do; its tally is left alone.
-    """
-
-    job: Job
-
-    @property
-    def device(self) -> str:
-        """Where to sample."""
-        return self.job.model.device
-
-    def open(self) -> Worker:
-        """Threads and seeds; the model is loaded."""
-        set_up(self.job.seed)
-
-        def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
-            job = replace(self.job, tally=Tally())
-            if isinstance(people, tuple):
-                visits, units = job._unplanned(np.arange(*people)), people[1] - people[0]
-            else:
-                visits, units = job._planned(people), people.height
-            moved(units)
-            return Done(visits, job.tally.record(), units)
-
-        return work
 
 
 @dataclass
@@ -187,7 +153,8 @@ class Job:
 
     # -- with day plans -------------------------------------------------------------------------
 
-    def _planned(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def planned(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The visits of whole people with plans."""
         frame = frame.with_columns(person=pl.col("uid").rle_id()).sort(
             "person", "d", "start_min", "seq", maintain_order=True
         )
@@ -319,7 +286,8 @@ class Job:
 
     # -- without --------------------------------------------------------------------------------
 
-    def _unplanned(self, uid: Int64s) -> pl.DataFrame:
+    def unplanned(self, uid: Int64s) -> pl.DataFrame:
+        """The visits of people without."""
         model = self.model
         given = self._anchors(uid)
         fixed = None
