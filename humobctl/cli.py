@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -68,7 +67,7 @@ FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
 Example: humobctl finetune export trained --ollama Modelfile
 """
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
-_GLOBAL_OPTION = "--max-bytes"
+_MAX_BYTES = "--max-bytes"
 
 
 class LightGroup(TyperGroup):
@@ -225,27 +224,19 @@ def _root(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")
     ] = False,
-    max_bytes: Annotated[
-        str | None,
-        typer.Option(
-            "--max-bytes",
-            metavar="SIZE",
-            help="Most bytes of an input, unpacked, such as 2GB; else 200 times its packed bytes "
-            "from 1 GB on.",
-        ),
-    ] = None,
 ) -> None:
     """Work with human mobility data: import, describe, predict, score.
 
     Tables go in and out as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a missing
-    path means standard input or output. --quiet, --verbose and --max-bytes may stand anywhere.
+    path means standard input or output. --quiet and --verbose may stand anywhere, and so may
+    --max-bytes SIZE: most bytes of an input, unpacked, such as 2GB; else 200 times its packed
+    bytes from 1 GB on.
 
     Example: humobctl data synth --users 100 | humobctl data describe
     """
     report.configure(quiet=quiet, verbose=verbose)
-    if max_bytes is not None:
-        parse_size(max_bytes)
-        os.environ[VARIABLE] = max_bytes
+    if os.environ.get(VARIABLE):
+        parse_size(os.environ[VARIABLE])
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
@@ -255,9 +246,11 @@ def _flags_first(arguments: list[str]) -> list[str]:
     others: list[str] = []
     words = iter(arguments[:end])
     for word in words:
-        if word == _GLOBAL_OPTION:
-            flags += [word, *islice(words, 1)]
-        elif word in _GLOBAL_FLAGS or word.startswith(f"{_GLOBAL_OPTION}="):
+        if word == _MAX_BYTES:  # an option of typer's would have every --help import pydantic
+            os.environ[VARIABLE] = next(words, "nothing")
+        elif word.startswith(f"{_MAX_BYTES}="):
+            os.environ[VARIABLE] = word.partition("=")[2] or "nothing"
+        elif word in _GLOBAL_FLAGS:
             flags.append(word)
         else:
             others.append(word)
