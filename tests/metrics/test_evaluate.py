@@ -173,6 +173,7 @@ def test_a_store_on_disk_gives_the_same_bits(workdir, monkeypatch):
     whole, expected = run()
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 1000)
     monkeypatch.setattr(users_module, "GROUP_ROWS", 2000)
+    monkeypatch.setenv("HUMOBCTL_PART_ROWS", "2000")
     parts, found = run()
     assert whole == 1
     assert parts > 3
