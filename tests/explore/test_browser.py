@@ -104,6 +104,35 @@ class Page:
             self.page.mouse.move(*corner, steps=4)
         self.page.mouse.up()
 
+    def box(self, left: float, right: float) -> None:
+        """Drag the box tool over a part of the map's width."""
+        self.page.click('#points [data-title="Box Select"]')
+        area = self.page.locator("#points .nsewdrag").bounding_box()
+        corners = ((left, 0.01), (right, 0.5), (right, 0.99))
+        at = [(area["x"] + a * area["width"], area["y"] + b * area["height"]) for a, b in corners]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for corner in at[1:]:
+            self.page.mouse.move(*corner, steps=4)
+        self.page.mouse.up()
+
+    def click(self, user: int) -> None:
+        """Click on the point of a user, by its place in the table."""
+        x, y = self.page.evaluate(
+            "i => { const map = document.getElementById('points'), [one] = map.data;"
+            "const axis = map._fullLayout; return [axis.xaxis.d2p(one.x[i]) + axis.xaxis._offset,"
+            "axis.yaxis.d2p(one.y[i]) + axis.yaxis._offset]; }",
+            user,
+        )
+        place = self.page.locator("#points").bounding_box()
+        # plotly looks at what is under the pointer now and then, and a click needs that.
+        self.page.mouse.move(place["x"] + x + 1, place["y"] + y + 1)
+        self.page.wait_for_timeout(200)
+        self.page.mouse.move(place["x"] + x, place["y"] + y)
+        self.page.wait_for_timeout(200)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
     def selected(self) -> list[int]:
         """Ids in the table of the selection."""
         cells = self.page.locator("#table tbody tr td:first-child").all_inner_texts()
@@ -163,6 +192,10 @@ def check(seen: Page, city: pl.DataFrame) -> None:
 def test_a_served_page(browser, folder, address) -> None:
     seen = Page(browser, address)
     page = seen.page
+    # First of all: within an area that was drawn, plotly takes a click for the area.
+    seen.after(lambda: seen.click(4))
+    assert seen.selected() == [4]
+    seen.after(lambda: page.keyboard.press("Escape"))
     check(seen, pl.read_csv(folder / "city.csv"))
     assert all(url.startswith((address, "data:", "blob:")) for url in seen.asked)
     page.check("#pick-a")
@@ -171,6 +204,15 @@ def test_a_served_page(browser, folder, address) -> None:
         page.select_option("#colour", colour)
     seen.after(lambda: page.select_option("#group", "cluster:0"))
     assert seen.selected()
+    seen.after(lambda: page.keyboard.press("Escape"))
+    seen.after(lambda: page.select_option("#show", "one"))
+    seen.after(lambda: seen.box(0.01, 0.6))
+    within = seen.selected()
+    assert 0 < len(within) < 20
+    np.testing.assert_array_equal(
+        seen.heat(),
+        counted(pl.read_csv(folder / "city.csv").filter(pl.col("uid").is_in(within))),
+    )
     # On a phone, nothing is wider than the screen.
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
