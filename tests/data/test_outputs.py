@@ -115,7 +115,8 @@ def test_model_dirs_are_held_while_they_are_trained(
     with reserved(workdir / "ranker"):
         done = cli("train", "ranker", "no such input", "--output", "ranker", cwd=workdir)
         assert (done.code, done.err) == (1, f"error: ranker: {REFUSED}\n")
-    monkeypatch.setenv("RANK", "1")  # a second process of one training
+    monkeypatch.setenv("RANK", "1")  # the second process of one training
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with reserved(workdir / "ranker"):
         assert not (workdir / ".ranker.lock").exists()
 
