@@ -250,7 +250,7 @@ def test_a_tokenizer_without_digits_is_refused(cli: Cli, here: Path) -> None:
         ((*TINY, "-o", "x", "--target-modules", "qproj"), 2, "--target-modules: found qproj"),
         ((*TINY, "-o", "x", "--rank", "0"), 2, "--rank: found 0, expected 1 to"),
         ((*TINY, "-o", "x", "--quantization", "4bit", "--device", "cpu"), 1, "a CUDA GPU"),
-        (("--base", "no-such", "-o", "x"), 1, "no-such: cannot be loaded: "),
+        (("--base", "no-such", "-o", "x"), 1, "no-such: found no such folder"),
         ((*TINY, "-o", "x", "--max-length", "64"), 1, "in which no record fits"),
         ((*TINY, "-o", "x", "--settings", "sft.yaml"), 1, "key stage: found 'dpo'"),
     ],
