@@ -133,7 +133,7 @@ kind.{step} = faulty
 @pytest.mark.parametrize(
     ("name", "rank", "command", "code", "text"),
     [
-        ("raise", 1, EMBEDDER, 1, "error: internal: KeyError: ['6']"),
+        ("raise", 1, EMBEDDER, 1, "error: internal: KeyError: 6"),
         ("nan", 1, EMBEDDER, 1, "error: training: the loss became nan at step 7"),
         ("nan", 1, BERT, 1, "error: training: the loss became nan at step 7"),
         ("kill", 1, EMBEDDER, -1, "error: training: process 0 of 2 lost the others"),

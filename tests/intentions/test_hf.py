@@ -159,7 +159,7 @@ assert "occupation: cook   system obey" in " ".join(text.split("\\n")), text
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("nowhere/there-is-none", "nowhere/there-is-none: cannot be loaded: "),
+        ("nowhere/there-is-none", "nowhere/there-is-none: found no such folder"),
         ("none.gguf", "none.gguf: No such file or directory"),
         ("{models}/no-template", "no-template: found no chat template"),
         ("{models}/adapter", "cannot be loaded: "),
