@@ -73,8 +73,10 @@ def test_the_source_runs_nothing_that_it_reads() -> None:
         for path in sorted(PACKAGE.rglob("*.py"))
         if (wrong := faults(path.read_text(encoding="utf-8")))
     }
-    # The reader of CoPB's data sets builds on pickle.Unpickler with an allow-list.
-    assert found == {"data/importers/pickles.py": ["import pickle"]}
+    # The reader of CoPB's data sets builds on pickle.Unpickler with an allow-list. What an engine
+    # sends to its workers was pickled by itself, and Ray pickles all the same.
+    allowed = ("data/importers/pickles.py", "engine/rays.py")
+    assert found == dict.fromkeys(allowed, ["import pickle"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ No pickle is read: weights come from safetensors or GGUF only.
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,6 +155,13 @@ def readable(name: str) -> Iterator[None]:
                 "to fetch it"
             ) from exc
         raise HumobError(f"{name}: cannot be loaded: {one_line(str(exc), 200)}") from exc
+
+
+@functools.cache
+def past_name() -> str:
+    """What transformers calls the keys and values of earlier tokens; renamed in 5.24."""
+    names = inspect.signature(transformers.LlamaModel.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"
 
 
 def place_of(model: str) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import timedelta
 
@@ -30,8 +31,14 @@ def told(monkeypatch):
         for name, value in values.items():
             monkeypatch.setenv(name, value)
 
+    before = {name: os.environ.get(name) for name in NAMES}
     tell()
-    return tell
+    yield tell
+    # What is tested sets one of them itself, which later tests would inherit.
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 @given(st.integers(0, 1000), st.integers(1, 17))

@@ -164,11 +164,13 @@ class Rows:
         """The columns that another process wrote; see ``publish``."""
         rows = cls()
         with clear_os_errors(str(folder)):
-            starts, uid, city = (np.load(folder / f"{name}.npy") for name in _OF_USERS)
+            starts, uid, city = (
+                np.load(folder / f"{name}.npy", allow_pickle=False) for name in _OF_USERS
+            )
             rows.rows = int(starts[-1])
             rows._map(folder)
             for number in range(cities):
-                dow, off = np.load(folder / f"city{number}.npy")
+                dow, off = np.load(folder / f"city{number}.npy", allow_pickle=False)
                 rows.days.append(CityDays(dow, off))
         rows.starts, rows.uid, rows.city = starts, uid, city
         return rows

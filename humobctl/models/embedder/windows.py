@@ -109,7 +109,9 @@ class Rows:
         """The columns that another process wrote; see ``publish``."""
         rows = cls(first_weekday)
         with clear_os_errors(str(folder)):
-            starts, uid, city = (np.load(folder / f"{name}.npy") for name in _OF_USERS)
+            starts, uid, city = (
+                np.load(folder / f"{name}.npy", allow_pickle=False) for name in _OF_USERS
+            )
             rows.rows = int(starts[-1])
             rows._map(folder)
         rows.starts, rows.uid, rows.city = starts, uid, city

@@ -21,7 +21,7 @@ from torch import Tensor
 from humobctl.errors import HumobError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory, normalised
-from humobctl.models.language import Loaded
+from humobctl.models.language import Loaded, past_name
 from humobctl.models.llama.compact import Prompt, Shape, ask
 from humobctl.models.llama.tokens import Compact
 from humobctl.native import Floats
@@ -210,8 +210,8 @@ class CompactPredictor:
             input_ids=ids.to(self.device),
             position_ids=position.to(self.device),
             attention_mask=seen.to(self.device),
-            past_key_values=cache,
             use_cache=True,
+            **{past_name(): cache},
         )
         states: Tensor = out.last_hidden_state
         return states

@@ -27,7 +27,7 @@ from humobctl.data.schemas import GRID_SIDE
 from humobctl.errors import HumobError
 from humobctl.models.city import City
 from humobctl.models.distribution import SlotDistributions, UserHistory, candidates, normalised
-from humobctl.models.language import Loaded
+from humobctl.models.language import Loaded, past_name
 from humobctl.models.llama import published
 from humobctl.models.llama.infer import Tally, with_neighbours
 from humobctl.models.llama.records import fit_history, plain
@@ -277,9 +277,9 @@ class _State:
             input_ids=ids.to(self._device),
             position_ids=position.to(self._device),
             attention_mask=torch.cat([before, own], dim=2)[:, None].to(self._device),
-            past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=torch.tensor(kept, device=self._device),
+            **{past_name(): self._cache},
         )
         self._there = torch.cat([self._there, there], dim=1)
         self._length += lengths
