@@ -44,22 +44,8 @@ def process(*arguments: str | Path, **environment: str) -> Callable[[], object]:
 
 def peak(*arguments: str | Path) -> tuple[float, float]:
     """Seconds and peak megabytes of ``humobctl`` with these arguments."""
-    code = (
-        "import resource, subprocess, sys, time;"
-        "a = time.perf_counter();"
-        "subprocess.run([sys.executable, '-m', 'humobctl', *sys.argv[1:]], check=True,"
-        " stdout=subprocess.DEVNULL);"
-        "print(time.perf_counter() - a,"
-        " resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    seconds, megabytes = done.stdout.split()
-    return float(seconds), float(megabytes)
+    spent = cost(*arguments)
+    return spent.seconds, spent.megabytes
 
 
 @dataclass(frozen=True)
