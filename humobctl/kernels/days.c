@@ -324,7 +324,8 @@ static double ascend(Bench *b, const double *own, const int32_t *options, int32_
 
 /* Better days for one user: `chosen` is read as the start and written as the answer.
  *
- * days, start: number of target days, and days + 1 offsets into the rows.
+ * from, to: the target days to do. days, start: number of target days, and days + 1 offsets into
+ * the rows.
  * near, apart: k x k proximities and distances. own: rows x k. options: rows x most cells to try,
  * -1 for none. total, samples, weight: number of sample days, their cells (total x rows), and
  * their weights (days x total; 0 leaves a sample out).
@@ -334,15 +335,16 @@ static double ascend(Bench *b, const double *own, const int32_t *options, int32_
  * each; infinity never gives up. sweeps: over the rows of a day, at most; 0 only computes values.
  * value: of the answer, one for each day. Returns 0, or -1 where memory ran out.
  */
-int humob_decode_days(int64_t days, const int64_t *start, int32_t k, const double *near,
-                      const double *apart, const double *own, const int32_t *options,
-                      int32_t most, int64_t total, const int32_t *samples, const double *weight,
-                      double bleu, double open, double closed, int32_t longest, double tolerance,
-                      double hope, int32_t sweeps, int32_t *chosen, double *value)
+int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *start, int32_t k,
+                      const double *near, const double *apart, const double *own,
+                      const int32_t *options, int32_t most, int64_t total,
+                      const int32_t *samples, const double *weight, double bleu,
+                      double open, double closed, int32_t longest, double tolerance, double hope,
+                      int32_t sweeps, int32_t *chosen, double *value)
 {
     int64_t rows = start[days];
     size_t n = 1, all = total > 0 ? (size_t)total : 1;
-    for (int64_t d = 0; d < days; d++)
+    for (int64_t d = from; d < to; d++)
         if ((size_t)(start[d + 1] - start[d]) > n) n = (size_t)(start[d + 1] - start[d]);
     Bench b = {.k = k, .near = near, .apart = apart, .tolerance = tolerance,
                .bleu = bleu, .open = open, .closed = closed};
@@ -368,7 +370,7 @@ int humob_decode_days(int64_t days, const int64_t *start, int32_t k, const doubl
         b.free = next; next += n;
         b.line = next;
     }
-    for (int64_t d = 0; d < days && !failed; d++) {
+    for (int64_t d = from; d < to && !failed; d++) {
         size_t first = (size_t)start[d];
         b.n = (int)(start[d + 1] - start[d]);
         b.orders = orders < b.n ? orders : b.n;

@@ -39,6 +39,8 @@ from humobctl.models.distribution import (
 from humobctl.native import Floats, Int32s, Int64s
 
 _CELLS_PER_KM = 2.0
+_LEAST = 2
+"""Target days that are worth a thread; a day takes some milliseconds."""
 
 
 @functools.cache
@@ -48,7 +50,7 @@ def library() -> ctypes.CDLL:
     floats, integers, count = native.pointer(np.float64), native.pointer(np.int32), ctypes.c_int32
     lib.humob_decode_days.restype = ctypes.c_int
     lib.humob_decode_days.argtypes = [
-        *(ctypes.c_int64, native.pointer(np.int64), count, floats, floats, floats),
+        *(*[ctypes.c_int64] * 3, native.pointer(np.int64), count, floats, floats, floats),
         *(integers, count, ctypes.c_int64, integers, floats),
         *(ctypes.c_double, ctypes.c_double, ctypes.c_double, count),
         *(ctypes.c_double, ctypes.c_double, count, integers, floats),
@@ -125,7 +127,7 @@ def ascend(
     chosen = np.array(begin, dtype=np.int32, order="C")
     value = np.zeros(len(starts) - 1)
     near, apart = (np.ascontiguousarray(table) for table in tables)
-    code = library().humob_decode_days(
+    arguments = (
         *(len(value), np.ascontiguousarray(starts), len(near), near, apart),
         *(np.ascontiguousarray(own), np.ascontiguousarray(options, dtype=np.int32)),
         *(options.shape[1], len(samples.cell)),
@@ -135,8 +137,13 @@ def ascend(
         *((1.0 - config.weight) / config.closed_km, config.longest),
         *(config.tolerance, config.hope, config.sweeps, chosen, value),
     )
-    if code:
-        raise MemoryError("no memory left to decode a user's days")
+    kernel = library().humob_decode_days
+
+    def work(first: int, last: int) -> None:
+        if kernel(first, last, *arguments):
+            raise MemoryError("no memory left to decode a user's days")
+
+    native.share_out(len(value), work, least=_LEAST)
     return chosen.astype(np.int64), value
 
 
