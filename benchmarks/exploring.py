@@ -1,10 +1,12 @@
-"""The page of ``explore`` in headless Chromium: until it is there, drawn, and drawn anew."""
+"""The page of ``explore`` in headless Chromium: until it is there, drawn, drawn anew, and moved."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +28,8 @@ def table() -> str:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         lines = [_timed(browser, *case) for case in cases]
         browser.close()
-    return markdown(("users", "rows", "to the address s", "page drawn s", "lasso s"), lines)
+    columns = ("users", "rows", "to the address s", "page drawn s", "lasso s")
+    return markdown((*columns, "zoom, ms a frame (worst)", "pan, ms a frame (worst)"), lines)
 
 
 def _vectors(uid: np.ndarray, name: str) -> str:
@@ -81,8 +84,47 @@ def _timed(browser: object, vectors: str, rows: str, users: int) -> list[str]:
     begin = time.perf_counter()
     page.after(lambda: page.lasso(0.1, 0.4))
     taken.append(time.perf_counter() - begin)
+    frames = [_frames(page, act) for act in (_zoom, _pan)]
     page.page.close()
     server.terminate()
     server.wait()
     server.stderr.close()
-    return [f"{users:,}", f"{count:,}", *(f"{seconds:.1f}" for seconds in taken)]
+    return [f"{users:,}", f"{count:,}", *(f"{seconds:.1f}" for seconds in taken), *frames]
+
+
+_WATCH = """() => {
+  window.frames_ms = []; let last = performance.now();
+  const next = (now) => { frames_ms.push(now - last); last = now; window.watching = requestAnimationFrame(next); };
+  cancelAnimationFrame(window.watching); window.watching = requestAnimationFrame(next);
+}"""
+
+
+def _frames(page: Any, act: Callable[[Any], None]) -> str:
+    """Median and longest time between two frames while the map moves, in ms."""
+    page.page.evaluate(_WATCH)
+    act(page.page)
+    taken = sorted(page.page.evaluate("frames_ms"))
+    return f"{taken[len(taken) // 2]:.0f} ({taken[-1]:.0f})"
+
+
+def _zoom(page: Any) -> None:
+    page.mouse.move(*_middle(page))
+    for step in range(60):
+        page.mouse.wheel(0, -40 if step < 30 else 40)
+        page.wait_for_timeout(16)
+
+
+def _pan(page: Any) -> None:
+    page.click('#points [data-title="Pan"]')
+    x, y = _middle(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(60):
+        page.mouse.move(x + 3 * step, y + step)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+
+
+def _middle(page: Any) -> tuple[float, float]:
+    area = page.locator("#points .nsewdrag").bounding_box()
+    return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2

@@ -19,7 +19,7 @@ const say = (text) => { $("said").textContent = text; };
 const count = (n) => n.toLocaleString("en-US");
 
 const state = { a: new Uint32Array(0), b: new Uint32Array(0), active: "a" };
-let world;
+let world, map;
 
 function read() {
   const told = JSON.parse($("data").textContent);
@@ -43,28 +43,45 @@ const option = (select, value, text) => {
 
 // -- the map ------------------------------------------------------------------------------------
 
-const stepped = (n) => {
-  const steps = [];
-  for (let i = 0; i < n; i++) steps.push([i / n, PALETTE[i % 8]], [(i + 1) / n, PALETTE[i % 8]]);
-  return steps;
-};
+const byKind = () => ["cluster", "city"].includes($("colour").value);
+const kindsOf = (by) => by === "city" ? world.cities : [...new Set(world.cluster)].sort((a, b) => a - b).map((c) => `cluster ${c}`);
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+// Points of cividis (Nunez, Anderton, Renslow 2018), as plotly has it.
+const CIVIDIS = ["#00204c", "#1f3a6d", "#575c6d", "#7d7b78", "#a59c74", "#cfbe61", "#ffe945"].map(rgb);
 
-function marker() {
-  const by = $("colour").value, n = world.uid.length;
-  const size = n > 20000 ? 3 : n > 2000 ? 5 : 8;
-  if (by === "cluster" || by === "city") {
-    const kinds = by === "city" ? world.cities.length : 1 + world.cluster.reduce((a, b) => Math.max(a, b), 0);
-    return { size, opacity: 0.8, color: world[by], cmin: -0.5, cmax: kinds - 0.5, colorscale: stepped(kinds), showscale: false };
+/** Lowest and highest number of a colour scale. */
+function ends(values) {
+  let low = Infinity, high = -Infinity;
+  for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
+  return low < high ? [low, high] : [low, low + 1];
+}
+
+/** Red, green, blue of every user. */
+function colours() {
+  const values = world[$("colour").value], n = values.length, found = new Uint8Array(3 * n);
+  const kinds = PALETTE.map(rgb), [low, high] = byKind() ? [] : ends(values);
+  for (let u = 0; u < n; u++) {
+    if (byKind()) { found.set(kinds[values[u] % 8], 3 * u); continue; }
+    const place = (values[u] - low) / (high - low) * (CIVIDIS.length - 1);
+    const k = Math.min(CIVIDIS.length - 2, Math.floor(place)), share = place - k;
+    for (let c = 0; c < 3; c++) found[3 * u + c] = CIVIDIS[k][c] * (1 - share) + CIVIDIS[k + 1][c] * share;
   }
-  return { size, opacity: 0.8, color: world[by], colorscale: "Cividis", showscale: true, cmin: undefined,
+  return found;
+}
+
+/** What plotly draws: nothing but the bar of colours, at the corners of the map. */
+function corners(x, y) {
+  const by = $("colour").value, bar = { colorscale: CIVIDIS.map((c, i) => [i / (CIVIDIS.length - 1), `rgb(${c})`]), showscale: true,
     colorbar: { title: { text: by === "entropy" ? "bits" : "km" }, thickness: 12, len: 0.8 } };
+  const marker = byKind() ? { opacity: 0 } : { opacity: 0, color: ends(world[by]), ...bar };
+  return { type: "scatter", mode: "markers", x: ends(x), y: ends(y), marker, hoverinfo: "skip" };
 }
 
 function legend() {
   const by = $("colour").value, box = $("legend");
   box.replaceChildren();
-  if (by !== "cluster" && by !== "city") return;
-  const names = by === "city" ? world.cities : [...new Set(world.cluster)].sort((a, b) => a - b).map((c) => `cluster ${c}`);
+  if (!byKind()) return;
+  const names = kindsOf(by);
   if (names.length > 16) { box.textContent = `${names.length} of them; colours repeat`; return; }
   names.forEach((name, i) => {
     const one = document.createElement("span"), dot = document.createElement("i");
@@ -79,34 +96,68 @@ const BARE = { margin: { l: 8, r: 8, t: 8, b: 8 }, paper_bgcolor: "#fff", plot_b
 const NO_BUTTONS = ["sendChartToCloud", "autoScale2d", "toImage"];
 const CONFIG = { responsive: true, displaylogo: false, displayModeBar: true, scrollZoom: true, plotlyServerURL: "", modeBarButtonsToRemove: NO_BUTTONS };
 
+const CLEAR = "rgba(0,0,0,0)";
+
 async function drawMap() {
-  const [x, y] = world.maps[$("map").value];
-  const trace = {
-    type: "scattergl", mode: "markers", x, y, marker: marker(), hoverinfo: "none",
-    selectedpoints: chosen().length ? Array.from(chosen()) : undefined,
-    unselected: { marker: { opacity: 0.15 } },
-  };
-  const axis = { showgrid: false, zeroline: false, showticklabels: false, ticks: "" };
+  const [x, y] = world.maps[$("map").value], n = world.uid.length;
+  // plotly writes ranges into what it is given, so that each axis needs an object of its own.
+  const axis = () => ({ showgrid: false, zeroline: false, showticklabels: false, ticks: "" });
   const found = world.marked === undefined ? [] : [{ x: x[world.marked], y: y[world.marked], text: `user ${world.uid[world.marked]}`, showarrow: true, arrowhead: 2 }];
-  await Plotly.react("points", [trace], {
-    ...BARE, dragmode: "lasso", xaxis: axis, yaxis: axis, annotations: found, uirevision: $("map").value, hovermode: "closest",
+  await Plotly.react("points", [corners(x, y)], {
+    ...BARE, paper_bgcolor: CLEAR, plot_bgcolor: CLEAR, modebar: { bgcolor: "rgba(255,255,255,0.7)", color: "#8c959f", activecolor: "#1b1f24" },
+    dragmode: "lasso", xaxis: axis(), yaxis: axis(), annotations: found,
+    uirevision: $("map").value, hovermode: false,
   }, CONFIG);
+  map.set(x, y, colours(), n > 20000 ? 3 : n > 2000 ? 5 : 8);
   legend();
 }
 
-function hover(event) {
-  const i = event.points[0].pointIndex;
-  say(`user ${world.uid[i]}${world.cities[world.city[i]] ? " of " + world.cities[world.city[i]] : ""}: ` +
-    `${count(world.rows[i])} rows, entropy ${world.entropy[i].toFixed(2)} bits, radius ${world.radius[i].toFixed(1)} km, cluster ${world.cluster[i]}`);
+function describe(u) {
+  say(`user ${world.uid[u]}${world.cities[world.city[u]] ? " of " + world.cities[world.city[u]] : ""}: ` +
+    `${count(world.rows[u])} rows, entropy ${world.entropy[u].toFixed(2)} bits, radius ${world.radius[u].toFixed(1)} km, cluster ${world.cluster[u]}`);
+}
+
+/** The area that was drawn, as users; plotly's outline goes, or it would take later clicks for itself. */
+function drawn(event) {
+  if (!event || !(event.lassoPoints || event.range)) return;
+  const { x, y } = event.lassoPoints || { x: [0, 1, 1, 0].map((i) => event.range.x[i]), y: [0, 0, 1, 1].map((i) => event.range.y[i]) };
+  Plotly.relayout("points", { selections: [] });
+  select(map.within(x, y));
+}
+
+const TWICE = 350;
+
+/** Points under the pointer: said, and chosen by a click. */
+function followPointer() {
+  const plot = $("points");
+  const under = (event) => {
+    const box = plot.getBoundingClientRect(), [h, v] = map.axes();
+    const left = event.clientX - box.left, top = event.clientY - box.top;
+    const outside = left < h.begin || top < v.begin || left > h.begin + h.length || top > v.begin + v.length;
+    return outside ? -1 : map.nearest(left, top);
+  };
+  let pressed = null, last = -Infinity;
+  plot.addEventListener("pointermove", (event) => { const u = event.buttons ? -1 : under(event); if (u >= 0) describe(u); });
+  plot.addEventListener("pointerdown", (event) => { pressed = event.target.closest(".modebar") ? null : [event.clientX, event.clientY]; }, true);
+  // plotly puts a cover over the page while a button is held, so the release is the page's.
+  document.addEventListener("pointerup", (event) => {
+    if (!pressed || Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4) { pressed = null; return; }
+    pressed = null;
+    const u = under(event);
+    if (u >= 0) select([u]);
+    // Twice beside all users: none. (In the other modes plotly goes back to the whole map then.)
+    else if (event.timeStamp - last < TWICE && ["lasso", "select"].includes(plot._fullLayout.dragmode)) select([]);
+    last = u >= 0 ? -Infinity : event.timeStamp;
+  }, true);
 }
 
 // -- the selection -------------------------------------------------------------------------------
 
 const chosen = () => state[state.active];
 
-function select(users, onMap) {
+function select(users) {
   state[state.active] = Uint32Array.from(users).sort();
-  show(onMap);
+  show();
 }
 
 function sums(users, city) {
@@ -184,7 +235,7 @@ function drawTable() {
   $("more").textContent = users.length > MOST_LISTED ? `the first ${MOST_LISTED} of ${count(users.length)}` : "";
 }
 
-async function show(onMap) {
+async function show() {
   const city = Number($("city").value);
   const a = sums(state.a, city), b = sums(state.b, city);
   for (const name of ["a", "b"]) $(`count-${name}`).textContent = count(state[name].length);
@@ -193,9 +244,8 @@ async function show(onMap) {
   $("rows").title = world.whole || world.served ? "" : "too many to be kept in this file";
   $("picture").disabled = none;
   drawTable();
+  map.choose(chosen());
   await Promise.all([drawHeat(a, b), drawHours(a, b)]);
-  // After a lasso the map shows the selection already; drawing 100,000 points again takes seconds.
-  if (onMap !== true) await Plotly.restyle("points", { selectedpoints: [none ? null : Array.from(chosen())] });
   const one = state.active === "a" ? a : b;
   say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows`);
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
@@ -244,11 +294,10 @@ function group() {
 }
 
 function listen() {
-  const map = $("points");
-  map.on("plotly_selected", (event) => { if (event && event.points) select(event.points.map((p) => p.pointIndex), true); });
-  map.on("plotly_click", (event) => select([event.points[0].pointIndex]));
-  map.on("plotly_hover", hover);
-  map.on("plotly_deselect", () => select([]));
+  const plot = $("points");
+  plot.on("plotly_selected", drawn);
+  for (const event of ["plotly_relayouting", "plotly_relayout", "plotly_afterplot"]) plot.on(event, () => map.draw());
+  followPointer();
   $("search").addEventListener("submit", find);
   for (const id of ["map", "colour"]) $(id).addEventListener("change", drawMap);
   for (const id of ["show", "city"]) $(id).addEventListener("change", show);
@@ -266,6 +315,7 @@ function listen() {
 
 async function start() {
   read();
+  map = new Points($("points"), $("canvas"));
   for (const name of Object.keys(world.maps)) option($("map"), name, name);
   option($("city"), -1, "all");
   world.cities.forEach((name, i) => option($("city"), i, name || "no city said"));

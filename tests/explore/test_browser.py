@@ -84,13 +84,21 @@ class Page:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
         page.goto(url)
-        page.wait_for_function("document.body.dataset.ready")
+        self.until("document.body.dataset.ready")
 
     def after(self, act: Any) -> None:
         """Do something, and wait until the selection is drawn anew."""
         before = self.page.evaluate("document.body.dataset.drawn")
         act()
-        self.page.wait_for_function(f"document.body.dataset.drawn > {before}")
+        self.until(f"Number(document.body.dataset.drawn) > {before}")
+
+    def until(self, true: str) -> None:
+        """Wait; playwright's own way makes code of a text, which the page does not allow."""
+        for _ in range(1000):
+            if self.page.evaluate(true):
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"never came: {true}")
 
     def lasso(self, left: float, right: float) -> None:
         """Draw a lasso over a part of the map's width."""
@@ -118,20 +126,32 @@ class Page:
 
     def click(self, user: int) -> None:
         """Click on the point of a user, by its place in the table."""
-        x, y = self.page.evaluate(
-            "i => { const map = document.getElementById('points'), [one] = map.data;"
-            "const axis = map._fullLayout; return [axis.xaxis.d2p(one.x[i]) + axis.xaxis._offset,"
-            "axis.yaxis.d2p(one.y[i]) + axis.yaxis._offset]; }",
-            user,
-        )
+        x, y = self.page.evaluate("u => map.at(u)", user)
         place = self.page.locator("#points").bounding_box()
-        # plotly looks at what is under the pointer now and then, and a click needs that.
-        self.page.mouse.move(place["x"] + x + 1, place["y"] + y + 1)
-        self.page.wait_for_timeout(200)
         self.page.mouse.move(place["x"] + x, place["y"] + y)
-        self.page.wait_for_timeout(200)
         self.page.mouse.down()
         self.page.mouse.up()
+
+    def drag(self, right: float, down: float) -> None:
+        """Drag the map by some pixels."""
+        area = self.page.locator("#points .nsewdrag").bounding_box()
+        x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + right, y + down, steps=10)
+        self.page.mouse.up()
+
+    def frames(self) -> int:
+        """How often the points were painted."""
+        return int(self.page.evaluate("document.getElementById('canvas').dataset.frames"))
+
+    def across(self, left: float, right: float) -> list[int]:
+        """Ids of the users between two parts of the map's width, by where they are painted."""
+        area = self.page.locator("#points .nsewdrag").bounding_box()
+        begin = self.page.locator("#points").bounding_box()["x"]
+        places = self.page.evaluate("Array.from(world.uid, (uid, u) => [uid, map.at(u)[0]])")
+        low, high = (area["x"] + part * area["width"] - begin for part in (left, right))
+        return sorted(uid for uid, x in places if low <= x <= high)
 
     def selected(self) -> list[int]:
         """Ids in the table of the selection."""
@@ -164,6 +184,7 @@ def check(seen: Page, city: pl.DataFrame) -> None:
     seen.after(lambda: seen.lasso(0.01, 0.6))
     first = seen.selected()
     assert 0 < len(first) < 20
+    assert first == seen.across(0.01, 0.6)
     mine = city.filter(pl.col("uid").is_in(first))
     np.testing.assert_array_equal(seen.heat(), counted(mine))
     hours = page.evaluate("document.getElementById('hours').data[0].customdata")
@@ -192,7 +213,6 @@ def check(seen: Page, city: pl.DataFrame) -> None:
 def test_a_served_page(browser, folder, address) -> None:
     seen = Page(browser, address)
     page = seen.page
-    # First of all: within an area that was drawn, plotly takes a click for the area.
     seen.after(lambda: seen.click(4))
     assert seen.selected() == [4]
     seen.after(lambda: page.keyboard.press("Escape"))
@@ -213,9 +233,28 @@ def test_a_served_page(browser, folder, address) -> None:
         seen.heat(),
         counted(pl.read_csv(folder / "city.csv").filter(pl.col("uid").is_in(within))),
     )
+    assert within == seen.across(0.01, 0.6)
+    # A click in an area that was drawn is a click on a user; one on nothing changes nothing.
+    one = page.evaluate("uid => world.uid.indexOf(uid)", within[0])
+    seen.after(lambda: seen.click(one))
+    assert seen.selected() == within[:1]
+    area = page.locator("#points .nsewdrag").bounding_box()
+    page.mouse.click(area["x"] + 1, area["y"] + 1)
+    page.wait_for_timeout(400)
+    assert seen.selected() == within[:1]
+    seen.after(lambda: page.mouse.dblclick(area["x"] + 1, area["y"] + 1))
+    assert seen.selected() == []
+    # The points go with the axes.
+    page.click('#points [data-title="Pan"]')
+    before, frames = page.evaluate("map.at(0)"), seen.frames()
+    seen.drag(30, 20)
+    seen.until(f"Number(document.getElementById('canvas').dataset.frames) > {frames}")
+    assert page.evaluate("map.at(0)") == pytest.approx([before[0] + 30, before[1] + 20], abs=0.5)
+    seen.after(lambda: seen.click(3))
+    assert seen.selected() == [page.evaluate("world.uid[3]")]
     # On a phone, nothing is wider than the screen.
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    seen.until("document.documentElement.scrollWidth <= 390")
     assert seen.complaints == []
 
 
