@@ -94,7 +94,9 @@ def _timed(browser: object, vectors: str, rows: str, users: int) -> list[str]:
 
 _WATCH = """() => {
   window.frames_ms = []; let last = performance.now();
-  const next = (now) => { frames_ms.push(now - last); last = now; window.watching = requestAnimationFrame(next); };
+  const next = (now) => {
+    frames_ms.push(now - last); last = now; window.watching = requestAnimationFrame(next);
+  };
   cancelAnimationFrame(window.watching); window.watching = requestAnimationFrame(next);
 }"""
 

@@ -31,8 +31,8 @@ from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError, UsageError
 
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
-ADAPTER = "adapter_model.safetensors"
-"""In place of ``ARRAYS`` in the dir of an adapter, whose base model is elsewhere."""
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""In place of ``ARRAYS`` in the dir of an adapter, whose base model is elsewhere; its settings."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,36 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
         return Checkpoint(found, config, load_file(path / file), run)
     except (SafetensorError, OSError) as exc:
         raise HumobError(f"{path / file}: found damaged arrays ({exc})") from exc
+
+
+def array_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a model dir's arrays by name; the arrays themselves are not read.
+
+    Raises:
+        HumobError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    path = Path(folder)
+    path /= ADAPTER if (path / ADAPTER).is_file() else ARRAYS
+    try:
+        with safe_open(path, "np") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise HumobError(f"{path}: found damaged arrays ({exc})") from exc
+
+
+def check_layers(folder: str | Path, layers: int) -> None:
+    """Refuse settings with more layers than there are arrays, which would be built for hours.
+
+    Raises:
+        HumobError: they have, or the arrays are damaged.
+    """
+    count = len(array_shapes(folder))
+    if layers > count:
+        raise HumobError(
+            f"{Path(folder) / CONFIG}: found {layers} layers, but {ARRAYS} holds {count} arrays"
+        )
 
 
 @contextmanager

@@ -5,11 +5,13 @@ ctypes releases Python's global lock during a call, so days are shared out over 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,20 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
+_here = threading.local()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it ``share_out`` keeps to the calling thread, which is one of several already."""
+    before = getattr(_here, "alone", False)
+    _here.alone = True
+    try:
+        yield
+    finally:
+        _here.alone = before
+
+
 def share_out(total: int, work: Callable[[int, int], None], *, least: int = 64) -> None:
     """Call ``work(start, stop)`` over ``range(total)`` on all cores.
 
@@ -84,7 +100,7 @@ def share_out(total: int, work: Callable[[int, int], None], *, least: int = 64) 
         work: a function that releases the global lock and writes to disjoint places.
         least: fewest items worth a thread of its own.
     """
-    parts = max(1, min(threads(), total // least))
+    parts = 1 if getattr(_here, "alone", False) else max(1, min(threads(), total // least))
     if parts == 1:
         work(0, total)
         return

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 
 from humobctl import checkpoint, report
 from humobctl.checkpoint import Checkpoint
@@ -281,6 +282,42 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
             assert str(exc).startswith(str(folder))
             assert "\n" not in str(exc)
     assert refused > len(ODD)
+    for name, odd in (("blocks", 1 << 14), ("width", 1 << 14), ("lstm_units", 1 << 14)):
+        record = {"type": "embedder", **config, "settings": {**config["settings"], name: odd}}
+        checkpoint.write_json(folder / "config.json", record)
+        with pytest.raises(HumobError, match=r"^\S*/model.*(layers|array)"):
+            run.load_trained(str(folder))
+
+
+def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
+    """A million layers would be built for an hour; a width of 60,000 takes all memory."""
+    pytest.importorskip("torch", reason="needs torch")
+    from humobctl.models.bert_moe import config, model, start
+
+    folder = tmp_path / "model"
+    settings = config.tiny()
+    network = model.BertMoe(model.BertMoeConfig(config.as_record(settings), ["city"]))
+    checkpoint.save(Checkpoint("bert-moe", {}, {}), folder, write=network.save_pretrained)
+    record = json.loads((folder / "config.json").read_text())
+    record["type"] = "bert-moe"
+    for asked in ({}, {"hidden_layers": 1 << 20}, {"hidden_size": 60_000}, {"experts": 1 << 20}):
+        changed(folder, **{**record, "settings": {**record["settings"], **asked}})
+        if not asked:
+            start.load_network(str(folder))
+            continue
+        with pytest.raises(HumobError, match=r"^\S*/model") as caught:
+            start.load_network(str(folder))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:
+    language = pytest.importorskip("humobctl.models.language", reason="needs torch")
+    arrays = {"model.q_proj.lora_A.weight": np.zeros((4, 8), np.float32)}
+    save_file(arrays, tmp_path / "adapter_model.safetensors")
+    for record in ({"r": 1 << 30}, {"r": 4, "rank_pattern": {"q_proj": 5}}):
+        (tmp_path / "adapter_config.json").write_text(json.dumps(record))
+        with pytest.raises(HumobError, match=r"adapter_config.json: found rank .* at most 4"):
+            language.attached(None, str(tmp_path))
 
 
 # -- clocks ---------------------------------------------------------------------------------------

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import torch
 
 from humobctl import processes, report
 from humobctl.errors import UsageError
-from humobctl.native import threads
+from humobctl.native import one_thread, threads
+
+_T = TypeVar("_T")
 
 
 def torch_device(name: str) -> torch.device:
@@ -64,6 +71,33 @@ def check_precision(precision: str, device: torch.device) -> None:
         report.warn("--precision bf16: this processor has no bf16 instructions; fp32 is faster")
 
 
+def side_by_side(work: Callable[[_T], object], items: Sequence[_T], device: torch.device) -> None:
+    """Call ``work`` for each item, on a CPU several at a time, each on one core.
+
+    Small products of matrices gain little from being shared among cores; whole batches do. ``work``
+    runs in other threads, so that it needs its own ``inference_mode`` and ``autocast``.
+    """
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    if min(cores, len(items)) < 2:
+        for item in items:
+            work(item)
+        return
+
+    def alone() -> None:
+        # OpenMP's number of threads belongs to the thread that sets it.
+        torch.set_num_threads(1)
+
+    def once(item: _T) -> None:
+        with one_thread():
+            work(item)
+
+    try:
+        with ThreadPoolExecutor(min(cores, len(items)), initializer=alone) as pool:
+            list(pool.map(once, items))
+    finally:
+        torch.set_num_threads(cores)
+
+
 def set_up_torch(seed: int) -> None:
     """Seed torch and give it the threads, for models that do without transformers."""
     torch.set_num_threads(max(1, threads() // processes.local_size()))
@@ -78,6 +112,9 @@ def set_up(seed: int) -> None:
     """
     import transformers  # noqa: PLC0415 - two seconds to import
 
+    if processes.world_size() == 1:
+        # Alone in the environment it makes transformers' Trainer look for other processes.
+        os.environ.pop("LOCAL_RANK", None)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(max(1, threads() // processes.local_size()))

@@ -20,9 +20,12 @@ import torch
 import transformers
 
 from humobctl import native
+from humobctl.checkpoint import ADAPTER, ADAPTER_CONFIG, array_shapes, read_json
 from humobctl.errors import HumobError
 from humobctl.models.hub import hub_settings
 
+MOST_RANK = 4_096
+"""Of an adapter that has none of peft's usual arrays to show its rank."""
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 Quantization = Literal["none", "8bit", "4bit"]
 
@@ -106,6 +109,27 @@ def load_tokenizer(model: str) -> Any:
     return transformers.AutoTokenizer.from_pretrained(name, **where)
 
 
+def _check_rank(adapter: str) -> None:
+    """Refuse ranks beyond those of the arrays, for which more memory may be asked than there is.
+
+    Raises:
+        HumobError: there are some, or the adapter is damaged. One from a hub is not looked at.
+    """
+    if not (Path(adapter) / ADAPTER).is_file() or not (Path(adapter) / ADAPTER_CONFIG).is_file():
+        return
+    record = read_json(Path(adapter) / ADAPTER_CONFIG)
+    pattern = record.get("rank_pattern")
+    asked = [record.get("r"), *(pattern.values() if isinstance(pattern, dict) else ())]
+    shapes = array_shapes(adapter)
+    ranks = [shape[0] for name, shape in shapes.items() if "lora_A" in name] or [MOST_RANK]
+    beyond = [rank for rank in asked if isinstance(rank, int | float) and rank > max(ranks)]
+    if beyond:
+        raise HumobError(
+            f"{adapter}/{ADAPTER_CONFIG}: found rank {beyond[0]}, expected at most {max(ranks)}, "
+            f"as in {ADAPTER}"
+        )
+
+
 def attached(network: Any, adapter: str) -> Any:
     """A network with an adapter that was trained on it.
 
@@ -114,6 +138,7 @@ def attached(network: Any, adapter: str) -> Any:
     """
     import peft  # noqa: PLC0415 - takes seconds, and only adapters need it
 
+    _check_rank(adapter)
     try:
         with _warnings_caught() as said:
             found = peft.PeftModel.from_pretrained(network, adapter)

@@ -191,3 +191,12 @@ def test_two_processes_go_on_to_the_same_bits(cli, folder, command) -> None:
         first, second = (folder / one / name for one in ("straight", "two"))
         assert first.read_bytes() == second.read_bytes(), name
     assert not (folder / "two.training").exists()
+
+
+def test_a_number_among_nobody_is_no_group(cli, folder) -> None:
+    """Schedulers set LOCAL_RANK for a single process, too; the Trainer would look for others."""
+    train = ("train", "bert-moe", "challenge.csv", "--preset", "tiny", "--max-steps", "2")
+    env = {"LOCAL_RANK": "0", "RANK": "0"}
+    done = cli(*train, "-o", "one", cwd=folder, env=env)
+    assert done.code == 0, done.err
+    assert "bert-moe trained in 2 steps" in done.err

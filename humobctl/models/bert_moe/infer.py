@@ -30,6 +30,7 @@ from humobctl.models.bert_moe.windows import (
     padded_shape,
 )
 from humobctl.models.city import City
+from humobctl.models.device import side_by_side
 from humobctl.models.distribution import Bools, SlotDistributions, UserHistory, normalised
 from humobctl.native import Floats, Int64s
 
@@ -127,13 +128,8 @@ class BertMoePredictor:
         people = [_User(self.city, user) if len(user.d) else None for user in users]
         asked = [person for person in people if person is not None and len(person.targets)]
         rounds = _rounds(asked, self.settings)
-        bf16 = self.precision == "bf16"
-        # Around all batches, so that weights are cast once.
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
-        with torch.inference_mode(), autocast:
-            for windows in rounds:
-                for batch in _batches(windows):
-                    self._predict(batch)
+        for windows in rounds:
+            side_by_side(self._predict, list(_batches(windows)), self.device)
         return [
             self.city.distribution(user) if person is None else _answer(person)
             for person, user in zip(people, users, strict=True)
@@ -141,6 +137,12 @@ class BertMoePredictor:
 
     def _predict(self, windows: list[_Window]) -> None:
         """Add what the network says of some windows to their users."""
+        bf16 = self.precision == "bf16"
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
+        with torch.inference_mode(), autocast:
+            self._look(windows)
+
+    def _look(self, windows: list[_Window]) -> None:
         inputs, there, past = _inputs(windows, self.city, self.city_number, self.settings)
         tensors = {name: values.to(self.device) for name, values in inputs.items()}
         tensors.pop("labels")

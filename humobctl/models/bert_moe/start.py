@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from humobctl.checkpoint import Checkpoint, clear_damage, load
+from humobctl.checkpoint import Checkpoint, check_layers, clear_damage, load
 from humobctl.errors import HumobError, UsageError
+from humobctl.models.bert_moe.config import from_record
 from humobctl.models.bert_moe.infer import BertMoePredictor
 from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.models.city import City
@@ -25,9 +26,10 @@ def load_network(folder: str) -> BertMoe:
     Raises:
         HumobError: the dir is missing, damaged, or of another type.
     """
-    load(folder, type=TYPE, arrays=False)
+    found = load(folder, type=TYPE, arrays=False)
     try:
         with clear_damage(folder):
+            check_layers(folder, from_record(found.config["settings"]).hidden_layers)
             network: BertMoe = BertMoe.from_pretrained(Path(folder))
     except (SafetensorError, OSError) as exc:
         reason = str(exc).splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from humobctl.data.stays import UNKNOWN_INTENT
 from humobctl.data.stays_reading import StayTable, read_stays
 from humobctl.data.streams import clear_os_errors
 from humobctl.errors import HumobError
+from humobctl.models.built import built
 from humobctl.models.device import check_precision, set_up, torch_device
 from humobctl.models.diffusion import fit
 from humobctl.models.diffusion.config import STEPS, UNCONDITIONED, Settings
@@ -367,7 +369,8 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
         categories = tuple(found.config.get("categories", ()))
         classes = class_count(condition, categories)
-        network = build(settings, channel_count(condition), classes)
+        make = functools.partial(build, settings, channel_count(condition), classes)
+        network = built(folder, settings.layers, make)
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
     network = network.to(torch_device(device)).eval()

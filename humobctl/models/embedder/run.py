@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from humobctl.data.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.data.splits import shuffled
 from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
+from humobctl.models.built import built
 from humobctl.models.device import check_precision, set_up_torch, torch_device
 from humobctl.models.distributed import Group, together
 from humobctl.models.embedder import fit
@@ -327,8 +329,9 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
     with clear_damage(folder):
         settings = from_record(Settings, found.config["settings"])
         cities = [str(name) for name in found.config["cities"]]
-        encoder = Encoder(settings, len(cities))
         mine = "encoder."
+        make = functools.partial(Encoder, settings, len(cities))
+        encoder = built(folder, settings.blocks, make, mine)
         encoder.load_state_dict(
             {
                 name.removeprefix(mine): torch.from_numpy(array)

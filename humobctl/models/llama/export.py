@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from humobctl import report
-from humobctl.checkpoint import CONFIG, RUN, load
+from humobctl.checkpoint import ADAPTER_CONFIG, CONFIG, RUN, load
 from humobctl.data.streams import whole_file
 from humobctl.errors import HumobError, UsageError
-from humobctl.models.llama.origin import ADAPTER_CONFIG, base_of
+from humobctl.models.llama.origin import base_of
 
 CONVERTER = "convert_hf_to_gguf.py"
 

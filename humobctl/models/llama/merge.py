@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from humobctl.checkpoint import (
+    ADAPTER_CONFIG,
     CONFIG,
     RUN,
     Checkpoint,
@@ -20,7 +21,7 @@ from humobctl.checkpoint import (
 from humobctl.errors import HumobError
 from humobctl.models.language import attached, load_causal, load_tokenizer, readable
 from humobctl.models.llama.config import TYPE
-from humobctl.models.llama.origin import ADAPTER_CONFIG, base_of
+from humobctl.models.llama.origin import base_of
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from humobctl.checkpoint import RUN, load
+from humobctl.checkpoint import ADAPTER_CONFIG, RUN, load
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.llama.config import Settings, Template, from_record
-
-ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
