@@ -52,7 +52,7 @@ def test_drawn_days_do_not_hang_on_threads_parts_or_batches(warm_cli, models, co
     assert found[1].err == found[0].err
 
 
-def test_vectors_do_not_hang_on_threads_and_hardly_on_batches(warm_cli, models) -> None:
+def test_vectors_do_not_hang_on_threads_parts_or_batches(warm_cli, models) -> None:
     command = (*EMBED, "--format", "parquet")
     runs = (
         (command, ONE),
@@ -65,6 +65,5 @@ def test_vectors_do_not_hang_on_threads_and_hardly_on_batches(warm_cli, models) 
     one, many, cut, small = (
         pl.read_parquet(io.BytesIO(run.raw))["embedding"].to_numpy() for run in found
     )
-    assert (one == many).all()
-    assert np.abs(cut - one).max() < 1e-6
-    assert np.abs(small - one).max() < 1e-6
+    for other in (many, cut, small):
+        np.testing.assert_array_equal(other, one)

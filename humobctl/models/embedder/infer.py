@@ -24,7 +24,7 @@ from humobctl.engine.work import Done, Moved, Part, Worker, user_parts
 from humobctl.errors import HumobError, UsageError
 from humobctl.models.device import set_up_torch
 from humobctl.models.embedder.run import Trained
-from humobctl.models.embedder.windows import Rows, by_length
+from humobctl.models.embedder.windows import TOGETHER, Rows, by_length, padded_length
 from humobctl.native import Int64s
 
 PIECE_ROWS = 2048
@@ -183,17 +183,20 @@ def embed_parts(
     number = np.arange(len(user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     begin = number * lengths[user] // pieces[user]
     end = (number + 1) * lengths[user] // pieces[user]
-    sums = np.zeros((len(lengths), EMBEDDING_SIZE), np.float64)
+    weighted = np.zeros((len(user), EMBEDDING_SIZE), np.float64)
     device = next(trained.encoder.parameters()).device
-    for batch in by_length(end - begin, asked.batch_rows):
-        numbers = [parts[user[one]][begin[one] : end[one]] for one in batch.tolist()]
-        spans = rows.spans(numbers, city[user[batch]]).to(device)
+    width = padded_length(end - begin)
+    for batch in by_length(width, asked.batch_rows):
+        filled = np.append(batch, np.repeat(batch[0], -len(batch) % TOGETHER))
+        numbers = [parts[user[one]][begin[one] : end[one]] for one in filled.tolist()]
+        spans = rows.spans(numbers, city[user[filled]], int(width[batch[0]])).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16"):
-            found = trained.encoder(spans).double().cpu().numpy()
+            found = trained.encoder(spans)[: len(batch)].double().cpu().numpy()
         weights = (end - begin)[batch]
-        np.add.at(sums, user[batch], found * weights[:, None])
+        weighted[batch] = found * weights[:, None]
         if moved is not None:
             moved(int(weights.sum()))
+    sums = np.add.reduceat(weighted, np.cumsum(pieces) - pieces, axis=0)
     sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return sums.astype(np.float32)
 

@@ -23,6 +23,10 @@ SMOOTH_CELLS = 1.0
 """Standard deviation of the cells that count as the right one, in cells."""
 
 
+_TOGETHER = 16
+"""Rows of a product of matrices that are computed alike; more than any kernel has."""
+
+
 @dataclass(frozen=True)
 class Spans:
     """A batch of spans.
@@ -169,7 +173,18 @@ class Encoder(nn.Module):
         rows = self._both_ways(self.norm(rows), there)[:, 1:]
         weights = mask.to(rows.dtype)[:, :, None]
         mean = (rows * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return functional.normalize(self.out(mean).float(), dim=-1)
+        return functional.normalize(self._vectors(mean).float(), dim=-1)
+
+    def _vectors(self, mean: Tensor) -> Tensor:
+        """The last layer: (B, 2H) to (B, E)."""
+        if self.training:
+            found: Tensor = self.out(mean)
+            return found
+        # The last few rows of a product are computed another way than the others. Filled up, a
+        # span gets the same bits in a batch of any size.
+        count = len(mean)
+        filled: Tensor = self.out(functional.pad(mean, (0, 0, 0, -count % _TOGETHER)))
+        return filled[:count]
 
     def _both_ways(self, rows: Tensor, mask: Tensor) -> Tensor:
         """The BiLSTM's (B, S, 2H).

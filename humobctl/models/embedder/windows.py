@@ -126,10 +126,19 @@ class Rows:
         """Rows of each user, (u,)."""
         return np.diff(self.starts)
 
-    def spans(self, numbers: Sequence[Int64s], city: Int64s) -> Spans:
-        """Rows by their numbers, one array a span, as a padded batch of spans."""
+    def spans(
+        self, numbers: Sequence[Int64s], city: Int64s, width: int | None = None
+    ) -> Spans:
+        """Rows by their numbers, one array a span, as a batch of spans.
+
+        Args:
+            numbers: of the rows of each span.
+            city: number of each span's city.
+            width: rows of the padded batch; None for as many as are needed.
+        """
         lengths = np.array([len(one) for one in numbers])
-        there = np.arange(padded(numbers))[None, :] < lengths[:, None]
+        width = padded(numbers) if width is None else width
+        there = np.arange(width)[None, :] < lengths[:, None]
         row = np.zeros(there.shape, np.int64)
         row[there] = np.concatenate(numbers)
         place = np.stack([self.x[row], self.y[row]], axis=-1)
@@ -335,18 +344,33 @@ class Order:
         return [batches[place] for place in random.permutation(len(batches)).tolist()]
 
 
+TOGETHER = 4
+"""Spans of a batch are a multiple of this: one alone goes another way through the LSTM."""
+_SHORTEST = 33
+"""Rows; of shorter spans the products are so small that threads share them out unevenly."""
+
+
+def padded_length(lengths: Int64s) -> Int64s:
+    """Rows that spans are padded to, by their own lengths: at least one more, an eighth at most.
+
+    So a span is computed in one shape whatever else is in its batch, and attention, which adds up
+    in an order that the number of rows decides, gives the same bits.
+    """
+    wanted = np.maximum(lengths + 1, _SHORTEST)
+    step = 1 << np.maximum(np.floor(np.log2(wanted)).astype(np.int64) - 3, 3)
+    padded: Int64s = -(-wanted // step) * step
+    return padded
+
+
 def by_length(lengths: Int64s, rows: int) -> Iterator[Int64s]:
-    """Users in batches alike in length, of about ``rows`` rows with the padding.
+    """Spans in batches of one padded length, of about ``rows`` rows with the padding.
 
     Args:
-        lengths: rows of each user, (u,).
-        rows: of a batch, at most, but for a user that has more.
+        lengths: rows of each span with the padding, (u,).
+        rows: of a batch, at most, but for ``TOGETHER`` spans that have more.
     """
     order = np.argsort(lengths, kind="stable")
-    begin = 0
-    while begin < len(order):
-        end = begin + 1
-        while end < len(order) and (end + 1 - begin) * lengths[order[end]] <= rows:
-            end += 1
-        yield order[begin:end]
-        begin = end
+    for alike in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        if len(alike):
+            count = max(1, rows // int(lengths[alike[0]]) // TOGETHER) * TOGETHER
+            yield from (alike[at : at + count] for at in range(0, len(alike), count))

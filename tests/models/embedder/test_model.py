@@ -12,7 +12,7 @@ from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import Settings, tiny
 from humobctl.models.embedder.model import Encoder, Network, contrast
 from humobctl.models.embedder.run import seen_users
-from humobctl.models.embedder.windows import Move, Order, Rows, _halves, by_length, draw
+from humobctl.models.embedder.windows import Move, Order, Rows, _halves, by_length, draw, padded_length
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,18 @@ def test_batches_by_length_hold_everybody_within_the_rows() -> None:
     lengths = np.random.default_rng(0).integers(1, 50, 300)
     batches = list(by_length(lengths, 100))
     assert sorted(np.concatenate(batches).tolist()) == list(range(300))
-    assert all(len(batch) * lengths[batch].max() <= 100 or len(batch) == 1 for batch in batches)
+    assert all(len(set(lengths[batch])) == 1 for batch in batches)
+    assert all(len(batch) * lengths[batch].max() <= 100 or len(batch) <= 4 for batch in batches)
+
+
+def test_spans_are_padded_by_their_own_length() -> None:
+    lengths = np.arange(1, 5000)
+    padded = padded_length(lengths)
+    assert (padded > lengths).all()
+    assert (np.diff(padded) >= 0).all()
+    long = lengths >= 64
+    assert (padded[long] <= 1.125 * lengths[long] + 8).all()
+    assert len(np.unique(padded)) < 70
 
 
 def test_contrast_by_hand() -> None:
