@@ -11,7 +11,7 @@ import torch
 
 from humobctl import processes, report
 from humobctl.errors import UsageError
-from humobctl.native import one_thread, threads
+from humobctl.native import at_most, keep_memory, threads
 
 _T = TypeVar("_T")
 
@@ -71,28 +71,35 @@ def check_precision(precision: str, device: torch.device) -> None:
         report.warn("--precision bf16: this processor has no bf16 instructions; fp32 is faster")
 
 
-def side_by_side(work: Callable[[_T], object], items: Sequence[_T], device: torch.device) -> None:
-    """Call ``work`` for each item, on a CPU several at a time, each on one core.
+MOST_BESIDE = 8
+"""Batches at a time, each of which takes memory."""
 
-    Small products of matrices gain little from being shared among cores; whole batches do. ``work``
-    runs in other threads, so that it needs its own ``inference_mode`` and ``autocast``.
+
+def side_by_side(work: Callable[[_T], object], items: Sequence[_T], device: torch.device) -> None:
+    """Call ``work`` for each item, on a CPU several at a time, each on its share of the cores.
+
+    Small products of matrices gain little from being shared among cores, and nothing where other
+    processes have some of these; whole batches do. ``work`` runs in other threads, so that it needs
+    its own ``inference_mode`` and ``autocast``.
     """
     cores = torch.get_num_threads() if device.type == "cpu" else 1
-    if min(cores, len(items)) < 2:
+    beside = min(cores, len(items), MOST_BESIDE)
+    if beside < 2:
         for item in items:
             work(item)
         return
+    share = cores // beside
 
-    def alone() -> None:
+    def begin() -> None:
         # OpenMP's number of threads belongs to the thread that sets it.
-        torch.set_num_threads(1)
+        torch.set_num_threads(share)
 
     def once(item: _T) -> None:
-        with one_thread():
+        with at_most(share):
             work(item)
 
     try:
-        with ThreadPoolExecutor(min(cores, len(items)), initializer=alone) as pool:
+        with ThreadPoolExecutor(beside, initializer=begin) as pool:
             list(pool.map(once, items))
     finally:
         torch.set_num_threads(cores)
@@ -100,6 +107,7 @@ def side_by_side(work: Callable[[_T], object], items: Sequence[_T], device: torc
 
 def set_up_torch(seed: int) -> None:
     """Seed torch and give it the threads, for models that do without transformers."""
+    keep_memory()
     torch.set_num_threads(max(1, threads() // processes.local_size()))
     torch.manual_seed(seed)
 
@@ -117,5 +125,6 @@ def set_up(seed: int) -> None:
         os.environ.pop("LOCAL_RANK", None)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    keep_memory()
     torch.set_num_threads(max(1, threads() // processes.local_size()))
     transformers.set_seed(seed)

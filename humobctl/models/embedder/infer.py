@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from humobctl.embeddings.files import Embeddings, table
 from humobctl.engine.run import LongRun
 from humobctl.engine.work import Done, Moved, Part, Worker, user_parts
 from humobctl.errors import HumobError, UsageError
-from humobctl.models.device import set_up_torch
+from humobctl.models.device import set_up_torch, side_by_side
 from humobctl.models.embedder.run import Trained
 from humobctl.models.embedder.windows import TOGETHER, Rows, by_length, padded_length
 from humobctl.native import Int64s
@@ -158,7 +159,6 @@ def embed_rows(
     return embed_parts(rows, numbers, rows.city, trained, asked, moved)
 
 
-@torch.no_grad()
 def embed_parts(
     rows: Rows,
     parts: Sequence[Int64s],
@@ -186,16 +186,22 @@ def embed_parts(
     weighted = np.zeros((len(user), EMBEDDING_SIZE), np.float64)
     device = next(trained.encoder.parameters()).device
     width = padded_length(end - begin)
-    for batch in by_length(width, asked.batch_rows):
+    told = threading.Lock()
+
+    def work(batch: Int64s) -> None:
         filled = np.append(batch, np.repeat(batch[0], -len(batch) % TOGETHER))
         numbers = [parts[user[one]][begin[one] : end[one]] for one in filled.tolist()]
         spans = rows.spans(numbers, city[user[filled]], int(width[batch[0]])).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16"):
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16")
+        with torch.inference_mode(), autocast:
             found = trained.encoder(spans)[: len(batch)].double().cpu().numpy()
         weights = (end - begin)[batch]
         weighted[batch] = found * weights[:, None]
         if moved is not None:
-            moved(int(weights.sum()))
+            with told:
+                moved(int(weights.sum()))
+
+    side_by_side(work, list(by_length(width, asked.batch_rows)), device)
     sums = np.add.reduceat(weighted, np.cumsum(pieces) - pieces, axis=0)
     sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return sums.astype(np.float32)

@@ -126,9 +126,7 @@ class Rows:
         """Rows of each user, (u,)."""
         return np.diff(self.starts)
 
-    def spans(
-        self, numbers: Sequence[Int64s], city: Int64s, width: int | None = None
-    ) -> Spans:
+    def spans(self, numbers: Sequence[Int64s], city: Int64s, width: int | None = None) -> Spans:
         """Rows by their numbers, one array a span, as a batch of spans.
 
         Args:

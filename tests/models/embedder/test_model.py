@@ -12,7 +12,15 @@ from humobctl.models.embedder import fit
 from humobctl.models.embedder.config import Settings, tiny
 from humobctl.models.embedder.model import Encoder, Network, contrast
 from humobctl.models.embedder.run import seen_users
-from humobctl.models.embedder.windows import Move, Order, Rows, _halves, by_length, draw, padded_length
+from humobctl.models.embedder.windows import (
+    Move,
+    Order,
+    Rows,
+    _halves,
+    by_length,
+    draw,
+    padded_length,
+)
 
 
 @pytest.fixture(scope="module")
