@@ -295,6 +295,12 @@ def main() -> None:
         sys.exit(1)
     except Exception as exc:
         _fault_of_ours(exc)
+    except BaseException as exc:
+        # polars' panics are none of Python's exceptions; damaged files make some.
+        if type(exc).__name__ != "PanicException":
+            raise
+        report.error(f"found data that polars cannot read, perhaps damaged ({message(str(exc))})")
+        sys.exit(1)
 
 
 def _fill_closed_streams() -> None:

@@ -254,7 +254,7 @@ def _from_table(path: str, name: str) -> Embeddings:
                 frame = pl.read_ndjson(place)
             else:
                 frame = pl.read_csv(place, schema_overrides={"uid": pl.UInt32})
-    except (pl.exceptions.PolarsError, OSError) as exc:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
         at = source.name if source.parts else name
         raise HumobError(f"{at}: {str(exc).splitlines()[0]}, expected embeddings") from exc
     finally:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,8 @@ def kind_of(value: Any) -> str:
 
 def _first(value: Any) -> Any:
     if isinstance(value, dict):
-        return next((v for v in value.values() if v), None)
+        # An array has no truth of its own.
+        return next((v for v in value.values() if not isinstance(v, Sized) or len(v)), None)
     return value[0] if isinstance(value, list | tuple) and value else None
 
 
