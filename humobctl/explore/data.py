@@ -207,9 +207,13 @@ def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> 
 def count_visits(user: Int64s, cell: NDArray[Any], users: int) -> Visits:
     """Count the rows of ``users`` users in each cell, from their rows' users and cells, (n,)."""
     cells = GRID_SIDE * GRID_SIDE
-    kinds, times = np.unique(user * cells + cell, return_counts=True)
+    kind = pl.UInt32 if users * cells <= np.iinfo(np.uint32).max else pl.UInt64
+    both = pl.Series(user).cast(kind) * cells + pl.Series(cell).cast(kind)
+    # polars sorts on all cores, in a third of the time that np.unique takes.
+    runs = both.sort().rle().struct.unnest()
+    kinds = runs["value"].to_numpy().astype(np.int64)
     starts = np.searchsorted(kinds, np.arange(users + 1) * cells)
-    return Visits(starts, (kinds % cells).astype(np.uint16), times)
+    return Visits(starts, (kinds % cells).astype(np.uint16), runs["len"].to_numpy())
 
 
 def entropies(visits: Visits) -> Floats:
