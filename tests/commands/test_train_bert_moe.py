@@ -215,7 +215,7 @@ def test_a_damaged_model_is_told(cli, trained):
     (folder / "model.safetensors").write_bytes(b"not arrays")
     done = cli("predict", "challenge.csv", "--model", "broken", cwd=trained)
     assert done.code == 1
-    assert "broken: found a damaged model" in done.err
+    assert "broken/model.safetensors: found damaged arrays (" in done.err
     assert done.err.count("\n") == 1
 
 
