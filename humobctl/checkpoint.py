@@ -158,17 +158,22 @@ def array_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
         raise HumobError(f"{path}: found damaged arrays ({exc})") from exc
 
 
-def check_layers(folder: str | Path, layers: int) -> None:
+def check_layers(folder: str | Path, layers: int) -> dict[str, tuple[int, ...]]:
     """Refuse settings with more layers than there are arrays, which would be built for hours.
+
+    Returns:
+        Shapes of the arrays by name.
 
     Raises:
         HumobError: they have, or the arrays are damaged.
     """
-    count = len(array_shapes(folder))
-    if layers > count:
+    shapes = array_shapes(folder)
+    if layers > len(shapes):
         raise HumobError(
-            f"{Path(folder) / CONFIG}: found {layers} layers, but {ARRAYS} holds {count} arrays"
+            f"{Path(folder) / CONFIG}: found {layers} layers, but {ARRAYS} holds {len(shapes)} "
+            "arrays"
         )
+    return shapes
 
 
 @contextmanager

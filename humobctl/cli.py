@@ -299,7 +299,7 @@ def main() -> None:
         # polars' panics are none of Python's exceptions; damaged files make some.
         if type(exc).__name__ != "PanicException":
             raise
-        report.error(f"found data that polars cannot read, perhaps damaged ({message(str(exc))})")
+        report.error(f"found data that polars gives up on, likely damaged ({message(str(exc))})")
         sys.exit(1)
 
 

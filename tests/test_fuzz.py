@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from fuzz.seeds import pickled, seeds
 from fuzz.targets import TARGETS, BrokenPromiseError, Target, check, nothing_is_run
+from humobctl import report
 from tests.conftest import ROOT
 
 CRASHES = sorted((ROOT / "fuzz" / "crashes").rglob("*"))
@@ -23,10 +24,14 @@ EXAMPLES = 25
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Libraries may warn of what is nonsense; commands do not show that."""
+    """Libraries may warn of what is nonsense; commands do not show that.
+
+    Targets silence humobctl, which other tests in this process listen to.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+    report.configure(quiet=False, verbose=False)
 
 
 def target(name: str) -> Target:

@@ -69,7 +69,8 @@ def moments(raw: pl.Series, *, utc: bool = False) -> tuple[pl.Series, pl.Series]
     ``Tue Apr 03 18:00:09 +0000 2012``; seconds or milliseconds since 1970; dates and date-times.
 
     Args:
-        raw: text, numbers, dates or date-times; what cannot be read becomes null.
+        raw: text, numbers, dates or date-times; what cannot be read, or is in no year of four
+            digits, becomes null.
         utc: take times without an offset as UTC.
 
     Returns:
@@ -81,13 +82,36 @@ def moments(raw: pl.Series, *, utc: bool = False) -> tuple[pl.Series, pl.Series]
         times, aware = _since_1970(raw.cast(pl.Float64)), pl.repeat(True, len(raw), eager=True)
     elif isinstance(raw.dtype, pl.Datetime):
         zone = raw.dtype.time_zone
-        plain = raw if zone is None else raw.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        plain = _in_all_years(raw)
+        if zone is not None:
+            plain = plain.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         times = plain.cast(pl.Datetime("us"))
         aware = pl.repeat(zone is not None, len(raw), eager=True)
     else:
         times = raw.cast(pl.Datetime("us"), strict=False)
         aware = pl.repeat(False, len(raw), eager=True)
     return times.alias(raw.name), pl.repeat(True, len(raw), eager=True) if utc else aware
+
+
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+_YEARS = [86_400 * (dt.date(year, 1, 1) - EPOCH).days for year in (1, 9999)]
+
+
+def _in_all_years(times: pl.Series) -> pl.Series:
+    """Times in the years 1 to 9998; others, which polars holds but cannot show, become null."""
+    assert isinstance(times.dtype, pl.Datetime)
+    low, high = (_PER_SECOND[times.dtype.time_unit] * second for second in _YEARS)
+    number = times.to_physical()
+    # In 64 bits: those of nanoseconds end in 2262.
+    inside = (number >= max(low, -(1 << 63))) & (number <= min(high, 1 << 63) - 1)
+    return times.zip_with(inside.fill_null(False), times.clear(len(times)))
+
+
+def shown(raw: pl.Series, row: int) -> str:
+    """A value as a message shows it; a time beyond all years by its number."""
+    if isinstance(raw.dtype, pl.Datetime) and _in_all_years(raw[row : row + 1]).null_count():
+        return f"{raw.to_physical()[row]} {raw.dtype.time_unit} from 1970"
+    return repr(raw[row])
 
 
 def _parse_text(raw: pl.Series) -> tuple[pl.Series, pl.Series]:

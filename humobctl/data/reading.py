@@ -165,7 +165,7 @@ class Reader:
         """Turn what a damaged file raises into one clear line."""
         try:
             yield
-        except (pl.exceptions.PolarsError, OSError) as exc:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
             raise HumobError(
                 f"{self.source.name}: found a damaged {self.source.kind} file "
                 f"({str(exc).splitlines()[0]}), expected a whole one"

@@ -46,7 +46,7 @@ const option = (select, value, text) => {
 const byKind = () => ["cluster", "city"].includes($("colour").value);
 const kindsOf = (by) => by === "city" ? world.cities : [...new Set(world.cluster)].sort((a, b) => a - b).map((c) => `cluster ${c}`);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-// Points of cividis (Nunez, Anderton, Renslow 2018), as plotly has it.
+// Seven points of cividis (Nunez, Anderton, Renslow 2018), straight lines between them.
 const CIVIDIS = ["#00204c", "#1f3a6d", "#575c6d", "#7d7b78", "#a59c74", "#cfbe61", "#ffe945"].map(rgb);
 
 /** Lowest and highest number of a colour scale. */

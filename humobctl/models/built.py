@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from humobctl.checkpoint import array_shapes, check_layers
+from humobctl.checkpoint import check_layers
 from humobctl.errors import HumobError
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -29,10 +29,9 @@ def built(folder: str, layers: int, make: Callable[[], Network], prefix: str = "
     Raises:
         HumobError: the settings are not those of the arrays.
     """
-    check_layers(folder, layers)
+    shapes = check_layers(folder, layers)
     with torch.device("meta"):
         wanted = {f"{prefix}{name}": tuple(a.shape) for name, a in make().state_dict().items()}
-    shapes = array_shapes(folder)
     for name, shape in wanted.items():
         if shapes.get(name) != shape:
             raise HumobError(

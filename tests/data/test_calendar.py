@@ -15,6 +15,7 @@ from humobctl.data.calendar import (
     day_and_slot,
     moments,
     parse_date,
+    shown,
     slot_start,
     to_local,
 )
@@ -66,6 +67,20 @@ def test_numbers_dates_and_zoned_columns_are_times_too() -> None:
     times, aware = moments(zoned)
     assert times.to_list() == [NOON]
     assert aware.all()
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_times_beyond_all_years_are_null_and_shown_by_their_number(unit, zone) -> None:
+    numbers = [1333454409 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit], 2**63 - 1, -(2**63) + 1]
+    raw = pl.Series([*numbers, None]).cast(pl.Datetime(unit, zone))
+    times, _ = moments(raw)
+    beyond = 0 if unit == "ns" else 2
+    assert times[0] == NOON
+    assert times.null_count() == 1 + beyond
+    if beyond:
+        assert shown(raw, 1) == f"9223372036854775807 {unit} from 1970"
+    assert shown(pl.Series(["noon"]), 0) == "'noon'"
 
 
 def test_a_small_number_is_no_time() -> None:

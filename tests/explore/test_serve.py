@@ -21,7 +21,7 @@ pytest.importorskip("plotly")
 
 from humobctl.embeddings.files import read_embeddings
 from humobctl.errors import HumobError
-from humobctl.explore.data import World, load_world
+from humobctl.explore.data import World, count_visits, load_world
 from humobctl.explore.serve import is_loopback, make_server
 from tests.conftest import environment
 
@@ -162,3 +162,14 @@ def test_a_map_by_umap(folder: Path) -> None:
     assert json.dumps(found.maps["UMAP"].tolist()) == json.dumps(
         world(folder, umap=True).maps["UMAP"].tolist()
     )
+
+
+@pytest.mark.parametrize("users", [3, 150_000])
+def test_visits_are_the_rows_of_a_user_in_a_cell(users: int) -> None:
+    """Of 107,374 users on, user and cell do not fit into 32 bits together."""
+    cell = np.array([39_999, 0, 39_999, 7], np.uint16)
+    visits = count_visits(np.array([0, 0, 0, users - 1]), cell, users)
+    assert visits.cell.tolist() == [0, 39_999, 7]
+    assert visits.times.tolist() == [1, 2, 1]
+    assert visits.starts.tolist() == [0] + [2] * (users - 1) + [3]
+    assert count_visits(np.zeros(0, np.int64), cell[:0], 2).starts.tolist() == [0, 0, 0]

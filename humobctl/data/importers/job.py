@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from humobctl.data.places.visited import visited_places
 from humobctl.data.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
 from humobctl.data.streams import STANDARD, open_input, seekable
 from humobctl.data.writing import write_table
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import UsageError
 
 
 @dataclass
@@ -52,7 +51,7 @@ class _Tally:
             if batch.height:
                 self.rows += batch.height
                 self.users.update(batch["uid"].unique().to_list())
-                low, high = _ends(batch[column])
+                low, high = batch[column].min(), batch[column].max()
                 self.first = low if self.first is None else min(self.first, low)
                 self.last = high if self.last is None else max(self.last, high)
             yield batch
@@ -65,29 +64,6 @@ class _Tally:
             days = f"{self.first}-{self.last}" if self.last != self.first else f"{self.first}"
             return f"{text}, days {days}" if self.last != self.first else f"{text}, day {days}"
         return f"{text}, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d}"
-
-
-_EPOCH = datetime(1970, 1, 1)
-_UNITS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-
-
-def _ends(column: pl.Series) -> tuple[Any, Any]:
-    """First and last day or time.
-
-    Raises:
-        HumobError: a time beyond the years 1 to 9999, which polars would take and Python does not.
-    """
-    if isinstance(column.dtype, pl.Datetime):
-        unit = _UNITS[column.dtype.time_unit]
-        for number in (column.to_physical().min(), column.to_physical().max()):
-            try:
-                _EPOCH + timedelta(seconds=int(number) / unit)  # type: ignore[arg-type]
-            except OverflowError as exc:
-                raise HumobError(
-                    f"found a time {int(number) // unit} s from 1970, "  # type: ignore[arg-type]
-                    "expected one in the years 1 to 9999"
-                ) from exc
-    return column.min(), column.max()
 
 
 @dataclass

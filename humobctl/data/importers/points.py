@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.data.calendar import moments, to_local
+from humobctl.data.calendar import moments, shown, to_local
 from humobctl.data.faults import Places
 from humobctl.data.importers.aliases import ALIASES, roles
 from humobctl.data.importers.delimited import Batch
@@ -176,7 +176,7 @@ class PointReader(Reader):
         index = bad.arg_max() or 0
         error = TableError(
             self.source.name,
-            repr(frame[column][index]),
+            shown(frame[column], index),
             expected,
             column=column,
             **places.of(index),
