@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,13 +132,17 @@ def load_world(
         if found.city is not None
         else [0] * len(found)
     )
-    frame = pl.concat(
-        [
-            _rows_of(found, path, _users_of(found, name, path, alone=len(paths) == 1), on_error)
-            for path, name in zip(paths, names, strict=True)
-        ]
-    )
-    frame = sorted_by_key(frame)
+    width = min(_AXES, *found.vectors.shape)
+    with ThreadPoolExecutor(1) as beside:  # while the rows are read
+        placed = beside.submit(_placed, found.vectors, width, seed)
+        frame = pl.concat(
+            [
+                _rows_of(found, path, _users_of(found, name, path, alone=len(paths) == 1), on_error)
+                for path, name in zip(paths, names, strict=True)
+            ]
+        )
+        frame = sorted_by_key(frame)
+        axes, group = placed.result()
     user = frame["uid"].to_numpy().astype(np.int64)
     counts = np.bincount(user, minlength=len(found))
     if (missing := int((counts == 0).sum())) and counts.any():
@@ -145,8 +150,6 @@ def load_world(
     x, y = frame["x"].to_numpy(), frame["y"].to_numpy()
     cell = ((x.astype(np.int64) - 1) * GRID_SIDE + y - 1).astype(np.uint16)
     visits = count_visits(user, cell, len(found))
-    width = min(_AXES, *found.vectors.shape)
-    axes = components(normalised(found.vectors), width)[0]
     flat = np.zeros((len(found), 2), np.float32)
     flat[:, :width] = axes[:, :2]
     maps = {"PCA": flat} | ({"UMAP": _umap(found, seed)} if umap else {})
@@ -158,8 +161,8 @@ def load_world(
         maps,
         counts,
         entropies(visits),
-        radii(user, x, y, counts),
-        clusters(axes, seed),
+        radii(visits),
+        group,
         np.append(0, np.cumsum(counts)),
         frame["d"].to_numpy(),
         frame["t"].to_numpy(),
@@ -226,15 +229,28 @@ def entropies(visits: Visits) -> Floats:
     return bits.astype(np.float64)
 
 
-def radii(user: Int64s, x: NDArray[Any], y: NDArray[Any], counts: Int64s) -> Floats:
+def radii(visits: Visits) -> Floats:
     """Radius of gyration in km of each user's rows: root mean square distance to their middle."""
-    many = np.maximum(counts, 1)
-    total = np.zeros(len(counts))
-    for axis in (x, y):
+    users = len(visits.starts) - 1
+    owner = np.repeat(np.arange(users), np.diff(visits.starts))
+
+    def summed(values: Floats) -> Floats:
+        found = np.bincount(owner, weights=values * visits.times, minlength=users)
+        return found.astype(np.float64)
+
+    many = np.maximum(summed(np.ones(len(owner))), 1)
+    total = np.zeros(users)
+    for axis in np.divmod(visits.cell, GRID_SIDE):
         km = axis * CELL_KM
-        mean = np.bincount(user, weights=km, minlength=len(counts)) / many
-        total += np.bincount(user, weights=(km - mean[user]) ** 2, minlength=len(counts)) / many
+        mean = summed(km) / many
+        total += summed((km - mean[owner]) ** 2) / many
     return np.sqrt(total)
+
+
+def _placed(vectors: Vectors, width: int, seed: int) -> tuple[Vectors, Int64s]:
+    """The first principal components, (u, width), and clusters by them, (u,)."""
+    axes = components(normalised(vectors), width)[0]
+    return axes, clusters(axes, seed)
 
 
 def clusters(axes: Vectors, seed: int) -> Int64s:

@@ -21,7 +21,7 @@ pytest.importorskip("plotly")
 
 from humobctl.embeddings.files import read_embeddings
 from humobctl.errors import HumobError
-from humobctl.explore.data import World, count_visits, load_world
+from humobctl.explore.data import World, count_visits, load_world, radii
 from humobctl.explore.serve import is_loopback, make_server
 from tests.conftest import environment
 
@@ -173,3 +173,10 @@ def test_visits_are_the_rows_of_a_user_in_a_cell(users: int) -> None:
     assert visits.times.tolist() == [1, 2, 1]
     assert visits.starts.tolist() == [0] + [2] * (users - 1) + [3]
     assert count_visits(np.zeros(0, np.int64), cell[:0], 2).starts.tolist() == [0, 0, 0]
+
+
+def test_radii_are_root_mean_square_distances() -> None:
+    """Two rows in a cell and one 1.5 km from it: 0.5, 0.5 and 1 km from their middle."""
+    cell = np.array([0, 0, 3, 9_999], np.uint16)
+    visits = count_visits(np.array([0, 0, 0, 1]), cell, 3)
+    assert radii(visits) == pytest.approx([1.5 * np.sqrt(2) / 3, 0, 0])
