@@ -275,7 +275,7 @@ def main() -> None:
         app(arguments, prog_name="humobctl")
     except SystemExit as exc:
         if isinstance(exc.__context__, BrokenPipeError):
-            _reader_gone()  # typer calls it a failure
+            _reader_gone(exc.__context__)  # typer calls it a failure
         _leave(exc)
     except KeyboardInterrupt:  # in the moments before typer looks out for it
         sys.exit(130)
@@ -286,8 +286,8 @@ def main() -> None:
         _explain(exc)
         _flush_what_goes()
         sys.exit(1)
-    except (ReaderGoneError, BrokenPipeError):
-        _reader_gone()
+    except (ReaderGoneError, BrokenPipeError) as exc:
+        _reader_gone(exc)
     except OSError as exc:
         _refused(exc)
     except MemoryError:
@@ -329,8 +329,8 @@ def _leave(end: SystemExit) -> NoReturn:
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _reader_gone()
+    except BrokenPipeError as exc:
+        _reader_gone(exc)
     except OSError as exc:
         _refused(exc)
     sys.stderr.flush()
@@ -369,10 +369,11 @@ def _flush_what_goes() -> None:
         _drop_output()
 
 
-def _reader_gone() -> NoReturn:
-    """The reader of our output went away (``| head``): not a failure."""
+def _reader_gone(exc: BaseException) -> NoReturn:
+    """The reader of our output went away (``| head``): no failure, unless it was told of one."""
     _drop_output()
-    sys.exit(0)
+    told = exc.__context__
+    sys.exit(told.exit_code if isinstance(told, TyperException) else 0)
 
 
 def _drop_output() -> None:

@@ -150,6 +150,18 @@ def test_a_failure_in_a_pipe_is_seen(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: stdin: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("data", "synth", "-n", "0"), 2), (("data", "describe", "none.csv"), 1)],
+)
+def test_a_failure_that_nobody_reads_is_one(arguments, code, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*HUMOBCTL, *arguments], cwd=tmp_path, env=environment(), stderr=write)
+    os.close(write)
+    assert done.returncode == code
+
+
 # -- interrupts ---------------------------------------------------------------------------------
 
 
