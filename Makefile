@@ -61,6 +61,7 @@ format: $(DEV) ## put the code into ruff's format
 	$(BIN)/ruff format .
 
 bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/data)
+	$(PIP) install 'pandas>=2'
 	$(BIN)/python -m benchmarks
 
 docs: $(DEV) ## write docs/reference.md anew from --help

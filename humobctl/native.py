@@ -89,6 +89,15 @@ def keep_memory() -> bool:
     )
 
 
+@functools.cache
+def processor() -> int:
+    """The version to take of kernels that are compiled for several kinds of processors.
+
+    0 runs everywhere; 1 has the instructions of AVX2, 2 of AVX-512 and 3 of AVX-512 with bf16.
+    """
+    return int(library().humob_processor())
+
+
 def threads() -> int:
     """How many threads to use: ``HUMOBCTL_THREADS``, or one a core this process may run on."""
     wanted = os.environ.get("HUMOBCTL_THREADS", "")

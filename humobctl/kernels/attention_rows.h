@@ -1,68 +1,135 @@
-/* One version of ATTEND, for heads of WIDTH numbers and the instructions of TARGET; included by
- * attention.c, which has the types. Unlike scores, whose bits have to be the same everywhere, these
- * sums may be fused: they are a network's activations, to a few units in the last place. */
+/* One version of `attend`, for heads of WIDTH numbers, the instructions of TARGET and vectors of
+ * LANES numbers; included by attention.c, which has the types. ROWS queries and VECTORS vectors of
+ * keys at a time leave as many sums as there are registers for. Unlike scores, whose bits have to be
+ * the same everywhere, these sums may be fused: they are a network's activations, to a few units in
+ * the last place. */
 
 #ifdef __clang__
 #define FUSED
+#define FUSE _Pragma("clang fp contract(fast)")
 #else
 #define FUSED __attribute__((optimize("fp-contract=fast")))
+#define FUSE
 #endif
+#define lanes VECTOR(float, LANES)
+#define whole VECTOR(int32_t, LANES)
 
-/* What ROWS queries (ROWS, D) find in a head: out (ROWS, D). Queries are scaled for powers of 2. */
-TARGET FUSED static void ATTEND(const struct head *head, const float *query, const float *shift,
-                                float *out)
+/* Weights of VECTORS vectors of keys from number `first` on, and their sums. */
+TARGET FUSED INLINE void VERSION(weigh)(const struct head *head, const float *scaled,
+                                        const float *shift, int first, float *weight, float *sum)
 {
-#ifdef __clang__
-#pragma clang fp contract(fast)
-#endif
-    enum { PARTS = WIDTH / LANES };
-    const int seen = head->seen, padded = head->padded;
-    lanes mixed[PARTS][ROWS] = {{{0}}}, sum[ROWS] = {{0}};
-    float weight[ROWS][LANES];
-    for (int j = 0; j < padded; j += LANES) {
-        lanes score[ROWS];
-        for (int r = 0; r < ROWS; r++) score[r] = (lanes){0} - shift[r];
-        for (int i = 0; i < WIDTH; i++) {
-            lanes some;
-            memcpy(&some, head->keys + (size_t)i * padded + j, sizeof some);
-            for (int r = 0; r < ROWS; r++) score[r] += some * query[r * WIDTH + i];
-        }
-        if (j + LANES > seen)
-            for (int r = 0; r < ROWS; r++)
-                for (int l = seen - j; l < LANES; l++) score[r][l] = UNSEEN;
+    FUSE
+    const float *keys = (const float *)head->keys + first;
+    lanes score[VECTORS][ROWS];
+    UNROLLED
+    for (int v = 0; v < VECTORS; v++) {
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) score[v][r] = (lanes){0} - shift[r];
+    }
+    for (int i = 0; i < WIDTH; i++, keys += head->padded) {
+        lanes some[VECTORS];
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) memcpy(&some[v], keys + v * LANES, sizeof some[v]);
+        UNROLLED
         for (int r = 0; r < ROWS; r++) {
-            /* 2^x = 2^n 2^f with -1/2 <= f <= 1/2: adding 1.5 * 2^23 rounds x to n in the last
-             * bits, and Taylor's polynomial of degree 5 has 2^f to 3e-6. */
-            whole kept = score[r] > -125.0f;
-            lanes x = (lanes)((whole)score[r] & kept);
-            lanes rounded = x + 12582912.0f;
-            lanes f = x - (rounded - 12582912.0f);
-            lanes p = f * 0.0013333558f + 0.0096181291f;
-            p = p * f + 0.0555041087f;
-            p = p * f + 0.2402265070f;
-            p = p * f + 0.6931471806f;
-            p = p * f + 1.0f;
-            p = (lanes)(((whole)p + ((whole)rounded << 23)) & kept);
-            sum[r] += p;
-            memcpy(weight[r], &p, sizeof p);
+            const lanes by = scaled[i * ROWS + r] - (lanes){0};
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) score[v][r] += some[v] * by;
         }
-        for (int l = 0; l < LANES; l++) {
-            for (int i = 0; i < PARTS; i++) {
-                lanes some;
-                memcpy(&some, head->values + (size_t)(j + l) * WIDTH + i * LANES, sizeof some);
-                for (int r = 0; r < ROWS; r++) mixed[i][r] += some * weight[r][l];
+    }
+    if (head->shifted || first + LANES * VECTORS > head->seen) {
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) {
+            whole there;
+            memcpy(&there, COUNTED + v * LANES, sizeof there);
+            there = there < head->seen - first;
+            UNROLLED
+            for (int r = 0; r < ROWS; r++) {
+                whole kept = there & (score[v][r] > LEAST);
+                whole least = (whole)(LEAST - (lanes){0}) & ~kept;
+                score[v][r] = (lanes)(((whole)score[v][r] & kept) | least);
             }
         }
     }
+    UNROLLED
     for (int r = 0; r < ROWS; r++) {
-        float total = 0;
-        for (int l = 0; l < LANES; l++) total += sum[r][l];
-        for (int i = 0; i < PARTS; i++) {
-            lanes share = mixed[i][r] / total;
-            memcpy(out + r * WIDTH + i * LANES, &share, sizeof share);
+        lanes total;
+        memcpy(&total, sum + r * LANES, sizeof total);
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) {
+            /* 2^x = 2^n 2^f with -1/2 <= f <= 1/2: adding 1.5 * 2^23 rounds x to n in the last
+             * bits, and the polynomial has 2^f to 3e-6. */
+            lanes rounded = score[v][r] + 12582912.0f;
+            lanes f = score[v][r] - (rounded - 12582912.0f);
+            lanes p = f * 0.0095701020f + 0.0559178610f;
+            p = p * f + 0.2402474480f;
+            p = p * f + 0.6931218150f;
+            p = p * f + 0.9999992610f;
+            p = (lanes)((whole)p + ((whole)rounded << 23));
+            total += p;
+            memcpy(weight + r * KEYS + v * LANES, &p, sizeof p);
         }
+        memcpy(sum + r * LANES, &total, sizeof total);
     }
 }
-#undef ATTEND
-#undef WIDTH
+
+/* Add `count` weighted values, VECTORS vectors of each, to what the queries found. */
+TARGET FUSED INLINE void VERSION(mix)(const float *values, int count, const float *weight,
+                                      float *found)
+{
+    FUSE
+    lanes mixed[VECTORS][ROWS];
+    UNROLLED
+    for (int v = 0; v < VECTORS; v++) {
+        UNROLLED
+        for (int r = 0; r < ROWS; r++)
+            memcpy(&mixed[v][r], found + r * WIDTH + v * LANES, sizeof(lanes));
+    }
+    for (int j = 0; j < count; j++, values += WIDTH) {
+        lanes some[VECTORS];
+        UNROLLED
+        for (int v = 0; v < VECTORS; v++) memcpy(&some[v], values + v * LANES, sizeof some[v]);
+        UNROLLED
+        for (int r = 0; r < ROWS; r++) {
+            const lanes by = weight[r * KEYS + j] - (lanes){0};
+            UNROLLED
+            for (int v = 0; v < VECTORS; v++) mixed[v][r] += some[v] * by;
+        }
+    }
+    UNROLLED
+    for (int v = 0; v < VECTORS; v++) {
+        UNROLLED
+        for (int r = 0; r < ROWS; r++)
+            memcpy(found + r * WIDTH + v * LANES, &mixed[v][r], sizeof(lanes));
+    }
+}
+
+TARGET FUSED static void VERSION(attend)(const struct head *head, const void *query,
+                                         const float *shift, float scale, float *found)
+{
+    enum { STEP = LANES * VECTORS };
+    float scaled[WIDTH * ROWS], weight[ROWS * KEYS], sum[ROWS * LANES] = {0};
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < WIDTH; i++)
+            scaled[i * ROWS + r] = scale * ((const float *)query)[r * WIDTH + i];
+    memset(found, 0, sizeof(float) * ROWS * WIDTH);
+    for (int first = 0; first < head->padded; first += KEYS) {
+        const int count = head->padded - first < KEYS ? head->padded - first : KEYS;
+        for (int j = 0; j < count; j += STEP)
+            VERSION(weigh)(head, scaled, shift, first + j, weight + j, sum);
+        const float *values = (const float *)head->values + (size_t)first * WIDTH;
+        for (int i = 0; i < WIDTH; i += STEP) VERSION(mix)(values + i, count, weight, found + i);
+    }
+    for (int r = 0; r < ROWS; r++) {
+        float total = 0;
+        for (int l = 0; l < LANES; l++) total += sum[r * LANES + l];
+        for (int i = 0; i < WIDTH; i++) found[r * WIDTH + i] /= total;
+    }
+}
+
+#define PAIRED 0
+#include "attention_span.h"
 #undef FUSED
+#undef FUSE
+#undef lanes
+#undef whole

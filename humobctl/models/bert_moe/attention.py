@@ -1,92 +1,96 @@
-"""Attention of the encoder: torch's in training, a kernel of our own in prediction on a CPU.
+"""Attention of the encoder in prediction on a CPU, by a kernel of our own.
 
-Shapes:  B windows, S queries, T keys, H heads, D numbers a head.
+Names:  a span is the rows of one window, which lie one after the other; N rows, H heads, D numbers
+        a head.
 
 torch's attention (``scaled_dot_product_attention``) is slow on a CPU where heads are as narrow as
-the published 16 numbers; kernels/attention.c takes about half its time there. Both take the same
-sums in float32, so that they differ by rounding only.
+the published 16 numbers, and wants windows of one length; kernels/attention.c takes a third of its
+time there. Both take the same sums in float32; in bf16, the kernel rounds weights as torch does.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import sys
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import AttentionInterface
 
 from humobctl import native
+from humobctl.native import Int64s
 
-NAME = "humobctl-narrow-heads"
-"""What transformers knows this attention by."""
 WIDTHS = (16, 32)
-"""Numbers a head that the kernel is compiled for."""
+"""Numbers a head that the kernel is compiled for; not for Windows, where it has no AVX."""
+TYPES = (torch.bfloat16, torch.float32)
 _LEAST = 8
 """Heads that are worth a thread."""
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax(query key^T / sqrt(D)) value without dropout.
+def attend(query: Tensor, key: Tensor, value: Tensor, spans: Int64s, heads: int) -> Tensor:
+    """Softmax(query key^T / sqrt(D)) value in each span, without dropout and gradients.
 
     Args:
-        query: shape (B, H, S, D).
-        key: shape (B, H, T, D).
-        value: shape (B, H, T, D).
-        mask: 0 for a key to look at, -inf for others, shape (B, 1, 1, T); None to look at all.
+        query: shape (N, H * D) on a CPU, heads side by side; rows may be parts of longer ones.
+        key: shape (M, H * D).
+        value: shape (M, H * D).
+        spans: first row and number of the queries, first row and number of the keys they look at,
+            shape (B, 4). Without keys, a span finds zeros.
+        heads: H.
 
     Returns:
-        Shape (B, S, H, D), contiguous.
+        Shape (N, H * D), contiguous; rows in no span are zeros.
     """
-    if not _suits(query, key, value):
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return seen.transpose(1, 2).contiguous()
-    query, key, value = (part.transpose(1, 2).contiguous() for part in (query, key, value))
-    windows, queries, heads, width = query.shape
-    keys = key.shape[1]
-    shown = torch.ones(windows, keys, dtype=torch.uint8)
-    if mask is not None:
-        shown = (mask[:, 0, 0] == 0).to(torch.uint8).contiguous()
-    found = torch.empty_like(query)
-    sizes = (heads, queries, keys, width, int(query.dtype == torch.bfloat16))
-    arrays = [part.data_ptr() for part in (query, key, value, shown, found)]
+    width = query.shape[1] // heads
+    found = torch.zeros(query.shape, dtype=query.dtype)
+    if sys.platform == "win32" or width not in WIDTHS or query.dtype not in TYPES:
+        _by_torch(query, key, value, spans, heads, found)
+        return found
+    spans = np.ascontiguousarray(spans, np.int64)
+    assert query.stride(1) == key.stride(1) == value.stride(1) == 1
+    assert key.stride(0) == value.stride(0)
+    sizes = (
+        native.processor(),
+        heads,
+        width,
+        int(query.dtype == torch.bfloat16),
+        query.stride(0),
+        key.stride(0),
+    )
+    arrays = [part.data_ptr() for part in (query, key, value)]
     kernel = _kernel()
 
     def work(first: int, last: int) -> None:
-        if kernel(first, last, *sizes, *arrays):
+        if kernel(first, last, *sizes, *arrays, spans, found.data_ptr()):
             raise MemoryError
 
-    native.share_out(windows * heads, work, least=_LEAST)
+    native.share_out(len(spans) * heads, work, least=_LEAST)
     return found
 
 
-def _suits(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether the kernel can do it; it has no backward pass."""
-    return (
-        not torch.is_grad_enabled()
-        and query.device.type == "cpu"
-        and query.shape[-1] in WIDTHS
-        and query.dtype in (torch.bfloat16, torch.float32)
-        and query.dtype == key.dtype == value.dtype
-    )
+def _by_torch(
+    query: Tensor, key: Tensor, value: Tensor, spans: Int64s, heads: int, found: Tensor
+) -> None:
+    """The same for any width."""
+    for first, count, begin, seen in spans.tolist():
+        if not count or not seen:
+            continue
+        queries, keys, values = (
+            part.view(1, len(part), heads, -1).transpose(1, 2)
+            for part in (query[first:][:count], key[begin:][:seen], value[begin:][:seen])
+        )
+        mixed = functional.scaled_dot_product_attention(queries, keys, values)
+        found[first : first + count] = mixed[0].transpose(0, 1).reshape(count, -1)
 
 
 @functools.cache
 def _kernel() -> Any:
-    kernel = native.library().humob_attention
+    kernel = native.library().humob_attend
     long, short = ctypes.c_int64, ctypes.c_int32
     kernel.restype = ctypes.c_int
-    kernel.argtypes = [long, long, *[short] * 5, *[ctypes.c_void_p] * 5]
+    arrays = [*[ctypes.c_void_p] * 3, native.pointer(np.int64), ctypes.c_void_p]
+    kernel.argtypes = [long, long, *[short] * 4, long, long, *arrays]
     return kernel
-
-
-def _for_transformers(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **_: Any
-) -> tuple[Tensor, None]:
-    """The same as transformers calls it."""
-    return attend(query, key, value, mask), None
-
-
-AttentionInterface.register(NAME, _for_transformers)

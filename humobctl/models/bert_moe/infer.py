@@ -30,7 +30,7 @@ from humobctl.models.bert_moe.windows import (
     padded_shape,
 )
 from humobctl.models.city import City
-from humobctl.models.device import side_by_side
+from humobctl.models.device import MOST_BESIDE, side_by_side
 from humobctl.models.distribution import Bools, SlotDistributions, UserHistory, normalised
 from humobctl.native import Floats, Int64s
 
@@ -38,6 +38,8 @@ OTHERS = 16
 """Candidates beside the user's own cells."""
 _TOKENS = 4_096
 """Rows of a batch, padding included: little padding, and activations that stay in the cache."""
+_FEW = 512
+"""Rows that are not worth sharing out."""
 
 
 @dataclass
@@ -128,8 +130,9 @@ class BertMoePredictor:
         people = [_User(self.city, user) if len(user.d) else None for user in users]
         asked = [person for person in people if person is not None and len(person.targets)]
         rounds = _rounds(asked, self.settings)
+        beside = MOST_BESIDE if self.device.type == "cpu" else 1
         for windows in rounds:
-            side_by_side(self._predict, list(_batches(windows)), self.device)
+            side_by_side(self._predict, _batches(windows, beside), self.device)
         return [
             self.city.distribution(user) if person is None else _answer(person)
             for person, user in zip(people, users, strict=True)
@@ -240,19 +243,37 @@ def _window(user: _User, begin: int, settings: Settings) -> _Window:
     return _Window(user, begin, end, past, anchor)
 
 
-def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
-    """Windows of like length together, up to a number of rows."""
+def _batches(windows: list[_Window], beside: int, rows: int = _TOKENS) -> list[list[_Window]]:
+    """Windows of like length together, in batches of up to a number of rows, all about as large.
+
+    Batches go through the network side by side: there are as many as fill a multiple of ``beside``
+    places. The cores do not matter, so that on more of them the same numbers come out.
+    """
     order = sorted(windows, key=lambda w: (len(w.past), w.end - w.begin))
-    batch: list[_Window] = []
+    batches = _cut(order, rows)
+    most = -(-len(batches) // beside) * beside
+    small, large = min(_FEW, rows) - 1, rows
+    while large - small > 1:
+        middle = (small + large) // 2
+        parts = _cut(order, middle)
+        if len(parts) > most:
+            small = middle
+        else:
+            large, batches = middle, parts
+    return batches
+
+
+def _cut(order: list[_Window], rows: int) -> list[list[_Window]]:
+    """Windows in their order as batches of up to a number of rows, padding included."""
+    batches: list[list[_Window]] = []
+    past = ahead = 0
     for window in order:
-        past = max(len(window.past), *(len(w.past) for w in batch), 0)
-        ahead = max(window.end - window.begin, *(w.end - w.begin for w in batch), 0)
-        if batch and (past + ahead) * (len(batch) + 1) > _TOKENS:
-            yield batch
-            batch = []
-        batch.append(window)
-    if batch:
-        yield batch
+        past, ahead = max(past, len(window.past)), max(ahead, window.end - window.begin)
+        if not batches or (past + ahead) * (len(batches[-1]) + 1) > rows:
+            batches.append([])
+            past, ahead = len(window.past), window.end - window.begin
+        batches[-1].append(window)
+    return batches
 
 
 def _inputs(

@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.models.bert_moe.attention import NAME, attend
+from humobctl.models.bert_moe import packed
 from humobctl.models.bert_moe.config import Settings, as_record, from_record
 from humobctl.models.bert_moe.copying import CopyHeads
 from humobctl.models.bert_moe.experts import MixtureOfExperts
@@ -97,7 +97,8 @@ class EntryAttention(nn.Module):
         batch, length, hidden = rows.shape
         qkv = self.qkv(rows).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
-        seen = attend(query, key, value, mask).view(batch, length, hidden)
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        seen = seen.transpose(1, 2).reshape(batch, length, hidden)
         normed: Tensor = self.norm(self.dense(seen) + rows)
         return normed
 
@@ -224,13 +225,8 @@ class BertMoe(PreTrainedModel):
         past = location.shape[1]
         embedded = self.embeddings(rows, location if shown is None else shown)
         states = self.dropout(self.input_projection(embedded) + self.city(city)[:, None, :])
-        seen_by_all = None if mask is None else _additive(mask, states.dtype)
-        states = self.entry(states, seen_by_all)
-        # The last past row always has position L - 1, however many there are.
-        first = self.settings.input_length - past
-        position = torch.arange(first, first + states.shape[1], device=states.device)
-        future = (position >= self.settings.input_length).long().expand(states.shape[0], -1)
-        states, ahead = self._encode(states, seen_by_all, future, position, past)
+        states = self._encode(states, mask, past)
+        ahead = states if self.copy is None else states[:, past:]
         copied = generated = None
         if self.copy is not None:
             side_by_side = torch.cat([states, embedded.to(states.dtype)], dim=-1)
@@ -241,24 +237,38 @@ class BertMoe(PreTrainedModel):
             loss = self._loss(ahead, copied, generated, location, labels, num_items_in_batch)
         return Prediction(loss=loss, states=ahead, copied=copied, generated=generated)
 
-    def _encode(
-        self, states: Tensor, mask: Tensor | None, future: Tensor, position: Tensor, past: int
-    ) -> tuple[Tensor, Tensor]:
-        """Rows as copying takes them (B, S, H), and the encoded future rows (B, P, H).
+    def positions(self, past: int, rows: int) -> tuple[Tensor, Tensor]:
+        """Positions of rows and which are future ones, shape (S,) each.
+
+        The last past row always has position L - 1, however many there are.
+        """
+        first, device = self.settings.input_length - past, self.visited.device
+        position = torch.arange(first, first + rows, device=device)
+        return position, position >= self.settings.input_length
+
+    def _encode(self, states: Tensor, mask: Tensor | None, past: int) -> Tensor:
+        """Encoded rows (B, S, H), without copy heads those after ``past`` (B, P, H).
 
         Past rows go through the last layer only where copy heads look at them.
         """
-        bert = self.bert
-        embedded = bert.embeddings(
-            inputs_embeds=states, token_type_ids=future, position_ids=position.unsqueeze(0)
+        if not self.training and packed.suits(states):
+            there = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
+            return packed.encode(self, states, there, past)
+        seen_by_all = None if mask is None else _additive(mask, states.dtype)
+        states = self.entry(states, seen_by_all)
+        position, future = self.positions(past, states.shape[1])
+        embedded: Tensor = self.bert.embeddings(
+            inputs_embeds=states,
+            token_type_ids=future.long().expand(states.shape[:2]),
+            position_ids=position.unsqueeze(0),
         )
-        *layers, last = bert.encoder.layer
+        *layers, last = self.bert.encoder.layer
         for layer in layers:
-            embedded = layer(embedded, mask)
+            embedded = layer(embedded, seen_by_all)
         if self.copy is not None:
-            whole = last(embedded, mask)
-            return whole, whole[:, past:]
-        return embedded, _future_rows(last, embedded, mask, past)
+            whole: Tensor = last(embedded, seen_by_all)
+            return whole
+        return _future_rows(last, embedded, seen_by_all, past)
 
     def _loss(
         self,
@@ -305,8 +315,9 @@ def _future_rows(layer: Any, rows: Tensor, mask: Tensor | None, past: int) -> Te
     def heads(values: Tensor) -> Tensor:
         return values.view(*values.shape[:2], -1, own.attention_head_size).transpose(1, 2)
 
-    seen = attend(heads(own.query(wanted)), heads(own.key(rows)), heads(own.value(rows)), mask)
-    seen = layer.attention.output(seen.flatten(-2), wanted)
+    parts = heads(own.query(wanted)), heads(own.key(rows)), heads(own.value(rows))
+    seen = functional.scaled_dot_product_attention(*parts, attn_mask=mask)
+    seen = layer.attention.output(seen.transpose(1, 2).flatten(-2), wanted)
     encoded: Tensor = layer.feed_forward_chunk(seen)
     return encoded
 
@@ -332,5 +343,5 @@ def _encoder_config(s: Settings) -> BertConfig:
         attention_probs_dropout_prob=0.0,
         max_position_embeddings=s.max_seq_length,
     )
-    config._attn_implementation = NAME
+    config._attn_implementation = "sdpa"
     return config

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from humobctl.models.bert_moe.config import tiny
-from humobctl.models.bert_moe.infer import OTHERS, BertMoePredictor
+from humobctl.models.bert_moe.infer import OTHERS, BertMoePredictor, _batches, _rounds, _User
 from humobctl.models.bert_moe.model import DAYS_BACK, BertMoe, BertMoeConfig
 from humobctl.models.bert_moe.windows import cell_number
 from humobctl.models.history.model import History
@@ -64,6 +64,29 @@ def test_users_together_get_what_each_gets_alone(horizon):
         alone = model.distribution(one)
         assert alone.cells.tolist() == dist.cells.tolist()
         np.testing.assert_allclose(alone.p, dist.p, atol=1e-5)
+
+
+@pytest.mark.parametrize("beside", [1, 2, 8])
+@pytest.mark.parametrize("count", [1, 7, 100, 900, 2500])
+def test_batches_are_alike_and_fill_the_cores(beside, count):
+    people = [_User(city(days=75), person(days=2 + i % 9, targets=1 + i % 9)) for i in range(9)]
+    windows = [
+        window for part in _rounds(people, predictor(horizon=15).settings) for window in part
+    ]
+    windows = [windows[i % len(windows)] for i in range(count)]
+    batches = _batches(windows, beside)
+    found = [window for batch in batches for window in batch]
+    assert sorted(map(id, found)) == sorted(map(id, windows))
+    sizes = [
+        len(batch) * (max(len(w.past) for w in batch) + max(w.end - w.begin for w in batch))
+        for batch in batches
+    ]
+    assert max(sizes) <= 4096
+    if count < 100:
+        assert len(batches) == 1
+    if count >= 900:
+        assert len(batches) % beside == 0
+        assert min(sizes) > 0.7 * max(sizes)
 
 
 def test_with_a_horizon_all_windows_look_at_the_known_rows():

@@ -1,0 +1,86 @@
+/* A residual connection and the layer norm after it, in one pass; called through ctypes.
+ *
+ * torch goes over the rows four times for it: widen, add, norm and narrow. Each version of `norm`
+ * (norm_rows.h) is compiled for other instructions.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "processor.h"
+#include "vectors.h"
+
+struct norm {
+    const float *weight, *bias;
+    float eps;
+    int width;
+};
+
+/* 16 numbers added up by halves, so that additions need not wait for each other. */
+INLINE float total_of(const float *numbers)
+{
+    float part[16];
+    memcpy(part, numbers, sizeof part);
+    UNROLLED
+    for (int n = 8; n > 0; n /= 2) {
+        UNROLLED
+        for (int l = 0; l < n; l++) part[l] += part[l + n];
+    }
+    return part[0];
+}
+
+typedef void norm(const struct norm *, const void *added, float *row, uint16_t *half);
+
+#define TARGET
+#define LANES 4
+#define VECTORS 4
+#define NORM norm_any
+#include "norm_rows.h"
+#undef TARGET
+#undef LANES
+#undef VECTORS
+
+#ifdef HAS_VERSIONS
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES 8
+#define VECTORS 2
+#define NORM norm_avx2
+#include "norm_rows.h"
+#undef TARGET
+#undef LANES
+#undef VECTORS
+
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#define LANES 16
+#define VECTORS 1
+#define NORM norm_avx512
+#include "norm_rows.h"
+#undef TARGET
+
+static norm *best_norm(int version)
+{
+    return version >= AVX512 ? norm_avx512 : version >= AVX2 ? norm_avx2 : norm_any;
+}
+#else
+static norm *best_norm(int version)
+{
+    (void)version;
+    return norm_any;
+}
+#endif
+
+/* Rows (count, width) become norm(rows + added), where the width is a multiple of 16.
+ *
+ * added: bf16 where there is `half`, else float32. half: the rows once more, rounded to bf16.
+ * version: of processor.h.
+ */
+void humob_add_norm(int64_t count, int32_t width, int32_t version, const void *added,
+                    const float *weight, const float *bias, float eps, float *rows, uint16_t *half)
+{
+    struct norm settings = {weight, bias, eps, width};
+    norm *best = best_norm(version);
+    size_t size = half ? sizeof(uint16_t) : sizeof(float);
+    for (int64_t row = 0; row < count; row++) {
+        int64_t at = row * width;
+        best(&settings, (const char *)added + (size_t)at * size, rows + at, half ? half + at : 0);
+    }
+}

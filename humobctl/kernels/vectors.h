@@ -1,0 +1,30 @@
+/* Vectors of 4-byte numbers in C, for functions compiled several times: `float_8` has eight. */
+#ifndef HUMOB_VECTORS_H
+#define HUMOB_VECTORS_H
+#include <stdint.h>
+
+#define VECTOR(type, lanes) VECTOR_OF(type, lanes)
+#define VECTOR_OF(type, lanes) type##_##lanes
+typedef float float_4 __attribute__((vector_size(16)));
+typedef float float_8 __attribute__((vector_size(32)));
+typedef float float_16 __attribute__((vector_size(64)));
+typedef int32_t int32_t_4 __attribute__((vector_size(16)));
+typedef int32_t int32_t_8 __attribute__((vector_size(32)));
+typedef int32_t int32_t_16 __attribute__((vector_size(64)));
+typedef uint32_t uint32_t_4 __attribute__((vector_size(16)));
+typedef uint32_t uint32_t_8 __attribute__((vector_size(32)));
+typedef uint32_t uint32_t_16 __attribute__((vector_size(64)));
+typedef uint16_t uint16_t_4 __attribute__((vector_size(8)));
+typedef uint16_t uint16_t_8 __attribute__((vector_size(16)));
+typedef uint16_t uint16_t_16 __attribute__((vector_size(32)));
+
+/* Arrays of vectors stay in registers where loops over them are unrolled. */
+#ifdef __clang__
+#define UNROLLED _Pragma("unroll")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+/* Inlined into functions for other instructions, and with their constants. */
+#define INLINE static inline __attribute__((always_inline))
+#endif
