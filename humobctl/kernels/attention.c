@@ -46,38 +46,24 @@ struct rows {
     int bf16;
 };
 
-INLINE float widened(uint16_t half)
-{
-    uint32_t bits = (uint32_t)half << 16;
-    float number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
-/* `n` numbers of either type as floats; bf16 is the upper half of a float. */
+/* `n` numbers of either type as floats. */
 INLINE void widen(const void *from, int64_t at, int n, int bf16, float *to)
 {
     if (!bf16) {
         memcpy(to, (const float *)from + at, sizeof(float) * (size_t)n);
         return;
     }
-    const uint16_t *halves = (const uint16_t *)from + at;
-    for (int i = 0; i < n; i++) to[i] = widened(halves[i]);
+    for (int i = 0; i < n; i++) to[i] = widened(((const uint16_t *)from)[at + i]);
 }
 
-/* Floats as either type; as bf16 to the nearest, ties to even. */
+/* Floats as either type. */
 INLINE void narrow(const float *from, int n, int bf16, void *to, int64_t at)
 {
     if (!bf16) {
         memcpy((float *)to + at, from, sizeof(float) * (size_t)n);
         return;
     }
-    uint16_t *halves = (uint16_t *)to + at;
-    for (int i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, from + i, sizeof bits);
-        halves[i] = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-    }
+    for (int i = 0; i < n; i++) ((uint16_t *)to)[at + i] = narrowed(from[i]);
 }
 
 /* Number `i` of key `j`. */

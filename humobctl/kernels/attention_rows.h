@@ -4,13 +4,6 @@
  * the same everywhere, these sums may be fused: they are a network's activations, to a few units in
  * the last place. */
 
-#ifdef __clang__
-#define FUSED
-#define FUSE _Pragma("clang fp contract(fast)")
-#else
-#define FUSED __attribute__((optimize("fp-contract=fast")))
-#define FUSE
-#endif
 #define lanes VECTOR(float, LANES)
 #define whole VECTOR(int32_t, LANES)
 
@@ -129,7 +122,5 @@ TARGET FUSED static void VERSION(attend)(const struct head *head, const void *qu
 
 #define PAIRED 0
 #include "attention_span.h"
-#undef FUSED
-#undef FUSE
 #undef lanes
 #undef whole

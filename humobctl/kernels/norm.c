@@ -1,6 +1,6 @@
-/* A residual connection and the layer norm after it, in one pass; called through ctypes.
+/* A bias, a residual connection and the layer norm after it, in one pass; called through ctypes.
  *
- * torch goes over the rows four times for it: widen, add, norm and narrow. Each version of `norm`
+ * torch goes over the rows five times for it: bias, widen, add, norm and narrow. Each version of `norm`
  * (norm_rows.h) is compiled for other instructions.
  */
 #include <math.h>
@@ -10,7 +10,7 @@
 #include "vectors.h"
 
 struct norm {
-    const float *weight, *bias;
+    const float *shift, *weight, *bias;
     float eps;
     int width;
 };
@@ -68,15 +68,16 @@ static norm *best_norm(int version)
 }
 #endif
 
-/* Rows (count, width) become norm(rows + added), where the width is a multiple of 16.
+/* Rows (count, width) become norm(rows + added + shift), where the width is a multiple of 16.
  *
- * added: bf16 where there is `half`, else float32. half: the rows once more, rounded to bf16.
- * version: of processor.h.
+ * added: a matrix product, in bf16 where there is `half`, else in float32. shift: its bias. weight,
+ * bias: of the norm. half: the rows once more, rounded to bf16. version: of processor.h.
  */
 void humob_add_norm(int64_t count, int32_t width, int32_t version, const void *added,
-                    const float *weight, const float *bias, float eps, float *rows, uint16_t *half)
+                    const float *shift, const float *weight, const float *bias, float eps,
+                    float *rows, uint16_t *half)
 {
-    struct norm settings = {weight, bias, eps, width};
+    struct norm settings = {shift, weight, bias, eps, width};
     norm *best = best_norm(version);
     size_t size = half ? sizeof(uint16_t) : sizeof(float);
     for (int64_t row = 0; row < count; row++) {

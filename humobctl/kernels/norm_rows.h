@@ -13,8 +13,9 @@ TARGET static void NORM(const struct norm *norm, const void *added, float *row, 
         UNROLLED
         for (int v = 0; v < VECTORS; v++) {
             const int i = first + v * LANES;
-            lanes number, more;
+            lanes number, more, shift;
             memcpy(&number, row + i, sizeof number);
+            memcpy(&shift, norm->shift + i, sizeof shift);
             if (half) {
                 halves bits;
                 memcpy(&bits, (const uint16_t *)added + i, sizeof bits);
@@ -23,7 +24,7 @@ TARGET static void NORM(const struct norm *norm, const void *added, float *row, 
             } else {
                 memcpy(&more, (const float *)added + i, sizeof more);
             }
-            number += more;
+            number += more + shift;
             sum[v] += number;
             memcpy(row + i, &number, sizeof number);
         }

@@ -2,6 +2,7 @@
 #ifndef HUMOB_VECTORS_H
 #define HUMOB_VECTORS_H
 #include <stdint.h>
+#include <string.h>
 
 #define VECTOR(type, lanes) VECTOR_OF(type, lanes)
 #define VECTOR_OF(type, lanes) type##_##lanes
@@ -27,4 +28,41 @@ typedef uint16_t uint16_t_16 __attribute__((vector_size(32)));
 
 /* Inlined into functions for other instructions, and with their constants. */
 #define INLINE static inline __attribute__((always_inline))
+
+/* Products may be added without rounding between: of a network's activations, unlike scores, the bits
+ * need not be the same everywhere. */
+#ifdef __clang__
+#define FUSED
+#define FUSE _Pragma("clang fp contract(fast)")
+#else
+#define FUSED __attribute__((optimize("fp-contract=fast")))
+#define FUSE
+#endif
+
+INLINE float float_of(uint32_t bits)
+{
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+INLINE uint32_t bits_of(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+/* bf16 is the upper half of a float. */
+INLINE float widened(uint16_t half)
+{
+    return float_of((uint32_t)half << 16);
+}
+
+/* To the nearest bf16, ties to even. */
+INLINE uint16_t narrowed(float number)
+{
+    uint32_t bits = bits_of(number);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
 #endif

@@ -198,22 +198,22 @@ class BertMoePredictor:
         visited = self.network.cells()
         mine = torch.from_numpy(own).to(self.device)
         known = self.network.visited[mine]
-        p = logits.softmax(dim=1)
+        largest = logits.amax(dim=1, keepdim=True)
         own_p = torch.zeros(len(rows), len(own), device=self.device)
         if not known.all():
             new = torch.nn.functional.linear(rows, *self.network.head(mine[~known])).float()
-            visited_mass, new_mass = logits.logsumexp(1), new.logsumexp(1)
-            total = torch.logaddexp(visited_mass, new_mass)[:, None]
-            p *= (visited_mass[:, None] - total).exp()
-            own_p[:, ~known] = (new - total).exp()
+            largest = torch.maximum(largest, new.amax(dim=1, keepdim=True))
+            own_p[:, ~known] = (new - largest).exp()
+        p = logits.sub_(largest).exp_()
         place = torch.searchsorted(visited, mine[known])
         own_p[:, known] = p[:, place]
         p[:, place] = 0
-        best = p.sum(dim=0).topk(min(OTHERS, p.shape[1])).indices
+        share = 1 / (p.sum(dim=1) + own_p.sum(dim=1))
+        best = (share @ p).topk(min(OTHERS, p.shape[1])).indices
         return (
-            own_p.double().cpu().numpy(),
+            (own_p * share[:, None]).double().cpu().numpy(),
             visited[best].cpu().numpy(),
-            p[:, best].double().cpu().numpy(),
+            (p[:, best] * share[:, None]).double().cpu().numpy(),
         )
 
 

@@ -32,7 +32,7 @@ _ROUND = 64
 _CHUNK = 512
 """Rows at a time; a multiple of ``_ROUND``."""
 _LANES = 16
-"""Numbers at a time in kernels/norm.c."""
+"""Widths are multiples of it in kernels/norm.c and gelu.c."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +93,23 @@ class Stream:
         weight, bias = (torch.cat(part) for part in parts)
         made = self.cast.new_empty(len(self.cast), len(bias))
         for some in self.chunks():
-            made[some] = functional.linear(self.cast[some], weight, bias)
+            torch.addmm(bias, self.cast[some], weight.t(), out=made[some])
         return made
 
-    def add_norm(self, some: slice, added: Tensor, norm: nn.LayerNorm) -> None:
-        """Some rows become ``norm(rows + added)``."""
+    def add_norm(self, some: slice, seen: Tensor, layer: nn.Linear, norm: nn.LayerNorm) -> None:
+        """Some rows become ``norm(rows + layer(seen))``."""
         rows, cast = self.rows[some], self.cast[some]
         if rows.shape[1] % _LANES:
+            added = functional.linear(seen, *_cast(layer, seen.dtype))
             shape, weight, bias = norm.normalized_shape, norm.weight, norm.bias
             rows.copy_(functional.layer_norm(rows + added, shape, weight, bias, norm.eps))
             cast.copy_(rows)
             return
+        added = seen @ layer.weight.to(seen.dtype).t()
         half = cast.data_ptr() if cast.dtype == torch.bfloat16 else None
-        pointers = (part.data_ptr() for part in (added, norm.weight, norm.bias))
-        _kernel()(*rows.shape, native.processor(), *pointers, norm.eps, rows.data_ptr(), half)
+        pointers = (part.data_ptr() for part in (added, layer.bias, norm.weight, norm.bias))
+        sizes = *rows.shape, native.processor()
+        _kernels()[0](*sizes, *pointers, norm.eps, rows.data_ptr(), half)
 
 
 def suits(states: Tensor) -> bool:
@@ -138,7 +141,7 @@ def encode(network: Any, states: Tensor, there: Tensor, past: int) -> Tensor:
         entry, bert = network.entry, network.bert
         seen = _attend(stream.project(entry.qkv), packing.spans, entry.heads)
         for some in stream.chunks():
-            stream.add_norm(some, _linear(seen[some], entry.dense), entry.norm)
+            stream.add_norm(some, seen[some], entry.dense, entry.norm)
         stream = Stream(_placed(network, stream.rows, packing, past), kind)
         *layers, last = bert.encoder.layer
         for layer in layers:
@@ -189,13 +192,19 @@ def _feed_forward(layer: Any, stream: Stream, seen: Tensor) -> None:
     """What follows attention in a layer of BERT, from what it found, shape (N, H)."""
     first, inner, second = layer.attention.output, layer.intermediate, layer.output
     for some in stream.chunks():
-        stream.add_norm(some, _linear(seen[some], first.dense), first.LayerNorm)
-        wide = inner.intermediate_act_fn(_linear(stream.cast[some], inner.dense))
-        stream.add_norm(some, _linear(wide, second.dense), second.LayerNorm)
+        stream.add_norm(some, seen[some], first.dense, first.LayerNorm)
+        wide = _activated(stream.cast[some], inner.dense)
+        stream.add_norm(some, wide, second.dense, second.LayerNorm)
 
 
-def _linear(rows: Tensor, layer: nn.Linear) -> Tensor:
-    return functional.linear(rows, *_cast(layer, rows.dtype))
+def _activated(rows: Tensor, layer: nn.Linear) -> Tensor:
+    """GELU of what a layer makes of rows."""
+    if layer.out_features % _LANES:
+        return functional.gelu(functional.linear(rows, *_cast(layer, rows.dtype)))
+    wide = rows @ layer.weight.to(rows.dtype).t()
+    sizes = *wide.shape, native.processor(), int(rows.dtype == torch.bfloat16)
+    _kernels()[1](*sizes, layer.bias.data_ptr(), wide.data_ptr())
+    return wide
 
 
 def _cast(layer: nn.Linear, kind: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -203,9 +212,12 @@ def _cast(layer: nn.Linear, kind: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 @functools.cache
-def _kernel() -> Any:
-    kernel = native.library().humob_add_norm
-    kernel.restype = None
-    array, sizes = ctypes.c_void_p, (ctypes.c_int64, ctypes.c_int32, ctypes.c_int32)
-    kernel.argtypes = [*sizes, array, array, array, ctypes.c_float, array, array]
-    return kernel
+def _kernels() -> tuple[Any, Any]:
+    library = native.library()
+    add_norm, add_gelu = library.humob_add_norm, library.humob_add_gelu
+    add_norm.restype = add_gelu.restype = None
+    array, short = ctypes.c_void_p, ctypes.c_int32
+    arrays = [array] * 4, [array] * 2
+    add_norm.argtypes = [ctypes.c_int64, short, short, *arrays[0], ctypes.c_float, *arrays[1]]
+    add_gelu.argtypes = [ctypes.c_int64, short, short, short, *arrays[1]]
+    return add_norm, add_gelu

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from humobctl import native
 from humobctl.models.bert_moe import packed
-from humobctl.models.bert_moe.packed import Packing, Stream
+from humobctl.models.bert_moe.packed import Packing, Stream, _activated
 from tests.models.bert_moe.test_model import batch, network
 
 PAST, AHEAD = 9, 6
@@ -130,22 +130,37 @@ def test_packing_and_back(there):
 def test_add_norm_is_torchs(width, dtype, version, monkeypatch):
     monkeypatch.setattr(native, "processor", lambda: version)
     torch.manual_seed(0)
-    norm = nn.LayerNorm(width, eps=1e-12)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
+    norm, layer = nn.LayerNorm(width, eps=1e-12), nn.Linear(24, width)
+    for values in (norm.weight, norm.bias, layer.bias):
+        nn.init.normal_(values)
     rows = 3 + 5 * torch.randn(700, width)
-    added = (2 * torch.randn(700, width)).to(dtype)
+    seen = (2 * torch.randn(700, 24)).to(dtype)
     stream = Stream(rows.clone(), dtype)
     with torch.inference_mode():
         for some in stream.chunks():
-            stream.add_norm(some, added[some], norm)
-        wanted = functional.layer_norm(
-            (rows.double() + added.double()),
-            (width,),
-            norm.weight.double(),
-            norm.bias.double(),
-            norm.eps,
-        )
-    torch.testing.assert_close(stream.rows.double(), wanted, atol=2e-5, rtol=2e-5)
+            stream.add_norm(some, seen[some], layer, norm)
+        # The product comes in the type of its parts.
+        added = (seen @ layer.weight.to(dtype).t()).double() + layer.bias.double()
+        weight, bias = norm.weight.double(), norm.bias.double()
+        wanted = functional.layer_norm(rows.double() + added, (width,), weight, bias, norm.eps)
+    close = 2e-5 if dtype == torch.float32 or width % 16 == 0 else 2e-2
+    torch.testing.assert_close(stream.rows.double(), wanted, atol=close, rtol=close)
     assert stream.cast.dtype == dtype
     assert torch.equal(stream.cast, stream.rows.to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_activation_is_torchs(dtype, version, monkeypatch):
+    monkeypatch.setattr(native, "processor", lambda: version)
+    layer = nn.Linear(48, 48)
+    with torch.inference_mode():
+        layer.weight.copy_(torch.eye(48))
+        nn.init.normal_(layer.bias)
+        numbers = torch.cat([torch.linspace(-12, 12, 9_000), torch.tensor([0.0, 1e-30, -1e4, 1e4])])
+        rows = numbers.repeat(48)[: 9_004 * 4].view(-1, 1).expand(-1, 48).to(dtype).contiguous()
+        found = _activated(rows, layer)
+        wanted = functional.gelu(rows.double() + layer.bias.double())
+    assert found.dtype == dtype
+    close = 1e-6 if dtype == torch.float32 else 2**-8
+    torch.testing.assert_close(found.double(), wanted, atol=1e-6, rtol=close)
