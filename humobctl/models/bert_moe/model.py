@@ -251,7 +251,7 @@ class BertMoe(PreTrainedModel):
 
         Past rows go through the last layer only where copy heads look at them.
         """
-        if not self.training and packed.suits(states):
+        if not self.training and packed.suits(self, states):
             there = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
             return packed.encode(self, states, there, past)
         seen_by_all = None if mask is None else _additive(mask, states.dtype)

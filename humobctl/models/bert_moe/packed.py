@@ -112,12 +112,13 @@ class Stream:
         _kernels()[0](*sizes, *pointers, norm.eps, rows.data_ptr(), half)
 
 
-def suits(states: Tensor) -> bool:
-    """Whether rows can be encoded here: on a CPU, without gradients."""
+def suits(network: Any, states: Tensor) -> bool:
+    """Whether rows can be encoded here: on a CPU, without gradients, with weights in float32."""
     return (
         not torch.is_grad_enabled()
         and states.device.type == "cpu"
         and states.dtype in (torch.float32, torch.bfloat16)
+        and network.entry.norm.weight.dtype == torch.float32
     )
 
 

@@ -39,7 +39,7 @@ def both_ways(net, inputs, monkeypatch):
     """What a network makes of windows, packed and padded."""
     with torch.no_grad():
         mine = net(**inputs)
-        monkeypatch.setattr(packed, "suits", lambda states: False)
+        monkeypatch.setattr(packed, "suits", lambda *_: False)
         return mine, net(**inputs)
 
 
@@ -75,7 +75,7 @@ def test_bf16_is_near(sizes, monkeypatch):
     with torch.no_grad():
         with torch.autocast("cpu", torch.bfloat16):
             rough = net(**inputs).states[ahead].float()
-        monkeypatch.setattr(packed, "suits", lambda states: False)
+        monkeypatch.setattr(packed, "suits", lambda *_: False)
         exact = net(**inputs).states[ahead]
         with torch.autocast("cpu", torch.bfloat16):
             padded = net(**inputs).states[ahead].float()
@@ -105,6 +105,14 @@ def test_training_and_gradients_take_the_other_way(monkeypatch):
     net(**inputs).loss.backward()
     with torch.no_grad():
         net.train()(**inputs)
+
+
+def test_so_do_weights_in_bf16(monkeypatch):
+    net, inputs = network().to(torch.bfloat16), uneven()
+    with torch.no_grad():
+        wanted = network()(**inputs).loss.item()
+        monkeypatch.setattr(packed, "encode", lambda *_: pytest.fail("packed"))
+        assert net(**inputs).loss.item() == pytest.approx(wanted, rel=0.05)
 
 
 @settings(max_examples=50, deadline=None)
