@@ -161,16 +161,16 @@ typedef void attention(struct head *, const struct rows *, const int64_t *span, 
 #define VECTORS 2
 #define ROWS 6
 #define WIDTH 16
-#define VERSION(name) name##_16
+#define VERSION(name) name##_16_any
 #include "attention_rows.h"
 #define WIDTH 32
-#define VERSION(name) name##_32
+#define VERSION(name) name##_32_any
 #include "attention_rows.h"
 #undef TARGET
 #undef LANES
 
 #ifdef HAS_VERSIONS
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET TARGET_AVX2
 #define LANES 8
 #define WIDTH 16
 #define VERSION(name) name##_16_avx2
@@ -186,7 +186,7 @@ typedef void attention(struct head *, const struct rows *, const int64_t *span, 
 #define LANES 16
 #define VECTORS 1
 #define ROWS 8
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#define TARGET TARGET_AVX512
 #define WIDTH 16
 #define VERSION(name) name##_16_avx512
 #include "attention_rows.h"
@@ -197,7 +197,7 @@ typedef void attention(struct head *, const struct rows *, const int64_t *span, 
 
 #if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
 #define HAS_PAIRS 1
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,fma")))
+#define TARGET TARGET_AVX512_BF16
 #define WIDTH 16
 #define VERSION(name) name##_16_pairs
 #include "attention_pairs.h"
@@ -206,6 +206,7 @@ typedef void attention(struct head *, const struct rows *, const int64_t *span, 
 #include "attention_pairs.h"
 #undef TARGET
 #endif
+#endif
 
 static attention *best_span(int version, int width, int bf16)
 {
@@ -213,17 +214,8 @@ static attention *best_span(int version, int width, int bf16)
     if (version >= AVX512_BF16 && bf16) return width == 16 ? span_16_pairs : span_32_pairs;
 #endif
     (void)bf16;
-    if (version >= AVX512) return width == 16 ? span_16_avx512 : span_32_avx512;
-    if (version >= AVX2) return width == 16 ? span_16_avx2 : span_32_avx2;
-    return width == 16 ? span_16 : span_32;
+    return width == 16 ? CHOSEN(span_16, version) : CHOSEN(span_32, version);
 }
-#else
-static attention *best_span(int version, int width, int bf16)
-{
-    (void)version, (void)bf16;
-    return width == 16 ? span_16 : span_32;
-}
-#endif
 
 /* Attention of the pairs of span and head from `first` to `last`, counted span by span.
  *

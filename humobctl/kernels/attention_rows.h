@@ -50,14 +50,8 @@ TARGET FUSED INLINE void VERSION(weigh)(const struct head *head, const float *sc
         memcpy(&total, sum + r * LANES, sizeof total);
         UNROLLED
         for (int v = 0; v < VECTORS; v++) {
-            /* 2^x = 2^n 2^f with -1/2 <= f <= 1/2: adding 1.5 * 2^23 rounds x to n in the last
-             * bits, and the polynomial has 2^f to 3e-6. */
-            lanes rounded = score[v][r] + 12582912.0f;
-            lanes f = score[v][r] - (rounded - 12582912.0f);
-            lanes p = f * 0.0095701020f + 0.0559178610f;
-            p = p * f + 0.2402474480f;
-            p = p * f + 0.6931218150f;
-            p = p * f + 0.9999992610f;
+            lanes rounded = score[v][r] + ROUNDER;
+            lanes f = score[v][r] - (rounded - ROUNDER), p = POWER_OF_2(f);
             p = (lanes)((whole)p + ((whole)rounded << 23));
             total += p;
             memcpy(weight + r * KEYS + v * LANES, &p, sizeof p);

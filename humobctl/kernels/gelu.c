@@ -1,7 +1,7 @@
 /* The bias of a linear layer and GELU after it, in one pass; called through ctypes.
  *
- * x Phi(x), exact to a few units in the last place of a float. torch takes four times as long for
- * it, and one pass more for the bias.
+ * x Phi(x), exact to a few units in the last place of a float. torch takes two
+ * to four times as long for it, and one pass more for the bias.
  */
 #include <math.h>
 #include <stdint.h>
@@ -18,26 +18,15 @@ typedef void gelu(int64_t width, const float *restrict bias, int bf16, void *res
 #undef TARGET
 
 #ifdef HAS_VERSIONS
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET TARGET_AVX2
 #define VERSION(name) name##_avx2
 #include "gelu_rows.h"
 #undef TARGET
 
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#define TARGET TARGET_AVX512
 #define VERSION(name) name##_avx512
 #include "gelu_rows.h"
 #undef TARGET
-
-static gelu *best_gelu(int version)
-{
-    return version >= AVX512 ? gelu_avx512 : version >= AVX2 ? gelu_avx2 : gelu_any;
-}
-#else
-static gelu *best_gelu(int version)
-{
-    (void)version;
-    return gelu_any;
-}
 #endif
 
 /* Rows (count, width) become gelu(rows + bias), where the width is a multiple of 16.
@@ -47,7 +36,7 @@ static gelu *best_gelu(int version)
 void humob_add_gelu(int64_t count, int32_t width, int32_t version, int32_t bf16, const float *bias,
                     void *rows)
 {
-    gelu *best = best_gelu(version);
+    gelu *best = CHOSEN(gelu, version);
     const int64_t bytes = (int64_t)width * (bf16 ? 2 : 4);
     for (int64_t row = 0; row < count; row++) best(width, bias, bf16, (char *)rows + row * bytes);
 }

@@ -2,7 +2,7 @@
  * of the loops. */
 
 /* x Phi(x). The upper tail of the normal distribution at |x| is Abramowitz and Stegun's 7.1.26 at
- * |x| / sqrt(2), to 1e-7; the power of 2 is as in attention_rows.h. */
+ * |x| / sqrt(2), to 1e-7. */
 TARGET FUSED INLINE float VERSION(gelu_of)(float x)
 {
     FUSE
@@ -16,12 +16,8 @@ TARGET FUSED INLINE float VERSION(gelu_of)(float x)
     const uint32_t near = bits_of(size), far = bits_of(13.0f);
     const float until = float_of(near < far ? near : far);
     const float y = until * until * -0.72134752044f;
-    const float rounded = y + 12582912.0f, f = y - (rounded - 12582912.0f);
-    float p = f * 0.0095701020f + 0.0559178610f;
-    p = p * f + 0.2402474480f;
-    p = p * f + 0.6931218150f;
-    p = p * f + 0.9999992610f;
-    p = float_of(bits_of(p) + (bits_of(rounded) << 23));
+    const float rounded = y + ROUNDER, f = y - (rounded - ROUNDER);
+    const float p = float_of(bits_of(POWER_OF_2(f)) + (bits_of(rounded) << 23));
     return 0.5f * (x + size) - size * tail * p;
 }
 

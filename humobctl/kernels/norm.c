@@ -33,39 +33,28 @@ typedef void norm(const struct norm *, const void *added, float *row, uint16_t *
 #define TARGET
 #define LANES 4
 #define VECTORS 4
-#define NORM norm_any
+#define VERSION(name) name##_any
 #include "norm_rows.h"
 #undef TARGET
 #undef LANES
 #undef VECTORS
 
 #ifdef HAS_VERSIONS
-#define TARGET __attribute__((target("avx2,fma")))
+#define TARGET TARGET_AVX2
 #define LANES 8
 #define VECTORS 2
-#define NORM norm_avx2
+#define VERSION(name) name##_avx2
 #include "norm_rows.h"
 #undef TARGET
 #undef LANES
 #undef VECTORS
 
-#define TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#define TARGET TARGET_AVX512
 #define LANES 16
 #define VECTORS 1
-#define NORM norm_avx512
+#define VERSION(name) name##_avx512
 #include "norm_rows.h"
 #undef TARGET
-
-static norm *best_norm(int version)
-{
-    return version >= AVX512 ? norm_avx512 : version >= AVX2 ? norm_avx2 : norm_any;
-}
-#else
-static norm *best_norm(int version)
-{
-    (void)version;
-    return norm_any;
-}
 #endif
 
 /* Rows (count, width) become norm(rows + added + shift), where the width is a multiple of 16.
@@ -78,7 +67,7 @@ void humob_add_norm(int64_t count, int32_t width, int32_t version, const void *a
                     float *rows, uint16_t *half)
 {
     struct norm settings = {shift, weight, bias, eps, width};
-    norm *best = best_norm(version);
+    norm *best = CHOSEN(norm, version);
     size_t size = half ? sizeof(uint16_t) : sizeof(float);
     for (int64_t row = 0; row < count; row++) {
         int64_t at = row * width;

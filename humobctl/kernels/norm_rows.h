@@ -1,10 +1,10 @@
-/* One version of NORM, for the instructions of TARGET, VECTORS vectors of LANES numbers at a time;
+/* One version of `norm`, for the instructions of TARGET, VECTORS vectors of LANES numbers at a time;
  * included by norm.c, which has the types. */
 #define lanes VECTOR(float, LANES)
 #define whole VECTOR(uint32_t, LANES)
 #define halves VECTOR(uint16_t, LANES)
 
-TARGET static void NORM(const struct norm *norm, const void *added, float *row, uint16_t *half)
+TARGET static void VERSION(norm)(const struct norm *norm, const void *added, float *row, uint16_t *half)
 {
     enum { STEP = LANES * VECTORS };
     const int width = norm->width;
@@ -58,7 +58,7 @@ TARGET static void NORM(const struct norm *norm, const void *added, float *row, 
         }
     }
 }
-#undef NORM
+#undef VERSION
 #undef lanes
 #undef whole
 #undef halves

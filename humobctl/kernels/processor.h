@@ -11,6 +11,13 @@ enum { PLAIN, AVX2, AVX512, AVX512_BF16 };
 #if defined(__x86_64__) && (defined(__linux__) || defined(__APPLE__))
 #define HAS_VERSIONS 1
 #include <cpuid.h>
+#define TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define TARGET_AVX512 __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma")))
+#define TARGET_AVX512_BF16 \
+    __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx512bf16,fma")))
+/* Of functions compiled for all but AVX512_BF16, the one for a version. */
+#define CHOSEN(name, version) \
+    ((version) >= AVX512 ? name##_avx512 : (version) >= AVX2 ? name##_avx2 : name##_any)
 
 static inline int processor(void)
 {
@@ -28,6 +35,8 @@ static inline int processor(void)
     return AVX512_BF16;
 }
 #else
+#define CHOSEN(name, version) ((void)(version), name##_any)
+
 static inline int processor(void)
 {
     return PLAIN;

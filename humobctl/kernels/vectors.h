@@ -39,6 +39,13 @@ typedef uint16_t uint16_t_16 __attribute__((vector_size(32)));
 #define FUSE
 #endif
 
+/* 2^x = 2^n 2^f with -1/2 <= f <= 1/2, of floats or vectors of them: adding ROUNDER, 1.5 * 2^23, rounds x
+ * to n in the last bits, and POWER_OF_2 is 2^f to 3e-6, as near as degree 4 gets. */
+#define ROUNDER 12582912.0f
+#define POWER_OF_2(f) \
+    (((((f) * 0.0095701020f + 0.0559178610f) * (f) + 0.2402474480f) * (f) + 0.6931218150f) * (f) + \
+     0.9999992610f)
+
 INLINE float float_of(uint32_t bits)
 {
     float number;
