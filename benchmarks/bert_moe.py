@@ -85,9 +85,10 @@ def train_speed() -> str:
                 "softmax over the visited cells": (_network(wide, visited), False, False),
                 "feed-forward of 4 x hidden": (_network(settings, visited), False, False),
                 "fused optimiser": (_network(settings, visited), False, True),
-                "bf16": (_network(settings, visited), True, True),
-                "bf16, feed-forward of 3072": (_network(wide, visited), True, True),
             }
+            if PRECISION == "bf16":
+                ways["bf16"] = (_network(settings, visited), True, True)
+                ways["bf16, feed-forward of 3072"] = (_network(wide, visited), True, True)
             works = {"as published": _plain_step(settings, batch)}
             for name, (network, bf16, fused) in ways.items():
                 works[name] = _our_step(network, batch, bf16=bf16, fused=fused)
