@@ -29,7 +29,7 @@ from benchmarks import (
     scale,
     scoring,
 )
-from benchmarks.harness import DATA
+from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
@@ -88,6 +88,7 @@ LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores",
 
 
 def main(names: list[str]) -> None:
+    WORK.mkdir(exist_ok=True)
     for name in names or [name for name in TABLES if name not in LARGE]:
         if name not in TABLES:
             sys.exit(f"benchmarks: found {name!r}, expected one of {', '.join(TABLES)}")

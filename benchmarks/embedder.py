@@ -100,7 +100,6 @@ def speed() -> str:
 
 def scores() -> str:
     """Re-identification and probes with the contrastive loss, without, and alone."""
-    WORK.mkdir(exist_ok=True)
     synth = WORK / "embedder-synth.parquet"
     humobctl = (sys.executable, "-m", "humobctl")
     if not synth.is_file():

@@ -43,7 +43,6 @@ def _vectors(uid: np.ndarray, name: str) -> str:
 
 def _random(users: int) -> tuple[str, str, int]:
     random = np.random.default_rng(1)
-    WORK.mkdir(exist_ok=True)
     row = np.tile(np.arange(ROWS), users)
     columns = {"uid": np.repeat(np.arange(users), ROWS), "d": row // 4, "t": row % 4 * 12}
     columns |= {axis: random.integers(1, 201, len(row)) for axis in "xy"}

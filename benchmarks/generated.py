@@ -23,7 +23,6 @@ DRAWS = 10
 
 def speed() -> str:
     """Whole processes on real person-days drawn with replacement, each a person of its own."""
-    WORK.mkdir(exist_ok=True)
     rows = []
     for count in COUNTS:
         for form in ("parquet", "csv"):

@@ -33,7 +33,6 @@ def synthetic_places() -> Path:
     """200,000 places in a clustered city of 44 km by 44 km."""
     path = WORK / "places.parquet"
     if not path.exists():
-        WORK.mkdir(exist_ok=True)
         rng = np.random.default_rng(1)
         centres = rng.normal(0, 9, (300, 2))
         points = centres[rng.integers(0, 300, PLACES)] + rng.normal(0, 1.2, (PLACES, 2))

@@ -13,7 +13,6 @@ USERS = 100_000
 
 def import_rows() -> str:
     """A CSV of 20 million rows to Parquet and back; the peak must stay under 1,500 MB."""
-    WORK.mkdir(exist_ok=True)
     plain, parquet = WORK / "rows.csv", WORK / "rows.parquet"
     if not plain.exists():
         users = ROWS // 900
@@ -37,7 +36,6 @@ def import_rows() -> str:
 
 def city() -> str:
     """Rows, bytes and peak memory of a city of 100,000 users, command by command."""
-    WORK.mkdir(exist_ok=True)
     whole, masked = WORK / "city100k.parquet", WORK / "challenge100k.parquet"
     works = (
         ("data synth", ("data", "synth", "--users", USERS, "--output", whole)),

@@ -19,7 +19,6 @@ _SPREAD = 0.5  # degrees to each side of the middle
 
 def speed() -> str:
     """Whole processes, with start-up and writing, to Parquet; on a busy machine look at the CPU."""
-    WORK.mkdir(exist_ok=True)
     files = _overture(), _foursquare(), _table(), _geojson(), _osm(), from_package(*HELSINKI)
     rows = []
     for path in files:

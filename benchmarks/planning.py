@@ -26,7 +26,6 @@ LEAST_STAYS = 3  # nobody among the real stays has fewer
 
 def speed() -> str:
     """Whole processes, with start-up, reading, reasons and writing; then the planner alone."""
-    WORK.mkdir(exist_ok=True)
     rows = []
     for count in COUNTS:
         for form in ("parquet", "csv"):

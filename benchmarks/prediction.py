@@ -99,7 +99,6 @@ def _seconds(city: str, name: str) -> str:
 
 def run(city: str, job: Job, name: str) -> tuple[str, float]:
     """Predict a city's masked rows; the file, and CPU milliseconds a user."""
-    WORK.mkdir(exist_ok=True)
     path = str(WORK / f"{city}_{name}.csv")
     with UserStore() as store:
         store.collect(iter_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz")))

@@ -112,7 +112,6 @@ def kernels() -> str:
 
 def submission() -> tuple[Path, Path]:
     """A full submission of 3,000 users, and a truth made by jittering its cells."""
-    WORK.mkdir(exist_ok=True)
     predicted, truth = WORK / "submission.csv", WORK / "truth.csv"
     if not truth.exists():
         file = DATA / "humob" / "cityB_submission_3000users.csv.gz"
