@@ -53,7 +53,8 @@ def raises(
 
 def _stands_in(line: str, name: Name) -> bool:
     """Whether a name stands in a line for itself; numbers in any of the usual forms."""
-    forms = {str(name), f"{name:,}", f"{name:.1f}"} if isinstance(name, int | float) else {name}
+    number = isinstance(name, int | float)
+    forms = {str(name), f"{name:,}", f"{name:.1f}", f"{name:g}"} if number else {name}
     return any(re.search(_pattern(form), line) for form in forms)
 
 
