@@ -34,6 +34,7 @@ def test_a_grid_table_goes_from_any_container_to_any(cli: Cli, tmp_path: Path, e
     assert made.code == 0, made.err
     assert made.out == ""
     says(made.err, "a.csv", "CSV, header", "3 rows", "2 users", "days 0-74")
+    assert made.err.count("\n") == 1
     back = cli("data", "import", f"b.{ending}", cwd=tmp_path)
     assert back.out == GRID
 

@@ -12,6 +12,7 @@ def test_writes_all_rows_in_their_order(cli) -> None:
     assert done.code == 0
     assert done.out == "uid,d,t,x,y\n5,0,0,1,2\n5,1,0,999,999\n2,1,3,999,999\n"
     says(done.err, 2, "of 3 rows", "2 users")
+    assert done.err.count("\n") == 1
 
 
 def test_quiet(cli) -> None:

@@ -12,6 +12,7 @@ def test_says_what_went_where(cli, workdir) -> None:
     train, test = pl.read_csv(workdir / "a.csv"), pl.read_parquet(workdir / "b.parquet")
     says(done.err, "train", train.height, "16 users", "days 0-74")
     says(done.err, "test", test.height, "4 users", "days 0-74")
+    assert done.err.count("\n") == 2
     assert train.height + test.height == pl.read_csv(workdir / "city.csv").height
 
 
