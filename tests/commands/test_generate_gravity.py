@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from humobctl.commands.generate_gravity import LawName
-from humobctl.data.schemas import VISITS
-from humobctl.metrics.divergence import jsd
-from humobctl.models.gravity.config import LAWS
+from humobctl.evaluate.divergence import jsd
+from humobctl.generate.gravity.config import LAWS
+from humobctl.tables.schemas import VISITS
 from tests.messages import fails, says
 
 GRAVITY = ("generate", "gravity")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humobctl.data.importers.job import import_data
 from humobctl.data.importers.options import Options
-from humobctl.data.schemas import POINTS
+from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
+from humobctl.tables.schemas import POINTS
 from tests.messages import raises, says
 
 AT = dt.datetime(2012, 4, 3, 18, 0, 9)
