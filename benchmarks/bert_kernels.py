@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from benchmarks.harness import interleaved, markdown
 from humobctl import native
-from humobctl.models.bert_moe.attention import attend
-from humobctl.models.bert_moe.packed import _kernels
 from humobctl.native import at_most, keep_memory
+from humobctl.predict.bert_moe.cpu_attention import attend
+from humobctl.predict.bert_moe.cpu_encoder import _kernels
 
 WINDOWS, LENGTH, HEADS, ROWS = 8, 420, 16, 512
 Works = tuple[str, int, Callable[[], object], Callable[[], object]]

@@ -17,16 +17,16 @@ import torch
 from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
-from humobctl.data.reading import read_table
-from humobctl.models.bert_moe.config import Settings, paper
-from humobctl.models.bert_moe.infer import BertMoePredictor
-from humobctl.models.bert_moe.model import BertMoe, BertMoeConfig
-from humobctl.models.bert_moe.windows import CityDays, Rows, Windows, build_index
-from humobctl.models.city import CityCounter
-from humobctl.models.device import has_bf16
-from humobctl.models.distribution import UserHistory
-from humobctl.models.predictor import Job, Targets, user_of
-from humobctl.models.registry import Options
+from humobctl.io.read import read_table
+from humobctl.predict.base import UserHistory
+from humobctl.predict.bert_moe.config import Settings, paper
+from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
+from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
+from humobctl.predict.bert_moe.predict import BertMoePredictor
+from humobctl.predict.city_profile import CityCounter
+from humobctl.predict.registry import Options
+from humobctl.predict.run import Job, Targets, user_of
+from humobctl.training.device import has_bf16
 
 if TYPE_CHECKING:
     import pandas as pd

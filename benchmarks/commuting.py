@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, markdown
-from humobctl.data.areas import read_areas, read_flows
-from humobctl.metrics.flows import Flows, aligned, common_part, counted
-from humobctl.models.flows.config import FlowLaw
-from humobctl.models.flows.fit import fit
-from humobctl.models.flows.model import flows
-from humobctl.models.flows.region import Region, region_of
+from humobctl.data.importers.areas import read_areas, read_flows
+from humobctl.evaluate.flows.metrics import Flows, aligned, common_part, counted
+from humobctl.generate.flows.areas import Region, region_of
+from humobctl.generate.flows.config import FlowLaw
+from humobctl.generate.flows.fit import fit
+from humobctl.generate.flows.model import flows
 
 AREAS = DATA / "ny-commuting" / "NY_counties_2011.geojson"
 FLOWS = DATA / "ny-commuting" / "NY_commuting_flows_2011.csv"

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from scipy.spatial import KDTree
 
-from humobctl.data.schemas import INTENTS
-from humobctl.models.gravity.places import City
+from humobctl.generate.gravity.places import City
+from humobctl.tables.schemas import INTENTS
 
 AT_HOME = ("go home", "go to sleep")
 

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown
-from humobctl.data.plane import Plane
-from humobctl.data.schemas import PLACES
-from humobctl.data.stays_reading import read_stays
-from humobctl.models.diffusion.config import STEPS, small
-from humobctl.models.diffusion.days import known_days
+from humobctl.data.importers.stays import read_stays
+from humobctl.generate.diffusion.config import STEPS, small
+from humobctl.generate.diffusion.data import known_days
 from humobctl.native import Floats
+from humobctl.tables.plane import Plane
+from humobctl.tables.schemas import PLACES
 
 BEIJING = DATA / "beijing"
 PAIRS = BEIJING / "home_work.parquet"
@@ -73,7 +73,7 @@ class City:
 
     def model(self, objective: str, **changes: Any) -> Path:
         """A model of the preset small, trained unless it is there."""
-        from humobctl.models.diffusion.run import Job, train  # noqa: PLC0415 - torch
+        from humobctl.generate.diffusion.train import Job, train  # noqa: PLC0415 - torch
 
         model = self.folder / f"model-{objective}"
         if not model.is_dir():

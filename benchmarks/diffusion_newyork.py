@@ -12,9 +12,9 @@ import polars as pl
 
 from benchmarks.diffusion import AS_INTENTS, City
 from benchmarks.harness import DATA, WORK, markdown
-from humobctl.data.schemas import PLACES
-from humobctl.data.stays_reading import read_stays
-from humobctl.models.diffusion.days import WORK_CLASS, known_days
+from humobctl.data.importers.stays import read_stays
+from humobctl.generate.diffusion.data import WORK_CLASS, known_days
+from humobctl.tables.schemas import PLACES
 
 NEW_YORK = DATA / "foursquare-nyc"
 LEAST = 3

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from benchmarks.diffusion import beijing
 from benchmarks.harness import interleaved, markdown
-from humobctl.models.diffusion.config import STEPS, Settings, small
+from humobctl.generate.diffusion.config import STEPS, Settings, small
 
 PACKAGE = "denoising_diffusion_pytorch"
 DIM, MULTIPLES = 16, (1, 2, 4)
@@ -40,13 +40,13 @@ def settings(batch_size: int = 64) -> Settings:
 
 def train_speed() -> str:
     """Steps of the package's ``Trainer1D`` and of ours: the same network, batches and data."""
-    from humobctl.models.diffusion import fit  # noqa: PLC0415 - torch
+    from humobctl.generate.diffusion import train_loop  # noqa: PLC0415 - torch
 
     rows = []
     series = _material().series
     for batch_size in (16, 64):
         chosen = settings(batch_size)
-        training, batches = _training(chosen), fit.Batches.of(series, _cpu())
+        training, batches = _training(chosen), train_loop.Batches.of(series, _cpu())
 
         def ours(training: Any = training, batches: Any = batches) -> None:
             for _ in range(STEPS_AT_ONCE):
@@ -73,8 +73,8 @@ def sample_speed() -> str:
     """
     import torch  # noqa: PLC0415
 
-    from humobctl.models.diffusion.draw import draw, sources_of  # noqa: PLC0415 - torch
-    from humobctl.models.diffusion.process import Process, sampling_of  # noqa: PLC0415
+    from humobctl.generate.diffusion.process import Process, sampling_of  # noqa: PLC0415
+    from humobctl.generate.diffusion.sample import draw, sources_of  # noqa: PLC0415 - torch
 
     chosen = settings()
     network = _wrapped(chosen).eval()
@@ -101,7 +101,7 @@ def sample_speed() -> str:
 
 
 def _material() -> Any:
-    from humobctl.models.diffusion.run import read_material  # noqa: PLC0415 - torch
+    from humobctl.generate.diffusion.train import read_material  # noqa: PLC0415 - torch
 
     return read_material(str(beijing().train), settings())
 
@@ -131,7 +131,7 @@ def _wrapped(chosen: Settings) -> Any:
     """Its network as one of our denoisers."""
     import torch  # noqa: PLC0415
 
-    from humobctl.models.diffusion.networks import Denoiser  # noqa: PLC0415 - torch
+    from humobctl.generate.diffusion.model import Denoiser  # noqa: PLC0415 - torch
 
     class Theirs(Denoiser):
         def __init__(self) -> None:
@@ -146,8 +146,8 @@ def _wrapped(chosen: Settings) -> Any:
 
 
 def _training(chosen: Settings) -> Any:
-    from humobctl.models.diffusion.fit import Training  # noqa: PLC0415 - torch
-    from humobctl.models.diffusion.process import Process  # noqa: PLC0415
+    from humobctl.generate.diffusion.process import Process  # noqa: PLC0415
+    from humobctl.generate.diffusion.train_loop import Training  # noqa: PLC0415 - torch
 
     return Training(_wrapped(chosen).train(), Process(chosen), chosen.steps)
 

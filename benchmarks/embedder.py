@@ -12,13 +12,13 @@ import polars as pl
 import torch
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown
-from humobctl.data.schemas import EMBEDDING_SIZE, GRID_SIDE
-from humobctl.models.embedder.config import Settings
-from humobctl.models.embedder.fit import People, Training
-from humobctl.models.embedder.infer import Asked, embed_rows
-from humobctl.models.embedder.model import WAVES, Encoder, Network
-from humobctl.models.embedder.run import Trained
-from humobctl.models.embedder.windows import Rows, draw
+from humobctl.embed.config import Settings
+from humobctl.embed.data import Rows, draw
+from humobctl.embed.embed import Asked, embed_rows
+from humobctl.embed.model import WAVES, Encoder, Network
+from humobctl.embed.train import Trained
+from humobctl.embed.train_loop import People, Training
+from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE
 
 USERS, DAYS, SLOTS_A_DAY = 100, 60, 13
 CITIES = [DATA / "humob" / f"city{city}_100users.csv.gz" for city in "BC"]

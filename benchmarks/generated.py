@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown, peak
-from humobctl.data.schemas import VISITS
-from humobctl.data.stays import Stays
-from humobctl.data.stays_reading import read_stays
-from humobctl.metrics.divergence import jsd
-from humobctl.metrics.stay_statistics import SAMPLES
+from humobctl.data.importers.stays import read_stays
+from humobctl.evaluate.divergence import jsd
+from humobctl.evaluate.generated.statistics import SAMPLES
+from humobctl.tables.schemas import VISITS
+from humobctl.tables.stays import Stays
 
 STAYS = DATA / "beijing" / "stays.parquet"
 COUNTS = (100_000, 1_000_000)

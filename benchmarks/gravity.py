@@ -13,11 +13,11 @@ import polars as pl
 
 from benchmarks.copb_gravity import AT_HOME, QueryAndLoop, Scan
 from benchmarks.harness import DATA, WORK, markdown, peak
-from humobctl.data.schemas import INTENTS
-from humobctl.models.gravity.config import LAWS, Law
-from humobctl.models.gravity.homes import Dwellings
-from humobctl.models.gravity.places import City, read_city
-from humobctl.models.gravity.run import Job
+from humobctl.generate.gravity.config import LAWS, Law
+from humobctl.generate.gravity.homes import Dwellings
+from humobctl.generate.gravity.places import City, read_city
+from humobctl.generate.gravity.run import Job
+from humobctl.tables.schemas import INTENTS
 
 PLACES = 200_000
 BEIJING = DATA / "beijing"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from benchmarks.harness import WORK, markdown, peak
-from humobctl.data.schemas import GRID
+from humobctl.tables.schemas import GRID
 
 ROWS = 20_000_000
 USERS = 100_000

@@ -23,20 +23,20 @@ import transformers
 
 from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
-from humobctl.data.reading import read_table
-from humobctl.data.schemas import GRID
-from humobctl.models.city import City, CityCounter
-from humobctl.models.decode import Decode
-from humobctl.models.device import has_bf16, set_up
-from humobctl.models.distribution import SlotDistributions, UserHistory
-from humobctl.models.language import Loaded, load_language_model
-from humobctl.models.llama import published
-from humobctl.models.llama.compact import Shape
-from humobctl.models.llama.infer import CompactPredictor, Tally
-from humobctl.models.llama.records import fit_history, plain
-from humobctl.models.llama.walk import PublishedPredictor, rows_of
-from humobctl.models.predictor import Job, Targets, decoded, user_of
-from humobctl.models.registry import Model, Options, build
+from humobctl.io.read import read_table
+from humobctl.llm.load import Loaded, load_language_model
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.decode_slots import Decode
+from humobctl.predict.llama import template_published
+from humobctl.predict.llama.data import fit_history, plain
+from humobctl.predict.llama.predict_compact import CompactPredictor, Tally
+from humobctl.predict.llama.predict_published import PublishedPredictor, rows_of
+from humobctl.predict.llama.template_compact import Shape
+from humobctl.predict.registry import Model, Options, build
+from humobctl.predict.run import Job, Targets, decoded, user_of
+from humobctl.tables.schemas import GRID
+from humobctl.training.device import has_bf16, set_up
 from tests.packages import from_package
 
 USERS = int(os.environ.get("HUMOBCTL_BENCH_USERS", "2"))
@@ -161,7 +161,7 @@ def _answer_tokens(loaded: Loaded, user: UserHistory) -> int:
     """Tokens of the published answer with the person's most usual cell."""
     usual = np.array([np.median(user.x), np.median(user.y)], np.int32)
     cells = np.tile(usual, (len(user.target_d), 1))
-    said = published.answer(user.target_d.tolist(), user.target_t.tolist(), cells)
+    said = template_published.answer(user.target_d.tolist(), user.target_t.tolist(), cells)
     return len(plain(loaded.tokenizer, said))
 
 
@@ -172,7 +172,7 @@ def _cut(loaded: Loaded, user: UserHistory) -> UserHistory | None:
     fitted = fit_history(user, loaded.tokenizer, room)
     if fitted is None:
         return None
-    kept = user.d >= list(published.history_days(user))[fitted[2]]
+    kept = user.d >= list(template_published.history_days(user))[fitted[2]]
     d, t, x, y = (column[kept] for column in (user.d, user.t, user.x, user.y))
     return UserHistory(user.uid, d, t, x, y, user.target_d, user.target_t)
 

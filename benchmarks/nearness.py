@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, interleaved, markdown
-from humobctl.data.plane import plane_through
-from humobctl.data.stays import UNKNOWN_INTENT, Stays
-from humobctl.metrics.flows import flows
-from humobctl.metrics.privacy import privacy
+from humobctl.evaluate.flows.metrics import flows
+from humobctl.evaluate.generated.privacy import privacy
 from humobctl.native import Floats
+from humobctl.tables.plane import plane_through
+from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 STAYS = DATA / "beijing" / "stays.parquet"
 PEOPLE = 100_000

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import WORK, markdown, peak
-from humobctl.data.places.mapping import own_rules
+from humobctl.data.importers.places.mapping import own_rules
 from tests.packages import from_package
 
 PLACES = 500_000

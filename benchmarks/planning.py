@@ -5,17 +5,17 @@ from __future__ import annotations
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
-from humobctl.data.schemas import INTENTS
-from humobctl.intentions.backend import PARTS, Settings
-from humobctl.intentions.people import read_population
-from humobctl.intentions.planner.run import Planner
-from humobctl.metrics.intentions import (
+from humobctl.evaluate.plans.run import (
     Statistics,
     intention_metrics,
     published_statistics,
     statistics,
     value,
 )
+from humobctl.intend.backends.base import PARTS, Settings
+from humobctl.intend.planner.run import Planner
+from humobctl.intend.population import read_population
+from humobctl.tables.schemas import INTENTS
 
 PROFILES = DATA / "beijing" / "profiles.csv"
 STAYS = DATA / "beijing" / "stays.parquet"

@@ -7,14 +7,14 @@ import time
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown, peak
-from humobctl.data.reading import iter_table
-from humobctl.data.users import UserStore, paired_groups
-from humobctl.data.writing import write_table
-from humobctl.metrics.compare import compare
-from humobctl.metrics.evaluate import Evaluator, Settings
-from humobctl.models.decode import DECODERS
-from humobctl.models.predictor import Job, Tally, predict_group, survey
-from humobctl.models.registry import MODELS, build
+from humobctl.evaluate.cells.bootstrap import compare
+from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.io.by_user import UserStore, paired_groups
+from humobctl.io.read import iter_table
+from humobctl.io.write import write_table
+from humobctl.predict.decode_slots import DECODERS
+from humobctl.predict.registry import MODELS, build
+from humobctl.predict.run import Job, Tally, predict_group, survey
 
 PUBLISHED = {"Llama-3-8B-Mob": "llama3-8b-mob", "LP-BERT": "lp-bert"}
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from benchmarks import reference
 from benchmarks.harness import DATA, WORK, interleaved, markdown, process
-from humobctl.metrics.geobleu import RULES, combine
-from humobctl.metrics.native import score_days
+from humobctl.evaluate.cells.geobleu import RULES, combine
+from humobctl.evaluate.cells.kernels import score_days
 
 EVERY = 30  # the definition is timed on every 30th user-day
 

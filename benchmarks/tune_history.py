@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA
-from humobctl.data.reading import read_table
-from humobctl.data.users import UserStore, paired_groups
-from humobctl.metrics.align import Mismatch, align
-from humobctl.metrics.evaluate import Settings, score
-from humobctl.models.history.config import HistoryConfig
-from humobctl.models.history.model import History
-from humobctl.models.predictor import Job, Tally, Targets, predict_group, survey
+from humobctl.evaluate.cells.align import Mismatch, align
+from humobctl.evaluate.cells.run import Settings, score
+from humobctl.io.by_user import UserStore, paired_groups
+from humobctl.io.read import read_table
+from humobctl.predict.baselines.history import History
+from humobctl.predict.baselines.history_config import HistoryConfig
+from humobctl.predict.run import Job, Tally, Targets, predict_group, survey
 
 SPLITS = ((30, 44), (45, 59))
 LEAST = 1e-4

@@ -17,10 +17,10 @@ def main() -> None:
     """Run until libFuzzer ends; an input that breaks a promise ends it."""
     name, *rest = sys.argv[1:]
     with atheris.instrument_imports(include=["humobctl"]):
-        import humobctl.data.importers.job
-        import humobctl.data.stays_reading
-        import humobctl.intentions.answers
-        import humobctl.models.settings  # noqa: F401
+        import humobctl.data.importers.run
+        import humobctl.data.importers.stays
+        import humobctl.intend.answers
+        import humobctl.training.settings  # noqa: F401
         from fuzz.targets import TARGETS, check
 
         target = TARGETS[name]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from humobctl import report
+from humobctl.console import report
+from humobctl.console.safe_text import LONGEST
 from humobctl.errors import HumobError
-from humobctl.printable import LONGEST
 
 Run = Callable[[Path, int, bytes], object]
 """(an empty folder, the choice, the input)"""
@@ -39,7 +39,7 @@ class Target:
 
     name: str
     run: Run
-    modules: tuple[str, ...] = ("humobctl.data",)
+    modules: tuple[str, ...] = ("humobctl.data", "humobctl.io", "humobctl.tables")
     needs: tuple[str, ...] = ()
 
 
@@ -75,8 +75,8 @@ def _file(folder: Path, name: str, payload: bytes) -> str:
 
 
 def _table(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.data import schemas
-    from humobctl.data.reading import iter_table
+    from humobctl.io.read import iter_table
+    from humobctl.tables import schemas
 
     tables = [v for v in vars(schemas).values() if isinstance(v, schemas.Table)]
     how = "drop" if choice & 0x80 else "fail"
@@ -85,15 +85,15 @@ def _table(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _imported(path: str, name: str, **options: Any) -> None:
-    from humobctl.data.importers.job import import_data
     from humobctl.data.importers.options import Options
+    from humobctl.data.importers.run import import_data
 
     _all(import_data(path, Options(**options), name).batches)
 
 
 def _import(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.data.grid import parse_grid
-    from humobctl.data.importers.recognise import FORMATS
+    from humobctl.data.importers.detect import FORMATS
+    from humobctl.tables.grid import parse_grid
 
     names = ["auto", "auto", *(entry.name for entry in FORMATS if not entry.places)]
     name = names[(choice & 0x1F) % len(names)]
@@ -107,7 +107,7 @@ def _import(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _places(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.data.importers.recognise import FORMATS
+    from humobctl.data.importers.detect import FORMATS
 
     names = ["auto", *(entry.name for entry in FORMATS if entry.places)]
     how = "drop" if choice & 0x80 else "fail"
@@ -117,20 +117,20 @@ def _places(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _rules(folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.data.places.mapping import mapping_for
+    from humobctl.data.importers.places.mapping import mapping_for
 
     mapping_for(_file(folder, "rules.csv", payload))
 
 
 def _stays(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.data.stays_reading import read_stays
+    from humobctl.data.importers.stays import read_stays
 
     how = "drop" if choice & 0x80 else "fail"
     read_stays(_file(folder, "in", payload), on_error=how, categories=bool(choice & 1))  # type: ignore[arg-type]
 
 
 def _areas(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.data.areas import read_areas, read_flows
+    from humobctl.data.importers.areas import read_areas, read_flows
 
     how = "drop" if choice & 0x80 else "fail"
     read: Any = read_flows if choice & 1 else read_areas
@@ -138,7 +138,7 @@ def _areas(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _population(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.intentions.people import read_population
+    from humobctl.intend.population import read_population
 
     count = 3 if choice & 1 else None
     # A count of a thousand million people is no fault, but nothing to go through either.
@@ -147,7 +147,7 @@ def _population(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _embeddings(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.embeddings.files import read_embeddings
+    from humobctl.embed.vectors import read_embeddings
 
     endings = (".npy", ".safetensors", ".parquet", ".csv", ".arrow", ".ndjson")
     read_embeddings(_file(folder, f"in{endings[choice % len(endings)]}", payload))
@@ -207,18 +207,18 @@ def _pickles(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _settings(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.models.bert_moe import config as bert
-    from humobctl.models.diffusion import config as diffusion
-    from humobctl.models.embedder import config as embedder
-    from humobctl.models.settings import resolve
+    from humobctl.embed import config as embedder
+    from humobctl.generate.diffusion import config as diffusion
+    from humobctl.predict.bert_moe import config as bert
+    from humobctl.training.settings import resolve
 
     presets: Any = [module.PRESETS for module in (bert, diffusion, embedder)]
     resolve(presets[choice % 3], None, _file(folder, "in.toml", payload), {})
 
 
 def _factory(folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.models.llama.config import resolve
-    from humobctl.models.llama.factory import read_factory
+    from humobctl.predict.llama.config import resolve
+    from humobctl.predict.llama.llama_factory_yaml import read_factory
 
     found = read_factory(_file(folder, "in.json" if choice & 1 else "in.yaml", payload))
     resolve("small", None, found.settings)
@@ -227,8 +227,8 @@ def _factory(folder: Path, choice: int, payload: bytes) -> None:
 def _model_dir(folder: Path, choice: int, payload: bytes) -> None:
     import json
 
-    from humobctl.checkpoint import load
-    from humobctl.models.registry import is_language_model
+    from humobctl.predict.registry import is_language_model
+    from humobctl.training.model_dir import load
 
     model = folder / "model"
     model.mkdir(exist_ok=True)
@@ -242,7 +242,7 @@ def _model_dir(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _answers(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.intentions import answers
+    from humobctl.intend import answers
 
     forms = (answers.Attitude, answers.Norm, answers.Decision, answers.RankedDecision)
     try:
@@ -255,7 +255,7 @@ def _answers(_folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _rows(_folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.models.llama.walk import rows_of
+    from humobctl.predict.llama.predict_published import rows_of
 
     for row in rows_of(payload.decode(errors="replace")):
         if len(row) != 4:
@@ -263,7 +263,7 @@ def _rows(_folder: Path, _: int, payload: bytes) -> None:
 
 
 def _journal(folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.intentions.openai.journal import Entry, Journal
+    from humobctl.llm.server.journal import Entry, Journal
 
     journal = Journal(_file(folder, "journal.jsonl", payload))
     try:
@@ -277,18 +277,18 @@ def _journal(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _records(folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.models.llama.records import _lines
+    from humobctl.predict.llama.data import _lines
 
     _all(_lines(_file(folder, "records.jsonl", payload)))
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.commands.ranges import parse_range
-    from humobctl.data import calendar, grid
-    from humobctl.data.importers.aliases import parse_columns
-    from humobctl.intentions.backend import parse_parts
-    from humobctl.models.decode import parse_decode
-    from humobctl.models.registry import check_name, parse_blend
+    from humobctl.intend.backends.base import parse_parts
+    from humobctl.predict.decode_slots import parse_decode
+    from humobctl.predict.registry import check_name, parse_blend
+    from humobctl.tables import calendar, grid
+    from humobctl.tables.column_names import parse_columns
 
     # What a shell can give: no NUL, and bytes that are no UTF-8 as surrogates.
     text = payload.replace(b"\0", b"").decode(errors="surrogateescape")
@@ -310,7 +310,7 @@ def _options(_folder: Path, choice: int, payload: bytes) -> None:
         raise HumobError(str(exc.strerror)) from exc
 
 
-_MODELS = ("humobctl.models", "humobctl.checkpoint")
+_MODELS = ("humobctl.predict", "humobctl.training")
 TARGETS = {
     target.name: target
     for target in (
@@ -320,15 +320,15 @@ TARGETS = {
         Target("rules", _rules),
         Target("stays", _stays),
         Target("areas", _areas),
-        Target("population", _population, ("humobctl.data", "humobctl.intentions")),
-        Target("embeddings", _embeddings, ("humobctl.embeddings", "humobctl.data")),
+        Target("population", _population, ("humobctl.io", "humobctl.intend")),
+        Target("embeddings", _embeddings, ("humobctl.embed", "humobctl.io")),
         Target("pickles", _pickles),
         Target("settings", _settings, _MODELS),
         Target("factory", _factory, _MODELS, needs=("yaml",)),
         Target("model-dir", _model_dir, _MODELS),
-        Target("answers", _answers, ("humobctl.intentions",), needs=("json_repair",)),
+        Target("answers", _answers, ("humobctl.intend", "humobctl.llm"), needs=("json_repair",)),
         Target("rows", _rows, _MODELS),
-        Target("journal", _journal, ("humobctl.intentions",)),
+        Target("journal", _journal, ("humobctl.llm",)),
         Target("records", _records, _MODELS),
         Target("options", _options, ("humobctl",)),
     )

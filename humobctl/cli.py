@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
 import humobctl
-from humobctl import interrupts, processes, report
+from humobctl import ranks
 from humobctl.commands import (
     data_describe,
     data_import,
@@ -25,7 +25,7 @@ from humobctl.commands import (
     data_synth,
     doctor,
     embed,
-    eval_command,
+    eval_cells,
     eval_embedding,
     explore,
     finetune_export,
@@ -41,9 +41,10 @@ from humobctl.commands import (
     train_embedder,
     train_ranker,
 )
-from humobctl.data.limits import VARIABLE, parse_size
+from humobctl.console import report, signals
+from humobctl.console.safe_text import message
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
-from humobctl.printable import message
+from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 DATA_HELP = """Import, make, describe, split and mask tables.
@@ -108,7 +109,7 @@ class RootGroup(LightGroup):
             with _printable_errors():
                 return super().invoke(ctx)
         except Exception:
-            processes.give_way()
+            ranks.give_way()
             raise
 
 
@@ -137,7 +138,7 @@ class StrictCommand(TyperCommand):
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
-        from humobctl.data.outputs import reserved_early
+        from humobctl.io.output_lock import reserved_early
 
         # Of two runs that write the same, the second ends before its work, not after it.
         output = None if ctx.params.get("dry_run") else ctx.params.get("output")
@@ -191,7 +192,7 @@ def build_app(*, completion: bool = False) -> typer.Typer:
     _add(app, "intend", intend.intend)
     _add(app, "predict", predict.predict)
     _add(app, "embed", embed.embed)
-    _add(app, "eval", eval_command.evaluate)
+    _add(app, "eval", eval_cells.evaluate)
     _add(app, "eval embedding", eval_embedding.embedding)
     _add(app, "explore", explore.explore)
     _add(app, "doctor", doctor.doctor)
@@ -271,7 +272,7 @@ def main() -> None:
     )
     app = build_app(completion=completion)
     try:
-        interrupts.install(report.restore_terminal)
+        signals.install(report.restore_terminal)
         app(arguments, prog_name="humobctl")
     except SystemExit as exc:
         if isinstance(exc.__context__, BrokenPipeError):

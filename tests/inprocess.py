@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from humobctl import interrupts, processes, report
+from humobctl import ranks
 from humobctl.__main__ import run
-from humobctl.data import streams
+from humobctl.console import report
+from humobctl.console import signals as our_signals
+from humobctl.io import streams
 
 AT_ANY_TIME = ("HUMOBCTL_", "_HUMOBCTL_", "_TYPER_", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 AT_ANY_TIME += ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PATH")
@@ -84,7 +86,7 @@ def _code() -> int:
         mock.patch.object(atexit, "register", registered),
         mock.patch.object(atexit, "_run_exitfuncs", finish),
         mock.patch.object(os, "_exit", leave),
-        mock.patch.object(interrupts, "install"),
+        mock.patch.object(our_signals, "install"),
     ):
         try:
             run()
@@ -114,7 +116,7 @@ def _state() -> Iterator[None]:
         report.configure(quiet=False, verbose=False)
         while streams._put_back:
             streams._put_back.popitem()[1].close()
-        processes._joined = False
+        ranks._joined = False
         if threads:
             sys.modules["torch"].set_num_threads(threads)
         if "accelerate.state" in sys.modules:

@@ -271,7 +271,8 @@ pkgutil.resolve_name(run)()
 
 
 @pytest.mark.parametrize(
-    "loading", ["humobctl.cli", "typer", "humobctl.interrupts", "humobctl.native", "rich.console"]
+    "loading",
+    ["humobctl.cli", "typer", "humobctl.console.signals", "humobctl.native", "rich.console"],
 )
 @pytest.mark.parametrize(("before", "code"), [(signal.SIG_DFL, 130), (signal.SIG_IGN, 0)])
 def test_an_interrupt_while_loading(loading: str, before: signal.Handlers, code: int) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from tests.conftest import ROOT, environment
-from tests.intentions.chat_server import KEY, serving
+from tests.intend.chat_server import KEY, serving
 
 EXAMPLES = ROOT / "examples"
 
@@ -97,8 +97,8 @@ def test_readme(workdir: Path) -> None:
     with serving() as server:
         env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
         for command in commands:
-            # tests/intentions/test_hf.py and tests/commands/test_finetune.py have models,
-            # tests/engine/test_rays.py a cluster.
+            # tests/intend/backends/test_transformers.py, tests/commands/test_finetune_llama.py
+            # have models, tests/execution/test_ray_cluster.py a cluster.
             elsewhere = ("--backend hf", "finetune", "-m adapter", "--address head:6379")
             if not any(words in command for words in elsewhere):
                 run(workdir, "bash", "-o", "pipefail", "-c", command, **env)

@@ -23,20 +23,21 @@ import polars as pl
 import pytest
 from safetensors.numpy import save_file
 
-from humobctl import checkpoint, report
-from humobctl.checkpoint import Checkpoint
-from humobctl.data import spool, users
-from humobctl.data.reading import read_table
-from humobctl.data.schemas import GRID
-from humobctl.data.spool import Spool
-from humobctl.data.streams import open_input, seekable
-from humobctl.data.users import UserStore
-from humobctl.data.writing import write_table
+from humobctl.console import report
+from humobctl.embed.config import tiny
 from humobctl.errors import HumobError
-from humobctl.models.city import CityCounter
-from humobctl.models.embedder.config import tiny
-from humobctl.models.ranker.config import RankerConfig
-from humobctl.models.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
+from humobctl.io import by_user, replayable
+from humobctl.io.by_user import UserStore
+from humobctl.io.read import read_table
+from humobctl.io.replayable import Spool
+from humobctl.io.streams import open_input, seekable
+from humobctl.io.write import write_table
+from humobctl.predict.city_profile import CityCounter
+from humobctl.predict.ranker.config import RankerConfig
+from humobctl.predict.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
+from humobctl.tables.schemas import GRID
+from humobctl.training import model_dir
+from humobctl.training.model_dir import Checkpoint
 from tests.conftest import Cli
 
 RNG = np.random.default_rng(0)
@@ -111,12 +112,12 @@ def test_a_disk_that_fills_up_with_blocks(disk: Disk) -> None:
 
 def test_a_disk_that_fills_up_with_a_model(disk: Disk) -> None:
     place = disk("size=200k")
-    checkpoint.save(Checkpoint("m", {"n": 1}, {}), place / "m")
+    model_dir.save(Checkpoint("m", {"n": 1}, {}), place / "m")
     big = Checkpoint("m", {"n": 2}, {"w": np.zeros(100_000)})
     with pytest.raises(HumobError, match=r"m: .*No space left on device"):
-        checkpoint.save(big, place / "m", overwrite=True)
+        model_dir.save(big, place / "m", overwrite=True)
     assert visible(place) == ["m"]
-    assert checkpoint.load(place / "m").config == {"n": 1}
+    assert model_dir.load(place / "m").config == {"n": 1}
 
 
 def test_no_room_for_temporary_files(
@@ -124,8 +125,8 @@ def test_no_room_for_temporary_files(
 ) -> None:
     place = disk("size=200k")
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    monkeypatch.setattr(spool, "IN_MEMORY_ROWS", 10)
-    monkeypatch.setattr(users, "IN_MEMORY_ROWS", 10)
+    monkeypatch.setattr(replayable, "IN_MEMORY_ROWS", 10)
+    monkeypatch.setattr(by_user, "IN_MEMORY_ROWS", 10)
     with pytest.raises(HumobError, match=r"temporary files: .*No space left on device"):
         Spool(ROWS.iter_slices(50_000), "in")
     with (
@@ -143,7 +144,7 @@ def test_no_room_for_temporary_files(
 
 def test_a_read_only_disk(disk: Disk, cli: Cli, workdir: Path) -> None:
     place = disk("size=9m")
-    checkpoint.save(Checkpoint("m", {}, {}), place / "m")
+    model_dir.save(Checkpoint("m", {}, {}), place / "m")
     shutil.copytree(workdir / "embedder", place / "embedder")
     write_table(ROWS[:5], f"{place}/in/")
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
@@ -151,7 +152,7 @@ def test_a_read_only_disk(disk: Disk, cli: Cli, workdir: Path) -> None:
         with pytest.raises(HumobError, match=f"/{name}: Read-only file system"):
             write_table(ROWS, f"{place}/{name}")
     with pytest.raises(HumobError, match="m: Read-only file system"):
-        checkpoint.save(Checkpoint("m", {}, {}), place / "m", overwrite=True)
+        model_dir.save(Checkpoint("m", {}, {}), place / "m", overwrite=True)
     assert read_table(f"{place}/in").height == 5
     # Caches, temporary files and the model itself may lie where nothing can be written.
     caches = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "MPLCONFIGDIR", "TMPDIR")
@@ -186,7 +187,7 @@ def test_no_permission(open_folder: Path) -> None:
             with pytest.raises(HumobError, match=f"/{name}: Permission denied"):
                 write_table(ROWS[:5], f"{closed}/{name}")
         with pytest.raises(HumobError, match="m: Permission denied"):
-            checkpoint.save(Checkpoint("m", {}, {}), closed / "m")
+            model_dir.save(Checkpoint("m", {}, {}), closed / "m")
         with pytest.raises(HumobError, match=r"part-00000.parquet: Permission denied"):
             read_table(str(tmp_path / "in"))
     file.parent.chmod(0)
@@ -227,11 +228,11 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 def test_a_broken_model_dir(how: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     arrays = {"a": np.zeros(4000, np.float32), "b": np.zeros(4000, np.float32)}
-    checkpoint.save(Checkpoint("embedder", {"n": 1}, arrays), folder)
-    checkpoint.load(folder, type="embedder")
+    model_dir.save(Checkpoint("embedder", {"n": 1}, arrays), folder)
+    model_dir.load(folder, type="embedder")
     BROKEN[how](folder)
     with pytest.raises(HumobError, match=r"^\S*/model") as caught:
-        checkpoint.load(folder, type="embedder")
+        model_dir.load(folder, type="embedder")
     assert "\n" not in str(caught.value)
 
 
@@ -262,7 +263,7 @@ def test_odd_settings_of_a_ranker() -> None:
 
 
 def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
-    run = pytest.importorskip("humobctl.models.embedder.run", reason="needs torch")
+    run = pytest.importorskip("humobctl.embed.train", reason="needs torch")
     folder = tmp_path / "model"
     settings = tiny()
     weights = run.Encoder(settings, 1).state_dict()
@@ -270,11 +271,11 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
     arrays["seen.1"] = np.zeros(1, np.uint32)
     config = {"settings": asdict(settings), "cities": ["city"]}
     about = {"cities": [{"fingerprint": "none"}]}
-    checkpoint.save(Checkpoint("embedder", config, arrays, about), folder)
+    model_dir.save(Checkpoint("embedder", config, arrays, about), folder)
     run.load_trained(str(folder))
     refused = 0
     for odd in list(odd_configs(config))[::4]:
-        checkpoint.write_json(folder / "config.json", {"type": "embedder", **odd})
+        model_dir.write_json(folder / "config.json", {"type": "embedder", **odd})
         try:
             run.load_trained(str(folder))
         except HumobError as exc:
@@ -284,7 +285,7 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
     assert refused > len(ODD)
     for name, odd in (("blocks", 1 << 14), ("width", 1 << 14), ("lstm_units", 1 << 14)):
         record = {"type": "embedder", **config, "settings": {**config["settings"], name: odd}}
-        checkpoint.write_json(folder / "config.json", record)
+        model_dir.write_json(folder / "config.json", record)
         with pytest.raises(HumobError, match=r"^\S*/model.*(layers|array)"):
             run.load_trained(str(folder))
 
@@ -292,26 +293,26 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
 def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
     """A million layers would be built for an hour; a width of 60,000 takes all memory."""
     pytest.importorskip("torch", reason="needs torch")
-    from humobctl.models.bert_moe import config, model, start
+    from humobctl.predict.bert_moe import config, load, model
 
     folder = tmp_path / "model"
     settings = config.tiny()
     network = model.BertMoe(model.BertMoeConfig(config.as_record(settings), ["city"]))
-    checkpoint.save(Checkpoint("bert-moe", {}, {}), folder, write=network.save_pretrained)
+    model_dir.save(Checkpoint("bert-moe", {}, {}), folder, write=network.save_pretrained)
     record = json.loads((folder / "config.json").read_text())
     record["type"] = "bert-moe"
     for asked in ({}, {"hidden_layers": 1 << 20}, {"hidden_size": 60_000}, {"experts": 1 << 20}):
         changed(folder, **{**record, "settings": {**record["settings"], **asked}})
         if not asked:
-            start.load_network(str(folder))
+            load.load_network(str(folder))
             continue
         with pytest.raises(HumobError, match=r"^\S*/model") as caught:
-            start.load_network(str(folder))
+            load.load_network(str(folder))
         assert "\n" not in str(caught.value)
 
 
 def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:
-    language = pytest.importorskip("humobctl.models.language", reason="needs torch")
+    language = pytest.importorskip("humobctl.llm.load", reason="needs torch")
     arrays = {"model.q_proj.lora_A.weight": np.zeros((4, 8), np.float32)}
     save_file(arrays, tmp_path / "adapter_model.safetensors")
     for record in ({"r": 1 << 30}, {"r": 4, "rank_pattern": {"q_proj": 5}}):
@@ -340,7 +341,7 @@ def test_a_clock_that_jumps(
     assert "100%" in shown
     write_table(ROWS[:5], str(tmp_path / "a.csv.gz"))
     write_table(ROWS[:5], f"{tmp_path}/a/")
-    checkpoint.save(Checkpoint("m", {}, {}), tmp_path / "m")
+    model_dir.save(Checkpoint("m", {}, {}), tmp_path / "m")
     assert not [name for name in visible(tmp_path) if name.startswith(".")]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fuzz.seeds import pickled, seeds
 from fuzz.targets import TARGETS, BrokenPromiseError, Target, check, nothing_is_run
-from humobctl import report
+from humobctl.console import report
 from tests.conftest import ROOT
 
 CRASHES = sorted((ROOT / "fuzz" / "crashes").rglob("*"))

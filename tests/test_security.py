@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humobctl import printable
+from humobctl.console import safe_text
 from humobctl.errors import HumobError, TableError
 from tests.conftest import POPULATION, ROOT, Cli, environment, run_cli
-from tests.intentions.chat_server import KEY
+from tests.intend.chat_server import KEY
 
 PACKAGE = ROOT / "humobctl"
 EVIL = "</script><img src=x>[red]$x^$[/red]:bell:\x1b]0;owned\x07\x1b[31m\u202e\r\x9b=cmd"
@@ -96,26 +96,26 @@ def test_the_check_of_the_source_can_fail(source: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from("\x1b\n\r\x9b\u202e\u2028\0")))
 def test_shown_text_is_printable(text: str) -> None:
-    shown = printable.printable(text)
+    shown = safe_text.printable(text)
     assert "".join(c for c in shown if c not in "\u200c\u200d").isprintable()
-    assert printable.printable(shown) == shown
+    assert safe_text.printable(shown) == shown
     if text.isprintable():
         assert shown == text
-    lines = printable.printable(text, lines=True)
+    lines = safe_text.printable(text, lines=True)
     assert lines.count("\n") == text.count("\n")
     one = str(HumobError(text))
-    assert one == printable.message(one)
+    assert one == safe_text.message(one)
     assert "\n" not in one
     assert "\x1b" not in str(TableError(text, text, text, column=text))
 
 
 def test_escapes_and_lengths_by_hand() -> None:
-    assert printable.printable("a\x1b[31m\u202eb\n") == r"a\x1b[31m\u202eb\n"
-    assert printable.printable("caf\u00e9 \u6771\u4eac \u0645\u06cc\u200c\u062e") == (
+    assert safe_text.printable("a\x1b[31m\u202eb\n") == r"a\x1b[31m\u202eb\n"
+    assert safe_text.printable("caf\u00e9 \u6771\u4eac \u0645\u06cc\u200c\u062e") == (
         "caf\u00e9 \u6771\u4eac \u0645\u06cc\u200c\u062e"
     )
-    assert printable.printable("\udc80") == r"\udc80"
-    long = printable.message("a" * 3000 + "b" * 1_000_000 + "c" * 3000)
+    assert safe_text.printable("\udc80") == r"\udc80"
+    long = safe_text.message("a" * 3000 + "b" * 1_000_000 + "c" * 3000)
     assert len(long) < 4100
     assert (long[:3], long[-3:]) == ("aaa", "ccc")
 

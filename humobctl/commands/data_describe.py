@@ -49,10 +49,10 @@ def describe(
 
     Example: humobctl data describe challenge.csv --plot challenge.html
     """
-    from humobctl import report
+    from humobctl.console import report
     from humobctl.data import describe as library
-    from humobctl.data.places.describe import holds_places
-    from humobctl.data.plots import check_plot, write_plot
+    from humobctl.data.describe_places import holds_places
+    from humobctl.data.describe_plots import check_plot, write_plot
 
     if holds_places(input):
         _describe_places(input, format, plot, cell_km, on_error)
@@ -75,8 +75,8 @@ def describe(
 def _describe_places(
     input: str | None, format: str | None, plot: str | None, cell_km: float, on_error: OnError
 ) -> None:
-    from humobctl import report
-    from humobctl.data.places import describe as library
+    from humobctl.console import report
+    from humobctl.data import describe_places as library
     from humobctl.errors import UsageError
 
     if plot is not None:

@@ -191,14 +191,14 @@ def import_(
 
     Example: humobctl data import gps.csv --grid 500m@39.6,116.0 --outside drop --output cells.csv
     """
-    from humobctl.data.calendar import check_zone, parse_date
-    from humobctl.data.folders import check_folder_options
-    from humobctl.data.grid import parse_grid
-    from humobctl.data.importers.aliases import parse_columns
-    from humobctl.data.importers.job import import_data
     from humobctl.data.importers.options import Options
-    from humobctl.data.writing import write_table
+    from humobctl.data.importers.run import import_data
     from humobctl.errors import UsageError
+    from humobctl.io.parquet_folder import check_folder_options
+    from humobctl.io.write import write_table
+    from humobctl.tables.calendar import check_zone, parse_date
+    from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.grid import parse_grid
 
     if axes and not grid:
         raise UsageError("--axes belongs to --grid")

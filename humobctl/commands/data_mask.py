@@ -53,8 +53,8 @@ def mask(
 
     Example: humobctl data mask city.csv --from-day 60 --share 0.2 --seed 1 | humobctl data describe
     """
-    from humobctl import report
-    from humobctl.data.masks import Mask, mask_table
+    from humobctl.console import report
+    from humobctl.data.mask import Mask, mask_table
 
     what = Mask(from_day, to_day, users, last, share, users_file, seed)
     done = mask_table(

@@ -63,8 +63,8 @@ def split(
 
     Example: humobctl data split city.csv --validation v.csv --train t.csv --test s.csv --seed 3
     """
-    from humobctl import report
-    from humobctl.data.splits import Split, split_table
+    from humobctl.console import report
+    from humobctl.data.split import Split, split_table
 
     parts = split_table(
         input,

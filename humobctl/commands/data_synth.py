@@ -46,7 +46,7 @@ def synth(
 
     Example: humobctl data synth --users 20 --days 14 --seed 7 | humobctl data describe
     """
-    from humobctl.data.synth import SyntheticCity, write_city
+    from humobctl.data.synth.run import SyntheticCity, write_city
 
     write_city(
         SyntheticCity(users, days, seed),

@@ -11,9 +11,9 @@ import humobctl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from humobctl.checkup.machine import Fact
-    from humobctl.checkup.parts import Part
-    from humobctl.checkup.self_test import Outcome
+    from humobctl.doctor.machine import Fact
+    from humobctl.doctor.packages import Part
+    from humobctl.doctor.smoke_test import Outcome
 
 ReportFormat = Literal["table", "json"]
 
@@ -42,27 +42,27 @@ def doctor(
     import tempfile
     from pathlib import Path
 
-    from humobctl import report
-    from humobctl.checkup import machine, parts
-    from humobctl.checkup import self_test as test
+    from humobctl.console import report
+    from humobctl.doctor import machine, packages
+    from humobctl.doctor import smoke_test as test
 
-    packages, facts = parts.parts(), list(machine.facts())
+    parts, facts = packages.parts(), list(machine.facts())
     outcomes: list[Outcome] = []
     if self_test and machine.temporary() is not None:
         with (
             tempfile.TemporaryDirectory(prefix="humobctl-", ignore_cleanup_errors=True) as folder,
             report.progress("self-test", len(test.STEPS), "steps") as ticker,
         ):
-            for outcome in test.run(Path(folder), packages):
+            for outcome in test.run(Path(folder), parts):
                 outcomes.append(outcome)
                 ticker.advance()
     healthy = (
         not any(fact.broken for fact in facts)
-        and all(part.ok for part in packages if not part.extra)
+        and all(part.ok for part in parts if not part.extra)
         and all(outcome.state != "failed" for outcome in outcomes)
     )
     show = _as_json if format == "json" else _as_tables
-    show(packages, facts, outcomes, healthy)
+    show(parts, facts, outcomes, healthy)
     if not healthy:
         raise typer.Exit(1)
 
@@ -72,7 +72,7 @@ def _as_tables(
 ) -> None:
     import sys
 
-    from humobctl import report
+    from humobctl.console import report
 
     out = sys.stdout
     rows = [(fact.name, fact.found, fact.state) for fact in facts]
@@ -119,6 +119,6 @@ def _as_json(
         ],
         "self_test": [asdict(outcome) for outcome in outcomes],
     }
-    from humobctl.data.writing import write_stdout_text
+    from humobctl.io.write import write_stdout_text
 
     write_stdout_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")

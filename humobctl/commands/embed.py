@@ -22,8 +22,8 @@ from humobctl.commands.options import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from humobctl.embeddings.files import Embeddings
-    from humobctl.engine.run import LongRun
+    from humobctl.embed.vectors import Embeddings
+    from humobctl.execution.run import LongRun
 
 EmbeddingFormat = Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"]
 
@@ -96,10 +96,10 @@ def embed(
 
     Example: humobctl embed embeddings.parquet --output vectors.npy
     """
-    from humobctl import report
-    from humobctl.embeddings.files import is_embeddings, write_embeddings
-    from humobctl.engine.run import LongRun
+    from humobctl.console import report
+    from humobctl.embed.vectors import is_embeddings, write_embeddings
     from humobctl.errors import UsageError
+    from humobctl.execution.run import LongRun
 
     if inputs.count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
@@ -144,7 +144,7 @@ def _check(
     Raises:
         UsageError: it does not.
     """
-    from humobctl.embeddings.files import embedding_format, refuse_terminal
+    from humobctl.embed.vectors import embedding_format, refuse_terminal
     from humobctl.errors import UsageError
 
     if model is None and (long.resume or long.engine == "ray" or long.into_folder):
@@ -181,15 +181,15 @@ def _embedded(
     on_error: Literal["fail", "drop"],
 ) -> Iterator[pl.DataFrame]:
     from humobctl.commands.ranges import parse_range
-    from humobctl.data.cities import city_names
-    from humobctl.models.registry import require
+    from humobctl.io.city_names import city_names
+    from humobctl.predict.registry import require
 
     wanted = parse_range("--days", days) if days else None
     require("torch")
-    from humobctl.models.device import set_up_torch
-    from humobctl.models.embedder.infer import Asked, check_city
-    from humobctl.models.embedder.infer import embed as embed_files
-    from humobctl.models.embedder.run import load_trained
+    from humobctl.embed.embed import Asked, check_city
+    from humobctl.embed.embed import embed as embed_files
+    from humobctl.embed.train import load_trained
+    from humobctl.training.device import set_up_torch
 
     names = city_names(inputs, tuple(city) if city else None)
     set_up_torch(0)
@@ -201,7 +201,7 @@ def _embedded(
 
 
 def _read(inputs: list[str]) -> Iterator[pl.DataFrame]:
-    from humobctl.embeddings.files import read_embeddings, table
+    from humobctl.embed.vectors import read_embeddings, table
 
     for path in inputs:
         found = read_embeddings(path)
@@ -211,8 +211,8 @@ def _read(inputs: list[str]) -> Iterator[pl.DataFrame]:
 def _with_components(batches: Iterator[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
     import polars as pl
 
-    from humobctl import report
-    from humobctl.embeddings.pca import components
+    from humobctl.console import report
+    from humobctl.embed.pca import components
 
     whole = pl.concat(list(batches))
     found, share = components(whole["embedding"].to_numpy(), count)
@@ -233,10 +233,10 @@ def _write_nearest(
     import numpy as np
     import polars as pl
 
-    from humobctl.data.writing import write_table
-    from humobctl.embeddings.files import of_frame
-    from humobctl.embeddings.nearest import nearest
+    from humobctl.embed.nearest import nearest
+    from humobctl.embed.vectors import of_frame
     from humobctl.errors import HumobError, UsageError
+    from humobctl.io.write import write_table
 
     if format in ("npy", "safetensors"):
         raise UsageError(f"--format {format} goes with vectors, not with --nearest")

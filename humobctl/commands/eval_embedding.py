@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
-from humobctl.commands.score_output import score_format, write_scores
+from humobctl.commands.write_scores import score_format, write_scores
 
 if TYPE_CHECKING:
-    from humobctl.metrics.embedding import Parts, People, Vectorise
-    from humobctl.metrics.evaluate_embedding import CityPeople, Method
-    from humobctl.models.embedder.run import Trained
+    from humobctl.embed.train import Trained
+    from humobctl.evaluate.embedding.metrics import Parts, People, Vectorise
+    from humobctl.evaluate.embedding.run import CityPeople, Method
     from humobctl.native import Floats, Int64s
 
 ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
@@ -82,9 +82,9 @@ def embedding(
 
     from humobctl.commands.ranges import parse_range
     from humobctl.errors import UsageError
-    from humobctl.metrics import present_embedding
-    from humobctl.metrics.embedding import NAMES
-    from humobctl.metrics.evaluate_embedding import baselines, evaluate_embeddings, read_city
+    from humobctl.evaluate.embedding import report
+    from humobctl.evaluate.embedding.metrics import NAMES
+    from humobctl.evaluate.embedding.run import baselines, evaluate_embeddings, read_city
 
     kind = score_format(output, format)
     unknown = [name for name in metric or () if name not in NAMES]
@@ -107,11 +107,11 @@ def embedding(
     }
     names = tuple(metric) if metric else NAMES
     found = evaluate_embeddings(cities, left_out, methods, names, first_weekday=weekday, seed=seed)
-    write_scores(present_embedding, found, kind, output)
+    write_scores(report, found, kind, output)
 
 
 def _names(inputs: list[str], city: list[str] | None) -> list[str]:
-    from humobctl.data.cities import city_names
+    from humobctl.io.city_names import city_names
 
     return city_names(inputs, tuple(city) if city else None)
 
@@ -119,11 +119,11 @@ def _names(inputs: list[str], city: list[str] | None) -> list[str]:
 def _load(models: list[str], device: str) -> dict[str, Trained]:
     if not models:
         return {}
-    from humobctl.models.registry import require
+    from humobctl.predict.registry import require
 
     require("torch")
-    from humobctl.models.device import set_up_torch
-    from humobctl.models.embedder.run import load_trained
+    from humobctl.embed.train import load_trained
+    from humobctl.training.device import set_up_torch
 
     set_up_torch(0)
     return {folder: load_trained(folder, device) for folder in models}
@@ -142,8 +142,8 @@ def _seen(city: CityPeople, trained: dict[str, Trained]) -> Int64s:
 def _method(trained: Trained, first_weekday: int) -> Method:
     import numpy as np
 
-    from humobctl.models.embedder.infer import Asked, embed_parts
-    from humobctl.models.embedder.windows import Rows
+    from humobctl.embed.data import Rows
+    from humobctl.embed.embed import Asked, embed_parts
 
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0

@@ -19,10 +19,10 @@ def score_flows(
     on_error: OnError,
 ) -> str | None:
     """Score flow tables; writes a table of scores, or returns text for the caller to write."""
-    from humobctl.data.writing import write_table
     from humobctl.errors import UsageError
-    from humobctl.metrics import present_flows as present
-    from humobctl.metrics.flow_tables import FLOW_NAMES, evaluate_flows
+    from humobctl.evaluate.flows import report as present
+    from humobctl.evaluate.flows.run import FLOW_NAMES, evaluate_flows
+    from humobctl.io.write import write_table
 
     if truth is None:
         raise UsageError("--truth: expected the true flows to score flows with")

@@ -47,13 +47,13 @@ def explore(
 
     Example: humobctl explore embeddings.parquet city.csv --export page.html
     """
-    from humobctl import report
-    from humobctl.data.cities import city_names
-    from humobctl.data.streams import whole_file
-    from humobctl.embeddings.files import read_embeddings
+    from humobctl.console import report
+    from humobctl.embed.vectors import read_embeddings
     from humobctl.errors import UsageError
     from humobctl.explore.data import load_world
     from humobctl.explore.page import check_plotly, page
+    from humobctl.io.city_names import city_names
+    from humobctl.io.streams import whole_file
 
     if [embeddings, *trajectories].count("-") > 1:
         raise UsageError("standard input (-) can be read only once")

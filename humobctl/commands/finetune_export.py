@@ -34,9 +34,9 @@ def export(
 
     Example: humobctl finetune export trained --ollama Modelfile
     """
-    from humobctl import report
+    from humobctl.console import report
     from humobctl.errors import UsageError
-    from humobctl.models.llama.export import export_gguf, export_ollama
+    from humobctl.predict.llama.export import export_gguf, export_ollama
 
     if (ollama is None) == (gguf is None):
         raise UsageError("expected one of --ollama and --gguf")

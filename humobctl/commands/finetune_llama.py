@@ -143,13 +143,13 @@ def llama(
 
     Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
-    from humobctl import report
-    from humobctl.data.writing import write_stdout_text
+    from humobctl.console import report
     from humobctl.errors import UsageError
-    from humobctl.models.llama.config import SETTING_NAMES, resolve
-    from humobctl.models.llama.factory import is_yaml, read_factory
-    from humobctl.models.registry import require
-    from humobctl.processes import is_main
+    from humobctl.io.write import write_stdout_text
+    from humobctl.predict.llama.config import SETTING_NAMES, resolve
+    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
+    from humobctl.predict.registry import require
+    from humobctl.ranks import is_main
 
     asked = given(ctx, SETTING_NAMES)
     if settings is not None and is_yaml(settings):
@@ -162,9 +162,9 @@ def llama(
     if output is None and not dry_run:
         raise UsageError("--output: expected a name for the adapter dir")
     require("llm")
-    from humobctl.models.llama.people import Source
-    from humobctl.models.llama.run import Job, train
-    from humobctl.models.llama.run import dry_run as describe
+    from humobctl.predict.llama.train import Job, train
+    from humobctl.predict.llama.train import dry_run as describe
+    from humobctl.predict.llama.users import Source
 
     source = Source(
         most_users=users,

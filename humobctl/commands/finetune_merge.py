@@ -27,12 +27,12 @@ def merge(
 
     Example: humobctl finetune merge trained --output merged
     """
-    from humobctl import report
-    from humobctl.models.registry import require
+    from humobctl.console import report
+    from humobctl.predict.registry import require
 
     require("llm")
-    from humobctl.models.llama.merge import Merge
-    from humobctl.models.llama.merge import merge as run
+    from humobctl.predict.llama.merge import Merge
+    from humobctl.predict.llama.merge import merge as run
 
     name = run(Merge(adapter, output, base, precision, overwrite))
     report.info(f"{output}: {name} with the adapter {adapter} in its weights")

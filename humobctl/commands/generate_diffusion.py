@@ -96,13 +96,13 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --preset tiny --condition none -o m && humobctl generate diffusion -m m --count 50 | head -3
     """  # noqa: E501 - an example is one line
-    from humobctl.data.kinds import columns_of
-    from humobctl.data.reading import iter_table
-    from humobctl.data.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
-    from humobctl.engine.run import LongRun
+    from humobctl.data.importers.table_kind import columns_of
     from humobctl.errors import HumobError, UsageError
-    from humobctl.models.dwellings import read_pairs, read_people
-    from humobctl.models.registry import require
+    from humobctl.execution.run import LongRun
+    from humobctl.generate.homes_and_works import read_pairs, read_people
+    from humobctl.io.read import iter_table
+    from humobctl.predict.registry import require
+    from humobctl.tables.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
 
     if count is not None and input is not None:
         raise UsageError("--count: found intentions beside it, expected one of the two")
@@ -112,11 +112,11 @@ def diffusion(
         raise UsageError("found more than one table on standard input, expected files")
     long = LongRun(output, engine, address, workers, resume, overwrite)
     require("diffusion")
-    from humobctl.models.device import set_up
-    from humobctl.models.diffusion.generate import Job
-    from humobctl.models.diffusion.process import sampling_of
-    from humobctl.models.diffusion.run import load_trained
-    from humobctl.models.diffusion.snap import read_places
+    from humobctl.generate.diffusion.generate import Job
+    from humobctl.generate.diffusion.nearest_place import read_places
+    from humobctl.generate.diffusion.process import sampling_of
+    from humobctl.generate.diffusion.train import load_trained
+    from humobctl.training.device import set_up
 
     set_up(seed)
     trained = load_trained(model, device)

@@ -10,7 +10,7 @@ import typer
 from humobctl.commands.options import Format, OnErrorOption, Output, Seed
 
 if TYPE_CHECKING:
-    from humobctl.models.flows.config import FlowLaw
+    from humobctl.generate.flows.config import FlowLaw
 
 Deterrence = Literal["power", "exponential", "combined"]
 Constraint = Literal["origin", "total", "none"]
@@ -100,9 +100,9 @@ def flows(
 
     Example: humobctl generate flows counties.csv --fit commuting.csv | humobctl eval - -t flows.csv
     """
-    from humobctl.data.importers.aliases import parse_columns
     from humobctl.errors import UsageError
-    from humobctl.models.flows.run import Job, write_flows
+    from humobctl.generate.flows.run import Job, write_flows
+    from humobctl.tables.column_names import parse_columns
 
     if areas in (None, "-") and fit == "-":
         raise UsageError("standard input (-) can be read only once")
@@ -128,7 +128,7 @@ def flows(
 def _law(name: str, given: Mapping[str, str], fit: str | None) -> FlowLaw:
     """The law asked for by its name, or the one that a file holds."""
     from humobctl.errors import UsageError
-    from humobctl.models.flows.config import FlowLaw, LawName, load_law
+    from humobctl.generate.flows.config import FlowLaw, LawName, load_law
 
     if name in LAWS:
         return FlowLaw(cast(LawName, name), **given)  # type: ignore[arg-type]

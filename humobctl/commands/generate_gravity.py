@@ -140,15 +140,15 @@ def gravity(
     Example: humobctl generate gravity plans.csv --places places.csv --law radiation | head -3
     """
     from humobctl.commands.intend_options import given
-    from humobctl.data.reading import iter_table
-    from humobctl.data.schemas import INTENTIONS, VISITS
-    from humobctl.engine.run import LongRun
     from humobctl.errors import UsageError
-    from humobctl.models.dwellings import read_pairs, read_people
-    from humobctl.models.gravity.config import Law, Travel
-    from humobctl.models.gravity.homes import Dwellings, read_density
-    from humobctl.models.gravity.places import read_city
-    from humobctl.models.gravity.run import ROWS_AT_ONCE, Job
+    from humobctl.execution.run import LongRun
+    from humobctl.generate.gravity.config import Law, Travel
+    from humobctl.generate.gravity.homes import Dwellings, read_density
+    from humobctl.generate.gravity.places import read_city
+    from humobctl.generate.gravity.run import ROWS_AT_ONCE, Job
+    from humobctl.generate.homes_and_works import read_pairs, read_people
+    from humobctl.io.read import iter_table
+    from humobctl.tables.schemas import INTENTIONS, VISITS
 
     if [input or "-", places, people, home_work, density, fit].count("-") > 1:
         raise UsageError("found more than one table on standard input, expected files")
@@ -159,7 +159,7 @@ def gravity(
     chosen = Law(law, radius, max_radius or 8 * radius, **asked).check()
     city = read_city(places, on_error=on_error)
     if fit is not None:
-        from humobctl.models.gravity.fit import fitted, read_visits
+        from humobctl.generate.gravity.fit import fitted, read_visits
 
         chosen = fitted(chosen, read_visits(fit, on_error=on_error), city, seed)
     dwellings = Dwellings(

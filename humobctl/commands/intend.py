@@ -117,13 +117,13 @@ def intend(
 
     Example: humobctl intend profiles.csv --show-prompt --without control
     """
-    from humobctl.data.writing import write_stdout_text
-    from humobctl.engine.run import LongRun
-    from humobctl.intentions.backend import BACKENDS, WEEKDAYS, Settings, parse_parts
-    from humobctl.intentions.distill import make_recorded, recorder
-    from humobctl.intentions.people import read_population
-    from humobctl.intentions.run import Job, write_plans
-    from humobctl.intentions.show import shown
+    from humobctl.execution.run import LongRun
+    from humobctl.intend.backends.base import BACKENDS, WEEKDAYS, Settings, parse_parts
+    from humobctl.intend.distill import make_recorded, recorder
+    from humobctl.intend.population import read_population
+    from humobctl.intend.run import Job, write_plans
+    from humobctl.intend.show_prompt import shown
+    from humobctl.io.write import write_stdout_text
 
     settings = Settings(seed, days, WEEKDAYS.index(weekday), parse_parts(without))
     options = llm.given(

@@ -104,14 +104,14 @@ LongOutput = Annotated[
 
 def weekday_number(name: str) -> int:
     """0 for Sunday to 6."""
-    from humobctl.models.city import WEEKDAYS
+    from humobctl.predict.city_profile import WEEKDAYS
 
     return WEEKDAYS.index(name)
 
 
 def read_calendar(choice: str) -> pl.DataFrame | None:
     """The calendar table, or None for ``auto``."""
-    from humobctl.data.reading import read_table
-    from humobctl.data.schemas import CALENDAR
+    from humobctl.io.read import read_table
+    from humobctl.tables.schemas import CALENDAR
 
     return None if choice == "auto" else read_table(choice, CALENDAR)

@@ -25,7 +25,7 @@ from humobctl.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from humobctl.models.predictor import Job, Targets
+    from humobctl.predict.run import Job, Targets
 
 Precision = Literal["fp32", "bf16"]
 Candidates = Literal["own", "near", "all"]
@@ -182,14 +182,14 @@ def predict(
     if validate is not None:
         _validate(input, validate, targets)
         return
-    from humobctl import report
-    from humobctl.data.schemas import GRID
-    from humobctl.engine.run import LongRun
+    from humobctl.console import report
     from humobctl.errors import UsageError
-    from humobctl.models.decode import parse_decode
-    from humobctl.models.predictor import Job, Tally
-    from humobctl.models.predictor import predict as run
-    from humobctl.models.registry import Options, Prompting, parse_blend
+    from humobctl.execution.run import LongRun
+    from humobctl.predict.decode_slots import parse_decode
+    from humobctl.predict.registry import Options, Prompting, parse_blend
+    from humobctl.predict.run import Job, Tally
+    from humobctl.predict.run import predict as run
+    from humobctl.tables.schemas import GRID
 
     kind, weight = parse_decode(decode)
     job = Job(
@@ -234,9 +234,9 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
 
 
 def _explain(path: str | None, uid: int, job: Job, output: str | None, format: str | None) -> None:
-    from humobctl import report
-    from humobctl.data.writing import write_table
-    from humobctl.models.explain import COLUMNS, LEGEND, explain
+    from humobctl.console import report
+    from humobctl.io.write import write_table
+    from humobctl.predict.explain import COLUMNS, LEGEND, explain
 
     reasons = explain(path, uid, job)
     if output in (None, "-") and format is None and sys.stdout.isatty():
@@ -252,7 +252,7 @@ def _explain(path: str | None, uid: int, job: Job, output: str | None, format: s
 
 def _targets(from_day: int | None, to_day: int | None) -> Targets:
     from humobctl.errors import UsageError
-    from humobctl.models.predictor import Targets
+    from humobctl.predict.run import Targets
 
     if from_day is None:
         if to_day is not None:
@@ -265,9 +265,9 @@ def _targets(from_day: int | None, to_day: int | None) -> Targets:
 
 
 def _list_models() -> None:
-    from humobctl import report
-    from humobctl.data.writing import write_stdout_text
-    from humobctl.models.registry import MODELS
+    from humobctl.console import report
+    from humobctl.io.write import write_stdout_text
+    from humobctl.predict.registry import MODELS
 
     if sys.stdout.isatty():
         rows = [(entry.name, entry.summary) for entry in MODELS.values()]
@@ -278,9 +278,9 @@ def _list_models() -> None:
 
 
 def _validate(challenge: str | None, submission: str, targets: Targets) -> None:
-    from humobctl import report
+    from humobctl.console import report
     from humobctl.errors import UsageError
-    from humobctl.models.submission import validate
+    from humobctl.predict.submission import validate
 
     if challenge is None and submission == "-":
         raise UsageError("--validate: standard input can be read only once")

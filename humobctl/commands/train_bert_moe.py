@@ -161,17 +161,17 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    from humobctl import report
-    from humobctl.models.bert_moe.config import SETTING_NAMES, resolve, settings_of
-    from humobctl.models.registry import require
-    from humobctl.processes import is_main
+    from humobctl.console import report
+    from humobctl.predict.bert_moe.config import SETTING_NAMES, resolve, settings_of
+    from humobctl.predict.registry import require
+    from humobctl.ranks import is_main
 
     asked = given(ctx, SETTING_NAMES)
     earlier = settings_of(init_from) if init_from is not None else None
     chosen = resolve(preset, settings, asked, earlier)
     require("torch")
-    from humobctl.models.bert_moe.run import Job, train
-    from humobctl.models.bert_moe.run import dry_run as describe
+    from humobctl.predict.bert_moe.train import Job, train
+    from humobctl.predict.bert_moe.train import dry_run as describe
 
     job = Job(
         chosen,

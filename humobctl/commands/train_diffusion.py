@@ -96,19 +96,19 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
     """
-    from humobctl import report
-    from humobctl.data.plots import check_plot
-    from humobctl.models.diffusion.config import SETTING_NAMES, resolve
-    from humobctl.models.registry import require
-    from humobctl.processes import is_main
+    from humobctl.console import report
+    from humobctl.data.describe_plots import check_plot
+    from humobctl.generate.diffusion.config import SETTING_NAMES, resolve
+    from humobctl.predict.registry import require
+    from humobctl.ranks import is_main
 
     asked = given(ctx, SETTING_NAMES)
     if plot is not None:
         check_plot(plot)
     chosen = resolve(preset, settings, asked)
     require("diffusion")
-    from humobctl.models.diffusion.run import Job, train
-    from humobctl.models.diffusion.run import dry_run as describe
+    from humobctl.generate.diffusion.train import Job, train
+    from humobctl.generate.diffusion.train import dry_run as describe
 
     job = Job(
         *(chosen, output, name),
@@ -126,7 +126,7 @@ def diffusion(
     if not run:  # not the main process
         return
     if plot is not None:
-        from humobctl.models.diffusion.plot import write_plot
+        from humobctl.generate.diffusion.plot import write_plot
 
         write_plot(output, plot, name)
     jsd = run["scores"].get("jsd")

@@ -111,16 +111,16 @@ def embedder(
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """
-    from humobctl import report
-    from humobctl.models.embedder.config import SETTING_NAMES, resolve
-    from humobctl.models.registry import require
-    from humobctl.processes import is_main
+    from humobctl.console import report
+    from humobctl.embed.config import SETTING_NAMES, resolve
+    from humobctl.predict.registry import require
+    from humobctl.ranks import is_main
 
     asked = given(ctx, SETTING_NAMES)
     chosen = resolve(preset, settings, asked)
     require("torch")
-    from humobctl.models.embedder.run import Job, train
-    from humobctl.models.embedder.run import dry_run as describe
+    from humobctl.embed.train import Job, train
+    from humobctl.embed.train import dry_run as describe
 
     job = Job(
         chosen,

@@ -54,10 +54,10 @@ def ranker(
     """
     from dataclasses import replace
 
-    from humobctl import report
-    from humobctl.checkpoint import check_target, save
-    from humobctl.models.ranker.config import RankerConfig
-    from humobctl.models.ranker.run import Job, train
+    from humobctl.console import report
+    from humobctl.predict.ranker.config import RankerConfig
+    from humobctl.predict.ranker.train import Job, train
+    from humobctl.training.model_dir import check_target, save
 
     check_target(output, overwrite=overwrite)
     asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}

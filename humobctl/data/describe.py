@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.faults import OnError
-from humobctl.data.reading import iter_table
-from humobctl.data.schemas import GRID_SIDE, MASKED, MAX_DAY, SLOTS_PER_DAY
-from humobctl.data.users import UserStore, paired_groups
 from humobctl.errors import HumobError
+from humobctl.io.by_user import UserStore, paired_groups
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.tables.schemas import GRID_SIDE, MASKED, MAX_DAY, SLOTS_PER_DAY
 
 CELL_KM = 0.5
 """Side of a HuMob cell."""

@@ -17,16 +17,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl import report
-from humobctl.data.faults import OnError
-from humobctl.data.reading import iter_table
-from humobctl.data.schemas import GRID_SIDE, MASKED, SLOTS_PER_DAY
-from humobctl.data.users import sorted_by_key
-from humobctl.embeddings.files import Embeddings, Vectors
-from humobctl.embeddings.nearest import normalised
-from humobctl.embeddings.pca import components
+from humobctl.console import report
+from humobctl.embed.nearest import normalised
+from humobctl.embed.pca import components
+from humobctl.embed.vectors import Embeddings, Vectors
 from humobctl.errors import HumobError
+from humobctl.io.by_user import sorted_by_key
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
+from humobctl.tables.schemas import GRID_SIDE, MASKED, SLOTS_PER_DAY
 
 CELL_KM = 0.5
 CLUSTERS = 8

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from humobctl.console.safe_text import printable
 from humobctl.errors import HumobError
 from humobctl.explore.data import World, hours
-from humobctl.printable import printable
 
 MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 
-from humobctl import interrupts, report
+from humobctl.console import report, signals
 from humobctl.errors import HumobError, UsageError, reason
 from humobctl.explore.data import World
 from humobctl.explore.page import POLICY, page, plotly_script
@@ -53,7 +53,7 @@ def serve(world: World, host: str, port: int, *, browser: bool = False) -> None:
     except OverflowError as exc:
         raise UsageError(f"--port: found {port}, expected 0 to 65535") from exc
     with server:
-        interrupts.claim()
+        signals.claim()
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{server.server_address[1]}/"
         report.info(f"{address}  (Ctrl-C ends)")

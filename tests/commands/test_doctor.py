@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from humobctl.checkup import machine, parts, self_test
 from humobctl.commands.doctor import doctor
+from humobctl.doctor import machine, packages, smoke_test
 from humobctl.native import LIBRARY
 from tests.conftest import ROOT, Cli
 
@@ -38,7 +38,7 @@ def without(folder: Path, *names: str) -> dict[str, str]:
 
 def test_what_is_needed_is_what_the_project_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = parts.requirements()
+    needed = packages.requirements()
     core = [line.split(">=") for line in declared["dependencies"]]
     assert needed[""] == dict(core)
     assert set(needed) == {"", *declared["optional-dependencies"]}
@@ -82,7 +82,7 @@ def test_missing_packages(cli: Cli, tmp_path: Path) -> None:
     [("2.0", "2.0", True), ("1.26.4", "2.0", False), ("2.13.0+cpu", "2.6", True), ("3", "", True)],
 )
 def test_old_versions(version: str, least: str, ok: bool) -> None:
-    part = parts.Part("", "numpy", version, least)
+    part = packages.Part("", "numpy", version, least)
     assert part.ok is ok
     if not ok:
         assert part.state == "too old, 2.0 is needed: pip install 'humobctl'"
@@ -93,7 +93,7 @@ def test_the_self_test_without_torch(cli: Cli, tmp_path: Path) -> None:
     done = cli("doctor", "--self-test", "--format", "json", env=env)
     assert done.code == 0, done.out + done.err
     outcomes = json.loads(done.out)["self_test"]
-    assert [outcome["step"] for outcome in outcomes] == [step.name for step in self_test.STEPS]
+    assert [outcome["step"] for outcome in outcomes] == [step.name for step in smoke_test.STEPS]
     states = {outcome["step"]: outcome["state"] for outcome in outcomes}
     assert {name for name, state in states.items() if state == "skipped"} == {
         "train bert-moe",
@@ -112,11 +112,11 @@ def test_the_steps_of_torch(warm_cli: Cli, tmp_path: Path, monkeypatch: pytest.M
         done = warm_cli(*command[3:], cwd=cwd)
         return SimpleNamespace(returncode=done.code, stdout=done.out, stderr=done.err)
 
-    monkeypatch.setattr(self_test.subprocess, "run", run)
+    monkeypatch.setattr(smoke_test.subprocess, "run", run)
     names = ("data synth", "data mask", "train bert-moe", "predict with bert-moe")
-    steps = tuple(step for step in self_test.STEPS if step.name in names)
-    monkeypatch.setattr(self_test, "STEPS", steps)
-    outcomes = list(self_test.run(tmp_path, parts.parts()))
+    steps = tuple(step for step in smoke_test.STEPS if step.name in names)
+    monkeypatch.setattr(smoke_test, "STEPS", steps)
+    outcomes = list(smoke_test.run(tmp_path, packages.parts()))
     assert [(o.step, o.state) for o in outcomes] == [(name, "ok") for name in names], outcomes
 
 
@@ -134,24 +134,24 @@ def test_broken_kernels(cli: Cli, tmp_path: Path) -> None:
 
 def test_how_steps_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(_: Path, __: str) -> str:
-        raise self_test.UnexpectedError("rows: found 3, expected 4")
+        raise smoke_test.UnexpectedError("rows: found 3, expected 4")
 
-    def step(words: tuple[str, ...], check: object = None) -> self_test.Outcome:
-        wanted = self_test.Step("a step", words, check or (lambda folder, said: said.strip()))  # type: ignore[arg-type]
-        monkeypatch.setattr(self_test, "STEPS", (wanted,))
-        (outcome,) = self_test.run(tmp_path, [])
+    def step(words: tuple[str, ...], check: object = None) -> smoke_test.Outcome:
+        wanted = smoke_test.Step("a step", words, check or (lambda folder, said: said.strip()))  # type: ignore[arg-type]
+        monkeypatch.setattr(smoke_test, "STEPS", (wanted,))
+        (outcome,) = smoke_test.run(tmp_path, [])
         return outcome
 
     assert step(("--version",)).state == "ok"
     missing = step(("data", "describe", "none.csv"))
     assert (missing.state, missing.detail) == ("failed", "none.csv: No such file or directory")
     assert step(("--version",), unexpected).detail == "rows: found 3, expected 4"
-    unread = step(("--version",), self_test._scores(self_test.BY_HAND))
+    unread = step(("--version",), smoke_test._scores(smoke_test.BY_HAND))
     assert (unread.state, unread.detail[:27]) == ("failed", "its output cannot be read: ")
-    monkeypatch.setattr(self_test, "STEP_SECONDS", 0.01)
+    monkeypatch.setattr(smoke_test, "STEP_SECONDS", 0.01)
     assert step(("--version",)).detail == "took more than 0.01 s"
-    assert self_test._why(-4, "") == "ended by SIGILL"
-    assert self_test._why(3, " \n") == "exit code 3"
+    assert smoke_test._why(-4, "") == "ended by SIGILL"
+    assert smoke_test._why(3, " \n") == "exit code 3"
 
 
 def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,8 +220,8 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_step_that_fails_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    missing = self_test.Step("describe", ("data", "describe", "none.csv"), lambda *_: "")
-    monkeypatch.setattr(self_test, "STEPS", (missing,))
+    missing = smoke_test.Step("describe", ("data", "describe", "none.csv"), lambda *_: "")
+    monkeypatch.setattr(smoke_test, "STEPS", (missing,))
     with pytest.raises(typer.Exit) as ended:
         doctor(self_test=True, format="table")
     assert ended.value.exit_code == 1

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from humobctl.commands.generate_gravity import LawName
-from humobctl.data.schemas import VISITS
-from humobctl.metrics.divergence import jsd
-from humobctl.models.gravity.config import LAWS
+from humobctl.evaluate.divergence import jsd
+from humobctl.generate.gravity.config import LAWS
+from humobctl.tables.schemas import VISITS
 
 GRAVITY = ("generate", "gravity")
 PLACES = ("--places", "places.csv")

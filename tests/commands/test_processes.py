@@ -102,9 +102,9 @@ def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command,
 
 
 LOOPS = {
-    EMBEDDER: ("humobctl.models.embedder.fit.Training", "advance", "step"),
-    DIFFUSION: ("humobctl.models.diffusion.fit.Training", "advance", "step"),
-    BERT: ("humobctl.models.training.ValidatingTrainer", "training_step", "state.global_step"),
+    EMBEDDER: ("humobctl.embed.train_loop.Training", "advance", "step"),
+    DIFFUSION: ("humobctl.generate.diffusion.train_loop.Training", "advance", "step"),
+    BERT: ("humobctl.training.hf_trainer.ValidatingTrainer", "training_step", "state.global_step"),
 }
 FAULTS = {
     "raise": "raise KeyError(6)",

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humobctl.data import users as users_module
 from humobctl.data.describe import (
     describe,
     describe_batches,
@@ -19,9 +18,10 @@ from humobctl.data.describe import (
     totals,
     weighted_spread,
 )
-from humobctl.data.schemas import GRID
-from humobctl.data.synth import SyntheticCity
+from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError
+from humobctl.io import by_user as users_module
+from humobctl.tables.schemas import GRID
 
 # uid 1 stands on the corners of a square of 6 cells (3 km), uid 2 is masked but for one row.
 ROWS = [

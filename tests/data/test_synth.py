@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from humobctl.data.reading import read_table
-from humobctl.data.schemas import GRID, INTENTS, PLACES, PROFILES
-from humobctl.data.synth import SyntheticCity, write_city
-from humobctl.data.synth_city import CATEGORIES, cells_at, degrees, make_city, places
-from humobctl.data.synth_days import make_calendar
-from humobctl.data.synth_people import choose
+from humobctl.data.synth.city import CATEGORIES, cells_at, degrees, make_city, places
+from humobctl.data.synth.days import make_calendar
+from humobctl.data.synth.people import choose
+from humobctl.data.synth.run import SyntheticCity, write_city
 from humobctl.errors import UsageError
+from humobctl.io.read import read_table
+from humobctl.tables.schemas import GRID, INTENTS, PLACES, PROFILES
 
 
 def whole(city: SyntheticCity, batch: int | None = None) -> pl.DataFrame:

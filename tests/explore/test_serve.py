@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("plotly")
 
-from humobctl.embeddings.files import read_embeddings
+from humobctl.embed.vectors import read_embeddings
 from humobctl.errors import HumobError
 from humobctl.explore.data import World, count_visits, load_world, radii
 from humobctl.explore.serve import is_loopback, make_server

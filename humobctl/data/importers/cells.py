@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.data.calendar import EPOCH, day_and_slot, slot_start
-from humobctl.data.faults import Dropped
-from humobctl.data.grid import Grid
-from humobctl.data.importers.numbers import UserNumbers
 from humobctl.data.importers.options import Options, counted
-from humobctl.data.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
-from humobctl.data.users import UserStore, keys, paired_groups, sorted_by_key
+from humobctl.data.importers.user_ids import UserNumbers
 from humobctl.errors import HumobError, TableError, UsageError
+from humobctl.io.by_user import UserStore, keys, paired_groups, sorted_by_key
+from humobctl.io.row_errors import Dropped
+from humobctl.tables.calendar import EPOCH, day_and_slot, slot_start
+from humobctl.tables.grid import Grid
+from humobctl.tables.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 
 _DAYS = 1 << 16
 _SLOT = ["uid", "d", "t"]

@@ -15,8 +15,8 @@ import polars as pl
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.options import Options, counted
 from humobctl.data.importers.points import PointReader
-from humobctl.data.schemas import POINTS
-from humobctl.data.streams import Input
+from humobctl.io.streams import Input
+from humobctl.tables.schemas import POINTS
 
 TSMC_NAMES = [
     "user_id",

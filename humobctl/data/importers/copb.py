@@ -18,19 +18,19 @@ from typing import Any
 
 import polars as pl
 
-from humobctl.data.faults import Dropped, Places
 from humobctl.data.importers import pickles
-from humobctl.data.importers.aliases import plain, roles
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.numbers import number_names
+from humobctl.data.importers.extra_columns import SeparatedReader
 from humobctl.data.importers.options import Options
 from humobctl.data.importers.points import PointReader
-from humobctl.data.importers.separated import SeparatedReader
-from humobctl.data.limits import parse_json
-from humobctl.data.reading import BATCH_ROWS, Reader, read_table
-from humobctl.data.schemas import PLACES, POINTS, VISITS
-from humobctl.data.streams import Input, clear_os_errors, clear_read_errors
+from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
+from humobctl.io.read import BATCH_ROWS, Reader, read_table
+from humobctl.io.row_errors import Dropped, Places
+from humobctl.io.size_limits import parse_json
+from humobctl.io.streams import Input, clear_os_errors, clear_read_errors
+from humobctl.tables.column_names import plain, roles
+from humobctl.tables.schemas import PLACES, POINTS, VISITS
 
 DAY_MINUTES = 24 * 60
 UNDATED = dt.date(2000, 1, 1)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from humobctl.data.faults import Dropped, OnError, Places
-from humobctl.data.streams import Input
-from humobctl.data.text import seems_packed, text_blocks
 from humobctl.errors import HumobError, TableError
+from humobctl.io.row_errors import Dropped, OnError, Places
+from humobctl.io.streams import Input
+from humobctl.io.text import seems_packed, text_blocks
 
 Batch = tuple[pl.DataFrame, Places]
 

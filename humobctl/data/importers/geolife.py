@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from humobctl.data.faults import Dropped, Places
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import Options, stand_in
 from humobctl.data.importers.points import PointReader
-from humobctl.data.schemas import POINTS
-from humobctl.data.streams import Input, clear_os_errors
-from humobctl.data.text import BLOCK_BYTES
 from humobctl.errors import HumobError, TableError
+from humobctl.io.row_errors import Dropped, Places
+from humobctl.io.streams import Input, clear_os_errors
+from humobctl.io.text import BLOCK_BYTES
+from humobctl.tables.schemas import POINTS
 
 HEADER_LINES = 6
 NAMES = ["lat", "lon", "zero", "altitude", "days", "date", "time"]

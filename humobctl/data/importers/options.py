@@ -10,10 +10,10 @@ from typing import Literal
 
 import polars as pl
 
-from humobctl.data.faults import Dropped, OnError
-from humobctl.data.grid import Grid
-from humobctl.data.schemas import Table
-from humobctl.data.streams import Input
+from humobctl.io.row_errors import Dropped, OnError
+from humobctl.io.streams import Input
+from humobctl.tables.grid import Grid
+from humobctl.tables.schemas import Table
 
 Wanted = Literal["auto", "places"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.data.calendar import moments, shown, to_local
-from humobctl.data.faults import Places
-from humobctl.data.importers.aliases import ALIASES, roles
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import Options, counted
-from humobctl.data.reading import Reader
-from humobctl.data.schemas import POINTS
 from humobctl.errors import HumobError, TableError
+from humobctl.io.read import Reader
+from humobctl.io.row_errors import Places
+from humobctl.tables.calendar import moments, shown, to_local
+from humobctl.tables.column_names import ALIASES, roles
+from humobctl.tables.schemas import POINTS
 
 _OWN = ("uid", "datetime", "utc", "offset", "lat", "lon", "geom", "place_id", "category")
 _WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"

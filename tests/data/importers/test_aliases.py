@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from humobctl.data.importers.aliases import ALIASES, parse_columns, plain, roles
 from humobctl.errors import HumobError
+from humobctl.tables.column_names import ALIASES, parse_columns, plain, roles
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data import users
-from humobctl.data.grid import Grid
-from humobctl.data.importers.job import import_data
 from humobctl.data.importers.options import Options
-from humobctl.data.schemas import GRID, POINTS
+from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
+from humobctl.io import by_user
+from humobctl.tables.grid import Grid
+from humobctl.tables.schemas import GRID, POINTS
 
 # On the equator a cell of 0.01 degrees: x grows east and y north from (0, 20).
 SIDE = 1111.9508
@@ -56,8 +56,8 @@ def test_half_hours_get_the_most_frequent_cell_and_ties_the_earliest(
 def test_so_they_do_when_the_rows_went_to_disk_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(users, "IN_MEMORY_ROWS", 0)
-    monkeypatch.setattr(users, "GROUP_ROWS", 1)
+    monkeypatch.setattr(by_user, "IN_MEMORY_ROWS", 0)
+    monkeypatch.setattr(by_user, "GROUP_ROWS", 1)
     lines = POINTS_TEXT.encode().splitlines(keepends=True)
     path = tmp_path / "a.csv"
     path.write_text(POINTS_TEXT)

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data.importers.job import import_data
 from humobctl.data.importers.options import Options
+from humobctl.data.importers.run import import_data
 from humobctl.errors import TableError
 
 TSMC = (

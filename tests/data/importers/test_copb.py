@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from humobctl.data.importers.copb import is_people, kind_of
-from humobctl.data.importers.job import import_data
 from humobctl.data.importers.options import Options
-from humobctl.data.schemas import POINTS, VISITS
+from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
+from humobctl.tables.schemas import POINTS, VISITS
 
 PICKLES = Path(__file__).parent / "pickles"
 TRACE = [

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humobctl.data import text
-from humobctl.data.faults import Dropped
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.streams import open_input
 from humobctl.errors import HumobError, TableError
+from humobctl.io import text
+from humobctl.io.row_errors import Dropped
+from humobctl.io.streams import open_input
 
 
 def read(path: Path, content: bytes, **options: object) -> tuple[pl.DataFrame, list[int | None]]:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humobctl.data.importers.job import import_data
 from humobctl.data.importers.options import Options
-from humobctl.data.schemas import POINTS
+from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
+from humobctl.tables.schemas import POINTS
 
 AT = dt.datetime(2012, 4, 3, 18, 0, 9)
 GOOD = [("7", AT, 39.9, 116.3, None, None), ("8", AT, 40.0, 116.4, None, None)]

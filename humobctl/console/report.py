@@ -1,0 +1,229 @@
+"""What people see: messages, progress bars and tables. The only place that imports rich.
+
+Everything here goes to stderr, except score tables that a command prints to a terminal as its
+result. A progress bar appears only on a terminal, and only once the work has lasted a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from humobctl.console.safe_text import hidden, message, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+BAR_AFTER_SECONDS = 1.0
+REFRESH_SECONDS = 0.1
+
+
+@dataclass
+class _Settings:
+    quiet: bool = False
+    verbose: bool = False
+
+
+settings = _Settings()
+
+
+def configure(*, quiet: bool, verbose: bool) -> None:
+    """Set how much this process says."""
+    settings.quiet, settings.verbose = quiet, verbose
+
+
+def _style(stream: TextIO, code: str, text: str) -> str:
+    plain = (
+        bool(os.environ.get("NO_COLOR")) or not stream.isatty() or os.environ.get("TERM") == "dumb"
+    )
+    return text if plain else f"\x1b[{code}m{text}\x1b[0m"
+
+
+def error(text: str) -> None:
+    """The one line that ends a failed command; printed even with --quiet."""
+    sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")
+
+
+_heard: list[tuple[str, str]] | None = None
+
+
+@contextmanager
+def heard() -> Iterator[list[tuple[str, str]]]:
+    """Messages of the block as a list of kind and text, for who passes them on; none is printed."""
+    global _heard  # noqa: PLW0603 - one process has one standard error
+    before, _heard = _heard, []
+    try:
+        yield _heard
+    finally:
+        _heard = before
+
+
+def warn(text: str) -> None:
+    """Something the user should know about the result."""
+    if _heard is not None:
+        _heard.append(("warn", text))
+    elif not settings.quiet:
+        sys.stderr.write(f"{_style(sys.stderr, '33', 'warning:')} {message(text)}\n")
+
+
+def info(text: str) -> None:
+    """What was done, or how to go on; one line."""
+    if _heard is not None:
+        _heard.append(("info", text))
+    elif not settings.quiet:
+        sys.stderr.write(f"{message(text)}\n")
+
+
+def lines(text: str) -> None:
+    """Several lines for people: what a training would do, or where a program failed."""
+    if not settings.quiet:
+        sys.stderr.write(f"{printable(hidden(text), lines=True)}\n")
+
+
+def detail(text: str) -> None:
+    """For --verbose only."""
+    if _heard is not None:
+        _heard.append(("detail", text))
+    elif settings.verbose and not settings.quiet:
+        sys.stderr.write(f"{_style(sys.stderr, '2', message(text))}\n")
+
+
+class Ticker:
+    """Counts finished work; shows a bar with rate and time left when it is worth one."""
+
+    def __init__(self, label: str, total: float | None, unit: str, *, visible: bool) -> None:
+        self._label, self._total, self._unit, self._visible = label, total, unit, visible
+        self._started = self._drawn = time.monotonic()
+        self._bar: tuple[Progress, TaskID] | None = None
+        self.done = 0.0
+
+    def advance(self, amount: float = 1) -> None:
+        """Say that ``amount`` more units are done."""
+        self.move_to(self.done + amount)
+
+    def move_to(self, done: float) -> None:
+        """Say how many units are done in all."""
+        self.done = done
+        if not self._visible:
+            return
+        now = time.monotonic()
+        if self._bar is None:
+            if now - self._started < BAR_AFTER_SECONDS:
+                return
+            self._bar = self._open_bar()
+        elif now - self._drawn < REFRESH_SECONDS:
+            return
+        self._drawn = now
+        progress, task = self._bar
+        rate = done / (now - self._started)
+        progress.update(
+            task,
+            completed=done,
+            description=printable(self._label),
+            rate=f"{_short(rate)} {self._unit}/s",
+        )
+
+    def expect(self, more: float) -> None:
+        """Say that ``more`` units are to come."""
+        self._total = (self._total or 0) + more
+        if self._bar is not None:
+            self._bar[0].update(self._bar[1], total=self._total)
+
+    def describe(self, label: str) -> None:
+        """Say more in the place of the label."""
+        self._label = label
+
+    def _open_bar(self) -> tuple[Progress, TaskID]:
+        from rich import progress as bars  # noqa: PLC0415 - only once a bar is shown
+        from rich.console import Console  # noqa: PLC0415
+
+        bar = bars.Progress(
+            bars.TextColumn("{task.description}", markup=False),
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            bars.TextColumn("{task.fields[rate]}", markup=False),
+            bars.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        bar.start()
+        return bar, bar.add_task(printable(self._label), total=self._total, rate="")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None
+
+
+def restore_terminal() -> None:
+    """Show the cursor again, which a progress bar hides, when the process is cut short."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(label: str, total: float | None = None, unit: str = "rows") -> Iterator[Ticker]:
+    """A ticker for a piece of work; ``total`` in the same unit, None where it is not known."""
+    visible = sys.stderr.isatty() and not settings.quiet
+    ticker = Ticker(label, total, unit, visible=visible)
+    try:
+        yield ticker
+    finally:
+        ticker.close()
+
+
+def _short(number: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:.0f}"
+
+
+def table(
+    title: str | Sequence[str],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    stream: TextIO | None = None,
+    caption: str | None = None,
+    left: int = 1,
+) -> None:
+    """Print a table for people.
+
+    Args:
+        title: the line above it, or several.
+        columns: their names.
+        rows: the cells, formatted already or ``str()``-ed here.
+        stream: stderr unless given.
+        caption: a line below it, such as the signature of the scores.
+        left: how many columns are left-aligned; the others are right-aligned.
+    """
+    from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    target = stream or sys.stderr
+    # A pipe has no width of its own: never fold a number there.
+    width = None if target.isatty() else 200
+    console = Console(file=target, width=width, highlight=False, soft_wrap=False)
+
+    def plain(*lines: object) -> Text:  # texts would be read as rich's markup
+        return Text("\n".join(printable(str(line)) for line in lines))
+
+    above = plain(title) if isinstance(title, str) else plain(*title)
+    grid = Table(title=above if title else None, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        justify: Any = "left" if index < left else "right"
+        grid.add_column(plain(name), justify=justify, overflow="fold")
+    for row in rows:
+        grid.add_row(*(plain(cell) for cell in row))
+    console.print(grid)
+    if caption:
+        console.print(plain(*caption.splitlines()), style="dim")

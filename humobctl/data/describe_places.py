@@ -1,0 +1,152 @@
+"""What is in a table of places: how many of which intent and category, where, and how dense."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from humobctl.data.describe import CELL_KM, Spread, spread
+from humobctl.data.importers.places.reader import UNIQUE_PLACES
+from humobctl.data.importers.table_kind import columns_of
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Floats
+from humobctl.tables.plane import plane_through
+from humobctl.tables.schemas import INTENTS
+
+ANY = "any intent"
+"""Places without an intent of their own: they serve every one."""
+_TOP = 20
+
+
+@dataclass
+class PlacesDescription:
+    """What ``describe_places`` found.
+
+    Attributes:
+        source: name of the input.
+        places: how many.
+        intents: intent -> places, in the order of ``schemas.INTENTS``; ``ANY`` for those of none.
+        categories: number of distinct categories; ``top_categories`` are the most frequent.
+        without_name, without_category: places that lack one.
+        bounding_box: south, north, west and east in degrees; across the date line, west > east.
+        width_km, height_km: its sides, on a plane through the middle of the places.
+        places_per_km2: places over the area of the box; None for a box without area.
+        cell_km: side of the cells in which density is counted.
+        cells: cells with at least one place.
+        places_per_cell: over those cells.
+    """
+
+    source: str
+    places: int
+    intents: dict[str, int]
+    categories: int
+    top_categories: dict[str, int]
+    without_name: int
+    without_category: int
+    bounding_box: dict[str, float]
+    width_km: float
+    height_km: float
+    places_per_km2: float | None
+    cell_km: float
+    cells: int
+    places_per_cell: Spread
+
+    def as_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``."""
+        return dataclasses.asdict(self)
+
+
+def holds_places(path: str | None) -> bool:
+    """Whether a file has the columns of a place table; nothing of it is used up."""
+    names = columns_of(path)
+    return {"place_id", "lat", "lon"} <= names and not {"uid", "datetime", "start_min"} & names
+
+
+def describe_places(
+    path: str | None, *, cell_km: float = CELL_KM, on_error: OnError = "fail"
+) -> PlacesDescription:
+    """Describe a table of places.
+
+    Args:
+        path: a file, or None or ``-`` for standard input.
+        cell_km: side of a cell in km.
+        on_error: stop at the first bad row, or drop bad rows with a warning.
+
+    Raises:
+        HumobError: the input cannot be read, or no row of it is good.
+    """
+    intents: Counter[str | None] = Counter()
+    categories: Counter[str | None] = Counter()
+    unnamed, lat, lon = 0, [], []
+    for batch in iter_table(path, UNIQUE_PLACES, on_error=on_error):
+        intents.update(dict(batch["intent"].value_counts().iter_rows()))
+        categories.update(dict(batch["category"].value_counts().iter_rows()))
+        unnamed += batch["name"].null_count()
+        lat.append(batch["lat"].to_numpy())
+        lon.append(batch["lon"].to_numpy())
+    uncategorised = categories.pop(None, 0)
+    order = [(intent or ANY, intents[intent]) for intent in (*INTENTS, None)]
+    return PlacesDescription(
+        source="stdin" if path in (None, "-") else str(path),
+        places=intents.total(),
+        intents={intent: many for intent, many in order if many},
+        categories=len(categories),
+        top_categories={str(name): many for name, many in categories.most_common(_TOP)},
+        without_name=unnamed,
+        without_category=uncategorised,
+        **_extent(np.concatenate(lat), np.concatenate(lon), cell_km),
+    )
+
+
+def _extent(lat: Floats, lon: Floats, cell_km: float) -> dict[str, Any]:
+    plane = plane_through(lat, lon)
+    east, north = (axis / 1000 for axis in plane.metres(lat, lon))
+    corners = np.array([[east.min(), east.max()], [north.min(), north.max()]])
+    (south, top), (west, right) = (
+        axis.tolist() for axis in plane.degrees(corners[0] * 1000, corners[1] * 1000)
+    )
+    width, height = (corners[:, 1] - corners[:, 0]).tolist()
+    cells = np.floor(np.stack([east, north]) / cell_km).astype(np.int64)
+    _, counts = np.unique(cells, axis=1, return_counts=True)
+    area = width * height
+    return {
+        "bounding_box": {"south": south, "north": top, "west": west, "east": right},
+        "width_km": width,
+        "height_km": height,
+        "places_per_km2": len(lat) / area if area else None,
+        "cell_km": cell_km,
+        "cells": len(counts),
+        "places_per_cell": spread(counts.astype(np.float64)),
+    }
+
+
+# -- for people --------------------------------------------------------------------------------
+
+
+def totals(found: PlacesDescription) -> list[tuple[str, str]]:
+    """Name and value of what is counted once."""
+    box, dense = found.bounding_box, found.places_per_cell
+    per_km2 = "-" if found.places_per_km2 is None else f"{found.places_per_km2:,.1f}"
+    return [
+        ("places", f"{found.places:,}"),
+        ("without a name", f"{found.without_name:,}"),
+        ("without a category", f"{found.without_category:,}"),
+        ("categories", f"{found.categories:,}"),
+        ("latitude", f"{box['south']:.5f} to {box['north']:.5f}"),
+        ("longitude", f"{box['west']:.5f} to {box['east']:.5f}"),
+        ("width, height in km", f"{found.width_km:,.1f}, {found.height_km:,.1f}"),
+        ("places per square km", per_km2),
+        (f"cells of {found.cell_km:g} km with a place", f"{found.cells:,}"),
+        ("places in such a cell: mean", f"{dense.mean:,.1f}"),
+        ("places in such a cell: most", f"{dense.max:,.0f}"),
+    ]
+
+
+def shares(counts: dict[str, int], places: int) -> list[tuple[str, str, str]]:
+    """Name, places and share of all places."""
+    return [(name, f"{many:,}", f"{many / places:.1%}") for name, many in counts.items()]

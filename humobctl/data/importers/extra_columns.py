@@ -1,0 +1,20 @@
+"""Tables of ours in text with any columns beside theirs: what is read is named afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from humobctl.data.importers.delimited import Batch, Delimited
+from humobctl.io.read import Reader
+
+
+class SeparatedReader(Reader):
+    """A reader that takes separated text as it is; ``_named`` picks and names the columns."""
+
+    def _parsed(self) -> Iterator[Batch]:
+        if self.source.kind != "csv":
+            yield from super()._parsed()
+            return
+        text = Delimited(self.source, self.separator, on_error=self.on_error, dropped=self.dropped)
+        for frame, places in text.frames():
+            yield self._cast(self._named(frame), places)

@@ -1,0 +1,134 @@
+"""GeoJSON (RFC 7946): a FeatureCollection, or one Feature a line; read as a stream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from humobctl.data.importers.delimited import Batch
+from humobctl.data.importers.places.geometry import needs, representative
+from humobctl.errors import HumobError, TableError
+from humobctl.io.row_errors import Dropped, OnError, Places, quoted
+from humobctl.io.streams import Input, clear_read_errors
+
+FEATURES = 50_000
+"""Features of a batch."""
+_FEATURE = re.compile(rb'"type"\s*:\s*"Feature(Collection)?"')
+_PEEK = 1 << 16
+
+
+def is_geojson(head: bytes) -> bool:
+    """Whether text begins as GeoJSON does."""
+    return bool(_FEATURE.search(head))
+
+
+@dataclass
+class Features:
+    """The features of a file as raw frames: properties, ``id``, ``lat`` and ``lon``.
+
+    Attributes:
+        source: the opened input.
+        wanted: says which properties to keep; others may be many, and of any type.
+        on_error: stop at the first feature that is none, or drop and count them.
+        dropped: where they are counted.
+    """
+
+    source: Input
+    wanted: Callable[[str], bool]
+    on_error: OnError
+    dropped: Dropped
+
+    def frames(self) -> Iterator[Batch]:
+        """Frames of up to ``FEATURES`` features, and where they stand."""
+        features, row = self._features(), 1
+        while batch := list(islice(features, FEATURES)):
+            yield self._frame(batch, row)
+            row += len(batch)
+
+    def _features(self) -> Iterator[Any]:
+        try:
+            import ijson  # noqa: PLC0415 - of the extra "places"
+            import shapely  # noqa: F401, PLC0415
+        except ImportError as exc:
+            raise needs(str(exc.name), self.source.name, "GeoJSON") from exc
+        first = _FEATURE.search(self.source.stream.peek(_PEEK)[:_PEEK])
+        by_line = first is not None and first[1] is None
+        prefix = "" if by_line else "features.item"
+        with clear_read_errors(self.source.name):
+            try:
+                yield from ijson.items(
+                    self.source.stream, prefix, use_float=True, multiple_values=by_line
+                )
+            except ijson.JSONError as exc:
+                raise HumobError(
+                    f"{self.source.name}: found broken JSON ({str(exc).splitlines()[0]}), expected "
+                    "a whole GeoJSON file"
+                ) from exc
+
+    def _frame(self, features: list[Any], first: int) -> Batch:
+        records: list[dict[str, Any]] = []
+        shapes: list[Any] = []
+        rows: list[int] = []
+        for row, feature in enumerate(features, first):
+            try:
+                shape, record = _shape(feature["geometry"]), self._record(feature)
+            except Exception as exc:  # shapely raises what it likes
+                expected = "a GeoJSON feature with properties and a geometry in degrees"
+                error = TableError(self.source.name, quoted(feature), expected, row=row)
+                if self.on_error == "fail":
+                    raise error from exc
+                self.dropped.add("of another form", error)
+                continue
+            shapes.append(shape)
+            records.append(record)
+            rows.append(row)
+        names = dict.fromkeys(name for record in records for name in record)
+        columns = {
+            name: pl.Series([record.get(name) for record in records], strict=False)
+            for name in names
+        }
+        return pl.DataFrame({**columns, **_positions(shapes)}), Places(rows)
+
+    def _record(self, feature: Any) -> dict[str, Any]:
+        """The properties that are wanted, numbers as text: elsewhere in the file they may be."""
+        properties = (feature["properties"] or {}).items()
+        given = {} if feature.get("id") is None else {"id": feature["id"]}
+        wanted = given | {n: v for n, v in properties if self.wanted(n)}
+        return {
+            name: value if value is None or isinstance(value, dict | list) else str(value)
+            for name, value in wanted.items()
+        }
+
+
+def _shape(geometry: Any) -> Any:
+    """(longitude, latitude) of a point, a shapely geometry of anything larger, None of nothing."""
+    from shapely.geometry import shape  # noqa: PLC0415
+
+    if geometry is None:
+        return None
+    if geometry["type"] == "Point" and geometry["coordinates"]:
+        lon, lat = geometry["coordinates"][:2]
+        return float(lon), float(lat)
+    return shape(geometry)
+
+
+def _positions(shapes: list[Any]) -> dict[str, pl.Series]:
+    lat, lon = np.full(len(shapes), np.nan), np.full(len(shapes), np.nan)
+    large = []
+    for at, shape in enumerate(shapes):
+        if isinstance(shape, tuple):
+            lon[at], lat[at] = shape
+        elif shape is not None:
+            large.append(at)
+    if large:
+        lat[large], lon[large] = representative([shapes[at] for at in large])
+    return {
+        "lat": pl.Series(lat, nan_to_null=True),
+        "lon": pl.Series(lon, nan_to_null=True),
+    }

@@ -1,0 +1,68 @@
+"""Which of our tables a file holds or becomes, by its columns and first bytes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from humobctl.data.importers.detect import FORMATS, Look, look_at
+from humobctl.data.importers.options import Options
+from humobctl.io.parquet_dataset import is_other_folder
+from humobctl.io.streams import STANDARD, open_input, put_back, seekable
+from humobctl.tables.column_names import roles
+from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
+
+_COLUMNAR = ("parquet", "arrow", "arrow-stream")
+_BECOMES = {
+    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "points"), POINTS),
+    **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces"), VISITS),
+}
+"""Formats of other programs -> the table that they are read as; grid trajectories else."""
+
+
+def kind_of(path: str | None) -> Table:
+    """The table of visits, intentions, flows or points, or else the grid trajectory.
+
+    It is looked at without using it up, pipes too: who opens it next gets all rows.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
+    if path is not None and path != STANDARD and is_other_folder(path):
+        return _becomes(Look(path, folder=Path(path)))
+    look = _look(path)
+    columns = set(look.columns or ())
+    if {"origin", "destination", "flow"} <= roles(columns).keys():
+        return FLOWS
+    if {"start_min", "end_min"} <= columns:
+        return VISITS if {"lat", "lon"} & columns else INTENTIONS
+    return _becomes(look)
+
+
+def columns_of(path: str | None) -> set[str]:
+    """Names of the columns, none for a table without a header; nothing is used up.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
+    return set(_look(path).columns or ())
+
+
+def _look(path: str | None) -> Look:
+    source = open_input(path)
+    try:
+        if source.path is None and source.kind in _COLUMNAR:
+            source.spool = ExitStack()
+            source.path = source.spool.enter_context(seekable(source))
+        look = look_at(source)
+    except BaseException:
+        source.close()
+        raise
+    put_back(source)
+    return look
+
+
+def _becomes(look: Look) -> Table:
+    options = Options()
+    known = (entry.name for entry in FORMATS if entry.recognise(look, options))
+    return _BECOMES.get(next(known, ""), GRID)

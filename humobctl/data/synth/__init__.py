@@ -1,0 +1,1 @@
+"""The synthetic city: places, people and their days."""

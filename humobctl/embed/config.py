@@ -1,0 +1,163 @@
+"""Settings of the embedder and its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from humobctl.errors import UsageError
+from humobctl.training import settings
+
+Objective = Literal["contrast", "reconstruct", "both"]
+Precision = Literal["fp32", "bf16"]
+
+TYPE = "embedder"
+"""Of model dirs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a model is built from, and how it is trained; the defaults are the preset ``small``.
+
+    Attributes:
+        width: of the rows' embeddings and of the transformer blocks.
+        blocks: transformer blocks.
+        heads: of all attention; they divide ``width``.
+        lstm_units: of the LSTM, each way.
+        decoder_units: of the LSTM that reconstructs rows from a vector; not kept by ``embed``.
+        dropout: share of activations dropped in the blocks.
+        objective: ``reconstruct`` rows of the span and the next cells after it, ``contrast`` (two
+            spans of a user are closer than those of others; van den Oord et al., 2018), or both.
+        contrast_weight: of the contrastive loss beside the other two, with ``both``.
+        temperature: of the contrastive loss.
+        noise: standard deviation of the Gaussian noise on places, in cells.
+        moved: share of batches whose city is turned over and shifted as a whole, so that places
+            nobody was seen at are learnt, too.
+        hide_city: share of batches that do not say their city, for other cities to be embedded.
+        span_rows: most rows of a span in training.
+        next_rows: rows after a span whose cells are predicted, and rows in it to reconstruct.
+        train_below: users with a uid below it are trained on; 0 for ``train_share``.
+        train_share: seeded share of each city's users that are trained on.
+        validation_share: share of those that only validate.
+        steps: optimiser steps at most.
+        batch_size: users in a step of one process.
+        learning_rate: highest learning rate; it falls along a cosine.
+        warmup: share of the steps in which it rises.
+        weight_decay: of AdamW.
+        evaluate_every: steps from one validation to the next.
+        patience: validations without a better loss after which the training stops; 0 for never.
+        precision: fp32, or bf16 for the matrix products.
+        seed: of all that is drawn.
+    """
+
+    width: int = 128
+    blocks: int = 2
+    heads: int = 4
+    lstm_units: int = 256
+    decoder_units: int = 128
+    dropout: float = 0.1
+    objective: Objective = "both"
+    contrast_weight: float = 1.0
+    temperature: float = 0.05
+    noise: float = 0.5
+    moved: float = 0.5
+    hide_city: float = 0.1
+    span_rows: int = 128
+    next_rows: int = 32
+    train_below: int = 0
+    train_share: float = 0.8
+    validation_share: float = 0.1
+    steps: int = 300
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    evaluate_every: int = 25
+    patience: int = 5
+    precision: Precision = "fp32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built or trained.
+
+        Raises:
+            UsageError: a setting out of range, or settings that do not go together.
+        """
+        settings.check(self, _RANGES, _CHOICES)
+        if self.width % self.heads:
+            raise UsageError(
+                f"--width: found {self.width}, expected a multiple of --heads ({self.heads})"
+            )
+
+
+_MANY = 1 << 20
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("width", "blocks", "heads", "lstm_units", "decoder_units"), (1, 1 << 14)),
+    "next_rows": (1, 1 << 14),
+    "batch_size": (2, _MANY),
+    **dict.fromkeys(("steps", "evaluate_every"), (1, (1 << 31) - 1)),
+    **dict.fromkeys(("train_below", "patience", "seed"), (0, (1 << 31) - 1)),
+    **dict.fromkeys(("moved", "hide_city", "warmup"), (0, 1)),
+    "span_rows": (2, 1 << 14),
+    "dropout": (0, 0.9),
+    "contrast_weight": (0, 1000),
+    "temperature": (0.001, 10),
+    "noise": (0, 100),
+    "train_share": (0.01, 1),
+    "validation_share": (0, 0.9),
+    "learning_rate": (0, 100),
+    "weight_decay": (0, 10),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "objective": get_args(Objective),
+    "precision": get_args(Precision),
+}
+
+
+def tiny() -> Settings:
+    """Seconds on a CPU; for tests and for trying things out."""
+    return Settings(
+        width=16,
+        blocks=1,
+        heads=2,
+        lstm_units=16,
+        decoder_units=16,
+        span_rows=48,
+        next_rows=8,
+        steps=20,
+        batch_size=8,
+        learning_rate=3e-3,
+        evaluate_every=10,
+    )
+
+
+def small() -> Settings:
+    """Ten minutes on one core, with bf16 instructions."""
+    return Settings()
+
+
+def paper() -> Settings:
+    """The sizes of the original: users below 4,000 of a city are trained on; for a GPU."""
+    return Settings(
+        width=256,
+        blocks=4,
+        heads=8,
+        decoder_units=256,
+        span_rows=1024,
+        train_below=4000,
+        steps=20_000,
+        batch_size=64,
+        learning_rate=3e-4,
+        evaluate_every=500,
+        patience=10,
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
+SETTING_NAMES = tuple(field.name for field in fields(Settings))
+
+
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
+    return settings.resolve(PRESETS, preset, toml, given)

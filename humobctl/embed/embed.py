@@ -1,0 +1,220 @@
+"""From trajectories to vectors, in batches of users of like lengths."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from humobctl.console import report
+from humobctl.embed.data import TOGETHER, Rows, by_length, padded_length
+from humobctl.embed.train import Trained
+from humobctl.embed.vectors import Embeddings, table
+from humobctl.errors import HumobError, UsageError
+from humobctl.execution.run import LongRun
+from humobctl.execution.task import Done, Moved, Part, Worker, user_parts
+from humobctl.io.by_user import UserStore
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Int64s
+from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
+from humobctl.training.device import set_up_torch, side_by_side
+from humobctl.training.model_dir import fingerprint_of
+
+PIECE_ROWS = 2048
+"""Rows that go through the network at once; longer users are cut into pieces of like length."""
+BATCH_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to embed.
+
+    Attributes:
+        first_weekday: of day 0; 0 is Sunday.
+        precision: fp32 or bf16.
+        batch_rows: rows of a batch, padding included.
+        on_error: stop at the first bad row, or drop bad rows.
+        days: first and last day to look at; None for all.
+    """
+
+    first_weekday: int = 0
+    precision: str = "fp32"
+    batch_rows: int = BATCH_ROWS
+    on_error: OnError = "fail"
+    days: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """The vectors of some users, wherever they are computed.
+
+    Attributes:
+        trained: the model.
+        asked: how.
+        titles: of the files.
+        names: of their cities; one the model does not know is embedded as a city that is not said.
+    """
+
+    trained: Trained
+    asked: Asked
+    titles: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def device(self) -> str:
+        """Where to run."""
+        return self.trained.device
+
+    def open(self) -> Worker:
+        """Threads and seed; the model is loaded."""
+        set_up_torch(0)
+
+        def work(payload: tuple[int, pl.DataFrame], moved: Moved) -> Done:
+            number, kept = payload
+            name, known = self.names[number], self.trained.cities
+            with Rows(self.asked.first_weekday) as rows:
+                rows.add(kept, 1 + known.index(name) if name in known else 0)
+                rows.close_columns()
+                vectors = embed_rows(rows, self.trained, self.asked, moved)
+                city = np.full(len(vectors), name)
+                frame = table(Embeddings(self.titles[number], rows.uid.copy(), vectors, city))
+            return Done(frame, {"users": frame.height}, kept.height)
+
+        return work
+
+    def about(self) -> dict[str, Any]:
+        """What makes the vectors what they are, but for the rows."""
+        return {
+            "command": "embed",
+            "settings": {**asdict(self.asked), "cities": list(self.names)},
+            "model": fingerprint_of(self.trained.name),
+        }
+
+
+def embed(
+    paths: Sequence[str],
+    names: Sequence[str],
+    trained: Trained,
+    asked: Asked,
+    long: LongRun | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Embeddings of grid trajectories, file after file, one part of users after another.
+
+    Args:
+        paths: the files; ``-`` for standard input.
+        names: of their cities.
+        trained: the model.
+        asked: how.
+        long: how it is carried out; None for one part after another, in this process.
+
+    Raises:
+        HumobError: a file cannot be read, or has no known cell.
+    """
+    titles = tuple("stdin" if path == "-" else path for path in paths)
+    work = Work(trained, asked, titles, tuple(names))
+    with report.progress("embedding", 0, "rows") as ticker:
+        parts = _parts(paths, work, ticker)
+        for done in (long or LongRun()).results(work, parts, work.about, ticker.advance):
+            yield done.frame
+
+
+def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[Part]:
+    """The known rows of some users at a time: (number of the file, rows)."""
+    known = pl.col("x") != MASKED
+    if work.asked.days is not None:
+        known &= pl.col("d").is_between(*work.asked.days)
+    count = 0
+    for number, (path, title) in enumerate(zip(paths, work.titles, strict=True)):
+        before = count
+        with UserStore() as store:
+            store.collect(iter_table(path, on_error=work.asked.on_error))
+            ticker.expect(store.rows)
+            for part in user_parts([store]):
+                kept = part.payload.filter(known)
+                if kept.height:
+                    yield Part(count, (number, kept), f"{title}, {part.name}")
+                    count += 1
+        if count == before:
+            raise HumobError(f"{title}: found no known cell, expected some to embed")
+
+
+def embed_rows(
+    rows: Rows, trained: Trained, asked: Asked, moved: Moved | None = None
+) -> NDArray[np.float32]:
+    """Vectors of all users of some columns, (u, E).
+
+    Users with more than ``PIECE_ROWS`` rows go in pieces, of which the mean is taken by rows.
+    """
+    numbers = [
+        np.arange(low, high) for low, high in zip(rows.starts[:-1], rows.starts[1:], strict=True)
+    ]
+    return embed_parts(rows, numbers, rows.city, trained, asked, moved)
+
+
+def embed_parts(
+    rows: Rows,
+    parts: Sequence[Int64s],
+    city: Int64s,
+    trained: Trained,
+    asked: Asked,
+    moved: Moved | None = None,
+) -> NDArray[np.float32]:
+    """Vectors of parts of users' rows, (p, E).
+
+    Args:
+        rows: the columns.
+        parts: numbers of rows in ascending order, at least one of each part, (p,) of them.
+        city: number of each part's city, (p,).
+        trained: the model.
+        asked: how.
+        moved: is told of finished rows.
+    """
+    lengths = np.array([len(part) for part in parts])
+    pieces = np.maximum(1, -(-lengths // PIECE_ROWS))
+    user = np.repeat(np.arange(len(lengths)), pieces)
+    number = np.arange(len(user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    begin = number * lengths[user] // pieces[user]
+    end = (number + 1) * lengths[user] // pieces[user]
+    weighted = np.zeros((len(user), EMBEDDING_SIZE), np.float64)
+    device = next(trained.encoder.parameters()).device
+    width = padded_length(end - begin)
+    told = threading.Lock()
+
+    def work(batch: Int64s) -> None:
+        filled = np.append(batch, np.repeat(batch[0], -len(batch) % TOGETHER))
+        numbers = [parts[user[one]][begin[one] : end[one]] for one in filled.tolist()]
+        spans = rows.spans(numbers, city[user[filled]], int(width[batch[0]])).to(device)
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16")
+        with torch.inference_mode(), autocast:
+            found = trained.encoder(spans)[: len(batch)].double().cpu().numpy()
+        weights = (end - begin)[batch]
+        weighted[batch] = found * weights[:, None]
+        if moved is not None:
+            with told:
+                moved(int(weights.sum()))
+
+    side_by_side(work, list(by_length(width, asked.batch_rows)), device)
+    sums = np.add.reduceat(weighted, np.cumsum(pieces) - pieces, axis=0)
+    sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return sums.astype(np.float32)
+
+
+def check_city(name: str | None, trained: Trained) -> None:
+    """Refuse a name of a city that the model does not know.
+
+    Raises:
+        UsageError: it was not trained on it.
+    """
+    if name is not None and name not in trained.cities:
+        raise UsageError(
+            f"--city: found {name!r}, expected one of {', '.join(trained.cities)}, which "
+            f"{Path(trained.name).name} was trained on"
+        )

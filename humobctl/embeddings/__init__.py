@@ -1,1 +1,0 @@
-"""Tables of user vectors: files, principal components, nearest neighbours."""

@@ -1,0 +1,1 @@
+"""Scores of predicted cells: GEO-BLEU, DTW, accuracy, distance; bootstrap comparison."""

@@ -1,0 +1,307 @@
+"""Scores of predictions against the truth, user-day by user-day.
+
+A score is taken of each user-day, averaged over a user's days, then over users: so do the
+organisers of the HuMob challenges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import polars as pl
+
+from humobctl import __version__
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
+from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
+from humobctl.evaluate.cells.geobleu import BETA, DIALECTS, RULES, combine
+from humobctl.evaluate.cells.kernels import score_days
+from humobctl.evaluate.registry import DtwKind, Metric, metrics
+from humobctl.execution.run import LongRun
+from humobctl.execution.task import Done, Moved, Worker, user_parts
+from humobctl.io.by_user import UserStore
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Floats
+from humobctl.tables.schemas import MAX_DAY
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to score, and how.
+
+    Attributes:
+        dialects: humob24, humob25 or both.
+        dtw: exact, or fast (FastDTW, closed only).
+        days: first and last day to score; by default those that are predicted.
+        allow_partial: score what was predicted of the truth, and report the coverage.
+        only_predicted_users: leave out users of the truth that were not predicted at all.
+        cell_km: side of a cell, in kilometres.
+        names: metrics to compute, by name.
+    """
+
+    dialects: tuple[str, ...] = DIALECTS
+    dtw: DtwKind = "exact"
+    days: tuple[int, int] | None = None
+    allow_partial: bool = False
+    only_predicted_users: bool = False
+    cell_km: float = HUMOB_CELL_KM
+    names: tuple[str, ...] = ("geobleu", "dtw", "accuracy", "distance")
+    on_error: OnError = "fail"
+
+    def metrics(self) -> list[Metric]:
+        """The metrics that these settings ask for."""
+        found = metrics(self.dialects, self.dtw, self.cell_km)
+        return [m for m in found if m.name in self.names]
+
+
+@dataclass
+class Evaluation:
+    """Scores of one file of predictions.
+
+    Attributes:
+        name: the file.
+        metrics: what was computed.
+        users: per user: uid, days, and a column a metric; sorted by uid.
+        days: first and last day scored.
+        coverage: how much of the truth was predicted.
+    """
+
+    name: str
+    metrics: list[Metric]
+    users: pl.DataFrame
+    days: tuple[int, int]
+    coverage: Coverage
+    user_days: int = 0
+    settings: Settings = field(default_factory=Settings)
+
+    def value(self, metric: Metric) -> float:
+        """Mean over users."""
+        return float(self.users[metric.column].to_numpy().mean())
+
+    def signature(self, metric: Metric) -> str:
+        """Every setting that changes the value, in the manner of sacrebleu."""
+        parts = [metric.name, *(f"{key}:{text}" for key, text in metric.settings)]
+        if metric.dialect:
+            parts.append(f"dialect:{metric.dialect}")
+        parts.append(f"users:{self.users.height}")
+        parts.append(f"days:{self.days[0]}-{self.days[1]}")
+        if self.coverage.rows < self.coverage.expected_rows:
+            parts.append(f"coverage:{self.coverage.rows}/{self.coverage.expected_rows}")
+        return "|".join([*parts, f"v:{__version__}"])
+
+
+def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
+    """All scores of aligned user-days, each of shape (days,), by column name."""
+    wanted = settings.metrics()
+    result: dict[str, Floats] = {}
+    sides = ((*days.generated, days.starts), (*days.reference, days.starts))
+    kinds = {m.column for m in wanted}
+    exact = settings.dtw == "exact"
+    sums, opened, closed = score_days(
+        *sides,
+        max_n=max(RULES[dialect].max_n for dialect in settings.dialects),
+        beta=BETA,
+        scale=1.0 / settings.cell_km,
+        geobleu="geobleu" in settings.names,
+        dtw_open=exact and "dtw_humob24" in kinds,
+        dtw_closed=exact and "dtw_humob25" in kinds,
+    )
+    lengths = np.diff(days.starts)
+    for metric in wanted:
+        if metric.name == "geobleu":
+            assert sums is not None
+            result[metric.column] = combine(sums, lengths, lengths, RULES[metric.dialect])
+        elif metric.name == "dtw":
+            values = opened if metric.dialect == "humob24" else closed
+            result[metric.column] = (
+                fast_dtw_days(*sides, cells_per_km=1.0 / settings.cell_km)
+                if values is None
+                else values
+            )
+        else:
+            steps = [g - r for g, r in zip(days.generated, days.reference, strict=True)]
+            lengths_km = np.hypot(*steps) * settings.cell_km
+            points = (lengths_km == 0).astype(float) if metric.name == "accuracy" else lengths_km
+            result[metric.column] = days.day_means(points)
+    return result
+
+
+@dataclass(frozen=True)
+class Work:
+    """The scores of some users' days, wherever they are computed.
+
+    Attributes:
+        settings: what to score, and how.
+        name, truth: of the files.
+        days: first and last day to score.
+    """
+
+    settings: Settings
+    name: str
+    truth: str
+    days: tuple[int, int]
+
+    def open(self) -> Worker:
+        """Nothing is to be loaded."""
+
+        def work(group: tuple[pl.DataFrame, pl.DataFrame], moved: Moved) -> Done:
+            p, t = (side.filter(pl.col("d").is_between(*self.days)) for side in group)
+            if self.settings.only_predicted_users:
+                t = t.filter(pl.col("uid").is_in(p["uid"].unique().implode()))
+            refuse_masked(p, self.name, "fill them with 'humobctl predict'")
+            refuse_masked(t, self.truth, "the truth must be complete on the days to score")
+            extra, missing = Mismatch(), Mismatch()
+            aligned, coverage = align(p, t, extra, missing)
+            if extra.count or (missing.count and not self.settings.allow_partial):
+                detail = pl.DataFrame()
+            else:
+                detail = self._detail(aligned)
+            users = detail["uid"].n_unique() if detail.height else 0
+            moved(users)
+            tally = {
+                "extra": (extra.count, extra.first),
+                "missing": (missing.count, missing.first),
+                "coverage": asdict(coverage),
+            }
+            return Done(detail, tally, users)
+
+        return work
+
+    def _detail(self, aligned: AlignedDays) -> pl.DataFrame:
+        """Table of file, uid, d, rows, and a column a metric."""
+        if not len(aligned.uid):
+            return pl.DataFrame()
+        columns = score(aligned, self.settings)
+        return pl.DataFrame(
+            {"uid": aligned.uid, "d": aligned.d, "rows": np.diff(aligned.starts), **columns},
+            schema_overrides={"uid": pl.UInt32, "d": pl.Int16, "rows": pl.UInt8},
+        ).insert_column(0, pl.lit(self.name).alias("file"))
+
+
+class Evaluator:
+    """Scores several files against one truth; the truth is read once.
+
+    Args:
+        paths: of the predictions.
+        truth: path of the true rows.
+        settings: what to score, and how.
+        long: how it is carried out; None for one part after another, in this process.
+    """
+
+    def __init__(
+        self, paths: list[str], truth: str, settings: Settings, long: LongRun | None = None
+    ) -> None:
+        self.paths, self.truth, self.settings = paths, truth, settings
+        self._long = long or LongRun()
+        self.evaluations: list[Evaluation] = []
+
+    def run(self) -> Iterator[pl.DataFrame]:
+        """Detail tables (file, uid, d, rows, a column a metric), group after group of users.
+
+        ``evaluations`` holds the results once all of them were taken.
+
+        Raises:
+            HumobError: files that cannot be read, or that do not match.
+        """
+        with UserStore() as truth:
+            truth.collect(iter_table(self.truth, on_error=self.settings.on_error))
+            for path in self.paths:
+                with UserStore() as predicted:
+                    predicted.collect(iter_table(path, on_error=self.settings.on_error))
+                    yield from self._score_file(path, predicted, truth)
+
+    def _score_file(
+        self, path: str, predicted: UserStore, truth: UserStore
+    ) -> Iterator[pl.DataFrame]:
+        name = "stdin" if path == "-" else path
+        days = self._days(name, predicted, truth)
+        extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
+        scored: list[pl.DataFrame] = []
+        user_days, seen_days = 0, (MAX_DAY, 0)
+        work = Work(self.settings, name, self.truth, days)
+        with report.progress(f"scoring {name}", None, "users") as ticker:
+            parts = user_parts([predicted, truth])
+            for done in self._long.results(work, parts, dict, ticker.advance):
+                extra.join(*done.tally["extra"])
+                missing.join(*done.tally["missing"])
+                coverage.add(Coverage(**done.tally["coverage"]))
+                if self._differ(extra, missing) or not done.frame.height:
+                    continue
+                detail = done.frame
+                user_days += detail.height
+                low, high = detail.select(low=pl.col("d").min(), high=pl.col("d").max()).row(0)
+                seen_days = min(seen_days[0], low), max(seen_days[1], high)
+                scored.append(_by_user(detail, self.settings.metrics()))
+                yield detail
+        self._refuse_mismatch(name, extra, missing, coverage)
+        if not scored:
+            raise HumobError(
+                f"{name}: found no rows of days {days[0]}-{days[1]} in common with {self.truth}"
+            )
+        self.evaluations.append(
+            Evaluation(
+                *(name, self.settings.metrics(), pl.concat(scored).sort("uid")),
+                days=(int(seen_days[0]), int(seen_days[1])),
+                coverage=coverage,
+                user_days=user_days,
+                settings=self.settings,
+            )
+        )
+
+    def _days(self, name: str, predicted: UserStore, truth: UserStore) -> tuple[int, int]:
+        """The days to score: as asked, else those predicted, or all of a truth without history."""
+        if self.settings.days:
+            return self.settings.days
+        assert predicted.first_day is not None
+        assert predicted.last_day is not None
+        assert truth.first_day is not None
+        assert truth.last_day is not None
+        if truth.first_day >= predicted.first_day:
+            return predicted.first_day, max(predicted.last_day, truth.last_day)
+        if truth.last_day > predicted.last_day:
+            report.warn(
+                f"{name} ends on day {predicted.last_day}; {self.truth} goes on to day "
+                f"{truth.last_day}, which is not scored (--days says which are)"
+            )
+        return predicted.first_day, predicted.last_day
+
+    def _differ(self, extra: Mismatch, missing: Mismatch) -> bool:
+        return bool(extra.count or (missing.count and not self.settings.allow_partial))
+
+    def _refuse_mismatch(
+        self, name: str, extra: Mismatch, missing: Mismatch, coverage: Coverage
+    ) -> None:
+        if extra.count:
+            lacking = f" and lacks {missing.count} of its" if missing.count else ""
+            first = min(where for where in (extra.first, missing.first) if where is not None)
+            raise HumobError(
+                f"{name}: found {extra.count} rows that {self.truth} does not have{lacking}, the "
+                f"first mismatch at (uid, d, t) = {first}, expected the same rows in both"
+            )
+        if missing.count and not self.settings.allow_partial:
+            raise HumobError(
+                f"{name}: found {coverage.rows} of {coverage.expected_rows} rows "
+                f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
+                f"missing at (uid, d, t) = {missing.first}, expected all of them; "
+                "--allow-partial scores what is there, --users predicted leaves out other users"
+            )
+        if missing.count:
+            report.warn(
+                f"{name} covers {coverage.rows} of {coverage.expected_rows} rows, "
+                f"{coverage.users} of {coverage.expected_users} users"
+            )
+
+
+def _by_user(detail: pl.DataFrame, wanted: list[Metric]) -> pl.DataFrame:
+    """Means over each user's days; the order of summing is fixed, whatever the group."""
+    uid = detail["uid"].to_numpy()
+    begins = np.flatnonzero(np.diff(uid.astype(np.int64), prepend=-1))
+    days = np.diff(np.append(begins, len(uid)))
+    means = {m.column: np.add.reduceat(detail[m.column].to_numpy(), begins) / days for m in wanted}
+    return pl.DataFrame(
+        {"uid": uid[begins], "days": days, **means}, schema_overrides={"days": pl.UInt32}
+    )

@@ -1,0 +1,1 @@
+"""Scores of user embeddings: re-identification and linear probes."""

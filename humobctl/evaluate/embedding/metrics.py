@@ -1,0 +1,382 @@
+"""Is an embedding any good? Re-identification and probes, beside simple baselines.
+
+Shapes:  n rows of all users, u users, p parts of users' rows, E numbers of a vector.
+
+A method makes a vector of any part of a user's rows (``Vectorise``). Re-identification cuts the
+days of each user into two halves and looks for the second half of a user among those of all users
+of the city, by cosine, and the other way round. Probes are ridge regressions from vectors to what
+they should tell, fitted on four fifths of the users and asked about the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.evaluate.score import Score
+from humobctl.native import Floats, Int64s
+from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+
+CELL_KM = 0.5
+NIGHT = (10, 42)
+"""Home is the cell of most rows before 5:00 and from 21:00 on."""
+DAYTIME = (20, 36)
+"""Work is the cell of most rows from 10:00 to 18:00 on Mondays to Fridays that is not home."""
+FOLDS = 5
+_PENALTIES = np.logspace(-4, 3, 15)
+HALVES = ("alternate", "chronological")
+NAMES = (
+    *("reid_top1", "reid_top10", "reid_mrr"),
+    *("home_km", "work_km", "weekend_auc", "next_day_km"),
+)
+
+
+@dataclass(frozen=True)
+class People:
+    """Rows of a city's users, sorted by user, day and slot.
+
+    Attributes:
+        x, y, d, t: columns, (n,).
+        starts: first row of each user, and the end, (u + 1,).
+        uid: (u,).
+        first_weekday: of day 0; 0 is Sunday.
+    """
+
+    x: NDArray[np.int16]
+    y: NDArray[np.int16]
+    d: NDArray[np.int16]
+    t: NDArray[np.uint8]
+    starts: Int64s
+    uid: Int64s
+    first_weekday: int = 0
+
+    @property
+    def cell(self) -> Int64s:
+        """Number of each row's cell, (n,)."""
+        number: Int64s = (self.x.astype(np.int64) - 1) * GRID_SIDE + self.y - 1
+        return number
+
+    @property
+    def weekend(self) -> NDArray[np.bool_]:
+        """Whether each row is on a Saturday or Sunday, (n,)."""
+        dow = (self.d.astype(np.int64) + self.first_weekday) % 7
+        weekend: NDArray[np.bool_] = (dow == 0) | (dow == 6)
+        return weekend
+
+    def frame(self) -> pl.DataFrame:
+        """The rows as a table."""
+        uid = np.repeat(self.uid, np.diff(self.starts))
+        return pl.DataFrame({"uid": uid, "d": self.d, "t": self.t, "x": self.x, "y": self.y})
+
+    def rows_of(self, user: int) -> Int64s:
+        """Numbers of the rows of a user."""
+        return np.arange(self.starts[user], self.starts[user + 1])
+
+
+Parts = list[Int64s]
+"""Numbers of rows, one array a part."""
+Vectorise = Callable[[People, Parts], Floats]
+"""Vectors of parts, (p, E)."""
+
+
+@dataclass(frozen=True)
+class EmbeddingEvaluation:
+    """Scores of one method.
+
+    Attributes:
+        name: of the method.
+        users: that were scored, by city.
+        scores: the scores, means over the cities by users.
+    """
+
+    name: str
+    users: dict[str, int]
+    scores: list[Score]
+
+
+def halves(people: People, users: Int64s, how: str) -> tuple[Parts, Parts]:
+    """Rows of users in two halves of their days.
+
+    Args:
+        people: the rows.
+        users: numbers of users of two or more days.
+        how: ``alternate`` takes the days on which the user is seen by turns, ``chronological``
+            the earlier and the later half of them.
+    """
+    first: Parts = []
+    second: Parts = []
+    for user in users.tolist():
+        rows = people.rows_of(user)
+        d = people.d[rows]
+        day = np.cumsum(np.diff(d, prepend=d[0]) != 0)
+        mine = day % 2 == 0 if how == "alternate" else day < (day[-1] + 1) // 2
+        first.append(rows[mine])
+        second.append(rows[~mine])
+    return first, second
+
+
+def ranks(queries: Floats, gallery: Floats) -> Int64s:
+    """Place of each query's own vector among all of the gallery by cosine, from 1, (u,).
+
+    Of vectors that are equally close, the own one counts as the last.
+    """
+    alike = _unit(queries) @ _unit(gallery).T
+    own = np.diag(alike)[:, None]
+    place: Int64s = (alike >= own - 1e-12).sum(axis=1).astype(np.int64)
+    return place
+
+
+def _unit(vectors: Floats) -> Floats:
+    scaled: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return scaled
+
+
+def ridge(x: Floats, y: Floats, new: Floats) -> Floats:
+    """Ridge regression of y on standardised x, asked about new rows.
+
+    The penalty is the one with the least error of leaving one row out, which has a closed form
+    (Golub, Heath and Wahba, 1979).
+
+    Args:
+        x: (k, E).
+        y: (k, m).
+        new: (q, E).
+
+    Returns:
+        (q, m).
+    """
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 1e-12, spread, 1.0)
+    x, new = (x - mean) / spread, (new - mean) / spread
+    middle = y.mean(axis=0)
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    along = u.T @ (y - middle)
+    best, least = 0.0, np.inf
+    for penalty in _PENALTIES * len(x):
+        shrink = s**2 / (s**2 + penalty)
+        left = 1 - 1 / len(x) - (u**2 * shrink).sum(axis=1)
+        wrong = (y - middle - u @ (shrink[:, None] * along)) / np.maximum(left, 1e-6)[:, None]
+        if (error := float((wrong**2).sum())) < least:
+            best, least = penalty, error
+    weights = vt.T @ ((s / (s**2 + best))[:, None] * along)
+    told: Floats = new @ weights + middle
+    return told
+
+
+def across(x: Floats, y: Floats, group: Int64s, seed: int) -> Floats:
+    """What ``ridge`` says of each row when fitted on the rows of other groups' folds, (k, m)."""
+    named = np.unique(group)
+    fold_of = np.random.default_rng(seed).permutation(len(named)) % min(FOLDS, len(named))
+    fold = fold_of[np.searchsorted(named, group)]
+    told = np.zeros_like(y)
+    for number in np.unique(fold):
+        mine = fold == number
+        told[mine] = ridge(x[~mine], y[~mine], x[mine])
+    return told
+
+
+def auc(score: Floats, label: NDArray[np.bool_]) -> float:
+    """Chance that a true row scores higher than a false one; ties count a half."""
+    values, place = np.unique(score, return_inverse=True)
+    true = np.bincount(place, weights=label, minlength=len(values))
+    false = np.bincount(place, weights=~label, minlength=len(values))
+    below = np.cumsum(false) - false
+    return float((true * (below + false / 2)).sum() / (true.sum() * false.sum()))
+
+
+def most_frequent(people: People, chosen: NDArray[np.bool_], without: Int64s | None) -> Int64s:
+    """Cell of most of each user's chosen rows, the lowest number first; -1 without any, (u,).
+
+    Args:
+        people: the rows.
+        chosen: which rows count, (n,).
+        without: a cell of each user that does not count, (u,).
+    """
+    cell = people.cell
+    found = np.full(len(people.uid), -1, np.int64)
+    for user in range(len(people.uid)):
+        rows = people.rows_of(user)
+        here = cell[rows][chosen[rows]]
+        if without is not None:
+            here = here[here != without[user]]
+        if len(here):
+            numbers, counts = np.unique(here, return_counts=True)
+            found[user] = numbers[counts.argmax()]
+    return found
+
+
+def homes_and_works(people: People) -> tuple[Int64s, Int64s]:
+    """Cells of each user's home and work, -1 where there are none, (u,) each."""
+    night = (people.t < NIGHT[0]) | (people.t >= NIGHT[1])
+    day = (people.t >= DAYTIME[0]) & (people.t < DAYTIME[1]) & ~people.weekend
+    homes = most_frequent(people, night, None)
+    return homes, most_frequent(people, day, homes)
+
+
+def _cell_km(cell: Int64s) -> Floats:
+    return np.stack([cell // GRID_SIDE, cell % GRID_SIDE], axis=1).astype(np.float64) * CELL_KM
+
+
+def score_city(
+    people: People, vectorise: Vectorise, names: Sequence[str], seed: int
+) -> dict[tuple[str, str], float]:
+    """Scores of a method over the users of a city, by (name, halves); NaN where there are too few.
+
+    Args:
+        people: the rows of the users to score.
+        vectorise: the method.
+        names: of ``NAMES``.
+        seed: of the folds.
+    """
+    days = np.array(
+        [
+            len(np.unique(people.d[a:b]))
+            for a, b in zip(people.starts[:-1], people.starts[1:], strict=True)
+        ]
+    )
+    users = np.flatnonzero(days >= 2)
+    found: dict[tuple[str, str], float] = {}
+    if any(name.startswith("reid") for name in names):
+        found |= _reid(people, users, vectorise)
+    if {"home_km", "work_km"} & set(names):
+        everyone = [people.rows_of(user) for user in range(len(people.uid))]
+        vectors = vectorise(people, everyone)
+        for name, cells in zip(("home_km", "work_km"), homes_and_works(people), strict=True):
+            found[name, ""] = _distance(vectors, cells, seed)
+    if "weekend_auc" in names:
+        found["weekend_auc", ""] = _weekend(people, vectorise, seed)
+    if "next_day_km" in names:
+        found["next_day_km", ""] = _next_day(people, users, vectorise, seed)
+    return {key: value for key, value in found.items() if key[0] in names}
+
+
+def _reid(people: People, users: Int64s, vectorise: Vectorise) -> dict[tuple[str, str], float]:
+    found: dict[tuple[str, str], float] = {}
+    for how in HALVES:
+        place = np.full(1, np.nan)
+        if len(users) >= 2:
+            first, second = (vectorise(people, half) for half in halves(people, users, how))
+            place = np.concatenate([ranks(first, second), ranks(second, first)]).astype(float)
+        known = not np.isnan(place).any()
+        found["reid_top1", how] = float((place <= 1).mean()) if known else np.nan
+        found["reid_top10", how] = float((place <= 10).mean()) if known else np.nan
+        found["reid_mrr", how] = float((1 / place).mean())
+    return found
+
+
+def _distance(vectors: Floats, cells: Int64s, seed: int) -> float:
+    """Median distance in km of a probed cell from the true one."""
+    known = np.flatnonzero(cells >= 0)
+    if len(known) < 2 * FOLDS:
+        return float("nan")
+    truth = _cell_km(cells[known])
+    told = across(vectors[known], truth, known, seed)
+    return float(np.median(np.linalg.norm(told - truth, axis=1)))
+
+
+def _weekend(people: People, vectorise: Vectorise, seed: int) -> float:
+    """AUC of telling vectors of a user's weekends from those of the other days."""
+    weekend = people.weekend
+    parts, label, group = [], [], []
+    for user in range(len(people.uid)):
+        rows = people.rows_of(user)
+        if weekend[rows].all() or not weekend[rows].any():
+            continue
+        parts += [rows[weekend[rows]], rows[~weekend[rows]]]
+        label += [True, False]
+        group += [user, user]
+    if len(parts) < 4 * FOLDS:
+        return float("nan")
+    truth = np.array(label)
+    told = across(vectorise(people, parts), truth[:, None].astype(float), np.array(group), seed)
+    return auc(told[:, 0], truth)
+
+
+def _next_day(people: People, users: Int64s, vectorise: Vectorise, seed: int) -> float:
+    """Median distance in km of the middle of each user's last day, told from the days before."""
+    if len(users) < 2 * FOLDS:
+        return float("nan")
+    parts, middles = [], []
+    for user in users.tolist():
+        rows = people.rows_of(user)
+        last = people.d[rows] == people.d[rows[-1]]
+        parts.append(rows[~last])
+        middles.append([people.x[rows[last]].mean(), people.y[rows[last]].mean()])
+    truth = np.array(middles) * CELL_KM
+    told = across(vectorise(people, parts), truth, users, seed)
+    return float(np.median(np.linalg.norm(told - truth, axis=1)))
+
+
+def slot_histograms(people: People, parts: Parts) -> Floats:
+    """Baseline: square roots of the shares of a part's rows in each slot, (p, 48)."""
+    counts = np.stack([np.bincount(people.t[p], minlength=SLOTS_PER_DAY) for p in parts])
+    shares: Floats = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
+    return shares
+
+
+def tfidf_svd(fitted: People, size: int = 128) -> Vectorise:
+    """Baseline: bags of cells by tf-idf, projected on the axes of most weight.
+
+    A cell weighs (1 + log count) * (log((1 + u) / (1 + users there)) + 1), and a bag has length
+    1. Weights and axes are those of whole users, labels are not needed.
+
+    Args:
+        fitted: users that weights and axes are taken from.
+        size: axes, at most as many as there are users.
+    """
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
+    from scipy.sparse.linalg import svds  # noqa: PLC0415
+
+    cells = GRID_SIDE * GRID_SIDE
+
+    def bags(people: People, parts: Parts) -> csr_matrix:
+        lengths = [len(part) for part in parts]
+        owner = np.repeat(np.arange(len(parts)), lengths)
+        cell = people.cell[np.concatenate(parts)]
+        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), cells))
+        found.sum_duplicates()
+        found.data = 1 + np.log(found.data)
+        return found
+
+    whole = bags(fitted, [fitted.rows_of(user) for user in range(len(fitted.uid))])
+    seen = np.bincount(whole.indices, minlength=cells)
+    weight = np.log((1 + len(fitted.uid)) / (1 + seen)) + 1
+
+    def weighed(bag: csr_matrix) -> csr_matrix:
+        heavy = bag.multiply(weight[None, :]).tocsr()
+        length = np.sqrt(np.asarray(heavy.multiply(heavy).sum(axis=1)).ravel())
+        return heavy.multiply(1 / np.maximum(length, 1e-12)[:, None]).tocsr()
+
+    count = min(size, whole.shape[0] - 1)
+    axes = svds(weighed(whole), k=count, random_state=0)[2] if count else None
+
+    def vectorise(people: People, parts: Parts) -> Floats:
+        heavy = weighed(bags(people, parts))
+        told: Floats = heavy.toarray() if axes is None else np.asarray(heavy @ axes.T)
+        return told
+
+    return vectorise
+
+
+_SAYS: dict[str, tuple[tuple[str, str], ...]] = {
+    "home_km": (("cell", "most-rows-21:00-5:00"), ("probe", f"ridge-{FOLDS}-fold")),
+    "work_km": (("cell", "most-rows-10:00-18:00-weekdays"), ("probe", f"ridge-{FOLDS}-fold")),
+    "weekend_auc": (("probe", f"ridge-{FOLDS}-fold"),),
+    "next_day_km": (("of", "middle-of-last-day"), ("probe", f"ridge-{FOLDS}-fold")),
+}
+
+
+def score_of(name: str, how: str, value: float, users: str) -> Score:
+    """A value with what changes it."""
+    settings = (("halves", how), ("similarity", "cosine")) if how else _SAYS[name]
+    return Score(
+        f"{name}_{how}" if how else name,
+        value,
+        "km" if name.endswith("_km") else "",
+        not name.endswith("_km"),
+        (*settings, ("gallery" if how else "users", users)),
+    )

@@ -1,0 +1,58 @@
+"""Scores of embeddings as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TextIO
+
+import polars as pl
+
+from humobctl import __version__
+from humobctl.console import report
+from humobctl.evaluate.embedding.metrics import EmbeddingEvaluation
+from humobctl.evaluate.flows.report import score_record
+from humobctl.tables.schemas import SCORES
+
+
+def as_json(evaluations: list[EmbeddingEvaluation]) -> str:
+    """An array with an object for each method."""
+    records = [
+        {
+            "method": one.name,
+            "users": one.users,
+            "version": __version__,
+            "scores": [score_record(score) for score in one.scores],
+        }
+        for one in evaluations
+    ]
+    return json.dumps(records, indent=2) + "\n"
+
+
+def as_table(evaluations: list[EmbeddingEvaluation]) -> pl.DataFrame:
+    """The score table; the scope is the method."""
+    rows = [
+        (one.name, score.name, None if math.isnan(score.value) else score.value)
+        for one in evaluations
+        for score in one.scores
+    ]
+    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+
+
+def show(evaluations: list[EmbeddingEvaluation], stream: TextIO | None = None) -> None:
+    """Print the scores for people, with their signatures."""
+    first = evaluations[0]
+    columns = ["metric", "better", *(one.name for one in evaluations)]
+    rows = [
+        [
+            score.name.replace("_", " "),
+            "higher" if score.higher_is_better else "lower",
+            *(f"{one.scores[index].value:.4f}" for one in evaluations),
+        ]
+        for index, score in enumerate(first.scores)
+    ]
+    users = ", ".join(f"{count:,} of {city}" for city, count in first.users.items())
+    caption = "\n".join(score.signature for score in first.scores)
+    title = f"Users that no model was trained on: {users}"
+    report.table(title, columns, rows, stream=stream or sys.stdout, caption=caption)

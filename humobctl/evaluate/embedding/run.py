@@ -1,0 +1,136 @@
+"""Scores of methods over cities: reading, choosing the users, means over the cities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.evaluate.embedding.metrics import (
+    EmbeddingEvaluation,
+    People,
+    Vectorise,
+    score_city,
+    score_of,
+    slot_histograms,
+    tfidf_svd,
+)
+from humobctl.io.by_user import sorted_by_key
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Int64s
+from humobctl.tables.schemas import MASKED
+from humobctl.training.model_dir import Fingerprint
+
+TFIDF, SLOTS = "tf-idf + SVD", "slot histograms"
+
+
+@dataclass(frozen=True)
+class CityPeople:
+    """A city to score on.
+
+    Attributes:
+        name: of the city.
+        fingerprint: of its file.
+        frame: its known rows, sorted by uid, d and t.
+    """
+
+    name: str
+    fingerprint: str
+    frame: pl.DataFrame
+
+    def people(self, without: Int64s, first_weekday: int) -> People:
+        """The rows of all users but some."""
+        left = pl.Series(without.astype(np.uint32)).implode()
+        frame = self.frame.filter(~pl.col("uid").is_in(left))
+        uid = frame["uid"].to_numpy().astype(np.int64)
+        begins = np.flatnonzero(np.diff(uid, prepend=-1))
+        x, y, d, t = (frame[name].to_numpy() for name in ("x", "y", "d", "t"))
+        starts = np.append(begins, frame.height)
+        return People(x, y, d, t, starts, uid[begins], first_weekday)
+
+
+Method = Callable[[CityPeople], Vectorise]
+"""What makes vectors of the people of a city."""
+
+
+def read_city(path: str, name: str, days: tuple[int, int] | None, on_error: OnError) -> CityPeople:
+    """Read the known rows of a grid trajectory.
+
+    Raises:
+        HumobError: the file cannot be read, or has none on these days.
+    """
+    mark = Fingerprint()
+    known = pl.col("x") != MASKED
+    if days is not None:
+        known &= pl.col("d").is_between(*days)
+    batches = mark.watch(iter_table(path, on_error=on_error))
+    frame = sorted_by_key(pl.concat([batch.filter(known) for batch in batches]))
+    if not frame.height:
+        title = "stdin" if path == "-" else path
+        raise HumobError(f"{title}: found no known cell on the days to score, expected some")
+    return CityPeople(name, mark.text(), frame)
+
+
+def baselines(first_weekday: int) -> dict[str, Method]:
+    """The methods that every evaluation is compared with."""
+    nobody = np.empty(0, np.int64)
+    return {
+        TFIDF: lambda city: tfidf_svd(city.people(nobody, first_weekday)),
+        SLOTS: lambda city: slot_histograms,
+    }
+
+
+def evaluate_embeddings(
+    cities: Sequence[CityPeople],
+    left_out: Sequence[Int64s],
+    methods: dict[str, Method],
+    names: Sequence[str],
+    *,
+    first_weekday: int = 0,
+    seed: int = 0,
+) -> list[EmbeddingEvaluation]:
+    """Score methods on the users of cities that nobody was trained on.
+
+    Args:
+        cities: what to score on.
+        left_out: users of each city that are not scored.
+        methods: by name.
+        names: of the metrics.
+        first_weekday: of day 0; 0 is Sunday.
+        seed: of the folds of the probes.
+
+    Raises:
+        HumobError: a city has fewer than two users to score.
+    """
+    chosen = []
+    for city, without in zip(cities, left_out, strict=True):
+        people = city.people(without, first_weekday)
+        if len(people.uid) < 2:
+            raise HumobError(
+                f"{city.name}: found {len(people.uid)} users that no model was trained on, "
+                "expected at least 2; train with --train-below or --train-share, or --users all"
+            )
+        report.info(
+            f"{city.name}: {len(people.uid):,} users to score, {len(without):,} were trained on"
+        )
+        chosen.append(people)
+    users = {city.name: len(people.uid) for city, people in zip(cities, chosen, strict=True)}
+    said = "+".join(str(count) for count in users.values())
+    found = []
+    for title, method in methods.items():
+        parts = [
+            score_city(people, method(city), names, seed)
+            for city, people in zip(cities, chosen, strict=True)
+        ]
+        weights = np.array(list(users.values()), float)
+        scores = [
+            score_of(*key, float(np.average([part[key] for part in parts], weights=weights)), said)
+            for key in parts[0]
+        ]
+        found.append(EmbeddingEvaluation(title, users, scores))
+    return found

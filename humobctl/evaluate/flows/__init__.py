@@ -1,0 +1,1 @@
+"""Scores of flow tables: common part of commuters, RMSE and others."""

@@ -1,0 +1,75 @@
+"""Scores of flow tables as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import polars as pl
+
+from humobctl import __version__
+from humobctl.console import report
+from humobctl.evaluate.cells.report import scopes_of
+from humobctl.evaluate.flows.run import FlowEvaluation
+from humobctl.evaluate.score import Score
+from humobctl.tables.schemas import SCORES
+
+
+def as_json(evaluations: list[FlowEvaluation]) -> str:
+    """One object for one file, an array for several; a score that is not defined is null."""
+    records = [_record(evaluation) for evaluation in evaluations]
+    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+
+
+def _record(evaluation: FlowEvaluation) -> dict[str, Any]:
+    return {
+        "file": evaluation.name,
+        "reference": evaluation.reference,
+        "areas": evaluation.areas,
+        "trips": list(evaluation.trips),
+        "version": __version__,
+        "scores": [score_record(score) for score in evaluation.scores],
+    }
+
+
+def score_record(score: Score) -> dict[str, Any]:
+    """A score as JSON holds it."""
+    return {
+        "metric": score.name,
+        "unit": score.unit or None,
+        "value": None if math.isnan(score.value) else score.value,
+        "higher_is_better": score.higher_is_better,
+        "signature": score.signature,
+    }
+
+
+def as_table(evaluations: list[FlowEvaluation]) -> pl.DataFrame:
+    """The score table; several files stand apart in the scope."""
+    rows = [
+        (scope, score.name, None if math.isnan(score.value) else score.value)
+        for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True)
+        for score in evaluation.scores
+    ]
+    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+
+
+def show(evaluations: list[FlowEvaluation], stream: TextIO | None = None) -> None:
+    """Print the scores for people, with their signatures."""
+    stream = stream or sys.stdout
+    first = evaluations[0]
+    columns = ["metric", "better", *(Path(e.name).name for e in evaluations)]
+    rows = [
+        [
+            f"{score.name.replace('_', ' ')}{' (trips)' if score.unit == 'trips' else ''}",
+            "higher" if score.higher_is_better else "lower",
+            *(f"{e.scores[index].value:.4f}" for e in evaluations),
+        ]
+        for index, score in enumerate(first.scores)
+    ]
+    trips = "; ".join(f"{e.trips[0]:,.0f} trips" for e in evaluations)
+    title = f"{trips} against {first.trips[1]:,.0f} between {first.areas} areas"
+    caption = "\n".join(score.signature for score in first.scores)
+    report.table(title, columns, rows, stream=stream, caption=caption)

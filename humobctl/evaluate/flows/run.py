@@ -1,0 +1,111 @@
+"""Scores of flow tables: how far flows between areas agree with the true ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from humobctl.console import report
+from humobctl.data.importers.areas import read_flows
+from humobctl.errors import HumobError
+from humobctl.evaluate.flows.metrics import Flows, compare_flows, counted
+from humobctl.evaluate.score import Score
+from humobctl.io.row_errors import OnError
+from humobctl.native import Int64s
+
+FLOW_NAMES = ("cpc", "cpl", "rmse", "correlation", "rmse_travelled", "correlation_travelled")
+"""Metrics of flow tables, in the order they are shown."""
+
+
+@dataclass
+class FlowEvaluation:
+    """Scores of one file of flows.
+
+    Attributes:
+        name: the file.
+        reference: what it was compared with.
+        areas: areas that either file names.
+        trips: trips that were compared, of the file and of the reference.
+        scores: the scores.
+    """
+
+    name: str
+    reference: str
+    areas: int
+    trips: tuple[float, float]
+    scores: list[Score]
+
+
+def evaluate_flows(
+    paths: list[str],
+    truth: str,
+    *,
+    names: tuple[str, ...] = FLOW_NAMES,
+    within: bool = False,
+    on_error: OnError = "fail",
+) -> list[FlowEvaluation]:
+    """Score files of flows against the true flows.
+
+    Args:
+        paths: flow tables; ``-`` for standard input.
+        truth: the true flows.
+        names: metrics to compute.
+        within: whether trips within an area count; laws make none.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Raises:
+        HumobError: files that cannot be read, or without a trip to compare.
+    """
+    real = read_flows(truth, on_error=on_error)
+    result = []
+    for path in paths:
+        made = read_flows(path, on_error=on_error)
+        result.append(_evaluation((path, made), (truth, real), names, within=within))
+    return result
+
+
+def _evaluation(
+    made: tuple[str, pl.DataFrame],
+    real: tuple[str, pl.DataFrame],
+    names: tuple[str, ...],
+    *,
+    within: bool,
+) -> FlowEvaluation:
+    titles = ["stdin" if path == "-" else path for path, _ in (made, real)]
+    numbers = _numbered([made[1], real[1]])
+    areas = 1 + max(int(part.max()) for pair in numbers for part in pair)
+    found: list[Flows] = []
+    for title, pair, (_, table) in zip(titles, numbers, (made, real), strict=True):
+        every = counted(*pair, areas, table["flow"].to_numpy())
+        kept = every if within else every.between_areas()
+        if every.total > kept.total:
+            report.info(f"{title}: left out {every.total - kept.total:,.0f} trips within areas")
+        if not kept.total:
+            raise HumobError(f"{title}: found no trips between two areas, expected some to compare")
+        found.append(kept)
+    scores = compare_flows(
+        *found,
+        pairs=areas * (areas if within else areas - 1),
+        settings=(("within-areas", "yes" if within else "no"),),
+    )
+    return FlowEvaluation(
+        titles[0],
+        titles[1],
+        areas,
+        (found[0].total, found[1].total),
+        [score for score in scores if score.name in names],
+    )
+
+
+def _numbered(tables: list[pl.DataFrame]) -> list[tuple[Int64s, Int64s]]:
+    """Origins and destinations by numbers that all tables share, in the order of the ids."""
+    ids = pl.concat([table[c] for table in tables for c in ("origin", "destination")])
+    codes = ids.cast(pl.Enum(ids.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
+    ends = [table.height for table in tables for _ in range(2)]
+    parts: list[Int64s] = []
+    start = 0
+    for length in ends:
+        parts.append(codes[start : start + length])
+        start += length
+    return list(zip(parts[::2], parts[1::2], strict=True))

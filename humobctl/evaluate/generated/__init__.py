@@ -1,0 +1,1 @@
+"""Scores of generated visits: the JSD family, privacy, flows between cells."""

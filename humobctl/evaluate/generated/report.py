@@ -1,0 +1,200 @@
+"""Scores of generated data as people and programs read them: a table, JSON, or a score table."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import polars as pl
+
+from humobctl import __version__
+from humobctl.console import report
+from humobctl.evaluate.cells.report import scopes_of
+from humobctl.evaluate.generated.run import GeneratedEvaluation, Score, Side
+from humobctl.evaluate.registry import GENERATED_NAMES
+from humobctl.tables.schemas import INTENTS, SCORES
+
+
+def as_json(evaluations: list[GeneratedEvaluation]) -> str:
+    """Scores of generated data: one object for one file, an array for several."""
+    records = [_record(evaluation) for evaluation in evaluations]
+    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+
+
+def _record(evaluation: GeneratedEvaluation) -> dict[str, Any]:
+    return {
+        "file": evaluation.name,
+        "reference": evaluation.real.name,
+        "users": evaluation.generated.users,
+        "user_days": evaluation.generated.user_days,
+        "stays": evaluation.generated.stays,
+        "stays_with_duration": evaluation.generated.timed,
+        "reference_users": evaluation.real.users,
+        "reference_user_days": evaluation.real.user_days,
+        "reference_stays": evaluation.real.stays,
+        "reference_stays_with_duration": evaluation.real.timed,
+        "version": __version__,
+        "scores": [_score_record(evaluation, score) for score in evaluation.scores],
+        "per_intent": _per_intent(evaluation),
+    }
+
+
+def _score_record(evaluation: GeneratedEvaluation, score: Score) -> dict[str, Any]:
+    bins = evaluation.bins(score.metric)
+    record: dict[str, Any] = {
+        "metric": score.metric.name,
+        "value": None if math.isnan(score.value) else score.value,
+        "floor": score.floor,
+        "wasserstein": score.wasserstein,
+        "wasserstein_floor": score.wasserstein_floor,
+        "unit": score.unit or None,
+        "higher_is_better": score.metric.higher_is_better,
+        "signature": evaluation.signature(score.metric),
+    }
+    if bins is not None:
+        record["bins"] = {
+            "from": bins.low,
+            "width": bins.width,
+            "count": bins.count,
+            "open_end": bins.open_end,
+        }
+    return record
+
+
+def _per_intent(evaluation: GeneratedEvaluation) -> list[dict[str, Any]]:
+    """Nothing where a side has no intents."""
+    ours, real = evaluation.generated, evaluation.real
+    if not (any(ours.intents.values()) and any(real.intents.values())):
+        return []
+    return [
+        {
+            "intent": intent,
+            "stays": ours.intents[intent],
+            "share": _share(ours, intent),
+            "reference_stays": real.intents[intent],
+            "reference_share": _share(real, intent),
+        }
+        | {
+            name: {"value": value, "wasserstein": apart}
+            for name, (value, apart) in evaluation.of_intent(intent).items()
+        }
+        for intent in INTENTS
+    ]
+
+
+def _share(one: Side, intent: str) -> float:
+    return one.intents[intent] / sum(one.intents.values())
+
+
+def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
+    """The score table; ``intent=NAME`` in the scope stands for the scores of one intent.
+
+    ``METRIC_floor``, ``METRIC_wasserstein`` and ``METRIC_wasserstein_floor`` stand beside METRIC.
+    """
+    rows: list[tuple[str, str, float | None]] = []
+    for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True):
+        for score in evaluation.scores:
+            name = score.metric.column
+            found = {
+                name: score.value,
+                f"{name}_floor": score.floor,
+                f"{name}_wasserstein": score.wasserstein,
+                f"{name}_wasserstein_floor": score.wasserstein_floor,
+            }
+            rows += [
+                (scope, key, None if math.isnan(value) else value)
+                for key, value in found.items()
+                if value is not None
+            ]
+        for intent in INTENTS:
+            for name, (value, apart) in evaluation.of_intent(intent).items():
+                rows.append((f"{scope},intent={intent}", name, value))
+                if apart is not None:
+                    rows.append((f"{scope},intent={intent}", f"{name}_wasserstein", apart))
+    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+
+
+def show(evaluations: list[GeneratedEvaluation], stream: TextIO | None = None) -> None:
+    """Print the scores for people: what each file is apart from the reference, and the floors."""
+    stream = stream or sys.stdout
+    first = evaluations[0]
+    titles = [Path(e.name).name for e in evaluations] if len(evaluations) > 1 else [""]
+    columns = ["metric", "better"]
+    columns += [f"{title} {what}".strip() for title in titles for what in ("JSD", "W1")]
+    columns += ["floor JSD", "floor W1", "W1 in"]
+    every = dict.fromkeys(s.metric.name for e in evaluations for s in e.scores)
+    names = [name for name in every if name in GENERATED_NAMES]
+    rows = [_row(name, evaluations) for name in names]
+    sizes = [_size(Path(e.name).name, e.generated) for e in evaluations]
+    title = [*sizes, f"against {_size(Path(first.real.name).name, first.real)}"]
+    by_name = {s.metric.name: e.signature(s.metric) for e in evaluations[::-1] for s in e.scores}
+    caption = "\n".join(by_name[name] for name in names)
+    report.table(title, columns, rows, stream=stream, caption=caption)
+    _show_extras([name for name in every if name not in names], evaluations, titles, stream)
+    for evaluation in evaluations:
+        _show_intents(evaluation, stream)
+
+
+def _size(name: str, one: Side) -> str:
+    return f"{name}: {one.users:,} users, {one.user_days:,} user-days, {one.stays:,} stays"
+
+
+def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
+    found = [next((s for s in e.scores if s.metric.name == name), None) for e in evaluations]
+    one = next(score for score in found if score is not None)
+    pairs = [(s.value, s.wasserstein) if s else (None, None) for s in found]
+    cells = [
+        number(value) for pair in [*pairs, (one.floor, one.wasserstein_floor)] for value in pair
+    ]
+    better = "higher" if one.metric.higher_is_better else "lower"
+    unit = one.unit if one.wasserstein is not None else ""
+    return [one.metric.label, better, *cells, unit]
+
+
+def _show_extras(
+    names: list[str], evaluations: list[GeneratedEvaluation], titles: list[str], stream: TextIO
+) -> None:
+    """Privacy and flows: values that are no divergences."""
+    if not names:
+        return
+    rows = []
+    for name in names:
+        found = [next((s for s in e.scores if s.metric.name == name), None) for e in evaluations]
+        one = next(score for score in found if score is not None)
+        better = "higher" if one.metric.higher_is_better else "lower"
+        values = [number(s.value if s else None) for s in found]
+        rows.append([one.metric.label, better, *values, number(one.floor), one.metric.unit])
+    columns = ["metric", "better", *(f"{t} value".strip() for t in titles), "real people", "unit"]
+    first = evaluations[0]
+    caption = "\n".join(first.signature(s.metric) for s in first.scores if s.metric.name in names)
+    report.table("privacy and flows", columns, rows, stream=stream, caption=caption)
+
+
+def _show_intents(evaluation: GeneratedEvaluation, stream: TextIO) -> None:
+    found = {intent: evaluation.of_intent(intent) for intent in INTENTS}
+    names = list(dict.fromkeys(name for scores in found.values() for name in scores))
+    if not names:
+        return
+    rows = [
+        [
+            intent,
+            str(evaluation.generated.intents[intent]),
+            str(evaluation.real.intents[intent]),
+            *(number(value) for name in names for value in scores.get(name, (None, None))),
+        ]
+        for intent, scores in found.items()
+        if evaluation.generated.intents[intent] or evaluation.real.intents[intent]
+    ]
+    columns = ["intent", "stays", "of the reference"]
+    columns += [f"{name.replace('_', ' ')} {what}" for name in names for what in ("JSD", "W1")]
+    report.table(f"{Path(evaluation.name).name} by intent", columns, rows, stream=stream)
+
+
+def number(value: float | None) -> str:
+    """A score in a table for people; nothing where there is none."""
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,314 @@
+"""Scores of generated data: how their statistics differ from those of real data.
+
+Generated and real people are not matched: each metric compares two distributions, by the
+Jensen-Shannon divergence of fixed bins and by the Wasserstein-1 distance of the values. Beside each
+stands its floor: what the two halves of the real people are apart, drawn with a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl import __version__
+from humobctl.console import report
+from humobctl.data.importers.stays import StayTable, read_stays
+from humobctl.errors import HumobError
+from humobctl.evaluate.divergence import jsd
+from humobctl.evaluate.generated.statistics import BINS, BY_INTENT, SAMPLES, Bins, Sample, by_intent
+from humobctl.evaluate.plans.run import Statistics, statistics
+from humobctl.evaluate.plans.run import value as plan_value
+from humobctl.evaluate.registry import GENERATED_NAMES, Metric, generated_metrics
+from humobctl.io.row_errors import OnError
+from humobctl.tables.schemas import INTENTS
+from humobctl.tables.stays import UNKNOWN_INTENT, Stays, at_least
+
+_CODES = pl.Series(INTENTS, dtype=pl.Enum(INTENTS))
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of generated data; what is None does not exist for this metric.
+
+    Attributes:
+        metric: what was scored.
+        value: Jensen-Shannon divergence in nats, or what the metric says.
+        floor: the same of the halves of the real people.
+        wasserstein: Wasserstein-1 distance, in ``unit``.
+        wasserstein_floor: the same of the halves.
+        unit: of the Wasserstein distances.
+    """
+
+    metric: Metric
+    value: float
+    floor: float | None = None
+    wasserstein: float | None = None
+    wasserstein_floor: float | None = None
+    unit: str = ""
+
+
+Extra = Callable[[Stays, Stays], list[Score]]
+"""Further scores of generated against real stays, such as privacy or flows."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to score, and how.
+
+    Attributes:
+        names: metrics to compute; those that one side cannot give are left out.
+        least_events: days with fewer stays are left out on both sides.
+        seed: of the halves of the real people.
+        cell_km: side of a cell of grid trajectories.
+        on_error: stop at the first bad row, or drop bad rows.
+        places: a place table for traces that name places by id only.
+        extras: further scores.
+    """
+
+    names: tuple[str, ...] = GENERATED_NAMES
+    least_events: int = 1
+    seed: int = 0
+    cell_km: float = 0.5
+    on_error: OnError = "fail"
+    places: str | None = None
+    extras: Sequence[Extra] = ()
+
+
+@dataclass
+class Side:
+    """One side of a comparison: what its stays give, once the stays themselves are gone.
+
+    Attributes:
+        name: the file.
+        users, user_days, stays: how many.
+        timed: stays whose duration is known.
+        samples: by metric.
+        plans: the statistics of day plans.
+        intents: stays by intent, shape (12,).
+        by_intent: statistics of each intent that it has.
+    """
+
+    name: str
+    users: int
+    user_days: int
+    stays: int
+    timed: int
+    samples: dict[str, Sample]
+    plans: Statistics
+    by_intent: dict[str, dict[str, Sample]] = field(default_factory=dict)
+
+    @property
+    def intents(self) -> dict[str, int]:
+        """Stays by intent."""
+        counts = self.plans.intents
+        return {name: int(counts[code]) for code, name in enumerate(INTENTS)}
+
+
+def side(name: str, stays: Stays, names: tuple[str, ...], *, intents: bool = True) -> Side:
+    """The statistics of stays.
+
+    Args:
+        name: of the file.
+        stays: at least one.
+        names: metrics to prepare.
+        intents: whether to look at each intent by itself, too.
+    """
+    there = np.unique(stays.intent[stays.intent != UNKNOWN_INTENT]).tolist() if intents else []
+    return Side(
+        name,
+        stays.people(),
+        len(stays.day_starts()) - 1,
+        len(stays),
+        int((stays.end > stays.start).sum()),
+        {metric: SAMPLES[metric](stays) for metric in SAMPLES if metric in names},
+        statistics(_events(stays)),
+        {INTENTS[code]: by_intent(stays, code) for code in there},
+    )
+
+
+def _events(stays: Stays) -> pl.DataFrame:
+    """Stays as the events of day plans."""
+    codes = pl.Series(stays.intent).cast(pl.Int64)
+    return pl.DataFrame(
+        {
+            "uid": stays.uid,
+            "d": stays.day,
+            "intent": _CODES.gather(codes.replace(UNKNOWN_INTENT, None)),
+            "start_min": stays.start,
+            "end_min": stays.end,
+        }
+    )
+
+
+@dataclass
+class GeneratedEvaluation:
+    """Scores of one file of generated data.
+
+    Attributes:
+        name: the file.
+        generated, real: both sides.
+        scores: what could be compared.
+        halves: the statistics of the halves of the real people; None where there is one person.
+        settings: what was asked for.
+    """
+
+    name: str
+    generated: Side
+    real: Side
+    scores: list[Score]
+    halves: tuple[Side, Side] | None
+    settings: Settings
+
+    def signature(self, metric: Metric) -> str:
+        """Every setting that changes the value."""
+        parts = [metric.name, *(f"{key}:{text}" for key, text in metric.settings)]
+        if self.settings.least_events > 1:
+            parts.append(f"min-events:{self.settings.least_events}")
+        for name, one in (("", self.generated), ("real-", self.real)):
+            parts += [f"{name}user-days:{one.user_days}", f"{name}stays:{one.stays}"]
+        if self.halves is not None:
+            parts.append(f"floor-seed:{self.settings.seed}")
+        return "|".join([*parts, f"v:{__version__}"])
+
+    def bins(self, metric: Metric) -> Bins | None:
+        """Of the metric's divergence, where it has any of its own."""
+        return BINS.get(metric.name)
+
+    def of_intent(self, intent: str) -> dict[str, tuple[float, float | None]]:
+        """Divergence and Wasserstein distance by metric of an intent that both sides have."""
+        sides = (self.generated.by_intent.get(intent), self.real.by_intent.get(intent))
+        if sides[0] is None or sides[1] is None:
+            return {}
+        pairs = {name: (sides[0][name], sides[1][name]) for name in BY_INTENT}
+        return {
+            name: (jsd(ours.counts, theirs.counts), ours.apart(theirs))
+            for name, (ours, theirs) in pairs.items()
+            if name in self.settings.names and ours.known and theirs.known
+        }
+
+
+def evaluate_generated(
+    paths: list[str], truth: str, settings: Settings
+) -> list[GeneratedEvaluation]:
+    """Score files of generated data against real data.
+
+    Args:
+        paths: visits, trajectories or traces; ``-`` for standard input.
+        truth: the real ones, in any of these forms.
+        settings: what to score.
+
+    Raises:
+        HumobError: files that cannot be read, of cells and points together, without a day of
+            enough stays, or with nothing to compare.
+    """
+    table = _read(truth, settings)
+    plane = table.plane()
+    stays = _long_days(table.name, table.on(plane), settings.least_events)
+    real = side(table.name, stays, settings.names)
+    halves = _halves(stays, settings)
+    result = []
+    for path in paths:
+        read = _read(path, settings)
+        ours = _long_days(read.name, read.on(plane), settings.least_events)
+        found = GeneratedEvaluation(
+            read.name, side(read.name, ours, settings.names), real, [], halves, settings
+        )
+        found.scores += _scores(found)
+        found.scores += [score for extra in settings.extras for score in extra(ours, stays)]
+        if not found.scores:
+            lacking = ", ".join(settings.names)
+            raise HumobError(f"{read.name}, {real.name}: found nothing to compare {lacking} by")
+        _tell(found)
+        result.append(found)
+    return result
+
+
+def _read(path: str, settings: Settings) -> StayTable:
+    return read_stays(
+        path, cell_km=settings.cell_km, on_error=settings.on_error, places=settings.places
+    )
+
+
+def _long_days(name: str, stays: Stays, least: int) -> Stays:
+    kept = at_least(stays, least) if least > 1 else stays
+    if not len(kept):
+        raise HumobError(f"{name}: found no day with {least} stays or more")
+    return kept
+
+
+def half_of(stays: Stays, seed: int) -> NDArray[np.bool_] | None:
+    """Whether a stay is of a half of the people, drawn with the seed; None of a single person."""
+    people = np.unique(stays.uid)
+    if len(people) < 2:
+        return None
+    drawn = np.random.default_rng(seed).permutation(people)[: len(people) // 2]
+    return np.isin(stays.uid, drawn)
+
+
+def _halves(stays: Stays, settings: Settings) -> tuple[Side, Side] | None:
+    """The real people in two halves, drawn with the seed."""
+    inside = half_of(stays, settings.seed)
+    if inside is None:
+        return None
+    names = settings.names
+    first, second = (
+        side("half", stays.take(half), names, intents=False) for half in (inside, ~inside)
+    )
+    return first, second
+
+
+def _scores(found: GeneratedEvaluation) -> list[Score]:
+    wanted = [metric for metric in generated_metrics() if metric.name in found.settings.names]
+    scores = (_score(metric, found.generated, found.real, found.halves) for metric in wanted)
+    return [score for score in scores if score is not None]
+
+
+def _score(
+    metric: Metric, ours: Side, real: Side, halves: tuple[Side, Side] | None
+) -> Score | None:
+    value = _distances(metric, ours, real)
+    if value is None:
+        return None
+    floor = (None, None) if halves is None else _distances(metric, *halves) or (None, None)
+    unit = BINS[metric.name].unit if metric.name in BINS else ""
+    return Score(metric, value[0], floor[0], value[1], floor[1], unit)
+
+
+def _distances(metric: Metric, first: Side, second: Side) -> tuple[float, float | None] | None:
+    """Divergence and Wasserstein distance; None where one side cannot give the metric."""
+    if metric.name in SAMPLES:
+        p, q = (one.samples[metric.name] for one in (first, second))
+        return (jsd(p.counts, q.counts), p.apart(q)) if p.known and q.known else None
+    if first.plans.has(metric) and second.plans.has(metric):
+        return plan_value(metric, first.plans, second.plans), None
+    return None
+
+
+def _tell(found: GeneratedEvaluation) -> None:
+    """What a reader of the scores should know about the two sides."""
+    scored = {score.metric.name for score in found.scores}
+    lacking = [name for name in found.settings.names if name not in scored]
+    if lacking:
+        report.info(
+            f"{found.name}: not scored, since one side does not have it: {', '.join(lacking)}"
+        )
+    per_person = [one.user_days / one.users for one in (found.generated, found.real)]
+    if "irank" in scored and not 0.8 < per_person[0] / per_person[1] < 1.25:
+        report.warn(
+            f"{found.name} has {per_person[0]:.1f} days a person, {found.real.name} "
+            f"{per_person[1]:.1f}: irank compares people over all their days"
+        )
+    fewest, fewest_there = (
+        int(np.flatnonzero(one.plans.events_per_day)[0]) for one in (found.generated, found.real)
+    )
+    if fewest < fewest_there:
+        short = int(found.generated.plans.events_per_day[:fewest_there].sum())
+        report.warn(
+            f"{found.name} has {short} of {found.generated.user_days} days with fewer than "
+            f"{fewest_there} stays, {found.real.name} has none; --min-events {fewest_there} "
+            "leaves them out"
+        )

@@ -1,0 +1,1 @@
+"""Scores of day plans: intent statistics against published or given ones."""

@@ -1,0 +1,1 @@
+"""Places for intentions: gravity, diffusion; flows between areas."""

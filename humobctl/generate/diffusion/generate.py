@@ -1,0 +1,419 @@
+"""From day plans, or from nothing, to visits drawn from a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.console import report
+from humobctl.errors import UsageError
+from humobctl.execution.run import LongRun
+from humobctl.execution.task import PEOPLE_VARIABLE, Part, mark_of, part_size, parts_of_people
+from humobctl.generate.diffusion.counts import Tally
+from humobctl.generate.diffusion.data import (
+    HOME_CLASS,
+    UNKNOWN_CATEGORY,
+    WORK_CLASS,
+    Layout,
+    category_numbers,
+    category_tokens,
+    channel_count,
+    classes_of,
+)
+from humobctl.generate.diffusion.decode import Drawn, decode
+from humobctl.generate.diffusion.nearest_place import ANY, Places
+from humobctl.generate.diffusion.process import Process, Sampling
+from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
+from humobctl.generate.diffusion.train import Trained
+from humobctl.generate.diffusion.work import Work
+from humobctl.generate.homes_and_works import known_dwellings
+from humobctl.generate.person_batches import whole_people
+from humobctl.native import Floats, Int64s
+from humobctl.tables.intents import CODES, HOME, WORK
+from humobctl.tables.schemas import INTENTS, VISITS
+from humobctl.training.model_dir import fingerprint_of
+
+KNOWN_WITHIN = 500.0
+"""Metres within which a given home or work is the nearest place that serves it."""
+ROWS_AT_ONCE = 1 << 13
+"""Events of a part, at least one person's."""
+PEOPLE_AT_ONCE = 1 << 10
+"""People of a part, where there are no plans."""
+_PLAN = ("uid", "d", "seq", "intent", "start_min", "end_min")
+_CATEGORY = "category"
+_INTENT_OF_CLASS = np.array([CODES[HOME], CODES[WORK], ANY])
+_NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
+
+
+@dataclass
+class Job:
+    """What to generate, and how.
+
+    Attributes:
+        model: the trained model.
+        sampling: how to sample.
+        places: to snap points to; None to leave them where they are.
+        people: profiles with home and work, sorted by uid.
+        pairs: home and work, one of which each person gets.
+        seed: of all draws.
+        batch_size: days that are sampled together.
+        tally: filled in as the run goes on.
+    """
+
+    model: Trained
+    sampling: Sampling
+    places: Places | None = None
+    people: pl.DataFrame | None = None
+    pairs: pl.DataFrame | None = None
+    seed: int = 0
+    batch_size: int = 256
+    tally: Tally = field(default_factory=Tally)
+
+    def from_plans(
+        self,
+        batches: Iterable[pl.DataFrame],
+        name: str = "intentions",
+        long: LongRun | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """Batches of the visit table, in the order of the people.
+
+        Args:
+            batches: of the intentions table, each person's rows together; with the column category
+                where that is the model's condition.
+            name: of the table, for messages.
+            long: how it is carried out; None for one part after another, in this process.
+
+        Raises:
+            UsageError: the model has no condition.
+            HumobError: a person's rows stand apart, a person is not known, or no place serves an
+                intent.
+        """
+        if self.model.condition == "none":
+            raise UsageError(
+                f"{self.model.name}: found a model without a condition, which makes its own days; "
+                "expected --count"
+            )
+        columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
+        people = whole_people(batches, name, columns, ROWS_AT_ONCE)
+        yield from self._drawn(parts_of_people(people, ROWS_AT_ONCE), None, "events", long)
+
+    def from_nothing(self, count: int, long: LongRun | None = None) -> Iterator[pl.DataFrame]:
+        """Batches of the visit table: one day each of ``count`` people, numbered from 0.
+
+        Raises:
+            UsageError: the model needs day plans.
+        """
+        if self.model.condition != "none":
+            raise UsageError(
+                f"--count: {self.model.name} is a model with the condition "
+                f"{self.model.condition}, expected intentions"
+            )
+        usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
+        size = part_size(PEOPLE_VARIABLE, usual)
+        parts = (
+            Part(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
+            for number, low in enumerate(range(0, count, size))
+        )
+        yield from self._drawn(parts, count, "people", long)
+
+    def _drawn(
+        self, parts: Iterator[Part], total: int | None, unit: str, long: LongRun | None
+    ) -> Iterator[pl.DataFrame]:
+        with report.progress("generating visits", total, unit) as ticker:
+            results = (long or LongRun()).results(Work(self), parts, self.about, ticker.advance)
+            for done in results:
+                self.tally.add(done.tally)
+                yield done.frame
+        self.tally.tell()
+
+    def about(self) -> dict[str, Any]:
+        """What makes the visits what they are, but for the plans."""
+        return {
+            "command": "generate diffusion",
+            "settings": {
+                **asdict(self.sampling),
+                **{"seed": self.seed, "batch_size": self.batch_size},
+            },
+            "model": fingerprint_of(self.model.name),
+            "data": mark_of(
+                (None if self.places is None else self.places.frame, self.people, self.pairs)
+            ),
+        }
+
+    # -- with day plans -------------------------------------------------------------------------
+
+    def planned(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The visits of whole people with plans."""
+        frame = frame.with_columns(person=pl.col("uid").rle_id()).sort(
+            "person", "d", "start_min", "seq", maintain_order=True
+        )
+        person, d = (frame[name].to_numpy().astype(np.int64) for name in ("person", "d"))
+        inner = np.flatnonzero((np.diff(person) != 0) | (np.diff(d) != 0)) + 1
+        first = np.concatenate([[0], inner, [len(d)]]).astype(np.int64)
+        layout = Layout(
+            first,
+            *(frame[name].to_numpy().astype(np.int64) for name in ("start_min", "end_min")),
+        )
+        intent = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().to_numpy().astype(np.int8)
+        uid = frame["uid"].to_numpy()[first[:-1]]
+        token = self._tokens(frame, intent)
+        drawn, given = self._draw_planned(
+            layout, intent, token, uid, d[first[:-1]], person[first[:-1]]
+        )
+        self.tally.people += int(person[-1]) + 1
+        table = frame.drop("person")
+        return self._table(table, drawn, intent.astype(np.int64), uid, given)
+
+    def _tokens(self, frame: pl.DataFrame, intent: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The class of each event under the model's condition."""
+        if self.model.condition == "intent":
+            return intent
+        place_class = classes_of(intent)
+        if self.model.condition == "home-work":
+            return place_class
+        numbers = category_numbers(frame[_CATEGORY], self.model.categories)
+        unknown = numbers == UNKNOWN_CATEGORY
+        self.tally.strange += int(unknown.sum()) - frame[_CATEGORY].null_count()
+        return category_tokens(numbers, place_class)
+
+    def _draw_planned(
+        self,
+        layout: Layout,
+        intent: NDArray[np.int8],
+        token: NDArray[np.int8],
+        uid: NDArray[np.uint32],
+        d: Int64s,
+        person: Int64s,
+    ) -> tuple[Drawn, Anchors]:
+        """Days of people; a person's first day with work says where home and work are.
+
+        All other days are drawn to go with them.
+        """
+        place_class = classes_of(intent)
+        given = self._anchors(uid)
+        working = np.bincount(layout.day, place_class == WORK_CLASS, len(layout)) > 0
+        order = np.lexsort((~working, person))
+        leads = order[np.flatnonzero(np.diff(person[order], prepend=-1))]
+        leading = np.zeros(len(layout), bool)
+        leading[leads] = True
+        parts = {True: (leading, given)}
+        kinds = (place_class, token)
+        lead = self._draw_days(layout, kinds, uid, d, leading, given)
+        if not leading.all():
+            home, work = self._lead_anchors(lead, place_class, layout, leading)
+            anchors = Anchors(home[person], work[person])
+            parts[False] = (~leading, anchors)
+        relative, homes = np.empty((len(intent), 2)), np.empty((len(layout), 2))
+        for first, (chosen, anchors) in parts.items():
+            drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
+            relative[chosen[layout.day]] = drawn.relative
+            homes[chosen] = drawn.home
+        self._put_given(relative, homes, layout, place_class, parts)
+        return Drawn(layout, place_class, relative, homes), given
+
+    @staticmethod
+    def _put_given(
+        relative: Floats,
+        homes: Floats,
+        layout: Layout,
+        place_class: NDArray[np.int8],
+        parts: dict[bool, tuple[NDArray[np.bool_], Anchors]],
+    ) -> None:
+        """Known homes and works to the last digit, beyond a network's."""
+        for chosen, anchors in parts.values():
+            known = chosen & anchors.has_home
+            homes[known] = anchors.home[known]
+            known = chosen & anchors.has_work
+            at_work = (place_class == WORK_CLASS) & known[layout.day]
+            relative[at_work] = anchors.work[layout.day[at_work]]
+
+    def _draw_days(
+        self,
+        layout: Layout,
+        kinds: tuple[NDArray[np.int8], NDArray[np.int8]],
+        uid: NDArray[np.uint32],
+        d: Int64s,
+        chosen: NDArray[np.bool_],
+        anchors: Anchors,
+    ) -> Drawn:
+        """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
+        events = chosen[layout.day]
+        lengths = np.diff(layout.first)[chosen]
+        part = Layout(
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            layout.start[events],
+            layout.end[events],
+        )
+        place_class, token = (kind[events] for kind in kinds)
+        model = self.model
+        known = Anchors(anchors.home[chosen], anchors.work[chosen])
+        fixed = None
+        if known.has_home.any():
+            working = place_class[part.event_of_step()] == WORK_CLASS
+            device = next(model.network.parameters()).device
+            fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
+        channels = draw(
+            *(model.network, Process(model.settings), self.sampling),
+            sources_of(self.seed, uid[chosen].astype(np.int64), d[chosen]),
+            token=token,
+            layout=part,
+            fixed=fixed,
+            batch_size=self.batch_size,
+        )
+        return decode(channels, model.scale, part, place_class)
+
+    @staticmethod
+    def _lead_anchors(
+        lead: Drawn, place_class: NDArray[np.int8], layout: Layout, leading: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """Home and work of each person by the day that leads, (people, 2) each."""
+        kinds = place_class[leading[layout.day]]
+        work = np.full((len(lead.layout), 2), np.nan)
+        at_work = kinds == WORK_CLASS
+        work[lead.layout.day[at_work]] = lead.relative[at_work]
+        return lead.home, work
+
+    # -- without --------------------------------------------------------------------------------
+
+    def unplanned(self, uid: Int64s) -> pl.DataFrame:
+        """The visits of people without."""
+        model = self.model
+        given = self._anchors(uid)
+        fixed = None
+        if given.has_home.any():
+            nowhere = np.zeros((len(uid), 144), bool)
+            device = next(model.network.parameters()).device
+            fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
+        channels = draw(
+            *(model.network, Process(model.settings), self.sampling),
+            sources_of(self.seed, uid, np.zeros_like(uid)),
+            fixed=fixed,
+            batch_size=self.batch_size,
+        )
+        drawn = decode(channels, model.scale, None, None)
+        known = given.has_home
+        drawn.home[known] = given.home[known]
+        layout = drawn.layout
+        code = _INTENT_OF_CLASS[drawn.place_class]
+        table = pl.DataFrame(
+            {
+                "uid": uid[layout.day].astype(np.uint32),
+                "d": np.zeros(len(code), np.int16),
+                "seq": (np.arange(len(code)) - layout.first[layout.day]).astype(np.int16),
+                "intent": _NAMES.gather(np.where(code == ANY, len(INTENTS), code)),
+                "start_min": layout.start.astype(np.int16),
+                "end_min": layout.end.astype(np.int16),
+            }
+        )
+        self.tally.people += len(uid)
+        visits = self._table(table, drawn, code, uid.astype(np.uint32), given)
+        return self._joined(visits)
+
+    def _joined(self, visits: pl.DataFrame) -> pl.DataFrame:
+        """Visits with those that go on at the same place made one."""
+        here = pl.struct("uid", "place_id", "lat", "lon")
+        goes_on = (here == here.shift(1)) & (pl.col("start_min") == pl.col("end_min").shift(1))
+        run = (~goes_on.fill_null(False)).cum_sum()
+        joined = (
+            visits.group_by(run.alias("run"), maintain_order=True)
+            .agg(
+                pl.exclude("end_min").first(),
+                end_min=pl.col("end_min").last(),
+            )
+            .with_columns(seq=pl.int_range(pl.len()).over("uid").cast(pl.Int16))
+        )
+        self.tally.joined += visits.height - joined.height
+        self.tally.visits -= visits.height - joined.height
+        return joined.select(VISITS.columns)
+
+    # -- places ---------------------------------------------------------------------------------
+
+    def _anchors(self, uid: NDArray[np.generic]) -> Anchors:
+        """What is known of the home and work of people, (n, 2) each."""
+        found = known_dwellings(uid, self.seed, self.people, self.pairs, "--people")
+        home, work = (
+            np.column_stack(self.model.scale.plane.metres(found[:, at], found[:, at + 1]))
+            for at in (0, 2)
+        )
+        return Anchors(home, work - home)
+
+    def _table(
+        self,
+        table: pl.DataFrame,
+        drawn: Drawn,
+        intent: Int64s,
+        uid: NDArray[np.uint32],
+        given: Anchors,
+    ) -> pl.DataFrame:
+        """The visit table of events."""
+        metres = drawn.metres
+        lat, lon = self.model.scale.plane.degrees(metres[:, 0], metres[:, 1])
+        row = np.full(len(intent), -1)
+        if self.places is not None:
+            category = table[_CATEGORY] if _CATEGORY in table.columns else None
+            row = self._snapped(drawn, intent, given, category)
+            at = row >= 0
+            lat[at], lon[at] = (
+                self.places.frame[name].to_numpy()[row[at]] for name in ("lat", "lon")
+            )
+        self.tally.days += len(drawn.layout)
+        self.tally.visits += len(intent)
+        return table.with_columns(
+            place_id=self._ids(row, drawn.place_class, uid[drawn.layout.day]),
+            lat=pl.Series(lat).round(6),
+            lon=pl.Series(lon).round(6),
+        ).select(VISITS.columns)
+
+    def _snapped(
+        self, drawn: Drawn, intent: Int64s, given: Anchors, category: pl.Series | None
+    ) -> Int64s:
+        """Rows of places; -1 for a given home or work that is too far from any."""
+        assert self.places is not None
+        metres, day = drawn.metres, drawn.layout.day
+        row, away = np.empty(len(intent), np.int64), np.empty(len(intent))
+        for code in np.unique(intent).tolist():
+            these = intent == code
+            row[these], away[these] = self.places.nearest(code, metres[these])
+        if category is not None:
+            self._snap_categories(category, metres, row, away)
+        known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
+        known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
+        row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
+        metres_away, points = np.unique(np.rint(away[row >= 0]), return_counts=True)
+        self.tally.snapped.update(
+            dict(zip(metres_away.astype(int).tolist(), points.tolist(), strict=True))
+        )
+        return row
+
+    def _snap_categories(
+        self, category: pl.Series, metres: Floats, row: Int64s, away: Floats
+    ) -> None:
+        """Events with a category to places that have it, as far as there are any."""
+        assert self.places is not None
+        for name in category.drop_nulls().unique().sort():
+            these = (category == name).fill_null(False).to_numpy()
+            found = self.places.nearest_of(name, metres[these])
+            if found is None:
+                self.tally.elsewhere += int(these.sum())
+            else:
+                row[these], away[these] = found
+
+    def _ids(
+        self, row: Int64s, place_class: NDArray[np.int8], uid: NDArray[np.uint32]
+    ) -> pl.Series:
+        """Ids of places; a home or work that is none is named after its person."""
+        own = pl.DataFrame({"uid": uid, "kind": place_class}).select(
+            pl.when(pl.col("kind") == HOME_CLASS)
+            .then(pl.format("home-{}", "uid"))
+            .when(pl.col("kind") == WORK_CLASS)
+            .then(pl.format("work-{}", "uid"))
+        )
+        if self.places is None:
+            return own.to_series()
+        named = self.places.frame["place_id"].gather(np.maximum(row, 0))
+        return named.zip_with(pl.Series(row >= 0), own.to_series())

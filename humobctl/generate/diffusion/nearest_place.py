@@ -1,0 +1,91 @@
+"""The places nearest to generated points, among those that serve an intent or have a category."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from scipy.spatial import KDTree
+
+from humobctl.errors import HumobError
+from humobctl.io.read import read_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Floats, Int64s
+from humobctl.tables.intents import AT_HOME, CODES, WORK
+from humobctl.tables.plane import Plane
+from humobctl.tables.schemas import INTENTS, PLACES
+
+ANY = -1
+"""Stands for any place."""
+_FIXED = frozenset({*(CODES[name] for name in AT_HOME), CODES[WORK]})
+"""Intents that any place serves where no place says that it does."""
+
+
+@dataclass
+class Places:
+    """Places on a model's plane.
+
+    Attributes:
+        name: of the table, for messages.
+        frame: the table.
+        points: metres east and north, (n, 2).
+        intent: number of the intent that each serves, ANY for all of them, (n,).
+    """
+
+    name: str
+    frame: pl.DataFrame
+    points: Floats
+    intent: Int64s
+    _trees: dict[int, tuple[KDTree, Int64s]] = field(init=False, default_factory=dict)
+    _of: dict[str, tuple[KDTree, Int64s] | None] = field(init=False, default_factory=dict)
+
+    def nearest(self, intent: int, points: Floats) -> tuple[Int64s, Floats]:
+        """Rows of the nearest places that serve an intent, and metres to them.
+
+        Raises:
+            HumobError: no place serves it.
+        """
+        if intent not in self._trees:
+            rows = self._serving(intent)
+            self._trees[intent] = KDTree(self.points[rows]), rows
+        tree, rows = self._trees[intent]
+        away, found = tree.query(points)
+        return rows[found], away
+
+    def nearest_of(self, category: str, points: Floats) -> tuple[Int64s, Floats] | None:
+        """Rows of the nearest places of a category, and metres to them; None without any."""
+        if category not in self._of:
+            rows = np.flatnonzero((self.frame["category"] == category).fill_null(False).to_numpy())
+            self._of[category] = (KDTree(self.points[rows]), rows) if len(rows) else None
+        known = self._of[category]
+        if known is None:
+            return None
+        away, found = known[0].query(points)
+        return known[1][found], away
+
+    def _serving(self, intent: int) -> Int64s:
+        rows = np.flatnonzero((self.intent == intent) | (self.intent == ANY))
+        if len(rows):
+            return rows
+        if intent == ANY or intent in _FIXED:
+            return np.arange(len(self.intent))
+        raise HumobError(
+            f"{self.name}: found no place for {INTENTS[intent]!r}, expected at least one, or "
+            "places without an intent, which serve all"
+        )
+
+
+def read_places(path: str, plane: Plane, *, on_error: OnError = "fail") -> Places:
+    """The places of a file, on a model's plane.
+
+    Raises:
+        HumobError: the file cannot be read, or holds a fault or no place.
+    """
+    name = "stdin" if path == "-" else path
+    frame = read_table(path, PLACES, on_error=on_error)
+    if not frame.height:
+        raise HumobError(f"{name}: found no place, expected at least one")
+    points = np.column_stack(plane.metres(frame["lat"].to_numpy(), frame["lon"].to_numpy()))
+    codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64)
+    return Places(name, frame, points, codes.fill_null(ANY).to_numpy())

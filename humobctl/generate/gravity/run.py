@@ -1,0 +1,368 @@
+"""From intentions to visits: whole people in batches, through the kernel, to the visit table."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.execution.run import LongRun
+from humobctl.execution.task import Done, Moved, Worker, mark_of, parts_of_people
+from humobctl.generate.gravity import kernels
+from humobctl.generate.gravity.config import Law, Travel
+from humobctl.generate.gravity.homes import Dwellings, Spots
+from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
+from humobctl.generate.gravity.places import City
+from humobctl.generate.person_batches import whole_people
+from humobctl.native import Int64s
+from humobctl.tables.intents import AT_HOME, CODES
+from humobctl.tables.intents import WORK as GO_TO_WORK
+from humobctl.tables.schemas import INTENTS, VISITS
+
+ROWS_AT_ONCE = 1 << 17
+"""Events that go through the kernel together, at least one person's: a part."""
+LONG = 40
+"""Parts beyond which finished ones are kept: 5 million events."""
+_KEPT = ("uid", "d", "seq", "intent", "start_min", "end_min")
+_FIXED = frozenset({*(CODES[intent] for intent in AT_HOME), CODES[GO_TO_WORK]})
+"""Intents that take place at home or at work, whatever the law."""
+_COUNTS = ("people", "days", "events", "shifted", "shortened", "hurried")
+
+
+@dataclass
+class Tally:
+    """What was done.
+
+    Attributes:
+        people, days, events: how many.
+        shifted, shortened: events that travel made start at another time, or last less.
+        hurried: days that hold more travel than time, in which people travel faster.
+        widened, unreached: events by intent, (12,): the place lies beyond the radius; there was
+            none up to the largest radius, so that the person stayed.
+        first: the first person and day of an unreached event.
+    """
+
+    people: int = 0
+    days: int = 0
+    events: int = 0
+    shifted: int = 0
+    shortened: int = 0
+    hurried: int = 0
+    widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
+    unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
+    first: tuple[int, int] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        arrays = {"widened": self.widened.tolist(), "unreached": self.unreached.tolist()}
+        return {**{name: getattr(self, name) for name in _COUNTS}, **arrays, "first": self.first}
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Count the record of another part; parts come in order."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + other[name])
+        self.widened += np.array(other["widened"])
+        self.unreached += np.array(other["unreached"])
+        if self.first is None and other["first"] is not None:
+            self.first = tuple(other["first"])
+
+    def tell(self, law: Law) -> None:
+        """Say it."""
+        report.info(
+            f"{self.days:,} days of {self.people:,} people, {self.events:,} visits; to leave time "
+            f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
+        )
+        if self.hurried:
+            report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
+        if self.widened.any():
+            report.info(f"beyond {law.radius:g} km, since none was nearer: {_named(self.widened)}")
+        if self.first is not None:
+            report.warn(
+                f"no place within {law.most:g} km, so the person stayed where they were, with no "
+                f"place_id: {_named(self.unreached)}; first user {self.first[0]}, day "
+                f"{self.first[1]} (--max-radius looks farther)"
+            )
+
+
+def _named(counts: Int64s) -> str:
+    order = np.argsort(-counts, kind="stable")
+    return ", ".join(f"{INTENTS[i]} {counts[i]:,}" for i in order if counts[i])
+
+
+@dataclass
+class Days:
+    """Events of whole people as flat arrays.
+
+    Attributes:
+        frame: the events, in order.
+        person_first: first event of each person, and the end, (people + 1,).
+        day_of: first day of each person, and the end, (people + 1,).
+        event_of: first event of each day, and the end, (days + 1,).
+        uid: (people,).
+        d: (days,).
+        intent: codes, (events,).
+    """
+
+    frame: pl.DataFrame
+    person_first: Int64s
+    day_of: Int64s
+    event_of: Int64s
+    uid: NDArray[np.uint32]
+    d: NDArray[np.int16]
+    intent: NDArray[np.int8]
+
+    @property
+    def person(self) -> Int64s:
+        """Number of the person of each event, (events,)."""
+        return np.repeat(np.arange(len(self.uid)), np.diff(self.person_first))
+
+
+def days_of(frame: pl.DataFrame) -> Days:
+    """The days of events whose people's rows stand together; sorted by day and start."""
+    uid = frame["uid"].to_numpy()
+    person_first = _firsts(uid[1:] != uid[:-1])
+    person = np.repeat(np.arange(len(person_first) - 1), np.diff(person_first))
+    d, start = (frame[name].to_numpy().astype(np.int64) for name in ("d", "start_min"))
+    key = (person * 10_000 + d) * 2_000 + start
+    if (key[1:] < key[:-1]).any():
+        order = np.lexsort((frame["seq"].to_numpy(), key))
+        frame, d = frame[order], d[order]
+    event_of = _firsts((np.diff(person) != 0) | (np.diff(d) != 0))
+    codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
+    return Days(
+        frame,
+        person_first,
+        np.searchsorted(event_of, person_first),
+        event_of,
+        uid[person_first[:-1]],
+        d[event_of[:-1]].astype(np.int16),
+        codes.to_numpy(),
+    )
+
+
+def _firsts(changes: NDArray[np.bool_]) -> Int64s:
+    """Where runs begin, and the end, from whether each row differs from the one before."""
+    return np.concatenate([[0], np.flatnonzero(changes) + 1, [len(changes) + 1]])
+
+
+@dataclass(frozen=True)
+class Work:
+    """The visits of some people, wherever they are made.
+
+    Attributes:
+        job: what to do; its tally is left alone.
+    """
+
+    job: Job
+
+    def open(self) -> Worker:
+        """Buffers for the kernel."""
+        memories = kernels.Memories()
+
+        def work(frame: pl.DataFrame, moved: Moved) -> Done:
+            job = replace(self.job, tally=Tally())
+            visits = job.visits(frame, memories)
+            moved(frame.height)
+            return Done(visits, job.tally.record(), frame.height)
+
+        weakref.finalize(work, memories.close)
+        return work
+
+
+@dataclass
+class Job:
+    """What to generate from, by which law.
+
+    Attributes:
+        city: the places.
+        dwellings: homes and works.
+        law, travel: how people choose and travel.
+        seed: of all draws.
+        exhaustive: weigh every candidate, the slow way; for tests.
+        tally: filled in as the run goes on.
+    """
+
+    city: City
+    dwellings: Dwellings
+    law: Law = field(default_factory=Law)
+    travel: Travel = field(default_factory=Travel)
+    seed: int = 0
+    exhaustive: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    def run(
+        self,
+        batches: Iterable[pl.DataFrame],
+        name: str = "intentions",
+        long: LongRun | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """Batches of the visit table, in the order of the people.
+
+        Args:
+            batches: of the intentions table, each person's rows together.
+            name: of the table, for messages.
+            long: how it is carried out; None for one part after another, in this process.
+
+        Raises:
+            HumobError: a person's rows stand apart, or no place serves an intent.
+        """
+        people = whole_people(batches, name, _KEPT, ROWS_AT_ONCE)
+        parts = parts_of_people(people, ROWS_AT_ONCE)
+        with report.progress("generating visits", None, "events") as ticker:
+            results = (long or LongRun()).results(
+                Work(self), parts, self.about, ticker.advance, long=LONG
+            )
+            for done in results:
+                self.tally.add(done.tally)
+                yield done.frame
+        self.tally.tell(self.law)
+
+    def about(self) -> dict[str, Any]:
+        """What makes the visits what they are, but for the plans."""
+        city, where = self.city, self.dwellings
+        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
+        law = {name: value for name, value in asdict(self.law).items() if name != "name"}
+        return {
+            "command": "generate gravity",
+            "settings": {
+                **{"law": self.law.name, **law, **asdict(self.travel)},
+                **{"seed": self.seed, "snap": where.snap},
+            },
+            "data": mark_of((places, where.people, where.pairs, where.density)),
+        }
+
+    def visits(self, frame: pl.DataFrame, memories: kernels.Memories) -> pl.DataFrame:
+        """The visits of whole people."""
+        days = days_of(frame)
+        self._check(days)
+        working = days.intent == CODES[GO_TO_WORK]
+        if self.law.name == "home-work":
+            working = np.ones(len(working), bool)
+        workers = np.zeros(len(days.uid), bool)
+        workers[days.person[working]] = True
+        home, work = self.dwellings.of(days.uid, workers, memories)
+        start, end = (
+            days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")
+        )
+        place, flags = self._walk(days, home, work, start, end, memories)
+        self._count(days, flags)
+        return self._table(days, home, work, (place, flags, start, end))
+
+    def _check(self, days: Days) -> None:
+        """See that every intent can be carried out somewhere."""
+        if self.law.name == "home-work":
+            return
+        lacking = [
+            int(intent)
+            for intent in np.unique(days.intent)
+            if intent not in _FIXED and not self.city.count(int(intent))
+        ]
+        if lacking:
+            event = int(np.flatnonzero(np.isin(days.intent, lacking))[0])
+            uid, d = days.frame.row(event)[:2]
+            names = ", ".join(repr(INTENTS[intent]) for intent in lacking)
+            raise HumobError(
+                f"{self.city.name}: found no place for {names} (first for user {uid}, day {d}), "
+                "expected one at least, or places without an intent, which serve all"
+            )
+
+    def _walk(
+        self,
+        days: Days,
+        home: Spots,
+        work: Spots,
+        start: NDArray[np.int32],
+        end: NDArray[np.int32],
+        memories: kernels.Memories,
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Place and flags of each event; start and end are changed where travel needs it."""
+        place = np.empty(len(start), np.int32)
+        flags = np.empty(len(start), np.uint8)
+        arrays: dict[str, NDArray[Any]] = {
+            **{"day_of": days.day_of, "event_of": days.event_of, "uid": days.uid, "d": days.d},
+            **{"home_east": home.east, "home_north": home.north, "home_place": home.place},
+            **{"work_east": work.east, "work_north": work.north, "work_place": work.place},
+            **{"intent": days.intent, "start": start, "end": end, "place": place, "flags": flags},
+        }
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        people = len(days.uid)
+        structs = (
+            self.city.struct,
+            kernels.law_struct(self.law, self.seed, exhaustive=self.exhaustive),
+            kernels.travel_struct(self.travel),
+            kernels.struct_of(kernels.DaysStruct, arrays, people=people),
+        )
+        addresses = [ctypes.addressof(struct) for struct in structs]
+        kernel = kernels.library().humob_gravity_days
+        kernels.share_out(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
+        return place, flags
+
+    def _count(self, days: Days, flags: NDArray[np.uint8]) -> None:
+        tally, kinds = self.tally, len(INTENTS)
+        tally.people += len(days.uid)
+        tally.days += len(days.d)
+        tally.events += len(flags)
+        tally.shifted += int((flags & SHIFTED > 0).sum())
+        tally.shortened += int((flags & SHORTENED > 0).sum())
+        tally.hurried += int((flags[days.event_of[:-1]] & HURRIED > 0).sum())
+        tally.widened += np.bincount(
+            days.intent[flags & (WIDENED | UNREACHED) == WIDENED], minlength=kinds
+        )
+        unreached = np.flatnonzero(flags & UNREACHED)
+        tally.unreached += np.bincount(days.intent[unreached], minlength=kinds)
+        if tally.first is None and len(unreached):
+            tally.first = days.frame.row(int(unreached[0]))[:2]
+
+    def _table(self, days: Days, home: Spots, work: Spots, found: tuple[Any, ...]) -> pl.DataFrame:
+        """The visit table."""
+        place, flags, start, end = found
+        person = days.person
+        at_home, at_work = place == kernels.HOME, place == kernels.WORK
+        row = np.where(at_home, home.place[person], place)
+        row = np.where(at_work, work.place[person], row)
+        city = self.city
+        point = [getattr(city, name)[np.maximum(row, 0)] for name in ("lat", "lon")]
+        for spots, here in ((home, at_home), (work, at_work)):
+            for axis, name in enumerate(("lat", "lon")):
+                point[axis][here] = getattr(spots, name)[person[here]]
+        return (
+            days.frame.select("uid", "d", "seq", "intent")
+            .with_columns(
+                start_min=pl.Series(start.astype(np.int16)),
+                end_min=pl.Series(end.astype(np.int16)),
+                place_id=self._ids(days, row, at_home, flags),
+                lat=pl.Series(point[0]),
+                lon=pl.Series(point[1]),
+            )
+            .select(VISITS.columns)
+        )
+
+    def _ids(
+        self,
+        days: Days,
+        row: NDArray[np.int32],
+        at_home: NDArray[np.bool_],
+        flags: NDArray[np.uint8],
+    ) -> pl.Series:
+        """Ids of places; a home or work that is none is named after its person."""
+        named = self.city.place_id.gather(np.maximum(row, 0))
+        own = row < 0
+        if own.any():
+            labels = pl.select(
+                pl.concat_str(
+                    pl.when(pl.Series(at_home)).then(pl.lit("home-")).otherwise(pl.lit("work-")),
+                    days.frame["uid"].cast(pl.String),
+                )
+            ).to_series()
+            named = labels.zip_with(pl.Series(own), named)
+        if (flags & UNREACHED).any():
+            named = named.set(pl.Series(flags & UNREACHED > 0), None)
+        return named

@@ -1,0 +1,1 @@
+"""What makes day plans: the planner, servers and local language models."""

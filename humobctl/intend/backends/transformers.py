@@ -1,0 +1,123 @@
+"""The ``hf`` backend: conversations with a local model, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.intend.backends.base import Failure, Request, Settings
+from humobctl.intend.backends.transformers_config import HFConfig, configured
+from humobctl.intend.chain import Ask, ChainError
+from humobctl.intend.day_plan import DayPlan
+from humobctl.intend.distill import Recorder
+from humobctl.intend.prompts import VERSION
+from humobctl.intend.templates import Sharing, Talk, digest
+
+if TYPE_CHECKING:
+    from humobctl.intend.backends.transformers_model import LocalModel
+
+NEEDED = ("torch", "transformers", "accelerate", "llguidance")
+
+
+def make(settings: Settings, options: dict[str, Any]) -> Local:
+    """The backend, with its model loaded.
+
+    Raises:
+        UsageError: options that do not go together.
+        HumobError: a package is missing, or the model cannot be loaded.
+    """
+    options = dict(options)
+    record = options.pop("recorder", None)
+    config = configured(options)
+    needed = [*NEEDED, *(["peft"] if config.adapter else [])]
+    needed += ["gguf"] if config.model.endswith(".gguf") else []
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise HumobError(
+            f"--backend hf needs {', '.join(missing)}: pip install -c constraints-cpu.txt "
+            "'humobctl[llm]'"
+        )
+    from humobctl.intend.backends.transformers_model import LocalModel  # noqa: PLC0415 - imports torch
+
+    return Local(config, LocalModel(config), record)
+
+
+class Local:
+    """Plans from a model on this machine.
+
+    Args:
+        config: of the backend.
+        model: answers.
+        record: where conversations that came to a plan go; None for nowhere.
+    """
+
+    def __init__(self, config: HFConfig, model: LocalModel, record: Recorder | None = None) -> None:
+        self.config, self.capacity = config, config.batch
+        self._model, self._record = model, record
+        self._sharing = Sharing(config.plans_per_template)
+        self._active: list[Talk] = []
+        self._calls = self._prompt = self._completion = self._asked_again = 0
+
+    def plans(self, requests: Iterable[Request]) -> Iterator[DayPlan | Failure]:
+        """One answer for each request, in their order."""
+        yield from self._sharing.plans(requests, self)
+        report.info(
+            f"{self._calls:,} answers, {self._completion:,} tokens; "
+            f"{self._sharing.calls_saved:,} answers saved by shared templates"
+        )
+
+    def begin(self, talk: Talk) -> None:
+        """Take on a conversation."""
+        self._active.append(talk)
+
+    def step(self) -> list[Talk]:
+        """One answer for each conversation; those that ended."""
+        asked = [(talk, ask) for talk in self._active if (ask := talk.chain.ask) is not None]
+        answers = self._model.answer([ask for _, ask in asked], [_seed(*one) for one in asked])
+        for (talk, _), said in zip(asked, answers, strict=True):
+            self._calls += 1
+            self._prompt += said.prompt
+            self._completion += said.completion
+            talk.calls += 1
+            self._go_on(talk, said.reply)
+        ended = [talk for talk in self._active if talk.done]
+        self._active = [talk for talk in self._active if not talk.done]
+        return ended
+
+    def _go_on(self, talk: Talk, reply: str) -> None:
+        try:
+            talk.chain.take(reply)
+        except ChainError as exc:
+            talk.fault = str(exc)
+            return
+        following = talk.chain.ask
+        self._asked_again += following is not None and following.tries > 0
+        talk.close()
+        if talk.events is not None and self._record is not None:
+            self._record.add(talk.chain, talk.uid, talk.d)
+
+    def summary(self) -> dict[str, Any]:
+        """What the report says of the run."""
+        config = self.config
+        tokens = {"prompt": self._prompt, "completion": self._completion}
+        return {
+            "backend": "hf",
+            "model": config.model,
+            "adapter": config.adapter,
+            "device": self._model.device,
+            "precision": self._model.precision,
+            "prompts": VERSION,
+            "calls": self._calls,
+            "tokens": {**tokens, "total": self._prompt + self._completion},
+            "asked_again": self._asked_again,
+            **self._sharing.summary(),
+        }
+
+
+def _seed(talk: Talk, ask: Ask) -> int:
+    """Of an answer's draws: the same for the same question, whatever else is in the batch."""
+    question = {"seed": talk.seed, "sample": talk.sample, "tries": ask.tries}
+    return int(digest({**question, "messages": ask.messages})[:15], 16)

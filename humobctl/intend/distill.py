@@ -1,0 +1,147 @@
+"""Instruction-tuning records: what a small model learns from, to plan days by itself.
+
+One line of JSON a decision. ``messages`` is the conversation up to the decision and the answer, as
+chat templates take it; profile, context, chain and decision are the same in fields. A conversation
+that several people share is written once.
+
+The planner holds no conversation: its records ask for decisions alone, and their reasons say which
+part of the chain spoke for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import IO, Any
+
+import polars as pl
+
+from humobctl.errors import UsageError
+from humobctl.intend.backends.base import (
+    PARTS,
+    WEEKDAYS,
+    Backend,
+    Entry,
+    Person,
+    Settings,
+    TableBackend,
+)
+from humobctl.intend.chain import Chain, Step, message
+from humobctl.intend.day_plan import Event, clock
+from humobctl.intend.population import persons
+from humobctl.intend.prompts import VERSION
+from humobctl.io.streams import STANDARD, clear_os_errors, whole_file
+
+FORMAT = "humobctl-intention-1"
+
+
+def records(chain: Chain, uid: int, d: int) -> Iterator[dict[str, Any]]:
+    """The records of a conversation that came to a plan."""
+    for number, step in enumerate(chain.steps):
+        yield {
+            "format": FORMAT,
+            "prompts": VERSION,
+            "uid": uid,
+            "d": d,
+            "step": number,
+            "profile": _profile(chain.person),
+            "context": _context(chain, step),
+            "chain": _reasoning(chain, step),
+            "decision": step.decision.model_dump(exclude={"ranking"}),
+            "messages": [
+                *step.messages,
+                message("assistant", step.decision.model_dump_json()),
+            ],
+        }
+
+
+def _profile(person: Person) -> dict[str, str]:
+    return {name: value for name, value in asdict(person).items() if isinstance(value, str)}
+
+
+def _context(chain: Chain, step: Step) -> dict[str, Any]:
+    so_far = [
+        {"intent": e.intent, "start_min": e.start_min, "end_min": e.end_min} for e in step.so_far
+    ]
+    return {"weekday": WEEKDAYS[chain.weekday], "now": clock(step.now), "so_far": so_far}
+
+
+def _reasoning(chain: Chain, step: Step) -> dict[str, Any]:
+    parts: dict[str, Any] = {name: answer.model_dump() for name, answer in chain.answers.items()}
+    return {**parts, "control": step.decision.ranked} if step.decision.ranked else parts
+
+
+class Recorder:
+    """Writes the records of conversations to an open file."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self.count = file, 0
+
+    def add(self, chain: Chain, uid: int, d: int) -> None:
+        """Write the records of a conversation that came to a plan."""
+        for record in records(chain, uid, d):
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self.count += 1
+
+
+@contextmanager
+def recorder(path: str | None) -> Iterator[Recorder | None]:
+    """A recorder into a file that appears when the block ends well; None without a path.
+
+    Raises:
+        UsageError: standard output, which is for the table.
+    """
+    if path is None:
+        yield None
+        return
+    if path == STANDARD:
+        raise UsageError("--distill needs a file, expected a name other than -")
+    with (
+        whole_file(path) as place,
+        clear_os_errors(path),
+        place.open("w", encoding="utf-8") as file,
+    ):
+        yield Recorder(file)
+
+
+class Recording:
+    """A backend that makes tables, and records what it decides.
+
+    Args:
+        backend: makes them.
+        recorder: gets the records.
+        settings: of the run.
+    """
+
+    def __init__(self, backend: TableBackend, recorder: Recorder, settings: Settings) -> None:
+        self._backend, self._recorder, self._settings = backend, recorder, settings
+
+    def tables(self, people: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Those of the backend."""
+        known = {person.uid: person for person in persons(people)}
+        for table in self._backend.tables(people):
+            columns = ("intent", "start_min", "end_min", "reason")
+            for (uid, d), day in table.group_by(["uid", "d"], maintain_order=True):
+                chain = Chain(known[uid], self._settings.weekday_of(d), frozenset(PARTS))
+                for intent, start, end, reason in day.select(columns).iter_rows():
+                    chain.follow(Event(intent, start, end, reason or ""))
+                self._recorder.add(chain, uid, d)
+            yield table
+
+    def summary(self) -> dict[str, Any]:
+        """That of the backend."""
+        return self._backend.summary()
+
+
+def make_recorded(
+    entry: Entry, settings: Settings, options: dict[str, Any], recorder: Recorder | None
+) -> Backend | TableBackend:
+    """A backend that records what it decides, if there is a recorder."""
+    if recorder is None:
+        return entry.make(settings, options)
+    if "recorder" in entry.options:
+        return entry.make(settings, {**options, "recorder": recorder})
+    backend = entry.make(settings, options)
+    return Recording(backend, recorder, settings) if isinstance(backend, TableBackend) else backend

@@ -1,1 +1,0 @@
-"""Plans from a local transformers model, constrained to the forms."""

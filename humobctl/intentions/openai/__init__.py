@@ -1,1 +1,0 @@
-"""Plans from any server that speaks OpenAI's chat completions."""

@@ -1,0 +1,1 @@
+"""Bytes and files: reading, writing, streams, locks, limits."""

@@ -1,0 +1,153 @@
+"""One run an output, and folders that take their names when they are whole.
+
+A run that writes ``out.csv`` holds a lock on ``.out.csv.lock`` beside it, and removes that file
+when it ends. The kernel releases the lock of a process that was killed, so what such a process left
+is in nobody's way: the next run takes the lock over, and clears up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from humobctl import ranks
+from humobctl.console import signals
+from humobctl.errors import HumobError, reason
+
+if sys.platform != "win32":
+    import fcntl
+
+_held: dict[Path, int] = {}
+"""Outputs of this process -> how often they are held."""
+
+
+def room_for(target: Path) -> Path:
+    """Where hidden files of an output go: beside it, or into a folder that has to stay.
+
+    A mounted folder cannot be replaced by another, nor one whose parent cannot be written.
+    """
+    if target.is_dir() and (target.is_mount() or not os.access(target.parent, os.W_OK)):
+        return target
+    return target.parent
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder, but for the hidden files of those that write it."""
+    return all(path.name.startswith(f".{folder.name}.") for path in folder.iterdir())
+
+
+@contextmanager
+def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
+    """Hold an output for as long as the block lasts; this process may hold it several times.
+
+    Of the processes of one training (torchrun), the first holds it for all.
+
+    Args:
+        path: the file or folder.
+        name: as messages say it.
+
+    Raises:
+        HumobError: another run holds it, or the place cannot be written.
+    """
+    target = Path(path)
+    target = target.parent.resolve() / target.name if target.name else target.resolve()
+    if target in _held or not ranks.is_main() or sys.platform == "win32":
+        _held[target] = _held.get(target, 0) + 1
+        try:
+            yield
+        finally:
+            _held[target] -= 1
+            if not _held[target]:
+                del _held[target]
+        return
+    lock = room_for(target) / f".{target.name}.lock"
+    signals.claim()
+    try:
+        opened = _locked(lock, name or path)
+    except OSError as exc:
+        raise HumobError(f"{name or path}: {reason(exc)}") from exc
+    if opened is None:
+        yield
+        return
+    try:
+        _held[target] = 1
+        with signals.unfinished(lock):
+            _clear_up(target)
+            yield
+    finally:
+        del _held[target]
+        os.close(opened)
+
+
+@contextmanager
+def reserved_early(path: str | None) -> Iterator[None]:
+    """The same at the start of a command; what else is wrong with the output is told later."""
+    if path is None or not _is_ordinary(Path(path)):
+        yield
+        return
+    with reserved(path):
+        yield
+
+
+def replace_folder(partial: Path, target: Path) -> None:
+    """Give a folder its name; what stood there goes only when the new one is there."""
+    if not target.exists() or not any(target.iterdir()):
+        partial.rename(target)  # an empty folder is replaced
+        return
+    old = partial.with_suffix(".old")
+    target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_ordinary(path: Path) -> bool:
+    """Whether a file or folder can come to be there by renaming."""
+    try:
+        special = path.exists() and not path.is_file() and not path.is_dir()
+        return path.name != "-" and not special and os.access(room_for(path), os.W_OK)
+    except (OSError, ValueError):
+        return False
+
+
+if sys.platform != "win32":
+
+    def _locked(lock: Path, shown: str | Path) -> int | None:
+        """A descriptor that holds the lock; None on a file system that knows no locks."""
+        while True:
+            opened = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(opened)
+                raise HumobError(
+                    f"{shown}: found another run that is writing it, expected one at a time"
+                ) from None
+            except OSError:
+                os.close(opened)
+                lock.unlink(missing_ok=True)
+                return None
+            with suppress(FileNotFoundError):
+                if os.path.samestat(lock.stat(), os.fstat(opened)):
+                    return opened
+            os.close(opened)  # the run before removed the file between our two steps
+
+
+def _clear_up(target: Path) -> None:
+    """Remove what a killed run left; an output that it had moved away comes back."""
+    for path in room_for(target).iterdir():
+        number, _, ending = path.name.removeprefix(f".{target.name}.").partition(".")
+        if not path.name.startswith(f".{target.name}.") or not number.isdigit():
+            continue
+        with suppress(OSError):
+            if ending == "old" and not target.exists():
+                path.rename(target)
+            elif ending in ("part", "old"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,348 @@
+"""Reading tables in batches, checked at the door: the same way for files, pipes and any format.
+
+Text is cut into blocks at line ends and each block is parsed by polars, so that memory does not
+grow with the file, and the place of a fault is known to the row. Only a block that polars refuses
+is read again, slowly, to say what stands where (or, with on_error="drop", to keep its good rows).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from humobctl.console import report
+from humobctl.errors import HumobError, TableError
+from humobctl.io.duplicates import SeenKeys, SeenRows
+from humobctl.io.parquet_dataset import key_columns
+from humobctl.io.parquet_footer import check_parquet, parquet_columns
+from humobctl.io.row_errors import Dropped, OnError, Places, quoted, shown
+from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
+from humobctl.io.text import CsvBlocks, lenient, parse_ndjson, text_blocks
+from humobctl.tables.column_names import roles
+from humobctl.tables.schemas import GRID, Table
+
+BATCH_ROWS = 1 << 20
+
+
+@dataclass
+class Reader:
+    """Reads one input as one table.
+
+    Attributes:
+        source: the opened input.
+        table: what it should hold.
+        on_error: stop at the first fault, or drop faulty rows and count them.
+        rename: names in the file -> names of the table.
+        separator: between the fields of a text file.
+        unique: whether to look for repeated keys.
+        batch_rows: rows of a batch of a Parquet or Arrow file.
+    """
+
+    source: Input
+    table: Table
+    on_error: OnError = "fail"
+    rename: dict[str, str] = field(default_factory=dict)
+    separator: str = ","
+    unique: bool = True
+    batch_rows: int = BATCH_ROWS
+    dropped: Dropped = field(default_factory=Dropped)
+    header: bool | None = None
+    rows: int = 0
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """Checked batches with the table's columns and types, in the order of the file.
+
+        Raises:
+            TableError: the first fault, with its row and column (on_error="fail").
+            HumobError: no row at all, or no good one (on_error="drop").
+        """
+        seen = self._seen() if self.unique else None
+        with report.progress(f"reading {self.source.name}", self.source.size, "B") as ticker:
+            for frame, places in self._parsed():
+                good, kept = self._checked(frame, places)
+                if seen is not None:
+                    good = self._without_repeats(good, seen, kept)
+                ticker.move_to(self.source.position())
+                self.rows += good.height
+                if good.height:  # a batch without rows would begin the output
+                    yield good
+        self.dropped.tell()
+        if not self.rows:
+            raise HumobError(f"{self.source.name}: found {self._nothing()}, expected a table")
+
+    def _nothing(self) -> str:
+        """What an input without a row to give on holds."""
+        return "no good row" if self.dropped.rows else "no rows"
+
+    def _seen(self) -> SeenKeys | SeenRows | None:
+        if self.table.key == GRID.key:
+            return SeenKeys()
+        return SeenRows(self.table.key) if self.table.key else None
+
+    # -- parsing ------------------------------------------------------------------------------
+
+    def _parsed(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """Frames with the right columns and types, and where their rows stand."""
+        kind = self.source.kind
+        if kind == "csv":
+            yield from CsvBlocks(self).frames()
+        elif kind in ("ndjson", "json"):
+            yield from self._json_frames()
+        elif kind == "pickle":
+            raise HumobError(
+                f"{self.source.name}: found a pickle, expected a table; "
+                "convert it with 'humobctl data import --format copb-pickle'"
+            )
+        elif kind in ("osm-pbf", "osm-xml"):
+            raise HumobError(
+                f"{self.source.name}: found OpenStreetMap data, expected a table; convert it with "
+                "'humobctl data import'"
+            )
+        else:
+            yield from self._columnar_frames()
+
+    def _json_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        if self.source.kind == "json":
+            with clear_read_errors(self.source.name):
+                payload = self.source.stream.read()
+            try:
+                frame = pl.read_json(io.BytesIO(payload))
+            except pl.exceptions.PolarsError as exc:
+                raise HumobError(
+                    f"{self.source.name}: found broken JSON ({exc}), expected an array of objects"
+                ) from exc
+            yield self._cast(self._named(frame), Places(1))
+            return
+        row, line = 0, 1
+        for block in text_blocks(self.source, quotes=False):
+            try:
+                frame = pl.read_ndjson(block, infer_schema_length=None)
+            except pl.exceptions.PolarsError:
+                frame = parse_ndjson(block, self.source.name, line)
+            yield self._cast(self._named(frame), Places(row + 1, line))
+            row += frame.height
+            line += block.count(b"\n")
+
+    def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        if not self.source.parts:
+            with self._clear_damage(), seekable(self.source) as path:
+                yield from self._file_frames(path)
+            return
+        first: list[str] | None = None
+        for part in self.source.parts:
+            with self.source.reading(part) as path, self._clear_damage():
+                names = parquet_columns(path)
+                names += key_columns(self.source.keys, names)
+                first = first or names
+                if set(names) != set(first):
+                    raise HumobError(
+                        f"{part.name}: found columns {', '.join(names)}, expected "
+                        f"{', '.join(first)} as in {self.source.parts[0].name}"
+                    )
+                yield from self._file_frames(path)
+
+    def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, Places]]:
+        row = 0
+        if self.source.kind == "arrow-stream":
+            # By its name: polars would read past what was looked at already.
+            whole = self._named(pl.read_ipc_stream(path))
+            for frame in whole.iter_slices(self.batch_rows):
+                yield self._cast(frame, Places(row + 1))
+                row += frame.height
+            return
+        for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
+            yield self._cast(self._named(frame), Places(row + 1))
+            row += frame.height
+
+    @contextmanager
+    def _clear_damage(self) -> Iterator[None]:
+        """Turn what a damaged file raises into one clear line."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
+            raise HumobError(
+                f"{self.source.name}: found a damaged {self.source.kind} file "
+                f"({str(exc).splitlines()[0]}), expected a whole one"
+            ) from exc
+
+    def _lazy(self, path: Path) -> pl.LazyFrame:
+        """A Parquet or Arrow file, of which nothing has been read yet."""
+        if self.source.kind != "parquet":
+            return pl.scan_ipc(path, glob=False)
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        names = parquet_columns(path)
+        check_parquet(path, len(names), self.source.name)
+        if not self.source.keys:
+            return rows
+        columns = key_columns(self.source.keys, names)
+        return rows.with_columns(
+            pl.lit(self.source.keys[name], pl.String).alias(name)
+            for name in columns
+            if roles([name]).keys() & set(self.table.columns)
+        )
+
+    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The table's columns in their order; missing optional ones as nulls."""
+        return frame.rename(self.rename, strict=False).select(
+            pl.lit(None).alias(name) if name in absent else pl.col(name)
+            for name in self.table.columns
+            for absent in [self.absent([self.rename.get(c, c) for c in frame.columns])]
+        )
+
+    def absent(self, names: list[str]) -> list[str]:
+        """Optional columns that the file does not have.
+
+        Raises:
+            HumobError: a column is missing, or there is one that the table does not have.
+        """
+        wanted = self.table.columns
+        missing = [c for c in wanted if c not in names]
+        extra = [c for c in names if c not in wanted]
+        needed = [c for c in missing if c not in self.table.optional]
+        if needed or extra or len(set(names)) < len(names):
+            raise HumobError(
+                f"{self.source.name}: found columns {', '.join(names)}, expected "
+                f"{', '.join(wanted)} for a {self.table.name} table"
+                + (f" (missing: {', '.join(needed)})" if needed else "")
+                + (f" (not known: {', '.join(extra)})" if extra else "")
+                + (self._remedy(names) if extra or needed else " (one is there twice)")
+            )
+        return missing
+
+    def _remedy(self, names: list[str]) -> str:
+        """What makes a table with these columns the one that is wanted."""
+        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+            return "; convert it with 'humobctl data import'"
+        if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
+            return "; put points on a grid with 'humobctl data import --grid'"
+        return "; rename or drop columns with 'humobctl data import --columns'"
+
+    def _cast(self, frame: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, Places]:
+        """Typed columns; a value that does not fit is a fault (or a dropped row)."""
+        dtypes = self.table.dtypes
+        if all(frame.schema[name] == dtype for name, dtype in dtypes.items()):
+            return frame, places
+        exprs = [lenient(frame.schema[name], dtype, name) for name, dtype in dtypes.items()]
+        typed = frame.select(exprs)
+        lost = pl.any_horizontal(
+            frame[name].is_not_null() & typed[name].is_null() for name in dtypes
+        )
+        bad = frame.select(lost.alias("bad"))["bad"]
+        if not bad.any():
+            return typed, places
+        index = bad.arg_max() or 0
+        column = next(c for c in dtypes if frame[c][index] is not None and typed[c][index] is None)
+        error = TableError(
+            self.source.name,
+            quoted(frame[column][index]),
+            self.table.expected(column),
+            **places.of(index),
+            column=column,
+        )
+        if self.on_error == "fail":
+            raise error
+        self.dropped.add("with a value that does not fit its column", error, int(bad.sum()))
+        return typed.filter(~bad), places.keep(~bad)
+
+    # -- checking -----------------------------------------------------------------------------
+
+    def _checked(self, frame: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, Places]:
+        good, failure = self.table.schema.filter(frame)
+        if not len(failure):
+            return good, places
+        error = self._first_broken_rule(frame, failure, places)
+        if self.on_error == "fail":
+            raise error
+        self.dropped.add("out of range", error, len(failure))
+        names = self.table.columns
+        broken = failure.invalid().unique().with_columns(broken=True)
+        bad = frame.join(broken, on=names, how="left", nulls_equal=True, maintain_order="left")[
+            "broken"
+        ].is_not_null()
+        return good, places.keep(~bad)
+
+    def _first_broken_rule(self, frame: pl.DataFrame, failure: Any, places: Places) -> TableError:
+        details = failure.details().row(0, named=True)
+        names = self.table.columns
+        same = pl.all_horizontal(pl.col(c).eq_missing(pl.lit(details[c])) for c in names)
+        index = frame.select(same.arg_max()).item()
+        # A rule over one column says more than one over several: report that one first.
+        rule = min(
+            (r for r, verdict in details.items() if r not in names and verdict == "invalid"),
+            key=lambda r: (r in self.table.rules, r),
+        )
+        if rule in self.table.rules:
+            column, expected = self.table.rules[rule]
+            found = ", ".join(shown(details[c.strip()]) for c in column.split(","))
+        else:
+            column = rule.split("|")[0]
+            found, expected = shown(details[column]), self.table.expected(column)
+        return TableError(self.source.name, found, expected, column=column, **places.of(index))
+
+    def _without_repeats(
+        self, frame: pl.DataFrame, seen: SeenKeys | SeenRows, places: Places
+    ) -> pl.DataFrame:
+        index = seen.mark(frame)
+        if index is None:
+            return frame
+        names = ", ".join(self.table.key)
+        key = frame.select(self.table.key).row(index)
+        error = TableError(
+            self.source.name,
+            f"{key if len(key) > 1 else key[0]} a second time",
+            f"each {_group(names)} once",
+            **places.of(index),
+            column=names,
+        )
+        if self.on_error == "fail":
+            raise error
+        repeats = seen.repeats(frame, index)
+        self.dropped.add(f"with a repeated {_group(names)}", error, int(repeats.sum()))
+        return frame.filter(~repeats)
+
+
+def _group(names: str) -> str:
+    return f"({names})" if "," in names else names
+
+
+def read_table(
+    path: str | None,
+    table: Table = GRID,
+    *,
+    on_error: OnError = "fail",
+    rename: dict[str, str] | None = None,
+) -> pl.DataFrame:
+    """A whole table in memory.
+
+    Args:
+        path: a file, or None or ``-`` for standard input.
+        table: what it should hold.
+        on_error: stop at the first fault, or drop faulty rows with a warning.
+        rename: names in the file -> names of the table.
+
+    Raises:
+        HumobError: the file cannot be read, or (on_error="fail") holds a fault.
+    """
+    return pl.concat(list(iter_table(path, table, on_error=on_error, rename=rename)))
+
+
+def iter_table(
+    path: str | None,
+    table: Table = GRID,
+    *,
+    on_error: OnError = "fail",
+    rename: dict[str, str] | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[pl.DataFrame]:
+    """The same as ``read_table``, batch by batch: memory does not grow with the file."""
+    source = open_input(path)
+    try:
+        yield from Reader(source, table, on_error, rename or {}, batch_rows=batch_rows).batches()
+    finally:
+        source.close()

@@ -1,0 +1,298 @@
+"""Text in blocks of whole lines, and the blocks of a delimited file or NDJSON as typed frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from humobctl.errors import TableError
+from humobctl.io.row_errors import Places, quoted
+from humobctl.io.size_limits import parse_json
+from humobctl.io.streams import Input, clear_read_errors
+
+if TYPE_CHECKING:
+    from humobctl.io.read import Reader
+
+BLOCK_BYTES = 16 << 20
+MAX_LINE_BYTES = 64 << 20
+
+
+def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
+    """Decompressed text in blocks of whole lines, unix line ends, no byte order mark.
+
+    Args:
+        source: the opened input.
+        quotes: whether a line end between double quotes belongs to a field.
+
+    Raises:
+        TableError: compressed data that are cut off, or a line that does not end.
+    """
+    rest, first, line = b"", True, 1
+    while True:
+        with clear_read_errors(source.name, line=line):
+            block = source.stream.read(max(BLOCK_BYTES, 3))  # no less than a byte order mark
+        if not block:
+            break
+        if first:
+            block, first = block.removeprefix(b"\xef\xbb\xbf"), False
+        block = rest + block
+        if b"\r" in block:
+            held = block.endswith(b"\r")
+            block = block[: len(block) - held].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            block += b"\r" * held
+        cut = block.rfind(b"\n") + 1
+        # A line end inside quotes does not end a row: go back to before the open quote.
+        while quotes and cut and b'"' in block and block.count(b'"', 0, cut) % 2:
+            cut = block.rfind(b"\n", 0, block.rfind(b'"', 0, cut)) + 1
+        rest = block[cut:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise TableError(
+                source.name,
+                f"more than {MAX_LINE_BYTES >> 20} MB without a line end, or an open quote",
+                "lines of text",
+                line=line + block.count(b"\n", 0, cut),
+            )
+        if cut:
+            line += block.count(b"\n", 0, cut)
+            yield block[:cut]
+    if rest.rstrip(b"\r\n"):
+        yield rest.rstrip(b"\r") + b"\n"
+
+
+class CsvBlocks:
+    """The blocks of a delimited text file as typed frames."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.table, self.name = reader, reader.table, reader.source.name
+        self.line, self.row = 1, 0
+        self.names: list[str] = []
+        self.missing: list[str] = []
+
+    def frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """One frame a block, and where its rows stand."""
+        for block in text_blocks(self.reader.source):
+            body = self._after_header(block) if not self.names else block
+            if not body or body.isspace():
+                self.line += body.count(b"\n")
+                continue
+            frame, places, rows = self._parse(body)
+            yield frame, places
+            self.row += rows
+            self.line += body.count(b"\n")
+
+    def _after_header(self, block: bytes) -> bytes:
+        while block.startswith(b"\n"):
+            block, self.line = block[1:], self.line + 1
+        first, _, body = block.partition(b"\n")
+        if not first:
+            return b""
+        fields = self._split(_decode(first, self.name, self.line))
+        header = self.reader.header
+        if header is None:
+            header = not all(_is_number(text) for text in fields)
+        if header:
+            self.names = [self.reader.rename.get(f.strip(), f.strip()) for f in fields]
+            self.missing = self.reader.absent(self.names)
+            self.line += 1
+            return body
+        if len(fields) != len(self.table.columns):
+            raise TableError(
+                self.name,
+                f"{len(fields)} fields",
+                f"{len(self.table.columns)} ({', '.join(self.table.columns)})",
+                row=1,
+                line=self.line,
+            )
+        self.names = list(self.table.columns)
+        return block
+
+    def _split(self, text: str) -> list[str]:
+        return next(csv.reader([text], delimiter=self.reader.separator), [])
+
+    def _parse(self, body: bytes) -> tuple[pl.DataFrame, Places, int]:
+        if seems_packed(body):
+            return self._parse_slowly(body)
+        try:
+            frame = pl.read_csv(
+                body,
+                has_header=False,
+                separator=self.reader.separator,
+                schema={c: self.table.dtypes[c] for c in self.names},
+                missing_columns="raise",
+                extra_columns="raise",
+                truncate_ragged_lines=False,
+            )
+        except (pl.exceptions.PolarsError, UnicodeDecodeError):
+            return self._parse_slowly(body)
+        # Blank lines and short lines come back as nulls: see what they are.
+        required = [c for c in self.names if c not in self.table.optional]
+        if sum(frame.select(pl.col(required).null_count()).row(0)):
+            return self._parse_slowly(body)
+        places = Places(self.row + 1, self.line)
+        return self._complete(frame), places, frame.height
+
+    def _complete(self, frame: pl.DataFrame) -> pl.DataFrame:
+        dtypes = self.table.dtypes
+        return frame.select(
+            pl.lit(None, dtypes[c]).alias(c) if c in self.missing else pl.col(c)
+            for c in self.table.columns
+        )
+
+    def _parse_slowly(self, body: bytes) -> tuple[pl.DataFrame, Places, int]:
+        """Row by row with Python's csv module: finds the fault, or reads what polars would not."""
+        kept: list[list[str]] = []
+        numbers: list[int] = []
+        order: list[int] = []
+        rows = 0
+        for number, fields in self._fields(body):
+            rows += 1
+            error = self._fault(fields, number, rows)
+            if error is None:
+                kept.append(fields)
+                numbers.append(number)
+                order.append(self.row + rows)
+            elif self.reader.on_error == "fail":
+                raise error
+            else:
+                self.reader.dropped.add(_reason(error), error)
+        texts = pl.DataFrame(kept, schema=dict.fromkeys(self.names, pl.String), orient="row")
+        empty = pl.col(pl.String).replace("", None)
+        texts = texts.with_columns(empty)
+        dtypes = self.table.dtypes
+        frame = texts.select(lenient(pl.String(), dtypes[c], c) for c in self.names)
+        return self._complete(frame), Places(order, numbers), rows
+
+    def _fields(self, body: bytes) -> Iterator[tuple[int, list[str]]]:
+        """Line number and fields of each row that is not blank."""
+        if b'"' in body:
+            text = _decode(body, self.name, self.line)
+            reader = csv.reader(io.StringIO(text), delimiter=self.reader.separator)
+            end = 0
+            for fields in reader:
+                if fields:
+                    yield self.line + end, fields
+                end = reader.line_num
+            return
+        for offset, raw in enumerate(body.split(b"\n")[:-1]):
+            if not raw.strip():
+                continue
+            try:
+                yield self.line + offset, raw.decode().split(self.reader.separator)
+            except UnicodeDecodeError as exc:
+                error = _not_utf8(raw, exc, self.name, self.line + offset)
+                if self.reader.on_error == "fail":
+                    raise error from None
+                self.reader.dropped.add("not UTF-8", error)
+
+    def _fault(self, fields: list[str], line: int, rows: int) -> TableError | None:
+        place: dict[str, Any] = {"row": self.row + rows, "line": line}
+        if len(fields) != len(self.names):
+            return TableError(*(self.name, f"{len(fields)} fields", str(len(self.names))), **place)
+        for name, text in zip(self.names, fields, strict=True):
+            if not text and name in self.table.optional:
+                continue
+            if not _fits(text.strip(' \t"'), self.table.dtypes[name]):
+                found = quoted(text) if text else "nothing"
+                expected = self.table.expected(name)
+                return TableError(self.name, found, expected, column=name, **place)
+        return None
+
+
+_INTEGER_RANGE: dict[type[pl.DataType], tuple[int, int]] = {
+    pl.UInt8: (0, 255),
+    pl.Int16: (-32768, 32767),
+    pl.UInt32: (0, 2**32 - 1),
+}
+
+
+def _fits(text: str, dtype: pl.DataType) -> bool:
+    if dtype == pl.String:
+        return bool(text)
+    if isinstance(dtype, pl.Datetime):
+        return bool(text)
+    if not _is_number(text):
+        return False
+    if dtype.is_integer():
+        number = float(text)
+        low, high = _INTEGER_RANGE.get(type(dtype), (-(2**63), 2**63 - 1))
+        return number == number // 1 and low <= number <= high
+    return True
+
+
+def _reason(error: TableError) -> str:
+    return "with a wrong number of fields" if error.column is None else f"with a bad {error.column}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return number - number == 0.0  # neither infinite nor nan
+
+
+def _decode(raw: bytes, name: str, line: int) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as exc:
+        at = line + raw.count(b"\n", 0, exc.start)
+        raise _not_utf8(raw, exc, name, at) from None
+
+
+def _not_utf8(raw: bytes, exc: UnicodeDecodeError, name: str, line: int) -> TableError:
+    return TableError(name, f"byte 0x{raw[exc.start]:02x}", "UTF-8 text", line=line)
+
+
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
+
+
+def seems_packed(block: bytes) -> bool:
+    """Whether polars would unpack a block of text, and read what comes out in its place.
+
+    It looks at the first bytes for those of gzip, zstd and zlib.
+    """
+    return block.startswith(_PACKED)
+
+
+def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
+    """What polars refused, line by line: finds the fault, or reads it all the same."""
+    for offset, raw in enumerate(block.split(b"\n")[:-1]):
+        if not raw.strip():
+            continue
+        try:
+            record = parse_json(raw)
+        except ValueError as exc:
+            raise TableError(
+                name, f"broken JSON ({exc})", "one object a line", line=line + offset
+            ) from None
+        if not isinstance(record, dict):
+            raise TableError(name, raw.decode()[:40], "an object", line=line + offset)
+    records = [parse_json(raw) for raw in block.split(b"\n") if raw.strip()]
+    return pl.DataFrame(records, infer_schema_length=None, strict=False)
+
+
+def lenient(have: pl.DataType, want: pl.DataType, name: str) -> pl.Expr:
+    """An expression that casts what means the same (``7.0``, `` 7``) and turns the rest to null."""
+    column = pl.col(name)
+    if isinstance(have, (pl.Categorical, pl.Enum)):
+        column, have = column.cast(pl.String), pl.String()
+    if have in (want, pl.Null):
+        return column.cast(want)
+    if want == pl.String and (have.is_numeric() or have.is_temporal()):
+        return column.cast(want)
+    if isinstance(want, pl.Datetime):
+        if have == pl.String:
+            return column.str.strip_chars(' \t"').str.to_datetime(time_unit="us", strict=False)
+        if isinstance(have, (pl.Date, pl.Datetime)):
+            return column.cast(want, strict=False)
+    if want.is_numeric() and (have.is_numeric() or have == pl.String):
+        if have == pl.String:
+            column = column.str.strip_chars(' \t"').cast(pl.Float64, strict=False)
+        if want.is_integer() and not have.is_integer():
+            column = pl.when(column == column.floor()).then(column)
+        return column.cast(want, strict=False)
+    return pl.lit(None, want).alias(name)

@@ -1,0 +1,111 @@
+"""What the ``openai`` backend needs to know, from options and the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from humobctl.console.safe_text import HIDDEN, SHORTEST_SECRET
+from humobctl.errors import HumobError, UsageError
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+URL_VARIABLE = "OPENAI_BASE_URL"
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class Secret:
+    """The key. It shows itself only to whom ``reveal`` is called for."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def reveal(self) -> str:
+        """The key itself."""
+        return self._key
+
+    def hide(self, text: str) -> str:
+        """The text without the key, which a server may have sent back."""
+        return text.replace(self._key, HIDDEN) if len(self._key) >= SHORTEST_SECRET else text
+
+
+@dataclass(frozen=True)
+class OpenAIConfig:
+    """Settings of the ``openai`` backend.
+
+    Attributes:
+        model: name of the model, as the server knows it.
+        base_url: of the server, up to and with ``/v1``.
+        concurrency: conversations held at the same time.
+        retries: of a call that the server failed, before its plan is given up.
+        timeout: seconds for one answer.
+        temperature: of sampling.
+        answer_tokens: of one answer, at most.
+        plans_per_template: plans of people of the same attributes that share a conversation.
+        price_input: money for a million tokens that are sent.
+        price_output: money for a million tokens that are answered.
+        max_cost: money that this run may cost; the run stops before it.
+        max_tokens_total: tokens that this run may use; the run stops before it.
+    """
+
+    model: str
+    base_url: str = OPENAI_URL
+    concurrency: int = 8
+    retries: int = 5
+    timeout: float = 120.0
+    temperature: float = 1.0
+    answer_tokens: int = 512
+    plans_per_template: int = 1
+    price_input: float | None = None
+    price_output: float | None = None
+    max_cost: float | None = None
+    max_tokens_total: int | None = None
+
+    @property
+    def server(self) -> str:
+        """The base URL without a query, for people to read."""
+        parts = urlsplit(self.base_url)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+def configured(options: dict[str, Any]) -> OpenAIConfig:
+    """The settings of these options; what they leave out is by default or from the environment.
+
+    Raises:
+        UsageError: no model, a URL that is none or holds a password, or a limit without prices.
+    """
+    options = dict(options)
+    options.setdefault("base_url", os.environ.get(URL_VARIABLE) or OPENAI_URL)
+    if "model" not in options:
+        raise UsageError("--backend openai needs --model NAME, as the server knows it")
+    config = OpenAIConfig(**options)
+    try:
+        parts = urlsplit(config.base_url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError("--base-url: expected an address such as http://localhost:8080/v1")
+    if parts.username or parts.password:
+        raise UsageError(f"--base-url: found a password in it, expected the key in {KEY_VARIABLE}")
+    if config.max_cost is not None and None in (config.price_input, config.price_output):
+        raise UsageError("--max-cost needs --price-input and --price-output")
+    return config
+
+
+def key_for(config: OpenAIConfig) -> Secret:
+    """The key in the environment; empty for servers that need none.
+
+    Raises:
+        HumobError: there is none, and OpenAI itself is to be asked.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and urlsplit(config.base_url).hostname == urlsplit(OPENAI_URL).hostname:
+        raise HumobError(f"{config.server}: found no key, expected one in {KEY_VARIABLE}")
+    if not key.isascii() or not key.isprintable():
+        raise HumobError(f"{KEY_VARIABLE}: found characters that no key has")
+    return Secret(key)

@@ -1,1 +1,0 @@
-"""A first-order Markov chain over a user's cells."""

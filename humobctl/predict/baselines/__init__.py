@@ -1,0 +1,1 @@
+"""Untrained predictors: frequency, history, Markov chain."""

@@ -1,0 +1,129 @@
+"""Validation: users' last known days, predicted from the days before, and scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from humobctl.evaluate.cells.align import AlignedDays
+from humobctl.evaluate.cells.run import Settings as Scoring
+from humobctl.evaluate.cells.run import score
+from humobctl.native import Floats, Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.bert_moe.data import Rows, cell_of
+from humobctl.predict.bert_moe.model import BertMoe
+from humobctl.predict.bert_moe.predict import BertMoePredictor
+from humobctl.predict.blend import PARTNER, best_weight, likelihood, mixed
+from humobctl.predict.city_profile import City
+from humobctl.predict.decode_days.config import BLENDED, DEFAULTS, DayConfig
+from humobctl.predict.decode_days.run import decode_user
+from humobctl.predict.decode_slots import decode
+from humobctl.predict.registry import MODELS, Options
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A user whose last days are known.
+
+    Attributes:
+        city: number of the city, from 1.
+        user: what is known, and what is asked.
+        truth: the true cells, shape (r, 2).
+    """
+
+    city: int
+    user: UserHistory
+    truth: Int32s
+
+
+def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
+    """The users that have rows both before and from their city's first day on.
+
+    Args:
+        rows: the columns.
+        users: numbers of the users.
+        first_day: first day to predict, city by city.
+    """
+    found = []
+    for number in users.tolist():
+        begin, end = rows.starts[number], rows.starts[number + 1]
+        city = int(rows.city[number])
+        d, t = (column[begin:end].astype(np.int64) for column in (rows.d, rows.t))
+        cells = cell_of(rows.cell[begin:end].astype(np.int64))
+        later = d >= first_day[city - 1]
+        if later.any() and not later.all():
+            x, y = (cells[~later, axis].astype(np.int64) for axis in (0, 1))
+            user = UserHistory(
+                int(rows.uid[number]), d[~later], t[~later], x, y, d[later], t[later]
+            )
+            found.append(Asked(city, user, cells[later]))
+    return found
+
+
+def validate(
+    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+) -> dict[str, float]:
+    """GEO-BLEU, DTW (humob24), accuracy and loss, each a mean over the users.
+
+    Cells are those of highest expected proximity, slot by slot; the loss is the mean of -log p of
+    the true cells.
+    """
+    totals: dict[str, list[float]] = {name: [] for name in ("loss", "geobleu", "dtw", "accuracy")}
+    for number, city in enumerate(cities, start=1):
+        here = [one for one in asked if one.city == number]
+        model = BertMoePredictor(
+            network, city, city_number=number, device=device, precision=precision
+        )
+        dists = model.distributions([one.user for one in here])
+        for one, dist in zip(here, dists, strict=True):
+            totals["loss"].append(float(-np.log(likelihood(dist, one.truth)).mean()))
+            for name, value in _scores(one, decode(dist, "geobleu")).items():
+                totals[name].append(value)
+    return {name: float(np.mean(values)) for name, values in totals.items()}
+
+
+def learn_blend(
+    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+) -> float:
+    """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
+    pairs: list[tuple[Asked, City, SlotDistributions, SlotDistributions]] = []
+    for number, city in enumerate(cities, start=1):
+        here = [one for one in asked if one.city == number]
+        model = BertMoePredictor(
+            network, city, city_number=number, device=device, precision=precision
+        )
+        partner = MODELS[PARTNER].load()(city, Options())
+        for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
+            pairs.append((one, city, dist, partner.distribution(one.user)))
+
+    def score_at(weight: float, days: DayConfig = BLENDED) -> Floats:
+        """GEO-BLEU of both dialects, and minus DTW of both, means over the users."""
+        totals = np.zeros(4)
+        for one, city, dist, history in pairs:
+            cells = decode_user(one.user, city, mixed(dist, history, weight), days)
+            found = _user_scores(one, cells, Scoring(names=("geobleu", "dtw")))
+            geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
+            totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]
+        return totals / len(pairs)
+
+    return best_weight(score_at, alone=score_at(1.0, DEFAULTS))
+
+
+def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
+    scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
+    found = _user_scores(one, cells, scoring)
+    return {name.removesuffix("_humob24"): value for name, value in found.items()}
+
+
+def _user_scores(one: Asked, cells: Int32s, scoring: Scoring) -> dict[str, float]:
+    """A user's scores by column, each a mean over days."""
+    d = one.user.target_d
+    begins = np.flatnonzero(np.diff(d, prepend=-1))
+    x, y = (np.ascontiguousarray(cells[:, axis], np.int32) for axis in (0, 1))
+    true_x, true_y = (np.ascontiguousarray(one.truth[:, axis], np.int32) for axis in (0, 1))
+    days = AlignedDays(
+        *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
+        *((x, y), (true_x, true_y)),
+    )
+    return {name: float(values.mean()) for name, values in score(days, scoring).items()}

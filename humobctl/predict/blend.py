@@ -1,0 +1,92 @@
+"""Two predictors' distributions mixed: p = (1 - w) * p_model + w * p_history.
+
+The weight is learnt on validation days by the scores that predictions are made for: likelihood
+hangs on the rare rows in cells that nobody could foresee, and prefers the model that is less sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from humobctl.native import Floats, Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.city_profile import City
+from humobctl.predict.decode_days.config import BLENDED, DEFAULTS
+from humobctl.predict.registry import MODELS, Model, Options, distributions
+
+PARTNER = "history"
+WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
+
+
+class Blended:
+    """A model and the history model, mixed.
+
+    Attributes:
+        days: how its whole days are decoded.
+    """
+
+    def __init__(self, model: Model, city: City, weight: float) -> None:
+        """Mix ``model`` with the history model, which has the share ``weight``."""
+        self.model, self.weight = model, weight
+        self.partner: Model = MODELS[PARTNER].load()(city, Options())
+        self.batch_users = getattr(model, "batch_users", 1)
+        self.days = BLENDED if weight < 1 else DEFAULTS
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """The mixed distribution of one user."""
+        return self.distributions([user])[0]
+
+    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+        """The mixed distributions of several users."""
+        found = distributions(self.model, users)
+        return [
+            mixed(one, self.partner.distribution(user), self.weight) if len(user.d) else one
+            for one, user in zip(found, users, strict=True)
+        ]
+
+
+def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> SlotDistributions:
+    """(1 - weight) * one + weight * other, over the candidates of both."""
+    keys = np.union1d(_keys(one.cells), _keys(other.cells))
+    p = np.zeros((len(one.p), len(keys)))
+    p[:, np.searchsorted(keys, _keys(one.cells))] = (1 - weight) * one.p
+    p[:, np.searchsorted(keys, _keys(other.cells))] += weight * other.p
+    cells = np.stack([keys >> 10, keys & 1023], axis=1).astype(np.int32)
+    return SlotDistributions(cells, p)
+
+
+def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
+    """The history model's weight at which the score that gains least gains most.
+
+    A gain is relative to the history model alone, weight 1, which is the answer where at every
+    other weight a score loses.
+
+    Args:
+        score: scores at a weight, the higher the better, shape (scores,).
+        alone: those of the history model alone.
+    """
+    best, most = 1.0, 0.0
+    for weight in WEIGHTS:
+        gain = float(((score(weight) - alone) / np.maximum(np.abs(alone), FLOOR)).min())
+        if gain > most:
+            best, most = weight, gain
+    return best
+
+
+def _keys(cells: Int32s) -> Int64s:
+    keys: Int64s = cells[:, 0].astype(np.int64) * 1024 + cells[:, 1]
+    return keys
+
+
+def likelihood(dist: SlotDistributions, truth: Int32s) -> Floats:
+    """Probability of the true cell of each row, shape (r,)."""
+    keys = _keys(dist.cells)
+    order = np.argsort(keys)
+    wanted = _keys(truth)
+    place = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
+    p = dist.p[np.arange(len(truth)), place]
+    found: Floats = np.maximum(np.where(keys[place] == wanted, p, 0.0), FLOOR)
+    return found

@@ -1,0 +1,137 @@
+"""What all users of a file say together: the calendar, and the cells that most people are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from humobctl.native import Floats, Int32s, Int64s
+from humobctl.predict.base import Bools, SlotDistributions, UserHistory
+from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_DAYTIME = (20, 36)  # 10:00 to 18:00, where working days and days off differ most
+_NIGHT = (10, 42)  # before 5:00 and from 21:00 on
+_COMMUTER_ROWS = 10  # daytime rows of working days that show a workplace
+_EVIDENCE = 30  # daytime rows of commuters that make a day's share worth believing
+_KEPT_CELLS = 100
+
+
+@dataclass(frozen=True)
+class City:
+    """A summary of all known rows.
+
+    Attributes:
+        weekday: 0 (Sunday) to 6 for each day, shape (days,).
+        off: days on which few people are at work, shape (days,).
+        holiday: those of them from Monday to Friday, shape (days,).
+        cells: the most frequent cells, shape (k, 2).
+        slot_p: their frequencies by slot, shape (48, k); each row sums to 1.
+    """
+
+    weekday: Int64s
+    off: Bools
+    holiday: Bools
+    cells: Int32s
+    slot_p: Floats
+
+    def with_calendar(self, calendar: pl.DataFrame) -> City:
+        """The same city with the days off of a calendar table; other days follow the week.
+
+        Args:
+            calendar: columns d and off (1 for a day off).
+        """
+        weekend = (self.weekday == 0) | (self.weekday == 6)
+        off = weekend.copy()
+        inside = calendar.filter(pl.col("d") < len(off))
+        off[inside["d"].to_numpy()] = inside["off"].to_numpy() == 1
+        return replace(self, off=off, holiday=off & ~weekend)
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """The answer for a user without a known row: where most people are in that slot."""
+        return SlotDistributions(self.cells, self.slot_p[user.target_t])
+
+
+class CityCounter:
+    """Adds up groups of whole users; its memory does not grow with them."""
+
+    def __init__(self, days: int, first_weekday: int = 0) -> None:
+        """Start from nothing.
+
+        Args:
+            days: number of days, the targets' included.
+            first_weekday: of day 0; 0 is Sunday, as in HuMob 2023 and 2024.
+        """
+        self.weekday = (np.arange(days, dtype=np.int64) + first_weekday) % 7
+        self._seen = np.zeros(SLOTS_PER_DAY * GRID_SIDE * GRID_SIDE)
+        self._at_work = np.zeros(days)
+        self._daytime = np.zeros(days)
+
+    def add(self, known: pl.DataFrame) -> None:
+        """Count the known rows of a group of whole users."""
+        if not known.height:
+            return
+        rows = known.select(
+            "uid",
+            "d",
+            "t",
+            cell=(pl.col("x").cast(pl.Int32) - 1) * GRID_SIDE + pl.col("y") - 1,
+            working=~(pl.col("d").cast(pl.Int64) + int(self.weekday[0])).mod(7).is_in([0, 6]),
+            daytime=pl.col("t").is_between(*_DAYTIME, closed="left"),
+            night=(pl.col("t") < _NIGHT[0]) | (pl.col("t") >= _NIGHT[1]),
+        )
+        key = rows["t"].to_numpy().astype(np.int64) * GRID_SIDE**2 + rows["cell"].to_numpy()
+        self._seen += np.bincount(key, minlength=len(self._seen))
+        commutes = rows.join(_workplaces(rows), on="uid").filter("daytime")
+        days = len(self.weekday)
+        self._daytime += np.bincount(commutes["d"], minlength=days)
+        at_work = commutes.filter(pl.col("cell") == pl.col("work"))
+        self._at_work += np.bincount(at_work["d"], minlength=days)
+
+    def city(self) -> City:
+        """The summary."""
+        off, holiday = self._days_off()
+        seen = self._seen.reshape(SLOTS_PER_DAY, -1)
+        total = seen.sum(axis=0)
+        top = np.argsort(-total, kind="stable")[:_KEPT_CELLS]
+        top = top[total[top] > 0]
+        # A slot that nobody was seen in takes the frequencies over all slots.
+        counts = seen[:, top] + (total[top] + 1.0) * 1e-3
+        cells = np.stack([top // GRID_SIDE + 1, top % GRID_SIDE + 1], axis=1).astype(np.int32)
+        slot_p = counts / counts.sum(axis=1, keepdims=True)
+        return City(self.weekday, off, holiday, cells, slot_p)
+
+    def _days_off(self) -> tuple[Bools, Bools]:
+        """Weekends, and working days on which the share of people at work is a weekend's."""
+        weekend = (self.weekday == 0) | (self.weekday == 6)
+        share = self._at_work / np.maximum(self._daytime, 1.0)
+        known = self._daytime >= _EVIDENCE
+        holiday = np.zeros(len(weekend), dtype=np.bool_)
+        if (known & weekend).any() and (known & ~weekend).any():
+            low, high = np.median(share[known & weekend]), np.median(share[known & ~weekend])
+            # Without a clear difference there is nothing to tell a holiday by.
+            if high > 1.2 * low:
+                holiday = known & ~weekend & (share < (low + high) / 2)
+        return weekend | holiday, holiday
+
+
+def _workplaces(rows: pl.DataFrame) -> pl.DataFrame:
+    """Users and their most frequent daytime cell of working days, where it is not the home."""
+    by_day = rows.filter(pl.col("working") & pl.col("daytime"))
+    work = _most_frequent(by_day).filter(pl.col("rows") >= _COMMUTER_ROWS)
+    home = _most_frequent(rows.filter("night")).select("uid", home="cell")
+    pairs = work.join(home, on="uid", how="left")
+    away = pairs.filter(pl.col("home").is_null() | (pl.col("home") != pl.col("cell")))
+    return away.select("uid", work="cell")
+
+
+def _most_frequent(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each user's most frequent cell (ties: the lowest), with the number of all their rows."""
+    counts = rows.group_by("uid", "cell").len()
+    return (
+        counts.sort("uid", "len", "cell", descending=[False, True, False])
+        .group_by("uid", maintain_order=True)
+        .agg(pl.col("cell").first(), pl.col("len").sum().alias("rows"))
+    )

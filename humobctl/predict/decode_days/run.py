@@ -1,0 +1,172 @@
+"""Whole days by minimum Bayes risk, for any model that gives a distribution over cells a row.
+
+The best day is the one with the best expected score over what the day may turn out to be
+(Kumar and Byrne, "Minimum Bayes-risk decoding for statistical machine translation", 2004):
+
+    y* = argmax_y  E_s [ w GB(y, s) - (1 - w) (DTW_open(y, s) / a + DTW_closed(y, s) / b) ]
+                   + w mean_i [ alpha E_p exp(-beta |c - y_i|) + rho auction(i, y_i) ]
+                   - (1 - w) gamma mean_i E_p |c - y_i|
+
+The expectation over s runs over sample days: the user's own past days laid over the slots to fill
+(`lay_over`), weighted by the calendar and by how well they agree with p (`agreeing`), and days
+drawn from p that follow a past day (`draw`). As few samples overfit, the terms in the second and
+third line hold the answer to p, and to an auction that shares out the copies of a cell among the
+rows (`auction`). The day is improved row by row in C, by incremental GEO-BLEU and DTW.
+
+Shapes:  r rows to fill, k candidate cells, D target days, J sample days, n known rows,
+         A finalists of a day, L rows of the longest day.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+import numpy as np
+
+from humobctl import native
+from humobctl.native import Floats, Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory, candidates, distances, number_days
+from humobctl.predict.city_profile import City
+from humobctl.predict.decode_days.cell_copies import auction
+from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
+from humobctl.predict.decode_days.sample_days import DaySamples, mixed, past_days
+
+_CELLS_PER_KM = 2.0
+_LEAST = 2
+"""Target days that are worth a thread; a day takes some milliseconds."""
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The compiled kernels, with the argument types of days.c declared."""
+    lib = native.library()
+    floats, integers, count = native.pointer(np.float64), native.pointer(np.int32), ctypes.c_int32
+    lib.humob_decode_days.restype = ctypes.c_int
+    lib.humob_decode_days.argtypes = [
+        *(*[ctypes.c_int64] * 3, native.pointer(np.int64), count, floats, floats, floats),
+        *(integers, count, ctypes.c_int64, integers, floats),
+        *(ctypes.c_double, ctypes.c_double, ctypes.c_double, count),
+        *(ctypes.c_double, ctypes.c_double, count, integers, floats),
+    ]
+    return lib
+
+
+def decode_days(
+    cells: Int32s, p: Floats, day: Int64s, past: DaySamples, config: DayConfig = DEFAULTS
+) -> Int64s:
+    """The candidate for each row, day by day.
+
+    Args:
+        cells: candidate cells (x, y), shape (k, 2).
+        p: probabilities, each row sums to 1, shape (r, k); r may be 0.
+        day: number of each row's target day, 0 to D - 1 and ascending, shape (r,).
+        past: the user's own past days as samples; J may be 0.
+        config: settings.
+
+    Returns:
+        Index of the chosen candidate of each row, shape (r,).
+    """
+    if not len(p):
+        return np.zeros(0, dtype=np.int64)
+    starts = np.searchsorted(day, np.arange(int(day[-1]) + 2)).astype(np.int64)
+    apart = distances(cells)
+    if not past.weight.shape[1]:
+        past = DaySamples(p.argmax(axis=1)[None, :], np.ones((len(starts) - 1, 1)))
+    near = np.exp(-config.beta * apart)
+    samples = mixed(past, p, day, starts, np.exp(-0.5 * apart), config)
+    worth = auction(p, day, starts, past, apart, config)
+    close, far = p @ np.exp(-0.5 * apart), p @ apart / _CELLS_PER_KM
+    rows = np.diff(starts)[day][:, None]
+    own = config.weight * (config.proximity * close + config.auction * worth)
+    own = (own - (1.0 - config.weight) * config.distance * far) / rows
+    begin = worth.argmax(axis=1) if config.weight > 0 else far.argmin(axis=1)
+    options = _options(close - 0.02 * far, begin, day, config.options)
+    tables = (near, apart / _CELLS_PER_KM)
+    return ascend(starts, tables, own, options, samples, begin, config)[0]
+
+
+def _options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:
+    """Cells to try in each row: its ``most`` best, and the first choice of the rows beside it."""
+    best = np.argsort(-score, axis=1, kind="stable")[:, :most]
+    same = day[1:] == day[:-1]
+    before, after = np.full((2, len(day)), -1)
+    before[1:][same], after[:-1][same] = begin[:-1][same], begin[1:][same]
+    return np.concatenate([best, before[:, None], after[:, None]], axis=1)
+
+
+def ascend(
+    starts: Int64s,
+    tables: tuple[Floats, Floats],
+    own: Floats,
+    options: Int64s,
+    samples: DaySamples,
+    begin: Int64s,
+    config: DayConfig,
+) -> tuple[Int64s, Floats]:
+    """Improve whole days row by row, in C (day.c gives the formula).
+
+    Args:
+        starts: offsets of the target days, shape (D + 1,).
+        tables: proximities and distances in km of all pairs of cells, each (k, k).
+        own: what a cell adds in a row by itself, shape (r, k).
+        options: cells to try in each row, -1 for none, shape (r, any).
+        samples: days to score against.
+        begin: the days to start from, shape (r,).
+        config: weights and limits; ``sweeps`` 0 only computes the values.
+
+    Returns:
+        Chosen candidates, shape (r,), and the value of each day, shape (D,).
+    """
+    chosen = np.array(begin, dtype=np.int32, order="C")
+    value = np.zeros(len(starts) - 1)
+    near, apart = (np.ascontiguousarray(table) for table in tables)
+    arguments = (
+        *(len(value), np.ascontiguousarray(starts), len(near), near, apart),
+        *(np.ascontiguousarray(own), np.ascontiguousarray(options, dtype=np.int32)),
+        *(options.shape[1], len(samples.cell)),
+        np.ascontiguousarray(samples.cell, dtype=np.int32),
+        np.ascontiguousarray(samples.weight),
+        *(config.weight, (1.0 - config.weight) / config.open_km),
+        *((1.0 - config.weight) / config.closed_km, config.longest),
+        *(config.tolerance, config.hope, config.sweeps, chosen, value),
+    )
+    kernel = library().humob_decode_days
+
+    def work(first: int, last: int) -> None:
+        if kernel(first, last, *arguments):
+            raise MemoryError("no memory left to decode a user's days")
+
+    native.share_out(len(value), work, least=_LEAST)
+    return chosen.astype(np.int64), value
+
+
+def decode_user(
+    user: UserHistory, city: City, dist: SlotDistributions, config: DayConfig = DEFAULTS
+) -> Int32s:
+    """The cells of all of a user's target rows, with the user's own past days as samples.
+
+    Args:
+        user: known and target rows.
+        city: the calendar.
+        dist: what a model returned; past cells that are no candidates count as the nearest one.
+        config: settings.
+
+    Returns:
+        Cells (x, y), shape (r, 2).
+    """
+    target, day = number_days(user.target_d)
+    past = DaySamples(np.empty((0, len(day)), np.int64), np.empty((len(target), 0)))
+    if len(user.d):
+        own, index = candidates(user)
+        past = past_days(user, _places(own, dist.cells)[index], city, target, config)
+    return dist.cells[decode_days(dist.cells, dist.p, day, past, config)]
+
+
+def _places(cells: Int32s, among: Int32s) -> Int64s:
+    """For each cell the index of the nearest one among others."""
+    if np.array_equal(cells, among):
+        return np.arange(len(cells), dtype=np.int64)
+    steps = cells[:, None, :].astype(np.int64) - among[None, :, :]
+    places: Int64s = (steps**2).sum(axis=2).argmin(axis=1)
+    return places

@@ -1,0 +1,209 @@
+"""Settings of ``finetune llama`` and its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from humobctl.errors import UsageError
+from humobctl.predict.llama.template_compact import ALPHABET, Shape
+from humobctl.training import settings
+
+Task = Literal["mobility", "intention"]
+Template = Literal["compact", "llama3-8b-mob"]
+TYPE = "llama"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How records are made and an adapter is trained; the defaults are the preset ``small``.
+
+    Attributes:
+        template: of mobility records.
+        letters: compact: most visited cells that have a letter.
+        evidence: compact: past records that a question counts.
+        shown: compact: different cells of them that it names, at most.
+        questions: compact: of one record, at most; drawn anew for each record.
+        records: of each person, whose days to predict end at different days.
+        horizon: days to predict of a record.
+        max_length: tokens of a row, at most. Older days are dropped from a record that is longer.
+        packing: fill rows with several records that do not see one another.
+        rank: of LoRA.
+        alpha: of LoRA; its matrices are scaled by alpha / rank.
+        dropout: of LoRA's input.
+        target_modules: names of linear layers, with commas between them, or ``all``.
+        quantization: of the base model on CUDA, by bitsandbytes: none, 8bit or 4bit.
+        gradient_checkpointing: compute activations twice to keep fewer.
+        epochs: passes over the records.
+        max_steps: optimiser steps after which training ends; 0 for no bound.
+        batch_size: rows of a step of one process, one after another.
+        learning_rate: highest learning rate.
+        schedule: how it falls: cosine or linear.
+        warmup: share of the steps in which it rises.
+        weight_decay: of AdamW.
+        precision: fp32, bf16, or auto: bf16 where the processor has it.
+        validation_share: people, or records of ``--task intention``, that are not trained on.
+        evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
+        patience: validations without a lower loss after which training stops; 0 for never.
+        seed: of all that is drawn.
+    """
+
+    template: Template = "compact"
+    letters: int = 26
+    evidence: int = 16
+    shown: int = 6
+    questions: int = 64
+    records: int = 3
+    horizon: int = 15
+    max_length: int = 2048
+    packing: bool = True
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    target_modules: str = "all"
+    quantization: Literal["none", "8bit", "4bit"] = "none"
+    gradient_checkpointing: bool = False
+    epochs: int = 1
+    max_steps: int = 0
+    batch_size: int = 2
+    learning_rate: float = 5e-4
+    schedule: Literal["cosine", "linear"] = "cosine"
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    validation_share: float = 0.05
+    evaluate_every: int = 0
+    patience: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained.
+
+        Raises:
+            UsageError: a setting out of range.
+        """
+        settings.check(self, _RANGES, _CHOICES)
+        if not all(name.strip() for name in self.target_modules.split(",")):
+            raise UsageError(
+                f"--target-modules: found {self.target_modules!r}, expected all, or names with "
+                "commas between them"
+            )
+
+    @property
+    def shape(self) -> Shape:
+        """What a compact prompt shows."""
+        return Shape(self.letters, self.evidence, self.shown)
+
+
+_MANY = 1 << 20
+_COUNTS = ("evidence", "shown", "questions", "rank", "alpha", "epochs", "batch_size", "records")
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(_COUNTS, (1, _MANY)),
+    **dict.fromkeys(("max_steps", "evaluate_every", "patience", "seed"), (0, (1 << 31) - 1)),
+    "letters": (1, len(ALPHABET)),
+    "horizon": (1, 60),
+    "max_length": (64, _MANY),
+    "dropout": (0, 0.9),
+    "warmup": (0, 1),
+    "weight_decay": (0, 10),
+    "learning_rate": (0, 1),
+    "validation_share": (0, 0.9),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "template": get_args(Template),
+    "quantization": ("none", "8bit", "4bit"),
+    "schedule": ("cosine", "linear"),
+    "precision": ("auto", "fp32", "bf16"),
+}
+
+
+def tiny() -> Settings:
+    """Seconds with a tiny model; for tests and for trying things out."""
+    return Settings(
+        letters=8,
+        evidence=6,
+        shown=3,
+        questions=16,
+        records=1,
+        max_length=1024,
+        rank=4,
+        alpha=8,
+        target_modules="q_proj,v_proj",
+        learning_rate=1e-2,
+        validation_share=0.1,
+        precision="fp32",
+    )
+
+
+def small() -> Settings:
+    """A model of 135 million parameters, half an hour of one core for 200 people."""
+    return Settings()
+
+
+def llama3_8b_mob() -> Settings:
+    """As Llama-3-8B-Mob was trained: its adapter_config.json and training script.
+
+    An effective batch of 4 conversations of up to 30,000 tokens, 4-bit base, linear schedule
+    (arXiv 2410.23692 and its authors' code).
+    """
+    return Settings(
+        template="llama3-8b-mob",
+        records=1,
+        max_length=30_000,
+        packing=False,
+        rank=16,
+        alpha=16,
+        quantization="4bit",
+        gradient_checkpointing=True,
+        batch_size=4,
+        learning_rate=2e-4,
+        schedule="linear",
+        warmup=0.0,
+        weight_decay=0.01,
+        precision="bf16",
+    )
+
+
+def copb() -> Settings:
+    """As CoPB's authors distilled into Llama-3-8B: their llama3_lora_sft.yaml.
+
+    q_proj and v_proj, the library's default rank of 8, 2 epochs, cosine, an effective batch of 16.
+    """
+    return Settings(
+        max_length=4096,
+        packing=False,
+        rank=8,
+        alpha=16,
+        target_modules="q_proj,v_proj",
+        epochs=2,
+        batch_size=16,
+        learning_rate=1e-4,
+        warmup=0.1,
+        precision="bf16",
+        validation_share=0.1,
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {
+    "tiny": tiny,
+    "small": small,
+    "llama3-8b-mob": llama3_8b_mob,
+    "copb": copb,
+}
+SETTING_NAMES = tuple(field.name for field in fields(Settings))
+
+
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
+    return settings.resolve(PRESETS, preset, toml, given)
+
+
+def from_record(record: Mapping[str, Any]) -> Settings:
+    """Settings from what ``as_record`` made; keys of other versions are left out."""
+    return settings.from_record(Settings, record)
+
+
+def as_record(chosen: Settings) -> dict[str, Any]:
+    """The settings as JSON can hold them."""
+    return asdict(chosen)

@@ -1,0 +1,267 @@
+"""Prediction with the template ``compact``: one letter a question, of many questions at once.
+
+A person's profile goes through the network once; its keys and values stay. The questions follow in
+chunks, packed side by side: each sees the profile and itself, so that they are as many independent
+continuations of one prefix. Nothing is generated: the answer is the score of each letter after a
+question, one forward pass for all of a chunk's. Equal questions are asked once.
+
+Shapes:  B people, P tokens of the longest profile, C tokens of a chunk, L letters, k cells, r rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor
+
+from humobctl.errors import HumobError
+from humobctl.llm.load import Loaded, past_name
+from humobctl.native import Floats
+from humobctl.predict.base import SlotDistributions, UserHistory, normalised
+from humobctl.predict.city_profile import City
+from humobctl.predict.llama.template_compact import Prompt, Shape, ask
+from humobctl.predict.llama.tokens import Compact
+
+CHUNK = 512
+"""Tokens of a person's questions that go through the network together."""
+NEIGHBOURS = 1e-3
+"""Share of the eight cells around each own cell, where they are candidates."""
+
+
+@dataclass
+class Tally:
+    """Tokens of a run.
+
+    Attributes:
+        prefilled: tokens that went through the network.
+        generated: tokens that were chosen one after another.
+        users: people.
+        dropped_days: days of history that a context had no room for.
+    """
+
+    prefilled: int = 0
+    generated: int = 0
+    users: int = 0
+    dropped_days: int = 0
+
+
+class CompactPredictor:
+    """Distributions over a person's own cells, from a language model.
+
+    Attributes:
+        batch_users: users that are worth predicting together.
+        tally: tokens so far.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        city: City,
+        shape: Shape,
+        name: str,
+        *,
+        batch: int | None = None,
+        bf16: bool = False,
+        near: bool = False,
+    ) -> None:
+        """Take a model to use in one city.
+
+        Args:
+            loaded: the model and its tokenizer.
+            city: weekdays and days off, and where people are who have no known row.
+            shape: what a prompt shows, as the model was trained.
+            name: of the model, for messages.
+            batch: people at once; None for 1 on a CPU and 16 elsewhere.
+            bf16: compute in bf16.
+            near: make the cells around a person's own candidates, too.
+
+        Raises:
+            HumobError: the tokenizer cannot write the answers.
+        """
+        self.city, self.shape, self.near = city, shape, near
+        self.tokens = Compact(loaded.tokenizer, shape, name)
+        self.device = torch.device(loaded.device)
+        self.batch_users = batch or (1 if loaded.device == "cpu" else 16)
+        self.tally = Tally()
+        self._bf16 = bf16
+        network = loaded.model
+        causal = network.get_base_model() if hasattr(network, "get_base_model") else network
+        self._body = causal.base_model
+        head = causal.get_output_embeddings()
+        letters = torch.from_numpy(self.tokens.letters).to(head.weight.device)
+        self._head = head.weight[letters].float().T
+        self._context = int(causal.config.max_position_embeddings)
+        self._pad = loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id or 0
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """One user's distributions."""
+        return self.distributions([user])[0]
+
+    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+        """Distributions of several users, in their order."""
+        asked = [
+            ask(user, self.city, self.shape) if len(user.d) and len(user.target_d) else None
+            for user in users
+        ]
+        scores = iter(self.letter_scores([prompt for prompt in asked if prompt is not None]))
+        self.tally.users += len(users)
+        return [
+            self.city.distribution(user)
+            if prompt is None
+            else spread(prompt, next(scores), near=self.near)
+            for user, prompt in zip(users, asked, strict=True)
+        ]
+
+    def letter_scores(self, prompts: Sequence[Prompt]) -> list[Floats]:
+        """Log-probability of each letter as the answer to each question, shapes (questions, L + 1).
+
+        Raises:
+            HumobError: a prompt is longer than the model's context, or no memory is left.
+        """
+        if not prompts:
+            return []
+        profiles = [self.tokens.profile(prompt) for prompt in prompts]
+        chunks = [_chunks(self.tokens.questions(prompt)) for prompt in prompts]
+        longest = max(
+            len(profile) + max((len(q) for chunk in some for q in chunk), default=0)
+            for profile, some in zip(profiles, chunks, strict=True)
+        )
+        if longest > self._context:
+            raise HumobError(
+                f"--model: found a context of {self._context} tokens, expected {longest} or more; "
+                "a compact prompt has fewer with fewer --letters"
+            )
+        order = sorted(range(len(prompts)), key=lambda i: -len(chunks[i]))
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16),
+            ):
+                found = self._scores([profiles[i] for i in order], [chunks[i] for i in order])
+        except torch.OutOfMemoryError as exc:
+            raise HumobError(
+                f"{self.device}: no memory left; try a --batch below {len(prompts)}"
+            ) from exc
+        return [found[order.index(i)] for i in range(len(prompts))]
+
+    def _scores(
+        self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
+    ) -> list[Floats]:
+        """Scores by person; the people come with the most chunks first."""
+        lengths = torch.tensor([len(profile) for profile in profiles])
+        width = int(lengths.max())
+        ids = torch.full((len(profiles), width), self._pad)
+        for row, profile in enumerate(profiles):
+            ids[row, : len(profile)] = torch.tensor(profile)
+        there = torch.arange(width) < lengths[:, None]
+        seen = (there[:, None, :] & torch.ones(width, width, dtype=torch.bool).tril())[:, None]
+        # A token that is not there sees itself: a softmax over nothing is no number.
+        seen = seen | torch.eye(width, dtype=torch.bool)
+        cache = transformers.DynamicCache()
+        self._run(ids, torch.arange(width).expand(len(profiles), -1), seen, cache)
+        self.tally.prefilled += int(lengths.sum())
+        found: list[list[Floats]] = [[] for _ in profiles]
+        for number in range(len(chunks[0]) if chunks else 0):
+            active = sum(len(some) > number for some in chunks)
+            if active < cache.layers[0].keys.shape[0]:
+                cache.batch_select_indices(torch.arange(active, device=self.device))
+            here = [chunks[row][number] for row in range(active)]
+            states = self._chunk(here, lengths[:active], there[:active], cache)
+            cache.crop(-(cache.get_seq_length() - width))
+            for row, scores in enumerate(states):
+                found[row].append(scores)
+        return [np.concatenate(some) for some in found]
+
+    def _chunk(
+        self, questions: list[list[list[int]]], lengths: Tensor, there: Tensor, cache: object
+    ) -> list[Floats]:
+        """Scores of one chunk of each person's questions."""
+        size = max(sum(map(len, some)) for some in questions)
+        ids = torch.full((len(questions), size), self._pad)
+        position = torch.zeros(len(questions), size, dtype=torch.long)
+        block = -torch.ones(len(questions), size, dtype=torch.long)
+        ends = []
+        for row, some in enumerate(questions):
+            flat = [token for question in some for token in question]
+            counts = torch.tensor([len(question) for question in some])
+            ids[row, : len(flat)] = torch.tensor(flat)
+            steps = torch.cat([torch.arange(n) for n in counts.tolist()])
+            position[row, : len(flat)] = steps + lengths[row]
+            block[row, : len(flat)] = torch.repeat_interleave(torch.arange(len(some)), counts)
+            ends.append(counts.cumsum(0) - 1)
+            self.tally.prefilled += len(flat)
+        earlier = torch.ones(size, size, dtype=torch.bool).tril()
+        own = (block[:, :, None] == block[:, None, :]) & earlier
+        shared = there[:, None, :].expand(-1, size, -1)
+        seen = torch.cat([shared, own], dim=2)[:, None]
+        states = self._run(ids, position, seen, cache)
+        scores = []
+        for row, places in enumerate(ends):
+            logits = states[row, places.to(self.device)].float() @ self._head
+            scores.append(logits.log_softmax(1).double().cpu().numpy())
+        return scores
+
+    def _run(self, ids: Tensor, position: Tensor, seen: Tensor, cache: object) -> Tensor:
+        out = self._body(
+            input_ids=ids.to(self.device),
+            position_ids=position.to(self.device),
+            attention_mask=seen.to(self.device),
+            use_cache=True,
+            **{past_name(): cache},
+        )
+        states: Tensor = out.last_hidden_state
+        return states
+
+
+def _chunks(questions: list[list[int]]) -> list[list[list[int]]]:
+    """Questions in chunks of about equal size, in their order."""
+    total = sum(map(len, questions))
+    count = max(1, -(-total // CHUNK))
+    chunks: list[list[list[int]]] = [[] for _ in range(count)]
+    done = 0
+    for question in questions:
+        chunks[min(count - 1, done * count // max(total, 1))].append(question)
+        done += len(question)
+    return [chunk for chunk in chunks if chunk]
+
+
+def spread(prompt: Prompt, scores: Floats, *, near: bool) -> SlotDistributions:
+    """Letters' scores as a distribution over cells.
+
+    The share of ``?`` goes to the cells without a letter, by how like their records are to each
+    row. A person who has none leaves it to the letters.
+
+    Args:
+        prompt: of a person.
+        scores: log-probabilities by question, shape (questions, L + 1).
+        near: whether the cells around the person's own are candidates, with a small share.
+    """
+    p = np.exp(scores)[prompt.number]
+    letters = p.shape[1] - 1
+    named = prompt.letter < letters
+    shares = np.zeros((len(p), len(prompt.cells)))
+    shares[:, named] = p[:, prompt.letter[named]]
+    if not named.all():
+        rest = prompt.weight[:, ~named]
+        rest = rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-300)
+        shares[:, ~named] = p[:, letters:] * rest
+    found = SlotDistributions(prompt.cells, normalised(shares + 1e-12))
+    return with_neighbours(found) if near else found
+
+
+def with_neighbours(dist: SlotDistributions) -> SlotDistributions:
+    """The distribution with a small share for the eight cells around each candidate."""
+    steps = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], np.int32)
+    around = (dist.cells[:, None, :] + steps[None, :, :]).reshape(-1, 2)
+    inside = ((around >= 1) & (around <= 200)).all(axis=1)
+    cells, place = np.unique(around[inside], axis=0, return_inverse=True)
+    source = np.repeat(np.arange(len(dist.cells)), len(steps))[inside]
+    p = np.zeros((len(dist.p), len(cells)))
+    np.add.at(p.T, place.reshape(-1), NEIGHBOURS * dist.p.T[source])
+    middle = (around[inside] == dist.cells[source]).all(axis=1)
+    np.add.at(p.T, place.reshape(-1)[middle], dist.p.T[source[middle]])
+    return SlotDistributions(cells.astype(np.int32), normalised(p))

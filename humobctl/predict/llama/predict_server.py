@@ -1,0 +1,265 @@
+"""Prediction by a model behind an OpenAI-compatible server: vLLM, llama.cpp, and others.
+
+Each question of the template ``compact`` is one completion of one token: profile and question are
+the prompt, guided decoding leaves the letters alone, and the scores of the likeliest tokens come
+back. The profile is a prefix that all of a person's questions share, which servers keep in their
+cache. A letter that is not among the scores that come back gets less than the last one that is.
+
+Answers are kept in the journal of ``intend`` as they come, so that a killed run asks for none
+twice; the client of ``intend`` retries, waits and hides the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from humobctl.console import report
+from humobctl.errors import HumobError, UsageError
+from humobctl.intend.answers import Attitude
+from humobctl.intend.chain import Ask, message
+from humobctl.intend.templates import digest
+from humobctl.llm.server.budget import Spending, SpentError
+from humobctl.llm.server.capabilities import Dialect
+from humobctl.llm.server.client import CallError, Client
+from humobctl.llm.server.config import configured, key_for
+from humobctl.llm.server.journal import Entry, Journal
+from humobctl.native import Floats
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.city_profile import City
+from humobctl.predict.llama.predict_compact import spread
+from humobctl.predict.llama.template_compact import Prompt, Shape, ask, names
+from humobctl.predict.registry import Options
+
+USERS = 8
+"""Whose questions are on their way together."""
+MOST_LOGPROBS = 20
+UNSEEN = 2.0
+"""How much less likely, in nats, a letter is taken to be than the last score that came back."""
+
+
+@dataclass(frozen=True)
+class CellDialect(Dialect):
+    """What a server takes beside a prompt, found out by trying, from most to least.
+
+    Attributes:
+        guided: whether the letters can be demanded.
+        logprobs: scores that it gives back, at most.
+    """
+
+    guided: bool = True
+    logprobs: int = MOST_LOGPROBS
+
+    def lowered(self, said: str) -> Dialect | None:
+        """What to try when the server refused a request."""
+        if "logprob" in said.lower() and self.logprobs > 5:
+            return replace(self, logprobs=5)  # OpenAI's own limit
+        return self.plainer()
+
+    def plainer(self) -> Dialect | None:
+        """The same without guided decoding, then with fewer scores."""
+        if self.guided:
+            return replace(self, guided=False)
+        return replace(self, logprobs=5) if self.logprobs > 5 else None
+
+    def body(self, prompt: str, letters: Sequence[str]) -> dict[str, Any]:
+        """A request, but for the model."""
+        body: dict[str, Any] = {"prompt": prompt, "max_tokens": 1, "temperature": 0}
+        body["logprobs"] = self.logprobs
+        if self.guided:
+            choices = [f" {letter}" for letter in letters]
+            grammar = " | ".join(json.dumps(choice) for choice in choices)
+            body["extra_body"] = {
+                "grammar": f"root ::= {grammar}",  # llama.cpp
+                "structured_outputs": {"choice": choices},  # vLLM
+                "guided_choice": choices,  # vLLM before 0.12
+            }
+        return body
+
+
+class _Completions(Client):
+    """The client of ``intend``, asking for completions."""
+
+    letters: Sequence[str] = ()
+
+    async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
+        assert isinstance(dialect, CellDialect)
+        body = dialect.body(ask.messages[0]["content"], self.letters)
+        create = self._sdk.completions.with_streaming_response.create
+        return await self._read(create, body)
+
+    def _reply(self, payload: dict[str, Any]) -> tuple[str, str]:
+        try:
+            choice = payload["choices"][0]
+            scores = top_scores(choice)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+            return "", "a response without scores of tokens (logprobs)"
+        said = str(choice.get("text", "")).strip()
+        if said in self.letters:
+            scores.setdefault(said, 0.0)
+        if not any(letter in scores for letter in self.letters):
+            return "", "no letter among the scores that came back"
+        return json.dumps(scores), ""
+
+
+def top_scores(choice: dict[str, Any]) -> dict[str, float]:
+    """Log-probabilities of the first token by its text, from either form in use."""
+    found = choice["logprobs"]
+    if found.get("top_logprobs"):
+        pairs = found["top_logprobs"][0].items()
+    else:  # llama.cpp gives the form of chat completions
+        pairs = [(one["token"], one["logprob"]) for one in found["content"][0]["top_logprobs"]]
+    scores: dict[str, float] = {}
+    for token, score in pairs:
+        name = str(token).strip()
+        scores[name] = float(np.logaddexp(scores.get(name, -np.inf), float(score)))
+    return scores
+
+
+class ServedPredictor:
+    """Distributions over a person's own cells, from a server.
+
+    Attributes:
+        batch_users: users whose questions are on their way together.
+        asked: questions that the server was asked.
+        from_journal: answers of earlier runs.
+    """
+
+    batch_users = USERS
+
+    def __init__(self, name: str, city: City, options: Options, shape: Shape) -> None:
+        """Take a server's model to use in one city; nothing is asked yet.
+
+        Raises:
+            UsageError: an address that is none.
+            HumobError: no key, or the journal cannot be used.
+        """
+        prompting = options.prompting
+        self.city, self.shape, self.near = city, shape, prompting.candidates == "near"
+        self.config = configured(
+            {
+                "model": name,
+                "base_url": prompting.base_url,
+                "concurrency": prompting.concurrency,
+                "temperature": 0.0,
+                "answer_tokens": 1,
+            }
+        )
+        key = key_for(self.config)
+        self._key = key
+        self._journal = Journal(prompting.journal) if prompting.journal is not None else None
+        atexit.register(self.close)
+        if self._journal is not None and self._journal.found:
+            report.info(f"{prompting.journal}: {self._journal.found:,} answers of earlier runs")
+        self.asked = self.from_journal = 0
+        self._dialect: Dialect = CellDialect()
+        self._spending = Spending()
+
+    def close(self) -> None:
+        """Close the journal; all of it is on the disk then."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """One user's distributions."""
+        return self.distributions([user])[0]
+
+    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+        """Distributions of several users, in their order.
+
+        Raises:
+            HumobError: the server cannot be reached, or gives no scores.
+        """
+        prompts = [ask(user, self.city, self.shape) if len(user.d) else None for user in users]
+        found = iter(asyncio.run(self._all([p for p in prompts if p is not None])))
+        return [
+            self.city.distribution(user)
+            if prompt is None
+            else spread(prompt, next(found), near=self.near)
+            for user, prompt in zip(users, prompts, strict=True)
+        ]
+
+    async def _all(self, prompts: list[Prompt]) -> list[Floats]:
+        client = _Completions(self.config, self._key, self._spending)
+        client.letters, client.dialect = names(self.shape), self._dialect
+        places = asyncio.Semaphore(self.config.concurrency)
+        tasks = [
+            [
+                asyncio.ensure_future(self._one(client, places, prompt.profile + question))
+                for question in prompt.questions
+            ]
+            for prompt in prompts
+        ]
+        flat = [task for some in tasks for task in some]
+        try:
+            await asyncio.gather(*flat)
+        except (CallError, SpentError) as exc:
+            raise HumobError(f"{self.config.server}: {exc}") from exc
+        finally:
+            for task in flat:
+                task.cancel()
+            await asyncio.gather(*flat, return_exceptions=True)
+            await client.close()
+            self._dialect = client.dialect
+        return [np.array([task.result() for task in some]) for some in tasks]
+
+    async def _one(
+        self, client: _Completions, places: asyncio.Semaphore, prompt: str
+    ) -> list[float]:
+        """Log-probabilities of the letters after a prompt."""
+        name = digest(
+            {
+                "server": self.config.base_url,
+                "model": self.config.model,
+                "letters": self.shape.letters,
+                "prompt": prompt,
+            }
+        )
+        entry = self._journal.get(name) if self._journal is not None else None
+        if entry is None:
+            async with places:
+                question = Ask("cell", (message("user", prompt),), Attitude)
+                entry = await client.ask(question, seed=0)
+                self.asked += 1
+            if entry.fault:
+                raise CallError(f"{entry.fault}; the server should give logprobs of completions")
+            self._keep(name, entry)
+        else:
+            self.from_journal += 1
+        return letter_scores(json.loads(entry.reply), self.shape)
+
+    def _keep(self, name: str, entry: Entry) -> None:
+        if self._journal is not None:
+            self._journal.put(name, entry)
+
+
+def letter_scores(found: dict[str, float], shape: Shape) -> list[float]:
+    """Log-probabilities of all letters, made to sum to 1, from those of the likeliest tokens."""
+    last = min(found.values()) - UNSEEN
+    scores = np.array([found.get(name, last) for name in names(shape)])
+    whole: list[float] = (scores - np.logaddexp.reduce(scores)).tolist()
+    return whole
+
+
+def from_name(name: str, city: City, options: Options) -> ServedPredictor:
+    """A predictor from the name of a model on a server.
+
+    Raises:
+        UsageError: options that do not go with a server.
+        HumobError: no key, no ``openai`` package, or the journal cannot be used.
+    """
+    prompting = options.prompting
+    if prompting.template not in (None, "compact") or prompting.candidates == "all":
+        raise UsageError(
+            "--base-url: goes with --template compact and --candidates own or near; other prompts "
+            "are for models on this machine"
+        )
+    if prompting.base is not None:
+        raise UsageError("--base-url: goes without --base; the server knows its models")
+    return ServedPredictor(name, city, options, Shape())

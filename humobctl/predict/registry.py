@@ -1,0 +1,273 @@
+"""The models of `predict`, in one table: adding a model is one entry here and its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from humobctl.errors import HumobError, UsageError
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.city_profile import City
+from humobctl.training.model_dir import CONFIG, load
+
+
+class Model(Protocol):
+    """Anything that gives a user's target rows a distribution over cells."""
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """Probabilities over candidate cells for each target row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How a language model is asked.
+
+    Attributes:
+        template: compact or llama3-8b-mob; None for the model's own.
+        base: model under an adapter; None for the one that the adapter names.
+        candidates: cells that can be answered: own, near or all.
+        batch: users at once; None for what the device takes.
+        base_url: of an OpenAI-compatible server that has the model; None for this machine.
+        journal: file of a server's answers; None for none.
+        concurrency: questions to a server at once.
+    """
+
+    template: str | None = None
+    base: str | None = None
+    candidates: str = "own"
+    batch: int | None = None
+    base_url: str | None = None
+    journal: str | None = None
+    concurrency: int = 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a run that some models use.
+
+    Attributes:
+        seed: of models that draw at random.
+        top_p: probability mass that draws keep.
+        device: of models that run on torch: auto, cpu or cuda.
+        precision: of the same: fp32 or bf16.
+        city: name of the city, for models that were trained on several.
+        blend: weight of the history model beside a trained one; None for the weight it learnt.
+        prompting: how a language model is asked.
+    """
+
+    seed: int = 0
+    top_p: float = 0.9
+    device: str = "auto"
+    precision: str = "fp32"
+    city: str | None = None
+    blend: float | None = None
+    prompting: Prompting = field(default_factory=Prompting)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: its name, one line for people, and where its class is."""
+
+    name: str
+    summary: str
+    path: str
+
+    def load(self) -> Callable[[City, Options], Model]:
+        """The class; its module is imported only now."""
+        module, name = self.path.split(":")
+        loaded: Any = getattr(import_module(f"humobctl.predict.{module}"), name)
+        return loaded  # type: ignore[no-any-return]
+
+
+_ENTRIES = (
+    Entry(
+        "history",
+        "a user's past cells, weighted by time of day, recency, weekday and type of day",
+        "baselines.history:History",
+    ),
+    Entry("mode", "the user's cells by how often they were visited", "baselines.frequency:Mode"),
+    Entry(
+        "slot-mode",
+        "the same by half-hour slot; a slot never seen backs off to its neighbours",
+        "baselines.frequency:SlotMode",
+    ),
+    Entry(
+        "weekday-mode",
+        "the same by day of the week and slot; backs off to the slot",
+        "baselines.frequency:WeekdayMode",
+    ),
+    Entry(
+        "markov",
+        "bigram: the next cell given the one before and the slot",
+        "baselines.markov:Markov",
+    ),
+)
+MODELS = {entry.name: entry for entry in _ENTRIES}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A type of model dirs: what makes a model of (checkpoint, city, folder, options).
+
+    Attributes:
+        path: module and function.
+        arrays: whether it takes the arrays from the checkpoint.
+        extra: what is to be installed for it.
+    """
+
+    path: str
+    arrays: bool = True
+    extra: str | None = None
+
+
+TRAINED = {
+    "ranker": Trained("ranker.model:from_checkpoint"),
+    "bert-moe": Trained("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
+}
+
+
+def build(name: str, city: City, options: Options) -> Model:
+    """The model of that name, or of that model dir.
+
+    Raises:
+        UsageError: there is none.
+        HumobError: the model dir is damaged, or of a type that does not predict.
+    """
+    if options.prompting.base_url is not None:
+        return _blended(_language("predict_server", name, city, options), city, options.blend)
+    check_name(name)
+    if name not in MODELS and is_language_model(name):
+        return _blended(_language("load", name, city, options), city, options.blend)
+    if options.prompting != Prompting():
+        raise UsageError(f"--model: found {name!r}, expected a language model for these options")
+    if name in MODELS:
+        _refuse_city(options)
+        return _blended(MODELS[name].load()(city, options), city, options.blend)
+    checkpoint = load(name, arrays=False)
+    if checkpoint.type not in TRAINED:
+        raise HumobError(
+            f"{name}: found a model of type {checkpoint.type}, expected one that predicts: "
+            f"{', '.join(TRAINED)}"
+        )
+    kind = TRAINED[checkpoint.type]
+    module, maker = kind.path.split(":")
+    require(kind.extra)
+    make: Any = getattr(import_module(f"humobctl.predict.{module}"), maker)
+    if "cities" not in checkpoint.config:
+        _refuse_city(options)
+    if kind.arrays:
+        checkpoint = load(name)
+    model = make(checkpoint, city, name, options)
+    learnt = checkpoint.config.get("blend")
+    return _blended(model, city, learnt if options.blend is None else options.blend)
+
+
+def _language(module: str, name: str, city: City, options: Options) -> Model:
+    _refuse_city(options)
+    require("llm" if module == "load" else "openai")
+    make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
+    return make(name, city, options)  # type: ignore[no-any-return]
+
+
+def is_language_model(name: str) -> bool:
+    """Whether a name is a GGUF file, an adapter dir, or a model dir of transformers."""
+    path = Path(name)
+    if path.suffix == ".gguf" or (path / "adapter_config.json").is_file():
+        return True
+    try:
+        config = json.loads((path / CONFIG).read_text())
+    except (OSError, ValueError, RecursionError):
+        return False
+    known = isinstance(config, dict) and "type" in config
+    return isinstance(config, dict) and (
+        config["type"] == "llama" if known else "model_type" in config
+    )
+
+
+def on_torch(name: str) -> bool:
+    """Whether a model runs on torch, and so on a GPU where there is one."""
+    if name in MODELS:
+        return False
+    if is_language_model(name):
+        return True
+    kind = TRAINED.get(load(name, arrays=False).type)
+    return kind is not None and kind.extra == "torch"
+
+
+def _refuse_city(options: Options) -> None:
+    if options.city is not None:
+        raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
+
+
+def _blended(model: Model, city: City, weight: float | None) -> Model:
+    """The model mixed with the history model, where that has a weight."""
+    if not weight:
+        return model
+    from humobctl.predict.blend import Blended  # noqa: PLC0415 - it looks models up here
+
+    return Blended(model, city, weight)
+
+
+def require(extra: str | None) -> None:
+    """Refuse early and clearly what needs packages that are not installed.
+
+    Raises:
+        HumobError: a package of the extra is missing.
+    """
+    packages = {
+        "torch": ("torch", "transformers", "accelerate", "tensorboard"),
+        "llm": ("torch", "transformers", "accelerate", "tensorboard", "peft"),
+        "openai": ("openai",),
+        "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
+    }
+    missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
+    if missing:
+        raise HumobError(
+            f"found no {' and no '.join(missing)}, expected the extra {extra!r}: "
+            f"pip install 'humobctl[{extra}]'"
+        )
+
+
+def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+    """Distributions of several users, together where the model can."""
+    together: Any = getattr(model, "distributions", None)
+    if together is not None:
+        return together(users)  # type: ignore[no-any-return]
+    return [model.distribution(user) for user in users]
+
+
+def parse_blend(text: str) -> float | None:
+    """The weight of ``--blend``; None for ``auto``.
+
+    Raises:
+        UsageError: neither ``auto`` nor a number from 0 to 1.
+    """
+    if text == "auto":
+        return None
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0.0 <= weight <= 1.0:
+        raise UsageError(f"--blend: found {text!r}, expected auto or a number from 0 to 1")
+    return weight
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is neither in the table nor a folder.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    gguf = name.endswith(".gguf") and Path(name).is_file()
+    if name not in MODELS and not Path(name).is_dir() and not gguf:
+        names = ", ".join(MODELS)
+        raise UsageError(
+            f"--model: found {name!r}, expected one of {names}, a model dir or a GGUF file"
+        )

@@ -1,0 +1,300 @@
+"""From trajectories with gaps to predicted cells, whichever the model: user after user."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.execution.run import LongRun
+from humobctl.execution.task import Done, Moved, Worker, mark_of, user_parts
+from humobctl.io.by_user import UserStore, paired_groups
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.native import Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
+from humobctl.predict.decode_days.run import decode_user
+from humobctl.predict.decode_slots import Decode, decode
+from humobctl.predict.registry import (
+    MODELS,
+    Model,
+    Options,
+    build,
+    check_name,
+    distributions,
+    on_torch,
+)
+from humobctl.tables.schemas import GRID, MASKED
+from humobctl.training.model_dir import fingerprint_of
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Which rows are to be predicted: the masked ones, or all of a range of days.
+
+    Attributes:
+        days: first and last day; None for the masked rows.
+    """
+
+    days: tuple[int, int] | None = None
+
+    def mask(self) -> pl.Expr:
+        """True for a row to predict."""
+        if self.days is None:
+            return pl.col("x") == MASKED
+        return pl.col("d").is_between(*self.days)
+
+    def of(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The rows to predict."""
+        return batch.filter(self.mask())
+
+    def known(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """The rows a model may look at."""
+        return batch.filter(~self.mask() & (pl.col("x") != MASKED))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One prediction run.
+
+    Attributes:
+        model: name of the model.
+        decode: how a distribution becomes a cell.
+        weight: of GEO-BLEU against DTW in ``decode`` day; None for the model's own.
+        targets: what to predict.
+        full: write all rows, not only the predicted ones.
+        options: settings that some models use.
+        first_weekday: of day 0; 0 is Sunday.
+        calendar: days off; None to infer them.
+    """
+
+    model: str = "history"
+    decode: Decode = "day"
+    weight: float | None = None
+    targets: Targets = Targets()
+    full: bool = False
+    options: Options = field(default_factory=Options)
+    first_weekday: int = 0
+    calendar: pl.DataFrame | None = None
+    on_error: OnError = "fail"
+
+
+@dataclass
+class Tally:
+    """What a run did."""
+
+    users: int = 0
+    rows: int = 0
+    without_history: int = 0
+
+    def add(self, other: dict[str, int]) -> None:
+        """Count those of a part."""
+        self.users += other["users"]
+        self.rows += other["rows"]
+        self.without_history += other["without_history"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The prediction of some users' rows, wherever it is done.
+
+    Attributes:
+        job: what to do.
+        city: what all users show together.
+    """
+
+    job: Job
+    city: City
+
+    @property
+    def device(self) -> str:
+        """Of models that are built on torch."""
+        return self.job.options.device if on_torch(self.job.model) else "cpu"
+
+    def open(self) -> Worker:
+        """Build the model."""
+        model = build(self.job.model, self.city, self.job.options)
+
+        def work(group: pl.DataFrame, moved: Moved) -> Done:
+            tally, frames, before = Tally(), [group.clear()], 0
+            for frame in predict_group(group, model, self.city, self.job, tally):
+                frames.append(frame)
+                moved(tally.rows - before)
+                before = tally.rows
+            return Done(pl.concat(frames), asdict(tally), tally.rows)
+
+        return work
+
+
+def predict(
+    path: str | None, job: Job, tally: Tally, run: LongRun | None = None
+) -> Iterator[pl.DataFrame]:
+    """Predicted rows in order of (uid, d, t), part after part of the users.
+
+    Args:
+        path: a grid trajectory; None or ``-`` for standard input.
+        job: what to do.
+        tally: takes the counts of what was done.
+        run: how it is carried out; None for one part after another, in this process.
+
+    Raises:
+        HumobError: the input cannot be read, or has nothing to predict or nothing known.
+    """
+    if job.options.prompting.base_url is None:
+        check_name(job.model)
+    with UserStore() as store:
+        store.collect(iter_table(path, on_error=job.on_error))
+        city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
+        with report.progress("predicting", rows, "rows") as ticker:
+            results = (run or LongRun()).results(
+                *(Work(job, city), user_parts([store])),
+                lambda: about(job, city, rows),
+                ticker.advance,
+            )
+            for done in results:
+                tally.add(done.tally)
+                yield done.frame
+    if tally.without_history:
+        report.warn(
+            f"{tally.without_history} of {tally.users} users have no known cell; they get the "
+            "cells that most people are in"
+        )
+
+
+def about(job: Job, city: City, rows: int) -> dict[str, Any]:
+    """What makes a prediction what it is."""
+    settings = asdict(job)
+    options = settings.pop("options")
+    for name in ("journal", "concurrency"):  # they change nothing in the result
+        options["prompting"].pop(name)
+    settings.pop("calendar")
+    values = (city.weekday, city.off, city.holiday, city.cells, city.slot_p)
+    return {
+        "command": "predict",
+        "settings": {**settings, **options},
+        "model files": "" if job.model in MODELS else fingerprint_of(job.model),
+        "data": f"{rows} rows to predict, city {mark_of(values)}",
+    }
+
+
+def survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
+    """The city that the known rows show, and the number of rows to predict."""
+    assert store.last_day is not None
+    counter = CityCounter(store.last_day + 1, job.first_weekday)
+    wanted = known = 0
+    with report.progress("surveying", store.rows, "rows") as ticker:
+        for (group,) in paired_groups([store]):
+            rows = job.targets.known(group)
+            counter.add(rows)
+            known += rows.height
+            wanted += job.targets.of(group).height
+            ticker.advance(group.height)
+    if not wanted:
+        raise HumobError(
+            f"{name}: found no row to predict, expected masked rows ({MASKED}) or the days of "
+            "--from-day"
+        )
+    if not known:
+        raise HumobError(f"{name}: found no known cell, expected some to learn from")
+    city = counter.city()
+    return city if job.calendar is None else city.with_calendar(job.calendar), wanted
+
+
+_OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
+
+
+def predict_group(
+    group: pl.DataFrame, model: Model, city: City, job: Job, tally: Tally
+) -> Iterator[pl.DataFrame]:
+    """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
+    if not group.height:
+        return
+    target = group.select(target=job.targets.mask())["target"].to_numpy()
+    columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
+    known = ~target & (columns["x"] != MASKED)
+    filled_x, filled_y = columns["x"].copy(), columns["y"].copy()
+    begins = np.flatnonzero(np.diff(columns["uid"], prepend=-1))
+    ends = [*begins[1:].tolist(), group.height]
+    written = 0
+    spans = [slice(*span) for span in zip(begins.tolist(), ends, strict=True)]
+    asked = (
+        (here, _user(columns, here, known[here], target[here]) if target[here].any() else None)
+        for here in spans
+    )
+    for here, user, dist in _with_distributions(asked, model):
+        end = here.stop
+        if user is not None and dist is not None:
+            wanted = target[here]
+            cells = _cells(user, dist, city, model, job)
+            filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
+            tally.users += 1
+            tally.rows += int(wanted.sum())
+            tally.without_history += not len(user.d)
+        if end - written >= _OUTPUT_ROWS or end == group.height:
+            part = slice(written, end)
+            yield _rows(group, part, filled_x, filled_y, None if job.full else target[part])
+            written = end
+
+
+_Asked = tuple[slice, UserHistory | None]
+
+
+def _with_distributions(
+    asked: Iterable[_Asked], model: Model
+) -> Iterator[tuple[slice, UserHistory | None, SlotDistributions | None]]:
+    """Users with their distributions, as many at a time as the model likes."""
+    together = getattr(model, "batch_users", 1)
+    waiting = iter(asked)
+    while batch := list(itertools.islice(waiting, together)):
+        users = [user for _, user in batch if user is not None]
+        found = iter(distributions(model, users))
+        for here, user in batch:
+            yield here, user, next(found) if user is not None else None
+
+
+def decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
+    """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
+    return _cells(user, model.distribution(user), city, model, job)
+
+
+def _cells(
+    user: UserHistory, dist: SlotDistributions, city: City, model: Model, job: Job
+) -> Int32s:
+    if job.decode == "day":
+        days: DayConfig = getattr(model, "days", DEFAULTS)
+        if job.weight is not None:
+            days = replace(days, weight=job.weight)
+        return decode_user(user, city, dist, days)
+    seed = (job.options.seed, user.uid)
+    return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
+
+
+def _user(
+    columns: dict[str, Int64s], here: slice, known: np.ndarray, wanted: np.ndarray
+) -> UserHistory:
+    uid, d, t, x, y = (columns[name][here] for name in GRID.columns)
+    return UserHistory(int(uid[0]), d[known], t[known], x[known], y[known], d[wanted], t[wanted])
+
+
+def user_of(rows: pl.DataFrame, targets: Targets) -> UserHistory:
+    """One user's sorted rows as what is known and what is to be predicted."""
+    columns = {name: rows[name].to_numpy().astype(np.int64) for name in GRID.columns}
+    wanted = rows.select(target=targets.mask())["target"].to_numpy()
+    return _user(columns, slice(None), ~wanted & (columns["x"] != MASKED), wanted)
+
+
+def _rows(
+    group: pl.DataFrame, part: slice, x: Int64s, y: Int64s, keep: np.ndarray | None
+) -> pl.DataFrame:
+    rows = group[part].with_columns(
+        x=pl.Series(x[part], dtype=pl.Int16), y=pl.Series(y[part], dtype=pl.Int16)
+    )
+    return rows if keep is None else rows.filter(keep)

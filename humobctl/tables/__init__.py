@@ -1,0 +1,1 @@
+"""Schemas and vocabulary of all tables: grid, calendar, intents, coordinates."""

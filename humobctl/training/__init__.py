@@ -1,0 +1,1 @@
+"""What all trained models share: training folder, loop, processes, devices, model dir."""

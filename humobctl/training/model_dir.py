@@ -1,0 +1,259 @@
+"""Model dirs: the only place that writes or reads one.
+
+    config.json         the model's type and its settings
+    model.safetensors   its arrays (adapter_model.safetensors, where it is an adapter)
+    metrics.jsonl       one line a step or epoch of the training
+    run.json            version, seed, data fingerprint, resolved settings, scores; written last
+
+A dir appears under its name only when it is whole. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl import __version__
+from humobctl.console import signals
+from humobctl.errors import HumobError, UsageError
+from humobctl.io.output_lock import replace_folder, reserved
+from humobctl.io.size_limits import parse_json
+from humobctl.io.streams import clear_os_errors
+from humobctl.tables.schemas import GRID
+
+CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""In place of ``ARRAYS`` in the dir of an adapter, whose base model is elsewhere; its settings."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, as a folder holds it.
+
+    Attributes:
+        type: name of the model in the registry.
+        config: its settings, as JSON can hold them.
+        arrays: its arrays by name.
+        run: how it came to be: seed, data fingerprint, scores and what else matters.
+        metrics: one record a step of the training.
+    """
+
+    type: str
+    config: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    run: dict[str, Any] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check_target(folder: str | Path, *, overwrite: bool) -> None:
+    """Refuse, before any training, a folder that cannot be written or would be lost.
+
+    Raises:
+        HumobError: it exists and may not be replaced, or its parent is missing.
+    """
+    path = Path(folder)
+    if not path.parent.is_dir():
+        raise HumobError(f"{path}: found no folder {path.parent}, expected an existing folder")
+    if not path.exists():
+        return
+    if not (path / RUN).is_file() and (path.is_file() or any(path.iterdir())):
+        raise HumobError(f"{path}: found something that is no model dir, expected a new name")
+    if (path / RUN).is_file() and not overwrite:
+        raise HumobError(f"{path}: found a model dir, expected a new name or --overwrite")
+
+
+def save(
+    checkpoint: Checkpoint,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
+    write: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a model dir, whole or not at all.
+
+    Args:
+        checkpoint: what to write.
+        folder: the dir.
+        overwrite: replace a model dir of that name.
+        write: writes config and arrays into a folder, in place of those of ``checkpoint``.
+
+    Raises:
+        HumobError: see ``check_target``; or another run writes it, no permission, or a full disk.
+    """
+    from safetensors.numpy import save_file  # noqa: PLC0415 - only models need it
+
+    path = Path(folder)
+    check_target(path, overwrite=overwrite)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with reserved(path), signals.unfinished(partial):
+        check_target(folder, overwrite=overwrite)  # nobody else has written it meanwhile
+        with clear_os_errors(str(path)):
+            partial.mkdir()
+            if write is not None:
+                write(partial)
+            else:
+                write_json(partial / CONFIG, {"type": checkpoint.type, **checkpoint.config})
+                arrays = {name: np.ascontiguousarray(a) for name, a in checkpoint.arrays.items()}
+                save_file(arrays, partial / ARRAYS)
+            lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
+            (partial / METRICS).write_text("".join(lines))
+            write_json(partial / RUN, {"version": __version__, **checkpoint.run})
+            replace_folder(partial, path)
+
+
+def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) -> Checkpoint:
+    """Read a model dir.
+
+    Args:
+        folder: the dir.
+        type: the type it should have.
+        arrays: read the arrays too; a model that torch loads does not need them twice.
+
+    Raises:
+        HumobError: it is missing, not whole, damaged, or of another type.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    path = Path(folder)
+    file = ADAPTER if (path / ADAPTER).is_file() else ARRAYS
+    missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
+    if missing:
+        raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
+    config, run = (read_json(path / name) for name in (CONFIG, RUN))
+    found = str(config.pop("type", "nothing"))
+    if type is not None and found != type:
+        raise HumobError(f"{path}: found a model of type {found}, expected {type}")
+    if not arrays:
+        return Checkpoint(found, config, {}, run)
+    try:
+        return Checkpoint(found, config, load_file(path / file), run)
+    except (SafetensorError, OSError) as exc:
+        raise HumobError(f"{path / file}: found damaged arrays ({exc})") from exc
+
+
+def array_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of a model dir's arrays by name; the arrays themselves are not read.
+
+    Raises:
+        HumobError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    path = Path(folder)
+    path /= ADAPTER if (path / ADAPTER).is_file() else ARRAYS
+    try:
+        with safe_open(path, "np") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise HumobError(f"{path}: found damaged arrays ({exc})") from exc
+
+
+def check_layers(folder: str | Path, layers: int) -> dict[str, tuple[int, ...]]:
+    """Refuse settings with more layers than there are arrays, which would be built for hours.
+
+    Returns:
+        Shapes of the arrays by name.
+
+    Raises:
+        HumobError: they have, or the arrays are damaged.
+    """
+    shapes = array_shapes(folder)
+    if layers > len(shapes):
+        raise HumobError(
+            f"{Path(folder) / CONFIG}: found {layers} layers, but {ARRAYS} holds {len(shapes)} "
+            "arrays"
+        )
+    return shapes
+
+
+@contextmanager
+def clear_damage(folder: str | Path) -> Iterator[None]:
+    """Turn what a model raises that is made of wrong settings or arrays into one clear line."""
+    try:
+        yield
+    except HumobError as exc:
+        if not isinstance(exc, UsageError):
+            raise
+        raise HumobError(f"{folder}: found a damaged model ({exc})") from exc
+    except (MemoryError, *_DAMAGES) as exc:
+        said = (str(exc).splitlines() or [""])[0] or type(exc).__name__
+        raise HumobError(f"{folder}: found a damaged model ({said})") from exc
+
+
+_DAMAGES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write an object as indented JSON."""
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a file of JSON.
+
+    Raises:
+        HumobError: it is none.
+    """
+    try:
+        record = parse_json(path.read_text())
+    except (ValueError, OSError) as exc:
+        raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
+    if not isinstance(record, dict):
+        raise HumobError(f"{path}: found {record!r}, expected an object")
+    return record
+
+
+def fingerprint_of(path: str | Path) -> str:
+    """A digest of a file, or of the names and contents of the files of a folder.
+
+    Raises:
+        HumobError: one cannot be read.
+    """
+    place, digest = Path(path), hashlib.blake2b(digest_size=16)
+    with clear_os_errors(str(path)):
+        files = sorted(file for file in place.rglob("*") if file.is_file())
+        for file in files if place.is_dir() else [place]:
+            digest.update(f"{file.relative_to(place)}\0".encode())
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
+
+
+class Fingerprint:
+    """A digest of a grid trajectory; the same whatever the batches, not whatever the order."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self.rows = 0
+
+    def watch(self, batches: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+        """Pass batches through."""
+        for batch in batches:
+            self.rows += batch.height
+            columns = [batch[name].to_numpy().astype("<i8") for name in GRID.columns]
+            self._digest.update(np.column_stack(columns).tobytes())
+            yield batch
+
+    def text(self) -> str:
+        """The digest in hexadecimal, with the number of rows."""
+        return f"blake2b:{self._digest.hexdigest()}:{self.rows}"

@@ -1,0 +1,84 @@
+"""The folder of an unfinished training, ``DIR.training`` beside the model dir."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from humobctl import ranks
+from humobctl.errors import HumobError
+from humobctl.io.streams import clear_os_errors
+
+NOTE = "job.json"
+
+
+def folder_of(output: str) -> Path:
+    """The folder for a model dir."""
+    return Path(f"{output.rstrip('/')}.training")
+
+
+@contextmanager
+def workplace(
+    work: Path, about: dict[str, Any], *, resume: bool, overwrite: bool, unfinished: bool
+) -> Iterator[None]:
+    """The folder, from ``open_workplace`` until all is done; then it goes.
+
+    Raises:
+        HumobError: see there.
+    """
+    open_workplace(work, about, resume=resume, overwrite=overwrite, unfinished=unfinished)
+    yield
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def open_workplace(
+    work: Path, about: dict[str, Any], *, resume: bool, overwrite: bool, unfinished: bool
+) -> None:
+    """Make the folder, or see that the training in it is the one that is to go on.
+
+    Args:
+        work: the folder.
+        about: settings and data, which it remembers as ``job.json``.
+        resume: go on with the training that it holds.
+        overwrite: throw that away.
+        unfinished: whether it holds something to go on with.
+
+    ``about`` gets the number of processes, on which batches and their rounding depend.
+
+    Raises:
+        HumobError: it holds a training that is not to go on, or another one than ``about``.
+    """
+    note = work / NOTE
+    about = {**about, "processes": ranks.world_size()}
+    with clear_os_errors(str(work)):
+        if work.exists() and not resume:
+            if not overwrite and unfinished:
+                raise HumobError(
+                    f"{work}: found an unfinished training, expected --resume to go on with it or "
+                    "--overwrite to start anew"
+                )
+            shutil.rmtree(work)
+        if not note.is_file():
+            work.mkdir(exist_ok=True)
+            partial = work / f".{NOTE}"
+            partial.write_text(json.dumps(about, indent=2) + "\n")
+            partial.rename(note)
+            return
+    before = {"processes": 1, **json.loads(note.read_text())}
+    for key, value in about.items():
+        if before.get(key) != json.loads(json.dumps(value)):
+            raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        changed = [name for name in now if before.get(name) != now[name]]
+        name = changed[0] if changed else key
+        return f"found {name} = {now.get(name)}, expected {before.get(name)} as in the training"
+    if key == "processes":
+        return f"found {now} processes, expected {before} as in the training"
+    return f"found other {key} than those of the training that --resume would go on with"

@@ -1,0 +1,315 @@
+"""`finetune` and `predict` with what it wrote, through the real command line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.conftest import ROOT, Cli, Run, environment
+from tests.predict.llama.tiny import tokenizer_of
+
+TINY = ("--base", "tinyllama", "--preset", "tiny")
+
+
+@pytest.fixture
+def cli(warm_cli: Cli) -> Cli:
+    """Torch is imported once for all these tests, and no hub is asked."""
+    return functools.partial(warm_cli, env={"HF_HUB_OFFLINE": "1"})
+
+
+@pytest.fixture
+def here(tiny_llama: Path, example_files: Path, tmp_path: Path) -> Path:
+    """A folder with the tiny model, its adapter, and a city of three people."""
+    for name in ("tinyllama", "trained", "records.jsonl"):
+        (tmp_path / name).symlink_to(tiny_llama / name)
+    for name in ("challenge", "city"):
+        lines = (example_files / f"{name}.csv").read_text().splitlines(keepends=True)
+        few = [line for line in lines[1:] if int(line.split(",")[0]) < 4]
+        (tmp_path / f"{name}.csv").write_text("".join([lines[0], *few]))
+    return tmp_path
+
+
+def predicted(cli: Cli, folder: Path, model: str, *flags: str) -> Run:
+    name = f"{Path(model).stem}.csv"
+    flags = ("--decode", "argmax", "--output", name, *flags)
+    return cli("predict", "challenge.csv", "--model", model, *flags, cwd=folder)
+
+
+def test_an_adapter_dir_says_how_it_came_to_be(tiny_llama: Path) -> None:
+    folder = tiny_llama / "trained"
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "adapter_config.json", "adapter_model.safetensors"} <= names
+    assert {"run.json", "metrics.jsonl", "tokenizer.json", "tensorboard"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
+    assert not (tiny_llama / "trained.training").exists()
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["type"], config["task"], config["template"]) == ("llama", "mobility", "compact")
+    assert config["base"] == str(tiny_llama / "tinyllama")
+    run = json.loads((folder / "run.json").read_text())
+    (file,) = run["files"]
+    assert (file["users"], file["validating"], file["last_day"]) == (20, 2, 59)
+    assert run["settings"]["rank"] == 4
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [record["loss"] for record in records if "loss" in record]
+    assert 0 < losses[-1] < 10
+    assert 0 < run["scores"]["geobleu"] <= 1
+
+
+def test_all_rows_are_predicted_in_the_users_own_cells(cli: Cli, here: Path) -> None:
+    done = predicted(cli, here, "trained", "--decode", "day")
+    assert done.code == 0, done.err
+    assert cli("predict", "challenge.csv", "--validate", "trained.csv", cwd=here).code == 0
+    own = {
+        (row[0], *row[3:])
+        for line in (here / "challenge.csv").read_text().splitlines()[1:]
+        if (row := line.split(","))[3] != "999"
+    }
+    for line in (here / "trained.csv").read_text().splitlines()[1:]:
+        uid, _, _, x, y = line.split(",")
+        assert (uid, x, y) in own
+
+
+def test_a_merged_model_predicts_as_the_adapter_does(cli: Cli, here: Path) -> None:
+    done = cli(*("finetune", "merge", "trained", "-o", "merged", "--precision", "f32"), cwd=here)
+    assert done.code == 0, done.err
+    assert (here / "merged" / "model.safetensors").is_file()
+    assert cli("finetune", "merge", "trained", "-o", "merged", cwd=here).code == 1  # it is there
+    for model in ("trained", "merged", "tinyllama"):
+        done = predicted(cli, here, model)
+        assert done.code == 0, done.err
+    told = "tinyllama: not trained for this; its answers are those of the model as it is"
+    assert told in done.err
+    merged = (here / "merged.csv").read_bytes()
+    assert merged == (here / "trained.csv").read_bytes()
+    assert merged != (here / "tinyllama.csv").read_bytes()
+    config = json.loads((here / "merged" / "config.json").read_text())
+    assert (config["type"], config["model_type"]) == ("llama", "llama")
+    done = cli("finetune", "export", "merged", "--ollama", "Modelfile", cwd=here)
+    assert done.code == 0, done.err
+    assert (here / "Modelfile").read_text().startswith(f"FROM {here}/merged\n")
+
+
+def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Path) -> None:
+    flags = (*TINY, "--epochs", "2", "--evaluate-every", "2", "--records", "2", "--dropout", "0.1")
+    command = ("finetune", "llama", "challenge.csv", *flags, "--validation-share", "0.4")
+    assert cli(*command, "-o", "whole", cwd=here).code == 0
+    code = (
+        "import os, signal, sys\n"
+        "from humobctl.training import hf_trainer as training\n"
+        "from humobctl.cli import main\n"
+        "kept = training._Progress.on_save\n"
+        "def on_save(self, args, state, control, **rest):\n"
+        "    kept(self, args, state, control, **rest)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "training._Progress.on_save = on_save\n"
+        "main()\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *command, "-o", "parts"],
+        cwd=here,
+        env=environment(HUMOBCTL_THREADS="1", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert not (here / "parts").exists()
+    again = cli(*command, "-o", "parts", cwd=here)
+    assert again.code == 1
+    assert "parts.training: found an unfinished training, expected --resume" in again.err
+    done = cli(*command, "-o", "parts", "--resume", cwd=here)
+    assert done.code == 0, done.err
+    whole, parts = (here / name for name in ("whole", "parts"))
+    for name in ("adapter_model.safetensors", "metrics.jsonl"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+
+
+def test_a_dry_run_shows_a_record_and_trains_nothing(cli: Cli, here: Path) -> None:
+    done = cli("finetune", "llama", "challenge.csv", *TINY, "--dry-run", cwd=here)
+    assert done.code == 0, done.err
+    assert done.out.startswith("Person in half-hour slots 0-47")
+    assert "tokens a record: " in done.err
+    assert "at the 95th percentile" in done.err
+    assert "memory: about" in done.err
+    assert "time: about" in done.err
+    assert not list(here.glob("*.training"))
+    flags = ("--template", "llama3-8b-mob", "--max-length", "4500", "--dry-run", "--horizon", "2")
+    done = cli("finetune", "llama", "challenge.csv", *TINY, *flags, cwd=here)
+    assert done.code == 0, done.err
+    assert "Here is the data I wish you to predict:\nd t x y\n" in done.out
+    assert re.search(r"history: [1-9]\d* days dropped", done.err)
+    assert '"prediction": [\n        [\n            58,\n' in done.out
+
+
+def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> None:
+    flags = (*TINY, "--task", "intention", "--max-length", "4096", "--max-steps", "2")
+    own = '{"instruction": "Say yes.", "output": "yes"}\n{"prompt": "No?", "completion": "no"}\n'
+    (here / "own.jsonl").write_text(own)
+    done = cli("finetune", "llama", "records.jsonl", "own.jsonl", *flags, "-o", "plans", cwd=here)
+    assert done.code == 0, done.err
+    run = json.loads((here / "plans" / "run.json").read_text())
+    assert run["files"][1] == {"file": "own.jsonl", "records": 2}
+    assert json.loads((here / "plans" / "config.json").read_text())["task"] == "intention"
+    done = predicted(cli, here, "plans")
+    assert done.code == 1
+    assert "found a model of --task intention, expected one of --task mobility" in done.err
+    # It is an adapter like any other to `intend`.
+    from humobctl.intend.backends.transformers_config import configured
+    from humobctl.intend.backends.transformers_model import LocalModel
+
+    model = LocalModel(
+        configured({"model": str(here / "tinyllama"), "adapter": str(here / "plans")})
+    )
+    assert model.device in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "own.jsonl: line 1: found no JSON"),
+        (
+            '{"messages": [{"role": "user", "content": "a"}]}',
+            "line 1: expected messages that end",
+        ),
+    ],
+)
+def test_records_that_are_none_are_refused(cli: Cli, here: Path, text: str, said: str) -> None:
+    (here / "own.jsonl").write_text(text)
+    done = cli("finetune", "llama", "own.jsonl", "--task", "intention", *TINY, "-o", "x", cwd=here)
+    assert (done.code, done.out) == (1, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def copied(folder: Path, name: str) -> Path:
+    target = folder / name
+    shutil.copytree((folder / "trained").resolve(), target)
+    return target
+
+
+def test_a_broken_adapter_is_one_line(cli: Cli, here: Path) -> None:
+    broken = copied(here, "broken")
+    (broken / "adapter_model.safetensors").write_bytes(b"no tensors")
+    done = predicted(cli, here, "broken")
+    assert done.code == 1
+    assert "broken/adapter_model.safetensors: found damaged arrays (" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_an_adapter_of_other_layers_is_refused(cli: Cli, here: Path) -> None:
+    from tests.predict.llama.tiny import make
+
+    make(here / "wider", width=64)
+    done = predicted(cli, here, "trained", "--base", "wider")
+    assert done.code == 1
+    assert "trained: found an adapter of another base model than wider" in done.err
+    other = copied(here, "other")
+    arrays = load_file(other / "adapter_model.safetensors")
+    renamed = {name.replace("layers.1.", "layers.7."): array for name, array in arrays.items()}
+    save_file(renamed, other / "adapter_model.safetensors")
+    done = predicted(cli, here, "other")
+    assert done.code == 1
+    assert "other: found an adapter of another base model" in done.err
+
+
+def test_a_base_that_has_gone_is_named(cli: Cli, here: Path) -> None:
+    moved = copied(here, "moved")
+    config = json.loads((moved / "config.json").read_text())
+    (moved / "config.json").write_text(json.dumps({**config, "base": "/nowhere/llama"}))
+    done = predicted(cli, here, "moved")
+    assert done.code == 1
+    assert "moved: found no /nowhere/llama, the model that it was trained on; --base" in done.err
+    assert predicted(cli, here, "moved", "--base", "tinyllama").code == 0
+
+
+def test_a_tokenizer_without_digits_is_refused(cli: Cli, here: Path) -> None:
+    shutil.copytree((here / "tinyllama").resolve(), here / "mute")
+    tokenizer_of([]).save_pretrained(here / "mute")
+    done = predicted(cli, here, "mute")
+    assert done.code == 1
+    assert "mute: found a tokenizer without digits" in done.err
+    flags = ("--base", "mute", "--preset", "tiny", "-o", "x")
+    done = cli("finetune", "llama", "challenge.csv", *flags, cwd=here)
+    assert done.code == 1
+    assert "mute: found a tokenizer without digits" in done.err
+    assert not list(here.glob("x*"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("-o", "x"), 2, "--base: expected a model"),
+        (("--base", "tinyllama"), 2, "--output: expected a name"),
+        ((*TINY, "-o", "x", "--target-modules", "qproj"), 2, "--target-modules: found qproj"),
+        ((*TINY, "-o", "x", "--rank", "0"), 2, "--rank: found 0, expected 1 to"),
+        ((*TINY, "-o", "x", "--quantization", "4bit", "--device", "cpu"), 1, "a CUDA GPU"),
+        (("--base", "no-such", "-o", "x"), 1, "no-such: found no such folder"),
+        ((*TINY, "-o", "x", "--max-length", "64"), 1, "in which no record fits"),
+        ((*TINY, "-o", "x", "--settings", "sft.yaml"), 1, "key stage: found 'dpo'"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(
+    cli: Cli, here: Path, flags: tuple[str, ...], code: int, said: str
+) -> None:
+    (here / "sft.yaml").write_text("stage: dpo\n")
+    done = cli("finetune", "llama", "challenge.csv", *flags, cwd=here)
+    assert done.code == code, done.err
+    assert said in done.err.splitlines()[-1]
+    assert not (here / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("trained",), 2, "expected one of --ollama and --gguf"),
+        (("trained", "--gguf", "a.gguf"), 1, "found an adapter, expected a merged model"),
+        (("tinyllama", "--gguf", "a.gguf"), 1, "found no convert_hf_to_gguf.py"),
+        (("tinyllama", "--gguf", "a.bin"), 2, "expected a name that ends in .gguf"),
+        (("records.jsonl", "--ollama", "M"), 1, "found no adapter dir and no merged model"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    cli: Cli, here: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = cli("finetune", "export", *arguments, cwd=here)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+
+
+def test_gguf_is_made_by_the_converter_that_is_given(cli: Cli, here: Path) -> None:
+    script = "import sys; open(sys.argv[3], 'wb').write(b'GGUF'); assert sys.argv[2] == '--outfile'"
+    (here / "convert.py").write_text(script)
+    flags = ("tinyllama", "--gguf", "m.gguf", "--converter", "convert.py")
+    done = cli("finetune", "export", *flags, cwd=here)
+    assert done.code == 0, done.err
+    assert (here / "m.gguf").read_bytes() == b"GGUF"
+    (here / "convert.py").write_text("raise SystemExit('no such architecture')")
+    done = cli("finetune", "export", *flags, cwd=here)
+    assert done.code == 1
+    assert "failed (1): no such architecture" in done.err
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "code", "said"),
+    [
+        ("history", ("--template", "compact"), 2, "expected a language model"),
+        ("trained", ("--template", "short"), 2, "expected compact or llama3-8b-mob"),
+        ("trained", ("--candidates", "all"), 2, "expected own or near"),
+        ("tinyllama", ("--base", "x"), 2, "--base: goes with an adapter"),
+        ("trained", ("--city", "b"), 2, "--city"),
+        ("trained", ("--journal", "j"), 2, "--journal goes with --base-url"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    cli: Cli, here: Path, model: str, flags: tuple[str, ...], code: int, said: str
+) -> None:
+    done = predicted(cli, here, model, *flags)
+    assert done.code == code, done.err
+    assert said in done.err

@@ -1,0 +1,167 @@
+"""What people see: on a terminal (a pseudo-terminal here), in a pipe, and with --quiet."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from humobctl.console import report
+from tests.conftest import Cli, environment
+
+ONE_DAY = "uid,d,t,x,y\n" + "".join(f"1,60,{t},5,6\n" for t in range(48))
+FAULTY = ONE_DAY + "1,61,0,5,bad\n"
+WORK = """
+import time
+from humobctl.console import report
+report.configure(quiet={quiet}, verbose=False)
+with report.progress("counting sheep", 200, "sheep") as ticker:
+    for _ in range({steps}):
+        time.sleep(0.02)
+        ticker.advance()
+report.info("done")
+"""
+
+
+def on_terminal(
+    arguments: list[str],
+    *,
+    feed: Callable[[io.BufferedWriter], None] | None = None,
+    env: dict[str, str] | None = None,
+) -> str:
+    """What a process writes to a terminal on its stderr; its exit code must be 0."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=environment(**{"TERM": "xterm", "COLUMNS": "100", **(env or {})}),
+    )
+    os.close(theirs)
+    assert isinstance(process.stdin, io.BufferedWriter)
+    if feed is not None:
+        feed(process.stdin)
+    process.stdin.close()
+    seen = b""
+    while True:
+        try:
+            block = os.read(ours, 1 << 16)
+        except OSError:  # Linux's way of saying that the other end is closed
+            break
+        if not block:
+            break
+        seen += block
+    os.close(ours)
+    assert process.wait(60) == 0, seen.decode()
+    return seen.decode()
+
+
+def test_long_work_shows_a_bar_with_rate_and_time_left() -> None:
+    seen = on_terminal(["-c", WORK.format(quiet=False, steps=100)])
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
+    # 100 of 200 in about two seconds: half, at just under 50 a second, two seconds left.
+    bars = re.findall(r"counting sheep \S+ +(\d+)% (\d+) sheep/s (\d:\d\d:\d\d)", plain)
+    assert bars
+    percent, rate, left = bars[-1]
+    assert 40 <= int(percent) <= 50
+    assert 10 <= int(rate) <= 50
+    assert left > "0:00:00"
+    assert plain.rstrip().endswith("done")
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h"), "the cursor is given back"
+
+
+def test_short_work_shows_no_bar() -> None:
+    assert on_terminal(["-c", WORK.format(quiet=False, steps=10)]) == "done\r\n"
+
+
+def test_quiet_work_shows_no_bar() -> None:
+    assert on_terminal(["-c", WORK.format(quiet=True, steps=80)]) == ""
+
+
+def test_no_bar_where_stderr_is_no_terminal() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WORK.format(quiet=False, steps=80)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    assert (done.stdout, done.stderr) == ("", "done\n")
+
+
+def test_reading_a_slow_pipe_shows_a_bar() -> None:
+    lines = [f",{d},{t},5,6\n" for d in range(75) for t in range(48)]
+
+    def block(first: int) -> bytes:
+        return "".join(f"{u}{line}" for u in range(first, first + 450) for line in lines).encode()
+
+    def slowly(pipe: io.BufferedWriter) -> None:
+        pipe.write(b"uid,d,t,x,y\n" + block(1000))
+        pipe.flush()
+        time.sleep(1.5)
+        pipe.write(block(2000))
+
+    arguments = ["-m", "humobctl", "data", "import", "--format", "humob"]
+    assert "reading stdin" in on_terminal(arguments, feed=slowly)
+
+
+@pytest.mark.parametrize(
+    ("env", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_colours(env: dict[str, str], coloured: bool, tmp_path: Path) -> None:
+    path = tmp_path / "faulty.csv"
+    path.write_text(FAULTY)
+    arguments = ["data", "mask", str(path), "--from-day", "60", "--on-error", "drop"]
+    seen = on_terminal(["-m", "humobctl", *arguments], env=env)
+    assert "warning:" in seen
+    assert ("\x1b[" in seen) == coloured
+
+
+def test_no_colours_in_a_pipe(cli: Cli) -> None:
+    arguments = ("data", "mask", "--from-day", "60", "--on-error", "drop")
+    assert "\x1b" not in cli(*arguments, input=FAULTY).err
+
+
+def test_quiet_silences_warnings_but_not_errors(cli: Cli) -> None:
+    arguments = ("data", "mask", "--from-day", "60")
+    drop = ("--on-error", "drop")
+    loud = cli(*arguments, *drop, input=FAULTY)
+    assert "warning: dropped 1 rows" in loud.err
+    quiet = cli(*arguments, *drop, "--quiet", input=FAULTY)
+    assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
+    failed = cli(*arguments, "--quiet", input=FAULTY)
+    assert failed.code == 1
+    assert failed.err.startswith("error: stdin: row 49 (line 50), column y: found 'bad'")
+
+
+def test_scores_are_json_in_a_pipe(cli: Cli) -> None:
+    import json
+
+    done = cli("data", "describe", input=ONE_DAY)
+    assert done.err == ""
+    assert json.loads(done.out)["users"] == 1
+
+
+def test_table_in_a_pipe_is_not_folded() -> None:
+    stream = io.StringIO()
+    report.table("title", ("name", "value"), [("n" * 120, 1)], stream=stream, caption="[ok]")
+    text = stream.getvalue()
+    assert "n" * 120 in text
+    assert "[ok]" in text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (999, "999"), (1234, "1.2k"), (5e6, "5.0M"), (2e9, "2.0G")]
+)
+def test_short_numbers(number: float, text: str) -> None:
+    assert report._short(number) == text

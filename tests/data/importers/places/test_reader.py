@@ -1,0 +1,278 @@
+"""Overture, Foursquare, GeoJSON and tables of any columns as places."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from humobctl.tables.schemas import PLACES
+from tests.data.importers.places.fixtures import foursquare, imported, overture, refused, wkb
+
+CAFE = {
+    "id": "c",
+    "name": "Corner",
+    "at": (24.94, 60.17),
+    "primary": "coffee_shop",
+    "alternate": ["bakery"],
+    "basic": "coffee_shop",
+    "hierarchy": ["food_and_drink", "coffee_shop"],
+}
+ODD = {  # only its alternate category is one we know
+    "id": "o",
+    "name": "Odd",
+    "at": (24.95, 60.18),
+    "primary": "unheard_of",
+    "alternate": ["museum"],
+}
+STATION = {
+    "id": "s",
+    "at": (24.96, 60.19),
+    "primary": "train_station",
+    "basic": "train_station",
+    "hierarchy": ["travel_and_transportation", "train_station"],
+}
+SHUT = {**CAFE, "id": "x", "status": "permanently_closed"}
+
+
+@pytest.mark.parametrize("form", ["former", "present", "both"])
+def test_overture_in_both_forms(tmp_path: Path, form: str, capsys) -> None:
+    path = tmp_path / "o.parquet"
+    overture(path, CAFE, STATION, SHUT, form=form)
+    places = imported(path)
+    assert places.columns == PLACES.columns
+    assert places.rows() == [("c", "Corner", "coffee_shop", "eat", 60.17, 24.94)]
+    said = capsys.readouterr().err
+    assert "o.parquet: Overture places (Parquet): 1 place: eat 1\n" in said
+    assert "left out 1 closed; left out 1 of no intent (train_station 1)" in said
+
+
+def test_overtures_hierarchy_and_alternates(tmp_path: Path) -> None:
+    path = tmp_path / "o.parquet"
+    deep = {"hierarchy": ["shopping", "fashion_and_apparel_store", "unheard_of_wear"]}
+    overture(path, {**CAFE, **deep}, form="present")
+    assert imported(path).row(0)[2:4] == ("unheard_of_wear", "do shopping")
+    overture(path, ODD, form="former")
+    assert imported(path).row(0)[2:4] == ("unheard_of", "cultural institutions and events")
+
+
+def test_overture_without_geometry_is_in_its_box(tmp_path: Path) -> None:
+    path, bare = tmp_path / "o.parquet", tmp_path / "bare.parquet"
+    overture(path, CAFE, form="present")
+    pl.read_parquet(path).drop("geometry").write_parquet(bare)
+    ((lat, lon),) = imported(bare).select("lat", "lon").rows()
+    assert (lat, lon) == pytest.approx((60.17, 24.94), abs=1e-9)
+
+
+def test_foursquare(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "f.parquet"
+    ramen = ["Dining and Drinking > Restaurant > Ramen Restaurant", "Retail"]
+    foursquare(
+        {"id": "a", "name": "Ramen", "labels": ramen},
+        {"id": "b", "labels": ["Travel and Transportation > Road"]},
+        {"id": "c", "labels": ["Retail > Bookstore"], "closed": "2020-01-01"},
+        {"id": "d", "labels": ["Retail > Bookstore"], "lat": None},
+        {"id": "e"},
+        {"id": "f", "labels": ["Health and Medicine > Hospital"]},
+    ).write_parquet(path)
+    places = imported(path)
+    assert places.select("place_id", "category", "intent").rows() == [
+        ("a", ramen[0], "eat"),
+        ("f", "Health and Medicine > Hospital", "medical treatment"),
+    ]
+    said = capsys.readouterr().err
+    assert "left out 1 closed" in said
+    assert "left out 1 without coordinates" in said
+    assert "left out 2 of no intent (" in said
+    assert "without a category 1" in said
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "[Retail > Computers, Phones and Toys, Dining and Drinking > Bar]",
+        "['Retail > Computers, Phones and Toys', 'Dining and Drinking > Bar']",
+        '["Retail > Computers, Phones and Toys", "Dining and Drinking > Bar"]',
+    ],
+)
+def test_foursquare_lists_as_text(save, cell: str) -> None:
+    quoted = cell.replace('"', '""')
+    head = "fsq_place_id,name,latitude,longitude,date_closed,fsq_category_labels"
+    path = save(f'{head}\na,Odds,1,2,,"{quoted}"\nb,Ends,1,2,2020-01-01,"{quoted}"\n')
+    assert imported(path).rows() == [
+        ("a", "Odds", "Retail > Computers, Phones and Toys", "do shopping", 1.0, 2.0)
+    ]
+
+
+def test_a_table_of_any_columns(save) -> None:
+    path = save("venue_id,Venue Name,kind,Latitude,LNG\n7,Corner,Coffee Shop,1,2\n8,,Nowhere,1,2\n")
+    places = imported(path, columns={"kind": "category"})
+    assert places.rows() == [("7", "Corner", "Coffee Shop", "eat", 1.0, 2.0)]
+    kept = imported(path, columns={"kind": "category"}, keep_unmapped=True)
+    assert kept.row(1) == ("8", None, "Nowhere", None, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet", "arrow", "json"])
+def test_our_own_table_stays_as_it_is(tmp_path: Path, ending: str) -> None:
+    table = pl.DataFrame(
+        [("a", "x", "bench", "excursion", 1.5, 2.5), ("b", None, None, None, -1.5, 179.5)],
+        schema=PLACES.dtypes,
+        orient="row",
+    )
+    path = tmp_path / f"p.{ending}"
+    writers = {
+        "csv": "csv",
+        "ndjson": "ndjson",
+        "parquet": "parquet",
+        "arrow": "ipc",
+        "json": "json",
+    }
+    getattr(table, f"write_{writers[ending]}")(path)
+    assert imported(path).equals(table)
+
+
+def test_a_mapping_changes_the_intents_of_a_table(save) -> None:
+    path = save("place_id,category,intent,lat,lon\na,bench,eat,1,2\nb,oak,excursion,1,2\nc,,,1,2\n")
+    mapping = save("category,intent\nbench,excursion\noak,\n", "m.csv")
+    places = imported(path, mapping=mapping)
+    assert places.select("place_id", "intent").rows() == [("a", "excursion"), ("c", None)]
+
+
+def test_no_category_and_no_intent_serve_every_intent(save, capsys) -> None:
+    path = save("poi_id,lat,lon\n1,40.7,-74\n2,40.8,-74\n")
+    assert imported(path)["intent"].to_list() == [None, None]
+    assert "2 places: any intent 2" in capsys.readouterr().err
+
+
+def test_places_without_ids_are_numbered(save, capsys) -> None:
+    assert imported(save("name,lat,lon\na,1,2\nb,1,2\n"))["place_id"].to_list() == ["1", "2"]
+    assert "numbered the places from 1 to 2, which have no id" in capsys.readouterr().err
+
+
+def test_osms_keys_as_columns(save) -> None:
+    path = save("osm_id,name,amenity,shop,lat,lon\n1,a,,bakery,1,2\n2,b,bench,,1,2\n")
+    assert imported(path).rows() == [("1", "a", "shop=bakery", "do shopping", 1.0, 2.0)]
+
+
+def test_geometry_as_text_or_bytes(tmp_path: Path) -> None:
+    square = "POLYGON ((2 1, 4 1, 4 3, 2 3, 2 1))"
+    table = pl.DataFrame(
+        {"id": ["a", "b"], "category": ["cafe"] * 2, "wkt": ["POINT (2 1)", square]}
+    )
+    table.write_csv(tmp_path / "a.csv")
+    assert imported(tmp_path / "a.csv").select("lat", "lon").rows() == [(1.0, 2.0), (2.0, 3.0)]
+    shapes = {"id": ["a"], "category": ["cafe"], "geometry": [wkb(2.5, 1.5)]}
+    pl.DataFrame(shapes).write_parquet(tmp_path / "a.parquet")
+    assert imported(tmp_path / "a.parquet").select("lat", "lon").rows() == [(1.5, 2.5)]
+
+
+REFUSED = {
+    "a second id": (
+        "place_id,category,lat,lon\na,cafe,1,2\na,cafe,1,2\n",
+        "row 2 (line 3), column place_id: found a a second time, expected each place_id once",
+    ),
+    "a latitude": (
+        "place_id,category,lat,lon\na,cafe,91,2\n",
+        "column lat: found 91.0, expected a l",
+    ),
+    "no latitude": (
+        "place_id,category,lat,lon\na,cafe,,2\n",
+        "column lat: found nothing, expected",
+    ),
+    "text": (
+        "place_id,category,lat,lon\na,cafe,north,2\n",
+        "column lat: found 'north', expected a",
+    ),
+    "an intent": (
+        "place_id,intent,lat,lon\na,drink,1,2\n",
+        "column intent: found drink, expected one of the twelve intents",
+    ),
+    "nothing left": (
+        "place_id,category,lat,lon\na,bench,1,2\n",
+        "found no place of any intent (left out 1 of no intent (bench 1): --mapping gives",
+    ),
+    "header only": ("place_id,category,lat,lon\n", "found no rows, expected a table"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_faults(save, case: str) -> None:
+    text, said = REFUSED[case]
+    assert said in refused(save(text))
+
+
+def test_bad_rows_are_dropped_and_counted(save, capsys) -> None:
+    path = save("place_id,category,lat,lon\na,cafe,1,2\na,cafe,1,2\nb,cafe,91,2\nc,cafe,3,4\n")
+    assert imported(path, on_error="drop")["place_id"].to_list() == ["a", "c"]
+    assert "dropped 2 rows" in capsys.readouterr().err
+
+
+def feature(geometry: object, **properties: object) -> dict[str, object]:
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+def point(lon: float, lat: float) -> dict[str, object]:
+    return {"type": "Point", "coordinates": [lon, lat]}
+
+
+L_SHAPE = [[[0, 0], [9, 0], [9, 1], [1, 1], [1, 9], [0, 9], [0, 0]]]
+
+
+def collection(*features: object) -> str:
+    return json.dumps({"type": "FeatureCollection", "name": "x", "features": list(features)})
+
+
+def test_geojson(save, capsys) -> None:
+    path = save(
+        collection(
+            {**feature(point(2, 1), amenity="cafe", name="A", **{"@id": "node/1"}), "id": "node/1"},
+            feature(
+                {"type": "Polygon", "coordinates": L_SHAPE}, leisure="park", **{"@id": "way/2"}
+            ),
+            feature(None, amenity="cafe", **{"@id": "node/3"}),
+            feature(point(2, 1), amenity="bench", **{"@id": "node/4"}),
+        ),
+        "a.geojson",
+    )
+    cafe, park = imported(path).rows()
+    assert cafe == ("node/1", "A", "amenity=cafe", "eat", 1.0, 2.0)
+    # The middle of the L lies outside of it: a point inside is taken.
+    lat, lon = park[4:]
+    assert (0 < lon < 9 and 0 < lat < 1) or (0 < lon < 1 and 0 < lat < 9)
+    said = capsys.readouterr().err
+    assert "OpenStreetMap places (GeoJSON): 2 places: eat 1, excursion 1" in said
+    assert "left out 1 without coordinates; left out 1 of no intent (amenity=bench 1)" in said
+
+
+def test_geojson_of_overture_and_one_feature_a_line(save) -> None:
+    names = {"names": {"primary": "Corner"}, "categories": {"primary": "cafe", "alternate": None}}
+    lines = [{**feature(point(2, 1), **names), "id": f"o{i}"} for i in range(3)]
+    places = imported(save("\n".join(map(json.dumps, lines)), "a.geojsonl"))
+    assert places.rows()[2] == ("o2", "Corner", "cafe", "eat", 1.0, 2.0)
+
+
+def test_geojson_without_ids_or_properties(save) -> None:
+    bare = {"type": "Feature", "id": None, "properties": None, "geometry": point(2, 1)}
+    assert imported(save(collection(bare, bare), "a.geojson")).rows() == [
+        ("1", None, None, None, 1.0, 2.0),
+        ("2", None, None, None, 1.0, 2.0),
+    ]
+
+
+def test_the_counties_of_new_york(shared_data: Path) -> None:
+    places = imported(shared_data / "ny-commuting" / "NY_counties_2011.geojson")
+    assert places.height == 62
+    assert places["lat"].is_between(40.4, 45.1).all()
+
+
+def test_broken_geojson(save, capsys) -> None:
+    whole = collection(*(feature(point(i, 1), id=i, category="cafe") for i in range(3)))
+    assert "found broken JSON (" in refused(save(whole[:-30], "a.geojson"))
+    bad = collection(feature(point(1, 1), id=1, category="cafe"), feature({"type": "Point"}, id=2))
+    assert "row 2: found {'type': 'Feature'" in refused(save(bad, "a.geojson"))
+    assert imported(save(bad, "a.geojson"), on_error="drop").height == 1
+    assert "dropped 1 rows (1 of another form)" in capsys.readouterr().err
+    far = collection(feature(point(385000, 6672000), id=1, category="cafe"))
+    assert "column lat: found 6672000.0, expected a latitude" in refused(save(far, "a.geojson"))

@@ -1,0 +1,79 @@
+"""Pictures of descriptions."""
+
+import base64
+import json
+import re
+import sys
+
+import polars as pl
+import pytest
+
+from humobctl.data.describe import Description, describe_batches
+from humobctl.data.describe_plots import check_plot, write_plot
+from humobctl.data.synth.run import SyntheticCity
+from humobctl.errors import HumobError, UsageError
+
+
+@pytest.fixture(scope="module")
+def found() -> Description:
+    city = pl.concat(list(SyntheticCity(10, 21, 0).trajectories()))
+    hide = pl.when(pl.col("d") > 14).then(999)
+    masked = city.with_columns(
+        hide.otherwise(pl.col(name)).cast(pl.Int16).alias(name) for name in ("x", "y")
+    )
+    return describe_batches([masked], source="ten users")
+
+
+def test_png_is_a_picture_with_colours(found: Description, tmp_path) -> None:
+    image = pytest.importorskip("matplotlib.image")
+    path = tmp_path / "a.png"
+    write_plot(found, str(path))
+    pixels = image.imread(path)
+    assert pixels.shape[0] > 500
+    assert pixels.shape[1] > 1000
+    assert len({tuple(p) for p in pixels[::3, ::3, :3].reshape(-1, 3).tolist()}) > 50
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_html_is_self_contained_and_holds_the_numbers(found: Description, tmp_path) -> None:
+    pytest.importorskip("plotly")
+    path = tmp_path / "a.html"
+    write_plot(found, str(path))
+    page = path.read_text()
+    assert re.search(r"<script[^>]+\bsrc=", page) is None
+    assert len(page) > 1_000_000  # plotly's own script is in it
+    assert "ten users: 10 users" in page
+    assert "is a Sunday" not in page  # day 0 is any weekday
+    traces = json.JSONDecoder().raw_decode(page, page.index("[", page.rindex("Plotly.newPlot(")))[0]
+    by_name = {trace.get("name"): trace for trace in traces}
+    assert {"rows", "masked", "users"} <= set(by_name)
+    assert [trace["type"] for trace in traces].count("heatmap") == 1
+    users = by_name["users"]["y"]
+    if isinstance(users, dict):
+        users = list(base64.b64decode(users["bdata"]))
+    assert users == [day["users"] for day in found.by_day]
+
+
+def test_only_png_and_html(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"\.png or \.html"):
+        check_plot(str(tmp_path / "a.gif"))
+
+
+@pytest.mark.parametrize(("file", "library"), [("a.png", "matplotlib"), ("a.html", "plotly")])
+def test_missing_library_is_one_clear_line(
+    file: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humobctl.data.describe_plots.find_spec", lambda name: None)
+    with pytest.raises(HumobError, match=rf"{library} is not installed; pip install 'humobctl\[pl"):
+        check_plot(file)
+
+
+def test_pictures_are_not_loaded_with_the_module() -> None:
+    import subprocess
+
+    code = (
+        "import sys, humobctl.data.describe_plots; "
+        "print([name in sys.modules for name in ('matplotlib', 'plotly')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[False, False]"

@@ -1,0 +1,133 @@
+"""Scores of embeddings against answers worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from humobctl.evaluate.embedding.metrics import (
+    People,
+    across,
+    auc,
+    halves,
+    homes_and_works,
+    ranks,
+    ridge,
+    score_city,
+    slot_histograms,
+    tfidf_svd,
+)
+
+
+def people(rows) -> People:
+    """Rows of (uid, d, t, x, y), sorted."""
+    uid, d, t, x, y = (np.array(part) for part in zip(*sorted(rows), strict=True))
+    begins = np.flatnonzero(np.diff(uid, prepend=-1))
+    return People(x, y, d, t, np.append(begins, len(uid)), uid[begins])
+
+
+# Day 0 is a Sunday: user 3 works at (9, 9) on Monday and Tuesday, and lives at (5, 5).
+ONE = [(3, d, t, 5, 5) for d in (0, 1, 2, 6) for t in (2, 46)]
+ONE += [(3, 1, 24, 9, 9), (3, 2, 24, 9, 9), (3, 0, 24, 7, 7), (3, 6, 25, 7, 7), (3, 6, 26, 7, 7)]
+
+
+def test_home_and_work() -> None:
+    homes, works = homes_and_works(people(ONE))
+    assert homes.tolist() == [4 * 200 + 4]
+    assert works.tolist() == [8 * 200 + 8]
+    assert homes_and_works(people([(1, 1, 24, 5, 5)]))[0].tolist() == [-1]
+
+
+def test_halves_of_days() -> None:
+    found = people(ONE)
+    alternate = halves(found, np.array([0]), "alternate")
+    assert [sorted(set(found.d[half[0]].tolist())) for half in alternate] == [[0, 2], [1, 6]]
+    early, late = halves(found, np.array([0]), "chronological")
+    assert [sorted(set(found.d[half[0]].tolist())) for half in (early, late)] == [[0, 1], [2, 6]]
+
+
+def test_ranks_by_hand() -> None:
+    gallery = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    queries = np.array([[1.0, 0.1], [1.0, 0.0], [1.0, 1.0]])
+    # The second finds users 0 and 2 before its own; lengths do not matter.
+    assert ranks(queries, 7 * gallery).tolist() == [1, 3, 1]
+
+
+def test_equal_vectors_find_nobody() -> None:
+    assert ranks(np.ones((4, 2)), np.ones((4, 2))).tolist() == [4, 4, 4, 4]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
+def test_auc_is_the_share_of_pairs_in_order(pairs) -> None:
+    score = np.array([float(a) for a, _ in pairs])
+    label = np.array([b for _, b in pairs])
+    if label.all() or not label.any():
+        return
+    above = score[label][:, None] - score[~label][None]
+    assert auc(score, label) == pytest.approx(((above > 0) + (above == 0) / 2).mean())
+
+
+def test_ridge_finds_a_line_and_leaves_noise_alone() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 5))
+    y = x @ random.normal(size=(5, 2)) + 3
+    np.testing.assert_allclose(ridge(x[:50], y[:50], x[50:]), y[50:], atol=0.02)
+    noise = random.normal(size=(60, 1))
+    told = ridge(random.normal(size=(60, 200)), noise, random.normal(size=(40, 200)))
+    assert np.abs(told - noise.mean()).max() < 1
+
+
+def test_probes_never_see_whom_they_are_asked_about() -> None:
+    # Labels are random, two rows a user: who saw the other row of a user would be right.
+    random = np.random.default_rng(1)
+    group = np.repeat(np.arange(60), 2)
+    label = np.repeat(random.random(60) < 0.5, 2)
+    x = np.repeat(random.normal(size=(60, 40)), 2, axis=0)
+    told = across(x, label[:, None].astype(float), group, 0)
+    assert auc(told[:, 0], label) < 0.7
+
+
+def city(users: int) -> People:
+    """Users each with a home, a work and one more cell of their own, over eight days."""
+    rows = []
+    for user in range(users):
+        for d in range(8):
+            rows += [(user, d, 2, 1 + user, 5), (user, d, 24, 1 + user, 150 - user)]
+            rows += [(user, d, 40, 1 + user, 20 + d)]
+    return people(rows)
+
+
+def test_who_has_cells_of_their_own_is_found_by_them_and_not_by_slots() -> None:
+    found = city(30)
+    names = ["reid_top1", "reid_top10", "reid_mrr", "home_km"]
+    bag = score_city(found, tfidf_svd(found), names, 0)
+    assert bag["reid_top1", "alternate"] == bag["reid_mrr", "chronological"] == 1.0
+    slots = score_city(found, slot_histograms, names, 0)
+    assert slots["reid_top1", "alternate"] == 0.0
+    assert slots["reid_mrr", "alternate"] == pytest.approx(1 / 30)
+
+
+def test_a_vector_that_holds_the_home_tells_it() -> None:
+    found = city(30)
+
+    def places(them, parts):
+        return np.array([[them.x[p].mean(), them.y[p].mean()] for p in parts], float)
+
+    scores = score_city(found, places, ["home_km", "next_day_km"], 0)
+    assert scores["home_km", ""] < 0.2
+    assert scores["next_day_km", ""] < 0.2
+    alike = score_city(found, lambda them, parts: np.ones((len(parts), 3)), ["home_km"], 0)
+    assert alike["home_km", ""] > 3
+
+
+def test_too_few_users_have_no_score() -> None:
+    scores = score_city(people(ONE), slot_histograms, ["reid_top1", "home_km", "weekend_auc"], 0)
+    assert all(np.isnan(value) for value in scores.values())
+
+
+def test_the_frame_of_people_is_the_table() -> None:
+    assert people(ONE).frame().select("uid", "d", "t", "x", "y").rows() == sorted(ONE)
+    assert isinstance(people(ONE).frame(), pl.DataFrame)

@@ -1,0 +1,202 @@
+"""Inputs that are packed to explode: gzip, zstd, Parquet, JSON."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import resource
+import subprocess
+import sys
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from humobctl.errors import HumobError, UsageError
+from humobctl.io import size_limits
+from humobctl.io.parquet_footer import Holding, check_parquet, read_footer
+from humobctl.io.read import read_table
+from humobctl.io.size_limits import VARIABLE, check_bytes, parse_json, parse_size
+from humobctl.io.streams import open_input
+from tests.conftest import Cli, environment
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("200MB", 200_000_000), ("1.5 gib", 1_610_612_736), ("2k", 2000), ("1TB", 10**12)],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "2 PB", "GB", "nan", "0.2"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--max-bytes: found .*, expected a number of"):
+        parse_size(text)
+
+
+def test_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    check_bytes(1_000_000_000, 1, "f")  # free
+    check_bytes(2_000_000_000, 10_000_000, "f")  # 200 times
+    check_bytes(10**15, None, "f")  # nothing is packed
+    with pytest.raises(HumobError, match="found 9,999,999 bytes that unpack to 2,000,000,000 or"):
+        check_bytes(2_000_000_000, 9_999_999, "f")
+    monkeypatch.setenv(VARIABLE, "3GB")
+    check_bytes(3_000_000_000, 1, "f")
+    with pytest.raises(HumobError, match="f: found more than 3,000,000,000 bytes, expected no"):
+        check_bytes(3_000_000_001, None, "f")
+
+
+def zeros(kind: str, size: int) -> bytes:
+    """A text that begins well and goes on with zeros, packed."""
+    text = b"uid,d,t,x,y\n1,0,0,5,6\n" + b"0" * size
+    if kind == "gz":
+        return gzip.compress(text)
+    return zstandard.ZstdCompressor(level=3).compress(text)
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_bombs_end_where_they_exceed(
+    kind: str, piped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_limits, "FREE_BYTES", 1_000_000)
+    packed = zeros(kind, 20_000_000)
+    (tmp_path / "bomb").write_bytes(packed)
+    if piped:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(packed)))
+    name = "-" if piped else str(tmp_path / "bomb")
+    said = r"bytes that unpack to .* or more, expected at most 200"
+    with pytest.raises(HumobError, match=said), closing(open_input(name)) as source:
+        while source.stream.read(1 << 16):
+            pass
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_honest_data_are_read_to_the_end(kind: str, tmp_path: Path) -> None:
+    text = b"".join(b"%d,0,0,5,6\n" % uid for uid in range(100_000))
+    pack = gzip.compress if kind == "gz" else zstandard.ZstdCompressor().compress
+    (tmp_path / "a").write_bytes(pack(text[:700_000]) + pack(text[700_000:]))  # two members
+    source = open_input(str(tmp_path / "a"))
+    assert source.packing == {"gz": "gzip", "zst": "zstd"}[kind]
+    assert source.stream.read() == text
+    assert source.position() == source.size
+    source.close()
+
+
+SCRIPT = """
+import sys
+from humobctl.io.streams import open_input
+source = open_input(sys.argv[1])
+while source.stream.read(1 << 20):
+    pass
+"""
+
+
+def test_a_zstd_bomb_takes_little_memory(tmp_path: Path) -> None:
+    """Some KB that unpack to 4 GB: refused at 1 GB of text, with 700 MB of memory at hand."""
+    pack = zstandard.ZstdCompressor(level=1).compress
+    (tmp_path / "bomb.zst").write_bytes(pack(b"uid,d\n") + pack(bytes(1 << 27)) * 32)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "bomb.zst")],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20)),
+        check=False,
+    )
+    assert "expected at most 200 times as many" in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_max_bytes_bounds_every_input(cli: Cli, example_files: Path) -> None:
+    for words in (
+        ("data", "describe", "city.csv", "--max-bytes", "9kB"),
+        ("--max-bytes=9kB", "data", "mask", "city.csv", "--from-day", "60"),
+        ("predict", "challenge.csv", "--max-bytes", "9kB"),
+    ):
+        done = cli(*words, cwd=example_files)
+        name = next(word for word in words if "." in word)
+        said = f"error: {name}: found more than 9,000 bytes, expected no more by --max-bytes\n"
+        assert (done.code, done.out, done.err) == (1, "", said)
+    text = (example_files / "city.csv").read_text()
+    done = cli("data", "describe", "--max-bytes", "9kB", input=text)
+    assert (
+        done.err == "error: stdin: found more than 9,000 bytes, expected no more by --max-bytes\n"
+    )
+    done = cli("data", "describe", "--max-bytes", "lots", input=text)
+    assert done.code == 2
+    assert cli("data", "describe", "--max-bytes", "1GB", input=text).code == 0
+
+
+# -- Parquet --------------------------------------------------------------------------------------
+
+
+def test_footers(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": range(1000), "b": ["x"] * 1000, "c": [[1.5]] * 1000})
+    path = tmp_path / "a.parquet"
+    frame.write_parquet(path, row_group_size=300, compression="uncompressed")
+    held = read_footer(path, "a")
+    assert (held.rows, held.most_rows) == (1000, 300)
+    assert 0.5 < held.page_bytes / path.stat().st_size < 1
+    frame.head(0).write_parquet(path)
+    assert read_footer(path, "a") == Holding(0, 0, 0)
+
+
+@given(st.binary(max_size=200))
+def test_any_footer_is_read_or_refused(noise: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f")
+        path.write_bytes(b"PAR1" + noise + len(noise).to_bytes(4, "little") + b"PAR1")
+        with suppress(HumobError):
+            read_footer(path, "f")
+
+
+def test_pages_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size_limits, "FREE_BYTES", 1_000_000)
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"uid": [1], "d": [0], "t": [0], "x": ["0" * 9_000_000], "y": [1]}).write_parquet(
+        path
+    )
+    with pytest.raises(HumobError, match=r"a.parquet: found [\d,]+ bytes that unpack to 9,"):
+        read_table(str(path))
+    (tmp_path / "folder").mkdir()
+    path.rename(tmp_path / "folder" / "a.parquet")
+    with pytest.raises(HumobError, match=r"folder/a.parquet: found [\d,]+ bytes that unpack to 9,"):
+        read_table(str(tmp_path / "folder"))
+
+
+def test_rows_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that comes a million times takes a few bytes; a row group is unpacked at once."""
+    monkeypatch.setattr(size_limits, "FREE_BYTES", 1_000_000)
+    rows = pl.select(uid=pl.repeat(1, 1_000_000), d=0, t=0, x=0, y=0)
+    rows.write_parquet(tmp_path / "a", row_group_size=1_000_000)
+    with pytest.raises(HumobError, match="unpack to 40,000,000 or more"):
+        check_parquet(tmp_path / "a", 5, "a")
+    rows.write_parquet(tmp_path / "b", row_group_size=20_000)
+    check_parquet(tmp_path / "b", 5, "b")
+    monkeypatch.setenv(VARIABLE, "39MB")
+    with pytest.raises(HumobError, match="found more than 39,000,000 bytes"):
+        check_parquet(tmp_path / "b", 5, "b")
+
+
+# -- JSON -----------------------------------------------------------------------------------------
+
+
+def test_nesting_is_a_fault_like_any_other(cli: Cli, tmp_path: Path) -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(deep)
+    (tmp_path / "a.json").write_text(deep)
+    (tmp_path / "b.json").write_text(f'{{"uid":{deep},"d":1,"t":1,"x":1,"y":1}}\n')
+    for command in (("data", "describe"), ("data", "import")):
+        for name in ("a.json", "b.json"):
+            done = cli(*command, name, cwd=tmp_path)
+            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done.err
+            assert done.err.startswith(f"error: {name}"), done.err
+            assert "broken JSON" in done.err, done.err

@@ -1,0 +1,115 @@
+"""Settings files of LLaMA-Factory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from humobctl.errors import HumobError
+from humobctl.predict.llama.config import resolve
+from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
+
+pytest.importorskip("yaml")
+
+SFT = """### model
+model_name_or_path: meta-llama/Meta-Llama-3-8B-Instruct
+trust_remote_code: true
+### method
+stage: sft
+do_train: true
+finetuning_type: lora
+lora_target: q_proj,v_proj
+### dataset
+dataset: identity
+cutoff_len: 2048
+### output
+output_dir: saves/llama3-8b
+logging_steps: 10
+### train
+per_device_train_batch_size: 2
+gradient_accumulation_steps: 8
+learning_rate: 1e-4
+num_train_epochs: 3.0
+lr_scheduler_type: cosine
+warmup_steps: 0.1
+bf16: true
+val_size: 0.1
+eval_steps: 500
+neftune_noise_alpha: 5
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    (folder / "sft.yaml").write_text(text)
+    return str(folder / "sft.yaml")
+
+
+def test_keys_are_mapped_and_unknown_ones_reported(tmp_path: Path, capsys) -> None:
+    found = read_factory(written(tmp_path, SFT))
+    assert (found.base, found.output) == (
+        "meta-llama/Meta-Llama-3-8B-Instruct",
+        "saves/llama3-8b",
+    )
+    chosen = resolve("small", None, found.settings)
+    assert (chosen.rank, chosen.alpha, chosen.target_modules) == (8, 16, "q_proj,v_proj")
+    assert (chosen.batch_size, chosen.epochs, chosen.max_length) == (16, 3, 2048)
+    assert (chosen.learning_rate, chosen.schedule, chosen.warmup) == (1e-4, "cosine", 0.1)
+    assert (chosen.precision, chosen.validation_share, chosen.evaluate_every) == ("bf16", 0.1, 500)
+    said = capsys.readouterr().err
+    assert "not used: neftune_noise_alpha" in said
+    assert "logging_steps" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("stage: dpo", "key stage: found 'dpo', expected 'sft'"),
+        ("finetuning_type: full", "key finetuning_type: found 'full', expected 'lora'"),
+        ("learning_rate: fast", "key learning_rate: found 'fast', expected a number"),
+        ("a: [", "found no YAML"),
+    ],
+)
+def test_another_training_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(HumobError) as caught:
+        read_factory(written(tmp_path, line))
+    assert said in str(caught.value)
+
+
+def test_without_validation_nothing_is_validated(tmp_path: Path) -> None:
+    found = read_factory(written(tmp_path, "lora_rank: 4\nquantization_bit: 4\nval_size: 200"))
+    assert found.settings["quantization"] == "4bit"
+    assert found.settings["validation_share"] == 0.05  # a number of records
+    assert read_factory(written(tmp_path, "lora_rank: 4")).settings["validation_share"] == 0.0
+
+
+def test_the_ending_tells() -> None:
+    assert is_yaml("a.yml")
+    assert not is_yaml("a.toml")
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
+)
+"""A few lines that stand for a list of 9 ** 9 texts."""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB + "model_name_or_path: *j\n", "key model_name_or_path: found [[["),
+        (BOMB + "lora_rank: *j\n", "key lora_rank: found [[["),
+        (BOMB + "stage: *j\n", "key stage: found [[["),
+        (BOMB + "? *a\n: 1\n", "found"),
+        ("lora_rank: .inf\n", "key lora_rank: found inf, expected a number"),
+        (f"lora_rank: 1{'0' * 400}\n", "key lora_rank: found 1000"),
+        ("per_device_train_batch_size: x\n", "found 'x', expected a number"),
+        ("1: 2\n", "found the key 1, expected a name"),
+        ("- " * 3000, "found YAML that is nested too deeply"),
+        ("a: 2024-13-45\n", "found no YAML"),
+    ],
+)
+def test_what_a_file_must_not_hold(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(HumobError) as caught:
+        read_factory(written(tmp_path, text))
+    assert message in str(caught.value)

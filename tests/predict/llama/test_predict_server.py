@@ -1,0 +1,142 @@
+"""Prediction by a server: one that misbehaves as told, and llama.cpp's with SmolLM2."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openai")
+
+from humobctl.errors import HumobError, UsageError
+from humobctl.predict.llama.predict_server import from_name, letter_scores, top_scores
+from humobctl.predict.llama.template_compact import Shape, ask
+from humobctl.predict.registry import Options, Prompting
+from tests.conftest import run_cli
+from tests.intend.chat_server import KEY
+from tests.predict.llama.test_template_compact import city_of, week
+from tests.predict.llama.test_template_published import user_of
+
+SCORES = {" A": -0.2, "A": -3.0, " B": -2.0, "x": -4.0}
+
+
+@contextmanager
+def serving(refused: str = "", status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that scores letters as ``SCORES`` and refuses requests that hold a word."""
+    asked: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body)
+            bad = bool(refused) and refused in body
+            answer: dict[str, Any] = {
+                "choices": [{"text": " A", "logprobs": {"top_logprobs": [SCORES]}}],
+                "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+            }
+            if bad or status != 200:
+                answer = {"error": {"message": f"unknown field {refused}"}}
+            said = json.dumps(answer).encode()
+            self.send_response(400 if bad else status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def predictor(url: str, journal: Path | None = None) -> Any:
+    prompting = Prompting(base_url=url, journal=None if journal is None else str(journal))
+    return from_name("llama", city_of(), Options(prompting=prompting))
+
+
+USER = user_of(week(), [[8, 20], [9, 20], [8, 4]])
+
+
+def test_each_question_is_asked_once_with_the_profile_before_it() -> None:
+    with serving() as (url, asked):
+        dist = predictor(url).distribution(USER)
+    prompt = ask(USER, city_of(), Shape())
+    assert sorted(body["prompt"] for body in asked) == sorted(
+        prompt.profile + question for question in prompt.questions
+    )
+    assert asked[0]["max_tokens"] == 1
+    assert '" A" | " B"' in asked[0]["grammar"]
+    # A by both of its texts, B, and C as a letter that did not come back.
+    a, b, c = np.logaddexp(-0.2, -3.0), -2.0, -6.0
+    shares = np.exp([a, b, c])
+    assert dist.p[0] == pytest.approx(shares / shares.sum())
+
+
+def test_what_a_server_refuses_is_left_out() -> None:
+    with serving(refused="grammar") as (url, asked):
+        assert predictor(url).distribution(USER).p.shape == (3, 3)
+    assert "grammar" not in asked[-1]
+
+
+def test_a_journal_answers_for_the_server(tmp_path: Path) -> None:
+    with serving() as (url, asked):
+        model = predictor(url, tmp_path / "j")
+        first = model.distribution(USER)
+        model.close()
+        count = len(asked)
+        again = predictor(url, tmp_path / "j")
+        assert np.array_equal(again.distribution(USER).p, first.p)
+        again.close()
+    assert (len(asked), again.asked, again.from_journal) == (count, 0, count)
+
+
+def test_a_server_without_scores_is_told_in_one_line() -> None:
+    with serving(status=404) as (url, _), pytest.raises(HumobError, match="404"):
+        predictor(url).distribution(USER)
+    with pytest.raises(UsageError, match="goes with --template compact"):
+        prompting = Prompting(base_url="http://localhost/v1", template="llama3-8b-mob")
+        from_name("llama", city_of(), Options(prompting=prompting))
+
+
+def test_scores_come_in_two_forms() -> None:
+    chat = {"content": [{"top_logprobs": [{"token": " A", "logprob": -1.0}]}]}
+    assert top_scores({"logprobs": chat}) == {"A": -1.0}
+    assert top_scores({"logprobs": {"top_logprobs": [{" B": -2.0}]}}) == {"B": -2.0}
+    found = letter_scores({"A": -1.0, "no": -3.0}, Shape(letters=2))
+    assert np.exp(found).sum() == pytest.approx(1)
+    assert found[0] - found[1] == pytest.approx(4.0)
+
+
+@pytest.mark.slow
+def test_a_real_server_answers_every_row(smollm2_server: str, tmp_path: Path) -> None:
+    rows = [(1, d, t, x, y) for d, t, x, y in week()]
+    lines = [f"{','.join(map(str, row))}" for row in rows] + ["1,8,20,999,999", "1,8,4,999,999"]
+    (tmp_path / "city.csv").write_text("\n".join(["uid,d,t,x,y", *lines]) + "\n")
+    env = {"OPENAI_API_KEY": KEY, "HUMOBCTL_THREADS": "1"}
+    command = ("predict", "city.csv", "--model", "smollm2", "--base-url", smollm2_server)
+    answers = []
+    for _ in range(2):
+        done = run_cli(*command, "--decode", "argmax", "--output", "p.csv", cwd=tmp_path, env=env)
+        assert done.code == 0, done.err
+        assert KEY not in done.err
+        answers.append((tmp_path / "p.csv").read_text())
+    assert "p.csv.journal.jsonl: 2 answers of earlier runs" in done.err
+    assert answers[0] == answers[1]
+    cells = [line.split(",")[3:] for line in answers[0].splitlines()[1:]]
+    # All five records of slot 4 are at home.
+    assert cells[0] == ["9", "9"]
+    assert cells[1] in (["9", "9"], ["20", "30"], ["21", "30"])

@@ -1,0 +1,300 @@
+"""The ranker: features and network worked out by hand, edge cases, repeatable training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+
+from humobctl.errors import HumobError
+from humobctl.io import by_user as users_module
+from humobctl.predict.base import UserHistory, find_gaps, number_days
+from humobctl.predict.baselines.history import History
+from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.ranker.config import KERNELS, RankerConfig
+from humobctl.predict.ranker.features import NAMES, encode
+from humobctl.predict.ranker.model import Network, Ranker, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.train import Job
+from humobctl.predict.ranker.train import train as train_files
+from humobctl.predict.ranker.train_loop import Records, soft_labels, train, training_set, windows
+from humobctl.predict.registry import Options
+from humobctl.training.model_dir import load, save
+from tests.predict.helpers import frame
+
+SMALL = RankerConfig(hidden=8, epochs=1, windows=(15,), least_history=10)
+TARGETS = [(60, 3), (60, 30), (61, 0), (74, 47)]
+HOME, WORK = (10, 10), (13, 14)
+
+
+def commuter(days=60, home=HOME, work=WORK, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for d in range(days):
+        for t in range(2, 47, 3):
+            away = d % 7 not in (0, 6) and 18 <= t < 40 and rng.random() < 0.9
+            rows.append((d, t, *(work if away else home)))
+    return np.array(rows, dtype=np.int64)
+
+
+def task(rows, targets, uid=1):
+    known = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    wanted = np.array(targets, dtype=np.int64).reshape(-1, 2)
+    return UserHistory(uid, *known.T.copy(), *wanted.T.copy())
+
+
+def records(rows, uid=1):
+    return Records(uid, *np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
+
+
+def city_of(*tables) -> City:
+    counter = CityCounter(75)
+    for uid, rows in enumerate(tables):
+        d, t, x, y = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        counter.add(
+            pl.DataFrame(
+                {"uid": np.full(len(d), uid), "d": d, "t": t, "x": x, "y": y},
+                schema={
+                    "uid": pl.UInt32,
+                    "d": pl.Int16,
+                    "t": pl.UInt8,
+                    "x": pl.Int16,
+                    "y": pl.Int16,
+                },
+            )
+        )
+    return counter.city()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    people = [commuter(seed=s, home=(10 + s, 10)) for s in range(8)]
+    city = city_of(*people)
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
+    return city, data, Ranker(city, train(data, SMALL), SMALL)
+
+
+def column(encoded, name):
+    return encoded.x[:, :, NAMES.index(name)]
+
+
+def test_days_and_gaps_by_hand():
+    d, t = np.array([3, 3, 3, 5]), np.array([1, 4, 40, 7])
+    days, number = number_days(d)
+    assert (days.tolist(), number.tolist()) == ([3, 5], [0, 0, 0, 1])
+    before, after = find_gaps(d, t)
+    assert (before.tolist(), after.tolist()) == ([24, 3, 24, 24], [3, 24, 24, 24])
+
+
+def test_features_by_hand():
+    rows = [(0, 2, *HOME), (0, 20, *WORK), (1, 2, *HOME), (1, 20, *WORK), (1, 40, *HOME)]
+    encoded = encode(task(rows, [(2, 20), (2, 26)]), city_of(rows), 5)
+    assert encoded.cells.tolist() == [list(HOME), list(WORK)]
+    assert encoded.kept.tolist() == [[1, 0], [1, 0]]  # at 10:00 and 13:00 at work
+    of = lambda name: column(encoded, name)[0].tolist()  # noqa: E731
+    assert of("distance_home") == [5.0, 0.0]  # 3 and 4 cells away
+    assert of("distance_work") == [0.0, 5.0]
+    assert of("distance_last") == [5.0, 0.0]
+    assert of("visits") == pytest.approx([0.4, 0.6])
+    assert of("visited_days") == [1.0, 1.0]
+    assert of("last_visit") == [1.0, 1.0]
+    assert of("first_visit") == [1.0, 1.0]
+    assert of("rank") == [0.0, 1.0]
+    assert of("gap_before") == [24.0, 24.0]
+    assert of("gap_after") == [6.0, 6.0]
+    assert of("rows_of_day") == [2.0, 2.0]
+    assert column(encoded, "place_in_day")[:, 0].tolist() == [0.0, 0.5]
+    assert of("kernel_1")[0] == pytest.approx(1.0, abs=1e-6)  # only work was ever seen at 10:00
+    expected = 5.0 * np.array(of("kernel_0"))[::-1]  # the other cell's share x 5 cells
+    assert of("expected_distance") == pytest.approx(expected)
+
+
+def test_first_kernel_is_the_history_model():
+    rows = commuter()
+    one, city = task(rows, TARGETS), city_of(rows)
+    history = History(city, Options()).distribution(one)
+    np.testing.assert_allclose(encode(one, city, 9).main, history.p, atol=1e-5)
+    assert len(KERNELS) % 4 == 0
+
+
+CASES = {
+    "no rows": [],
+    "one row": [(5, 20, 7, 9)],
+    "one cell": [(d, t, 7, 9) for d in range(10) for t in (3, 20)],
+    "corners": [(0, 0, 1, 1), (59, 47, 200, 200)],
+    "far past": [(0, 0, 1, 1), (0, 1, 1, 2)],
+    "commuter": commuter().tolist(),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("targets", [TARGETS, [(60, 11)], []])
+def test_every_case_gets_a_distribution(case, targets, trained):
+    _, _, ranker = trained
+    dist = ranker.distribution(task(CASES[case], targets))
+    assert dist.p.shape == (len(targets), len(dist.cells))
+    np.testing.assert_allclose(dist.p.sum(axis=1), 1.0)
+    assert (dist.p >= 0).all()
+    if case not in ("no rows",):
+        assert {tuple(c) for c in dist.cells.tolist()} == {tuple(r[2:]) for r in CASES[case]}
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c != "no rows"])
+def test_features_are_finite(case, trained):
+    assert np.isfinite(encode(task(CASES[case], TARGETS), trained[0], 24).x).all()
+
+
+def test_shifting_the_city_changes_nothing(trained):
+    _, _, ranker = trained
+    rows = commuter()
+    moved = rows + np.array([0, 0, 50, 20])
+    here, there = (ranker.distribution(task(r, TARGETS)) for r in (rows, moved))
+    np.testing.assert_array_equal(here.p, there.p)
+
+
+def test_commuter_is_at_work_and_at_home(trained):
+    dist = trained[2].distribution(task(commuter(), [(61, 5), (61, 26)]))
+    assert dist.cells[dist.p.argmax(axis=1)].tolist() == [list(HOME), list(WORK)]
+
+
+def test_network_by_hand():
+    f = len(NAMES)
+    ones = lambda *shape: np.ones(shape, dtype=np.float32)  # noqa: E731
+    w0 = np.zeros((1, f, 1), dtype=np.float32)
+    w0[0, NAMES.index("slot")] = 2.0
+    network = Network(
+        np.zeros(f, np.float32),
+        10 * ones(f),
+        w0,
+        ones(1, 1),
+        3 * ones(1, 1, 1),
+        -ones(1, 1),
+        ones(1, 1),
+        0.5 * ones(1),
+    )
+    x = np.zeros((3, f), dtype=np.float32)
+    x[:, NAMES.index("slot")] = [5, -20, 47]  # 0.5, -2, 4.7 clipped to 4
+    # slot 5: relu(2 * .5 + 1) = 2, relu(3 * 2 - 1) = 5, + .5
+    assert network(x).tolist() == [5.5, 0.5, 26.5]
+
+
+def test_gradients_are_those_of_the_loss(trained):
+    from humobctl.predict.ranker.train_loop import _first_weights, _gradients
+
+    city, _, _ = trained
+    people = [commuter(seed=s) for s in range(2)]
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
+    rng = np.random.default_rng(1)
+    weights = _first_weights(8, rng)
+    weights[4] += rng.normal(0, 0.5, weights[4].shape).astype(np.float32)
+    weights = [w.astype(np.float64) for w in weights]
+    rows = np.arange(60)
+    gradients, _ = _gradients(data, rows, weights)
+    for w, g in zip(weights, gradients, strict=True):
+        at = np.unravel_index(np.abs(g).argmax(), g.shape)
+        losses = []
+        for step in (1e-5, -2e-5):
+            w[at] += step
+            losses.append(_gradients(data, rows, weights)[1] / len(rows))
+        w[at] += 1e-5
+        assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(g[at], rel=0.02, abs=1e-9)
+
+
+def test_training_repeats_itself():
+    people = [commuter(seed=s) for s in range(3)]
+    city = city_of(*people)
+    users = [records(p, s) for s, p in enumerate(people)]
+    first, second = (train(training_set(users, 59, city, SMALL), SMALL).arrays() for _ in range(2))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name])
+
+
+def test_training_lowers_the_loss(trained):
+    people = [commuter(seed=s) for s in range(3)]
+    city, losses = trained[0], []
+    config = dataclasses.replace(SMALL, epochs=4)
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, config)
+    train(data, config, lambda member, epoch, loss: losses.append((member, epoch, loss)))
+    assert [key[:2] for key in losses] == [(m, e) for m in range(2) for e in range(4)]
+    assert losses[3][2] < losses[0][2]
+
+
+def test_only_as_many_rows_as_allowed():
+    users = [records(commuter(seed=s), s) for s in range(4)]
+    config = dataclasses.replace(SMALL, most_rows=200)
+    data = training_set(users, 59, city_of(commuter()), config)
+    assert 150 < len(data.y) < 250
+    np.testing.assert_allclose(data.y.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_other_features_are_refused(trained, tmp_path):
+    city, _, ranker = trained
+    save(to_checkpoint(ranker.network, SMALL), tmp_path / "m")
+    config = tmp_path / "m" / "config.json"
+    config.write_text(config.read_text().replace("expected_proximity", "other"))
+    with pytest.raises(HumobError, match="found other features"):
+        from_checkpoint(load(tmp_path / "m"), city, "m")
+
+
+def test_other_arrays_are_refused(trained):
+    city, _, ranker = trained
+    model = to_checkpoint(ranker.network, SMALL)
+    del model.arrays["b2"]
+    with pytest.raises(HumobError, match="found arrays"):
+        from_checkpoint(model, city, "m")
+
+
+def test_a_model_dir_keeps_the_model(trained, tmp_path):
+    city, _, ranker = trained
+    save(to_checkpoint(ranker.network, SMALL), tmp_path / "m")
+    one = task(commuter(), TARGETS)
+    again = from_checkpoint(load(tmp_path / "m", type="ranker"), city, "m")
+    np.testing.assert_array_equal(again.distribution(one).p, ranker.distribution(one).p)
+
+
+def test_windows_hold_their_days_and_only_the_past():
+    user = records(commuter(days=60))
+    config = dataclasses.replace(SMALL, windows=(15, 30, 45, 55))  # day 5: too little before it
+    spans = [
+        (w.d.max(), w.target_d.min(), w.target_d.max(), len(t) == len(w.target_d))
+        for w, t in windows(user, 59, config)
+    ]
+    assert spans == [(44, 45, 59, True), (29, 30, 44, True), (14, 15, 29, True)]
+
+
+def test_labels_of_seen_and_unseen_cells():
+    rows = [(0, 2, 10, 10), (0, 20, 10, 12)]
+    encoded = encode(task(rows, [(2, 2), (2, 2)]), city_of(rows), 5)
+    labels = soft_labels(encoded, np.array([[10, 10], [10, 13]]), 1.0)
+    assert labels[0].tolist() == [1.0, 0.0]
+    near = 1 / (1 + np.exp(-2.0))  # 1 and 3 cells away
+    assert labels[1] == pytest.approx([1 - near, near])
+
+
+@pytest.mark.parametrize("people", [1, 2, 4])
+def test_a_city_of_few_users_trains(people):
+    tables = [commuter(seed=s) for s in range(people)]
+    city = city_of(*tables)
+    data = training_set([records(p, s) for s, p in enumerate(tables)], 59, city, SMALL)
+    dist = Ranker(city, train(data, SMALL), SMALL).distribution(task(tables[0], TARGETS))
+    np.testing.assert_allclose(dist.p.sum(axis=1), 1.0)
+
+
+def test_nobody_with_a_past_is_a_clear_error():
+    rows = [(59, 3, 5, 5)]
+    with pytest.raises(HumobError, match="found no user with days both in a training window"):
+        training_set([records(rows)], 59, city_of(rows), SMALL)
+
+
+def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
+    tables = [np.insert(commuter(seed=s), 0, s, axis=1) for s in range(6)]
+    frame(np.concatenate(tables).tolist()).write_csv(tmp_path / "city.csv")
+    job = Job(SMALL, most_users=2)
+    whole = train_files([str(tmp_path / "city.csv")], job)
+    monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 500)
+    monkeypatch.setattr(users_module, "GROUP_ROWS", 500)
+    parts = train_files([str(tmp_path / "city.csv")], job)
+    assert parts.run["cities"][0]["users"] == 2
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(array, parts.arrays[name])

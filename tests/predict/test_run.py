@@ -1,0 +1,255 @@
+"""`predict` through the real command line."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import polars as pl
+import pytest
+
+from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.io import by_user as users_module
+from humobctl.io.read import read_table
+from humobctl.predict import submission
+from humobctl.predict.registry import MODELS
+from humobctl.predict.run import Job, Tally, predict
+
+
+def test_the_masked_rows_come_out_filled(cli, workdir):
+    done = cli("predict", "challenge.csv", cwd=workdir)
+    assert (done.code, done.err) == (0, "")
+    (workdir / "out.csv").write_text(done.out)
+    challenge, out = (read_table(str(workdir / n)) for n in ("challenge.csv", "out.csv"))
+    masked = challenge.filter(pl.col("x") == 999).select("uid", "d", "t")
+    assert out.select("uid", "d", "t").equals(masked.sort("uid", "d", "t"))
+    assert out["x"].max() <= 200
+    assert out["y"].max() <= 200
+
+
+def test_full_keeps_every_row_and_every_known_cell(cli, workdir):
+    done = cli("predict", "challenge.csv", "--full", "-o", "full.parquet", cwd=workdir)
+    assert (done.code, done.out) == (0, "")
+    full = read_table(str(workdir / "full.parquet"))
+    challenge = read_table(str(workdir / "challenge.csv")).sort("uid", "d", "t")
+    assert full.select("uid", "d", "t").equals(challenge.select("uid", "d", "t"))
+    known = challenge["x"] != 999
+    assert full.filter(known).equals(challenge.filter(known))
+    assert not (full["x"] == 999).any()
+
+
+def test_from_day_predicts_the_same_without_a_mask(cli, workdir):
+    masked = cli("predict", "challenge.csv", cwd=workdir)
+    days = cli("predict", "city.csv", "--from-day", "60", "--to-day", "74", cwd=workdir)
+    assert days.code == 0
+    assert days.out == masked.out
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("how", ["geobleu", "dtw", "argmax", "sample"])
+def test_every_model_with_every_decoder(workdir, model, how):
+    job = Job(model, how)
+    once, again = (
+        pl.concat(list(predict(str(workdir / "challenge.csv"), job, Tally()))) for _ in range(2)
+    )
+    assert once.equals(again)
+    assert once["x"].is_between(1, 200).all()
+
+
+def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
+    path = str(workdir / "challenge.csv")
+    whole = pl.concat(list(predict(path, Job(), Tally())))
+    monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 2000)
+    monkeypatch.setattr(users_module, "GROUP_ROWS", 3000)
+    monkeypatch.setenv("HUMOBCTL_PART_ROWS", "500")
+    parts = list(predict(path, Job(), Tally()))
+    assert len(parts) > 2
+    assert pl.concat(parts).equals(whole)
+
+
+def test_models_are_listed(cli):
+    done = cli("predict", "--list-models")
+    assert done.code == 0
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == list(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["city.csv"], 1, "city.csv: found no row to predict"),
+        (["city.csv", "--from-day", "0"], 1, "city.csv: found no known cell"),
+        (["challenge.csv", "--model", "oracle"], 2, "expected one of history"),
+        (["challenge.csv", "--to-day", "70"], 2, "--to-day goes with --from-day"),
+        (
+            ["city.csv", "--from-day", "70", "--to-day", "60"],
+            2,
+            "expected 70 (--from-day) or later",
+        ),
+        (["nowhere.csv"], 1, "nowhere.csv: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(cli, workdir, arguments, code, message):
+    done = cli("predict", *arguments, cwd=workdir)
+    assert done.code == code
+    assert message in done.err
+    assert (done.out, done.err.count("\n")) == ("", 1)
+
+
+def test_users_without_history_are_answered_and_counted(cli, tmp_path):
+    rows = ["uid,d,t,x,y", "1,0,20,50,60", "1,0,21,50,61", "1,60,20,999,999", "2,60,20,999,999"]
+    (tmp_path / "c.csv").write_text("\n".join(rows) + "\n")
+    done = cli("predict", "c.csv", cwd=tmp_path)
+    assert done.code == 0
+    assert done.out.splitlines()[1:] == ["1,60,20,50,60", "2,60,20,50,60"]
+    assert "1 of 2 users have no known cell" in done.err
+
+
+def line(number, pattern, replacement):
+    """Changes one line (counted from 1) of a text."""
+
+    def change(text):
+        lines = text.splitlines()
+        lines[number - 1] = re.sub(pattern, replacement, lines[number - 1], count=1)
+        return "\n".join(lines) + "\n"
+
+    return change
+
+
+def reordered(text):
+    """The columns y and x changed over, as the header says."""
+    return re.sub(r"(\w+),(\w+)\n", r"\2,\1\n", text)
+
+
+ONLY = "expected five whole numbers, digits and commas only"
+STRICT = {
+    "float": (line(4, r"$", ".0"), "row 3 (line 4): found '"),
+    "quoted": (line(4, r"(\d+)$", r'"\1"'), "row 3 (line 4): found '"),
+    "quoted header": (
+        line(1, "uid", '"uid"'),
+        "line 1: found '\"uid\",d,t,x,y', expected the header",
+    ),
+    "leading blank": (line(2, "^", " "), "row 1 (line 2): found ' "),
+    "blank after a comma": (line(2, ",", ", "), "row 1 (line 2): found '"),
+    "plus": (line(2, ",", ",+"), "row 1 (line 2): found '"),
+    "six fields": (line(2, "$", ",1"), "row 1 (line 2): found '"),
+    "trailing comma": (line(2, "$", ","), "row 1 (line 2): found '"),
+    "other digits": (line(2, "$", "٣"), "row 1 (line 2): found '"),
+    "columns in another order": (reordered, "line 1: found 'uid,d,t,y,x', expected the header uid"),
+    "another header": (line(1, "uid", "user"), "line 1: found 'user,d,t,x,y', expected the header"),
+    "byte order mark": (lambda text: "\ufeff" + text, "line 1: found a byte order mark"),
+    "header twice": (
+        lambda text: text[:12] + text,
+        "row 1 (line 2): found 'uid,d,t,x,y', expected",
+    ),
+    "blank line": (line(4, "^", "\n"), f"row 3 (line 4): found a blank line, {ONLY}"),
+    "blank first line": (
+        lambda text: "\n" + text,
+        "line 1: found a blank line, expected the header",
+    ),
+    "blank last line": (lambda text: text + "\n", "row "),
+}
+
+
+class TestValidate:
+    """A submission against its challenge file."""
+
+    def check(self, cli, workdir, change):
+        header, *lines = (workdir / "predicted.csv").read_text().splitlines()
+        (workdir / "s.csv").write_text("\n".join([header, *change(lines)]) + "\n")
+        done = cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir)
+        assert done.out == ""
+        assert done.err.count("\n") == 1
+        return done
+
+    def test_a_valid_one(self, cli, workdir):
+        done = self.check(cli, workdir, lambda lines: lines)
+        assert done.code == 0
+        assert "s.csv: valid" in done.err
+        assert "20 users" in done.err
+
+    def test_without_header(self, cli, workdir):
+        lines = (workdir / "predicted.csv").read_text().splitlines()[1:]
+        (workdir / "s.csv").write_text("\n".join(lines) + "\n")
+        assert cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir).code == 0
+
+    @pytest.mark.parametrize("change", STRICT)
+    def test_what_validators_refuse_to_read(self, cli, workdir, change):
+        text = (workdir / "predicted.csv").read_text()
+        edit, said = STRICT[change]
+        (workdir / "s.csv").write_text(edit(text))
+        done = cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir)
+        assert done.code == 1, done.err
+        assert done.err.startswith(f"error: s.csv: {said}")
+        assert done.err.count("\n") == 1
+
+    @pytest.mark.parametrize("ending", ["parquet", "arrow", "ndjson"])
+    def test_other_formats_are_not_taken(self, cli, workdir, ending):
+        cli("data", "import", "predicted.csv", "-o", f"s.{ending}", cwd=workdir)
+        done = cli("predict", "challenge.csv", "--validate", f"s.{ending}", cwd=workdir)
+        said = f"found {ending}, expected CSV (or .csv.gz): organisers take it"
+        assert (done.code, done.err) == (1, f"error: s.{ending}: {said}\n")
+
+    @pytest.mark.parametrize("block", [16 << 20, 1000, 7])
+    def test_what_validators_read(self, workdir, monkeypatch, block):
+        monkeypatch.setattr("humobctl.io.text.BLOCK_BYTES", block)
+        text = (workdir / "predicted.csv").read_bytes()
+        lines = text.count(b"\n") - 1
+        cut = slice(None, text.index(b"\n", 3000))  # else blocks of 7 bytes would take long
+        (workdir / "s.csv.gz").write_bytes(gzip.compress(text[cut].replace(b"\n", b"\r\n")))
+        read = pl.concat(submission._ordered(str(workdir / "s.csv.gz")))
+        want = pl.read_csv(workdir / "predicted.csv", n_rows=read.height)
+        assert 100 < read.height < lines
+        assert read.rows() == want.rows()
+
+    def test_a_missing_row(self, cli, workdir):
+        done = self.check(cli, workdir, lambda lines: lines[:5] + lines[6:])
+        assert done.code == 1
+        assert "lacks 1 rows" in done.err
+
+    def test_an_extra_row(self, cli, workdir):
+        first = read_table(str(workdir / "city.csv")).row(0)
+        extra = ",".join(map(str, first))
+        done = self.check(cli, workdir, lambda lines: [extra, *lines])
+        assert done.code == 1
+        assert "has unasked 1 rows" in done.err
+
+    def test_a_missing_user(self, cli, workdir):
+        done = self.check(cli, workdir, lambda lines: [x for x in lines if not x.startswith("3,")])
+        assert done.code == 1
+        assert "lacks 1 users, the first uid 3" in done.err
+
+    def test_rows_out_of_order(self, cli, workdir):
+        done = self.check(cli, workdir, lambda lines: [lines[1], lines[0], *lines[2:]])
+        assert done.code == 1
+        assert "row 2: found (uid, d, t) =" in done.err
+        assert "in order of d and t" in done.err
+
+    def test_a_masked_cell(self, cli, workdir):
+        def mask(lines):
+            return [*lines[:3], ",".join([*lines[3].split(",")[:3], "999", "999"]), *lines[4:]]
+
+        done = self.check(cli, workdir, mask)
+        assert done.code == 1
+        assert "row 4, column x, y: found 999, expected a predicted cell" in done.err
+
+
+@pytest.mark.parametrize(("city", "least"), [("B", 0.335), ("C", 0.275)])
+def test_the_history_model_reaches_its_floor(cli, shared_data, tmp_path, city, least):
+    folder = shared_data / "humob"
+    done = cli("predict", folder / f"city{city}_challenge.csv.gz", "-o", tmp_path / "p.csv")
+    assert done.code == 0
+    truth = str(folder / f"city{city}_100users.csv.gz")
+    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, Settings(names=("geobleu",)))
+    list(evaluator.run())
+    (result,) = evaluator.evaluations
+    assert result.users.height == 100
+    assert result.value(result.metrics[0]) >= least
+
+
+def test_from_challenge_to_scores_in_one_pipe(cli, shared_data):
+    folder = shared_data / "humob"
+    predicted = cli("predict", folder / "cityB_challenge.csv.gz", "--model", "history")
+    truth = folder / "cityB_100users.csv.gz"
+    done = cli("eval", "-", "--truth", truth, "-f", "table", input=predicted.raw)
+    assert done.code == 0
+    assert "100 users, 1398 user-days, days 60-74" in done.out

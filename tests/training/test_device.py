@@ -1,0 +1,25 @@
+"""Devices and precisions of the models on torch."""
+
+import pytest
+import torch
+
+from humobctl.errors import UsageError
+from humobctl.training.device import check_precision, has_bf16, torch_device
+
+
+def test_a_device_that_is_not_there_is_a_usage_error():
+    with pytest.raises(UsageError, match="found 'nowhere', expected auto, cpu or cuda"):
+        torch_device("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("features", "there"), [({"avx2": True}, False), ({"avx512_bf16": True}, True), ({}, True)]
+)
+def test_bf16_on_a_processor_without_it_is_warned_about(monkeypatch, capsys, features, there):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
+    cpu = torch.device("cpu")
+    assert has_bf16(cpu) is there
+    check_precision("bf16", cpu)
+    assert ("no bf16 instructions" in capsys.readouterr().err) is not there
+    check_precision("fp32", cpu)
+    assert capsys.readouterr().err == ""
