@@ -8,7 +8,7 @@ import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.evaluate.cells.bootstrap import compare
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.write import write_table
@@ -21,7 +21,7 @@ PUBLISHED = {"Llama-3-8B-Mob": "llama3-8b-mob", "LP-BERT": "lp-bert"}
 
 def scores(path: str, city: str) -> list[str]:
     """GEO-BLEU and DTW in both dialects, means over the 100 users."""
-    settings = Settings(names=("geobleu", "dtw"))
+    settings = CellEvalSettings(names=("geobleu", "dtw"))
     truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
     evaluator = Evaluator([path], truth, settings)
     for _ in evaluator.run():
@@ -77,7 +77,7 @@ def against_published() -> str:
         truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
         files = [str(DATA / "humob" / f"city{city}_{file}.csv.gz") for file in PUBLISHED.values()]
         ours = str(WORK / f"{city}_ranker_BC_day.csv")
-        evaluator = Evaluator([*files, ours], truth, Settings())
+        evaluator = Evaluator([*files, ours], truth, CellEvalSettings())
         for _ in evaluator.run():
             pass
         *published, mine = evaluator.evaluations

@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.harness import DATA
 from humobctl.evaluate.cells.align import Mismatch, align
-from humobctl.evaluate.cells.run import Settings, score
+from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import read_table
 from humobctl.predict.baselines.history import History
@@ -56,7 +56,7 @@ class TuningSet:
         model = History(self.city, self.job.options, config)
         frames = list(predict_group(self.rows, model, self.city, self.job, Tally()))
         days, _ = align(pl.concat(frames), self.truth, Mismatch(), Mismatch())
-        settings = Settings(dialects=("humob24",), names=("geobleu",))
+        settings = CellEvalSettings(dialects=("humob24",), names=("geobleu",))
         values = score(days, settings)["geobleu_humob24"]
         _, owner = np.unique(days.uid, return_inverse=True)
         return float((np.bincount(owner, values) / np.bincount(owner)).mean())

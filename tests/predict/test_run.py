@@ -8,7 +8,7 @@ import re
 import polars as pl
 import pytest
 
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
@@ -239,7 +239,7 @@ def test_the_history_model_reaches_its_floor(cli, shared_data, tmp_path, city, l
     done = cli("predict", folder / f"city{city}_challenge.csv.gz", "-o", tmp_path / "p.csv")
     assert done.code == 0
     truth = str(folder / f"city{city}_100users.csv.gz")
-    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, Settings(names=("geobleu",)))
+    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, CellEvalSettings(names=("geobleu",)))
     list(evaluator.run())
     (result,) = evaluator.evaluations
     assert result.users.height == 100

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import Settings as Scoring
+from humobctl.evaluate.cells.run import CellEvalSettings as Scoring
 from humobctl.evaluate.cells.run import score
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, UserHistory

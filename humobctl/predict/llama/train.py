@@ -15,7 +15,7 @@ import torch
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import Settings as Scoring
+from humobctl.evaluate.cells.run import CellEvalSettings as Scoring
 from humobctl.evaluate.cells.run import score
 from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
 from humobctl.predict.blend import likelihood
