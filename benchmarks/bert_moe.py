@@ -125,7 +125,7 @@ def predict_speed() -> str:
     found = []
     for size, settings in SIZES.items():
         plain = plain_bert.PlainBert(
-            *(settings.hidden_size, settings.hidden_layers, settings.attention_heads)
+            settings.hidden_size, settings.hidden_layers, settings.attention_heads
         )
         whole = replace(settings, horizon=15, prediction_length=512, max_seq_length=1024)
         ways = {

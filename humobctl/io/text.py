@@ -191,7 +191,8 @@ class CsvBlocks:
     def _fault(self, fields: list[str], line: int, rows: int) -> TableError | None:
         place: dict[str, Any] = {"row": self.row + rows, "line": line}
         if len(fields) != len(self.names):
-            return TableError(*(self.name, f"{len(fields)} fields", str(len(self.names))), **place)
+            found, expected = f"{len(fields)} fields", str(len(self.names))
+            return TableError(self.name, found, expected, **place)
         for name, text in zip(self.names, fields, strict=True):
             if not text and name in self.table.optional:
                 continue

@@ -155,9 +155,10 @@ def predict(
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
         with report.progress("predicting", rows, "rows") as ticker:
             results = (run or LongRun()).results(
-                *(Work(job, city), user_parts([store])),
-                lambda: about(job, city, rows),
-                ticker.advance,
+                Work(job, city),
+                parts=user_parts([store]),
+                about=lambda: about(job, city, rows),
+                moved=ticker.advance,
             )
             for done in results:
                 tally.add(done.tally)

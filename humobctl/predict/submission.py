@@ -111,7 +111,11 @@ def _checked(batches: Iterator[pl.DataFrame], submission: str) -> Iterator[pl.Da
         if masked.any():
             index = masked.arg_max() or 0
             raise TableError(
-                *(submission, str(MASKED), "a predicted cell"), row=row + index + 1, column="x, y"
+                submission,
+                found=str(MASKED),
+                expected="a predicted cell",
+                row=row + index + 1,
+                column="x, y",
             )
         _check_order(batch, last, submission, row)
         row += batch.height

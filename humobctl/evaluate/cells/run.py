@@ -244,7 +244,9 @@ class Evaluator:
             )
         self.evaluations.append(
             Evaluation(
-                *(name, self.settings.metrics(), pl.concat(scored).sort("uid")),
+                name=name,
+                metrics=self.settings.metrics(),
+                users=pl.concat(scored).sort("uid"),
                 days=(int(seen_days[0]), int(seen_days[1])),
                 coverage=coverage,
                 user_days=user_days,

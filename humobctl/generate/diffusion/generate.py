@@ -258,7 +258,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid[chosen].astype(np.int64), d[chosen]),
             token=token,
             layout=part,
@@ -290,7 +292,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid, np.zeros_like(uid)),
             fixed=fixed,
             batch_size=self.batch_size,

@@ -53,8 +53,17 @@ def choose(
     def work(memory: int, first: int, stop: int) -> int:
         at = slice(first, stop)
         failed: int = kernel(
-            *(*addresses, memory, intent, stop - first),
-            *(east[at], north[at], here[at], tag, name[at], chosen[at], widened[at]),
+            *addresses,
+            memory,
+            intent,
+            stop - first,
+            east[at],
+            north[at],
+            here[at],
+            tag,
+            name[at],
+            chosen[at],
+            widened[at],
         )
         return failed
 

@@ -157,7 +157,11 @@ class Dwellings:
         east, north = home.east[people], home.north[people]
         start = (east, north, home.place[people])
         chosen, _ = choose(
-            *(self.city, COMMUTE, intent, start, uid.astype(np.int64)),
+            self.city,
+            law=COMMUTE,
+            intent=intent,
+            start=start,
+            name=uid.astype(np.int64),
             seed=self.seed,
             tag=_WORK,
             memories=memories,

@@ -162,7 +162,14 @@ def build(
         first, last = _first(), _ends(config.AT_DAYS_END, config.RARE_AT_DAYS_END)
         start, anchor = _start(), _anchor()
     terms = Terms(
-        *(attitude, first, start, _after(), last, _length(weights.length), anchor, _gap())
+        attitude=attitude,
+        first=first,
+        start=start,
+        after=_after(),
+        last=last,
+        length=_length(weights.length),
+        anchor=anchor,
+        gap=_gap(),
     )
     if "control" in without:
         flat = np.ones((CLASSES, most + 1, I, SLOTS), dtype=np.float32)

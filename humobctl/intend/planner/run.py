@@ -160,8 +160,14 @@ class Walk:
         norm, control = self._norm(), self.chain.control[number, left, :, slot]
         intent = _chosen(attitude * norm * control, u[:, 0])
         grounds = Grounds.of(
-            *(intent, self._liking, norm, control),
-            *(number, left, self._minute // 60, self.seq == 0),
+            intent,
+            liking=self._liking,
+            norm=norm,
+            control=control,
+            number=number,
+            left=left,
+            hour=self._minute // 60,
+            first=self.seq == 0,
         )
         lasts = self._lasting(intent, u[:, 1])
         more = u[:, 4] * (SLOT_MINUTES - _SHORTEST * (lasts == 0)) + _SHORTEST * (lasts == 0)
@@ -170,7 +176,14 @@ class Walk:
         travel = self._travelling(intent, np.minimum(ends, SLOTS), u[:, 2])
         done = (left == 1) | (ends + travel >= SLOTS)
         end = np.where(done, DAY_MINUTES, end)
-        drawn = Drawn(rows, np.full(len(rows), self.seq), intent, self._minute, end, grounds)
+        drawn = Drawn(
+            row=rows,
+            seq=np.full(len(rows), self.seq),
+            intent=intent,
+            start=self._minute,
+            end=end,
+            grounds=grounds,
+        )
         slot = ends + travel
         # Whole quarters apart, so that travel takes a minute at least.
         minute = slot * SLOT_MINUTES + 1 + (u[:, 3] * (SLOT_MINUTES - 1)).astype(np.int64)
@@ -225,7 +238,12 @@ def _joined(steps: list[Drawn]) -> Drawn:
 
     grounds = Grounds.joined([step.grounds for step in steps], order)
     return Drawn(
-        *(row[order], whole("seq"), whole("intent"), whole("start"), whole("end")), grounds
+        row=row[order],
+        seq=whole("seq"),
+        intent=whole("intent"),
+        start=whole("start"),
+        end=whole("end"),
+        grounds=grounds,
     )
 
 

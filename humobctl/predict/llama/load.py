@@ -45,7 +45,10 @@ def from_name(name: str, city: City, options: Options) -> CompactPredictor | Pub
                 "or near"
             )
         return CompactPredictor(
-            *(loaded, city, origin.settings.shape, name),
+            loaded,
+            city,
+            shape=origin.settings.shape,
+            name=name,
             batch=prompting.batch,
             bf16=bf16,
             near=prompting.candidates == "near",
@@ -53,5 +56,5 @@ def from_name(name: str, city: City, options: Options) -> CompactPredictor | Pub
     check_digits(loaded.tokenizer, name)
     require_chat_template(loaded.tokenizer, name)
     return PublishedPredictor(
-        *(loaded, city), batch=prompting.batch, bf16=bf16, candidates=prompting.candidates
+        loaded, city, batch=prompting.batch, bf16=bf16, candidates=prompting.candidates
     )

@@ -230,10 +230,21 @@ def _kernel_sums(
     pick = np.full(q, 0.5 / q, dtype=np.float32)
     pick[0] += 0.5
     code = library().humob_rank_kernels(
-        *(n, r, k, q, keep),
+        n,
+        r,
+        k,
+        q,
+        keep,
         *(part.astype(np.int32) for part in (*known, *target)),
-        *(_slot_tables(KERNELS), _gap_tables(KERNELS), np.ascontiguousarray(by_day)),
-        *(by_day.shape[1], pick, kept, shares, totals, main),
+        _slot_tables(KERNELS),
+        _gap_tables(KERNELS),
+        np.ascontiguousarray(by_day),
+        by_day.shape[1],
+        pick,
+        kept,
+        shares,
+        totals,
+        main,
     )
     if code:
         raise MemoryError("no memory left for the kernels of a user")
