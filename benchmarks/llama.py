@@ -30,7 +30,7 @@ from humobctl.predict.city_profile import City, CityCounter
 from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
-from humobctl.predict.llama.predict_compact import CompactPredictor, Tally
+from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
 from humobctl.predict.llama.predict_published import PublishedPredictor, rows_of
 from humobctl.predict.llama.template_compact import Shape
 from humobctl.predict.registry import Model, Options, build
@@ -61,7 +61,7 @@ class Way:
 
     name: str
     seconds: float
-    tally: Tally
+    tally: TokenTally
     answered: str
 
     def row(self, slowest: float) -> list[str]:
@@ -140,7 +140,7 @@ def _ways(loaded: Loaded, city: City, users: list[UserHistory], *, bf16: bool) -
         ("published template, cells alone decoded", walker),
         ("compact template, one user at a time", compact),
     ):
-        model.tally = Tally()
+        model.tally = TokenTally()
         begun = time.perf_counter()
         step = model.batch_users
         for first in range(0, len(cut), step):
@@ -150,8 +150,8 @@ def _ways(loaded: Loaded, city: City, users: list[UserHistory], *, bf16: bool) -
     return ways
 
 
-def _timed(name: str, users: int, work: Callable[[Tally], float]) -> Way:
-    tally = Tally(users=users)
+def _timed(name: str, users: int, work: Callable[[TokenTally], float]) -> Way:
+    tally = TokenTally(users=users)
     begun = time.perf_counter()
     share = work(tally)
     return Way(name, (time.perf_counter() - begun) / users, tally, f"{100 * share:.0f} %")
@@ -193,7 +193,7 @@ class _Count(transformers.generation.streamers.BaseStreamer):
         pass
 
 
-def _freely(loaded: Loaded, users: list[UserHistory], tally: Tally) -> float:
+def _freely(loaded: Loaded, users: list[UserHistory], tally: TokenTally) -> float:
     """Generate the whole answer; share of the rows that it holds.
 
     The end of the text is kept off until as many tokens as the published answer takes are out: an

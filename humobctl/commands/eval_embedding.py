@@ -143,7 +143,7 @@ def _method(trained: Trained, first_weekday: int) -> Method:
     import numpy as np
 
     from humobctl.embed.data import Rows
-    from humobctl.embed.embed import Asked, embed_parts
+    from humobctl.embed.embed import EmbedOptions, embed_parts
 
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
@@ -153,7 +153,7 @@ def _method(trained: Trained, first_weekday: int) -> Method:
                 rows.add(people.frame(), number)
                 rows.close_columns()
                 cities = np.full(len(parts), number)
-                return embed_parts(rows, parts, cities, trained, Asked()).astype(float)
+                return embed_parts(rows, parts, cities, trained, EmbedOptions()).astype(float)
 
         return vectorise
 

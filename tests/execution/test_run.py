@@ -12,7 +12,7 @@ import pytest
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.part_store import PartFolder
 from humobctl.execution.run import LONG, LongRun
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
 from humobctl.tables.schemas import GRID
 
 
@@ -34,8 +34,8 @@ class Doubling:
         return work
 
 
-def parts(count: int) -> list[Part]:
-    return [Part(number, number, f"user {number}") for number in range(count)]
+def parts(count: int) -> list[TaskPart]:
+    return [TaskPart(number, number, f"user {number}") for number in range(count)]
 
 
 def run(output: Path | str | None, count: int = 4, fails: int = -1, about=None, **options):
@@ -97,7 +97,7 @@ def test_an_unfinished_run_is_neither_lost_nor_mixed(tmp_path) -> None:
         run(output)
     with pytest.raises(HumobError, match="found seed = 2, expected 1 as in the run that --resume"):
         run(output, resume=True, about={"seed": 2})
-    other = [Part(0, 7, "user 7")]
+    other = [TaskPart(0, 7, "user 7")]
     with (
         LongRun(str(output), resume=True) as long,
         pytest.raises(HumobError, match=r"found other data in part 0 \(user 7\)"),

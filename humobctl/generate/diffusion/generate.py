@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import PEOPLE_VARIABLE, Part, mark_of, part_size, parts_of_people
-from humobctl.generate.diffusion.counts import Tally
+from humobctl.execution.task import PEOPLE_VARIABLE, TaskPart, mark_of, part_size, parts_of_people
+from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
@@ -72,7 +72,7 @@ class Job:
     pairs: pl.DataFrame | None = None
     seed: int = 0
     batch_size: int = 256
-    tally: Tally = field(default_factory=Tally)
+    tally: DiffusionTally = field(default_factory=DiffusionTally)
 
     def from_plans(
         self,
@@ -116,13 +116,13 @@ class Job:
         usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
         size = part_size(PEOPLE_VARIABLE, usual)
         parts = (
-            Part(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
+            TaskPart(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
             for number, low in enumerate(range(0, count, size))
         )
         yield from self._drawn(parts, count, "people", long)
 
     def _drawn(
-        self, parts: Iterator[Part], total: int | None, unit: str, long: LongRun | None
+        self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
         with report.progress("generating visits", total, unit) as ticker:
             results = (long or LongRun()).results(Work(self), parts, self.about, ticker.advance)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.execution.task import Done, Moved, Worker
-from humobctl.generate.diffusion.counts import Tally
+from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.training.device import set_up
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Work:
         set_up(self.job.seed)
 
         def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
-            job = replace(self.job, tally=Tally())
+            job = replace(self.job, tally=DiffusionTally())
             if isinstance(people, tuple):
                 visits, units = job.unplanned(np.arange(*people)), people[1] - people[0]
             else:

@@ -127,7 +127,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Chain(Terms):
+class IntentChain(Terms):
     """The terms, and what is foreseen from every state.
 
     Attributes:
@@ -145,7 +145,7 @@ class Chain(Terms):
 
 def build(
     weights: Weights, without: frozenset[Part] = frozenset(), most: int = MOST_EVENTS
-) -> Chain:
+) -> IntentChain:
     """The chain, with parts of it left out.
 
     Args:
@@ -277,11 +277,11 @@ def _gap() -> Floats:
 
 def _chain(
     terms: Terms, control: Float32s, outlook: Float32s, value: Float32s, scale: Floats
-) -> Chain:
-    return Chain(**vars(terms), control=control, outlook=outlook, value=value, scale=scale)
+) -> IntentChain:
+    return IntentChain(**vars(terms), control=control, outlook=outlook, value=value, scale=scale)
 
 
-def _foresight(terms: Terms, most: int) -> Chain:
+def _foresight(terms: Terms, most: int) -> IntentChain:
     length, liked = terms.length, terms.attitude[:, None] * terms.start
     control = np.zeros((CLASSES, most + 1, I, SLOTS), dtype=np.float32)
     outlook = np.zeros((CLASSES, most + 1, I, 2 * SLOTS), dtype=np.float32)
@@ -338,7 +338,7 @@ class Expected:
     starts: Floats
 
 
-def expectations(chain: Chain, days: Floats) -> Expected:
+def expectations(chain: IntentChain, days: Floats) -> Expected:
     """Exact expectations, by the forward pass of the chain.
 
     Args:

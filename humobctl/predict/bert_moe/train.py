@@ -27,7 +27,7 @@ from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index,
 from humobctl.predict.bert_moe.dry_run import preview
 from humobctl.predict.bert_moe.load import load_network, started_from
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
-from humobctl.predict.bert_moe.validation import Asked, ask, learn_blend, validate
+from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
 from humobctl.predict.city_profile import City, CityCounter
 from humobctl.ranks import world_size
 from humobctl.tables.schemas import MASKED
@@ -97,8 +97,8 @@ class Material:
     windows: Windows
     names: list[str]
     first_days: list[int]
-    asked: list[Asked]
-    weighed: list[Asked]
+    asked: list[ValidationUser]
+    weighed: list[ValidationUser]
     visited: Int64s
     cities: list[City] = field(default_factory=list)
     about: list[dict[str, Any]] = field(default_factory=list)

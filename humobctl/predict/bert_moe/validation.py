@@ -23,7 +23,7 @@ from humobctl.predict.registry import MODELS, Options
 
 
 @dataclass(frozen=True)
-class Asked:
+class ValidationUser:
     """A user whose last days are known.
 
     Attributes:
@@ -37,7 +37,7 @@ class Asked:
     truth: Int32s
 
 
-def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
+def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[ValidationUser]:
     """The users that have rows both before and from their city's first day on.
 
     Args:
@@ -57,12 +57,12 @@ def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
             user = UserHistory(
                 int(rows.uid[number]), d[~later], t[~later], x, y, d[later], t[later]
             )
-            found.append(Asked(city, user, cells[later]))
+            found.append(ValidationUser(city, user, cells[later]))
     return found
 
 
 def validate(
-    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+    network: BertMoe, cities: list[City], asked: list[ValidationUser], device: str, precision: str
 ) -> dict[str, float]:
     """GEO-BLEU, DTW (humob24), accuracy and loss, each a mean over the users.
 
@@ -84,10 +84,10 @@ def validate(
 
 
 def learn_blend(
-    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+    network: BertMoe, cities: list[City], asked: list[ValidationUser], device: str, precision: str
 ) -> float:
     """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
-    pairs: list[tuple[Asked, City, SlotDistributions, SlotDistributions]] = []
+    pairs: list[tuple[ValidationUser, City, SlotDistributions, SlotDistributions]] = []
     for number, city in enumerate(cities, start=1):
         here = [one for one in asked if one.city == number]
         model = BertMoePredictor(
@@ -110,13 +110,13 @@ def learn_blend(
     return best_weight(score_at, alone=score_at(1.0, DEFAULTS))
 
 
-def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
+def _scores(one: ValidationUser, cells: Int32s) -> dict[str, float]:
     scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
     found = _user_scores(one, cells, scoring)
     return {name.removesuffix("_humob24"): value for name, value in found.items()}
 
 
-def _user_scores(one: Asked, cells: Int32s, scoring: Scoring) -> dict[str, float]:
+def _user_scores(one: ValidationUser, cells: Int32s, scoring: Scoring) -> dict[str, float]:
     """A user's scores by column, each a mean over days."""
     d = one.user.target_d
     begins = np.flatnonzero(np.diff(d, prepend=-1))

@@ -33,7 +33,7 @@ NEIGHBOURS = 1e-3
 
 
 @dataclass
-class Tally:
+class TokenTally:
     """Tokens of a run.
 
     Attributes:
@@ -86,7 +86,7 @@ class CompactPredictor:
         self.tokens = Compact(loaded.tokenizer, shape, name)
         self.device = torch.device(loaded.device)
         self.batch_users = batch or (1 if loaded.device == "cpu" else 16)
-        self.tally = Tally()
+        self.tally = TokenTally()
         self._bf16 = bf16
         network = loaded.model
         causal = network.get_base_model() if hasattr(network, "get_base_model") else network

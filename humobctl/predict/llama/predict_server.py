@@ -29,7 +29,7 @@ from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
 from humobctl.llm.server.config import configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory
 from humobctl.predict.city_profile import City
@@ -234,7 +234,7 @@ class ServedPredictor:
             self.from_journal += 1
         return letter_scores(json.loads(entry.reply), self.shape)
 
-    def _keep(self, name: str, entry: Entry) -> None:
+    def _keep(self, name: str, entry: JournalEntry) -> None:
         if self._journal is not None:
             self._journal.put(name, entry)
 

@@ -15,7 +15,7 @@ from humobctl.predict.baselines.history import History
 from humobctl.predict.city_profile import City, CityCounter
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import NAMES, encode
-from humobctl.predict.ranker.model import Network, Ranker, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.model import Ranker, RankerNetwork, from_checkpoint, to_checkpoint
 from humobctl.predict.ranker.train import Job
 from humobctl.predict.ranker.train import train as train_files
 from humobctl.predict.ranker.train_loop import Records, soft_labels, train, training_set, windows
@@ -163,7 +163,7 @@ def test_network_by_hand():
     ones = lambda *shape: np.ones(shape, dtype=np.float32)  # noqa: E731
     w0 = np.zeros((1, f, 1), dtype=np.float32)
     w0[0, NAMES.index("slot")] = 2.0
-    network = Network(
+    network = RankerNetwork(
         np.zeros(f, np.float32),
         10 * ones(f),
         w0,
