@@ -25,7 +25,7 @@ from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
 from humobctl.llm.load import Loaded, load_language_model
-from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.base import Model, Options, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import City, CityCounter
 from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
@@ -33,7 +33,7 @@ from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
 from humobctl.predict.llama.predict_published import PublishedPredictor, rows_of
 from humobctl.predict.llama.template_compact import Shape
-from humobctl.predict.registry import Model, Options, build
+from humobctl.predict.registry import build
 from humobctl.predict.run import Job, Targets, decoded, user_of
 from humobctl.tables.schemas import GRID
 from humobctl.training.device import has_bf16, set_up

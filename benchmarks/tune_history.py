@@ -20,8 +20,7 @@ from humobctl.evaluate.cells.align import Mismatch, align
 from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import read_table
-from humobctl.predict.baselines.history import History
-from humobctl.predict.baselines.history_config import HistoryConfig
+from humobctl.predict.baselines.history import History, HistoryConfig
 from humobctl.predict.run import Job, Tally, Targets, predict_group, survey
 
 SPLITS = ((30, 44), (45, 59))

@@ -180,7 +180,7 @@ def _embedded(
     first_weekday: int,
     on_error: Literal["fail", "drop"],
 ) -> Iterator[pl.DataFrame]:
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.io.city_names import city_names
     from humobctl.predict.registry import require
 

@@ -284,7 +284,7 @@ def evaluate(
 def _settings(
     dialect: Dialect | None, dtw: DtwKind, days: str | None, metric: list[str] | None
 ) -> CellEvalSettings:
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.cells.geobleu import DIALECTS
     from humobctl.evaluate.cells.run import CellEvalSettings

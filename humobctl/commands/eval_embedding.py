@@ -80,7 +80,7 @@ def embedding(
     """
     import numpy as np
 
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.embedding import report
     from humobctl.evaluate.embedding.metrics import NAMES

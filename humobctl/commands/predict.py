@@ -185,8 +185,9 @@ def predict(
     from humobctl.console import report
     from humobctl.errors import UsageError
     from humobctl.execution.run import LongRun
+    from humobctl.predict.base import Options, Prompting
     from humobctl.predict.decode_slots import parse_decode
-    from humobctl.predict.registry import Options, Prompting, parse_blend
+    from humobctl.predict.registry import parse_blend
     from humobctl.predict.run import Job, Tally
     from humobctl.predict.run import predict as run
     from humobctl.tables.schemas import GRID

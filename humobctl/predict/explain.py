@@ -14,6 +14,7 @@ from humobctl.predict.base import SlotDistributions, UserHistory, circular_slots
 from humobctl.predict.city_profile import City
 from humobctl.predict.registry import build
 from humobctl.predict.run import Job, decoded, survey, user_of
+from humobctl.tables.cells import decode_cells, encode_cells
 
 COLUMNS = {
     "d": "d",
@@ -118,7 +119,7 @@ def _from_home(user: UserHistory, cells: Int32s) -> Floats:
     """Kilometres from the user's most frequent cell; nan where nothing is known."""
     if not len(user.d):
         return np.full(len(cells), np.nan)
-    keys, counts = np.unique(user.x * 1024 + user.y, return_counts=True)
-    home = keys[counts.argmax()]
-    km: Floats = np.hypot(cells[:, 0] - (home >> 10), cells[:, 1] - (home & 1023)) * HUMOB_CELL_KM
+    keys, counts = np.unique(encode_cells(user.x, user.y), return_counts=True)
+    home_x, home_y = decode_cells(keys[counts.argmax()])
+    km: Floats = np.hypot(cells[:, 0] - home_x, cells[:, 1] - home_y) * HUMOB_CELL_KM
     return km

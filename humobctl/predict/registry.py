@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.base import Model, Options, Prompting
+from humobctl.predict.blend import Blended
 from humobctl.predict.city_profile import City
 from humobctl.training.model_dir import CONFIG, load
-
-
-class Model(Protocol):
-    """Anything that gives a user's target rows a distribution over cells."""
-
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """Probabilities over candidate cells for each target row."""
-        ...
-
-
-@dataclass(frozen=True)
-class Prompting:
-    """How a language model is asked.
-
-    Attributes:
-        template: compact or llama3-8b-mob; None for the model's own.
-        base: model under an adapter; None for the one that the adapter names.
-        candidates: cells that can be answered: own, near or all.
-        batch: users at once; None for what the device takes.
-        base_url: of an OpenAI-compatible server that has the model; None for this machine.
-        journal: file of a server's answers; None for none.
-        concurrency: questions to a server at once.
-    """
-
-    template: str | None = None
-    base: str | None = None
-    candidates: str = "own"
-    batch: int | None = None
-    base_url: str | None = None
-    journal: str | None = None
-    concurrency: int = 8
-
-
-@dataclass(frozen=True)
-class Options:
-    """Settings of a run that some models use.
-
-    Attributes:
-        seed: of models that draw at random.
-        top_p: probability mass that draws keep.
-        device: of models that run on torch: auto, cpu or cuda.
-        precision: of the same: fp32 or bf16.
-        city: name of the city, for models that were trained on several.
-        blend: weight of the history model beside a trained one; None for the weight it learnt.
-        prompting: how a language model is asked.
-    """
-
-    seed: int = 0
-    top_p: float = 0.9
-    device: str = "auto"
-    precision: str = "fp32"
-    city: str | None = None
-    blend: float | None = None
-    prompting: Prompting = field(default_factory=Prompting)
 
 
 @dataclass(frozen=True)
@@ -209,8 +156,6 @@ def _blended(model: Model, city: City, weight: float | None) -> Model:
     """The model mixed with the history model, where that has a weight."""
     if not weight:
         return model
-    from humobctl.predict.blend import Blended  # noqa: PLC0415 - it looks models up here
-
     return Blended(model, city, weight)
 
 
@@ -232,14 +177,6 @@ def require(extra: str | None) -> None:
             f"found no {' and no '.join(missing)}, expected the extra {extra!r}: "
             f"pip install 'humobctl[{extra}]'"
         )
-
-
-def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-    """Distributions of several users, together where the model can."""
-    together: Any = getattr(model, "distributions", None)
-    if together is not None:
-        return together(users)  # type: ignore[no-any-return]
-    return [model.distribution(user) for user in users]
 
 
 def parse_blend(text: str) -> float | None:

@@ -18,20 +18,12 @@ from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.base import Model, Options, SlotDistributions, UserHistory, distributions
 from humobctl.predict.city_profile import City, CityCounter
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
-from humobctl.predict.registry import (
-    MODELS,
-    Model,
-    Options,
-    build,
-    check_name,
-    distributions,
-    on_torch,
-)
+from humobctl.predict.registry import MODELS, build, check_name, on_torch
 from humobctl.tables.schemas import GRID, MASKED
 from humobctl.training.model_dir import fingerprint_of
 

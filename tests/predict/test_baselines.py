@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from humobctl.errors import UsageError
+from humobctl.predict.base import Options
 from humobctl.predict.decode_slots import decode
-from humobctl.predict.registry import MODELS, Options, build
+from humobctl.predict.registry import MODELS, build
 from tests.messages import raises
 from tests.predict.helpers import city, user
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from humobctl.predict.base import SlotDistributions
+from humobctl.predict.base import Options, SlotDistributions
 from humobctl.predict.baselines.history import History
 from humobctl.predict.blend import Blended, best_weight, mixed
-from humobctl.predict.registry import Options
 from tests.predict.helpers import city, user
 
 A = SlotDistributions(np.array([[1, 1], [2, 2]], np.int32), np.array([[0.5, 0.5], [1.0, 0.0]]))

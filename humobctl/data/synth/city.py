@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.tables.cells import decode_cells
 from humobctl.tables.schemas import GRID_SIDE
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,7 @@ CATEGORIES: dict[str, tuple[str, float, float]] = {
 
 @dataclass(frozen=True)
 class SynthCity:
-    """Where things are; arrays over cells are flat, index ``(x - 1) * 200 + (y - 1)``.
+    """Where things are; arrays over cells are flat, index the number of ``tables.cells``.
 
     Attributes:
         seed: what it was made from.
@@ -273,7 +274,8 @@ def places(seed: int, count: int = PLACE_COUNT) -> pl.DataFrame:
         reach = np.cumsum(np.where(city.density > 0, city.density**gathers, 0))
         cells[of_kind] = cells_at(reach, rng.random(of_kind.size))
     inside = rng.random((2, count))
-    lat, lon = degrees(cells // GRID_SIDE + inside[0], cells % GRID_SIDE + inside[1])
+    x, y = decode_cells(cells).T - 1 + inside
+    lat, lon = degrees(x, y)
     number = np.arange(count) - np.searchsorted(kinds, kinds) + 1
     return pl.DataFrame(
         {

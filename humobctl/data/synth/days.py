@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from humobctl.data.synth.city import SynthCity, cells_at
 from humobctl.data.synth.people import Draws, Positions, Residents, choose
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
 
 OUTINGS = 6
@@ -187,7 +188,7 @@ def _travel(city: SynthCity, people: Residents, where: Positions, day: Draws) ->
     if user.size == 0:
         return
     cells = cells_at(city.homes, day[user, on, 5])
-    centre = np.stack([cells // GRID_SIDE, cells % GRID_SIDE], axis=-1).astype(np.float32) + 0.5
+    centre = decode_cells(cells).astype(np.float32) - 0.5
     spread = (where[user, on] - people.home[user][:, None]) * 0.25
     where[user, on, 1:] = np.clip(centre[:, None] + spread[:, 1:], 0.0, GRID_SIDE - 0.01)
 
@@ -295,9 +296,9 @@ def _report(
     spot, origin = table[base + here], table[base + before]
     on_the_way = (here != before) & (again < 0.6)
     share = (again / 0.6)[:, None]
-    passing = (origin + share * (spot - origin)).astype(np.int32)
-    np.clip(passing, 0, GRID_SIDE - 1, out=passing)
-    on_road = city.route[passing[:, 0] * GRID_SIDE + passing[:, 1]]
+    passing = (origin + share * (spot - origin)).astype(np.int32) + 1
+    np.clip(passing, 1, GRID_SIDE, out=passing)
+    on_road = city.route[encode_cells(passing[:, 0], passing[:, 1])]
     spot = np.where(on_the_way[:, None], on_road, spot)
     blur = people.blur[user] * np.where(here == _HOME, np.float32(1.0), np.float32(1.5))
     blur = np.where(on_the_way, blur + 0.2, blur)

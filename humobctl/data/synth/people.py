@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.data.synth.city import SynthCity, cells_at, degrees
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE, PROFILES
 
 Draws = NDArray[np.float32]
@@ -170,7 +171,8 @@ def profiles(people: Residents) -> pl.DataFrame:
 
 
 def _inside(cells: NDArray[np.intp], u: Draws, v: Draws) -> Positions:
-    return np.stack([cells // GRID_SIDE + u, cells % GRID_SIDE + v], axis=-1).astype(np.float32)
+    corners = decode_cells(cells) - 1
+    return (corners + np.stack([u, v], axis=-1)).astype(np.float32)
 
 
 def _pick(shares: dict[str, float], draws: Draws) -> NDArray[np.str_]:
@@ -211,9 +213,9 @@ def choose(pull: NDArray[np.float64], spots: Positions, u: Draws, other: Positio
         u: (N,) draws.
         other: (N, 2) what to take where no candidate is good.
     """
-    cell = np.floor(spots).astype(np.int32)
-    within = ((cell >= 0) & (cell < GRID_SIDE)).all(axis=-1)
-    flat = np.where(within, cell[..., 0] * GRID_SIDE + cell[..., 1], 0)
+    cell = np.floor(spots).astype(np.int32) + 1
+    within = ((cell >= 1) & (cell <= GRID_SIDE)).all(axis=-1)
+    flat = np.where(within, encode_cells(cell[..., 0], cell[..., 1]), 0)
     weights = np.where(within, pull[flat], 0.0)
     total = np.cumsum(weights, axis=1)
     index = (total <= (u * total[:, -1])[:, None]).sum(axis=1)

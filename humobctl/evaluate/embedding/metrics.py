@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from humobctl.evaluate.score import TableScore
 from humobctl.native import Floats, Int64s
-from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+from humobctl.tables.cells import CELLS, decode_cells, encode_cells
+from humobctl.tables.schemas import SLOTS_PER_DAY
 
 CELL_KM = 0.5
 NIGHT = (10, 42)
@@ -57,8 +58,7 @@ class CityRecords:
     @property
     def cell(self) -> Int64s:
         """Number of each row's cell, (n,)."""
-        number: Int64s = (self.x.astype(np.int64) - 1) * GRID_SIDE + self.y - 1
-        return number
+        return encode_cells(self.x, self.y)
 
     @property
     def weekend(self) -> NDArray[np.bool_]:
@@ -218,7 +218,8 @@ def homes_and_works(people: CityRecords) -> tuple[Int64s, Int64s]:
 
 
 def _cell_km(cell: Int64s) -> Floats:
-    return np.stack([cell // GRID_SIDE, cell % GRID_SIDE], axis=1).astype(np.float64) * CELL_KM
+    km: Floats = (decode_cells(cell) - 1) * CELL_KM
+    return km
 
 
 def score_city(
@@ -331,19 +332,17 @@ def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
     from scipy.sparse import csr_matrix  # noqa: PLC0415
     from scipy.sparse.linalg import svds  # noqa: PLC0415
 
-    cells = GRID_SIDE * GRID_SIDE
-
     def bags(people: CityRecords, parts: Parts) -> csr_matrix:
         lengths = [len(part) for part in parts]
         owner = np.repeat(np.arange(len(parts)), lengths)
         cell = people.cell[np.concatenate(parts)]
-        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), cells))
+        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), CELLS))
         found.sum_duplicates()
         found.data = 1 + np.log(found.data)
         return found
 
     whole = bags(fitted, [fitted.rows_of(user) for user in range(len(fitted.uid))])
-    seen = np.bincount(whole.indices, minlength=cells)
+    seen = np.bincount(whole.indices, minlength=CELLS)
     weight = np.log((1 + len(fitted.uid)) / (1 + seen)) + 1
 
     def weighed(bag: csr_matrix) -> csr_matrix:

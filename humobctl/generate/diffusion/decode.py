@@ -13,11 +13,13 @@ from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     OTHER_CLASS,
     WORK_CLASS,
+    Bools,
     Float32s,
     Known,
     Layout,
     Scale,
 )
+from humobctl.generate.diffusion.sample import Anchors
 from humobctl.native import Floats, Int64s
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
@@ -43,6 +45,22 @@ class Drawn:
         """Metres on the plane, (events, 2)."""
         metres: Floats = self.relative + self.home[self.layout.day]
         return metres
+
+    @property
+    def work(self) -> Floats:
+        """Metres from home to each day's work, (days, 2); NaN on a day without."""
+        work = np.full((len(self.layout), 2), np.nan)
+        at_work = self.place_class == WORK_CLASS
+        work[self.layout.day[at_work]] = self.relative[at_work]
+        return work
+
+    def put(self, known: Anchors, chosen: Bools) -> None:
+        """Give the chosen days their known homes and works to the last digit, unlike a network."""
+        days = chosen & known.has_home
+        self.home[days] = known.home[days]
+        days = chosen & known.has_work
+        at_work = (self.place_class == WORK_CLASS) & days[self.layout.day]
+        self.relative[at_work] = known.work[self.layout.day[at_work]]
 
 
 def decode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import PEOPLE_VARIABLE, TaskPart, mark_of, part_size, parts_of_people
+from humobctl.execution.task import (
+    PEOPLE_VARIABLE,
+    Done,
+    Moved,
+    TaskPart,
+    Worker,
+    mark_of,
+    part_size,
+    parts_of_people,
+)
 from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.generate.diffusion.data import (
     HOME_CLASS,
@@ -26,16 +35,16 @@ from humobctl.generate.diffusion.data import (
     classes_of,
 )
 from humobctl.generate.diffusion.decode import Drawn, decode
-from humobctl.generate.diffusion.nearest_place import ANY, Places
+from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
 from humobctl.generate.diffusion.train import Trained
-from humobctl.generate.diffusion.work import Work
 from humobctl.generate.homes_and_works import known_dwellings
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Floats, Int64s
+from humobctl.native import Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
 from humobctl.tables.schemas import INTENTS, VISITS
+from humobctl.training.device import set_up
 from humobctl.training.model_dir import fingerprint_of
 
 KNOWN_WITHIN = 500.0
@@ -125,7 +134,7 @@ class Job:
         self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
         with report.progress("generating visits", total, unit) as ticker:
-            results = (long or LongRun()).results(Work(self), parts, self.about, ticker.advance)
+            results = (long or LongRun()).results(self, parts, self.about, ticker.advance)
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
@@ -144,6 +153,26 @@ class Job:
                 (None if self.places is None else self.places.frame, self.people, self.pairs)
             ),
         }
+
+    @property
+    def device(self) -> str:
+        """Where to sample."""
+        return self.model.device
+
+    def open(self) -> Worker:
+        """What draws the visits of a part of people, wherever it is done: threads and seeds set."""
+        set_up(self.seed)
+
+        def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
+            job = replace(self, tally=DiffusionTally())
+            if isinstance(people, tuple):
+                visits, units = job.unplanned(np.arange(*people)), people[1] - people[0]
+            else:
+                visits, units = job.planned(people), people.height
+            moved(units)
+            return Done(visits, job.tally.record(), units)
+
+        return work
 
     # -- with day plans -------------------------------------------------------------------------
 
@@ -205,32 +234,16 @@ class Job:
         kinds = (place_class, token)
         lead = self._draw_days(layout, kinds, uid, d, leading, given)
         if not leading.all():
-            home, work = self._lead_anchors(lead, place_class, layout, leading)
-            anchors = Anchors(home[person], work[person])
-            parts[False] = (~leading, anchors)
+            parts[False] = (~leading, Anchors(lead.home[person], lead.work[person]))
         relative, homes = np.empty((len(intent), 2)), np.empty((len(layout), 2))
         for first, (chosen, anchors) in parts.items():
             drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
             relative[chosen[layout.day]] = drawn.relative
             homes[chosen] = drawn.home
-        self._put_given(relative, homes, layout, place_class, parts)
-        return Drawn(layout, place_class, relative, homes), given
-
-    @staticmethod
-    def _put_given(
-        relative: Floats,
-        homes: Floats,
-        layout: Layout,
-        place_class: NDArray[np.int8],
-        parts: dict[bool, tuple[NDArray[np.bool_], Anchors]],
-    ) -> None:
-        """Known homes and works to the last digit, beyond a network's."""
+        drawn = Drawn(layout, place_class, relative, homes)
         for chosen, anchors in parts.values():
-            known = chosen & anchors.has_home
-            homes[known] = anchors.home[known]
-            known = chosen & anchors.has_work
-            at_work = (place_class == WORK_CLASS) & known[layout.day]
-            relative[at_work] = anchors.work[layout.day[at_work]]
+            drawn.put(anchors, chosen)
+        return drawn, given
 
     def _draw_days(
         self,
@@ -268,17 +281,6 @@ class Job:
             batch_size=self.batch_size,
         )
         return decode(channels, model.scale, part, place_class)
-
-    @staticmethod
-    def _lead_anchors(
-        lead: Drawn, place_class: NDArray[np.int8], layout: Layout, leading: NDArray[np.bool_]
-    ) -> tuple[Floats, Floats]:
-        """Home and work of each person by the day that leads, (people, 2) each."""
-        kinds = place_class[leading[layout.day]]
-        work = np.full((len(lead.layout), 2), np.nan)
-        at_work = kinds == WORK_CLASS
-        work[lead.layout.day[at_work]] = lead.relative[at_work]
-        return lead.home, work
 
     # -- without --------------------------------------------------------------------------------
 
@@ -368,7 +370,7 @@ class Job:
         self.tally.days += len(drawn.layout)
         self.tally.visits += len(intent)
         return table.with_columns(
-            place_id=self._ids(row, drawn.place_class, uid[drawn.layout.day]),
+            place_id=place_ids(self.places, row, drawn.place_class, uid[drawn.layout.day]),
             lat=pl.Series(lat).round(6),
             lon=pl.Series(lon).round(6),
         ).select(VISITS.columns)
@@ -384,7 +386,7 @@ class Job:
             these = intent == code
             row[these], away[these] = self.places.nearest(code, metres[these])
         if category is not None:
-            self._snap_categories(category, metres, row, away)
+            self.tally.elsewhere += self.places.snap_categories(category, metres, row, away)
         known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
         known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
@@ -393,31 +395,3 @@ class Job:
             dict(zip(metres_away.astype(int).tolist(), points.tolist(), strict=True))
         )
         return row
-
-    def _snap_categories(
-        self, category: pl.Series, metres: Floats, row: Int64s, away: Floats
-    ) -> None:
-        """Events with a category to places that have it, as far as there are any."""
-        assert self.places is not None
-        for name in category.drop_nulls().unique().sort():
-            these = (category == name).fill_null(False).to_numpy()
-            found = self.places.nearest_of(name, metres[these])
-            if found is None:
-                self.tally.elsewhere += int(these.sum())
-            else:
-                row[these], away[these] = found
-
-    def _ids(
-        self, row: Int64s, place_class: NDArray[np.int8], uid: NDArray[np.uint32]
-    ) -> pl.Series:
-        """Ids of places; a home or work that is none is named after its person."""
-        own = pl.DataFrame({"uid": uid, "kind": place_class}).select(
-            pl.when(pl.col("kind") == HOME_CLASS)
-            .then(pl.format("home-{}", "uid"))
-            .when(pl.col("kind") == WORK_CLASS)
-            .then(pl.format("work-{}", "uid"))
-        )
-        if self.places is None:
-            return own.to_series()
-        named = self.places.frame["place_id"].gather(np.maximum(row, 0))
-        return named.zip_with(pl.Series(row >= 0), own.to_series())

@@ -8,6 +8,7 @@ import numpy as np
 
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import (
+    Options,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -16,7 +17,6 @@ from humobctl.predict.base import (
     with_back_off,
 )
 from humobctl.predict.city_profile import City
-from humobctl.predict.registry import Options
 
 _BACK_OFF = 1e-3  # weight of the slot's frequencies beside those of the weekday and slot
 

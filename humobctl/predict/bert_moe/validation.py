@@ -10,16 +10,17 @@ from humobctl.evaluate.cells.align import AlignedDays
 from humobctl.evaluate.cells.run import CellEvalSettings as Scoring
 from humobctl.evaluate.cells.run import score
 from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.bert_moe.data import Rows, cell_of
+from humobctl.predict.base import Options, SlotDistributions, UserHistory
+from humobctl.predict.baselines.history import History
+from humobctl.predict.bert_moe.data import Rows
 from humobctl.predict.bert_moe.model import BertMoe
 from humobctl.predict.bert_moe.predict import BertMoePredictor
-from humobctl.predict.blend import PARTNER, best_weight, likelihood, mixed
+from humobctl.predict.blend import best_weight, likelihood, mixed
 from humobctl.predict.city_profile import City
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import decode
-from humobctl.predict.registry import MODELS, Options
+from humobctl.tables.cells import decode_cells
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[ValidationUser]
         begin, end = rows.starts[number], rows.starts[number + 1]
         city = int(rows.city[number])
         d, t = (column[begin:end].astype(np.int64) for column in (rows.d, rows.t))
-        cells = cell_of(rows.cell[begin:end].astype(np.int64))
+        cells = decode_cells(rows.cell[begin:end])
         later = d >= first_day[city - 1]
         if later.any() and not later.all():
             x, y = (cells[~later, axis].astype(np.int64) for axis in (0, 1))
@@ -93,7 +94,7 @@ def learn_blend(
         model = BertMoePredictor(
             network, city, city_number=number, device=device, precision=precision
         )
-        partner = MODELS[PARTNER].load()(city, Options())
+        partner = History(city, Options())
         for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
             pairs.append((one, city, dist, partner.distribution(one.user)))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.llm.load import load_language_model, require_chat_template
+from humobctl.predict.base import Options
 from humobctl.predict.city_profile import City
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.predict_published import PublishedPredictor
 from humobctl.predict.llama.tokens import check_digits
 from humobctl.predict.llama.weights import origin_of
-from humobctl.predict.registry import Options
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.model_dir import RUN
 

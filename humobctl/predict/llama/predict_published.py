@@ -31,6 +31,7 @@ from humobctl.predict.city_profile import City
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import TokenTally, with_neighbours
+from humobctl.tables.cells import CELLS, decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE
 
 _FLOOR = 1e-3
@@ -221,12 +222,11 @@ class PublishedPredictor:
             wider = with_neighbours(SlotDistributions(own, normalised(visits)[None]))
             return wider.cells, trie(self._loaded.tokenizer, wider.cells), wider.p[0]
         if self._everywhere is None:
-            side = np.arange(1, GRID_SIDE + 1, dtype=np.int32)
-            cells = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+            cells = decode_cells(np.arange(CELLS))
             self._everywhere = cells, trie(self._loaded.tokenizer, cells)
         cells, root = self._everywhere
         weight = np.full(len(cells), _FLOOR)
-        weight[(own[:, 0] - 1) * GRID_SIDE + own[:, 1] - 1] += visits
+        weight[encode_cells(own[:, 0], own[:, 1])] += visits
         return cells, root, weight
 
     def _walk(self, prompts: list[list[int]], walks: list[_Walk]) -> None:

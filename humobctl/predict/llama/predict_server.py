@@ -31,11 +31,10 @@ from humobctl.llm.server.client import CallError, Client
 from humobctl.llm.server.config import configured, key_for
 from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
-from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.predict.base import Options, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import City
 from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, Shape, ask, names
-from humobctl.predict.registry import Options
 
 USERS = 8
 """Whose questions are on their way together."""

@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("openai")
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.predict.base import Options, Prompting
 from humobctl.predict.llama.predict_server import from_name, letter_scores, top_scores
 from humobctl.predict.llama.template_compact import Shape, ask
-from humobctl.predict.registry import Options, Prompting
 from tests.conftest import run_cli
 from tests.intend.chat_server import KEY
 from tests.messages import raises, says

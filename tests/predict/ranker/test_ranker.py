@@ -10,7 +10,7 @@ import pytest
 
 from humobctl.errors import HumobError
 from humobctl.io import by_user as users_module
-from humobctl.predict.base import UserHistory, find_gaps, number_days
+from humobctl.predict.base import Options, UserHistory, find_gaps, number_days
 from humobctl.predict.baselines.history import History
 from humobctl.predict.city_profile import City, CityCounter
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
@@ -19,7 +19,6 @@ from humobctl.predict.ranker.model import Ranker, RankerNetwork, from_checkpoint
 from humobctl.predict.ranker.train import Job
 from humobctl.predict.ranker.train import train as train_files
 from humobctl.predict.ranker.train_loop import Records, soft_labels, train, training_set, windows
-from humobctl.predict.registry import Options
 from humobctl.training.model_dir import load, save
 from tests.messages import raises
 from tests.predict.helpers import frame

@@ -7,7 +7,6 @@ a temporary file for a large one, so that memory does not grow with it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ from humobctl.data.importers.places.geometry import needs, positions
 from humobctl.data.importers.places.reader import NOWHERE, UNIQUE_PLACES, PlaceReader
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import LineNumbers
-from humobctl.io.streams import Input, clear_os_errors, seekable
+from humobctl.io.scratch import Scratch
+from humobctl.io.streams import Input, seekable
 
 OBJECTS = 100_000
 """Objects of a batch."""
@@ -103,9 +103,7 @@ class OsmObjects:
         known = osmium.filter.KeyFilter(*self.keys)
         storage = "flex_mem"
         if path.stat().st_size > self.in_memory:
-            with clear_os_errors("temporary files"):
-                folder = tempfile.TemporaryDirectory(prefix="humobctl-", ignore_cleanup_errors=True)
-            storage = f"sparse_file_array,{stack.enter_context(folder)}/nodes"
+            storage = f"sparse_file_array,{stack.enter_context(Scratch()).scratch}/nodes"
         processor = osmium.FileProcessor(file)
         if processor.header.has_multiple_object_versions:
             raise HumobError(
