@@ -34,7 +34,7 @@ from humobctl.generate.diffusion.data import (
     channel_count,
     classes_of,
 )
-from humobctl.generate.diffusion.decode import Drawn, decode
+from humobctl.generate.diffusion.decode import GeneratedDays, decode
 from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
@@ -60,7 +60,7 @@ _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
 
 
 @dataclass
-class Job:
+class DiffusionJob:
     """What to generate, and how.
 
     Attributes:
@@ -218,7 +218,7 @@ class Job:
         uid: NDArray[np.uint32],
         d: Int64s,
         person: Int64s,
-    ) -> tuple[Drawn, Anchors]:
+    ) -> tuple[GeneratedDays, Anchors]:
         """Days of people; a person's first day with work says where home and work are.
 
         All other days are drawn to go with them.
@@ -240,7 +240,7 @@ class Job:
             drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
             relative[chosen[layout.day]] = drawn.relative
             homes[chosen] = drawn.home
-        drawn = Drawn(layout, place_class, relative, homes)
+        drawn = GeneratedDays(layout, place_class, relative, homes)
         for chosen, anchors in parts.values():
             drawn.put(anchors, chosen)
         return drawn, given
@@ -253,7 +253,7 @@ class Job:
         d: Int64s,
         chosen: NDArray[np.bool_],
         anchors: Anchors,
-    ) -> Drawn:
+    ) -> GeneratedDays:
         """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
         events = chosen[layout.day]
         lengths = np.diff(layout.first)[chosen]
@@ -351,7 +351,7 @@ class Job:
     def _table(
         self,
         table: pl.DataFrame,
-        drawn: Drawn,
+        drawn: GeneratedDays,
         intent: Int64s,
         uid: NDArray[np.uint32],
         given: Anchors,
@@ -376,7 +376,7 @@ class Job:
         ).select(VISITS.columns)
 
     def _snapped(
-        self, drawn: Drawn, intent: Int64s, given: Anchors, category: pl.Series | None
+        self, drawn: GeneratedDays, intent: Int64s, given: Anchors, category: pl.Series | None
     ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""
         assert self.places is not None

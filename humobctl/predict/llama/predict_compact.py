@@ -22,7 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.template_compact import Prompt, Shape, ask
 from humobctl.predict.llama.tokens import Compact
 
@@ -60,7 +60,7 @@ class CompactPredictor:
     def __init__(
         self,
         loaded: Loaded,
-        city: City,
+        city: CityProfile,
         shape: Shape,
         name: str,
         *,

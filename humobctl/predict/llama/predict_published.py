@@ -27,7 +27,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, past_name
 from humobctl.native import Floats, Int32s
 from humobctl.predict.base import SlotDistributions, UserHistory, candidates, normalised
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import TokenTally, with_neighbours
@@ -137,7 +137,7 @@ class PublishedPredictor:
     def __init__(
         self,
         loaded: Loaded,
-        city: City,
+        city: CityProfile,
         *,
         batch: int | None = None,
         bf16: bool = False,

@@ -17,7 +17,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.llama.config import Settings
 from humobctl.tables.schemas import MASKED
 from humobctl.training.model_dir import Fingerprint
@@ -54,7 +54,7 @@ class PromptedUser:
         validates: whether the user is not trained on.
     """
 
-    city: City
+    city: CityProfile
     user: UserHistory
     truth: Int32s
     validates: bool
@@ -114,7 +114,7 @@ def read_people(
 
 
 def _spans(
-    rows: pl.DataFrame, city: City, last: int, settings: Settings, *, validates: bool
+    rows: pl.DataFrame, city: CityProfile, last: int, settings: Settings, *, validates: bool
 ) -> Iterator[PromptedUser]:
     uid, d, t, x, y = (rows[name].to_numpy().astype(np.int64) for name in rows.columns[:5])
     for number in range(1 if validates else settings.records):

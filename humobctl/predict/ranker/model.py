@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.predict.base import Options, SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
 from humobctl.predict.ranker.kernels import Float32s, Floats
@@ -94,7 +94,7 @@ def scaled(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
 class Ranker:
     """A trained ranker in a city."""
 
-    def __init__(self, city: City, network: RankerNetwork, config: RankerConfig) -> None:
+    def __init__(self, city: CityProfile, network: RankerNetwork, config: RankerConfig) -> None:
         self.city, self.network, self.config = city, network, config
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
@@ -122,7 +122,7 @@ def to_checkpoint(network: RankerNetwork, config: RankerConfig) -> Checkpoint:
 
 
 def from_checkpoint(
-    checkpoint: Checkpoint, city: City, folder: str, _: Options | None = None
+    checkpoint: Checkpoint, city: CityProfile, folder: str, _: PredictOptions | None = None
 ) -> Ranker:
     """The ranker of a model dir, for one city.
 

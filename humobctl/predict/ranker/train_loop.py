@@ -17,7 +17,7 @@ import numpy as np
 
 from humobctl.errors import HumobError
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
 from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
@@ -95,7 +95,7 @@ def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
 
 
 def training_set(
-    users: Iterable[Records], last_day: int, city: City, config: RankerConfig
+    users: Iterable[Records], last_day: int, city: CityProfile, config: RankerConfig
 ) -> TrainingSet:
     """All windows of the users, or a sample of their rows where that is too much.
 
@@ -119,7 +119,7 @@ def training_set(
 
 
 def _window_set(
-    task: UserHistory, truth: Int64s, city: City, config: RankerConfig, share: float
+    task: UserHistory, truth: Int64s, city: CityProfile, config: RankerConfig, share: float
 ) -> TrainingSet:
     """One window of one user; a row is taken with probability ``share``."""
     encoded = encode(task, city, config.keep)
