@@ -18,7 +18,7 @@ from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
 from humobctl.llm.server.journal import Entry, Journal
-from tests.messages import raises
+from tests.messages import raises, says
 
 ASK = Chain(Person(1, 1, "a", "b", "c", "d"), 1).ask
 assert ASK is not None
