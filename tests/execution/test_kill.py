@@ -70,7 +70,7 @@ def test_a_killed_run_with_a_model_goes_on_to_the_same_bytes(
     took = time.monotonic() - start
     assert done.code == 0, done.err
     codes = [
-        warm_start.run(
+        warm_start().run(
             [*command, "cut.csv"],
             input=b"",
             cwd=str(place),

@@ -111,10 +111,10 @@ def test_a_process_may_hold_an_output_twice(tmp_path: Path) -> None:
 
 
 def test_model_dirs_are_held_while_they_are_trained(
-    cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
+    process_cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with reserved(workdir / "ranker"):
-        done = cli("train", "ranker", "no such input", "--output", "ranker", cwd=workdir)
+        done = process_cli("train", "ranker", "no such input", "--output", "ranker", cwd=workdir)
         fails(done, "ranker", REFUSED)
     monkeypatch.setenv("RANK", "1")  # the second process of one training
     monkeypatch.setenv("WORLD_SIZE", "2")
