@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from humobctl.cli import build_app
 
@@ -54,10 +53,9 @@ def _walk(command: Any, words: tuple[str, ...]) -> list[Command]:
 
 
 def printed_help(words: tuple[str, ...]) -> str:
-    """What ``humobctl WORDS --help`` prints at a width of 100."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    arguments = [sys.executable, "-m", "humobctl", *words, "--help"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+    """What ``humobctl WORDS --help`` prints on a terminal of 80 columns."""
+    arguments = [*words, "--help"]
+    done = CliRunner().invoke(build_app(), arguments, prog_name="humobctl", terminal_width=78)
     return "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 

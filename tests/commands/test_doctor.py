@@ -120,11 +120,11 @@ def test_the_steps_of_torch(warm_cli: Cli, tmp_path: Path, monkeypatch: pytest.M
     assert [(o.step, o.state) for o in outcomes] == [(name, "ok") for name in names], outcomes
 
 
-def test_broken_kernels(cli: Cli, tmp_path: Path) -> None:
+def test_broken_kernels(process_cli: Cli, tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(LIBRARY.parent.parent, tmp_path / "humobctl", ignore=ignored)
     (tmp_path / "humobctl" / "kernels" / LIBRARY.name).write_bytes(b"no library")
-    done = cli("doctor", "--format", "json", cwd=tmp_path)
+    done = process_cli("doctor", "--format", "json", cwd=tmp_path)
     assert done.code == 1
     told = json.loads(done.out)
     assert told["healthy"] is False
