@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from typer.main import get_command
-from typer.testing import CliRunner
 
 from humobctl.cli import build_app
 
@@ -41,10 +40,11 @@ class Command:
 
 def commands() -> list[Command]:
     """Every command and group of the app, the root first."""
-    return _walk(get_command(build_app()), ())
+    return _walk(build_app(), ())
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> list[Command]:
+    command = getattr(command, "loaded", command)
     below = getattr(command, "commands", {})
     found = [Command(words, command.help or "", bool(below))]
     for name, child in below.items():
@@ -54,9 +54,10 @@ def _walk(command: Any, words: tuple[str, ...]) -> list[Command]:
 
 def printed_help(words: tuple[str, ...]) -> str:
     """What ``humobctl WORDS --help`` prints on a terminal of 80 columns."""
-    arguments = [*words, "--help"]
-    done = CliRunner().invoke(build_app(), arguments, prog_name="humobctl", terminal_width=78)
-    return "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        build_app()([*words, "--help"], prog_name="humobctl", terminal_width=78)
+    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
 
 
 def reference() -> str:

@@ -15,6 +15,7 @@ from humobctl.execution.task import PART_ROWS, Part, mark_of, part_size, parts_o
 from humobctl.io import by_user as users_module
 from humobctl.io.by_user import UserStore
 from humobctl.tables.schemas import GRID
+from tests.messages import raises
 
 people = st.lists(st.integers(1, 6), min_size=1, max_size=30)
 """Rows of each person."""
@@ -92,5 +93,5 @@ def test_the_size_of_parts_is_a_number(monkeypatch) -> None:
     assert part_size("HUMOBCTL_PART_ROWS", PART_ROWS) == PART_ROWS
     for wrong in ("0", "-1", "many", "1.5"):
         monkeypatch.setenv("HUMOBCTL_PART_ROWS", wrong)
-        with pytest.raises(UsageError, match=f"HUMOBCTL_PART_ROWS: found '{wrong}'"):
+        with raises(UsageError, "HUMOBCTL_PART_ROWS", f"'{wrong}'"):
             part_size("HUMOBCTL_PART_ROWS", PART_ROWS)

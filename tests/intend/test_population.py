@@ -8,6 +8,7 @@ import pytest
 from humobctl.errors import HumobError
 from humobctl.intend.population import Population, persons, read_population
 from humobctl.tables.schemas import POPULATION
+from tests.messages import raises
 
 
 def profiles(counts=None, uids=(10, 11, 12)) -> pl.DataFrame:
@@ -74,5 +75,5 @@ def test_persons() -> None:
 def test_counts_of_nothing(tmp_path) -> None:
     path = tmp_path / "none.csv"
     path.write_text("profile_id,education,gender,consumption,occupation,count\n0,e,g,c,o,0\n")
-    with pytest.raises(HumobError, match=r"none.csv: found counts of 0 only, expected somebody"):
+    with raises(HumobError, "none.csv", "counts of 0"):
         read_population(str(path))

@@ -18,6 +18,7 @@ from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
 from humobctl.llm.server.journal import Entry, Journal
+from tests.messages import raises
 
 ASK = Chain(Person(1, 1, "a", "b", "c", "d"), 1).ask
 assert ASK is not None
@@ -44,7 +45,7 @@ def test_a_key_is_one_line_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_server_is_shown_without_a_query() -> None:
     config = configured({"model": "m", "base_url": "https://a.example:8/v1/?api-key=s#f"})
     assert config.server == "https://a.example:8/v1"
-    with pytest.raises(UsageError, match="--base-url"):
+    with raises(UsageError, "--base-url"):
         configured({"model": "m", "base_url": "http://a:99999/v1"})
 
 
@@ -158,7 +159,7 @@ def test_the_order_of_a_question_does_not_matter() -> None:
 
 
 def test_no_folder_for_the_journal(tmp_path: Path) -> None:
-    with pytest.raises(HumobError, match="found no folder"):
+    with raises(HumobError, "no folder", "no"):
         Journal(str(tmp_path / "no" / "journal.jsonl"))
 
 

@@ -8,6 +8,7 @@ import pytest
 from humobctl.errors import UsageError
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.registry import MODELS, Options, build
+from tests.messages import raises
 from tests.predict.helpers import city, user
 
 HOME, WORK = (10, 10), (30, 31)
@@ -119,5 +120,5 @@ def test_history_prefers_rows_with_like_gaps():
 
 
 def test_an_unknown_model_is_wrong_usage():
-    with pytest.raises(UsageError, match="expected one of history, mode"):
+    with raises(UsageError, "oracle", "history", "mode"):
         build("oracle", city(), Options())
