@@ -35,7 +35,7 @@ from humobctl.io.streams import open_input, seekable
 from humobctl.io.write import write_table
 from humobctl.predict.city_profile import CityCounter
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.model import RankerNetwork, _sizes, from_checkpoint, to_checkpoint
 from humobctl.tables.schemas import GRID
 from humobctl.training import model_dir
 from humobctl.training.model_dir import Checkpoint
@@ -252,7 +252,7 @@ def odd_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_odd_settings_of_a_ranker() -> None:
     config = RankerConfig(hidden=4, members=1)
     arrays = {name: np.zeros(size, np.float32) for name, size in _sizes(config).items()}
-    whole = to_checkpoint(Network(**arrays), config)
+    whole = to_checkpoint(RankerNetwork(**arrays), config)
     city = CityCounter(75).city()
     from_checkpoint(whole, city, "m")
     for odd in odd_configs(whole.config):

@@ -83,7 +83,7 @@ def test_missing_packages(cli: Cli, tmp_path: Path) -> None:
     [("2.0", "2.0", True), ("1.26.4", "2.0", False), ("2.13.0+cpu", "2.6", True), ("3", "", True)],
 )
 def test_old_versions(version: str, least: str, ok: bool) -> None:
-    part = packages.Part("", "numpy", version, least)
+    part = packages.Package("", "numpy", version, least)
     assert part.ok is ok
     if not ok:
         assert part.state == "too old, 2.0 is needed: pip install 'humobctl'"
@@ -137,8 +137,8 @@ def test_how_steps_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     def unexpected(_: Path, __: str) -> str:
         raise smoke_test.UnexpectedError("rows: found 3, expected 4")
 
-    def step(words: tuple[str, ...], check: object = None) -> smoke_test.Outcome:
-        wanted = smoke_test.Step("a step", words, check or (lambda folder, said: said.strip()))  # type: ignore[arg-type]
+    def step(words: tuple[str, ...], check: object = None) -> smoke_test.StepOutcome:
+        wanted = smoke_test.SmokeStep("a step", words, check or (lambda folder, said: said.strip()))  # type: ignore[arg-type]
         monkeypatch.setattr(smoke_test, "STEPS", (wanted,))
         (outcome,) = smoke_test.run(tmp_path, [])
         return outcome
@@ -223,7 +223,7 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_step_that_fails_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    missing = smoke_test.Step("describe", ("data", "describe", "none.csv"), lambda *_: "")
+    missing = smoke_test.SmokeStep("describe", ("data", "describe", "none.csv"), lambda *_: "")
     monkeypatch.setattr(smoke_test, "STEPS", (missing,))
     with pytest.raises(typer.Exit) as ended:
         doctor(self_test=True, format="table")

@@ -12,7 +12,7 @@ import pytest
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.ray_cluster import AHEAD, DEATHS, _Pool
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
 from tests.messages import raises
 
 
@@ -96,7 +96,7 @@ def run(ray: Played, work: Doubling, count: int = 30, *, in_order: bool = True, 
     def parts():
         for number in range(count):
             taken.append(number)
-            yield Part(number, number, f"user {number}")
+            yield TaskPart(number, number, f"user {number}")
 
     told: list[float] = []
     pool = _Pool(ray, work, (size, 0), told.append, own=False)

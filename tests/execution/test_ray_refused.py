@@ -7,14 +7,14 @@ import pytest
 from humobctl.errors import HumobError
 from humobctl.execution import ray_cluster
 from humobctl.execution.ray_cluster import Cluster
-from humobctl.execution.task import Part
+from humobctl.execution.task import TaskPart
 from tests.messages import fails, raises
 
 
 def test_without_ray_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setattr(ray_cluster, "find_spec", lambda _name: None)
     with raises(HumobError, "ray", "humobctl[ray]"):
-        list(Cluster().run(None, [Part(0, 0, "")], print, in_order=True))  # type: ignore[arg-type]
+        list(Cluster().run(None, [TaskPart(0, 0, "")], print, in_order=True))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

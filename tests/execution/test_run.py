@@ -13,7 +13,7 @@ import pytest
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.part_store import PartFolder
 from humobctl.execution.run import LONG, LongRun
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
 from humobctl.tables.schemas import GRID
 from tests.messages import raises, says
 
@@ -36,8 +36,8 @@ class Doubling:
         return work
 
 
-def parts(count: int) -> list[Part]:
-    return [Part(number, number, f"user {number}") for number in range(count)]
+def parts(count: int) -> list[TaskPart]:
+    return [TaskPart(number, number, f"user {number}") for number in range(count)]
 
 
 def run(output: Path | str | None, count: int = 4, fails: int = -1, about=None, **options):
@@ -99,7 +99,7 @@ def test_an_unfinished_run_is_neither_lost_nor_mixed(tmp_path) -> None:
         run(output)
     with raises(HumobError, "seed", 2, 1, "--resume"):
         run(output, resume=True, about={"seed": 2})
-    other = [Part(0, 7, "user 7")]
+    other = [TaskPart(0, 7, "user 7")]
     with (
         LongRun(str(output), resume=True) as long,
         raises(HumobError, "other data", "part 0", "user 7"),

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humobctl.errors import UsageError
-from humobctl.execution.task import PART_ROWS, Part, mark_of, part_size, parts_of_people, user_parts
+from humobctl.execution.task import (
+    PART_ROWS,
+    TaskPart,
+    mark_of,
+    part_size,
+    parts_of_people,
+    user_parts,
+)
 from humobctl.io import by_user as users_module
 from humobctl.io.by_user import UserStore
 from humobctl.tables.schemas import GRID
@@ -83,7 +90,7 @@ def test_two_stores_are_cut_together(monkeypatch) -> None:
 def test_a_mark_tells_values_not_their_place_in_memory() -> None:
     whole = table([3, 4, 5]).with_columns(intent=pl.lit("eat"))
     piece, copy = whole[3:7], pl.DataFrame(whole[3:7].to_dicts(), schema=whole.schema)
-    assert Part(0, piece, "a").mark() == Part(9, copy, "b").mark()
+    assert TaskPart(0, piece, "a").mark() == TaskPart(9, copy, "b").mark()
     assert mark_of((piece, 1)) != mark_of((piece, 2))
     assert mark_of(piece) != mark_of(piece.with_columns(intent=pl.lit("go home")))
     assert mark_of(piece) != mark_of(piece[::-1])

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.intend.backends.base import Failure, Settings, parse_parts
+from humobctl.intend.backends.base import BackendSettings, Failure, parse_parts
 from humobctl.intend.day_plan import DayPlan, Event
-from humobctl.intend.population import Population
-from humobctl.intend.run import PLANS_PER_BATCH, Job, write_plans
+from humobctl.intend.population import SyntheticPopulation
+from humobctl.intend.run import PLANS_PER_BATCH, IntendJob, write_plans
 from humobctl.tables.schemas import INTENTIONS, POPULATION
 from tests.messages import raises, says
 
@@ -36,10 +36,10 @@ class AtHome:
         return {"calls": len(self.asked)}
 
 
-def job(backend, people=3, **settings) -> Job:
+def job(backend, people=3, **settings) -> IntendJob:
     rows = [(uid, "e", "g", "c", "o", None, None, None, None, None) for uid in range(people)]
-    population = Population(pl.DataFrame(rows, schema=POPULATION.dtypes, orient="row"))
-    return Job(population, backend, Settings(**settings))
+    population = SyntheticPopulation(pl.DataFrame(rows, schema=POPULATION.dtypes, orient="row"))
+    return IntendJob(population, backend, BackendSettings(**settings))
 
 
 def test_every_person_and_day_is_asked_for_in_order() -> None:

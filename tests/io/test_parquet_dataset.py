@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.data.importers.stays import read_stays
 from humobctl.data.importers.table_kind import kind_of
@@ -183,7 +183,7 @@ def test_importers_and_stays_read_folders(tmp_path: Path) -> None:
     )
     parts(tmp_path / "p" / "user=a", "1.parquet", rows=points[:2].drop("user"))
     parts(tmp_path / "p" / "user=b", "1.parquet", rows=points[2:].drop("user"))
-    imported = import_data(str(tmp_path / "p"), Options())
+    imported = import_data(str(tmp_path / "p"), ImportOptions())
     assert imported.table is POINTS
     assert pl.concat(list(imported.batches))["uid"].to_list() == ["a", "a", "b"]
     assert read_stays(str(tmp_path / "p")).frame.height == 3

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.intend.backends.base import Person
-from humobctl.intend.chain import Chain
+from humobctl.intend.chain import DayConversation
 from humobctl.intend.templates import digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
 from tests.messages import raises
 
-ASK = Chain(Person(1, 1, "a", "b", "c", "d"), 1).ask
+ASK = DayConversation(Person(1, 1, "a", "b", "c", "d"), 1).ask
 assert ASK is not None
 
 
@@ -108,7 +108,7 @@ def test_a_failed_call_gives_its_tokens_back() -> None:
 def test_the_journal_gives_back_what_it_was_given(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     entries = {
-        digest({"n": number}): Entry(text, fault, number, 2 * number)
+        digest({"n": number}): JournalEntry(text, fault, number, 2 * number)
         for number, (text, fault) in enumerate(
             [("plain", ""), ("", "a refusal"), ("\ud800 half", ""), ("line\nend \u2028", "")]
         )
@@ -135,10 +135,10 @@ def test_any_file_is_a_journal_or_not_used(content: bytes) -> None:
         path.write_bytes(content)
         journal = Journal(str(path))
         key = digest({"q": 1})
-        journal.put(key, Entry("a"))
+        journal.put(key, JournalEntry("a"))
         journal.close()
         again = Journal(str(path))
-        assert again.get(key) == Entry("a")
+        assert again.get(key) == JournalEntry("a")
         again.close()
         assert path.read_bytes().startswith(content)
 

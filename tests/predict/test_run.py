@@ -8,12 +8,12 @@ import re
 import polars as pl
 import pytest
 
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
 from humobctl.predict.registry import MODELS
-from humobctl.predict.run import Job, Tally, predict
+from humobctl.predict.run import PredictJob, PredictTally, predict
 from tests.messages import fails, says
 
 
@@ -49,9 +49,10 @@ def test_from_day_predicts_the_same_without_a_mask(cli, workdir):
 @pytest.mark.parametrize("model", list(MODELS))
 @pytest.mark.parametrize("how", ["geobleu", "dtw", "argmax", "sample"])
 def test_every_model_with_every_decoder(workdir, model, how):
-    job = Job(model, how)
+    job = PredictJob(model, how)
     once, again = (
-        pl.concat(list(predict(str(workdir / "challenge.csv"), job, Tally()))) for _ in range(2)
+        pl.concat(list(predict(str(workdir / "challenge.csv"), job, PredictTally())))
+        for _ in range(2)
     )
     assert once.equals(again)
     assert once["x"].is_between(1, 200).all()
@@ -59,11 +60,11 @@ def test_every_model_with_every_decoder(workdir, model, how):
 
 def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
     path = str(workdir / "challenge.csv")
-    whole = pl.concat(list(predict(path, Job(), Tally())))
+    whole = pl.concat(list(predict(path, PredictJob(), PredictTally())))
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 2000)
     monkeypatch.setattr(users_module, "GROUP_ROWS", 3000)
     monkeypatch.setenv("HUMOBCTL_PART_ROWS", "500")
-    parts = list(predict(path, Job(), Tally()))
+    parts = list(predict(path, PredictJob(), PredictTally()))
     assert len(parts) > 2
     assert pl.concat(parts).equals(whole)
 
@@ -215,7 +216,7 @@ def test_the_history_model_reaches_its_floor(cli, shared_data, tmp_path, city, l
     done = cli("predict", folder / f"city{city}_challenge.csv.gz", "-o", tmp_path / "p.csv")
     assert done.code == 0
     truth = str(folder / f"city{city}_100users.csv.gz")
-    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, Settings(names=("geobleu",)))
+    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, CellEvalSettings(names=("geobleu",)))
     list(evaluator.run())
     (result,) = evaluator.evaluations
     assert result.users.height == 100

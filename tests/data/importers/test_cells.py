@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from humobctl.io import by_user
@@ -36,7 +36,7 @@ EXPECTED = [(0, 0, 16, 2, 1), (0, 0, 17, 3, 1), (1, 1, 47, 10, 10)]
 def cells(tmp_path: Path, text: str = POINTS_TEXT, **options: Any) -> list[tuple[int, ...]]:
     path = tmp_path / "a.csv"
     path.write_text(text)
-    imported = import_data(str(path), Options(grid=CELLS, **options))
+    imported = import_data(str(path), ImportOptions(grid=CELLS, **options))
     assert imported.table is GRID
     frame = pl.concat(imported.batches)
     assert dict(frame.schema) == GRID.dtypes
@@ -66,7 +66,7 @@ def test_so_they_do_when_the_rows_went_to_disk_in_pieces(
     from humobctl.data.importers import delimited
 
     monkeypatch.setattr(delimited, "text_blocks", lambda *_, **__: iter(lines))
-    assert pl.concat(import_data(str(path), Options(grid=CELLS)).batches).rows() == EXPECTED
+    assert pl.concat(import_data(str(path), ImportOptions(grid=CELLS)).batches).rows() == EXPECTED
 
 
 def test_a_tie_is_broken_by_the_first_point_of_a_cell_wherever_the_rows_stand(
@@ -133,7 +133,7 @@ def test_dates_that_cannot_be_ordered_are_named(tmp_path: Path) -> None:
 def test_a_grid_larger_than_a_table_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(POINTS_TEXT)
-    imported = import_data(str(path), Options(grid=Grid(500, 0, 20, 201, 10)))
+    imported = import_data(str(path), ImportOptions(grid=Grid(500, 0, 20, 201, 10)))
     with raises(HumobError, "201 x 10", "200 x 200"):
         next(imported.batches)
 
@@ -141,7 +141,7 @@ def test_a_grid_larger_than_a_table_is_an_error(tmp_path: Path) -> None:
 def back(tmp_path: Path, text: str) -> pl.DataFrame:
     path = tmp_path / "g.csv"
     path.write_text(text)
-    options = Options(grid=CELLS, cells_to_points=True, start_date=dt.date(2020, 3, 2))
+    options = ImportOptions(grid=CELLS, cells_to_points=True, start_date=dt.date(2020, 3, 2))
     imported = import_data(str(path), options)
     assert imported.table is POINTS
     return pl.concat(imported.batches)
@@ -174,7 +174,7 @@ def test_there_and_back_again_changes_no_cell(tmp_path: Path) -> None:
     )
     centres = back(tmp_path, text)
     centres.write_csv(tmp_path / "p.csv")
-    imported = import_data(str(tmp_path / "p.csv"), Options(grid=CELLS))
+    imported = import_data(str(tmp_path / "p.csv"), ImportOptions(grid=CELLS))
     found = pl.concat(imported.batches)
     lines = [",".join(map(str, row)) for row in found.rows()]
     assert lines == text.splitlines()[1:]

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import TableError
 from tests.messages import raises, says
@@ -29,7 +29,7 @@ GOWALLA = (
 
 def rows(path: Path, content: bytes, **options: Any) -> list[tuple[Any, ...]]:
     path.write_bytes(content)
-    return pl.concat(import_data(str(path), Options(**options)).batches).rows()
+    return pl.concat(import_data(str(path), ImportOptions(**options)).batches).rows()
 
 
 def test_foursquare_is_latin1_and_local_by_its_offset(tmp_path: Path) -> None:

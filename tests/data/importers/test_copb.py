@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from humobctl.data.importers.copb import is_people, kind_of
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from humobctl.tables.schemas import POINTS, VISITS
@@ -28,7 +28,7 @@ STAYS = {"5": [[0.0, 0.25, 1, 12, [116.3, 39.9]], [0.5, 1.0, 1, 13, [116.4, 39.8
 
 
 def rows(path: Path, format: str = "auto", **options: Any) -> list[tuple[Any, ...]]:
-    imported = import_data(str(path), Options(**options), format)
+    imported = import_data(str(path), ImportOptions(**options), format)
     assert imported.table is VISITS
     return pl.concat(imported.batches).rows()
 
@@ -157,7 +157,7 @@ def test_real_stays_of_beijing_come_in_whole(shared_data: Path) -> None:
 
 
 def points(path: Path, **options: Any) -> list[tuple[Any, ...]]:
-    imported = import_data(str(path), Options(**options))
+    imported = import_data(str(path), ImportOptions(**options))
     assert imported.table is POINTS
     frame = pl.concat(imported.batches)
     return frame.with_columns(pl.col("datetime").dt.strftime("%Y-%m-%d %H:%M:%S")).rows()

@@ -15,7 +15,7 @@ import zstandard
 
 from humobctl.commands.data_import import InputFormat
 from humobctl.data.importers.detect import FORMATS, Look, look_at, recognise
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.streams import open_input
 from humobctl.tables.grid import parse_grid
@@ -80,7 +80,7 @@ def test_auto_knows_each_format_and_says_its_container(name: str, tmp_path: Path
     source = open_input(str(path))
     try:
         look = look_at(source)
-        entry, _ = recognise(look, Options())
+        entry, _ = recognise(look, ImportOptions())
         assert entry.name == expected
         assert look.words == words
     finally:
@@ -93,7 +93,7 @@ def fails(tmp_path: Path, content: bytes, name: str = "a.csv") -> str:
     source = open_input(str(path))
     try:
         with pytest.raises(HumobError) as caught:
-            recognise(look_at(source), Options())
+            recognise(look_at(source), ImportOptions())
     finally:
         source.close()
     return str(caught.value)
@@ -121,20 +121,20 @@ def test_places_by_cell_need_to_know_where_the_cells_are(
     path.write_bytes(content)
     source = open_input(str(path))
     with raises(UsageError, "--grid", "--axes"):
-        recognise(look_at(source), Options())
-    entry, _ = recognise(look_at(source), Options(grid=parse_grid("500m@40,-30")))
+        recognise(look_at(source), ImportOptions())
+    entry, _ = recognise(look_at(source), ImportOptions(grid=parse_grid("500m@40,-30")))
     assert entry.name == "cell-poicat"
     source.close()
 
 
 def test_folders_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     with raises(HumobError, "found folder"):
-        recognise(Look(str(tmp_path), folder=tmp_path), Options())
+        recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
     (tmp_path / "a.json").write_text("[]")
-    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), Options())
+    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
     assert entry.name == "copb-traces"
     (tmp_path / "a.plt").write_text("")
-    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), Options())
+    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
     assert entry.name == "geolife"
 
 
@@ -143,7 +143,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     for entry in FORMATS:
         if entry.name not in ("geolife", "copb-traces"):
             with raises(HumobError, "there", "directory"):
-                entry.read(look, Options())
+                entry.read(look, ImportOptions())
 
 
 def test_the_command_offers_every_format() -> None:

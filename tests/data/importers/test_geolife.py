@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from humobctl.data.importers import geolife
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from tests.messages import raises, says
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 
 def rows(path: Path, **options: Any) -> list[tuple[Any, ...]]:
     return (
-        pl.concat(import_data(str(path), Options(**options)).batches)
+        pl.concat(import_data(str(path), ImportOptions(**options)).batches)
         .select("uid", "datetime", "lat", "lon")
         .rows()
     )

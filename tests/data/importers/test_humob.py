@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from humobctl.data.importers.humob import grid_table
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from humobctl.tables.schemas import GRID
@@ -22,7 +22,7 @@ ROWS = [(1, 1, 0, 5, 6), (1, 75, 47, 200, 1), (2, 60, 3, 999, 999)]
 def rows(tmp_path: Path, text: str, format: str = "auto", **options: Any) -> list[tuple[int, ...]]:
     path = tmp_path / "a.csv"
     path.write_text(text)
-    imported = import_data(str(path), Options(**options), format)
+    imported = import_data(str(path), ImportOptions(**options), format)
     assert imported.table is GRID
     frame = pl.concat(imported.batches)
     assert dict(frame.schema) == GRID.dtypes
@@ -76,7 +76,7 @@ def test_columns_are_renamed_and_left_out(tmp_path: Path) -> None:
     assert rows(tmp_path, text, columns={"who": "uid", "note": ""}) == [(1, 1, 0, 5, 6)]
     table = pl.DataFrame({"uid": [1], "d": [1], "t": [0], "x": [5], "y": [6], "note": ["a"]})
     table.write_parquet(tmp_path / "a.parquet")
-    imported = import_data(str(tmp_path / "a.parquet"), Options(columns={"note": ""}))
+    imported = import_data(str(tmp_path / "a.parquet"), ImportOptions(columns={"note": ""}))
     assert pl.concat(imported.batches).rows() == [(1, 1, 0, 5, 6)]
 
 

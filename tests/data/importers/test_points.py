@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from humobctl.tables.schemas import POINTS
@@ -22,7 +22,7 @@ GOOD = [("7", AT, 39.9, 116.3, None, None), ("8", AT, 40.0, 116.4, None, None)]
 
 
 def frame(path: Path, **options: Any) -> pl.DataFrame:
-    imported = import_data(str(path), Options(**options))
+    imported = import_data(str(path), ImportOptions(**options))
     assert imported.table is POINTS
     return pl.concat(imported.batches)
 

@@ -8,7 +8,7 @@ import random
 import polars as pl
 import pytest
 
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from tests.evaluate.cells.examples import GENERATED, REFERENCE, as_csv
 from tests.messages import fails, says
@@ -154,7 +154,7 @@ def test_the_truth_scores_best_against_itself(cli, workdir):
 def test_a_store_on_disk_gives_the_same_bits(workdir, monkeypatch):
     def run():
         paths = [str(workdir / name) for name in ("predicted.csv", "city.csv")]
-        evaluator = Evaluator(paths[:1], paths[1], Settings())
+        evaluator = Evaluator(paths[:1], paths[1], CellEvalSettings())
         groups = len(list(evaluator.run()))
         return groups, evaluator.evaluations[0].users
 

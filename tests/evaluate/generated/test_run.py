@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd
 from humobctl.evaluate.generated.report import as_table, show
-from humobctl.evaluate.generated.run import Score, Settings, evaluate_generated
+from humobctl.evaluate.generated.run import (
+    GeneratedEvalSettings,
+    GeneratedScore,
+    evaluate_generated,
+)
 from humobctl.evaluate.generated.statistics import BINS, SAMPLES, Bins
 from humobctl.evaluate.registry import GENERATED_NAMES, Metric
 from humobctl.tables.grid import EARTH_RADIUS
@@ -287,14 +291,16 @@ def test_faults_are_one_line(cli, folder, arguments, code, names) -> None:
 def test_intentions_have_no_places(folder) -> None:
     (folder / "plans.csv").write_text("uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,60\n")
     with raises(HumobError, "plans.csv", "intentions", "no places"):
-        evaluate_generated([str(folder / "plans.csv")], str(folder / "real.csv"), Settings())
+        evaluate_generated(
+            [str(folder / "plans.csv")], str(folder / "real.csv"), GeneratedEvalSettings()
+        )
 
 
 def test_further_scores_have_a_seat(folder) -> None:
-    def share(generated: Stays, real: Stays) -> list[Score]:
-        return [Score(Metric("sizes", "", "", True), len(generated) / len(real))]
+    def share(generated: Stays, real: Stays) -> list[GeneratedScore]:
+        return [GeneratedScore(Metric("sizes", "", "", True), len(generated) / len(real))]
 
-    settings = Settings(names=("start",), extras=[share])
+    settings = GeneratedEvalSettings(names=("start",), extras=[share])
     (found,) = evaluate_generated(
         [str(folder / "generated.csv")], str(folder / "real.csv"), settings
     )

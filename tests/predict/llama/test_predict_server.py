@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("openai")
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.predict.base import PredictOptions, Prompting
 from humobctl.predict.llama.predict_server import from_name, letter_scores, top_scores
 from humobctl.predict.llama.template_compact import Shape, ask
-from humobctl.predict.registry import Options, Prompting
 from tests.conftest import run_cli
 from tests.intend.chat_server import KEY
 from tests.messages import raises, says
@@ -66,7 +66,7 @@ def serving(refused: str = "", status: int = 200) -> Iterator[tuple[str, list[di
 
 def predictor(url: str, journal: Path | None = None) -> Any:
     prompting = Prompting(base_url=url, journal=None if journal is None else str(journal))
-    return from_name("llama", city_of(), Options(prompting=prompting))
+    return from_name("llama", city_of(), PredictOptions(prompting=prompting))
 
 
 USER = user_of(week(), [[8, 20], [9, 20], [8, 4]])
@@ -110,7 +110,7 @@ def test_a_server_without_scores_is_told_in_one_line() -> None:
         predictor(url).distribution(USER)
     with raises(UsageError, "--base-url", "--template compact"):
         prompting = Prompting(base_url="http://localhost/v1", template="llama3-8b-mob")
-        from_name("llama", city_of(), Options(prompting=prompting))
+        from_name("llama", city_of(), PredictOptions(prompting=prompting))
 
 
 def test_scores_come_in_two_forms() -> None:
