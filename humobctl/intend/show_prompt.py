@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from humobctl.intend import prompts
-from humobctl.intend.answers import read_answer
 from humobctl.intend.backends.base import Settings
 from humobctl.intend.chain import Chain
 from humobctl.intend.population import Population, persons
+from humobctl.llm.json_reply import read_answer
 
 
 def shown(population: Population, settings: Settings) -> str:
