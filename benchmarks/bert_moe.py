@@ -18,13 +18,13 @@ from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
-from humobctl.predict.base import Options, UserHistory
+from humobctl.predict.base import PredictOptions, UserHistory
 from humobctl.predict.bert_moe.config import Settings, paper
 from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
-from humobctl.predict.run import Job, Targets, user_of
+from humobctl.predict.run import PredictJob, Targets, user_of
 from humobctl.tables.cells import CELLS, encode_cells
 from humobctl.training.device import has_bf16
 
@@ -125,7 +125,7 @@ def predict_speed() -> str:
     found = []
     for size, settings in SIZES.items():
         plain = plain_bert.PlainBert(
-            *(settings.hidden_size, settings.hidden_layers, settings.attention_heads)
+            settings.hidden_size, settings.hidden_layers, settings.attention_heads
         )
         whole = replace(settings, horizon=15, prediction_length=512, max_seq_length=1024)
         ways = {
@@ -218,11 +218,13 @@ def trained_scores() -> str:
     rows = []
     for city in "BC":
         for decoder in ("geobleu", "day"):
-            options = Options(precision=PRECISION, city=city)
+            options = PredictOptions(precision=PRECISION, city=city)
             jobs = {
-                "history": Job("history", decoder),
-                "bert-moe alone": Job(str(folder), decoder, options=replace(options, blend=0.0)),
-                "bert-moe, blended": Job(str(folder), decoder, options=options),
+                "history": PredictJob("history", decoder),
+                "bert-moe alone": PredictJob(
+                    str(folder), decoder, options=replace(options, blend=0.0)
+                ),
+                "bert-moe, blended": PredictJob(str(folder), decoder, options=options),
             }
             for name, job in jobs.items():
                 file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.embed.nearest import normalised
 from humobctl.embed.pca import components
-from humobctl.embed.vectors import Embeddings, Vectors
+from humobctl.embed.vectors import UserEmbeddings, Vectors
 from humobctl.errors import HumobError
 from humobctl.io.by_user import sorted_by_key
 from humobctl.io.read import iter_table
@@ -105,7 +105,7 @@ class World:
 
 
 def load_world(
-    found: Embeddings,
+    found: UserEmbeddings,
     paths: Sequence[str],
     names: Sequence[str],
     *,
@@ -171,7 +171,7 @@ def load_world(
     )
 
 
-def _users_of(found: Embeddings, name: str, path: str, *, alone: bool) -> Int64s:
+def _users_of(found: UserEmbeddings, name: str, path: str, *, alone: bool) -> Int64s:
     """Numbers of the embeddings that a file's users may have."""
     everyone = np.arange(len(found))
     if found.city is None or (alone and name not in found.city):
@@ -183,7 +183,7 @@ def _users_of(found: Embeddings, name: str, path: str, *, alone: bool) -> Int64s
     return users
 
 
-def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> pl.DataFrame:
+def _rows_of(found: UserEmbeddings, path: str, users: Int64s, on_error: OnError) -> pl.DataFrame:
     """Known rows of a file, with numbers of users in place of uids."""
     uid = found.uid[users]
     if len(np.unique(uid)) < len(uid):
@@ -270,7 +270,7 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
     return ordered
 
 
-def _umap(found: Embeddings, seed: int) -> Vectors:
+def _umap(found: UserEmbeddings, seed: int) -> Vectors:
     if find_spec("umap") is None:
         raise HumobError("--umap: umap-learn is not installed; pip install 'humobctl[umap]'")
     if len(found) < LEAST_UMAP:

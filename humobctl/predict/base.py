@@ -89,7 +89,7 @@ class Prompting:
 
 
 @dataclass(frozen=True)
-class Options:
+class PredictOptions:
     """Settings of a run that some models use.
 
     Attributes:

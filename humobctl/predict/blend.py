@@ -11,9 +11,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import Model, Options, SlotDistributions, UserHistory, distributions
+from humobctl.predict.base import (
+    Model,
+    PredictOptions,
+    SlotDistributions,
+    UserHistory,
+    distributions,
+)
 from humobctl.predict.baselines.history import History
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS
 from humobctl.tables.cells import decode_cells, encode_cells
 
@@ -28,10 +34,10 @@ class Blended:
         days: how its whole days are decoded.
     """
 
-    def __init__(self, model: Model, city: City, weight: float) -> None:
+    def __init__(self, model: Model, city: CityProfile, weight: float) -> None:
         """Mix ``model`` with the history model, which has the share ``weight``."""
         self.model, self.weight = model, weight
-        self.partner = History(city, Options())
+        self.partner = History(city, PredictOptions())
         self.batch_users = getattr(model, "batch_users", 1)
         self.days = BLENDED if weight < 1 else DEFAULTS
 

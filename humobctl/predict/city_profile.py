@@ -21,7 +21,7 @@ _KEPT_CELLS = 100
 
 
 @dataclass(frozen=True)
-class City:
+class CityProfile:
     """A summary of all known rows.
 
     Attributes:
@@ -38,7 +38,7 @@ class City:
     cells: Int32s
     slot_p: Floats
 
-    def with_calendar(self, calendar: pl.DataFrame) -> City:
+    def with_calendar(self, calendar: pl.DataFrame) -> CityProfile:
         """The same city with the days off of a calendar table; other days follow the week.
 
         Args:
@@ -91,7 +91,7 @@ class CityCounter:
         at_work = commutes.filter(pl.col("cell") == pl.col("work"))
         self._at_work += np.bincount(at_work["d"], minlength=days)
 
-    def city(self) -> City:
+    def city(self) -> CityProfile:
         """The summary."""
         off, holiday = self._days_off()
         seen = self._seen.reshape(SLOTS_PER_DAY, -1)
@@ -101,7 +101,7 @@ class CityCounter:
         # A slot that nobody was seen in takes the frequencies over all slots.
         counts = seen[:, top] + (total[top] + 1.0) * 1e-3
         slot_p = counts / counts.sum(axis=1, keepdims=True)
-        return City(self.weekday, off, holiday, decode_cells(top), slot_p)
+        return CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
 
     def _days_off(self) -> tuple[Bools, Bools]:
         """Weekends, and working days on which the share of people at work is a weekend's."""

@@ -11,9 +11,9 @@ from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, UserHistory, circular_slots
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.registry import build
-from humobctl.predict.run import Job, decoded, survey, user_of
+from humobctl.predict.run import PredictJob, decoded, survey, user_of
 from humobctl.tables.cells import decode_cells, encode_cells
 
 COLUMNS = {
@@ -41,7 +41,7 @@ LEGEND = (
 _NEAR_SLOTS = 2
 
 
-def explain(path: str | None, uid: int, job: Job) -> pl.DataFrame:
+def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
     """One row for each slot to predict of one user.
 
     Args:
@@ -73,7 +73,9 @@ def explain(path: str | None, uid: int, job: Job) -> pl.DataFrame:
     return table(user, city, model.distribution(user), decoded(user, city, model, job))
 
 
-def table(user: UserHistory, city: City, dist: SlotDistributions, cells: Int32s) -> pl.DataFrame:
+def table(
+    user: UserHistory, city: CityProfile, dist: SlotDistributions, cells: Int32s
+) -> pl.DataFrame:
     """The reasons for the chosen cells (r, 2); see ``explain``."""
     best = dist.p.argmax(axis=1)
     chosen = _index(dist.cells, cells)

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.base import Model, Options, Prompting
+from humobctl.predict.base import Model, PredictOptions, Prompting
 from humobctl.predict.blend import Blended
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.training.model_dir import CONFIG, load
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model: its name, one line for people, and where its class is."""
 
     name: str
     summary: str
     path: str
 
-    def load(self) -> Callable[[City, Options], Model]:
+    def load(self) -> Callable[[CityProfile, PredictOptions], Model]:
         """The class; its module is imported only now."""
         module, name = self.path.split(":")
         loaded: Any = getattr(import_module(f"humobctl.predict.{module}"), name)
@@ -33,23 +33,25 @@ class Entry:
 
 
 _ENTRIES = (
-    Entry(
+    ModelEntry(
         "history",
         "a user's past cells, weighted by time of day, recency, weekday and type of day",
         "baselines.history:History",
     ),
-    Entry("mode", "the user's cells by how often they were visited", "baselines.frequency:Mode"),
-    Entry(
+    ModelEntry(
+        "mode", "the user's cells by how often they were visited", "baselines.frequency:Mode"
+    ),
+    ModelEntry(
         "slot-mode",
         "the same by half-hour slot; a slot never seen backs off to its neighbours",
         "baselines.frequency:SlotMode",
     ),
-    Entry(
+    ModelEntry(
         "weekday-mode",
         "the same by day of the week and slot; backs off to the slot",
         "baselines.frequency:WeekdayMode",
     ),
-    Entry(
+    ModelEntry(
         "markov",
         "bigram: the next cell given the one before and the slot",
         "baselines.markov:Markov",
@@ -59,7 +61,7 @@ MODELS = {entry.name: entry for entry in _ENTRIES}
 
 
 @dataclass(frozen=True)
-class Trained:
+class ModelDirType:
     """A type of model dirs: what makes a model of (checkpoint, city, folder, options).
 
     Attributes:
@@ -74,12 +76,12 @@ class Trained:
 
 
 TRAINED = {
-    "ranker": Trained("ranker.model:from_checkpoint"),
-    "bert-moe": Trained("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
+    "ranker": ModelDirType("ranker.model:from_checkpoint"),
+    "bert-moe": ModelDirType("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
 }
 
 
-def build(name: str, city: City, options: Options) -> Model:
+def build(name: str, city: CityProfile, options: PredictOptions) -> Model:
     """The model of that name, or of that model dir.
 
     Raises:
@@ -115,7 +117,7 @@ def build(name: str, city: City, options: Options) -> Model:
     return _blended(model, city, learnt if options.blend is None else options.blend)
 
 
-def _language(module: str, name: str, city: City, options: Options) -> Model:
+def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Model:
     _refuse_city(options)
     require("llm" if module == "load" else "openai")
     make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
@@ -147,12 +149,12 @@ def on_torch(name: str) -> bool:
     return kind is not None and kind.extra == "torch"
 
 
-def _refuse_city(options: Options) -> None:
+def _refuse_city(options: PredictOptions) -> None:
     if options.city is not None:
         raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
 
 
-def _blended(model: Model, city: City, weight: float | None) -> Model:
+def _blended(model: Model, city: CityProfile, weight: float | None) -> Model:
     """The model mixed with the history model, where that has a weight."""
     if not weight:
         return model

@@ -14,7 +14,7 @@ import polars as pl
 
 from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.io.streams import Input
 from humobctl.tables.schemas import POINTS
@@ -32,7 +32,7 @@ TSMC_NAMES = [
 GOWALLA_NAMES = ["user_id", "utc time", "latitude", "longitude", "location_id"]
 
 
-def tsmc2014(source: Input, options: Options) -> PointReader:
+def tsmc2014(source: Input, options: ImportOptions) -> PointReader:
     """Foursquare check-ins; local time is UTC plus the offset, unless a time zone is asked for."""
     reader = PointReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(
@@ -48,7 +48,7 @@ def tsmc2014(source: Input, options: Options) -> PointReader:
     return reader
 
 
-def gowalla(source: Input, options: Options) -> PointReader:
+def gowalla(source: Input, options: ImportOptions) -> PointReader:
     """Gowalla or Brightkite check-ins; rows at (0, 0) are left out, and counted."""
     reader = PointReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(

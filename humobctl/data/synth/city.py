@@ -73,7 +73,7 @@ CATEGORIES: dict[str, tuple[str, float, float]] = {
 
 
 @dataclass(frozen=True)
-class City:
+class SynthCity:
     """Where things are; arrays over cells are flat, index the number of ``tables.cells``.
 
     Attributes:
@@ -93,7 +93,7 @@ class City:
     route: NDArray[np.float32]
 
 
-def make_city(seed: int) -> City:
+def make_city(seed: int) -> SynthCity:
     """Build the city of ``seed``: a main centre, smaller ones, roads between them, sea, hills."""
     rng = city_rng(seed, 0)
     towns = _towns(rng)
@@ -104,7 +104,7 @@ def make_city(seed: int) -> City:
     venues = _relative(density**1.1 * np.exp(rng.normal(0, 0.7, density.size)))
     cells = np.indices((GRID_SIDE, GRID_SIDE)).reshape(2, -1)
     route = np.where(away.ravel() <= _ROAD_REACH, nearest.reshape(2, -1), cells) + 0.5
-    return City(
+    return SynthCity(
         seed=seed,
         density=density,
         homes=np.cumsum(density),

@@ -25,7 +25,7 @@ from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 
 @dataclass(frozen=True)
-class Drawn:
+class GeneratedDays:
     """Generated days.
 
     Attributes:
@@ -65,7 +65,7 @@ class Drawn:
 
 def decode(
     channels: Float32s, scale: Scale, layout: Layout | None, place_class: NDArray[np.int8] | None
-) -> Drawn:
+) -> GeneratedDays:
     """Generated days as events.
 
     Args:
@@ -82,7 +82,7 @@ def decode(
     relative = scale.metres(_one_a_day(points, layout, at_work))
     relative[place_class == HOME_CLASS] = 0.0
     home = scale.home_metres(days[:, 2:4].mean(axis=2))
-    return Drawn(layout, place_class, relative, home)
+    return GeneratedDays(layout, place_class, relative, home)
 
 
 def read_layout(bits: Floats) -> tuple[Layout, NDArray[np.int8]]:

@@ -17,13 +17,13 @@ from humobctl.execution.task import (
     PEOPLE_VARIABLE,
     Done,
     Moved,
-    Part,
+    TaskPart,
     Worker,
     mark_of,
     part_size,
     parts_of_people,
 )
-from humobctl.generate.diffusion.counts import Tally
+from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
@@ -34,7 +34,7 @@ from humobctl.generate.diffusion.data import (
     channel_count,
     classes_of,
 )
-from humobctl.generate.diffusion.decode import Drawn, decode
+from humobctl.generate.diffusion.decode import GeneratedDays, decode
 from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
@@ -60,7 +60,7 @@ _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
 
 
 @dataclass
-class Job:
+class DiffusionJob:
     """What to generate, and how.
 
     Attributes:
@@ -81,7 +81,7 @@ class Job:
     pairs: pl.DataFrame | None = None
     seed: int = 0
     batch_size: int = 256
-    tally: Tally = field(default_factory=Tally)
+    tally: DiffusionTally = field(default_factory=DiffusionTally)
 
     def from_plans(
         self,
@@ -125,13 +125,13 @@ class Job:
         usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
         size = part_size(PEOPLE_VARIABLE, usual)
         parts = (
-            Part(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
+            TaskPart(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
             for number, low in enumerate(range(0, count, size))
         )
         yield from self._drawn(parts, count, "people", long)
 
     def _drawn(
-        self, parts: Iterator[Part], total: int | None, unit: str, long: LongRun | None
+        self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
         with report.progress("generating visits", total, unit) as ticker:
             results = (long or LongRun()).results(self, parts, self.about, ticker.advance)
@@ -164,7 +164,7 @@ class Job:
         set_up(self.seed)
 
         def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
-            job = replace(self, tally=Tally())
+            job = replace(self, tally=DiffusionTally())
             if isinstance(people, tuple):
                 visits, units = job.unplanned(np.arange(*people)), people[1] - people[0]
             else:
@@ -218,7 +218,7 @@ class Job:
         uid: NDArray[np.uint32],
         d: Int64s,
         person: Int64s,
-    ) -> tuple[Drawn, Anchors]:
+    ) -> tuple[GeneratedDays, Anchors]:
         """Days of people; a person's first day with work says where home and work are.
 
         All other days are drawn to go with them.
@@ -240,7 +240,7 @@ class Job:
             drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
             relative[chosen[layout.day]] = drawn.relative
             homes[chosen] = drawn.home
-        drawn = Drawn(layout, place_class, relative, homes)
+        drawn = GeneratedDays(layout, place_class, relative, homes)
         for chosen, anchors in parts.values():
             drawn.put(anchors, chosen)
         return drawn, given
@@ -253,7 +253,7 @@ class Job:
         d: Int64s,
         chosen: NDArray[np.bool_],
         anchors: Anchors,
-    ) -> Drawn:
+    ) -> GeneratedDays:
         """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
         events = chosen[layout.day]
         lengths = np.diff(layout.first)[chosen]
@@ -271,7 +271,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid[chosen].astype(np.int64), d[chosen]),
             token=token,
             layout=part,
@@ -292,7 +294,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid, np.zeros_like(uid)),
             fixed=fixed,
             batch_size=self.batch_size,
@@ -347,7 +351,7 @@ class Job:
     def _table(
         self,
         table: pl.DataFrame,
-        drawn: Drawn,
+        drawn: GeneratedDays,
         intent: Int64s,
         uid: NDArray[np.uint32],
         given: Anchors,
@@ -372,7 +376,7 @@ class Job:
         ).select(VISITS.columns)
 
     def _snapped(
-        self, drawn: Drawn, intent: Int64s, given: Anchors, category: pl.Series | None
+        self, drawn: GeneratedDays, intent: Int64s, given: Anchors, category: pl.Series | None
     ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""
         assert self.places is not None

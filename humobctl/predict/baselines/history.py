@@ -21,7 +21,7 @@ import numpy as np
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import (
     FAR_GAP,
-    Options,
+    PredictOptions,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -30,7 +30,7 @@ from humobctl.predict.base import (
     normalised,
     number_days,
 )
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 
 _FLOOR = 1e-9  # of the slot kernel: any record is better than none
 
@@ -61,7 +61,9 @@ class HistoryConfig:
 class History:
     """The history model of one city; it has nothing to train."""
 
-    def __init__(self, city: City, options: Options, config: HistoryConfig | None = None) -> None:
+    def __init__(
+        self, city: CityProfile, options: PredictOptions, config: HistoryConfig | None = None
+    ) -> None:
         self.city, self.config = city, config or HistoryConfig()
 
     def distribution(self, user: UserHistory) -> SlotDistributions:

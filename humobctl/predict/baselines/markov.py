@@ -16,7 +16,7 @@ import numpy as np
 
 from humobctl.native import Int64s
 from humobctl.predict.base import (
-    Options,
+    PredictOptions,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -25,7 +25,7 @@ from humobctl.predict.base import (
     slot_counts,
     with_back_off,
 )
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_slots import keep_top
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
@@ -46,7 +46,9 @@ class MarkovConfig:
 class Markov:
     """The bigram model of one city."""
 
-    def __init__(self, city: City, options: Options, config: MarkovConfig | None = None) -> None:
+    def __init__(
+        self, city: CityProfile, options: PredictOptions, config: MarkovConfig | None = None
+    ) -> None:
         self.city, self.options = city, options
         self.config = config or MarkovConfig()
 

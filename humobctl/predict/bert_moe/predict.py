@@ -29,7 +29,7 @@ from humobctl.predict.bert_moe.data import (
     padded_shape,
 )
 from humobctl.predict.bert_moe.model import BertMoe, Prediction
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.training.device import MOST_BESIDE, side_by_side
 
@@ -45,7 +45,7 @@ _FEW = 512
 class _User:
     """One user's rows in order, known and to predict, and what has been found out so far."""
 
-    city: City
+    city: CityProfile
     history: UserHistory
     order: Int64s = field(init=False)
     d: Int64s = field(init=False)
@@ -95,7 +95,7 @@ class BertMoePredictor:
     def __init__(
         self,
         network: BertMoe,
-        city: City,
+        city: CityProfile,
         *,
         city_number: int = 0,
         device: str = "cpu",
@@ -276,7 +276,7 @@ def _cut(order: list[_Window], rows: int) -> list[list[_Window]]:
 
 
 def _inputs(
-    windows: list[_Window], city: City, number: int, settings: Settings
+    windows: list[_Window], city: CityProfile, number: int, settings: Settings
 ) -> tuple[dict[str, Tensor], Bools, int]:
     """Tensors of windows, which rows are there (B, S), and the number of past rows L."""
     past, ahead = padded_shape(

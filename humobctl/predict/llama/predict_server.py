@@ -27,10 +27,10 @@ from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
 from humobctl.llm.server.config import configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
-from humobctl.predict.base import Options, SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, Shape, ask, names
 
@@ -130,7 +130,7 @@ class ServedPredictor:
 
     batch_users = USERS
 
-    def __init__(self, name: str, city: City, options: Options, shape: Shape) -> None:
+    def __init__(self, name: str, city: CityProfile, options: PredictOptions, shape: Shape) -> None:
         """Take a server's model to use in one city; nothing is asked yet.
 
         Raises:
@@ -231,7 +231,7 @@ class ServedPredictor:
             self.from_journal += 1
         return letter_scores(json.loads(entry.reply), self.shape)
 
-    def _keep(self, name: str, entry: Entry) -> None:
+    def _keep(self, name: str, entry: JournalEntry) -> None:
         if self._journal is not None:
             self._journal.put(name, entry)
 
@@ -244,7 +244,7 @@ def letter_scores(found: dict[str, float], shape: Shape) -> list[float]:
     return whole
 
 
-def from_name(name: str, city: City, options: Options) -> ServedPredictor:
+def from_name(name: str, city: CityProfile, options: PredictOptions) -> ServedPredictor:
     """A predictor from the name of a model on a server.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from humobctl.predict.base import Options
+from humobctl.predict.base import PredictOptions
 from humobctl.predict.baselines.history import History
 from humobctl.predict.bert_moe.config import tiny
 from humobctl.predict.bert_moe.model import DAYS_BACK, BertMoe, BertMoeConfig
@@ -168,6 +168,6 @@ def test_an_untrained_head_copies_as_the_history_model_does():
             torch.nn.init.zeros_(layer.bias)
         heads.gate.bias[0] = -50  # nothing is left for the generator
     found = model.distribution(someone)
-    wanted = History(model.city, Options()).distribution(someone)
+    wanted = History(model.city, PredictOptions()).distribution(someone)
     assert found.cells[:3].tolist() == wanted.cells.tolist()
     np.testing.assert_allclose(found.p[:, :3], wanted.p, atol=1e-4)
