@@ -27,7 +27,7 @@ ROOMS = (
     "tables",
     "native ranks",
     "errors",
-    "console",
+    "console kernels",
 )
 """From top to bottom: a room imports itself and what is below it, not what stands beside it."""
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms.split()}
