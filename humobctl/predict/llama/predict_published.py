@@ -14,7 +14,6 @@ Shapes:  B people, r rows to predict, k candidate cells.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -295,5 +294,7 @@ def _answer(walk: _Walk) -> SlotDistributions:
 
 def rows_of(text: str) -> Iterator[list[int]]:
     """Rows of a free answer of the published form, as far as it goes."""
+    import re  # noqa: PLC0415
+
     for found in re.finditer(r"\[\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\]", text):
         yield [int(number) for number in found.groups()]
