@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from humobctl.errors import HumobError, UsageError
 from humobctl.intend.backends.base import Person
 from humobctl.intend.chain import DayConversation
-from humobctl.intend.templates import digest
+from humobctl.llm.question import digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for

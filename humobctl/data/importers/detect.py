@@ -15,9 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
+from humobctl.console.words import counted
 from humobctl.data.importers import checkins, copb, geolife, humob, pickles
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.importers.options import ImportOptions, Opened, counted, stand_in
+from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.importers.places.geojson import Features, is_geojson
 from humobctl.data.importers.places.osm import osm

@@ -13,9 +13,10 @@ from typing import Any
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import counted
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.detect import Format, Look, look_at, recognise
-from humobctl.data.importers.options import ImportOptions, Opened, counted
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.places.visited import visited_places
 from humobctl.errors import UsageError
 from humobctl.io.parquet_dataset import is_other_folder

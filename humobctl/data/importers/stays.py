@@ -22,8 +22,9 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import counted
 from humobctl.data.importers.detect import Look, look_at, recognise
-from humobctl.data.importers.options import ImportOptions, Opened, counted
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
