@@ -19,13 +19,14 @@ from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
+from humobctl.predict.base import PredictOptions
 from humobctl.predict.bert_moe.config import Settings, paper, small, tiny
 from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
-from humobctl.predict.registry import Options
-from humobctl.predict.run import Job, Targets, user_of
+from humobctl.predict.run import PredictJob, Targets, user_of
+from humobctl.tables.cells import encode_cells
 from humobctl.training.device import has_bf16
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ def predict_speed() -> str:
     """
     table = read_table(str(DATA / "humob" / "cityB_challenge.csv.gz")).sort("uid", "d", "t")
     counter = CityCounter(75)
-    counter.add(table.filter(pl.col("x") != 999))
+    known = table.filter(pl.col("x") != 999)
+    counter.add(known)
     city = counter.city()
     frames = table.partition_by("uid", maintain_order=True)
-    cells = table.filter(pl.col("x") != 999).select((pl.col("x") - 1) * 200 + pl.col("y") - 1)
-    visited = cells.to_series().unique().sort().to_numpy().astype(np.int64)
+    visited = np.unique(encode_cells(known["x"].to_numpy(), known["y"].to_numpy()))
     threads, found = torch.get_num_threads(), []
     torch.set_num_threads(1)
     for name, (make, count) in PREDICTED.items():
@@ -212,11 +213,13 @@ def trained_scores() -> str:
     rows = []
     for city in "BC":
         for decoder in ("geobleu", "day"):
-            options = Options(precision=PRECISION, city=city)
+            options = PredictOptions(precision=PRECISION, city=city)
             jobs = {
-                "history": Job("history", decoder),
-                "bert-moe alone": Job(str(folder), decoder, options=replace(options, blend=0.0)),
-                "bert-moe, blended": Job(str(folder), decoder, options=options),
+                "history": PredictJob("history", decoder),
+                "bert-moe alone": PredictJob(
+                    str(folder), decoder, options=replace(options, blend=0.0)
+                ),
+                "bert-moe, blended": PredictJob(str(folder), decoder, options=options),
             }
             for name, job in jobs.items():
                 file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"
