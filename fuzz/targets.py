@@ -283,12 +283,12 @@ def _records(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.commands.ranges import parse_range
     from humobctl.intend.backends.base import parse_parts
     from humobctl.predict.decode_slots import parse_decode
     from humobctl.predict.registry import check_name, parse_blend
     from humobctl.tables import calendar, grid
     from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.ranges import parse_range
 
     # What a shell can give: no NUL, and bytes that are no UTF-8 as surrogates.
     text = payload.replace(b"\0", b"").decode(errors="surrogateescape")

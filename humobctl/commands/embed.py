@@ -180,9 +180,9 @@ def _embedded(
     first_weekday: int,
     on_error: Literal["fail", "drop"],
 ) -> Iterator[pl.DataFrame]:
-    from humobctl.commands.ranges import parse_range
     from humobctl.io.city_names import city_names
     from humobctl.predict.registry import require
+    from humobctl.tables.ranges import parse_range
 
     wanted = parse_range("--days", days) if days else None
     require("torch")

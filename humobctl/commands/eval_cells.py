@@ -284,10 +284,10 @@ def evaluate(
 def _settings(
     dialect: Dialect | None, dtw: DtwKind, days: str | None, metric: list[str] | None
 ) -> Settings:
-    from humobctl.commands.ranges import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.cells.geobleu import DIALECTS
     from humobctl.evaluate.cells.run import Settings
+    from humobctl.tables.ranges import parse_range
 
     if dtw == "fast" and dialect in ("both", "humob24"):
         raise UsageError(

@@ -80,11 +80,11 @@ def embedding(
     """
     import numpy as np
 
-    from humobctl.commands.ranges import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.embedding import report
     from humobctl.evaluate.embedding.metrics import NAMES
     from humobctl.evaluate.embedding.run import baselines, evaluate_embeddings, read_city
+    from humobctl.tables.ranges import parse_range
 
     kind = score_format(output, format)
     unknown = [name for name in metric or () if name not in NAMES]

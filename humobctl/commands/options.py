@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    import polars as pl
+from humobctl.api.options import EngineName, OnError, read_calendar, weekday_number
 
-OnError = Literal["fail", "drop"]
+__all__ = ["EngineName", "OnError", "read_calendar", "weekday_number"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 
@@ -59,7 +58,6 @@ Calendar = Annotated[
     ),
 ]
 
-EngineName = Literal["local", "ray"]
 Engine = Annotated[
     EngineName,
     typer.Option(
@@ -100,18 +98,3 @@ LongOutput = Annotated[
         "output.",
     ),
 ]
-
-
-def weekday_number(name: str) -> int:
-    """0 for Sunday to 6."""
-    from humobctl.predict.city_profile import WEEKDAYS
-
-    return WEEKDAYS.index(name)
-
-
-def read_calendar(choice: str) -> pl.DataFrame | None:
-    """The calendar table, or None for ``auto``."""
-    from humobctl.io.read import read_table
-    from humobctl.tables.schemas import CALENDAR
-
-    return None if choice == "auto" else read_table(choice, CALENDAR)

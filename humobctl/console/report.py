@@ -186,6 +186,37 @@ def _short(number: float) -> str:
     return f"{number:.0f}"
 
 
+@dataclass(frozen=True)
+class TableText:
+    """A table for people: the lines above and below it, its head, its cells as text.
+
+    Attributes:
+        title, caption: "" for none.
+        columns, rows: (c,) names and rows of as many cells.
+        left: how many columns are left-aligned.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    caption: str
+    left: int
+
+
+_captured: list[TableText] | None = None
+
+
+@contextmanager
+def captured_tables() -> Iterator[list[TableText]]:
+    """Tables of the block as they would be printed, for another form; none is printed."""
+    global _captured  # noqa: PLW0603 - as with ``heard``
+    before, _captured = _captured, []
+    try:
+        yield _captured
+    finally:
+        _captured = before
+
+
 def table(
     title: str | Sequence[str],
     columns: Sequence[str],
@@ -205,6 +236,11 @@ def table(
         caption: a line below it, such as the signature of the scores.
         left: how many columns are left-aligned; the others are right-aligned.
     """
+    above = title if isinstance(title, str) else "\n".join(title)
+    if _captured is not None:
+        cells = [[str(cell) for cell in row] for row in rows]
+        _captured.append(TableText(above, list(columns), cells, caption or "", left))
+        return
     from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -217,8 +253,8 @@ def table(
     def plain(*lines: object) -> Text:  # texts would be read as rich's markup
         return Text("\n".join(printable(str(line)) for line in lines))
 
-    above = plain(title) if isinstance(title, str) else plain(*title)
-    grid = Table(title=above if title else None, title_justify="left", title_style="bold")
+    heading = (plain(title) if isinstance(title, str) else plain(*title)) if title else None
+    grid = Table(title=heading, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         justify: Any = "left" if index < left else "right"
         grid.add_column(plain(name), justify=justify, overflow="fold")
