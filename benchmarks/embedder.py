@@ -14,7 +14,7 @@ import torch
 from benchmarks.harness import DATA, WORK, interleaved, markdown
 from humobctl.embed.config import Settings
 from humobctl.embed.data import Rows, draw
-from humobctl.embed.embed import Asked, embed_rows
+from humobctl.embed.embed import EmbedOptions, embed_rows
 from humobctl.embed.model import WAVES, Encoder, Network
 from humobctl.embed.train import Trained
 from humobctl.embed.train_loop import People, Training
@@ -72,7 +72,7 @@ def speed() -> str:
         rows.close_columns()
         for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             left, right = a.to(kind), b.to(kind)
-            asked = Asked(precision=precision)
+            asked = EmbedOptions(precision=precision)
             people = People(np.arange(USERS), np.zeros(0, np.int64))
             chosen = replace(settings, precision=precision)
             training = Training(Network(chosen, 1), rows, people, chosen)

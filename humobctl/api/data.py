@@ -94,7 +94,7 @@ def read(
         >>> trajectories.columns
         ['uid', 'd', 't', 'x', 'y']
     """
-    from humobctl.data.importers.options import Options
+    from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.run import import_data
     from humobctl.io.parquet_folder import check_folder_options
     from humobctl.tables.calendar import check_zone, parse_date
@@ -111,7 +111,7 @@ def read(
             "public grid point is told in contradictory ways, so say it"
         )
     with paths_of(table, places) as (path, places_path):
-        options = Options(
+        options = ImportOptions(
             columns=parse_columns(columns),
             on_error=on_error,
             outside=outside,
@@ -132,7 +132,7 @@ def read(
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)
-        plain = format == "auto" and options == Options(on_error=on_error)
+        plain = format == "auto" and options == ImportOptions(on_error=on_error)
         if target is None and plain and (found := _read_own(path, on_error)) is not None:
             return found
         imported = import_data(path, options, format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,8 @@ OnError = Literal["fail", "drop"]
 EngineName = Literal["local", "ray"]
 Days = str | tuple[int, int]
 """First and last day, as ``(60, 74)`` or ``"60-74"``."""
+_RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")
+_LAST = 9999
 
 
 def check_choice(option: str, value: str, choices: Collection[str]) -> str:
@@ -43,11 +46,25 @@ def check_names(names: Collection[str] | None, known: tuple[str, ...], of: str) 
 
 def first_and_last(days: Days | None) -> tuple[int, int] | None:
     """First and last day; None for all."""
-    from humobctl.tables.ranges import parse_range
-
     if days is None or isinstance(days, tuple):
         return days
     return parse_range("--days", days)
+
+
+def parse_range(option: str, text: str) -> tuple[int, int]:
+    """First and last number of a range as people write it: ``A-B``, ``A`` or ``A-``.
+
+    Raises:
+        UsageError: anything else, or a range that runs backwards.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{option}: found {text!r}, expected a range such as 60-74")
+    first = int(match[1])
+    last = first if match[2] is None else int(match[3] or _LAST)
+    if last < first:
+        raise UsageError(f"{option}: found {text!r}, expected the first number not above the last")
+    return first, last
 
 
 def weekday_number(name: str) -> int:

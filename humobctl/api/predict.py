@@ -15,7 +15,7 @@ from humobctl.console import report
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from humobctl.predict.run import Job, Targets
+    from humobctl.predict.run import PredictJob, Targets
 
 
 def predict(
@@ -100,7 +100,7 @@ def predict(
         0
     """
     from humobctl.execution.run import LongRun
-    from humobctl.predict.run import Tally
+    from humobctl.predict.run import PredictTally
     from humobctl.predict.run import predict as predicted_batches
     from humobctl.tables.schemas import GRID
 
@@ -133,7 +133,7 @@ def predict(
         raise UsageError(
             "--engine ray: found --base-url, whose server does the work, expected --concurrency"
         )
-    tally = Tally()
+    tally = PredictTally()
     long = LongRun(target, engine, address, workers, resume, overwrite)
     with paths_of(table) as (path,):
         done = deliver(predicted_batches(path, job, tally, long), GRID, long, format)
@@ -202,19 +202,20 @@ def _job(
     seed: int,
     output: PathName | None,
     on_error: OnError,
-) -> Job:
+) -> PredictJob:
+    from humobctl.predict.base import PredictOptions, Prompting
     from humobctl.predict.decode_slots import parse_decode
-    from humobctl.predict.registry import Options, Prompting, parse_blend
-    from humobctl.predict.run import Job
+    from humobctl.predict.registry import parse_blend
+    from humobctl.predict.run import PredictJob
 
     kind, weight = parse_decode(decode)
-    return Job(
+    return PredictJob(
         model=str(as_path(model)),
         decode=kind,
         weight=weight,
         targets=targets_of(from_day, to_day),
         full=full,
-        options=Options(
+        options=PredictOptions(
             seed=seed,
             top_p=top_p,
             device=device,

@@ -11,7 +11,7 @@ from humobctl.commands.write_scores import score_format, write_scores
 
 if TYPE_CHECKING:
     from humobctl.embed.train import Trained
-    from humobctl.evaluate.embedding.metrics import Parts, People, Vectorise
+    from humobctl.evaluate.embedding.metrics import CityRecords, Parts, Vectorise
     from humobctl.evaluate.embedding.run import CityPeople, Method
     from humobctl.native import Floats, Int64s
 
@@ -80,11 +80,11 @@ def embedding(
     """
     import numpy as np
 
+    from humobctl.commands.options import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.embedding import report
     from humobctl.evaluate.embedding.metrics import NAMES
     from humobctl.evaluate.embedding.run import baselines, evaluate_embeddings, read_city
-    from humobctl.tables.ranges import parse_range
 
     kind = score_format(output, format)
     unknown = [name for name in metric or () if name not in NAMES]
@@ -143,17 +143,17 @@ def _method(trained: Trained, first_weekday: int) -> Method:
     import numpy as np
 
     from humobctl.embed.data import Rows
-    from humobctl.embed.embed import Asked, embed_parts
+    from humobctl.embed.embed import EmbedOptions, embed_parts
 
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
 
-        def vectorise(people: People, parts: Parts) -> Floats:
+        def vectorise(people: CityRecords, parts: Parts) -> Floats:
             with Rows(first_weekday) as rows:
                 rows.add(people.frame(), number)
                 rows.close_columns()
                 cities = np.full(len(parts), number)
-                return embed_parts(rows, parts, cities, trained, Asked()).astype(float)
+                return embed_parts(rows, parts, cities, trained, EmbedOptions()).astype(float)
 
         return vectorise
 

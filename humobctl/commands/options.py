@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.api.options import EngineName, OnError, read_calendar, weekday_number
+from humobctl.api.options import EngineName, OnError, parse_range, read_calendar, weekday_number
 
-__all__ = ["EngineName", "OnError", "read_calendar", "weekday_number"]
+__all__ = ["EngineName", "OnError", "parse_range", "read_calendar", "weekday_number"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.embed.data import TOGETHER, Rows, by_length, padded_length
 from humobctl.embed.train import Trained
-from humobctl.embed.vectors import Embeddings, table
+from humobctl.embed.vectors import UserEmbeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Part, Worker, user_parts
+from humobctl.execution.task import Done, Moved, TaskPart, Worker, user_parts
 from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -34,7 +34,7 @@ BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
-class Asked:
+class EmbedOptions:
     """How to embed.
 
     Attributes:
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Work:
+class EmbedTask:
     """The vectors of some users, wherever they are computed.
 
     Attributes:
@@ -64,7 +64,7 @@ class Work:
     """
 
     trained: Trained
-    asked: Asked
+    asked: EmbedOptions
     titles: tuple[str, ...]
     names: tuple[str, ...]
 
@@ -85,7 +85,7 @@ class Work:
                 rows.close_columns()
                 vectors = embed_rows(rows, self.trained, self.asked, moved)
                 city = np.full(len(vectors), name)
-                frame = table(Embeddings(self.titles[number], rows.uid.copy(), vectors, city))
+                frame = table(UserEmbeddings(self.titles[number], rows.uid.copy(), vectors, city))
             return Done(frame, {"users": frame.height}, kept.height)
 
         return work
@@ -103,7 +103,7 @@ def embed(
     paths: Sequence[str],
     names: Sequence[str],
     trained: Trained,
-    asked: Asked,
+    asked: EmbedOptions,
     long: LongRun | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Embeddings of grid trajectories, file after file, one part of users after another.
@@ -119,14 +119,14 @@ def embed(
         HumobError: a file cannot be read, or has no known cell.
     """
     titles = tuple("stdin" if path == "-" else path for path in paths)
-    work = Work(trained, asked, titles, tuple(names))
+    work = EmbedTask(trained, asked, titles, tuple(names))
     with report.progress("embedding", 0, "rows") as ticker:
         parts = _parts(paths, work, ticker)
         for done in (long or LongRun()).results(work, parts, work.about, ticker.advance):
             yield done.frame
 
 
-def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[Part]:
+def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iterator[TaskPart]:
     """The known rows of some users at a time: (number of the file, rows)."""
     known = pl.col("x") != MASKED
     if work.asked.days is not None:
@@ -140,14 +140,14 @@ def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[
             for part in user_parts([store]):
                 kept = part.payload.filter(known)
                 if kept.height:
-                    yield Part(count, (number, kept), f"{title}, {part.name}")
+                    yield TaskPart(count, (number, kept), f"{title}, {part.name}")
                     count += 1
         if count == before:
             raise HumobError(f"{title}: found no known cell, expected some to embed")
 
 
 def embed_rows(
-    rows: Rows, trained: Trained, asked: Asked, moved: Moved | None = None
+    rows: Rows, trained: Trained, asked: EmbedOptions, moved: Moved | None = None
 ) -> NDArray[np.float32]:
     """Vectors of all users of some columns, (u, E).
 
@@ -164,7 +164,7 @@ def embed_parts(
     parts: Sequence[Int64s],
     city: Int64s,
     trained: Trained,
-    asked: Asked,
+    asked: EmbedOptions,
     moved: Moved | None = None,
 ) -> NDArray[np.float32]:
     """Vectors of parts of users' rows, (p, E).

@@ -27,12 +27,12 @@ from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
-from humobctl.training.built import built
 from humobctl.training.device import check_precision, set_up_torch, torch_device
 from humobctl.training.distributed import Group, together
 from humobctl.training.model_dir import (
     Checkpoint,
     Fingerprint,
+    build_checked,
     check_target,
     clear_damage,
     load,
@@ -338,7 +338,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         cities = [str(name) for name in found.config["cities"]]
         mine = "encoder."
         make = functools.partial(Encoder, settings, len(cities))
-        encoder = built(folder, settings.blocks, make, mine)
+        encoder = build_checked(folder, settings.blocks, make, mine)
         encoder.load_state_dict(
             {
                 name.removeprefix(mine): torch.from_numpy(array)

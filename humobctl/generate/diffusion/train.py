@@ -38,10 +38,16 @@ from humobctl.io.row_errors import OnError
 from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
-from humobctl.training.built import built
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.distributed import Group, together
-from humobctl.training.model_dir import Checkpoint, check_target, clear_damage, load, save
+from humobctl.training.model_dir import (
+    Checkpoint,
+    build_checked,
+    check_target,
+    clear_damage,
+    load,
+    save,
+)
 from humobctl.training.settings import from_record
 from humobctl.training.torch_loop import STATE
 from humobctl.training.training_dir import folder_of, workplace
@@ -371,7 +377,7 @@ def load_trained(folder: str, device: str = "auto") -> Trained:
         categories = tuple(found.config.get("categories", ()))
         classes = class_count(condition, categories)
         make = functools.partial(build, settings, channel_count(condition), classes)
-        network = built(folder, settings.layers, make)
+        network = build_checked(folder, settings.layers, make)
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
     network = network.to(torch_device(device)).eval()
