@@ -14,13 +14,26 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from humobctl.api.data import describe, mask, read, split, synth, write
+    from humobctl.api.embed import embed
+    from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.families import (
+        evaluate_cells,
+        evaluate_flows,
+        evaluate_generated,
+        evaluate_plans,
+    )
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
     from humobctl.errors import HumobError, TableError, UsageError
+    from humobctl.evaluate.scores import Scores
 
 _HOMES = {
     "api.data": ("read", "write", "describe", "split", "mask", "synth"),
     "api.predict": ("predict", "explain", "validate"),
+    "api.embed": ("embed",),
+    "api.evaluate": ("evaluate", "evaluate_embedding"),
+    "api.families": ("evaluate_cells", "evaluate_flows", "evaluate_generated", "evaluate_plans"),
+    "evaluate.scores": ("Scores",),
     "api.model": ("load_model", "Model"),
     "errors": ("HumobError", "UsageError", "TableError"),
 }
@@ -29,9 +42,17 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "HumobError",
     "Model",
+    "Scores",
     "TableError",
     "UsageError",
     "describe",
+    "embed",
+    "evaluate",
+    "evaluate_cells",
+    "evaluate_embedding",
+    "evaluate_flows",
+    "evaluate_generated",
+    "evaluate_plans",
     "explain",
     "load_model",
     "mask",
