@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         evaluate_generated,
         evaluate_plans,
     )
+    from humobctl.api.generate import generate_diffusion, generate_flows, generate_gravity
+    from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
     from humobctl.errors import HumobError, TableError, UsageError
@@ -34,6 +36,8 @@ _HOMES = {
     "api.evaluate": ("evaluate", "evaluate_embedding"),
     "api.families": ("evaluate_cells", "evaluate_flows", "evaluate_generated", "evaluate_plans"),
     "evaluate.scores": ("Scores",),
+    "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
+    "api.intend": ("intend",),
     "api.model": ("load_model", "Model"),
     "errors": ("HumobError", "UsageError", "TableError"),
 }
@@ -54,6 +58,10 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "generate_diffusion",
+    "generate_flows",
+    "generate_gravity",
+    "intend",
     "load_model",
     "mask",
     "predict",
