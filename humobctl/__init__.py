@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
+    from humobctl.console.report import quiet
     from humobctl.errors import HumobError, TableError, UsageError
     from humobctl.evaluate.scores import Scores
 
@@ -39,6 +40,7 @@ _HOMES = {
     "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
     "api.intend": ("intend",),
     "api.model": ("load_model", "Model"),
+    "console.report": ("quiet",),
     "errors": ("HumobError", "UsageError", "TableError"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -65,6 +67,7 @@ __all__ = [
     "load_model",
     "mask",
     "predict",
+    "quiet",
     "read",
     "split",
     "synth",
