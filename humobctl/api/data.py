@@ -203,7 +203,7 @@ def write(
 
     Example:
         >>> hm.write(hm.read("challenge.csv"), "challenge.parquet")
-        16321
+        19379
     """
     from humobctl.embed.vectors import write_embeddings
 

@@ -79,7 +79,7 @@ def evaluate_cells(
     Example:
         >>> predicted = hm.predict("challenge.csv")
         >>> hm.evaluate_cells(predicted, "city.csv", metric=["accuracy"]).to_dict()["users"]
-        5
+        20
     """
     from humobctl.evaluate.cells import report
     from humobctl.evaluate.cells.bootstrap import compare
@@ -210,7 +210,7 @@ def evaluate_generated(
         UsageError: no truth, or no such metric.
 
     Example:
-        >>> scores = hm.evaluate_generated("visits.csv", "stays.csv", metric=["radius"])
+        >>> scores = hm.evaluate_generated("generated.csv", "stays.csv", metric=["radius"])
         >>> scores.to_frame().columns
         ['scope', 'metric', 'value']
     """

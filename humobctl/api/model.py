@@ -64,8 +64,8 @@ def load_model(path: ModelSource) -> Model:
         HumobError: the folder is no model dir, or not whole.
 
     Example:
-        >>> hm.load_model("ranker").type
-        'ranker'
+        >>> hm.load_model("embedder").type
+        'embedder'
     """
     from humobctl.training.model_dir import load
 

@@ -160,8 +160,8 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
         UsageError: an option that ``predict`` or this function does not take.
 
     Example:
-        >>> hm.explain("challenge.csv", 19, model="mode")["rank"].max()
-        5
+        >>> hm.explain("challenge.csv", 19, model="mode", decode="argmax")["rank"].max()
+        1
     """
     from humobctl.io.write import write_table
     from humobctl.predict.explain import explain as reasons_of
@@ -290,7 +290,7 @@ def validate(
     Example:
         >>> _ = hm.predict("challenge.csv", output="predicted.csv")
         >>> hm.validate("predicted.csv", "challenge.csv")["users"].item()
-        5
+        20
     """
     from humobctl.predict.submission import validate as checked_rows
 
