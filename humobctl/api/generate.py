@@ -97,7 +97,7 @@ def generate_gravity(
         True
     """
     from humobctl.generate.gravity.config import LAWS, Law, Travel
-    from humobctl.generate.gravity.homes import Dwellings, read_density
+    from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
     from humobctl.generate.homes_and_works import read_pairs, read_people
@@ -121,7 +121,7 @@ def generate_gravity(
             from humobctl.generate.gravity.fit import fitted, read_visits
 
             chosen = fitted(chosen, read_visits(fit_at, on_error=on_error), city, seed)
-        dwellings = Dwellings(
+        dwellings = HomesAndWorks(
             city,
             seed,
             snap,
