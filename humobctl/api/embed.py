@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from humobctl.api.data import PathName
-from humobctl.api.families import Sources
 from humobctl.api.model import ModelSource
 from humobctl.api.options import Days, EngineName, OnError, first_and_last, weekday_number
-from humobctl.api.tables import as_path, paths_of, refuse_format, several, summary
+from humobctl.api.tables import Sources, as_path, paths_of, refuse_format, several, summary
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun

@@ -12,14 +12,13 @@ from typing import Any, Literal, TypeVar
 
 from humobctl.api.data import PathName
 from humobctl.api.families import (
-    Sources,
     evaluate_cells,
     evaluate_flows,
     evaluate_generated,
     evaluate_plans,
 )
 from humobctl.api.options import Days, OnError, check_names, first_and_last, weekday_number
-from humobctl.api.tables import Source, paths_of, several
+from humobctl.api.tables import Source, Sources, paths_of, several
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
@@ -34,7 +33,7 @@ def evaluate(
 
     Args:
         tables: predicted cells, generated visits or trajectories, day plans or flows: a frame or
-            a file, or several to compare.
+            a file, or several to compare: a list, or a mapping with names for frames.
         truth: the true cells, real data or true flows; for day plans a table to compare with, by
             default what CoPB published.
         generated: cells are generated data, to be scored without matching people.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from humobctl.api.data import PathName
 from humobctl.api.options import (
@@ -14,11 +14,9 @@ from humobctl.api.options import (
     check_names,
     first_and_last,
 )
-from humobctl.api.tables import Source, as_path, paths_of, several
+from humobctl.api.tables import Source, Sources, as_path, paths_of, several
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
-
-Sources: TypeAlias = Source | Sequence[Source]
 
 
 def evaluate_cells(

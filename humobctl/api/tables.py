@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import polars as pl
 
 from humobctl.errors import UsageError
 from humobctl.execution.run import LongRun
-from humobctl.io.frame_path import FramePath
+from humobctl.io.frame_path import NAME, FramePath
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import Table
 
@@ -31,6 +31,15 @@ class ArrowTable(Protocol):
 Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | ArrowTable
 Source: TypeAlias = str | PathLike[str] | Frame
 """A table: a frame of polars or pandas, or the path of a file or folder (``-`` for stdin)."""
+Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
+"""One table, or several; the keys of a mapping name frames in what is printed."""
+
+
+class Named(NamedTuple):
+    """A table with a name that messages and scores call it by."""
+
+    name: str
+    table: Source
 
 
 def as_frame(table: Frame) -> pl.DataFrame:
@@ -51,7 +60,7 @@ def as_frame(table: Frame) -> pl.DataFrame:
 
 
 @contextmanager
-def paths_of(*sources: Source | None) -> Iterator[list[Any]]:
+def paths_of(*sources: Source | Named | None) -> Iterator[list[Any]]:
     """Paths that everything that reads files can read; None stays None.
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
@@ -60,20 +69,23 @@ def paths_of(*sources: Source | None) -> Iterator[list[Any]]:
         yield [_path_of(one, Path(folder) / f"{at}.arrow") for at, one in enumerate(sources)]
 
 
-def _path_of(source: Source | None, file: Path) -> str | None:
-    if source is None or isinstance(source, str):
-        return source
-    if isinstance(source, PathLike):
-        return str(Path(source))
-    frame = as_frame(source)
+def _path_of(source: Source | Named | None, file: Path) -> str | None:
+    name, table = source if isinstance(source, Named) else (NAME, source)
+    if table is None or isinstance(table, str):
+        return table
+    if isinstance(table, PathLike):
+        return str(Path(table))
+    frame = as_frame(table)
     with clear_os_errors("temporary files"):
         frame.write_ipc(file)
-    return FramePath(file)
+    return FramePath(file, name)
 
 
-def several(sources: Source | Sequence[Source]) -> list[Source]:
-    """One table, or several, as a list."""
-    return list(sources) if isinstance(sources, list | tuple) else [sources]  # type: ignore[list-item]
+def several(sources: Sources) -> list[Any]:
+    """One table, or several, as a list; frames of a mapping are called by its keys."""
+    if isinstance(sources, Mapping):
+        return [Named(name, one) for name, one in sources.items()]
+    return list(sources) if isinstance(sources, list | tuple) else [sources]
 
 
 def as_path(path: str | PathLike[str] | None) -> str | None:

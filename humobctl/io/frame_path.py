@@ -18,8 +18,8 @@ class FramePath(str):
     __slots__ = ("file",)
     file: Path
 
-    def __new__(cls, file: Path) -> FramePath:
-        """``NAME``, with the file beside it."""
-        self = super().__new__(cls, NAME)
+    def __new__(cls, file: Path, name: str = NAME) -> FramePath:
+        """The name, with the file beside it."""
+        self = super().__new__(cls, name)
         self.file = file
         return self
