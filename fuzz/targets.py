@@ -284,7 +284,7 @@ def _records(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.commands.options import parse_range
+    from humobctl.api.options import parse_range
     from humobctl.intend.backends.base import parse_parts
     from humobctl.predict.decode_slots import parse_decode
     from humobctl.predict.registry import check_name, parse_blend
