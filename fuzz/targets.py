@@ -243,11 +243,12 @@ def _model_dir(folder: Path, choice: int, payload: bytes) -> None:
 
 def _answers(_folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.intend import answers
+    from humobctl.llm.json_reply import AnswerError, read_answer
 
     forms = (answers.Attitude, answers.Norm, answers.Decision, answers.RankedDecision)
     try:
-        found = answers.read_answer(payload.decode(errors="replace"), forms[choice % 4])
-    except answers.AnswerError as exc:
+        found = read_answer(payload.decode(errors="replace"), forms[choice % 4])
+    except AnswerError as exc:
         raise HumobError(str(exc)) from exc if str(exc).isprintable() else None
     for text in (getattr(found, "reason", ""), getattr(found, "routine", "")):
         if not text.isprintable():

@@ -143,7 +143,7 @@ def gravity(
     from humobctl.errors import UsageError
     from humobctl.execution.run import LongRun
     from humobctl.generate.gravity.config import Law, Travel
-    from humobctl.generate.gravity.homes import Dwellings, read_density
+    from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
     from humobctl.generate.homes_and_works import read_pairs, read_people
@@ -162,7 +162,7 @@ def gravity(
         from humobctl.generate.gravity.fit import fitted, read_visits
 
         chosen = fitted(chosen, read_visits(fit, on_error=on_error), city, seed)
-    dwellings = Dwellings(
+    dwellings = HomesAndWorks(
         city,
         seed,
         snap,
