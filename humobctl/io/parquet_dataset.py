@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from humobctl.errors import HumobError, reason
+from humobctl.io.frame_path import FramePath
 from humobctl.tables.column_names import roles
 
 MAGIC = b"PAR1"
@@ -71,7 +72,7 @@ def is_parquet_folder(path: str | Path) -> bool:
 
 def is_other_folder(path: str | Path) -> bool:
     """Whether a path is a folder that is read by what a program put there: trips, traces."""
-    return Path(path).is_dir() and not is_parquet_folder(path)
+    return not isinstance(path, FramePath) and Path(path).is_dir() and not is_parquet_folder(path)
 
 
 def key_columns(keys: Iterable[str], names: Iterable[str]) -> list[str]:

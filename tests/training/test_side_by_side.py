@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -50,5 +52,18 @@ def test_an_error_comes_out_and_threads_stay(cores) -> None:
 
 
 def test_memory_is_kept_by_glibc_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native.sys, "platform", "darwin")
-    assert not native.keep_memory()
+    asked: list[tuple[int, int]] = []
+
+    def mallopt(what: int, value: int) -> int:
+        asked.append((what, value))
+        return 1
+
+    for platform, library, kept in (
+        ("darwin", SimpleNamespace(mallopt=mallopt, gnu_get_libc_version=str), []),
+        ("linux", SimpleNamespace(mallopt=mallopt), []),  # musl
+        ("linux", SimpleNamespace(mallopt=mallopt, gnu_get_libc_version=str), [-1, -3]),
+    ):
+        monkeypatch.setattr(native.sys, "platform", platform)
+        monkeypatch.setattr(native.ctypes, "CDLL", lambda _, library=library: library)
+        assert native.keep_memory() is bool(kept)
+        assert asked == [(what, 1 << 30) for what in kept]

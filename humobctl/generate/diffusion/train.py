@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from humobctl.console import report
-from humobctl.data.importers.options import counted
+from humobctl.console.words import counted
 from humobctl.data.importers.stays import StayTable, read_stays
 from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
