@@ -180,13 +180,19 @@ def test_evaluation_of_embedders_equals_the_command(
     assert json.loads(cli(*words, cwd=workdir).out) == scores.to_dict()
 
 
+def rounded(text: str) -> object:
+    """JSON with numbers of twelve digits: polars adds up in any order."""
+    return json.loads(text, parse_float=lambda number: f"{float(number):.12g}")
+
+
 def test_description_equals_the_command(
     workdir: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(workdir)
     for name in ("city.csv", "places.csv"):
         found = hm.describe(name)
-        assert json.loads(cli("data", "describe", name, cwd=workdir).out) == found.to_dict()
+        out = cli("data", "describe", name, cwd=workdir).out
+        assert rounded(out) == rounded(json.dumps(found.to_dict()))
         out = cli("data", "describe", name, "--format", "table", cwd=workdir).out
         assert out.rstrip("\n") == str(found)
 
@@ -225,6 +231,8 @@ def test_option_has_the_same_default_in_the_library(
 ) -> None:
     theirs = inspect.signature(getattr(hm, name)).parameters
     found = next((one for one in theirs.values() if one.name.rstrip("_") == option), None)
-    if found is None or found.default in (inspect.Parameter.empty, ()):
-        return
+    if found is None or inspect.Parameter.empty in (default, found.default):
+        return  # the library's own way to give it, or one that has to be given
+    if found.default == ():
+        default = () if default is None else default
     assert found.default == default
