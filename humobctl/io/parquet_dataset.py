@@ -153,3 +153,10 @@ def _keys(folders: tuple[str, ...]) -> dict[str, str | None]:
 
 def _shown(folder: str, place: tuple[str, ...]) -> str:
     return os.path.join(folder, *place).encode(errors="replace").decode().replace("\n", "\\n")  # noqa: PTH118 - as the user wrote it
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Names of a file's columns; a ``*`` in its name is one."""
+    import polars as pl  # noqa: PLC0415 - not for the start of every command
+
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema().names()

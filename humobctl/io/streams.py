@@ -21,7 +21,6 @@ from humobctl.io.output_lock import reserved
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 
-TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
 Kind = Literal[
     "csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle", "osm-pbf", "osm-xml"
