@@ -67,7 +67,7 @@ def embed(
         str | None, typer.Option(metavar="A-B", help="Days to look at, such as 0-59; else all.")
     ] = None,
     batch_rows: Annotated[
-        int, typer.Option(min=1, help="Rows that go through the network together.")
+        int, typer.Option(min=1, help="EmbedderColumns that go through the network together.")
     ] = 16384,
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="Of the matrix products.")
@@ -186,17 +186,17 @@ def _embedded(
 
     wanted = parse_range("--days", days) if days else None
     require("torch")
-    from humobctl.embed.embed import Asked, check_city
+    from humobctl.embed.embed import EmbedOptions, check_city
     from humobctl.embed.embed import embed as embed_files
-    from humobctl.embed.train import load_trained
+    from humobctl.embed.load import load_embedder
     from humobctl.training.device import set_up_torch
 
     names = city_names(inputs, tuple(city) if city else None)
     set_up_torch(0)
-    trained = load_trained(model, device)
+    trained = load_embedder(model, device)
     for name in city or ():
         check_city(name, trained)
-    asked = Asked(first_weekday, precision, batch_rows, on_error, wanted)
+    asked = EmbedOptions(first_weekday, precision, batch_rows, on_error, wanted)
     yield from embed_files(inputs, names, trained, asked, long)
 
 

@@ -10,7 +10,7 @@ from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_numbe
 from humobctl.commands.write_scores import score_format, write_scores
 
 if TYPE_CHECKING:
-    from humobctl.embed.train import Trained
+    from humobctl.embed.load import TrainedEmbedder
     from humobctl.evaluate.embedding.metrics import Parts, People, Vectorise
     from humobctl.evaluate.embedding.run import CityPeople, Method
     from humobctl.native import Floats, Int64s
@@ -116,20 +116,20 @@ def _names(inputs: list[str], city: list[str] | None) -> list[str]:
     return city_names(inputs, tuple(city) if city else None)
 
 
-def _load(models: list[str], device: str) -> dict[str, Trained]:
+def _load(models: list[str], device: str) -> dict[str, TrainedEmbedder]:
     if not models:
         return {}
     from humobctl.predict.registry import require
 
     require("torch")
-    from humobctl.embed.train import load_trained
+    from humobctl.embed.load import load_embedder
     from humobctl.training.device import set_up_torch
 
     set_up_torch(0)
-    return {folder: load_trained(folder, device) for folder in models}
+    return {folder: load_embedder(folder, device) for folder in models}
 
 
-def _seen(city: CityPeople, trained: dict[str, Trained]) -> Int64s:
+def _seen(city: CityPeople, trained: dict[str, TrainedEmbedder]) -> Int64s:
     """Users of a city that any of the models was trained or validated on."""
     import numpy as np
 
@@ -139,21 +139,21 @@ def _seen(city: CityPeople, trained: dict[str, Trained]) -> Int64s:
     return np.intersect1d(np.concatenate([np.empty(0, np.int64), *seen]), here)
 
 
-def _method(trained: Trained, first_weekday: int) -> Method:
+def _method(trained: TrainedEmbedder, first_weekday: int) -> Method:
     import numpy as np
 
-    from humobctl.embed.data import Rows
-    from humobctl.embed.embed import Asked, embed_parts
+    from humobctl.embed.data import EmbedderColumns
+    from humobctl.embed.embed import EmbedOptions, embed_parts
 
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
 
         def vectorise(people: People, parts: Parts) -> Floats:
-            with Rows(first_weekday) as rows:
+            with EmbedderColumns(first_weekday) as rows:
                 rows.add(people.frame(), number)
                 rows.close_columns()
                 cities = np.full(len(parts), number)
-                return embed_parts(rows, parts, cities, trained, Asked()).astype(float)
+                return embed_parts(rows, parts, cities, trained, EmbedOptions()).astype(float)
 
         return vectorise
 

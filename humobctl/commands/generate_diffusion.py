@@ -113,13 +113,13 @@ def diffusion(
     long = LongRun(output, engine, address, workers, resume, overwrite)
     require("diffusion")
     from humobctl.generate.diffusion.generate import Job
+    from humobctl.generate.diffusion.load import load_diffusion
     from humobctl.generate.diffusion.nearest_place import read_places
     from humobctl.generate.diffusion.process import sampling_of
-    from humobctl.generate.diffusion.train import load_trained
     from humobctl.training.device import set_up
 
     set_up(seed)
-    trained = load_trained(model, device)
+    trained = load_diffusion(model, device)
     plane = trained.scale.plane
     job = Job(
         trained,

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from humobctl.console import report
-from humobctl.embed.data import TOGETHER, Rows, by_length, padded_length
-from humobctl.embed.train import Trained
+from humobctl.embed.data import TOGETHER, EmbedderColumns, by_length, padded_length
+from humobctl.embed.load import TrainedEmbedder
 from humobctl.embed.vectors import Embeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
@@ -34,7 +34,7 @@ BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
-class Asked:
+class EmbedOptions:
     """How to embed.
 
     Attributes:
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Work:
+class EmbedTask:
     """The vectors of some users, wherever they are computed.
 
     Attributes:
@@ -63,8 +63,8 @@ class Work:
         names: of their cities; one the model does not know is embedded as a city that is not said.
     """
 
-    trained: Trained
-    asked: Asked
+    trained: TrainedEmbedder
+    asked: EmbedOptions
     titles: tuple[str, ...]
     names: tuple[str, ...]
 
@@ -80,7 +80,7 @@ class Work:
         def work(payload: tuple[int, pl.DataFrame], moved: Moved) -> Done:
             number, kept = payload
             name, known = self.names[number], self.trained.cities
-            with Rows(self.asked.first_weekday) as rows:
+            with EmbedderColumns(self.asked.first_weekday) as rows:
                 rows.add(kept, 1 + known.index(name) if name in known else 0)
                 rows.close_columns()
                 vectors = embed_rows(rows, self.trained, self.asked, moved)
@@ -102,8 +102,8 @@ class Work:
 def embed(
     paths: Sequence[str],
     names: Sequence[str],
-    trained: Trained,
-    asked: Asked,
+    trained: TrainedEmbedder,
+    asked: EmbedOptions,
     long: LongRun | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Embeddings of grid trajectories, file after file, one part of users after another.
@@ -119,14 +119,14 @@ def embed(
         HumobError: a file cannot be read, or has no known cell.
     """
     titles = tuple("stdin" if path == "-" else path for path in paths)
-    work = Work(trained, asked, titles, tuple(names))
+    work = EmbedTask(trained, asked, titles, tuple(names))
     with report.progress("embedding", 0, "rows") as ticker:
         parts = _parts(paths, work, ticker)
         for done in (long or LongRun()).results(work, parts, work.about, ticker.advance):
             yield done.frame
 
 
-def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[Part]:
+def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iterator[Part]:
     """The known rows of some users at a time: (number of the file, rows)."""
     known = pl.col("x") != MASKED
     if work.asked.days is not None:
@@ -147,7 +147,7 @@ def _parts(paths: Sequence[str], work: Work, ticker: report.Ticker) -> Iterator[
 
 
 def embed_rows(
-    rows: Rows, trained: Trained, asked: Asked, moved: Moved | None = None
+    rows: EmbedderColumns, trained: TrainedEmbedder, asked: EmbedOptions, moved: Moved | None = None
 ) -> NDArray[np.float32]:
     """Vectors of all users of some columns, (u, E).
 
@@ -160,11 +160,11 @@ def embed_rows(
 
 
 def embed_parts(
-    rows: Rows,
+    rows: EmbedderColumns,
     parts: Sequence[Int64s],
     city: Int64s,
-    trained: Trained,
-    asked: Asked,
+    trained: TrainedEmbedder,
+    asked: EmbedOptions,
     moved: Moved | None = None,
 ) -> NDArray[np.float32]:
     """Vectors of parts of users' rows, (p, E).
@@ -207,7 +207,7 @@ def embed_parts(
     return sums.astype(np.float32)
 
 
-def check_city(name: str | None, trained: Trained) -> None:
+def check_city(name: str | None, trained: TrainedEmbedder) -> None:
     """Refuse a name of a city that the model does not know.
 
     Raises:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -30,6 +30,11 @@ from humobctl.io.output_lock import replace_folder, reserved
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Network = TypeVar("Network", bound="nn.Module")
 
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -175,6 +180,37 @@ def check_layers(folder: str | Path, layers: int) -> dict[str, tuple[int, ...]]:
             "arrays"
         )
     return shapes
+
+
+def build_checked(
+    folder: str, layers: int, make: Callable[[], Network], prefix: str = ""
+) -> Network:
+    """The network that settings describe, before its arrays are put in.
+
+    It is made without memory first: settings that were changed by hand or by damage could ask for
+    more than a machine has.
+
+    Args:
+        folder: the model dir.
+        layers: of the settings.
+        make: makes the network.
+        prefix: of the names of its arrays.
+
+    Raises:
+        HumobError: the settings are not those of the arrays.
+    """
+    import torch  # noqa: PLC0415 - the ranker does without
+
+    shapes = check_layers(folder, layers)
+    with torch.device("meta"):
+        wanted = {f"{prefix}{name}": tuple(a.shape) for name, a in make().state_dict().items()}
+    for name, shape in wanted.items():
+        if shapes.get(name) != shape:
+            raise HumobError(
+                f"{folder}: found a damaged model (array {name}: found {shapes.get(name)}, "
+                f"expected {shape} by config.json)"
+            )
+    return make()
 
 
 @contextmanager

@@ -102,8 +102,8 @@ def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command,
 
 
 LOOPS = {
-    EMBEDDER: ("humobctl.embed.train_loop.Training", "advance", "step"),
-    DIFFUSION: ("humobctl.generate.diffusion.train_loop.Training", "advance", "step"),
+    EMBEDDER: ("humobctl.training.torch_loop.TorchTraining", "advance", "step"),
+    DIFFUSION: ("humobctl.training.torch_loop.TorchTraining", "advance", "step"),
     BERT: ("humobctl.training.hf_trainer.ValidatingTrainer", "training_step", "state.global_step"),
 }
 FAULTS = {
