@@ -8,6 +8,7 @@ in the ``ziglang`` package is fetched as a build requirement.
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,9 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         target = folder / f"kernels{SUFFIX}"
         partial = target.with_name(f".{target.name}.{os.getpid()}")
         sources = sorted(folder.glob("*.c"))
-        subprocess.run([*compiler(), *FLAGS, "-o", partial, *sources, "-lm"], check=True)
+        hashed = runpy.run_path(str(folder / "__init__.py"))["hash_sources"](folder)
+        carried = f'-DHUMOBCTL_SOURCES="{hashed}"'
+        subprocess.run([*compiler(), *FLAGS, carried, "-o", partial, *sources, "-lm"], check=True)
         partial.replace(target)
         build_data["artifacts"].append(str(target.relative_to(self.root)))
         build_data["pure_python"] = False

@@ -18,14 +18,14 @@ from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
-from humobctl.predict.base import UserHistory
+from humobctl.predict.base import PredictOptions, UserHistory
 from humobctl.predict.bert_moe.config import Settings, paper
 from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
-from humobctl.predict.registry import Options
-from humobctl.predict.run import Job, Targets, user_of
+from humobctl.predict.run import PredictJob, Targets, user_of
+from humobctl.tables.cells import CELLS, encode_cells
 from humobctl.training.device import has_bf16
 
 if TYPE_CHECKING:
@@ -120,12 +120,12 @@ def predict_speed() -> str:
     city = counter.city()
     people = [user_of(table.filter(pl.col("uid") == uid), Targets()) for uid in users]
     frames = [_to_pandas(frame) for frame in table.partition_by("uid", maintain_order=True)]
-    visited = np.unique((table["x"].to_numpy() - 1) * 200 + table["y"].to_numpy() - 1)
-    visited = visited[visited < 40_000].astype(np.int64)
+    visited = np.unique(encode_cells(table["x"].to_numpy(), table["y"].to_numpy()))
+    visited = visited[visited < CELLS]
     found = []
     for size, settings in SIZES.items():
         plain = plain_bert.PlainBert(
-            *(settings.hidden_size, settings.hidden_layers, settings.attention_heads)
+            settings.hidden_size, settings.hidden_layers, settings.attention_heads
         )
         whole = replace(settings, horizon=15, prediction_length=512, max_seq_length=1024)
         ways = {
@@ -218,11 +218,13 @@ def trained_scores() -> str:
     rows = []
     for city in "BC":
         for decoder in ("geobleu", "day"):
-            options = Options(precision=PRECISION, city=city)
+            options = PredictOptions(precision=PRECISION, city=city)
             jobs = {
-                "history": Job("history", decoder),
-                "bert-moe alone": Job(str(folder), decoder, options=replace(options, blend=0.0)),
-                "bert-moe, blended": Job(str(folder), decoder, options=options),
+                "history": PredictJob("history", decoder),
+                "bert-moe alone": PredictJob(
+                    str(folder), decoder, options=replace(options, blend=0.0)
+                ),
+                "bert-moe, blended": PredictJob(str(folder), decoder, options=options),
             }
             for name, job in jobs.items():
                 file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from scipy.spatial import KDTree
 
-from humobctl.generate.gravity.places import City
+from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.tables.schemas import INTENTS
 
 AT_HOME = ("go home", "go to sleep")
@@ -24,7 +24,7 @@ AT_HOME = ("go home", "go to sleep")
 class QueryAndLoop:
     """The original's way."""
 
-    def __init__(self, city: City, seed: int = 0) -> None:
+    def __init__(self, city: PlaceIndex, seed: int = 0) -> None:
         self.points = np.column_stack([city.east, city.north]).astype(float)
         self.rows = {name: city.serving(code) for code, name in enumerate(INTENTS)}
         self.trees = {n: KDTree(self.points[r]) for n, r in self.rows.items() if len(r)}
@@ -74,7 +74,7 @@ class QueryAndLoop:
 class Scan:
     """Array operations over the whole category for each event; exactly the law."""
 
-    def __init__(self, city: City, seed: int = 0) -> None:
+    def __init__(self, city: PlaceIndex, seed: int = 0) -> None:
         self.points = np.column_stack([city.east, city.north])
         self.rows = {name: city.serving(code) for code, name in enumerate(INTENTS)}
         self.members = {name: self.points[rows] for name, rows in self.rows.items()}

@@ -15,8 +15,8 @@ from benchmarks.copb_gravity import AT_HOME, QueryAndLoop, Scan
 from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.generate.gravity.config import LAWS, Law
 from humobctl.generate.gravity.homes import Dwellings
-from humobctl.generate.gravity.places import City, read_city
-from humobctl.generate.gravity.run import Job
+from humobctl.generate.gravity.places import PlaceIndex, read_city
+from humobctl.generate.gravity.run import GravityJob
 from humobctl.tables.schemas import INTENTS
 
 PLACES = 200_000
@@ -57,9 +57,9 @@ def plans_of(count: int) -> Path:
     return path
 
 
-def in_memory(city: City, plans: pl.DataFrame, law: Law) -> tuple[float, float]:
+def in_memory(city: PlaceIndex, plans: pl.DataFrame, law: Law) -> tuple[float, float]:
     """Person-days a second, by the clock and by the seconds of all cores."""
-    job = Job(city, Dwellings(city), law)
+    job = GravityJob(city, Dwellings(city), law)
     clock, cores = time.perf_counter(), time.process_time()
     for _ in job.run([plans]):
         pass

@@ -25,16 +25,16 @@ from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
 from humobctl.llm.load import Loaded, load_language_model
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.base import Model, PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
-from humobctl.predict.llama.predict_compact import CompactPredictor, Tally
+from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
 from humobctl.predict.llama.predict_published import PublishedPredictor, rows_of
 from humobctl.predict.llama.template_compact import Shape
-from humobctl.predict.registry import Model, Options, build
-from humobctl.predict.run import Job, Targets, decoded, user_of
+from humobctl.predict.registry import build
+from humobctl.predict.run import PredictJob, Targets, decoded, user_of
 from humobctl.tables.schemas import GRID
 from humobctl.training.device import has_bf16, set_up
 from tests.packages import from_package
@@ -61,7 +61,7 @@ class Way:
 
     name: str
     seconds: float
-    tally: Tally
+    tally: TokenTally
     answered: str
 
     def row(self, slowest: float) -> list[str]:
@@ -79,7 +79,7 @@ def smollm2() -> str:
     return str(found)
 
 
-def people(count: int, name: str = "B") -> tuple[City, list[UserHistory]]:
+def people(count: int, name: str = "B") -> tuple[CityProfile, list[UserHistory]]:
     """The first users of a city, days 60-74 asked for."""
     table = read_table(str(DATA / "humob" / f"city{name}_challenge.csv.gz"), GRID)
     counter = CityCounter(75)
@@ -130,7 +130,7 @@ def _table(ways: list[Way]) -> str:
     return markdown([*columns, "rows answered"], [way.row(ways[0].seconds) for way in ways])
 
 
-def _ways(loaded: Loaded, city: City, users: list[UserHistory], *, bf16: bool) -> list[Way]:
+def _ways(loaded: Loaded, city: CityProfile, users: list[UserHistory], *, bf16: bool) -> list[Way]:
     cut = [one for user in users if (one := _cut(loaded, user)) is not None]
     compact = CompactPredictor(loaded, city, Shape(), "SmolLM2", bf16=bf16)
     compact.distribution(cut[0])  # the first call sets up kernels
@@ -140,7 +140,7 @@ def _ways(loaded: Loaded, city: City, users: list[UserHistory], *, bf16: bool) -
         ("published template, cells alone decoded", walker),
         ("compact template, one user at a time", compact),
     ):
-        model.tally = Tally()
+        model.tally = TokenTally()
         begun = time.perf_counter()
         step = model.batch_users
         for first in range(0, len(cut), step):
@@ -150,8 +150,8 @@ def _ways(loaded: Loaded, city: City, users: list[UserHistory], *, bf16: bool) -
     return ways
 
 
-def _timed(name: str, users: int, work: Callable[[Tally], float]) -> Way:
-    tally = Tally(users=users)
+def _timed(name: str, users: int, work: Callable[[TokenTally], float]) -> Way:
+    tally = TokenTally(users=users)
     begun = time.perf_counter()
     share = work(tally)
     return Way(name, (time.perf_counter() - begun) / users, tally, f"{100 * share:.0f} %")
@@ -193,7 +193,7 @@ class _Count(transformers.generation.streamers.BaseStreamer):
         pass
 
 
-def _freely(loaded: Loaded, users: list[UserHistory], tally: Tally) -> float:
+def _freely(loaded: Loaded, users: list[UserHistory], tally: TokenTally) -> float:
     """Generate the whole answer; share of the rows that it holds.
 
     The end of the text is kept off until as many tokens as the published answer takes are out: an
@@ -241,12 +241,12 @@ def _predicted(folder: str, name: str, decoders: tuple[Decode, ...]) -> list[lis
     rows = []
     for name_of_city in "BC":
         city, users = people(100, name_of_city)
-        model = Kept(build(folder, city, Options(precision="bf16")))
+        model = Kept(build(folder, city, PredictOptions(precision="bf16")))
         for decoder in decoders:
             begun = time.process_time()
             parts = []
             for user in users:
-                cells = decoded(user, city, model, Job(folder, decoder))
+                cells = decoded(user, city, model, PredictJob(folder, decoder))
                 columns = {"uid": user.uid, "d": user.target_d, "t": user.target_t}
                 parts.append(pl.DataFrame({**columns, "x": cells[:, 0], "y": cells[:, 1]}))
             path = str(WORK / f"{name_of_city}_{Path(folder).name}_{decoder}.csv")
@@ -274,7 +274,7 @@ def quality() -> str:
     for city in "BC":
         for model in ("slot-mode", "history"):
             for decoder in ("argmax", "geobleu", "day"):
-                path, ms = run(city, Job(model, decoder), f"{model}_{decoder}")
+                path, ms = run(city, PredictJob(model, decoder), f"{model}_{decoder}")
                 rows.append([city, model, decoder, *scores(path, city), f"{ms:.1f}"])
     rows.sort(key=lambda row: row[0])
     head = "Training, whole process: " + "; ".join(notes) + ".\n\n"

@@ -12,7 +12,7 @@ from humobctl.evaluate.plans.run import (
     statistics,
     value,
 )
-from humobctl.intend.backends.base import PARTS, Settings
+from humobctl.intend.backends.base import PARTS, BackendSettings
 from humobctl.intend.planner.run import Planner
 from humobctl.intend.population import read_population
 from humobctl.tables.schemas import INTENTS
@@ -35,7 +35,7 @@ def speed() -> str:
             rows.append([f"{count:,}", form, f"{seconds:.1f}", plans, f"{megabytes:.0f}"])
             target.unlink()
     people = _people()
-    planner = Planner(Settings())
+    planner = Planner(BackendSettings())
     (seconds,) = interleaved(lambda: [None for _ in planner.tables(people)], runs=5)
     rows.append([f"{PEOPLE:,}", "in memory", f"{seconds:.1f}", f"{PEOPLE / seconds:,.0f}", ""])
     return markdown(["day plans", "written as", "seconds", "plans a second", "peak MB"], rows)
@@ -57,8 +57,10 @@ def _stays(odd: bool | None) -> Statistics:
 def scores() -> str:
     """JSD of 100,000 plans by day of the week and by what is left out of the chain."""
     people = _people()
-    kinds = [("Monday", Settings(weekday=1)), ("Sunday", Settings(weekday=0))]
-    kinds += [(f"Monday, without {part}", Settings(without=frozenset([part]))) for part in PARTS]
+    kinds = [("Monday", BackendSettings(weekday=1)), ("Sunday", BackendSettings(weekday=0))]
+    kinds += [
+        (f"Monday, without {part}", BackendSettings(without=frozenset([part]))) for part in PARTS
+    ]
     rows = []
     for name, settings in kinds:
         plans = pl.concat(list(Planner(settings).tables(people)))

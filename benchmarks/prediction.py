@@ -8,20 +8,20 @@ import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.evaluate.cells.bootstrap import compare
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.write import write_table
 from humobctl.predict.decode_slots import DECODERS
 from humobctl.predict.registry import MODELS, build
-from humobctl.predict.run import Job, Tally, predict_group, survey
+from humobctl.predict.run import PredictJob, PredictTally, predict_group, survey
 
 PUBLISHED = {"Llama-3-8B-Mob": "llama3-8b-mob", "LP-BERT": "lp-bert"}
 
 
 def scores(path: str, city: str) -> list[str]:
     """GEO-BLEU and DTW in both dialects, means over the 100 users."""
-    settings = Settings(names=("geobleu", "dtw"))
+    settings = CellEvalSettings(names=("geobleu", "dtw"))
     truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
     evaluator = Evaluator([path], truth, settings)
     for _ in evaluator.run():
@@ -46,7 +46,7 @@ def table() -> str:
             rows.append([city, name, "", *scores(path, city), _seconds(city, name)])
         for model in MODELS:
             for decoder in DECODERS:
-                path, milliseconds = run(city, Job(model, decoder), f"{model}_{decoder}")
+                path, milliseconds = run(city, PredictJob(model, decoder), f"{model}_{decoder}")
                 rows.append([city, model, decoder, *scores(path, city), f"{milliseconds:.1f}"])
     return markdown(list(COLUMNS), rows)
 
@@ -63,7 +63,7 @@ def ranker() -> str:
         notes.append(f"{' and '.join(cities)}: {seconds:.0f} s, peak {megabytes:.0f} MB")
         for city in "BC":
             for decoder in DECODERS if cities == "BC" else ("day",):
-                path, ms = run(city, Job(str(folder), decoder), f"ranker_{cities}_{decoder}")
+                path, ms = run(city, PredictJob(str(folder), decoder), f"ranker_{cities}_{decoder}")
                 name = f"ranker of {' and '.join(cities)}"
                 rows.append([city, name, decoder, *scores(path, city), f"{ms:.1f}"])
     head = "Training on 100 users a city, whole process: " + "; ".join(notes) + ".\n\n"
@@ -77,7 +77,7 @@ def against_published() -> str:
         truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
         files = [str(DATA / "humob" / f"city{city}_{file}.csv.gz") for file in PUBLISHED.values()]
         ours = str(WORK / f"{city}_ranker_BC_day.csv")
-        evaluator = Evaluator([*files, ours], truth, Settings())
+        evaluator = Evaluator([*files, ours], truth, CellEvalSettings())
         for _ in evaluator.run():
             pass
         *published, mine = evaluator.evaluations
@@ -97,13 +97,13 @@ def _seconds(city: str, name: str) -> str:
     return f"{1000 * recorded['llama_seconds'].mean():.0f} (RTX A6000)"
 
 
-def run(city: str, job: Job, name: str) -> tuple[str, float]:
+def run(city: str, job: PredictJob, name: str) -> tuple[str, float]:
     """Predict a city's masked rows; the file, and CPU milliseconds a user."""
     path = str(WORK / f"{city}_{name}.csv")
     with UserStore() as store:
         store.collect(iter_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz")))
         summary, _ = survey(store, job, city)
-        model, tally = build(job.model, summary, job.options), Tally()
+        model, tally = build(job.model, summary, job.options), PredictTally()
         start = time.process_time()
         frames = [
             frame

@@ -76,7 +76,8 @@ def _difference(sides, dialect: str) -> float:
 def _kernel(predicted, truth, dialect: str):
     rule, is_open = RULES[dialect], dialect == "humob24"
     sums, opened, closed = score_days(
-        *(predicted, truth),
+        predicted,
+        truth,
         max_n=rule.max_n,
         beta=0.5,
         scale=2.0,

@@ -17,12 +17,11 @@ import polars as pl
 
 from benchmarks.harness import DATA
 from humobctl.evaluate.cells.align import Mismatch, align
-from humobctl.evaluate.cells.run import Settings, score
+from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import read_table
-from humobctl.predict.baselines.history import History
-from humobctl.predict.baselines.history_config import HistoryConfig
-from humobctl.predict.run import Job, Tally, Targets, predict_group, survey
+from humobctl.predict.baselines.history import History, HistoryConfig
+from humobctl.predict.run import PredictJob, PredictTally, Targets, predict_group, survey
 
 SPLITS = ((30, 44), (45, 59))
 LEAST = 1e-4
@@ -45,7 +44,7 @@ class TuningSet:
         rows = read_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz"))
         rows = rows.filter(pl.col("d") <= days[1])
         self.truth = rows.filter(pl.col("d") >= days[0]).sort("uid", "d", "t")
-        self.job = Job(decode="geobleu", targets=Targets(days))
+        self.job = PredictJob(decode="geobleu", targets=Targets(days))
         with UserStore() as store:
             store.collect([rows])
             self.city, _ = survey(store, self.job, city)
@@ -54,9 +53,9 @@ class TuningSet:
     def geobleu(self, config: HistoryConfig) -> float:
         """Mean over users of the mean over days."""
         model = History(self.city, self.job.options, config)
-        frames = list(predict_group(self.rows, model, self.city, self.job, Tally()))
+        frames = list(predict_group(self.rows, model, self.city, self.job, PredictTally()))
         days, _ = align(pl.concat(frames), self.truth, Mismatch(), Mismatch())
-        settings = Settings(dialects=("humob24",), names=("geobleu",))
+        settings = CellEvalSettings(dialects=("humob24",), names=("geobleu",))
         values = score(days, settings)["geobleu_humob24"]
         _, owner = np.unique(days.uid, return_inverse=True)
         return float((np.bincount(owner, values) / np.bincount(owner)).mean())

@@ -85,10 +85,10 @@ def _table(folder: Path, choice: int, payload: bytes) -> None:
 
 
 def _imported(path: str, name: str, **options: Any) -> None:
-    from humobctl.data.importers.options import Options
+    from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.run import import_data
 
-    _all(import_data(path, Options(**options), name).batches)
+    _all(import_data(path, ImportOptions(**options), name).batches)
 
 
 def _import(folder: Path, choice: int, payload: bytes) -> None:
@@ -263,13 +263,13 @@ def _rows(_folder: Path, _: int, payload: bytes) -> None:
 
 
 def _journal(folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.llm.server.journal import Entry, Journal
+    from humobctl.llm.server.journal import Journal, JournalEntry
 
     journal = Journal(_file(folder, "journal.jsonl", payload))
     try:
         for key in list(journal._places)[:50]:
             journal.get(key.hex())
-        journal.put("ab" * 16, Entry("said", "", 1, 1))
+        journal.put("ab" * 16, JournalEntry("said", "", 1, 1))
         if journal.get("ab" * 16) is None:
             raise BrokenPromiseError("an answer that was kept is lost")
     finally:
@@ -283,7 +283,7 @@ def _records(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.intend.backends.base import parse_parts
     from humobctl.predict.decode_slots import parse_decode
     from humobctl.predict.registry import check_name, parse_blend

@@ -7,66 +7,122 @@ import gc
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 import humobctl
 from humobctl import ranks
-from humobctl.commands import (
-    data_describe,
-    data_import,
-    data_mask,
-    data_split,
-    data_synth,
-    doctor,
-    embed,
-    eval_cells,
-    eval_embedding,
-    explore,
-    finetune_export,
-    finetune_llama,
-    finetune_merge,
-    generate_diffusion,
-    generate_flows,
-    generate_gravity,
-    intend,
-    predict,
-    train_bert_moe,
-    train_diffusion,
-    train_embedder,
-    train_ranker,
-)
 from humobctl.console import report, signals
 from humobctl.console.safe_text import message
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
-DATA_HELP = """Import, make, describe, split and mask tables.
+GROUPS = {
+    "data": """Import, make, describe, split and mask tables.
 
-Example: humobctl data synth --users 100 --output city.parquet
-"""
-GENERATE_HELP = """Generate visits: where people's days take them.
+    Example: humobctl data synth --users 100 --output city.parquet
+    """,
+    "train": """Train a model; each writes a model dir.
 
-Example: humobctl generate gravity plans.csv --places places.csv --output visits.csv
-"""
-TRAIN_HELP = """Train a model; each writes a model dir.
+    Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
+    """,
+    "finetune": """Fine-tune a language model, and use it elsewhere.
 
-Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
-"""
-GENERATE_HELP = """Make synthetic data.
+    Example: humobctl finetune export trained --ollama Modelfile
+    """,
+    "generate": """Make synthetic data.
 
-Example: humobctl generate flows counties.csv --law radiation --trips 1000
-"""
-FINETUNE_HELP = """Fine-tune a language model, and use it elsewhere.
-
-Example: humobctl finetune export trained --ollama Modelfile
-"""
+    Example: humobctl generate flows counties.csv --law radiation --trips 1000
+    """,
+}
+COMMANDS = {
+    "data import": ("data_import:import_", "Convert a data set to a table of humobctl."),
+    "data synth": (
+        "data_synth:synth",
+        "Make a synthetic city whose trajectories look like HuMob data.",
+    ),
+    "data describe": (
+        "data_describe:describe",
+        "Describe a grid trajectory, or a table of places.",
+    ),
+    "data split": (
+        "data_split:split",
+        "Split a grid trajectory into train and test files, and a validation file if asked for.",
+    ),
+    "data mask": ("data_mask:mask", "Mask cells that are to be predicted: x and y become 999."),
+    "train bert-moe": (
+        "train_bert_moe:bert_moe",
+        "Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).",
+    ),
+    "train diffusion": (
+        "train_diffusion:diffusion",
+        "Train a diffusion or flow matching model of days: 144 steps of ten minutes.",
+    ),
+    "train embedder": (
+        "train_embedder:embedder",
+        "Train an embedder: 512 numbers that say where and when a user is.",
+    ),
+    "train ranker": (
+        "train_ranker:ranker",
+        "Train a model that ranks each person's own cells for each slot to predict.",
+    ),
+    "finetune llama": (
+        "finetune_llama:llama",
+        "Fine-tune a Llama model: LoRA on questions about where people will be, or what they plan.",
+    ),
+    "finetune merge": (
+        "finetune_merge:merge",
+        "Add a LoRA adapter to its base model: a model dir in safetensors, for any program.",
+    ),
+    "finetune export": (
+        "finetune_export:export",
+        "Write what other programs need to run a fine-tuned model.",
+    ),
+    "generate diffusion": (
+        "generate_diffusion:diffusion",
+        "Draw visits from a model that 'train diffusion' made.",
+    ),
+    "generate gravity": (
+        "generate_gravity:gravity",
+        "Give every event of day plans a place, by a law of mobility.",
+    ),
+    "generate flows": (
+        "generate_flows:flows",
+        "Make flows of people between areas: commuting, say, by county.",
+    ),
+    "intend": (
+        "intend:intend",
+        "Plan people's days: what they intend to do, when, and why (Theory of Planned Behaviour).",
+    ),
+    "predict": ("predict:predict", "Predict the masked cells of trajectories."),
+    "embed": (
+        "embed:embed",
+        "Embed users: 512 numbers for each, from all their rows that are not masked.",
+    ),
+    "eval": (
+        "eval_cells:evaluate",
+        "Score predictions against the truth, generated data against real ones, or day plans.",
+    ),
+    "eval embedding": (
+        "eval_embedding:embedding",
+        "Score embedders: finding people again, and what their vectors tell.",
+    ),
+    "explore": (
+        "explore:explore",
+        "Look at an embedding space: a map of users, and what those you select do.",
+    ),
+    "doctor": ("doctor:doctor", "Report what is installed and what works here."),
+}
+"""Each command: module and function, and the first sentence of the function's help."""
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 _MAX_BYTES = "--max-bytes"
 
@@ -83,6 +139,13 @@ class LightGroup(TyperGroup):
         if option is not None:
             option.default = False
         return option
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without arguments, show the help: typer's own way would escape its line ends here."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(2)
+        return super().parse_args(ctx, args)
 
 
 class RootGroup(LightGroup):
@@ -146,16 +209,36 @@ class StrictCommand(TyperCommand):
             return super().invoke(ctx)
 
 
-def build_app(*, completion: bool = False) -> typer.Typer:
-    """The whole command tree.
+class LazyCommand(TyperCommand):
+    """A command whose module is imported when it is called or its own help is asked for."""
+
+    def __init__(self, words: str) -> None:
+        self._path, summary = COMMANDS[words]
+        super().__init__(name=words.rsplit(maxsplit=1)[-1], help=summary)
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The command with its options."""
+        module, name = self._path.split(":")
+        function = getattr(import_module(f"humobctl.commands.{module}"), name)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(self.name, help=_help(function.__doc__), cls=StrictCommand)(function)
+        return get_command(app)
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Parse the arguments by the command's options."""
+        return self.loaded.make_context(*args, **more)
+
+
+def build_app(*, completion: bool = False) -> Any:
+    """The whole command tree, a ``TyperGroup``.
 
     Args:
         completion: add --install-completion and --show-completion. They cost every start 0.1 s,
             so ``main`` adds them only where they are asked for.
     """
     # Plain help text: rich's panels would double the time of --help.
-    plain = {"no_args_is_help": True, "rich_markup_mode": None}
-    options = {**plain, "cls": LightGroup}
+    plain: dict[str, Any] = {"rich_markup_mode": None}
     app = typer.Typer(
         name="humobctl",
         add_completion=completion,
@@ -163,44 +246,20 @@ def build_app(*, completion: bool = False) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Shell completion: humobctl --install-completion",
         cls=RootGroup,
-        **plain,  # type: ignore[arg-type]
+        **plain,
     )
     app.callback(help=_help(_root.__doc__))(_root)
-    data = typer.Typer(add_completion=False, help=_help(DATA_HELP), **options)  # type: ignore[arg-type]
-    _add(data, "import", data_import.import_)
-    _add(data, "synth", data_synth.synth)
-    _add(data, "describe", data_describe.describe)
-    _add(data, "split", data_split.split)
-    _add(data, "mask", data_mask.mask)
-    app.add_typer(data, name="data")
-    train = typer.Typer(add_completion=False, help=_help(TRAIN_HELP), **options)  # type: ignore[arg-type]
-    _add(train, "bert-moe", train_bert_moe.bert_moe)
-    _add(train, "diffusion", train_diffusion.diffusion)
-    _add(train, "embedder", train_embedder.embedder)
-    _add(train, "ranker", train_ranker.ranker)
-    app.add_typer(train, name="train")
-    finetune = typer.Typer(add_completion=False, help=_help(FINETUNE_HELP), **options)  # type: ignore[arg-type]
-    _add(finetune, "llama", finetune_llama.llama)
-    _add(finetune, "merge", finetune_merge.merge)
-    _add(finetune, "export", finetune_export.export)
-    app.add_typer(finetune, name="finetune")
-    generate = typer.Typer(add_completion=False, help=_help(GENERATE_HELP), **options)  # type: ignore[arg-type]
-    _add(generate, "diffusion", generate_diffusion.diffusion)
-    _add(generate, "gravity", generate_gravity.gravity)
-    _add(generate, "flows", generate_flows.flows)
-    app.add_typer(generate, name="generate")
-    _add(app, "intend", intend.intend)
-    _add(app, "predict", predict.predict)
-    _add(app, "embed", embed.embed)
-    _add(app, "eval", eval_cells.evaluate)
-    _add(app, "eval embedding", eval_embedding.embedding)
-    _add(app, "explore", explore.explore)
-    _add(app, "doctor", doctor.doctor)
-    return app
-
-
-def _add(group: typer.Typer, name: str, command: Callable[..., None]) -> None:
-    group.command(name, help=_help(command.__doc__), cls=StrictCommand)(command)
+    root: Any = get_command(app)
+    groups = {
+        name: LightGroup(name=name, help=_help(text), **plain) for name, text in GROUPS.items()
+    }
+    for words in COMMANDS:
+        first, _, last = words.partition(" ")
+        group, name = (groups[first], last) if first in groups else (root, words)
+        group.add_command(LazyCommand(words), name)
+    for group in groups.values():
+        root.add_command(group)
+    return root
 
 
 def _help(docstring: str | None) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
+from humobctl.kernels import hash_sources
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
@@ -39,7 +40,7 @@ def library() -> ctypes.CDLL:
     """The loaded library, with the argument types of every function declared.
 
     Raises:
-        HumobError: they are missing, or not those of this version.
+        HumobError: they are missing, or not compiled of the sources beside them.
     """
     mend = "reinstall with 'pip install --force-reinstall --no-deps humobctl'"
     try:
@@ -47,10 +48,20 @@ def library() -> ctypes.CDLL:
     except OSError as exc:
         found = "cannot be loaded" if LIBRARY.exists() else "not found"
         raise HumobError(f"{LIBRARY}: compiled kernels {found}; {mend}") from exc
-    try:
-        return _declared(lib)
-    except AttributeError as exc:
-        raise HumobError(f"{LIBRARY}: compiled kernels of another version; {mend}") from exc
+    if _hash_of(lib) != hash_sources(LIBRARY.parent):
+        raise HumobError(
+            f"{LIBRARY}: compiled kernels of other sources than those beside them; {mend} "
+            "(in a checkout: 'pip install --no-deps -e .')"
+        )
+    return _declared(lib)
+
+
+def _hash_of(lib: ctypes.CDLL) -> str:
+    if not hasattr(lib, "humob_sources"):
+        return "none"
+    lib.humob_sources.restype = ctypes.c_char_p
+    carried: bytes = lib.humob_sources()
+    return carried.decode()
 
 
 def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from typer.main import get_command
-
 from humobctl.cli import build_app
 
 HEAD = """# Command reference
@@ -42,10 +40,11 @@ class Command:
 
 def commands() -> list[Command]:
     """Every command and group of the app, the root first."""
-    return _walk(get_command(build_app()), ())
+    return _walk(build_app(), ())
 
 
 def _walk(command: Any, words: tuple[str, ...]) -> list[Command]:
+    command = getattr(command, "loaded", command)
     below = getattr(command, "commands", {})
     found = [Command(words, command.help or "", bool(below))]
     for name, child in below.items():

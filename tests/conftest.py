@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from humobctl.tables.schemas import INTENTS
+from tests.inprocess import run_here, serves
 from tests.packages import from_package
 from tests.warm import WarmStart
 
@@ -23,6 +25,9 @@ settings.register_profile("humobctl", deadline=None)
 settings.load_profile("humobctl")
 
 ROOT = Path(__file__).resolve().parent.parent
+ONE_THREAD = {"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# Libraries read these when they are imported: several tests run at once, and none asks the net.
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
 POPULATION = """profile_id,education,gender,consumption,occupation,count
@@ -96,7 +101,7 @@ class Run:
 
 
 Cli = Callable[..., Run]
-ONE_THREAD = {"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"}
+Once = Callable[[str, Callable[[Path], None]], Path]
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -115,6 +120,25 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def run_cli(
+    *arguments: str | Path,
+    input: str | bytes = b"",
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+) -> Run:
+    """Run ``humobctl`` in this process; in one of its own where ``env`` has what starts it."""
+    variables = environment(**(env or {}))
+    if not serves(variables):
+        return run_process(*arguments, input=input, cwd=cwd, env=env)
+    code, out, err = run_here(
+        [str(argument) for argument in arguments],
+        input=input.encode() if isinstance(input, str) else input,
+        cwd=cwd,
+        env=variables,
+    )
+    return Run(code, out.decode(errors="replace"), err.decode(errors="replace"), out)
+
+
+def run_process(
     *arguments: str | Path,
     input: str | bytes = b"",
     cwd: Path | None = None,
@@ -142,16 +166,49 @@ def cli() -> Cli:
 
 
 @pytest.fixture(scope="session")
-def warm_start() -> Iterator[WarmStart]:
-    """A process with torch imported; one for all tests of a worker."""
-    start = WarmStart(environment())
-    yield start
-    start.close()
+def process_cli() -> Cli:
+    """The same in a process of its own, for what is about processes."""
+    return run_process
 
 
 @pytest.fixture(scope="session")
-def warm_cli(warm_start: WarmStart) -> Cli:
-    """Like ``cli``, for commands that need torch, which is imported already."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """``once("name", make)`` is a folder that ``make(folder)`` filled, once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = base / f"once-{name}", base / f"once-{name}.done"
+        with (base / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another worker failed in it
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def warm_start() -> Iterator[Callable[[], WarmStart]]:
+    """A process with torch imported, from when it is first asked for; one for all of a worker."""
+    started: list[WarmStart] = []
+
+    def start() -> WarmStart:
+        if not started:
+            started.append(WarmStart(environment()))
+        return started[0]
+
+    yield start
+    for process in started:
+        process.close()
+
+
+@pytest.fixture(scope="session")
+def warm_cli(warm_start: Callable[[], WarmStart]) -> Cli:
+    """Like ``cli``, also as several processes of one training, and with torch imported in all."""
 
     def run(
         *arguments: str | Path,
@@ -162,11 +219,14 @@ def warm_cli(warm_start: WarmStart) -> Cli:
         processes: int = 1,
         before: str = "",
     ) -> Run:
-        code, out, err = warm_start.run(
+        variables = environment(**(env or {}))
+        if processes == 1 and not before and serves(variables):
+            return run_cli(*arguments, input=input, cwd=cwd, env=env)
+        code, out, err = warm_start().run(
             [str(argument) for argument in arguments],
             input=input.encode() if isinstance(input, str) else input,
             cwd=str(cwd or Path.cwd()),
-            env=environment(**(env or {})),
+            env=variables,
             timeout=timeout,
             processes=processes,
             before=before,
@@ -186,7 +246,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def example_files(once: Once) -> Path:
     """A folder with city.csv, challenge.csv, predicted.csv, gps.csv and more; do not write into it.
 
     city.csv is a synthetic city (20 users, days 0-74), challenge.csv the same with days 60-74
@@ -197,7 +257,42 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
     those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
     """
-    folder = tmp_path_factory.mktemp("examples")
+    return once("examples", _make_examples)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(example_files: Path, once: Once) -> Path:
+    """A folder with ``tinyllama``, a Llama of random weights, and ``trained``, an adapter of it.
+
+    ``records.jsonl`` holds records of ``intend --distill``.
+    """
+    for package in ("torch", "transformers", "accelerate", "peft"):
+        pytest.importorskip(package)
+
+    def make(folder: Path) -> None:
+        from tests.predict.llama import tiny
+
+        tiny.make(folder / "tinyllama")
+        shutil.copy(example_files / "challenge.csv", folder)
+        flags = ("--base", "tinyllama", "--preset", "tiny", "--output", "trained")
+        threads = {"HUMOBCTL_THREADS": "1"}
+        done = run_cli("finetune", "llama", "challenge.csv", *flags, cwd=folder, env=threads)
+        assert done.code == 0, done.err
+        distill = ("--count", "4", "--distill", "records.jsonl", "--output", "distilled.csv")
+        done = run_cli("intend", example_files / "population.csv", *distill, cwd=folder)
+        assert done.code == 0, done.err
+
+    return once("llama", make)
+
+
+@pytest.fixture
+def workdir(example_files: Path, tmp_path: Path) -> Path:
+    """The example files in a folder of the test's own, to read and to write."""
+    shutil.copytree(example_files, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def _make_examples(folder: Path) -> None:
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
     (folder / "places.csv").write_text(_places())
@@ -232,36 +327,6 @@ def example_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = run_cli(*command, cwd=folder)
         assert done.code == 0, f"humobctl {' '.join(command)}: {done.err}"
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_llama(example_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``tinyllama``, a Llama of random weights, and ``trained``, an adapter of it.
-
-    ``records.jsonl`` holds records of ``intend --distill``.
-    """
-    for package in ("torch", "transformers", "accelerate", "peft"):
-        pytest.importorskip(package)
-    folder = tmp_path_factory.mktemp("llama")
-    make = [sys.executable, "-m", "tests.predict.llama.tiny", str(folder / "tinyllama")]
-    subprocess.run(make, cwd=ROOT, env=environment(), check=True, capture_output=True)
-    shutil.copy(example_files / "challenge.csv", folder)
-    flags = ("--base", "tinyllama", "--preset", "tiny", "--output", "trained")
-    threads = {"HUMOBCTL_THREADS": "1"}
-    done = run_cli("finetune", "llama", "challenge.csv", *flags, cwd=folder, env=threads)
-    assert done.code == 0, done.err
-    distill = ("--count", "4", "--distill", "records.jsonl", "--output", "distilled.csv")
-    done = run_cli("intend", example_files / "population.csv", *distill, cwd=folder)
-    assert done.code == 0, done.err
-    return folder
-
-
-@pytest.fixture
-def workdir(example_files: Path, tmp_path: Path) -> Path:
-    """The example files in a folder of the test's own, to read and to write."""
-    shutil.copytree(example_files, tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 def _gps() -> str:

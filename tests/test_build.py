@@ -13,7 +13,10 @@ from types import ModuleType
 
 import pytest
 
+from humobctl import native
+from humobctl.errors import HumobError
 from tests.conftest import ROOT
+from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,9 @@ def test_build_compiles_and_marks_the_wheel(
         pytest.skip("no C compiler here; the installed kernels were built by ziglang")
     folder = tmp_path / hook.FOLDER
     folder.mkdir(parents=True)
-    sources = [Path(shutil.copy(file, folder)) for file in (ROOT / hook.FOLDER).glob("*.[ch]")]
+    names = ("*.[ch]", "__init__.py")
+    files = [file for name in names for file in (ROOT / hook.FOLDER).glob(name)]
+    sources = [Path(shutil.copy(file, folder)) for file in files]
     builder = hook.KernelBuildHook()
     builder.root, builder.target_name = str(tmp_path), "wheel"
     built: dict[str, object] = {"artifacts": []}
@@ -74,6 +79,18 @@ def test_build_compiles_and_marks_the_wheel(
     assert ctypes.CDLL(str(library)).humob_mark_seen
     assert ctypes.CDLL(str(library)).humob_score_days
     assert sorted(folder.iterdir()) == sorted([*sources, library]), "nothing half-written"
+    loads(library)
+    edited = folder / "scoring.c"
+    edited.write_text(edited.read_text() + "\n")
+    with raises(HumobError, library.name, "other sources", "pip install"):
+        loads(library)
+
+
+def loads(library: Path) -> None:
+    """Load the kernels of another folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "LIBRARY", library)
+        native.library.__wrapped__()
 
 
 def test_the_package_does_not_depend_on_torch() -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 import humobctl
-from tests.conftest import ROOT, Cli, environment
+from tests.conftest import ROOT, Cli, Run, environment
+from tests.messages import fails, says
 
 HEADER = b"uid,d,t,x,y\n"
 HUMOBCTL = [sys.executable, "-m", "humobctl"]
@@ -92,9 +93,9 @@ def test_after_two_dashes_nothing_is_a_flag(cli: Cli, tmp_path: Path) -> None:
 
 def test_verbose_shows_the_cause(cli: Cli, tmp_path: Path) -> None:
     quiet = cli("data", "mask", "no.csv", "--last", "1", cwd=tmp_path)
-    assert (quiet.code, quiet.err) == (1, "error: no.csv: No such file or directory\n")
+    fails(quiet, "no.csv", "No such file or directory")
     verbose = cli("-v", "data", "mask", "no.csv", "--last", "1", cwd=tmp_path)
-    assert "cause: FileNotFoundError" in verbose.err
+    says(verbose.err, "FileNotFoundError")
 
 
 # -- pipes ------------------------------------------------------------------------------------
@@ -311,7 +312,7 @@ def test_a_full_disk(target: str, tmp_path: Path) -> None:
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    assert errors[0].startswith(f"error: {target}: File too large")
+    says(errors[0], target, "File too large")
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
@@ -344,7 +345,7 @@ def test_a_full_standard_output(arguments: tuple[str, ...]) -> None:
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
-    assert lines[0].endswith(": No space left on device")
+    says(lines[0], "No space left on device")
 
 
 @pytest.mark.parametrize(
@@ -363,24 +364,24 @@ def test_closed_streams_that_are_not_needed(line: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "stream"),
     [
-        ("humobctl data describe <&-", "stdin: closed"),
-        ("humobctl data mask --last 1 <&-", "stdin: closed"),
-        ("humobctl data synth --users 1 >&-", "stdout: closed"),
-        ("humobctl data synth --users 1 --format parquet >&-", "stdout: closed"),
-        ("humobctl predict --list-models >&-", "stdout: closed"),
-        ("humobctl eval big.csv --truth big.csv >&-", "stdout: closed"),
-        ("humobctl data describe big.csv >&-", "output: closed"),
-        ("humobctl doctor >&-", "output: closed"),
-        ("humobctl --version >&-", "output: closed"),
-        ("humobctl --help >&-", "output: closed"),
+        ("humobctl data describe <&-", "stdin"),
+        ("humobctl data mask --last 1 <&-", "stdin"),
+        ("humobctl data synth --users 1 >&-", "stdout"),
+        ("humobctl data synth --users 1 --format parquet >&-", "stdout"),
+        ("humobctl predict --list-models >&-", "stdout"),
+        ("humobctl eval big.csv --truth big.csv >&-", "stdout"),
+        ("humobctl data describe big.csv >&-", "output"),
+        ("humobctl doctor >&-", "output"),
+        ("humobctl --version >&-", "output"),
+        ("humobctl --help >&-", "output"),
     ],
 )
-def test_closed_streams_are_one_line(line: str, said: str, tmp_path: Path) -> None:
+def test_closed_streams_are_one_line(line: str, stream: str, tmp_path: Path) -> None:
     (tmp_path / "big.csv").write_bytes(HEADER + rows(range(2)))
     done = in_bash(line, tmp_path)
-    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
+    fails(Run(done.returncode, done.stdout, done.stderr, b""), stream, "closed")
 
 
 def as_anyone() -> None:
@@ -402,7 +403,7 @@ def test_no_permission(tmp_path: Path) -> None:
     if probe.returncode == 0:
         pytest.skip("runs as root, and root cannot be denied anything here")
 
-    def run(*arguments: str | Path) -> tuple[int, str]:
+    def run(*arguments: str | Path) -> Run:
         done = subprocess.run(
             [*HUMOBCTL, "data", "mask", "--from-day", "60", "--quiet", *map(str, arguments)],
             input=table,
@@ -411,10 +412,10 @@ def test_no_permission(tmp_path: Path) -> None:
             env=environment(),
             preexec_fn=as_anyone,
         )
-        return done.returncode, done.stderr.decode()
+        return Run(done.returncode, "", done.stderr.decode(), done.stdout)
 
-    assert run(secret) == (1, f"error: {secret}: Permission denied\n")
+    fails(run(secret), str(secret), "Permission denied")
     target = locked / "out.csv"
-    assert run("--output", target) == (1, f"error: {target}: Permission denied\n")
+    fails(run("--output", target), str(target), "Permission denied")
     target = locked / "out.parquet"
-    assert run("--output", target) == (1, f"error: {target}: Permission denied\n")
+    fails(run("--output", target), str(target), "Permission denied")

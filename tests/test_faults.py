@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,11 +35,12 @@ from humobctl.io.streams import open_input, seekable
 from humobctl.io.write import write_table
 from humobctl.predict.city_profile import CityCounter
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.model import Network, _sizes, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.model import RankerNetwork, _sizes, from_checkpoint, to_checkpoint
 from humobctl.tables.schemas import GRID
 from humobctl.training import model_dir
 from humobctl.training.model_dir import Checkpoint
 from tests.conftest import Cli
+from tests.messages import raises
 
 RNG = np.random.default_rng(0)
 ROWS = pl.DataFrame(
@@ -98,14 +100,14 @@ def as_nobody() -> Iterator[None]:
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.ndjson", "a.parquet", "a.arrow", "a/"])
 def test_a_disk_that_fills_up(name: str, disk: Disk) -> None:
     place = disk("size=200k")
-    with pytest.raises(HumobError, match=rf"/{name}: .*No space left on device"):
+    with raises(HumobError, f"/{name}:", "No space left on device"):
         write_table(ROWS.iter_slices(10_000), f"{place}/{name}")
     assert visible(place) == []
 
 
 def test_a_disk_that_fills_up_with_blocks(disk: Disk) -> None:
     place = disk("size=200k")
-    with pytest.raises(HumobError, match="No space left on device"):
+    with raises(HumobError, "No space left on device"):
         write_table(ROWS, f"{place}/a/", users_a_block=5000)
     assert visible(place) == []
 
@@ -114,7 +116,7 @@ def test_a_disk_that_fills_up_with_a_model(disk: Disk) -> None:
     place = disk("size=200k")
     model_dir.save(Checkpoint("m", {"n": 1}, {}), place / "m")
     big = Checkpoint("m", {"n": 2}, {"w": np.zeros(100_000)})
-    with pytest.raises(HumobError, match=r"m: .*No space left on device"):
+    with raises(HumobError, "m:", "No space left on device"):
         model_dir.save(big, place / "m", overwrite=True)
     assert visible(place) == ["m"]
     assert model_dir.load(place / "m").config == {"n": 1}
@@ -127,16 +129,16 @@ def test_no_room_for_temporary_files(
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     monkeypatch.setattr(replayable, "IN_MEMORY_ROWS", 10)
     monkeypatch.setattr(by_user, "IN_MEMORY_ROWS", 10)
-    with pytest.raises(HumobError, match=r"temporary files: .*No space left on device"):
+    with raises(HumobError, "temporary files", "No space left on device"):
         Spool(ROWS.iter_slices(50_000), "in")
     with (
-        pytest.raises(HumobError, match=r"temporary files: .*No space left on device"),
+        raises(HumobError, "temporary files", "No space left on device"),
         UserStore() as store,
     ):
         store.collect(ROWS.iter_slices(50_000))
     ROWS.write_csv(tmp_path / "a.csv.gz", compression="gzip")
     source = open_input(str(tmp_path / "a.csv.gz"))
-    with pytest.raises(HumobError, match="No space left on device"), seekable(source):
+    with raises(HumobError, "No space left on device"), seekable(source):
         pass
     source.close()
     assert visible(place) == []
@@ -149,9 +151,9 @@ def test_a_read_only_disk(disk: Disk, cli: Cli, workdir: Path) -> None:
     write_table(ROWS[:5], f"{place}/in/")
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
     for name in ("a.csv", "a.parquet", "a/"):
-        with pytest.raises(HumobError, match=f"/{name}: Read-only file system"):
+        with raises(HumobError, f"/{name}:", "Read-only file system"):
             write_table(ROWS, f"{place}/{name}")
-    with pytest.raises(HumobError, match="m: Read-only file system"):
+    with raises(HumobError, "m:", "Read-only file system"):
         model_dir.save(Checkpoint("m", {}, {}), place / "m", overwrite=True)
     assert read_table(f"{place}/in").height == 5
     # Caches, temporary files and the model itself may lie where nothing can be written.
@@ -184,14 +186,14 @@ def test_no_permission(open_folder: Path) -> None:
     file.chmod(0)
     with as_nobody():
         for name in ("a.csv", "a.parquet", "a/"):
-            with pytest.raises(HumobError, match=f"/{name}: Permission denied"):
+            with raises(HumobError, f"/{name}:", "Permission denied"):
                 write_table(ROWS[:5], f"{closed}/{name}")
-        with pytest.raises(HumobError, match="m: Permission denied"):
+        with raises(HumobError, "m:", "Permission denied"):
             model_dir.save(Checkpoint("m", {}, {}), closed / "m")
-        with pytest.raises(HumobError, match=r"part-00000.parquet: Permission denied"):
+        with raises(HumobError, "part-00000.parquet", "Permission denied"):
             read_table(str(tmp_path / "in"))
     file.parent.chmod(0)
-    with as_nobody(), pytest.raises(HumobError, match="in: Permission denied"):
+    with as_nobody(), raises(HumobError, "in:", "Permission denied"):
         read_table(str(tmp_path / "in"))
     file.parent.chmod(0o755)
 
@@ -231,9 +233,8 @@ def test_a_broken_model_dir(how: str, tmp_path: Path) -> None:
     model_dir.save(Checkpoint("embedder", {"n": 1}, arrays), folder)
     model_dir.load(folder, type="embedder")
     BROKEN[how](folder)
-    with pytest.raises(HumobError, match=r"^\S*/model") as caught:
+    with raises(HumobError, str(folder)):
         model_dir.load(folder, type="embedder")
-    assert "\n" not in str(caught.value)
 
 
 ODD: tuple[object, ...] = (None, -1, 0, 0.5, "x", [], {}, 1e30)
@@ -251,14 +252,14 @@ def odd_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_odd_settings_of_a_ranker() -> None:
     config = RankerConfig(hidden=4, members=1)
     arrays = {name: np.zeros(size, np.float32) for name, size in _sizes(config).items()}
-    whole = to_checkpoint(Network(**arrays), config)
+    whole = to_checkpoint(RankerNetwork(**arrays), config)
     city = CityCounter(75).city()
     from_checkpoint(whole, city, "m")
     for odd in odd_configs(whole.config):
         with suppress(HumobError):
             from_checkpoint(replace(whole, config=odd), city, "m")
     doubled = {name: array.astype(np.float64) for name, array in arrays.items()}
-    with pytest.raises(HumobError, match=r"model.safetensors: found float64, expected float32"):
+    with raises(HumobError, "model.safetensors", "float64", "float32"):
         from_checkpoint(replace(whole, arrays=doubled), city, "m")
 
 
@@ -286,8 +287,9 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
     for name, odd in (("blocks", 1 << 14), ("width", 1 << 14), ("lstm_units", 1 << 14)):
         record = {"type": "embedder", **config, "settings": {**config["settings"], name: odd}}
         model_dir.write_json(folder / "config.json", record)
-        with pytest.raises(HumobError, match=r"^\S*/model.*(layers|array)"):
+        with raises(HumobError, str(folder)) as caught:
             run.load_trained(str(folder))
+        assert re.search("layers|array", str(caught.value))
 
 
 def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
@@ -306,9 +308,8 @@ def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
         if not asked:
             load.load_network(str(folder))
             continue
-        with pytest.raises(HumobError, match=r"^\S*/model") as caught:
+        with raises(HumobError, str(folder)):
             load.load_network(str(folder))
-        assert "\n" not in str(caught.value)
 
 
 def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:
     save_file(arrays, tmp_path / "adapter_model.safetensors")
     for record in ({"r": 1 << 30}, {"r": 4, "rank_pattern": {"q_proj": 5}}):
         (tmp_path / "adapter_config.json").write_text(json.dumps(record))
-        with pytest.raises(HumobError, match=r"adapter_config.json: found rank .* at most 4"):
+        with raises(HumobError, "adapter_config.json", "rank", 4):
             language.attached(None, str(tmp_path))
 
 

@@ -23,6 +23,7 @@ from humobctl.console import safe_text
 from humobctl.errors import HumobError, TableError
 from tests.conftest import POPULATION, ROOT, Cli, environment, run_cli
 from tests.intend.chat_server import KEY
+from tests.messages import fails, says
 
 PACKAGE = ROOT / "humobctl"
 EVIL = "</script><img src=x>[red]$x^$[/red]:bell:\x1b]0;owned\x07\x1b[31m\u202e\r\x9b=cmd"
@@ -234,7 +235,7 @@ def test_no_secret_in_a_traceback(cli: Cli, hostile: Path, tmp_path: Path) -> No
     for flags in ((), ("--verbose",)):
         done = cli("data", "describe", "city.csv", *flags, cwd=hostile, env=env)
         assert done.code == 1
-        assert "internal: RuntimeError: key [key] at http://[key]@host/v1" in done.err
+        says(done.err, "internal", "RuntimeError", "key [key] at http://[key]@host/v1")
         assert ("Traceback" in done.err) is bool(flags)
         assert KEY not in done.err
         assert "hunter22" not in done.err
@@ -249,8 +250,7 @@ def test_no_password_of_an_address(cli: Cli, hostile: Path) -> None:
         cwd=hostile,
         env={"OPENAI_API_KEY": KEY},
     )
-    assert done.code == 2
-    assert "--base-url: found a password in it" in done.err
+    fails(done, "--base-url", "password", code=2, notes=True)
     assert "hunter22" not in done.err + done.out
     assert not any(b"hunter22" in file.read_bytes() for file in hostile.iterdir())
 
@@ -265,8 +265,7 @@ def test_no_token_of_a_hub(warm_cli: Cli, hostile: Path, tmp_path: Path) -> None
     }
     train = ("finetune", "llama", "city.csv", "--base", "nobody/nothing", "--output", "m")
     done = warm_cli(*train, "--verbose", cwd=hostile, env=env)
-    assert done.code == 1
-    assert "nobody/nothing: found no such folder, no such model in the hub's cache" in done.err
+    fails(done, "nobody/nothing", "no such folder", notes=True)
     assert "hf_0123" not in done.err + done.out
     rank = ("train", "ranker", "city.csv", "--rows", "200", "--output", str(tmp_path / "ranker"))
     done = warm_cli(*rank, "--verbose", cwd=hostile, env=env)

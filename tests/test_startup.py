@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
+from humobctl.cli import COMMANDS
 from scripts.reference import Command, commands
-from tests.conftest import environment
+from tests.conftest import environment, run_cli
 
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
     *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
     *("faiss", "umap", "safetensors", "peft", "ray"),
 )
+COMMANDS_PACKAGE = "humobctl.commands."
 PROBE = f"""
 import atexit, sys
 from humobctl.cli import main
-tell = lambda: print(*(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
+told = lambda name: name in {HEAVY!r} or name.startswith({COMMANDS_PACKAGE!r})
+tell = lambda: print(*filter(told, sys.modules), file=sys.stderr)
 atexit.register(tell)
 main()
 """
 
 
+def _module(path: str) -> str:
+    return f"{COMMANDS_PACKAGE}{path.partition(':')[0]}"
+
+
+MODULES = {_module(path) for path, _ in COMMANDS.values()}
+
+
 def imported(*arguments: str) -> tuple[str, list[str]]:
-    """Standard output of a call, and which heavy libraries it imported."""
+    """Standard output of a call, and which heavy libraries and commands it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
         capture_output=True,
@@ -37,10 +49,12 @@ def imported(*arguments: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda c: c.title)
-def test_help_imports_nothing_heavy(command: Command) -> None:
-    out, heavy = imported(*command.words, "--help")
+def test_help_imports_its_own_command_and_nothing_heavy(command: Command) -> None:
+    out, found = imported(*command.words, "--help")
     assert out.startswith(f"Usage: {command.title}")
-    assert heavy == []
+    own = COMMANDS.get(" ".join(command.words))
+    assert [name for name in found if name in HEAVY] == []
+    assert MODULES & set(found) == ({_module(own[0])} if own else set())
 
 
 def test_version_imports_nothing_heavy() -> None:
@@ -49,3 +63,18 @@ def test_version_imports_nothing_heavy() -> None:
 
 def test_probe_sees_what_is_imported() -> None:
     assert "numpy" in imported("doctor")[1]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_groups_list_each_command_by_the_first_sentence_of_its_help(words: str) -> None:
+    path, summary = COMMANDS[words]
+    function = getattr(import_module(_module(path)), path.partition(":")[2])
+    first = inspect.getdoc(function).split("\n\n")[0]
+    assert " ".join(first.split()) == summary
+
+
+@pytest.mark.parametrize("words", [(), ("train",)])
+def test_a_group_alone_shows_its_help(words: tuple[str, ...]) -> None:
+    done = run_cli(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == run_cli(*words, "--help").out

@@ -191,7 +191,7 @@ def import_(
 
     Example: humobctl data import gps.csv --grid 500m@39.6,116.0 --outside drop --output cells.csv
     """
-    from humobctl.data.importers.options import Options
+    from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.run import import_data
     from humobctl.errors import UsageError
     from humobctl.io.parquet_folder import check_folder_options
@@ -209,7 +209,7 @@ def import_(
             "--cells-to-points needs --grid, --axes and --start-date: which way the axes of a "
             "public grid point is told in contradictory ways, so say it"
         )
-    options = Options(
+    options = ImportOptions(
         columns=parse_columns(columns or []),
         on_error=on_error,
         outside=outside,

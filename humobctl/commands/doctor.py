@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from humobctl.doctor.machine import Fact
-    from humobctl.doctor.packages import Part
-    from humobctl.doctor.smoke_test import Outcome
+    from humobctl.doctor.packages import Package
+    from humobctl.doctor.smoke_test import StepOutcome
 
 ReportFormat = Literal["table", "json"]
 
@@ -47,7 +47,7 @@ def doctor(
     from humobctl.doctor import smoke_test as test
 
     parts, facts = packages.parts(), list(machine.facts())
-    outcomes: list[Outcome] = []
+    outcomes: list[StepOutcome] = []
     if self_test and machine.temporary() is not None:
         with (
             tempfile.TemporaryDirectory(prefix="humobctl-", ignore_cleanup_errors=True) as folder,
@@ -68,7 +68,7 @@ def doctor(
 
 
 def _as_tables(
-    parts: Sequence[Part], facts: Sequence[Fact], outcomes: Sequence[Outcome], healthy: bool
+    parts: Sequence[Package], facts: Sequence[Fact], outcomes: Sequence[StepOutcome], healthy: bool
 ) -> None:
     import sys
 
@@ -89,7 +89,7 @@ def _as_tables(
         report.info("something is broken that humobctl cannot do without: see the states above")
 
 
-def _by_name(parts: Sequence[Part]) -> list[tuple[str, str, str, str]]:
+def _by_name(parts: Sequence[Package]) -> list[tuple[str, str, str, str]]:
     """A row a package, with all the parts that need it; the smallest of them mends it."""
     rows = []
     sizes = {
@@ -105,7 +105,7 @@ def _by_name(parts: Sequence[Part]) -> list[tuple[str, str, str, str]]:
 
 
 def _as_json(
-    parts: Sequence[Part], facts: Sequence[Fact], outcomes: Sequence[Outcome], healthy: bool
+    parts: Sequence[Package], facts: Sequence[Fact], outcomes: Sequence[StepOutcome], healthy: bool
 ) -> None:
     import json
     from dataclasses import asdict

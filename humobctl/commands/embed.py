@@ -22,7 +22,7 @@ from humobctl.commands.options import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from humobctl.embed.vectors import Embeddings
+    from humobctl.embed.vectors import UserEmbeddings
     from humobctl.execution.run import LongRun
 
 EmbeddingFormat = Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"]
@@ -180,7 +180,7 @@ def _embedded(
     first_weekday: int,
     on_error: Literal["fail", "drop"],
 ) -> Iterator[pl.DataFrame]:
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.io.city_names import city_names
     from humobctl.predict.registry import require
 
@@ -240,7 +240,7 @@ def _write_nearest(
 
     if format in ("npy", "safetensors"):
         raise UsageError(f"--format {format} goes with vectors, not with --nearest")
-    found: Embeddings = of_frame(pl.concat(list(batches)), "embeddings")
+    found: UserEmbeddings = of_frame(pl.concat(list(batches)), "embeddings")
     if len(found) < 2:
         raise HumobError(f"{found.name}: found 1 user, expected at least 2 to compare")
     rows = np.arange(len(found)) if query is None else np.array([found.row_of(query, city)])

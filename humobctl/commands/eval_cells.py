@@ -14,7 +14,7 @@ from humobctl.commands.write_scores import score_format, write_scores, write_tex
 
 if TYPE_CHECKING:
     from humobctl.evaluate.cells.bootstrap import Difference
-    from humobctl.evaluate.cells.run import Evaluation, Evaluator, Settings
+    from humobctl.evaluate.cells.run import CellEvalSettings, Evaluation, Evaluator
     from humobctl.evaluate.generated.run import Extra
 
 Dialect = Literal["both", "humob24", "humob25"]
@@ -283,18 +283,18 @@ def evaluate(
 
 def _settings(
     dialect: Dialect | None, dtw: DtwKind, days: str | None, metric: list[str] | None
-) -> Settings:
-    from humobctl.commands.ranges import parse_range
+) -> CellEvalSettings:
+    from humobctl.commands.options import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.cells.geobleu import DIALECTS
-    from humobctl.evaluate.cells.run import Settings
+    from humobctl.evaluate.cells.run import CellEvalSettings
 
     if dtw == "fast" and dialect in ("both", "humob24"):
         raise UsageError(
             "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
         )
     chosen = dialect or ("humob25" if dtw == "fast" else "both")
-    return Settings(
+    return CellEvalSettings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=parse_range("--days", days) if days else None,
@@ -363,11 +363,11 @@ def _score_generated(
 ) -> None:
     from humobctl.evaluate.generated import report
     from humobctl.evaluate.generated.plots import check_pictures, write_pictures
-    from humobctl.evaluate.generated.run import Settings, evaluate_generated
+    from humobctl.evaluate.generated.run import GeneratedEvalSettings, evaluate_generated
 
     if plot is not None:
         check_pictures(plot, settings["names"])
-    found = evaluate_generated(paths, truth, Settings(**settings))
+    found = evaluate_generated(paths, truth, GeneratedEvalSettings(**settings))
     if plot is not None:
         write_pictures(found, plot)
     write_scores(report, found, kind, output)

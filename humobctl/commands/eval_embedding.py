@@ -11,7 +11,7 @@ from humobctl.commands.write_scores import score_format, write_scores
 
 if TYPE_CHECKING:
     from humobctl.embed.load import TrainedEmbedder
-    from humobctl.evaluate.embedding.metrics import Parts, People, Vectorise
+    from humobctl.evaluate.embedding.metrics import CityRecords, Parts, Vectorise
     from humobctl.evaluate.embedding.run import CityPeople, Method
     from humobctl.native import Floats, Int64s
 
@@ -80,7 +80,7 @@ def embedding(
     """
     import numpy as np
 
-    from humobctl.commands.ranges import parse_range
+    from humobctl.commands.options import parse_range
     from humobctl.errors import UsageError
     from humobctl.evaluate.embedding import report
     from humobctl.evaluate.embedding.metrics import NAMES
@@ -148,7 +148,7 @@ def _method(trained: TrainedEmbedder, first_weekday: int) -> Method:
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
 
-        def vectorise(people: People, parts: Parts) -> Floats:
+        def vectorise(people: CityRecords, parts: Parts) -> Floats:
             with EmbedderColumns(first_weekday) as rows:
                 rows.add(people.frame(), number)
                 rows.close_columns()

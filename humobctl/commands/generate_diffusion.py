@@ -112,7 +112,7 @@ def diffusion(
         raise UsageError("found more than one table on standard input, expected files")
     long = LongRun(output, engine, address, workers, resume, overwrite)
     require("diffusion")
-    from humobctl.generate.diffusion.generate import Job
+    from humobctl.generate.diffusion.generate import DiffusionJob
     from humobctl.generate.diffusion.load import load_diffusion
     from humobctl.generate.diffusion.nearest_place import read_places
     from humobctl.generate.diffusion.process import sampling_of
@@ -121,7 +121,7 @@ def diffusion(
     set_up(seed)
     trained = load_diffusion(model, device)
     plane = trained.scale.plane
-    job = Job(
+    job = DiffusionJob(
         trained,
         sampling_of(trained.settings, sampler, steps, guidance),
         places=None if places is None or no_snap else read_places(places, plane, on_error=on_error),

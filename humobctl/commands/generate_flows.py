@@ -101,7 +101,7 @@ def flows(
     Example: humobctl generate flows counties.csv --fit commuting.csv | humobctl eval - -t flows.csv
     """
     from humobctl.errors import UsageError
-    from humobctl.generate.flows.run import Job, write_flows
+    from humobctl.generate.flows.run import FlowsJob, write_flows
     from humobctl.tables.column_names import parse_columns
 
     if areas in (None, "-") and fit == "-":
@@ -110,7 +110,7 @@ def flows(
         raise UsageError("--save-law and the flows need a file each")
     shape = {"deterrence": deterrence, "constraint": constraint, "mass": mass}
     given = {name: value for name, value in shape.items() if value is not None}
-    job = Job(
+    job = FlowsJob(
         areas,
         _law(law, given, fit),
         fit=fit,

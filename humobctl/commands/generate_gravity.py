@@ -145,7 +145,7 @@ def gravity(
     from humobctl.generate.gravity.config import Law, Travel
     from humobctl.generate.gravity.homes import Dwellings, read_density
     from humobctl.generate.gravity.places import read_city
-    from humobctl.generate.gravity.run import ROWS_AT_ONCE, Job
+    from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
     from humobctl.generate.homes_and_works import read_pairs, read_people
     from humobctl.io.read import iter_table
     from humobctl.tables.schemas import INTENTIONS, VISITS
@@ -171,7 +171,7 @@ def gravity(
         source=people or "",
         density=None if density is None else read_density(density, on_error=on_error),
     )
-    job = Job(city, dwellings, chosen, Travel(speed, least), seed)
+    job = GravityJob(city, dwellings, chosen, Travel(speed, least), seed)
     plans = iter_table(input, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
     name = "stdin" if input in (None, "-") else str(input)
     with long:

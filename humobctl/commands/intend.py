@@ -118,14 +118,14 @@ def intend(
     Example: humobctl intend profiles.csv --show-prompt --without control
     """
     from humobctl.execution.run import LongRun
-    from humobctl.intend.backends.base import BACKENDS, WEEKDAYS, Settings, parse_parts
+    from humobctl.intend.backends.base import BACKENDS, WEEKDAYS, BackendSettings, parse_parts
     from humobctl.intend.distill import make_recorded, recorder
     from humobctl.intend.population import read_population
-    from humobctl.intend.run import Job, write_plans
+    from humobctl.intend.run import IntendJob, write_plans
     from humobctl.intend.show_prompt import shown
     from humobctl.io.write import write_stdout_text
 
-    settings = Settings(seed, days, WEEKDAYS.index(weekday), parse_parts(without))
+    settings = BackendSettings(seed, days, WEEKDAYS.index(weekday), parse_parts(without))
     options = llm.given(
         model=model,
         base_url=base_url,
@@ -158,7 +158,7 @@ def intend(
     with recorder(distill) as records:
         maker = make_recorded(BACKENDS[backend], settings, options, records)
         write_plans(
-            Job(population, maker, settings),
+            IntendJob(population, maker, settings),
             output,
             format=format,
             people=people,

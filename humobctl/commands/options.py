@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,6 +104,9 @@ LongOutput = Annotated[
     ),
 ]
 
+_RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")
+_LAST = 9999
+
 
 def weekday_number(name: str) -> int:
     """0 for Sunday to 6."""
@@ -115,3 +121,19 @@ def read_calendar(choice: str) -> pl.DataFrame | None:
     from humobctl.tables.schemas import CALENDAR
 
     return None if choice == "auto" else read_table(choice, CALENDAR)
+
+
+def parse_range(option: str, text: str) -> tuple[int, int]:
+    """First and last number of a range as people write it: ``A-B``, ``A`` or ``A-``.
+
+    Raises:
+        UsageError: anything else, or a range that runs backwards.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{option}: found {text!r}, expected a range such as 60-74")
+    first = int(match[1])
+    last = first if match[2] is None else int(match[3] or _LAST)
+    if last < first:
+        raise UsageError(f"{option}: found {text!r}, expected the first number not above the last")
+    return first, last

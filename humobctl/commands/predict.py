@@ -25,7 +25,7 @@ from humobctl.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from humobctl.predict.run import Job, Targets
+    from humobctl.predict.run import PredictJob, Targets
 
 Precision = Literal["fp32", "bf16"]
 Candidates = Literal["own", "near", "all"]
@@ -185,19 +185,20 @@ def predict(
     from humobctl.console import report
     from humobctl.errors import UsageError
     from humobctl.execution.run import LongRun
+    from humobctl.predict.base import PredictOptions, Prompting
     from humobctl.predict.decode_slots import parse_decode
-    from humobctl.predict.registry import Options, Prompting, parse_blend
-    from humobctl.predict.run import Job, Tally
+    from humobctl.predict.registry import parse_blend
+    from humobctl.predict.run import PredictJob, PredictTally
     from humobctl.predict.run import predict as run
     from humobctl.tables.schemas import GRID
 
     kind, weight = parse_decode(decode)
-    job = Job(
+    job = PredictJob(
         *(model, kind),
         weight=weight,
         targets=targets,
         full=full,
-        options=Options(
+        options=PredictOptions(
             *(seed, top_p, device, precision, city, parse_blend(blend)),
             prompting=Prompting(
                 *(template, base, candidates, batch, base_url),
@@ -216,7 +217,7 @@ def predict(
         raise UsageError(
             "--engine ray: found --base-url, whose server does the work, expected --concurrency"
         )
-    tally = Tally()
+    tally = PredictTally()
     with LongRun(output, engine, address, workers, resume, overwrite) as long:
         long.write(run(input, job, tally, long), GRID, format)
     report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
@@ -233,7 +234,9 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
     return given if given is not None else beside
 
 
-def _explain(path: str | None, uid: int, job: Job, output: str | None, format: str | None) -> None:
+def _explain(
+    path: str | None, uid: int, job: PredictJob, output: str | None, format: str | None
+) -> None:
     from humobctl.console import report
     from humobctl.io.write import write_table
     from humobctl.predict.explain import COLUMNS, LEGEND, explain

@@ -125,7 +125,7 @@ def describe_batches(
     batches: Iterable[pl.DataFrame], *, source: str = "", cell_km: float = CELL_KM
 ) -> Description:
     """The same for checked batches of a grid trajectory, in any order of rows."""
-    tally = _Tally(cell_km)
+    tally = _UserSums(cell_km)
     with UserStore() as store:
         store.collect(batches)
         if not store.rows:
@@ -135,7 +135,7 @@ def describe_batches(
     return tally.description(source)
 
 
-class _Tally:
+class _UserSums:
     """Sums over groups of whole users."""
 
     def __init__(self, cell_km: float) -> None:

@@ -75,7 +75,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitFile:
     """One file of a split: what it is, rows, users and days."""
 
     name: str
@@ -95,7 +95,7 @@ def split_table(
     format: str | None = None,
     on_error: OnError = "fail",
     users_a_block: int | None = None,
-) -> list[Part]:
+) -> list[SplitFile]:
     """Split a grid trajectory into files; each keeps the order of the rows.
 
     Args:
@@ -215,7 +215,7 @@ def _where(spool: Spool, mine: pl.Expr) -> Iterator[pl.DataFrame]:
         yield batch.filter(mine)
 
 
-def _measure(spool: Spool, name: str, mine: pl.Expr) -> Part:
+def _measure(spool: Spool, name: str, mine: pl.Expr) -> SplitFile:
     rows, users = 0, np.empty(0, dtype=np.uint32)
     days: list[int] = []
     for batch in _where(spool, mine):
@@ -229,4 +229,4 @@ def _measure(spool: Spool, name: str, mine: pl.Expr) -> Part:
             f"{spool.source}: found no rows for the {name} part (days {spool.first_day}-"
             f"{spool.last_day}, {len(spool.users)} users), expected at least one"
         )
-    return Part(name, rows, len(users), days[0], days[1])
+    return SplitFile(name, rows, len(users), days[0], days[1])

@@ -18,7 +18,7 @@ HIDDEN = ("dev", "fuzz")
 
 
 @dataclass(frozen=True)
-class Part:
+class Package:
     """A package.
 
     Attributes:
@@ -55,11 +55,11 @@ class Part:
         return f"{fault}: {self.install}"
 
 
-def parts() -> list[Part]:
+def parts() -> list[Package]:
     """The packages of the core, then of each extra, none twice in the same one."""
     needed = requirements()
     return [
-        Part(extra, name, installed(name), least)
+        Package(extra, name, installed(name), least)
         for extra in sorted(needed, key=lambda extra: (extra != "", extra))
         if extra not in HIDDEN
         for name, least in sorted(needed[extra].items())

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from humobctl.doctor.packages import Part
+from humobctl.doctor.packages import Package
 
 STEP_SECONDS = 60
 ROWS, MASKED, FEW_MASKED = 19_379, 3_870, 935
@@ -52,7 +52,7 @@ class UnexpectedError(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class SmokeStep:
     """A command and what it must come to.
 
     Attributes:
@@ -69,7 +69,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """How a step ended: ``ok``, ``failed`` or ``skipped``; its time; what was seen, or why."""
 
     step: str
@@ -78,7 +78,7 @@ class Outcome:
     detail: str
 
 
-def run(folder: Path, parts: Sequence[Part]) -> Iterator[Outcome]:
+def run(folder: Path, parts: Sequence[Package]) -> Iterator[StepOutcome]:
     """Run every step in an empty folder; those of a missing extra are skipped.
 
     Args:
@@ -92,12 +92,12 @@ def run(folder: Path, parts: Sequence[Part]) -> Iterator[Outcome]:
     for step in STEPS:
         missing = [part for part in parts if part.extra == step.extra and not part.ok]
         if step.extra is not None and missing:
-            yield Outcome(step.name, "skipped", 0.0, missing[0].state)
+            yield StepOutcome(step.name, "skipped", 0.0, missing[0].state)
         else:
             yield _attempt(step, folder)
 
 
-def _attempt(step: Step, folder: Path) -> Outcome:
+def _attempt(step: SmokeStep, folder: Path) -> StepOutcome:
     command = [sys.executable, "-m", "humobctl", "--quiet", *step.words]
     begun = time.monotonic()
     try:
@@ -122,7 +122,7 @@ def _attempt(step: Step, folder: Path) -> Outcome:
         state, detail = "failed", str(exc)
     except (OSError, ValueError, KeyError) as exc:
         state, detail = "failed", f"its output cannot be read: {exc}"
-    return Outcome(step.name, state, time.monotonic() - begun, detail)
+    return StepOutcome(step.name, state, time.monotonic() - begun, detail)
 
 
 def _why(code: int, said: str) -> str:
@@ -220,37 +220,37 @@ def _places() -> str:
 
 _BERT = ("--preset", "tiny", "--max-steps", "2", "--device", "cpu")
 STEPS = (
-    Step(
+    SmokeStep(
         "score by hand",
         ("eval", "guess.csv", "--truth", "truth.csv", "--format", "json"),
         _scores(BY_HAND),
     ),
-    Step(
+    SmokeStep(
         "data synth",
         ("data", "synth", "--users", "20", "--seed", "1", "--output", "city.csv"),
         _has_rows("city.csv", ROWS),
     ),
-    Step(
+    SmokeStep(
         "data mask",
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
         _is_masked,
     ),
-    Step(
+    SmokeStep(
         "predict",
         ("predict", "challenge.csv", "--output", "history.csv"),
         _is_predicted("history.csv"),
     ),
-    Step(
+    SmokeStep(
         "eval",
         ("eval", "history.csv", "--truth", "city.csv", "--format", "json"),
         _scores(RECORDED),
     ),
-    Step(
+    SmokeStep(
         "train ranker",
         ("train", "ranker", "challenge.csv", "--rows", "500", "--output", "ranker"),
         _is_model("ranker"),
     ),
-    Step(
+    SmokeStep(
         "predict with the ranker",
         (
             *("predict", "challenge.csv", "--model", "ranker", "--decode", "argmax"),
@@ -258,12 +258,12 @@ STEPS = (
         ),
         _is_predicted("ranked.csv"),
     ),
-    Step(
+    SmokeStep(
         "intend",
         ("intend", "people.csv", "--count", "20", "--output", "plans.csv"),
         _is_planned,
     ),
-    Step(
+    SmokeStep(
         "generate gravity",
         (
             *("generate", "gravity", "plans.csv", "--places", "places.csv"),
@@ -271,13 +271,13 @@ STEPS = (
         ),
         _is_placed,
     ),
-    Step(
+    SmokeStep(
         "train bert-moe",
         ("train", "bert-moe", "few.csv", *_BERT, "--output", "bert"),
         _is_model("bert"),
         extra="torch",
     ),
-    Step(
+    SmokeStep(
         "predict with bert-moe",
         (
             *("predict", "few.csv", "--model", "bert", "--decode", "argmax"),

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.embed.data import TOGETHER, EmbedderColumns, by_length, padded_length
 from humobctl.embed.load import TrainedEmbedder
-from humobctl.embed.vectors import Embeddings, table
+from humobctl.embed.vectors import UserEmbeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Part, Worker, user_parts
+from humobctl.execution.task import Done, Moved, TaskPart, Worker, user_parts
 from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -85,7 +85,7 @@ class EmbedTask:
                 rows.close_columns()
                 vectors = embed_rows(rows, self.trained, self.asked, moved)
                 city = np.full(len(vectors), name)
-                frame = table(Embeddings(self.titles[number], rows.uid.copy(), vectors, city))
+                frame = table(UserEmbeddings(self.titles[number], rows.uid.copy(), vectors, city))
             return Done(frame, {"users": frame.height}, kept.height)
 
         return work
@@ -126,7 +126,7 @@ def embed(
             yield done.frame
 
 
-def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iterator[Part]:
+def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iterator[TaskPart]:
     """The known rows of some users at a time: (number of the file, rows)."""
     known = pl.col("x") != MASKED
     if work.asked.days is not None:
@@ -140,7 +140,7 @@ def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iter
             for part in user_parts([store]):
                 kept = part.payload.filter(known)
                 if kept.height:
-                    yield Part(count, (number, kept), f"{title}, {part.name}")
+                    yield TaskPart(count, (number, kept), f"{title}, {part.name}")
                     count += 1
         if count == before:
             raise HumobError(f"{title}: found no known cell, expected some to embed")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.embed.vectors import Embeddings, Vectors
+from humobctl.embed.vectors import UserEmbeddings, Vectors
 from humobctl.native import Floats, Int64s
 
 EXACT_USERS = 50_000
@@ -69,7 +69,7 @@ def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
     return rows[kept].reshape(shape).astype(np.int64), cosines[kept].reshape(shape).astype(float)
 
 
-def nearest(found: Embeddings, queries: Int64s, k: int) -> pl.DataFrame:
+def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     """Neighbours as a table: uid, city, rank, neighbour, neighbour_city, cosine.
 
     All pairs are compared where few users are asked for or there are few; else the index of the

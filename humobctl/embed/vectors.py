@@ -39,7 +39,7 @@ FORMATS = ("parquet", "npy", "safetensors", "csv", "ndjson", "arrow")
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class UserEmbeddings:
     """Vectors of users.
 
     Attributes:
@@ -167,7 +167,7 @@ def is_embeddings(path: str) -> bool:
     return "embedding" in columns or {"uid", "e1", "e2"} <= columns
 
 
-def read_embeddings(path: str) -> Embeddings:
+def read_embeddings(path: str) -> UserEmbeddings:
     """Read a file of embeddings, of any size of vectors.
 
     Args:
@@ -185,14 +185,14 @@ def read_embeddings(path: str) -> Embeddings:
         raise HumobError(f"{name}: found no table of embeddings ({exc})") from exc
 
 
-def _read(path: str, name: str) -> Embeddings:
+def _read(path: str, name: str) -> UserEmbeddings:
     ending = Path(path).suffix.lower()
     if ending == ".npy":
         return _from_npy(path)
     return _from_safetensors(path) if ending == ".safetensors" else _from_table(path, name)
 
 
-def _from_npy(path: str) -> Embeddings:
+def _from_npy(path: str) -> UserEmbeddings:
     try:
         with clear_os_errors(path):
             whole = np.load(path, allow_pickle=False)
@@ -205,11 +205,11 @@ def _from_npy(path: str) -> Embeddings:
     if whole.dtype.names is None:
         if whole.ndim != 2:
             raise HumobError(f"{path}: found an array of shape {whole.shape}, expected (users, E)")
-        return Embeddings(path, np.arange(len(whole)), whole.astype(np.float32))
+        return UserEmbeddings(path, np.arange(len(whole)), whole.astype(np.float32))
     names = whole.dtype.names
     if not {"uid", "embedding"} <= set(names):
         raise HumobError(f"{path}: found the fields {', '.join(names)}, expected uid, embedding")
-    return Embeddings(
+    return UserEmbeddings(
         path,
         whole["uid"].astype(np.int64),
         np.ascontiguousarray(whole["embedding"], np.float32),
@@ -218,7 +218,7 @@ def _from_npy(path: str) -> Embeddings:
     )
 
 
-def _from_safetensors(path: str) -> Embeddings:
+def _from_safetensors(path: str) -> UserEmbeddings:
     from safetensors import SafetensorError, safe_open  # noqa: PLC0415
 
     try:
@@ -232,12 +232,12 @@ def _from_safetensors(path: str) -> Embeddings:
             f"{path}: found the tensors {', '.join(parts)}, expected uid and embedding"
         )
     city = np.array([*cities, ""], dtype=np.str_)[parts["city"]] if "city" in parts else None
-    return Embeddings(
+    return UserEmbeddings(
         path, parts["uid"].astype(np.int64), parts["embedding"], city, parts.get("pca")
     )
 
 
-def _from_table(path: str, name: str) -> Embeddings:
+def _from_table(path: str, name: str) -> UserEmbeddings:
     source = open_input(path)
     try:
         with seekable(source) as place:
@@ -280,7 +280,7 @@ def _whole_folder(source: Input) -> pl.DataFrame:
     return pl.concat(frames, how="vertical_relaxed")
 
 
-def table(found: Embeddings) -> pl.DataFrame:
+def table(found: UserEmbeddings) -> pl.DataFrame:
     """The embedding table of vectors, with ``pc1, pc2, ...`` where they are known."""
     city = [None] * len(found) if found.city is None else [one or None for one in found.city]
     frame = pl.DataFrame(
@@ -299,7 +299,7 @@ def table(found: Embeddings) -> pl.DataFrame:
     )
 
 
-def of_frame(frame: pl.DataFrame, name: str) -> Embeddings:
+def of_frame(frame: pl.DataFrame, name: str) -> UserEmbeddings:
     """Vectors of a table with uid and embedding, or e1, e2, ..., and what else is known."""
     wide = [column for column in frame.columns if column[:1] == "e" and column[1:].isdigit()]
     if "uid" not in frame.columns or not ("embedding" in frame.columns or wide):
@@ -322,7 +322,7 @@ def of_frame(frame: pl.DataFrame, name: str) -> Embeddings:
     )
     parts = [column for column in frame.columns if column[:2] == "pc" and column[2:].isdigit()]
     pca = frame.select(pl.col(parts).cast(pl.Float32)).to_numpy() if parts else None
-    return Embeddings(name, uid.to_numpy().astype(np.int64), vectors, city, pca)
+    return UserEmbeddings(name, uid.to_numpy().astype(np.int64), vectors, city, pca)
 
 
 def _matrix(column: pl.Series, name: str) -> Vectors:
@@ -341,7 +341,7 @@ def _matrix(column: pl.Series, name: str) -> Vectors:
     return column.cast(pl.Array(pl.Float32, size)).to_numpy()
 
 
-def _checked(found: Embeddings) -> Embeddings:
+def _checked(found: UserEmbeddings) -> UserEmbeddings:
     if not len(found) or found.vectors.ndim != 2 or not found.vectors.shape[1]:
         raise HumobError(f"{found.name}: found no vectors, expected some")
     if len(found.vectors) != len(found):

@@ -8,7 +8,7 @@ from humobctl import __version__
 
 
 @dataclass(frozen=True)
-class Score:
+class TableScore:
     """A value of a metric over two whole tables.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from humobctl.execution.task import Done, Moved, Part, Work, Worker
+from humobctl.execution.task import Done, Moved, PartTask, TaskPart, Worker
 
 
-def run(work: Work, parts: Iterable[Part], moved: Moved) -> Iterator[tuple[Part, Done]]:
+def run(work: PartTask, parts: Iterable[TaskPart], moved: Moved) -> Iterator[tuple[TaskPart, Done]]:
     """Parts with their results, in their order; the work is opened when the first one comes."""
     worker: Worker | None = None
     for part in parts:

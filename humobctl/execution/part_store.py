@@ -22,7 +22,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.errors import HumobError
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
 from humobctl.io.streams import clear_os_errors
 
 JOB, LOCK, SUCCESS = "job.json", "lock", "_SUCCESS"
@@ -89,7 +89,7 @@ class PartFolder:
                     "--overwrite starts anew"
                 )
 
-    def holds(self, part: Part) -> bool:
+    def holds(self, part: TaskPart) -> bool:
         """Whether a part is finished.
 
         Raises:
@@ -103,7 +103,7 @@ class PartFolder:
             )
         return mark is not None
 
-    def keep(self, part: Part, done: Done) -> None:
+    def keep(self, part: TaskPart, done: Done) -> None:
         """Write a finished part."""
         target = self.path / _name(part.number)
         partial = target.with_name(f".{target.name}")

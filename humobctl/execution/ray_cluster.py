@@ -25,7 +25,7 @@ from typing import Any
 from humobctl import __version__
 from humobctl.console import report, signals
 from humobctl.errors import HumobError, UsageError
-from humobctl.execution.task import Done, Moved, Part, Work
+from humobctl.execution.task import Done, Moved, PartTask, TaskPart
 from humobctl.native import threads
 
 AHEAD = 2
@@ -85,7 +85,7 @@ class _Worker:
                 f"{self._version} as here"
             )
         if self._open is None:
-            work: Work = pickle.loads(self._pickled)  # noqa: S301 - made by ourselves, sent by Ray
+            work: PartTask = pickle.loads(self._pickled)  # noqa: S301 - made by ourselves, sent by Ray
             self._open = work.open()
         done: Done = self._open(payload, lambda _units: None)
         return done
@@ -93,7 +93,7 @@ class _Worker:
 
 @dataclass
 class _Task:
-    part: Part
+    part: TaskPart
     payload: Any
     deaths: int = 0
 
@@ -112,8 +112,8 @@ class Cluster:
     _temporary: str | None = field(default=None, init=False)
 
     def run(
-        self, work: Work, parts: Iterable[Part], moved: Moved, *, in_order: bool
-    ) -> Iterator[tuple[Part, Done]]:
+        self, work: PartTask, parts: Iterable[TaskPart], moved: Moved, *, in_order: bool
+    ) -> Iterator[tuple[TaskPart, Done]]:
         """Parts with their results.
 
         Args:
@@ -181,7 +181,7 @@ class Cluster:
             signals.claim()
         return ray
 
-    def _size(self, ray: Any, work: Work) -> tuple[int, int]:
+    def _size(self, ray: Any, work: PartTask) -> tuple[int, int]:
         """Workers, and GPUs of each."""
         resources = ray.cluster_resources()
         wants_gpu = getattr(work, "device", "cpu") != "cpu" and resources.get("GPU", 0) >= 1
@@ -235,7 +235,7 @@ def _knock(address: str) -> None:
         ) from exc
 
 
-def _put_back(first: Part, others: Iterator[Part]) -> Iterator[Part]:
+def _put_back(first: TaskPart, others: Iterator[TaskPart]) -> Iterator[TaskPart]:
     yield first
     yield from others
 
@@ -244,7 +244,7 @@ class _Pool:
     """Actors, and the parts that are on their way."""
 
     def __init__(
-        self, ray: Any, work: Work, size: tuple[int, int], moved: Moved, own: bool
+        self, ray: Any, work: PartTask, size: tuple[int, int], moved: Moved, own: bool
     ) -> None:
         self._ray, self._moved = ray, moved
         self._size, gpus = size
@@ -258,9 +258,9 @@ class _Pool:
         self._said: set[tuple[str, str]] = set()
         self._failed: tuple[int, HumobError] | None = None
 
-    def run(self, parts: Iterator[Part], *, in_order: bool) -> Iterator[tuple[Part, Done]]:
+    def run(self, parts: Iterator[TaskPart], *, in_order: bool) -> Iterator[tuple[TaskPart, Done]]:
         """See ``Cluster.run``."""
-        done: dict[int, tuple[Part, Done]] = {}
+        done: dict[int, tuple[TaskPart, Done]] = {}
         order: deque[int] = deque()
         more = True
         while True:
@@ -292,7 +292,7 @@ class _Pool:
         actor = self._idle.pop() if self._idle else self._actor.remote(*self._given)
         self._busy[actor.run.remote(task.payload)] = actor, task
 
-    def _finished(self) -> Iterator[tuple[Part, Done]]:
+    def _finished(self) -> Iterator[tuple[TaskPart, Done]]:
         """Wait for a part at least; those that are done."""
         errors = self._ray.exceptions
         ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=_PATIENCE_SECONDS)

@@ -21,8 +21,8 @@ from humobctl.execution.task import (
     ROWS_VARIABLE,
     Done,
     Moved,
-    Part,
-    Work,
+    PartTask,
+    TaskPart,
     part_size,
 )
 from humobctl.io.streams import STANDARD, is_special
@@ -113,7 +113,13 @@ class LongRun:
         self._folder.close()
 
     def results(
-        self, work: Work, parts: Iterable[Part], about: About, moved: Moved, *, long: int = LONG
+        self,
+        work: PartTask,
+        parts: Iterable[TaskPart],
+        about: About,
+        moved: Moved,
+        *,
+        long: int = LONG,
     ) -> Iterator[Done]:
         """The results of all parts, in order.
 
@@ -141,7 +147,7 @@ class LongRun:
         yield from self._folder.results(self._count)
 
     def _keep_all(
-        self, place: Path, work: Work, parts: Iterable[Part], about: About, moved: Moved
+        self, place: Path, work: PartTask, parts: Iterable[TaskPart], about: About, moved: Moved
     ) -> None:
         """Finish all parts in the folder."""
         if not place.parent.is_dir():
@@ -157,7 +163,7 @@ class LongRun:
         if folder.marks:
             report.info(f"{folder.path}: {counted(len(folder.marks), 'part')} finished already")
 
-        def missing() -> Iterator[Part]:
+        def missing() -> Iterator[TaskPart]:
             for part in parts:
                 self._count += 1
                 if folder.holds(part):
@@ -169,8 +175,8 @@ class LongRun:
             folder.keep(part, _in_one_piece(done))
 
     def _run(
-        self, work: Work, parts: Iterable[Part], moved: Moved, *, in_order: bool
-    ) -> Iterator[tuple[Part, Done]]:
+        self, work: PartTask, parts: Iterable[TaskPart], moved: Moved, *, in_order: bool
+    ) -> Iterator[tuple[TaskPart, Done]]:
         if self.engine == "local":
             return local.run(work, parts, moved)
         from humobctl.execution.ray_cluster import Cluster  # noqa: PLC0415 - the extra is needed only here

@@ -42,7 +42,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Part:
+class TaskPart:
     """Some people, and what is to be known of them.
 
     Attributes:
@@ -66,7 +66,7 @@ Worker = Callable[[Any, Moved], Done]
 """Does a part, given its payload."""
 
 
-class Work(Protocol):
+class PartTask(Protocol):
     """What to do with each part: small, to be pickled, a frozen dataclass of settings and names."""
 
     def open(self) -> Worker:
@@ -76,7 +76,7 @@ class Work(Protocol):
 
 def mark_of(value: Any) -> str:
     """A digest of frames, arrays, numbers, texts, or tuples of such."""
-    return Part(0, value, "").mark()
+    return TaskPart(0, value, "").mark()
 
 
 def _digest(value: Any, digest: Any) -> None:
@@ -111,7 +111,7 @@ def part_size(variable: str, default: int) -> int:
 
 def parts_of_people(
     batches: Iterable[pl.DataFrame], rows: int = 1 << 17, first: int = 0
-) -> Iterator[Part]:
+) -> Iterator[TaskPart]:
     """Parts of a table that comes in batches of whole people, cut where ``rows`` are reached.
 
     Where the batches end does not matter, so that a pipe gives the same parts as a file.
@@ -143,16 +143,16 @@ def parts_of_people(
         yield _people(number, pl.concat(held))
 
 
-def user_parts(stores: list[UserStore]) -> Iterator[Part]:
+def user_parts(stores: list[UserStore]) -> Iterator[TaskPart]:
     """Parts of the same users of several stores; of one, the payload is its frame."""
     rows = part_size(ROWS_VARIABLE, PART_ROWS)
     for number, (low, _, frames) in enumerate(paired_parts(stores, rows)):
         last = max(int(frame["uid"][-1]) for frame in frames if frame.height)
-        yield Part(number, frames[0] if len(frames) == 1 else frames, users(low, last))
+        yield TaskPart(number, frames[0] if len(frames) == 1 else frames, users(low, last))
 
 
-def _people(number: int, frame: pl.DataFrame) -> Part:
-    return Part(number, frame.rechunk(), users(int(frame["uid"][0]), int(frame["uid"][-1])))
+def _people(number: int, frame: pl.DataFrame) -> TaskPart:
+    return TaskPart(number, frame.rechunk(), users(int(frame["uid"][0]), int(frame["uid"][-1])))
 
 
 def users(first: int, last: int) -> str:

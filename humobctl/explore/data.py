@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.embed.nearest import normalised
 from humobctl.embed.pca import components
-from humobctl.embed.vectors import Embeddings, Vectors
+from humobctl.embed.vectors import UserEmbeddings, Vectors
 from humobctl.errors import HumobError
 from humobctl.io.by_user import sorted_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
-from humobctl.tables.schemas import GRID_SIDE, MASKED, SLOTS_PER_DAY
+from humobctl.tables.cells import CELLS, decode_cells, encode_cells
+from humobctl.tables.schemas import MASKED, SLOTS_PER_DAY
 
 CELL_KM = 0.5
 CLUSTERS = 8
@@ -90,21 +91,21 @@ class World:
         """The grid trajectory of some users, by their numbers."""
         parts = [np.arange(self.starts[one], self.starts[one + 1]) for one in users.tolist()]
         row = np.concatenate([np.empty(0, np.int64), *parts])
-        cell = self.cell[row].astype(np.int64)
+        x, y = decode_cells(self.cell[row]).T
         owner = np.repeat(users, [len(part) for part in parts])
         return pl.DataFrame(
             {
                 "uid": self.uid[owner],
                 "d": self.d[row],
                 "t": self.t[row],
-                "x": cell // GRID_SIDE + 1,
-                "y": cell % GRID_SIDE + 1,
+                "x": x,
+                "y": y,
             }
         )
 
 
 def load_world(
-    found: Embeddings,
+    found: UserEmbeddings,
     paths: Sequence[str],
     names: Sequence[str],
     *,
@@ -147,8 +148,7 @@ def load_world(
     counts = np.bincount(user, minlength=len(found))
     if (missing := int((counts == 0).sum())) and counts.any():
         report.warn(f"{missing:,} of {len(found):,} users have no row in the trajectories")
-    x, y = frame["x"].to_numpy(), frame["y"].to_numpy()
-    cell = ((x.astype(np.int64) - 1) * GRID_SIDE + y - 1).astype(np.uint16)
+    cell = encode_cells(frame["x"].to_numpy(), frame["y"].to_numpy()).astype(np.uint16)
     visits = count_visits(user, cell, len(found))
     flat = np.zeros((len(found), 2), np.float32)
     flat[:, :width] = axes[:, :2]
@@ -171,7 +171,7 @@ def load_world(
     )
 
 
-def _users_of(found: Embeddings, name: str, path: str, *, alone: bool) -> Int64s:
+def _users_of(found: UserEmbeddings, name: str, path: str, *, alone: bool) -> Int64s:
     """Numbers of the embeddings that a file's users may have."""
     everyone = np.arange(len(found))
     if found.city is None or (alone and name not in found.city):
@@ -183,7 +183,7 @@ def _users_of(found: Embeddings, name: str, path: str, *, alone: bool) -> Int64s
     return users
 
 
-def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> pl.DataFrame:
+def _rows_of(found: UserEmbeddings, path: str, users: Int64s, on_error: OnError) -> pl.DataFrame:
     """Known rows of a file, with numbers of users in place of uids."""
     uid = found.uid[users]
     if len(np.unique(uid)) < len(uid):
@@ -209,14 +209,13 @@ def _rows_of(found: Embeddings, path: str, users: Int64s, on_error: OnError) -> 
 
 def count_visits(user: Int64s, cell: NDArray[Any], users: int) -> Visits:
     """Count the rows of ``users`` users in each cell, from their rows' users and cells, (n,)."""
-    cells = GRID_SIDE * GRID_SIDE
-    kind = pl.UInt32 if users * cells <= np.iinfo(np.uint32).max else pl.UInt64
-    both = pl.Series(user).cast(kind) * cells + pl.Series(cell).cast(kind)
+    kind = pl.UInt32 if users * CELLS <= np.iinfo(np.uint32).max else pl.UInt64
+    both = pl.Series(user).cast(kind) * CELLS + pl.Series(cell).cast(kind)
     # polars sorts on all cores, in a third of the time that np.unique takes.
     runs = both.sort().rle().struct.unnest()
     kinds = runs["value"].to_numpy().astype(np.int64)
-    starts = np.searchsorted(kinds, np.arange(users + 1) * cells)
-    return Visits(starts, (kinds % cells).astype(np.uint16), runs["len"].to_numpy())
+    starts = np.searchsorted(kinds, np.arange(users + 1) * CELLS)
+    return Visits(starts, (kinds % CELLS).astype(np.uint16), runs["len"].to_numpy())
 
 
 def entropies(visits: Visits) -> Floats:
@@ -240,7 +239,7 @@ def radii(visits: Visits) -> Floats:
 
     many = np.maximum(summed(np.ones(len(owner))), 1)
     total = np.zeros(users)
-    for axis in np.divmod(visits.cell, GRID_SIDE):
+    for axis in decode_cells(visits.cell).T - 1:
         km = axis * CELL_KM
         mean = summed(km) / many
         total += summed((km - mean[owner]) ** 2) / many
@@ -271,7 +270,7 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
     return ordered
 
 
-def _umap(found: Embeddings, seed: int) -> Vectors:
+def _umap(found: UserEmbeddings, seed: int) -> Vectors:
     if find_spec("umap") is None:
         raise HumobError("--umap: umap-learn is not installed; pip install 'humobctl[umap]'")
     if len(found) < LEAST_UMAP:

@@ -61,7 +61,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """A decision that was made.
 
     Attributes:
@@ -83,7 +83,7 @@ def message(role: str, content: str) -> Message:
 
 
 @dataclass
-class Chain:
+class DayConversation:
     """One conversation about one day.
 
     Attributes:
@@ -98,7 +98,7 @@ class Chain:
     weekday: int
     without: frozenset[Part] = frozenset()
     answers: dict[str, Answer] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ChainStep] = field(default_factory=list)
     _history: list[Message] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
     _faults: list[tuple[str, str]] = field(default_factory=list)
@@ -200,7 +200,7 @@ class Chain:
             minutes=minutes,
             reason=event.reason,
         )
-        self.steps.append(Step(self._now, tuple(self._events), ask.messages, decision))
+        self.steps.append(ChainStep(self._now, tuple(self._events), ask.messages, decision))
         self._events.append(event)
 
     def _question_of(self, ask: Ask) -> str:
@@ -209,7 +209,7 @@ class Chain:
     def _carry_out(self, decision: Decision, ask: Ask) -> None:
         now, so_far = self._now, tuple(self._events)
         asked = ask.messages[: len(self._history) + 1]
-        self.steps.append(Step(now, so_far, asked, decision))
+        self.steps.append(ChainStep(now, so_far, asked, decision))
         start = now + self._travel(decision)
         end = min(start + decision.lasting, DAY_MINUTES)
         last = len(self._events) == MOST_EVENTS - 1

@@ -23,12 +23,12 @@ from humobctl.intend.backends.base import (
     PARTS,
     WEEKDAYS,
     Backend,
-    Entry,
+    BackendEntry,
+    BackendSettings,
     Person,
-    Settings,
     TableBackend,
 )
-from humobctl.intend.chain import Chain, Step, message
+from humobctl.intend.chain import ChainStep, DayConversation, message
 from humobctl.intend.day_plan import Event, clock
 from humobctl.intend.population import persons
 from humobctl.intend.prompts import VERSION
@@ -37,7 +37,7 @@ from humobctl.io.streams import STANDARD, clear_os_errors, whole_file
 FORMAT = "humobctl-intention-1"
 
 
-def records(chain: Chain, uid: int, d: int) -> Iterator[dict[str, Any]]:
+def records(chain: DayConversation, uid: int, d: int) -> Iterator[dict[str, Any]]:
     """The records of a conversation that came to a plan."""
     for number, step in enumerate(chain.steps):
         yield {
@@ -61,14 +61,14 @@ def _profile(person: Person) -> dict[str, str]:
     return {name: value for name, value in asdict(person).items() if isinstance(value, str)}
 
 
-def _context(chain: Chain, step: Step) -> dict[str, Any]:
+def _context(chain: DayConversation, step: ChainStep) -> dict[str, Any]:
     so_far = [
         {"intent": e.intent, "start_min": e.start_min, "end_min": e.end_min} for e in step.so_far
     ]
     return {"weekday": WEEKDAYS[chain.weekday], "now": clock(step.now), "so_far": so_far}
 
 
-def _reasoning(chain: Chain, step: Step) -> dict[str, Any]:
+def _reasoning(chain: DayConversation, step: ChainStep) -> dict[str, Any]:
     parts: dict[str, Any] = {name: answer.model_dump() for name, answer in chain.answers.items()}
     return {**parts, "control": step.decision.ranked} if step.decision.ranked else parts
 
@@ -79,7 +79,7 @@ class Recorder:
     def __init__(self, file: IO[str]) -> None:
         self._file, self.count = file, 0
 
-    def add(self, chain: Chain, uid: int, d: int) -> None:
+    def add(self, chain: DayConversation, uid: int, d: int) -> None:
         """Write the records of a conversation that came to a plan."""
         for record in records(chain, uid, d):
             self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -115,7 +115,9 @@ class Recording:
         settings: of the run.
     """
 
-    def __init__(self, backend: TableBackend, recorder: Recorder, settings: Settings) -> None:
+    def __init__(
+        self, backend: TableBackend, recorder: Recorder, settings: BackendSettings
+    ) -> None:
         self._backend, self._recorder, self._settings = backend, recorder, settings
 
     def tables(self, people: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -124,7 +126,7 @@ class Recording:
         for table in self._backend.tables(people):
             columns = ("intent", "start_min", "end_min", "reason")
             for (uid, d), day in table.group_by(["uid", "d"], maintain_order=True):
-                chain = Chain(known[uid], self._settings.weekday_of(d), frozenset(PARTS))
+                chain = DayConversation(known[uid], self._settings.weekday_of(d), frozenset(PARTS))
                 for intent, start, end, reason in day.select(columns).iter_rows():
                     chain.follow(Event(intent, start, end, reason or ""))
                 self._recorder.add(chain, uid, d)
@@ -136,7 +138,10 @@ class Recording:
 
 
 def make_recorded(
-    entry: Entry, settings: Settings, options: dict[str, Any], recorder: Recorder | None
+    entry: BackendEntry,
+    settings: BackendSettings,
+    options: dict[str, Any],
+    recorder: Recorder | None,
 ) -> Backend | TableBackend:
     """A backend that records what it decides, if there is a recorder."""
     if recorder is None:

@@ -28,7 +28,7 @@ _DRAW = 0x70656F706C65
 
 
 @dataclass(frozen=True)
-class Population:
+class SyntheticPopulation:
     """Profiles, and how many people are wanted of them.
 
     Attributes:
@@ -103,14 +103,14 @@ class Population:
 
 def read_population(
     path: str | None, *, count: int | None = None, seed: int = 0, on_error: OnError = "fail"
-) -> Population:
+) -> SyntheticPopulation:
     """The people of a profile table.
 
     Raises:
         HumobError: the file cannot be read, holds a fault, or all its counts are 0.
     """
     profiles = read_table(path, POPULATION, on_error=on_error, rename={"profile_id": "uid"})
-    population = Population(profiles, count, seed)
+    population = SyntheticPopulation(profiles, count, seed)
     if not population._everybody:
         name = "stdin" if path in (None, "-") else path
         raise HumobError(f"{name}: found counts of 0 only, expected somebody")

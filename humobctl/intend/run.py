@@ -14,10 +14,25 @@ import polars as pl
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import PEOPLE_VARIABLE, Done, Moved, Part, Worker, mark_of, part_size
-from humobctl.intend.backends.base import Backend, Failure, Outcome, Request, Settings, TableBackend
+from humobctl.execution.task import (
+    PEOPLE_VARIABLE,
+    Done,
+    Moved,
+    TaskPart,
+    Worker,
+    mark_of,
+    part_size,
+)
+from humobctl.intend.backends.base import (
+    Backend,
+    BackendOutcome,
+    BackendSettings,
+    Failure,
+    Request,
+    TableBackend,
+)
 from humobctl.intend.day_plan import DayPlan
-from humobctl.intend.population import Population, as_profiles, persons
+from humobctl.intend.population import SyntheticPopulation, as_profiles, persons
 from humobctl.io.streams import whole_file
 from humobctl.io.write import write_table
 from humobctl.tables.schemas import INTENTIONS, PROFILES
@@ -30,7 +45,7 @@ PLANS_PER_BATCH = 256
 
 
 @dataclass(frozen=True)
-class Work:
+class IntendTask:
     """The plans of some people, wherever they are made.
 
     Attributes:
@@ -39,9 +54,9 @@ class Work:
         settings: seed, days and ablations.
     """
 
-    population: Population
+    population: SyntheticPopulation
     backend: TableBackend
-    settings: Settings
+    settings: BackendSettings
 
     def open(self) -> Worker:
         """Nothing is to be loaded: the backend is ready."""
@@ -55,13 +70,13 @@ class Work:
 
         return work
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[TaskPart]:
         """Ranges of people, by their numbers."""
         usual = max(1, PERSON_DAYS_PER_BATCH // self.settings.days)
         people, size = part_size(PEOPLE_VARIABLE, usual), self.population.size
         for number, first in enumerate(range(0, size, people)):
             end = min(first + people, size)
-            yield Part(number, (first, end), f"people {first} to {end - 1}")
+            yield TaskPart(number, (first, end), f"people {first} to {end - 1}")
 
     def about(self) -> dict[str, Any]:
         """What makes these plans what they are."""
@@ -75,7 +90,7 @@ class Work:
 
 
 @dataclass
-class Job:
+class IntendJob:
     """What to plan, for whom, by what.
 
     Attributes:
@@ -85,10 +100,10 @@ class Job:
         outcome: filled in as the run goes on.
     """
 
-    population: Population
+    population: SyntheticPopulation
     backend: Backend | TableBackend
-    settings: Settings = field(default_factory=Settings)
-    outcome: Outcome = field(default_factory=Outcome)
+    settings: BackendSettings = field(default_factory=BackendSettings)
+    outcome: BackendOutcome = field(default_factory=BackendOutcome)
     _ticker: report.Ticker | None = field(default=None, init=False, repr=False)
 
     def people(self) -> Iterator[pl.DataFrame]:
@@ -134,7 +149,7 @@ class Job:
     def _tables(
         self, backend: TableBackend, long: LongRun, ticker: report.Ticker
     ) -> Iterator[pl.DataFrame]:
-        work = Work(self.population, backend, self.settings)
+        work = IntendTask(self.population, backend, self.settings)
         for done in long.results(work, work.parts(), work.about, ticker.advance, long=LONG):
             self.outcome.plans += done.tally["plans"]
             yield done.frame
@@ -184,7 +199,7 @@ def rows(plans: Iterable[DayPlan]) -> pl.DataFrame:
 
 
 def write_plans(
-    job: Job,
+    job: IntendJob,
     output: str | None,
     *,
     format: str | None = None,

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from humobctl.intend import prompts
 from humobctl.intend.answers import read_answer
-from humobctl.intend.backends.base import Settings
-from humobctl.intend.chain import Chain
-from humobctl.intend.population import Population, persons
+from humobctl.intend.backends.base import BackendSettings
+from humobctl.intend.chain import DayConversation
+from humobctl.intend.population import SyntheticPopulation, persons
 
 
-def shown(population: Population, settings: Settings) -> str:
+def shown(population: SyntheticPopulation, settings: BackendSettings) -> str:
     """The conversation about day 0 of the first person."""
     person = next(person for batch in population.batches(1) for person in persons(batch))
-    return "\n".join(rendered(Chain(person, settings.weekday_of(0), settings.without)))
+    return "\n".join(rendered(DayConversation(person, settings.weekday_of(0), settings.without)))
 
 
-def rendered(chain: Chain) -> Iterator[str]:
+def rendered(chain: DayConversation) -> Iterator[str]:
     """Each turn of the conversation, with the example answers of the prompts."""
     examples = prompts.text("example.jsonl").splitlines()
     replies = {"attitude": examples[:1], "norm": examples[1:2], "decision": examples[2:]}

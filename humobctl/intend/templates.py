@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from humobctl.intend.backends.base import Failure, Request
-from humobctl.intend.chain import Chain, ChainError
+from humobctl.intend.chain import ChainError, DayConversation
 from humobctl.intend.day_plan import DayPlan, Event
 from humobctl.tables.keyed_random import uniforms
 
@@ -44,7 +44,7 @@ class Talk:
         fault: why there will be none.
     """
 
-    chain: Chain
+    chain: DayConversation
     uid: int
     d: int
     sample: int
@@ -130,7 +130,7 @@ class Sharing:
         talk, used = self._open.get(kind, (None, 0))
         if talk is None or used == self.plans_per_template:
             sample = talk.sample + 1 if talk is not None else 0
-            chain = Chain(request.person, request.weekday, request.without)
+            chain = DayConversation(request.person, request.weekday, request.without)
             talk = Talk(chain, request.person.uid, request.d, sample, request.seed)
             used = 0
         self._open[kind] = (talk, used + 1)

@@ -8,16 +8,14 @@ groups come in user order.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import polars as pl
 
+from humobctl.io.scratch import Scratch
 from humobctl.io.streams import clear_os_errors
 from humobctl.native import Int64s
 from humobctl.tables.schemas import GRID
@@ -44,7 +42,7 @@ class _Run:
         return pl.scan_ipc(self.path).slice(begin, end - begin).collect()
 
 
-class UserStore:
+class UserStore(Scratch):
     """Collects batches of a grid trajectory; gives them back by groups of whole users.
 
     Use it as a context manager: the temporary files go when it closes.
@@ -60,25 +58,12 @@ class UserStore:
         self.last_day: int | None = None
         self._held: list[pl.DataFrame] = []
         self._held_rows = 0
-        self._folder: Path | None = None
         self._runs: list[_Run] = []
-
-    def __enter__(self) -> UserStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def spilled(self) -> bool:
         """Whether the rows went to disk."""
-        return self._folder is not None
+        return self.has_scratch
 
     def collect(self, batches: Iterable[pl.DataFrame]) -> UserStore:
         """Take in all batches."""
@@ -101,12 +86,11 @@ class UserStore:
             self._spill()
 
     def _spill(self) -> None:
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
+        folder = self.scratch
         if not self._held:
             return
         run = pl.concat(self._held).sort("uid")
-        path = self._folder / f"{len(self._runs)}.arrow"
+        path = folder / f"{len(self._runs)}.arrow"
         run.write_ipc(path, record_batch_size=1 << 16)
         counts = run.group_by("uid", maintain_order=True).len()
         starts = np.append(0, np.cumsum(counts["len"].to_numpy().astype(np.int64)))

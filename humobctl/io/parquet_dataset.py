@@ -24,7 +24,7 @@ _NO_NAMES = "names that begin with . or _ are left out"
 
 
 @dataclass(frozen=True)
-class Part:
+class DatasetFile:
     """One file of a folder.
 
     Attributes:
@@ -40,7 +40,7 @@ class Part:
     keys: dict[str, str | None] = field(default_factory=dict)
 
 
-def parquet_parts(folder: str) -> tuple[Part, ...]:
+def parquet_parts(folder: str) -> tuple[DatasetFile, ...]:
     """The Parquet files below a folder, by name.
 
     Raises:
@@ -116,7 +116,7 @@ def _files(folder: str, *, strict: bool = True) -> Iterator[tuple[Path, tuple[st
                 raise HumobError(f"{_shown(folder, inside)}: found {what}, expected a Parquet file")
 
 
-def _part(folder: str, path: Path, place: tuple[str, ...]) -> Part:
+def _part(folder: str, path: Path, place: tuple[str, ...]) -> DatasetFile:
     name = _shown(folder, place)
     try:
         first, last = _ends(path)
@@ -131,7 +131,7 @@ def _part(folder: str, path: Path, place: tuple[str, ...]) -> Part:
         )
     if last != MAGIC or size < 3 * len(MAGIC):
         raise HumobError(f"{name}: found a Parquet file that is cut off, expected a whole one")
-    return Part(name, path, size, _keys(place[:-1]))
+    return DatasetFile(name, path, size, _keys(place[:-1]))
 
 
 def _ends(path: Path) -> tuple[bytes, bytes]:

@@ -21,7 +21,7 @@ from humobctl.errors import HumobError, TableError
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns
 from humobctl.io.parquet_footer import check_parquet, parquet_columns
-from humobctl.io.row_errors import Dropped, OnError, Places, quoted, shown
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
 from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
 from humobctl.io.text import CsvBlocks, lenient, parse_ndjson, text_blocks
 from humobctl.tables.column_names import roles
@@ -87,7 +87,7 @@ class Reader:
 
     # -- parsing ------------------------------------------------------------------------------
 
-    def _parsed(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def _parsed(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         """Frames with the right columns and types, and where their rows stand."""
         kind = self.source.kind
         if kind == "csv":
@@ -107,7 +107,7 @@ class Reader:
         else:
             yield from self._columnar_frames()
 
-    def _json_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def _json_frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         if self.source.kind == "json":
             with clear_read_errors(self.source.name):
                 payload = self.source.stream.read()
@@ -117,7 +117,7 @@ class Reader:
                 raise HumobError(
                     f"{self.source.name}: found broken JSON ({exc}), expected an array of objects"
                 ) from exc
-            yield self._cast(self._named(frame), Places(1))
+            yield self._cast(self._named(frame), LineNumbers(1))
             return
         row, line = 0, 1
         for block in text_blocks(self.source, quotes=False):
@@ -125,11 +125,11 @@ class Reader:
                 frame = pl.read_ndjson(block, infer_schema_length=None)
             except pl.exceptions.PolarsError:
                 frame = parse_ndjson(block, self.source.name, line)
-            yield self._cast(self._named(frame), Places(row + 1, line))
+            yield self._cast(self._named(frame), LineNumbers(row + 1, line))
             row += frame.height
             line += block.count(b"\n")
 
-    def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         if not self.source.parts:
             with self._clear_damage(), seekable(self.source) as path:
                 yield from self._file_frames(path)
@@ -147,17 +147,17 @@ class Reader:
                     )
                 yield from self._file_frames(path)
 
-    def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         row = 0
         if self.source.kind == "arrow-stream":
             # By its name: polars would read past what was looked at already.
             whole = self._named(pl.read_ipc_stream(path))
             for frame in whole.iter_slices(self.batch_rows):
-                yield self._cast(frame, Places(row + 1))
+                yield self._cast(frame, LineNumbers(row + 1))
                 row += frame.height
             return
         for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
-            yield self._cast(self._named(frame), Places(row + 1))
+            yield self._cast(self._named(frame), LineNumbers(row + 1))
             row += frame.height
 
     @contextmanager
@@ -223,7 +223,7 @@ class Reader:
             return "; put points on a grid with 'humobctl data import --grid'"
         return "; rename or drop columns with 'humobctl data import --columns'"
 
-    def _cast(self, frame: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, Places]:
+    def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> tuple[pl.DataFrame, LineNumbers]:
         """Typed columns; a value that does not fit is a fault (or a dropped row)."""
         dtypes = self.table.dtypes
         if all(frame.schema[name] == dtype for name, dtype in dtypes.items()):
@@ -252,7 +252,9 @@ class Reader:
 
     # -- checking -----------------------------------------------------------------------------
 
-    def _checked(self, frame: pl.DataFrame, places: Places) -> tuple[pl.DataFrame, Places]:
+    def _checked(
+        self, frame: pl.DataFrame, places: LineNumbers
+    ) -> tuple[pl.DataFrame, LineNumbers]:
         good, failure = self.table.schema.filter(frame)
         if not len(failure):
             return good, places
@@ -267,7 +269,9 @@ class Reader:
         ].is_not_null()
         return good, places.keep(~bad)
 
-    def _first_broken_rule(self, frame: pl.DataFrame, failure: Any, places: Places) -> TableError:
+    def _first_broken_rule(
+        self, frame: pl.DataFrame, failure: Any, places: LineNumbers
+    ) -> TableError:
         details = failure.details().row(0, named=True)
         names = self.table.columns
         same = pl.all_horizontal(pl.col(c).eq_missing(pl.lit(details[c])) for c in names)
@@ -286,7 +290,7 @@ class Reader:
         return TableError(self.source.name, found, expected, column=column, **places.of(index))
 
     def _without_repeats(
-        self, frame: pl.DataFrame, seen: SeenKeys | SeenRows, places: Places
+        self, frame: pl.DataFrame, seen: SeenKeys | SeenRows, places: LineNumbers
     ) -> pl.DataFrame:
         index = seen.mark(frame)
         if index is None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
+from humobctl.io.scratch import Scratch
 from humobctl.io.streams import clear_os_errors
 
 IN_MEMORY_ROWS = 4_000_000
 """Rows of a grid trajectory kept in memory: 44 MB."""
 
 
-class Spool:
+class Spool(Scratch):
     """Batches of a grid trajectory in their order, with their users and days.
 
     Use it as a context manager: temporary files go when it closes.
@@ -37,7 +35,6 @@ class Spool:
     def __init__(self, batches: Iterable[pl.DataFrame], source: str) -> None:
         self.source, self.rows = source, 0
         self._parts: list[pl.DataFrame | Path] = []
-        self._folder: Path | None = None
         try:
             self._fill(batches)
         except BaseException:
@@ -62,9 +59,7 @@ class Spool:
 
     def _spill(self, batch: pl.DataFrame) -> Path:
         with clear_os_errors("temporary files"):
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
-            path = self._folder / f"{len(self._parts)}.arrow"
+            path = self.scratch / f"{len(self._parts)}.arrow"
             batch.write_ipc(path)
         return path
 
@@ -72,19 +67,3 @@ class Spool:
         """The batches again, as often as wanted."""
         for part in self._parts:
             yield part if isinstance(part, pl.DataFrame) else pl.read_ipc(part)
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove the temporary files."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)

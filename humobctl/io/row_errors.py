@@ -54,7 +54,7 @@ class Position(TypedDict):
 
 
 @dataclass(frozen=True)
-class Places:
+class LineNumbers:
     """Where the rows of a batch stand in their file.
 
     Attributes:
@@ -73,11 +73,11 @@ class Places:
         line = self.lines + index if isinstance(self.lines, int) else self.lines[index]
         return {"row": row, "line": line}
 
-    def keep(self, mask: pl.Series) -> Places:
+    def keep(self, mask: pl.Series) -> LineNumbers:
         """The places of the rows that ``mask`` keeps."""
         kept = mask.arg_true()
         rows = _at(self.rows, kept)
-        return Places(rows, None if self.lines is None else _at(self.lines, kept))
+        return LineNumbers(rows, None if self.lines is None else _at(self.lines, kept))
 
 
 def _at(numbers: int | list[int], kept: pl.Series) -> list[int]:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, said_by_system
 from humobctl.io.output_lock import reserved
-from humobctl.io.parquet_dataset import Part, parquet_parts
+from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 
 TextFormat = Literal["csv", "ndjson"]
@@ -59,7 +59,7 @@ class Input:
     raw: BinaryIO
     packing: str | None = None
     spool: ExitStack | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[DatasetFile, ...] = ()
     keys: dict[str, str | None] = field(default_factory=dict)
     _behind: int = 0
 
@@ -70,7 +70,7 @@ class Input:
         return self.raw.tell() if self.size is not None else 0
 
     @contextmanager
-    def reading(self, part: Part) -> Iterator[Path]:
+    def reading(self, part: DatasetFile) -> Iterator[Path]:
         """One file of a folder; until the block ends, messages name it instead of the folder."""
         folder, self.name, self.keys = self.name, part.name, part.keys
         try:

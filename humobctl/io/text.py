@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from humobctl.errors import TableError
-from humobctl.io.row_errors import Places, quoted
+from humobctl.io.row_errors import LineNumbers, quoted
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_read_errors
 
@@ -72,7 +72,7 @@ class CsvBlocks:
         self.names: list[str] = []
         self.missing: list[str] = []
 
-    def frames(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         """One frame a block, and where its rows stand."""
         for block in text_blocks(self.reader.source):
             body = self._after_header(block) if not self.names else block
@@ -113,7 +113,7 @@ class CsvBlocks:
     def _split(self, text: str) -> list[str]:
         return next(csv.reader([text], delimiter=self.reader.separator), [])
 
-    def _parse(self, body: bytes) -> tuple[pl.DataFrame, Places, int]:
+    def _parse(self, body: bytes) -> tuple[pl.DataFrame, LineNumbers, int]:
         if seems_packed(body):
             return self._parse_slowly(body)
         try:
@@ -132,7 +132,7 @@ class CsvBlocks:
         required = [c for c in self.names if c not in self.table.optional]
         if sum(frame.select(pl.col(required).null_count()).row(0)):
             return self._parse_slowly(body)
-        places = Places(self.row + 1, self.line)
+        places = LineNumbers(self.row + 1, self.line)
         return self._complete(frame), places, frame.height
 
     def _complete(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -142,7 +142,7 @@ class CsvBlocks:
             for c in self.table.columns
         )
 
-    def _parse_slowly(self, body: bytes) -> tuple[pl.DataFrame, Places, int]:
+    def _parse_slowly(self, body: bytes) -> tuple[pl.DataFrame, LineNumbers, int]:
         """Row by row with Python's csv module: finds the fault, or reads what polars would not."""
         kept: list[list[str]] = []
         numbers: list[int] = []
@@ -164,7 +164,7 @@ class CsvBlocks:
         texts = texts.with_columns(empty)
         dtypes = self.table.dtypes
         frame = texts.select(lenient(pl.String(), dtypes[c], c) for c in self.names)
-        return self._complete(frame), Places(order, numbers), rows
+        return self._complete(frame), LineNumbers(order, numbers), rows
 
     def _fields(self, body: bytes) -> Iterator[tuple[int, list[str]]]:
         """Line number and fields of each row that is not blank."""
@@ -191,7 +191,8 @@ class CsvBlocks:
     def _fault(self, fields: list[str], line: int, rows: int) -> TableError | None:
         place: dict[str, Any] = {"row": self.row + rows, "line": line}
         if len(fields) != len(self.names):
-            return TableError(*(self.name, f"{len(fields)} fields", str(len(self.names))), **place)
+            found, expected = f"{len(fields)} fields", str(len(self.names))
+            return TableError(self.name, found, expected, **place)
         for name, text in zip(self.names, fields, strict=True):
             if not text and name in self.table.optional:
                 continue

@@ -7,12 +7,15 @@ Units:   d in days, t in half-hour slots 0-47, cells counted from 1, 500 m wide.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humobctl.native import Floats, Int32s, Int64s
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
 Bools = NDArray[np.bool_]
@@ -54,10 +57,72 @@ class SlotDistributions:
     path: Int64s | None = None
 
 
+class Model(Protocol):
+    """Anything that gives a user's target rows a distribution over cells."""
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """Probabilities over candidate cells for each target row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How a language model is asked.
+
+    Attributes:
+        template: compact or llama3-8b-mob; None for the model's own.
+        base: model under an adapter; None for the one that the adapter names.
+        candidates: cells that can be answered: own, near or all.
+        batch: users at once; None for what the device takes.
+        base_url: of an OpenAI-compatible server that has the model; None for this machine.
+        journal: file of a server's answers; None for none.
+        concurrency: questions to a server at once.
+    """
+
+    template: str | None = None
+    base: str | None = None
+    candidates: str = "own"
+    batch: int | None = None
+    base_url: str | None = None
+    journal: str | None = None
+    concurrency: int = 8
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Settings of a run that some models use.
+
+    Attributes:
+        seed: of models that draw at random.
+        top_p: probability mass that draws keep.
+        device: of models that run on torch: auto, cpu or cuda.
+        precision: of the same: fp32 or bf16.
+        city: name of the city, for models that were trained on several.
+        blend: weight of the history model beside a trained one; None for the weight it learnt.
+        prompting: how a language model is asked.
+    """
+
+    seed: int = 0
+    top_p: float = 0.9
+    device: str = "auto"
+    precision: str = "fp32"
+    city: str | None = None
+    blend: float | None = None
+    prompting: Prompting = field(default_factory=Prompting)
+
+
+def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+    """Distributions of several users, together where the model can."""
+    together: Any = getattr(model, "distributions", None)
+    if together is not None:
+        return together(users)  # type: ignore[no-any-return]
+    return [model.distribution(user) for user in users]
+
+
 def candidates(user: UserHistory) -> tuple[Int32s, Int64s]:
     """The user's past cells (k, 2), and for each known row the index of its cell (n,)."""
-    keys, index = np.unique(user.x * 1024 + user.y, return_inverse=True)
-    return np.stack([keys >> 10, keys & 1023], axis=1).astype(np.int32), index.astype(np.int64)
+    keys, index = np.unique(encode_cells(user.x, user.y), return_inverse=True)
+    return decode_cells(keys), index.astype(np.int64)
 
 
 def number_days(d: Int64s) -> tuple[Int64s, Int64s]:

@@ -11,12 +11,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import (
+    Model,
+    PredictOptions,
+    SlotDistributions,
+    UserHistory,
+    distributions,
+)
+from humobctl.predict.baselines.history import History
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS
-from humobctl.predict.registry import MODELS, Model, Options, distributions
+from humobctl.tables.cells import decode_cells, encode_cells
 
-PARTNER = "history"
 WEIGHTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells nothing
 
@@ -28,10 +34,10 @@ class Blended:
         days: how its whole days are decoded.
     """
 
-    def __init__(self, model: Model, city: City, weight: float) -> None:
+    def __init__(self, model: Model, city: CityProfile, weight: float) -> None:
         """Mix ``model`` with the history model, which has the share ``weight``."""
         self.model, self.weight = model, weight
-        self.partner: Model = MODELS[PARTNER].load()(city, Options())
+        self.partner = History(city, PredictOptions())
         self.batch_users = getattr(model, "batch_users", 1)
         self.days = BLENDED if weight < 1 else DEFAULTS
 
@@ -54,8 +60,7 @@ def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> Sl
     p = np.zeros((len(one.p), len(keys)))
     p[:, np.searchsorted(keys, _keys(one.cells))] = (1 - weight) * one.p
     p[:, np.searchsorted(keys, _keys(other.cells))] += weight * other.p
-    cells = np.stack([keys >> 10, keys & 1023], axis=1).astype(np.int32)
-    return SlotDistributions(cells, p)
+    return SlotDistributions(decode_cells(keys), p)
 
 
 def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
@@ -77,8 +82,7 @@ def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
 
 
 def _keys(cells: Int32s) -> Int64s:
-    keys: Int64s = cells[:, 0].astype(np.int64) * 1024 + cells[:, 1]
-    return keys
+    return encode_cells(cells[:, 0], cells[:, 1])
 
 
 def likelihood(dist: SlotDistributions, truth: Int32s) -> Floats:

@@ -9,7 +9,8 @@ import polars as pl
 
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import Bools, SlotDistributions, UserHistory
-from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+from humobctl.tables.cells import CELLS, decode_cells, encode_columns
+from humobctl.tables.schemas import SLOTS_PER_DAY
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _DAYTIME = (20, 36)  # 10:00 to 18:00, where working days and days off differ most
@@ -20,7 +21,7 @@ _KEPT_CELLS = 100
 
 
 @dataclass(frozen=True)
-class City:
+class CityProfile:
     """A summary of all known rows.
 
     Attributes:
@@ -37,7 +38,7 @@ class City:
     cells: Int32s
     slot_p: Floats
 
-    def with_calendar(self, calendar: pl.DataFrame) -> City:
+    def with_calendar(self, calendar: pl.DataFrame) -> CityProfile:
         """The same city with the days off of a calendar table; other days follow the week.
 
         Args:
@@ -65,7 +66,7 @@ class CityCounter:
             first_weekday: of day 0; 0 is Sunday, as in HuMob 2023 and 2024.
         """
         self.weekday = (np.arange(days, dtype=np.int64) + first_weekday) % 7
-        self._seen = np.zeros(SLOTS_PER_DAY * GRID_SIDE * GRID_SIDE)
+        self._seen = np.zeros(SLOTS_PER_DAY * CELLS)
         self._at_work = np.zeros(days)
         self._daytime = np.zeros(days)
 
@@ -77,12 +78,12 @@ class CityCounter:
             "uid",
             "d",
             "t",
-            cell=(pl.col("x").cast(pl.Int32) - 1) * GRID_SIDE + pl.col("y") - 1,
+            cell=encode_columns(),
             working=~(pl.col("d").cast(pl.Int64) + int(self.weekday[0])).mod(7).is_in([0, 6]),
             daytime=pl.col("t").is_between(*_DAYTIME, closed="left"),
             night=(pl.col("t") < _NIGHT[0]) | (pl.col("t") >= _NIGHT[1]),
         )
-        key = rows["t"].to_numpy().astype(np.int64) * GRID_SIDE**2 + rows["cell"].to_numpy()
+        key = rows["t"].to_numpy().astype(np.int64) * CELLS + rows["cell"].to_numpy()
         self._seen += np.bincount(key, minlength=len(self._seen))
         commutes = rows.join(_workplaces(rows), on="uid").filter("daytime")
         days = len(self.weekday)
@@ -90,7 +91,7 @@ class CityCounter:
         at_work = commutes.filter(pl.col("cell") == pl.col("work"))
         self._at_work += np.bincount(at_work["d"], minlength=days)
 
-    def city(self) -> City:
+    def city(self) -> CityProfile:
         """The summary."""
         off, holiday = self._days_off()
         seen = self._seen.reshape(SLOTS_PER_DAY, -1)
@@ -99,9 +100,8 @@ class CityCounter:
         top = top[total[top] > 0]
         # A slot that nobody was seen in takes the frequencies over all slots.
         counts = seen[:, top] + (total[top] + 1.0) * 1e-3
-        cells = np.stack([top // GRID_SIDE + 1, top % GRID_SIDE + 1], axis=1).astype(np.int32)
         slot_p = counts / counts.sum(axis=1, keepdims=True)
-        return City(self.weekday, off, holiday, cells, slot_p)
+        return CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
 
     def _days_off(self) -> tuple[Bools, Bools]:
         """Weekends, and working days on which the share of people at work is a weekend's."""

@@ -11,9 +11,10 @@ from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, UserHistory, circular_slots
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.registry import build
-from humobctl.predict.run import Job, decoded, survey, user_of
+from humobctl.predict.run import PredictJob, decoded, survey, user_of
+from humobctl.tables.cells import decode_cells, encode_cells
 
 COLUMNS = {
     "d": "d",
@@ -40,7 +41,7 @@ LEGEND = (
 _NEAR_SLOTS = 2
 
 
-def explain(path: str | None, uid: int, job: Job) -> pl.DataFrame:
+def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
     """One row for each slot to predict of one user.
 
     Args:
@@ -72,7 +73,9 @@ def explain(path: str | None, uid: int, job: Job) -> pl.DataFrame:
     return table(user, city, model.distribution(user), decoded(user, city, model, job))
 
 
-def table(user: UserHistory, city: City, dist: SlotDistributions, cells: Int32s) -> pl.DataFrame:
+def table(
+    user: UserHistory, city: CityProfile, dist: SlotDistributions, cells: Int32s
+) -> pl.DataFrame:
     """The reasons for the chosen cells (r, 2); see ``explain``."""
     best = dist.p.argmax(axis=1)
     chosen = _index(dist.cells, cells)
@@ -118,7 +121,7 @@ def _from_home(user: UserHistory, cells: Int32s) -> Floats:
     """Kilometres from the user's most frequent cell; nan where nothing is known."""
     if not len(user.d):
         return np.full(len(cells), np.nan)
-    keys, counts = np.unique(user.x * 1024 + user.y, return_counts=True)
-    home = keys[counts.argmax()]
-    km: Floats = np.hypot(cells[:, 0] - (home >> 10), cells[:, 1] - (home & 1023)) * HUMOB_CELL_KM
+    keys, counts = np.unique(encode_cells(user.x, user.y), return_counts=True)
+    home_x, home_y = decode_cells(keys[counts.argmax()])
+    km: Floats = np.hypot(cells[:, 0] - home_x, cells[:, 1] - home_y) * HUMOB_CELL_KM
     return km

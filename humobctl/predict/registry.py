@@ -3,82 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import Model, PredictOptions, Prompting
+from humobctl.predict.blend import Blended
+from humobctl.predict.city_profile import CityProfile
 from humobctl.training.model_dir import CONFIG, load
 
 
-class Model(Protocol):
-    """Anything that gives a user's target rows a distribution over cells."""
-
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """Probabilities over candidate cells for each target row."""
-        ...
-
-
 @dataclass(frozen=True)
-class Prompting:
-    """How a language model is asked.
-
-    Attributes:
-        template: compact or llama3-8b-mob; None for the model's own.
-        base: model under an adapter; None for the one that the adapter names.
-        candidates: cells that can be answered: own, near or all.
-        batch: users at once; None for what the device takes.
-        base_url: of an OpenAI-compatible server that has the model; None for this machine.
-        journal: file of a server's answers; None for none.
-        concurrency: questions to a server at once.
-    """
-
-    template: str | None = None
-    base: str | None = None
-    candidates: str = "own"
-    batch: int | None = None
-    base_url: str | None = None
-    journal: str | None = None
-    concurrency: int = 8
-
-
-@dataclass(frozen=True)
-class Options:
-    """Settings of a run that some models use.
-
-    Attributes:
-        seed: of models that draw at random.
-        top_p: probability mass that draws keep.
-        device: of models that run on torch: auto, cpu or cuda.
-        precision: of the same: fp32 or bf16.
-        city: name of the city, for models that were trained on several.
-        blend: weight of the history model beside a trained one; None for the weight it learnt.
-        prompting: how a language model is asked.
-    """
-
-    seed: int = 0
-    top_p: float = 0.9
-    device: str = "auto"
-    precision: str = "fp32"
-    city: str | None = None
-    blend: float | None = None
-    prompting: Prompting = field(default_factory=Prompting)
-
-
-@dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model: its name, one line for people, and where its class is."""
 
     name: str
     summary: str
     path: str
 
-    def load(self) -> Callable[[City, Options], Model]:
+    def load(self) -> Callable[[CityProfile, PredictOptions], Model]:
         """The class; its module is imported only now."""
         module, name = self.path.split(":")
         loaded: Any = getattr(import_module(f"humobctl.predict.{module}"), name)
@@ -86,23 +33,25 @@ class Entry:
 
 
 _ENTRIES = (
-    Entry(
+    ModelEntry(
         "history",
         "a user's past cells, weighted by time of day, recency, weekday and type of day",
         "baselines.history:History",
     ),
-    Entry("mode", "the user's cells by how often they were visited", "baselines.frequency:Mode"),
-    Entry(
+    ModelEntry(
+        "mode", "the user's cells by how often they were visited", "baselines.frequency:Mode"
+    ),
+    ModelEntry(
         "slot-mode",
         "the same by half-hour slot; a slot never seen backs off to its neighbours",
         "baselines.frequency:SlotMode",
     ),
-    Entry(
+    ModelEntry(
         "weekday-mode",
         "the same by day of the week and slot; backs off to the slot",
         "baselines.frequency:WeekdayMode",
     ),
-    Entry(
+    ModelEntry(
         "markov",
         "bigram: the next cell given the one before and the slot",
         "baselines.markov:Markov",
@@ -112,7 +61,7 @@ MODELS = {entry.name: entry for entry in _ENTRIES}
 
 
 @dataclass(frozen=True)
-class Trained:
+class ModelDirType:
     """A type of model dirs: what makes a model of (checkpoint, city, folder, options).
 
     Attributes:
@@ -127,12 +76,12 @@ class Trained:
 
 
 TRAINED = {
-    "ranker": Trained("ranker.model:from_checkpoint"),
-    "bert-moe": Trained("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
+    "ranker": ModelDirType("ranker.model:from_checkpoint"),
+    "bert-moe": ModelDirType("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
 }
 
 
-def build(name: str, city: City, options: Options) -> Model:
+def build(name: str, city: CityProfile, options: PredictOptions) -> Model:
     """The model of that name, or of that model dir.
 
     Raises:
@@ -168,7 +117,7 @@ def build(name: str, city: City, options: Options) -> Model:
     return _blended(model, city, learnt if options.blend is None else options.blend)
 
 
-def _language(module: str, name: str, city: City, options: Options) -> Model:
+def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Model:
     _refuse_city(options)
     require("llm" if module == "load" else "openai")
     make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
@@ -200,17 +149,15 @@ def on_torch(name: str) -> bool:
     return kind is not None and kind.extra == "torch"
 
 
-def _refuse_city(options: Options) -> None:
+def _refuse_city(options: PredictOptions) -> None:
     if options.city is not None:
         raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
 
 
-def _blended(model: Model, city: City, weight: float | None) -> Model:
+def _blended(model: Model, city: CityProfile, weight: float | None) -> Model:
     """The model mixed with the history model, where that has a weight."""
     if not weight:
         return model
-    from humobctl.predict.blend import Blended  # noqa: PLC0415 - it looks models up here
-
     return Blended(model, city, weight)
 
 
@@ -232,14 +179,6 @@ def require(extra: str | None) -> None:
             f"found no {' and no '.join(missing)}, expected the extra {extra!r}: "
             f"pip install 'humobctl[{extra}]'"
         )
-
-
-def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-    """Distributions of several users, together where the model can."""
-    together: Any = getattr(model, "distributions", None)
-    if together is not None:
-        return together(users)  # type: ignore[no-any-return]
-    return [model.distribution(user) for user in users]
 
 
 def parse_blend(text: str) -> float | None:

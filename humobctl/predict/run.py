@@ -18,20 +18,18 @@ from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.base import (
+    Model,
+    PredictOptions,
+    SlotDistributions,
+    UserHistory,
+    distributions,
+)
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
-from humobctl.predict.registry import (
-    MODELS,
-    Model,
-    Options,
-    build,
-    check_name,
-    distributions,
-    on_torch,
-)
+from humobctl.predict.registry import MODELS, build, check_name, on_torch
 from humobctl.tables.schemas import GRID, MASKED
 from humobctl.training.model_dir import fingerprint_of
 
@@ -62,7 +60,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictJob:
     """One prediction run.
 
     Attributes:
@@ -81,14 +79,14 @@ class Job:
     weight: float | None = None
     targets: Targets = Targets()
     full: bool = False
-    options: Options = field(default_factory=Options)
+    options: PredictOptions = field(default_factory=PredictOptions)
     first_weekday: int = 0
     calendar: pl.DataFrame | None = None
     on_error: OnError = "fail"
 
 
 @dataclass
-class Tally:
+class PredictTally:
     """What a run did."""
 
     users: int = 0
@@ -103,7 +101,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Work:
+class PredictTask:
     """The prediction of some users' rows, wherever it is done.
 
     Attributes:
@@ -111,8 +109,8 @@ class Work:
         city: what all users show together.
     """
 
-    job: Job
-    city: City
+    job: PredictJob
+    city: CityProfile
 
     @property
     def device(self) -> str:
@@ -124,7 +122,7 @@ class Work:
         model = build(self.job.model, self.city, self.job.options)
 
         def work(group: pl.DataFrame, moved: Moved) -> Done:
-            tally, frames, before = Tally(), [group.clear()], 0
+            tally, frames, before = PredictTally(), [group.clear()], 0
             for frame in predict_group(group, model, self.city, self.job, tally):
                 frames.append(frame)
                 moved(tally.rows - before)
@@ -135,7 +133,7 @@ class Work:
 
 
 def predict(
-    path: str | None, job: Job, tally: Tally, run: LongRun | None = None
+    path: str | None, job: PredictJob, tally: PredictTally, run: LongRun | None = None
 ) -> Iterator[pl.DataFrame]:
     """Predicted rows in order of (uid, d, t), part after part of the users.
 
@@ -155,9 +153,10 @@ def predict(
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
         with report.progress("predicting", rows, "rows") as ticker:
             results = (run or LongRun()).results(
-                *(Work(job, city), user_parts([store])),
-                lambda: about(job, city, rows),
-                ticker.advance,
+                PredictTask(job, city),
+                parts=user_parts([store]),
+                about=lambda: about(job, city, rows),
+                moved=ticker.advance,
             )
             for done in results:
                 tally.add(done.tally)
@@ -169,7 +168,7 @@ def predict(
         )
 
 
-def about(job: Job, city: City, rows: int) -> dict[str, Any]:
+def about(job: PredictJob, city: CityProfile, rows: int) -> dict[str, Any]:
     """What makes a prediction what it is."""
     settings = asdict(job)
     options = settings.pop("options")
@@ -185,7 +184,7 @@ def about(job: Job, city: City, rows: int) -> dict[str, Any]:
     }
 
 
-def survey(store: UserStore, job: Job, name: str) -> tuple[City, int]:
+def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, int]:
     """The city that the known rows show, and the number of rows to predict."""
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)
@@ -212,7 +211,7 @@ _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
 
 
 def predict_group(
-    group: pl.DataFrame, model: Model, city: City, job: Job, tally: Tally
+    group: pl.DataFrame, model: Model, city: CityProfile, job: PredictJob, tally: PredictTally
 ) -> Iterator[pl.DataFrame]:
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
     if not group.height:
@@ -260,13 +259,13 @@ def _with_distributions(
             yield here, user, next(found) if user is not None else None
 
 
-def decoded(user: UserHistory, city: City, model: Model, job: Job) -> Int32s:
+def decoded(user: UserHistory, city: CityProfile, model: Model, job: PredictJob) -> Int32s:
     """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
     return _cells(user, model.distribution(user), city, model, job)
 
 
 def _cells(
-    user: UserHistory, dist: SlotDistributions, city: City, model: Model, job: Job
+    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Model, job: PredictJob
 ) -> Int32s:
     if job.decode == "day":
         days: DayConfig = getattr(model, "days", DEFAULTS)

@@ -17,7 +17,7 @@ import polars as pl
 from humobctl.errors import HumobError, TableError
 from humobctl.io.by_user import UserStore, keys, paired_groups
 from humobctl.io.read import Reader, iter_table
-from humobctl.io.row_errors import Places, quoted
+from humobctl.io.row_errors import LineNumbers, quoted
 from humobctl.io.streams import open_input
 from humobctl.io.text import text_blocks
 from humobctl.predict.run import Targets
@@ -64,7 +64,7 @@ def validate(submission: str, challenge: str, targets: Targets) -> Checked:
 class _Submission(Reader):
     """Reads the text of a submission as strictly as the validators do."""
 
-    def _parsed(self) -> Iterator[tuple[pl.DataFrame, Places]]:
+    def _parsed(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         name, kind = self.source.name, self.source.kind
         if kind != "csv":
             raise HumobError(f"{name}: found {kind}, expected CSV (or .csv.gz): organisers take it")
@@ -82,7 +82,7 @@ class _Submission(Reader):
                 frame = pl.read_csv(
                     body, has_header=False, schema=dict.fromkeys(GRID.columns, pl.Int64)
                 )
-                yield self._cast(frame, Places(row, line))
+                yield self._cast(frame, LineNumbers(row, line))
                 row, line = row + frame.height, line + frame.height
 
 
@@ -111,7 +111,11 @@ def _checked(batches: Iterator[pl.DataFrame], submission: str) -> Iterator[pl.Da
         if masked.any():
             index = masked.arg_max() or 0
             raise TableError(
-                *(submission, str(MASKED), "a predicted cell"), row=row + index + 1, column="x, y"
+                submission,
+                found=str(MASKED),
+                expected="a predicted cell",
+                row=row + index + 1,
+                column="x, y",
             )
         _check_order(batch, last, submission, row)
         row += batch.height

@@ -34,11 +34,11 @@ from humobctl.tables.schemas import GRID
 if TYPE_CHECKING:
     from torch import nn
 
-Network = TypeVar("Network", bound="nn.Module")
-
 CONFIG, ARRAYS, METRICS, RUN = "config.json", "model.safetensors", "metrics.jsonl", "run.json"
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 """In place of ``ARRAYS`` in the dir of an adapter, whose base model is elsewhere; its settings."""
+
+Network = TypeVar("Network", bound="nn.Module")
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def build_checked(
     Raises:
         HumobError: the settings are not those of the arrays.
     """
-    import torch  # noqa: PLC0415 - the ranker does without
+    import torch  # noqa: PLC0415 - models without a network need none
 
     shapes = check_layers(folder, layers)
     with torch.device("meta"):

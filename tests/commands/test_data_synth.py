@@ -4,6 +4,8 @@ import io
 
 import polars as pl
 
+from tests.messages import fails
+
 
 def test_csv_on_standard_output_is_the_same_each_time(cli) -> None:
     runs = [cli("data", "synth", "--users", "3", "--days", "10", "--seed", "4") for _ in range(2)]
@@ -34,8 +36,7 @@ def test_places_and_profiles_beside_it(cli, tmp_path) -> None:
 
 def test_one_file_for_two_tables_is_wrong_usage(cli, tmp_path) -> None:
     done = cli("data", "synth", "--places", "-", cwd=tmp_path)
-    assert done.code == 2
-    assert done.err == "error: --output, --places and --profiles need a file each\n"
+    fails(done, "--output", "--places", "--profiles", code=2)
 
 
 def test_numbers_out_of_range_are_wrong_usage(cli) -> None:
@@ -45,6 +46,4 @@ def test_numbers_out_of_range_are_wrong_usage(cli) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_line(cli, tmp_path) -> None:
     done = cli("data", "synth", "-n", "2", "-o", "none/t.csv", cwd=tmp_path)
-    assert done.code == 1
-    assert done.err.startswith("error: none/t.csv: found no folder none")
-    assert done.err.count("\n") == 1
+    fails(done, "none/t.csv", "folder none")

@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.conftest import Cli, environment
+from tests.messages import fails
 
 
 @pytest.fixture(scope="session")
@@ -97,28 +98,26 @@ def test_only_users_not_seen_are_scored(cli, workdir) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "text"),
+    ("command", "code", "names"),
     [
-        (("embed", "city.csv"), 2, "--model: expected a model dir"),
-        (("embed", "embeddings.parquet", "--nearest", "99"), 1, "found no user 99"),
-        (("embed", "embeddings.parquet", "--nearest", "x"), 2, "--nearest: found 'x'"),
-        (("embed", "embeddings.parquet", "--pca", "21"), 2, "--pca: found 21, expected 1 to 20"),
-        (("embed", "embeddings.parquet", "-f", "npy"), 2, "--format npy: expected --output"),
-        (("embed", "city.csv", "-m", "city.csv"), 1, "found no config.json"),
-        (("embed", "city.csv", "-m", "embedder", "--city", "z"), 2, "--city: found 'z'"),
-        (("eval", "embedding", "city.csv", "--metric", "x"), 2, "--metric: found 'x'"),
-        (("explore", "city.csv", "city.csv", "--export", "p.html"), 1, "found columns uid, d, t"),
-        (("explore", "embeddings.parquet", "city.csv", "--export", "p.txt"), 2, "ends in .html"),
-        (("train", "embedder", "city.csv", "--train-below", "1", "-o", "z"), 1, "found 1 of 20"),
+        (("embed", "city.csv"), 2, ("--model", "model dir")),
+        (("embed", "embeddings.parquet", "--nearest", "99"), 1, ("user 99",)),
+        (("embed", "embeddings.parquet", "--nearest", "x"), 2, ("--nearest", "'x'")),
+        (("embed", "embeddings.parquet", "--pca", "21"), 2, ("--pca", 21, 1, 20)),
+        (("embed", "embeddings.parquet", "-f", "npy"), 2, ("--format npy", "--output")),
+        (("embed", "city.csv", "-m", "city.csv"), 1, ("config.json",)),
+        (("embed", "city.csv", "-m", "embedder", "--city", "z"), 2, ("--city", "'z'")),
+        (("eval", "embedding", "city.csv", "--metric", "x"), 2, ("--metric", "'x'")),
+        (("explore", "city.csv", "city.csv", "--export", "p.html"), 1, ("columns uid, d, t",)),
+        (("explore", "embeddings.parquet", "city.csv", "--export", "p.txt"), 2, ("p.txt", ".html")),
+        (("train", "embedder", "city.csv", "--train-below", "1", "-o", "z"), 1, ("1 of 20",)),
     ],
 )
-def test_bad_input_is_one_line(cli, example_files, tmp_path, command, code, text) -> None:
+def test_bad_input_is_one_line(cli, example_files, tmp_path, command, code, names) -> None:
     for name in ("city.csv", "embeddings.parquet", "embedder"):
         (tmp_path / name).symlink_to(example_files / name)
     done = cli(*command, cwd=tmp_path)
-    assert done.code == code, done.err
-    assert text in done.err
-    assert done.err.count("error:") == 1
+    fails(done, *names, code=code, notes=True)
     assert {path.name for path in tmp_path.iterdir()} == {
         "city.csv", "embeddings.parquet", "embedder"
     }  # fmt: skip
@@ -130,11 +129,10 @@ def test_damaged_vectors_are_named(cli, workdir) -> None:
     vectors[4, 7] = np.nan
     table.with_columns(embedding=vectors).write_parquet(workdir / "nan.parquet")
     done = cli("embed", "nan.parquet", "--nearest", "1", cwd=workdir)
-    assert done.code == 1
-    assert "nan.parquet: row 5, column embedding: found a number that is not finite" in done.err
+    fails(done, "nan.parquet", "row 5", "column embedding", "finite")
     pl.concat([table, table[3:4]]).write_parquet(workdir / "twice.parquet")
     done = cli("embed", "twice.parquet", "--pca", "1", cwd=workdir)
-    assert "row 21, column uid: found user 3 a second time" in done.err
+    fails(done, "twice.parquet", "row 21", "column uid", "user 3")
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(cli, example_files, tmp_path) -> None:
@@ -157,8 +155,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(cli, example_files, tmp_path
     process.stderr.close()
     assert not (tmp_path / "killed").exists()
     refused = cli(*command, "-o", "killed", cwd=tmp_path)
-    assert refused.code == 1
-    assert "killed.training: found an unfinished training, expected --resume" in refused.err
+    fails(refused, "killed.training", "unfinished", "--resume", notes=True)
     done = cli(*command, "-o", "killed", "--resume", cwd=tmp_path)
     assert done.code == 0, done.err
     for name in ("model.safetensors", "config.json", "metrics.jsonl"):

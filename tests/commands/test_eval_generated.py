@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import run_cli
+from tests.messages import fails
 
 HEAD = "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
 REAL = "".join(
@@ -75,5 +76,4 @@ def test_too_few_people_give_no_distances_but_no_fault(folder):
 @pytest.mark.parametrize("option", [("--privacy",), ("--flows", "1")])
 def test_they_go_with_generated_data_only(workdir, option):
     done = run_cli("eval", "predicted.csv", "--truth", "city.csv", *option, cwd=workdir)
-    assert done.code == 2
-    assert f"{option[0]} goes with generated data" in done.err
+    fails(done, option[0], "generated data", code=2)

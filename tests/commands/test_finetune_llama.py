@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.conftest import ROOT, Cli, Run, environment
+from tests.messages import fails, says
 from tests.predict.llama.tiny import tokenizer_of
 
 TINY = ("--base", "tinyllama", "--preset", "tiny")
@@ -85,8 +86,7 @@ def test_a_merged_model_predicts_as_the_adapter_does(cli: Cli, here: Path) -> No
     for model in ("trained", "merged", "tinyllama"):
         done = predicted(cli, here, model)
         assert done.code == 0, done.err
-    told = "tinyllama: not trained for this; its answers are those of the model as it is"
-    assert told in done.err
+    says(done.err, "tinyllama", "not trained")
     merged = (here / "merged.csv").read_bytes()
     assert merged == (here / "trained.csv").read_bytes()
     assert merged != (here / "tinyllama.csv").read_bytes()
@@ -122,8 +122,7 @@ def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Pat
     assert killed.returncode == -9, killed.stderr
     assert not (here / "parts").exists()
     again = cli(*command, "-o", "parts", cwd=here)
-    assert again.code == 1
-    assert "parts.training: found an unfinished training, expected --resume" in again.err
+    fails(again, "parts.training", "unfinished", "--resume", notes=True)
     done = cli(*command, "-o", "parts", "--resume", cwd=here)
     assert done.code == 0, done.err
     whole, parts = (here / name for name in ("whole", "parts"))
@@ -135,10 +134,10 @@ def test_a_dry_run_shows_a_record_and_trains_nothing(cli: Cli, here: Path) -> No
     done = cli("finetune", "llama", "challenge.csv", *TINY, "--dry-run", cwd=here)
     assert done.code == 0, done.err
     assert done.out.startswith("Person in half-hour slots 0-47")
-    assert "tokens a record: " in done.err
-    assert "at the 95th percentile" in done.err
-    assert "memory: about" in done.err
-    assert "time: about" in done.err
+    says(done.err, "tokens a record")
+    says(done.err, "95th percentile")
+    says(done.err, "memory")
+    says(done.err, "time")
     assert not list(here.glob("*.training"))
     flags = ("--template", "llama3-8b-mob", "--max-length", "4500", "--dry-run", "--horizon", "2")
     done = cli("finetune", "llama", "challenge.csv", *TINY, *flags, cwd=here)
@@ -158,8 +157,7 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
     assert run["files"][1] == {"file": "own.jsonl", "records": 2}
     assert json.loads((here / "plans" / "config.json").read_text())["task"] == "intention"
     done = predicted(cli, here, "plans")
-    assert done.code == 1
-    assert "found a model of --task intention, expected one of --task mobility" in done.err
+    fails(done, "--task intention", "--task mobility", notes=True)
     # It is an adapter like any other to `intend`.
     from humobctl.intend.backends.transformers_config import configured
     from humobctl.intend.backends.transformers_model import LocalModel
@@ -171,21 +169,19 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "names"),
     [
-        ("{", "own.jsonl: line 1: found no JSON"),
-        (
-            '{"messages": [{"role": "user", "content": "a"}]}',
-            "line 1: expected messages that end",
-        ),
+        ("{", ("line 1", "no JSON")),
+        ('{"messages": [{"role": "user", "content": "a"}]}', ("line 1", "messages")),
     ],
 )
-def test_records_that_are_none_are_refused(cli: Cli, here: Path, text: str, said: str) -> None:
+def test_records_that_are_none_are_refused(
+    cli: Cli, here: Path, text: str, names: tuple[str, ...]
+) -> None:
     (here / "own.jsonl").write_text(text)
     done = cli("finetune", "llama", "own.jsonl", "--task", "intention", *TINY, "-o", "x", cwd=here)
-    assert (done.code, done.out) == (1, "")
-    assert said in done.err
-    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+    fails(done, "own.jsonl", *names)
 
 
 def copied(folder: Path, name: str) -> Path:
@@ -198,9 +194,7 @@ def test_a_broken_adapter_is_one_line(cli: Cli, here: Path) -> None:
     broken = copied(here, "broken")
     (broken / "adapter_model.safetensors").write_bytes(b"no tensors")
     done = predicted(cli, here, "broken")
-    assert done.code == 1
-    assert "broken/adapter_model.safetensors: found damaged arrays (" in done.err
-    assert len(done.err.splitlines()) == 1
+    fails(done, "broken/adapter_model.safetensors", "damaged")
 
 
 def test_an_adapter_of_other_layers_is_refused(cli: Cli, here: Path) -> None:
@@ -208,15 +202,13 @@ def test_an_adapter_of_other_layers_is_refused(cli: Cli, here: Path) -> None:
 
     make(here / "wider", width=64)
     done = predicted(cli, here, "trained", "--base", "wider")
-    assert done.code == 1
-    assert "trained: found an adapter of another base model than wider" in done.err
+    fails(done, "trained", "another base model", "wider", notes=True)
     other = copied(here, "other")
     arrays = load_file(other / "adapter_model.safetensors")
     renamed = {name.replace("layers.1.", "layers.7."): array for name, array in arrays.items()}
     save_file(renamed, other / "adapter_model.safetensors")
     done = predicted(cli, here, "other")
-    assert done.code == 1
-    assert "other: found an adapter of another base model" in done.err
+    fails(done, "other", "another base model", notes=True)
 
 
 def test_a_base_that_has_gone_is_named(cli: Cli, here: Path) -> None:
@@ -224,8 +216,7 @@ def test_a_base_that_has_gone_is_named(cli: Cli, here: Path) -> None:
     config = json.loads((moved / "config.json").read_text())
     (moved / "config.json").write_text(json.dumps({**config, "base": "/nowhere/llama"}))
     done = predicted(cli, here, "moved")
-    assert done.code == 1
-    assert "moved: found no /nowhere/llama, the model that it was trained on; --base" in done.err
+    fails(done, "moved", "/nowhere/llama", "--base", notes=True)
     assert predicted(cli, here, "moved", "--base", "tinyllama").code == 0
 
 
@@ -233,54 +224,51 @@ def test_a_tokenizer_without_digits_is_refused(cli: Cli, here: Path) -> None:
     shutil.copytree((here / "tinyllama").resolve(), here / "mute")
     tokenizer_of([]).save_pretrained(here / "mute")
     done = predicted(cli, here, "mute")
-    assert done.code == 1
-    assert "mute: found a tokenizer without digits" in done.err
+    fails(done, "mute", "tokenizer", "digits", notes=True)
     flags = ("--base", "mute", "--preset", "tiny", "-o", "x")
     done = cli("finetune", "llama", "challenge.csv", *flags, cwd=here)
-    assert done.code == 1
-    assert "mute: found a tokenizer without digits" in done.err
+    fails(done, "mute", "tokenizer", "digits", notes=True)
     assert not list(here.glob("x*"))
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "said"),
+    ("flags", "code", "names"),
     [
-        (("-o", "x"), 2, "--base: expected a model"),
-        (("--base", "tinyllama"), 2, "--output: expected a name"),
-        ((*TINY, "-o", "x", "--target-modules", "qproj"), 2, "--target-modules: found qproj"),
-        ((*TINY, "-o", "x", "--rank", "0"), 2, "--rank: found 0, expected 1 to"),
-        ((*TINY, "-o", "x", "--quantization", "4bit", "--device", "cpu"), 1, "a CUDA GPU"),
-        (("--base", "no-such", "-o", "x"), 1, "no-such: found no such folder"),
-        ((*TINY, "-o", "x", "--max-length", "64"), 1, "in which no record fits"),
-        ((*TINY, "-o", "x", "--settings", "sft.yaml"), 1, "key stage: found 'dpo'"),
+        (("-o", "x"), 2, ("--base",)),
+        (("--base", "tinyllama"), 2, ("--output",)),
+        ((*TINY, "-o", "x", "--target-modules", "qproj"), 2, ("--target-modules", "qproj")),
+        ((*TINY, "-o", "x", "--rank", "0"), 2, ("--rank", 0, 1)),
+        ((*TINY, "-o", "x", "--quantization", "4bit", "--device", "cpu"), 1, ("CUDA GPU",)),
+        (("--base", "no-such", "-o", "x"), 1, ("no-such", "no such folder")),
+        ((*TINY, "-o", "x", "--max-length", "64"), 1, ("no record fits",)),
+        ((*TINY, "-o", "x", "--settings", "sft.yaml"), 1, ("sft.yaml", "key stage", "'dpo'")),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(
-    cli: Cli, here: Path, flags: tuple[str, ...], code: int, said: str
+    cli: Cli, here: Path, flags: tuple[str, ...], code: int, names: tuple[str | int, ...]
 ) -> None:
     (here / "sft.yaml").write_text("stage: dpo\n")
     done = cli("finetune", "llama", "challenge.csv", *flags, cwd=here)
-    assert done.code == code, done.err
-    assert said in done.err.splitlines()[-1]
+    fails(done, *names, code=code, notes=True)
     assert not (here / "x").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "names"),
     [
-        (("trained",), 2, "expected one of --ollama and --gguf"),
-        (("trained", "--gguf", "a.gguf"), 1, "found an adapter, expected a merged model"),
-        (("tinyllama", "--gguf", "a.gguf"), 1, "found no convert_hf_to_gguf.py"),
-        (("tinyllama", "--gguf", "a.bin"), 2, "expected a name that ends in .gguf"),
-        (("records.jsonl", "--ollama", "M"), 1, "found no adapter dir and no merged model"),
+        (("trained",), 2, ("--ollama", "--gguf")),
+        (("trained", "--gguf", "a.gguf"), 1, ("adapter", "merged")),
+        (("tinyllama", "--gguf", "a.gguf"), 1, ("convert_hf_to_gguf.py",)),
+        (("tinyllama", "--gguf", "a.bin"), 2, ("a.bin", ".gguf")),
+        (("records.jsonl", "--ollama", "M"), 1, ("records.jsonl", "adapter dir")),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(
-    cli: Cli, here: Path, arguments: tuple[str, ...], code: int, said: str
+    cli: Cli, here: Path, arguments: tuple[str, ...], code: int, names: tuple[str, ...]
 ) -> None:
     done = cli("finetune", "export", *arguments, cwd=here)
-    assert (done.code, done.out) == (code, "")
-    assert said in done.err
+    assert done.out == ""
+    fails(done, *names, code=code)
 
 
 def test_gguf_is_made_by_the_converter_that_is_given(cli: Cli, here: Path) -> None:
@@ -292,24 +280,21 @@ def test_gguf_is_made_by_the_converter_that_is_given(cli: Cli, here: Path) -> No
     assert (here / "m.gguf").read_bytes() == b"GGUF"
     (here / "convert.py").write_text("raise SystemExit('no such architecture')")
     done = cli("finetune", "export", *flags, cwd=here)
-    assert done.code == 1
-    assert "failed (1): no such architecture" in done.err
+    fails(done, "(1)", "no such architecture", notes=True)
 
 
 @pytest.mark.parametrize(
-    ("model", "flags", "code", "said"),
+    ("model", "flags", "code", "names"),
     [
-        ("history", ("--template", "compact"), 2, "expected a language model"),
-        ("trained", ("--template", "short"), 2, "expected compact or llama3-8b-mob"),
-        ("trained", ("--candidates", "all"), 2, "expected own or near"),
-        ("tinyllama", ("--base", "x"), 2, "--base: goes with an adapter"),
-        ("trained", ("--city", "b"), 2, "--city"),
-        ("trained", ("--journal", "j"), 2, "--journal goes with --base-url"),
+        ("history", ("--template", "compact"), 2, ("language model",)),
+        ("trained", ("--template", "short"), 2, ("compact", "llama3-8b-mob")),
+        ("trained", ("--candidates", "all"), 2, ("own", "near")),
+        ("tinyllama", ("--base", "x"), 2, ("--base", "adapter")),
+        ("trained", ("--city", "b"), 2, ("--city",)),
+        ("trained", ("--journal", "j"), 2, ("--journal", "--base-url")),
     ],
 )
 def test_options_that_do_not_go_together(
-    cli: Cli, here: Path, model: str, flags: tuple[str, ...], code: int, said: str
+    cli: Cli, here: Path, model: str, flags: tuple[str, ...], code: int, names: tuple[str, ...]
 ) -> None:
-    done = predicted(cli, here, model, *flags)
-    assert done.code == code, done.err
-    assert said in done.err
+    fails(predicted(cli, here, model, *flags), *names, code=code, notes=True)

@@ -22,6 +22,7 @@ from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError
 from humobctl.io import by_user as users_module
 from humobctl.tables.schemas import GRID
+from tests.messages import raises
 
 # uid 1 stands on the corners of a square of 6 cells (3 km), uid 2 is masked but for one row.
 ROWS = [
@@ -156,7 +157,7 @@ def test_periods_cover_every_day_once() -> None:
 
 
 def test_no_rows_is_an_error() -> None:
-    with pytest.raises(HumobError, match="no good row"):
+    with raises(HumobError, "x.csv", "no good row"):
         describe_batches([frame([])], source="x.csv")
 
 

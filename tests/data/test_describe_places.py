@@ -9,6 +9,7 @@ import pytest
 from humobctl.data.describe_places import describe_places, holds_places
 from humobctl.io.streams import open_input
 from tests.conftest import Cli
+from tests.messages import fails
 
 # Three places on a line to the north: 0, 1.2 and 10 km (a degree of latitude is 111.195 km).
 TABLE = (
@@ -73,13 +74,9 @@ def test_the_command(cli: Cli) -> None:
     for text in ("places per square km", "any intent", "66.7%", "cafe"):
         assert text in done.out
     done = cli("data", "describe", "--plot", "a.png", input=TABLE)
-    assert (done.code, done.err) == (2, "error: --plot does nothing for a place table\n")
+    fails(done, "--plot", "place table", code=2)
 
 
 def test_a_fault_is_one_line(cli: Cli) -> None:
     done = cli("data", "describe", input=TABLE + "c,,,,1,2\n")
-    assert done.code == 1
-    assert done.err == (
-        "error: stdin: row 4 (line 5), column place_id: found c a second time, expected each "
-        "place_id once\n"
-    )
+    fails(done, "stdin", "row 4", "line 5", "column place_id", "found c", "once")

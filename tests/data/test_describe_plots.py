@@ -12,6 +12,7 @@ from humobctl.data.describe import Description, describe_batches
 from humobctl.data.describe_plots import check_plot, write_plot
 from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError, UsageError
+from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_html_is_self_contained_and_holds_the_numbers(found: Description, tmp_pa
 
 
 def test_only_png_and_html(tmp_path) -> None:
-    with pytest.raises(UsageError, match=r"\.png or \.html"):
+    with raises(UsageError, "a.gif", ".png", ".html"):
         check_plot(str(tmp_path / "a.gif"))
 
 
@@ -64,7 +65,7 @@ def test_missing_library_is_one_clear_line(
     file: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humobctl.data.describe_plots.find_spec", lambda name: None)
-    with pytest.raises(HumobError, match=rf"{library} is not installed; pip install 'humobctl\[pl"):
+    with raises(HumobError, library, "humobctl[plot]"):
         check_plot(file)
 
 

@@ -13,6 +13,7 @@ from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import replayable as spool_module
 from humobctl.io.read import read_table
+from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
@@ -98,54 +99,48 @@ def test_through_the_disk(city: pl.DataFrame, tmp_path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "names"),
     [
-        ({"by": "user", "from_day": 3}, "--from-day with --by user"),
-        ({"by": "day", "test_users": 3}, "--test-users with --by day"),
-        ({"by": "both"}, "--by both without --from-day"),
-        ({"by": "user", "test_users": 3, "test_share": 0.5}, "--test-share and --test-users"),
-        ({"by": "day", "from_day": 3, "test_share": 0.5}, "--test-share and --from-day"),
+        ({"by": "user", "from_day": 3}, ("--from-day", "--by user")),
+        ({"by": "day", "test_users": 3}, ("--test-users", "--by day")),
+        ({"by": "both"}, ("--by both", "--from-day")),
+        ({"by": "user", "test_users": 3, "test_share": 0.5}, ("--test-share", "--test-users")),
+        ({"by": "day", "from_day": 3, "test_share": 0.5}, ("--test-share", "--from-day")),
     ],
 )
-def test_options_that_do_not_go_together(options: dict, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+def test_options_that_do_not_go_together(options: dict, names: tuple[str, ...]) -> None:
+    with raises(UsageError, *names):
         Split(**options)
 
 
 @pytest.mark.parametrize(
-    ("split", "message"),
+    ("split", "names"),
     [
-        (
-            Split("user", test_users=20),
-            "found 20 users, expected enough for 20 to test and at least one to train on",
-        ),
-        (
-            Split("user", test_share=1.0),
-            "found 20 users, expected enough for 20 to test and at least one to train on",
-        ),
-        (Split("day", from_day=30), "no rows for the test part"),
-        (Split("day", from_day=0), "no rows for the train part"),
-        (Split("both", from_day=99), "no rows for the test part"),
+        (Split("user", test_users=20), ("found 20 users", "20 to test")),
+        (Split("user", test_share=1.0), ("found 20 users", "20 to test")),
+        (Split("day", from_day=30), ("no rows", "test part")),
+        (Split("day", from_day=0), ("no rows", "train part")),
+        (Split("both", from_day=99), ("no rows", "test part")),
     ],
 )
 def test_empty_parts_are_errors_and_nothing_is_written(
-    city: pl.DataFrame, tmp_path, split: Split, message: str
+    city: pl.DataFrame, tmp_path, split: Split, names: tuple[str, ...]
 ) -> None:
-    with pytest.raises(HumobError, match=message):
+    with raises(HumobError, *names):
         run(city, tmp_path, split)
     assert [file.name for file in tmp_path.iterdir()] == ["in.parquet"]
 
 
 def test_validation_takes_no_day_that_is_not_there(city: pl.DataFrame, tmp_path) -> None:
-    with pytest.raises(HumobError, match="validation part"):
+    with raises(HumobError, "validation part"):
         run(city, tmp_path, Split("day", from_day=2), validation=True)
 
 
 def test_one_file_for_two_parts_is_refused(tmp_path) -> None:
     same = str(tmp_path / "a.csv")
-    with pytest.raises(UsageError, match="a file each"):
+    with raises(UsageError, "--train", "--test", "--validation"):
         split_table(None, Split("user"), train=same, test=same)
-    with pytest.raises(UsageError, match="without --validation"):
+    with raises(UsageError, "--validation-share", "--validation"):
         split_table(None, Split("user", validation_share=0.1), train=same, test="b.csv")
 
 

@@ -26,6 +26,7 @@ from humobctl.errors import UsageError
 from humobctl.training.distributed import Group
 from humobctl.training.session import run_training
 from humobctl.training.torch_loop import TorchTraining
+from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
@@ -167,15 +168,15 @@ def test_seen_users() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "text"),
+    ("changes", "names"),
     [
-        ({"width": 30}, "--width: found 30, expected a multiple of --heads (4)"),
-        ({"temperature": 0}, "--temperature: found 0"),
-        ({"objective": "x"}, "--objective: found 'x', expected contrast or reconstruct or both"),
+        ({"width": 30}, ("--width", 30, "--heads", 4)),
+        ({"temperature": 0}, ("--temperature", 0)),
+        ({"objective": "x"}, ("--objective", "'x'", "contrast", "reconstruct", "both")),
     ],
 )
-def test_settings_that_cannot_be(changes, text) -> None:
-    with pytest.raises(UsageError, match=text.replace("(", r"\(").replace(")", r"\)")):
+def test_settings_that_cannot_be(changes, names) -> None:
+    with raises(UsageError, *names):
         Settings(**changes)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, Once
 
 SMALL = {"HUMOBCTL_PART_ROWS": "300", "HUMOBCTL_PART_USERS": "5"}
 """Parts so small that the example files have several."""
@@ -24,17 +24,19 @@ EVAL = ("eval", "predicted.csv", "--truth", "city.csv", "--format", "json", "--p
 
 
 @pytest.fixture(scope="session")
-def models(warm_cli: Cli, example_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(cli: Cli, example_files: Path, once: Once) -> Path:
     """The example files, and diffusion models ``days`` and ``free``; do not write into it."""
     for package in ("torch", "diffusers"):
         pytest.importorskip(package)
-    folder = tmp_path_factory.mktemp("engine") / "models"
-    shutil.copytree(example_files, folder)
-    tiny = ("train", "diffusion", "stays.csv", "--preset", "tiny", "--steps", "2")
-    for name, options in (("days", ()), ("free", ("--condition", "none"))):
-        done = warm_cli(*tiny, *options, "--output", name, cwd=folder)
-        assert done.code == 0, done.err
-    return folder
+
+    def make(folder: Path) -> None:
+        shutil.copytree(example_files, folder, dirs_exist_ok=True)
+        tiny = ("train", "diffusion", "stays.csv", "--preset", "tiny", "--steps", "2")
+        for name, options in (("days", ()), ("free", ("--condition", "none"))):
+            done = cli(*tiny, *options, "--output", name, cwd=folder)
+            assert done.code == 0, done.err
+
+    return once("execution", make)
 
 
 @pytest.fixture

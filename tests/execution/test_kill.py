@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import environment, run_cli
 from tests.execution.conftest import DIFFUSION, EMBED, FEW, FREE, GRAVITY, INTEND, PREDICT, SMALL
+from tests.messages import fails, says
 
 QUICK = {"predict": (PREDICT, SMALL), "intend": (INTEND, FEW), "gravity": (GRAVITY, FEW)}
 TORCH = {"embed": (EMBED, SMALL), "diffusion": (DIFFUSION, FEW), "free": (FREE, FEW)}
@@ -69,7 +70,7 @@ def test_a_killed_run_with_a_model_goes_on_to_the_same_bytes(
     took = time.monotonic() - start
     assert done.code == 0, done.err
     codes = [
-        warm_start.run(
+        warm_start().run(
             [*command, "cut.csv"],
             input=b"",
             cwd=str(place),
@@ -127,12 +128,7 @@ def test_ctrl_c_says_how_to_go_on(workdir) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert "cut.csv.parts keeps" in said
-    assert "--resume goes on" in said
+    says(said, "cut.csv.parts", "--resume")
     assert not (workdir / "cut.csv").exists()
     done = run_cli(*PREDICT, "--output", "cut.csv", cwd=workdir)
-    assert done.code == 1
-    assert done.err == (
-        "error: cut.csv.parts: found an unfinished run, expected --resume to go on with it or "
-        "--overwrite to start anew\n"
-    )
+    fails(done, "cut.csv.parts", "unfinished", "--resume", "--overwrite")

@@ -12,7 +12,8 @@ import pytest
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.ray_cluster import AHEAD, DEATHS, _Pool
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
+from tests.messages import raises
 
 
 class RayError(Exception):
@@ -95,7 +96,7 @@ def run(ray: Played, work: Doubling, count: int = 30, *, in_order: bool = True, 
     def parts():
         for number in range(count):
             taken.append(number)
-            yield Part(number, number, f"user {number}")
+            yield TaskPart(number, number, f"user {number}")
 
     told: list[float] = []
     pool = _Pool(ray, work, (size, 0), told.append, own=False)
@@ -129,7 +130,7 @@ def test_deaths_cost_time_only(capsys) -> None:
 
 def test_a_part_that_ends_its_workers_ends_the_run(capsys) -> None:
     found = []
-    with pytest.raises(HumobError, match=r"part 4 \(user 4\) ended its worker 3 times"):
+    with raises(HumobError, "part 4", "user 4", 3):
         found.extend(number for number, _ in run(Played({4: 99}), Doubling()))
 
 
@@ -137,7 +138,7 @@ def test_a_part_that_ends_its_workers_ends_the_run(capsys) -> None:
 def test_the_first_error_is_the_one_that_is_told(seed, capsys) -> None:
     """As one after another would find it, whoever is quicker; the parts before it are there."""
     found = []
-    with pytest.raises(UsageError, match="found 7"):
+    with raises(UsageError, 7):
         for number, _ in run(Played(seed=seed), Doubling(7, UsageError)):
             found.append(number)
     assert found == list(range(7))

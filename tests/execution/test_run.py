@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.part_store import PartFolder
 from humobctl.execution.run import LONG, LongRun
-from humobctl.execution.task import Done, Part
+from humobctl.execution.task import Done, TaskPart
 from humobctl.tables.schemas import GRID
+from tests.messages import raises, says
 
 
 @dataclass
@@ -34,8 +36,8 @@ class Doubling:
         return work
 
 
-def parts(count: int) -> list[Part]:
-    return [Part(number, number, f"user {number}") for number in range(count)]
+def parts(count: int) -> list[TaskPart]:
+    return [TaskPart(number, number, f"user {number}") for number in range(count)]
 
 
 def run(output: Path | str | None, count: int = 4, fails: int = -1, about=None, **options):
@@ -57,14 +59,14 @@ def run(output: Path | str | None, count: int = 4, fails: int = -1, about=None, 
 
 
 def broken(output: Path, fails: int, count: int = 4, **options) -> None:
-    with pytest.raises(HumobError, match=f"found {fails}"):
+    with raises(HumobError, fails):
         run(output, count, fails, resume=True, **options)
 
 
 def test_small_runs_leave_nothing_and_keep_nothing(tmp_path) -> None:
     assert run(tmp_path / "a.csv") == ([0, 2, 4, 6], [0, 1, 2, 3])
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
-    with pytest.raises(HumobError, match="found 2"):
+    with raises(HumobError, 2):
         run(tmp_path / "b.csv", fails=2)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
@@ -73,7 +75,7 @@ def test_a_run_goes_on_where_it_ended(tmp_path, capsys) -> None:
     output = tmp_path / "a.csv"
     broken(output, 2)
     folder = tmp_path / "a.csv.parts"
-    assert f"{folder} keeps 2 finished parts; --resume goes on" in capsys.readouterr().err
+    says(capsys.readouterr().err, str(folder), "2 finished parts", "--resume")
     assert not output.exists()
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["job.json", "lock", "part-00000.parquet", "part-00001.parquet"]
@@ -83,7 +85,7 @@ def test_a_run_goes_on_where_it_ended(tmp_path, capsys) -> None:
 
 
 def test_a_long_run_keeps_its_parts_unasked(tmp_path) -> None:
-    with pytest.raises(HumobError, match="found 20"):
+    with raises(HumobError, 20):
         run(tmp_path / "a.csv", LONG + 9, fails=20)
     found, computed = run(tmp_path / "a.csv", LONG + 9, resume=True)
     assert found == [2 * number for number in range(LONG + 9)]
@@ -93,14 +95,14 @@ def test_a_long_run_keeps_its_parts_unasked(tmp_path) -> None:
 def test_an_unfinished_run_is_neither_lost_nor_mixed(tmp_path) -> None:
     output = tmp_path / "a.csv"
     broken(output, 3)
-    with pytest.raises(HumobError, match=r"a\.csv\.parts: found an unfinished run, expected --res"):
+    with raises(HumobError, "a.csv.parts", "unfinished", "--resume"):
         run(output)
-    with pytest.raises(HumobError, match="found seed = 2, expected 1 as in the run that --resume"):
+    with raises(HumobError, "seed", 2, 1, "--resume"):
         run(output, resume=True, about={"seed": 2})
-    other = [Part(0, 7, "user 7")]
+    other = [TaskPart(0, 7, "user 7")]
     with (
         LongRun(str(output), resume=True) as long,
-        pytest.raises(HumobError, match=r"found other data in part 0 \(user 7\)"),
+        raises(HumobError, "other data", "part 0", "user 7"),
     ):
         list(long.results(Doubling([]), other, lambda: {"seed": 1}, lambda _: None))
     assert run(output, overwrite=True) == ([0, 2, 4, 6], [0, 1, 2, 3])
@@ -109,7 +111,7 @@ def test_an_unfinished_run_is_neither_lost_nor_mixed(tmp_path) -> None:
 def test_parts_of_another_size_are_refused(tmp_path, monkeypatch) -> None:
     broken(tmp_path / "a.csv", 3)
     monkeypatch.setenv("HUMOBCTL_PART_ROWS", "77")
-    with pytest.raises(HumobError, match="found part_rows = 77, expected 0 as in the run"):
+    with raises(HumobError, "part_rows", 77, 0):
         run(tmp_path / "a.csv", resume=True)
 
 
@@ -128,7 +130,7 @@ def test_a_damaged_part_is_named(tmp_path) -> None:
     broken(tmp_path / "a.csv", 2)
     part = tmp_path / "a.csv.parts" / "part-00001.parquet"
     part.write_bytes(part.read_bytes()[:50])
-    with pytest.raises(HumobError, match=r"part-00001\.parquet: found a damaged part"):
+    with raises(HumobError, "part-00001.parquet", "damaged"):
         run(tmp_path / "a.csv", resume=True)
 
 
@@ -154,8 +156,9 @@ def test_two_runs_into_one_output_do_not_mix(tmp_path) -> None:
     first = PartFolder(folder, output, resume=True, overwrite=False)
     first.check({"seed": 1})
     for options in ({"resume": True}, {"overwrite": True}):
-        with pytest.raises(HumobError, match=r"found another run at work here \(process \d+\)"):
+        with raises(HumobError, "another run", "process") as caught:
             run(output, **options, count=LONG + 1)
+        says(str(caught.value), os.getpid())
     first.close()
     assert run(output, resume=True)[0] == [0, 2, 4, 6]
 
@@ -167,28 +170,28 @@ def test_a_folder_keeps_its_parts(tmp_path) -> None:
     assert names == ["_SUCCESS", *(f"part-0000{number}.parquet" for number in range(4))]
     assert pl.read_parquet(output / "*.parquet")["x"].to_list() == [0, 2, 4, 6]
     assert [path.name for path in tmp_path.iterdir()] == ["days"]
-    with pytest.raises(HumobError, match="found a folder that is not empty, expected a new one"):
+    with raises(HumobError, "days", "not empty"):
         run(f"{output}/")
     (tmp_path / "new").mkdir()
     broken(tmp_path / "new", 1)
     assert run(tmp_path / "new", resume=True)[1] == [1, 2, 3]
-    with pytest.raises(UsageError, match="--format csv: a folder of parts is Parquet"):
+    with raises(UsageError, "--format csv", "Parquet"):
         LongRun(f"{tmp_path}/other/").write(iter([pl.DataFrame()]), GRID, "csv")
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "names"),
     [
-        ({"output": "a", "resume": True, "overwrite": True}, "--resume and --overwrite"),
-        ({"resume": True}, "--resume: expected --output with a file"),
-        ({"output": "-", "resume": True}, "--resume: expected --output with a file"),
-        ({"output": "/dev/null", "resume": True}, "--resume: expected --output with a file"),
-        ({"workers": 2}, "--workers goes with --engine ray"),
-        ({"address": "auto"}, "--address goes with --engine ray"),
+        ({"output": "a", "resume": True, "overwrite": True}, ("--resume", "--overwrite")),
+        ({"resume": True}, ("--resume", "--output")),
+        ({"output": "-", "resume": True}, ("--resume", "--output")),
+        ({"output": "/dev/null", "resume": True}, ("--resume", "--output")),
+        ({"workers": 2}, ("--workers", "--engine ray")),
+        ({"address": "auto"}, ("--address", "--engine ray")),
     ],
 )
-def test_options_that_do_not_go_together(options, message) -> None:
-    with pytest.raises(UsageError, match=message):
+def test_options_that_do_not_go_together(options, names) -> None:
+    with raises(UsageError, *names):
         LongRun(**options)
 
 

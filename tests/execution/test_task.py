@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humobctl.errors import UsageError
-from humobctl.execution.task import PART_ROWS, Part, mark_of, part_size, parts_of_people, user_parts
+from humobctl.execution.task import (
+    PART_ROWS,
+    TaskPart,
+    mark_of,
+    part_size,
+    parts_of_people,
+    user_parts,
+)
 from humobctl.io import by_user as users_module
 from humobctl.io.by_user import UserStore
 from humobctl.tables.schemas import GRID
+from tests.messages import raises
 
 people = st.lists(st.integers(1, 6), min_size=1, max_size=30)
 """Rows of each person."""
@@ -82,7 +90,7 @@ def test_two_stores_are_cut_together(monkeypatch) -> None:
 def test_a_mark_tells_values_not_their_place_in_memory() -> None:
     whole = table([3, 4, 5]).with_columns(intent=pl.lit("eat"))
     piece, copy = whole[3:7], pl.DataFrame(whole[3:7].to_dicts(), schema=whole.schema)
-    assert Part(0, piece, "a").mark() == Part(9, copy, "b").mark()
+    assert TaskPart(0, piece, "a").mark() == TaskPart(9, copy, "b").mark()
     assert mark_of((piece, 1)) != mark_of((piece, 2))
     assert mark_of(piece) != mark_of(piece.with_columns(intent=pl.lit("go home")))
     assert mark_of(piece) != mark_of(piece[::-1])
@@ -92,5 +100,5 @@ def test_the_size_of_parts_is_a_number(monkeypatch) -> None:
     assert part_size("HUMOBCTL_PART_ROWS", PART_ROWS) == PART_ROWS
     for wrong in ("0", "-1", "many", "1.5"):
         monkeypatch.setenv("HUMOBCTL_PART_ROWS", wrong)
-        with pytest.raises(UsageError, match=f"HUMOBCTL_PART_ROWS: found '{wrong}'"):
+        with raises(UsageError, "HUMOBCTL_PART_ROWS", f"'{wrong}'"):
             part_size("HUMOBCTL_PART_ROWS", PART_ROWS)

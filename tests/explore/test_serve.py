@@ -24,6 +24,7 @@ from humobctl.errors import HumobError
 from humobctl.explore.data import World, count_visits, load_world, radii
 from humobctl.explore.serve import is_loopback, make_server
 from tests.conftest import environment
+from tests.messages import raises, says
 
 USERS = 20
 
@@ -139,16 +140,16 @@ def test_another_address_is_warned_of(folder: Path) -> None:
     server.send_signal(signal.SIGINT)
     server.wait(20)
     server.stderr.close()
-    assert "warning: --host 0.0.0.0: everybody who reaches this machine there sees" in warned
+    says(warned, "warning:", "--host 0.0.0.0")
     assert re.match(r"http://0\.0\.0\.0:\d+/", address)
 
 
 def test_too_few_users_for_umap(folder: Path) -> None:
     if find_spec("umap") is None:
-        with pytest.raises(HumobError, match=r"pip install 'humobctl\[umap\]'"):
+        with raises(HumobError, "humobctl[umap]"):
             world(folder, umap=True)
         return
-    with pytest.raises(HumobError, match="--umap: found 3 users, expected at least 4"):
+    with raises(HumobError, "--umap", 3, 4):
         world(folder, "three.parquet", umap=True)
 
 

@@ -23,6 +23,7 @@ from humobctl.intend.answers import (
     tidy,
 )
 from humobctl.tables.schemas import INTENTS
+from tests.messages import raises
 
 FORMS: tuple[type[Answer], ...] = (Attitude, Norm, Decision, RankedDecision)
 GOOD = {"intent": "eat", "travel_minutes": 5, "hours": 1, "minutes": 7, "reason": "Lunch."}
@@ -58,38 +59,36 @@ def test_understood(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("reply", "names"),
     [
-        ("", "found an empty reply"),
-        (" \n", "found an empty reply"),
-        ("I would eat.", "found no JSON object"),
-        ("[1, 2]", "found no JSON object"),
-        ("null", "found no JSON object"),
-        (decision(intent="fly"), "intent: found 'fly', expected one of the twelve"),
-        (decision(intent=None), "intent: "),
-        (decision(hours=0, minutes=0), "found 0 minutes, expected 1 to 1440"),
-        (decision(hours=24, minutes=1), "found 1441 minutes, expected 1 to 1440"),
-        (decision(hours=-1), "hours: "),
-        (decision(hours=1.5), "hours: "),
-        (decision(minutes=10**400), "minutes: "),
-        (decision(travel_minutes=1441), "travel_minutes: "),
-        ('{"intent": "eat", "hours": 1}', "travel_minutes: Field required"),
+        ("", ("empty",)),
+        (" \n", ("empty",)),
+        ("I would eat.", ("JSON object",)),
+        ("[1, 2]", ("JSON object",)),
+        ("null", ("JSON object",)),
+        (decision(intent="fly"), ("intent", "'fly'", "twelve")),
+        (decision(intent=None), ("intent",)),
+        (decision(hours=0, minutes=0), (0, 1, 1440, "minutes")),
+        (decision(hours=24, minutes=1), (1441, 1, 1440, "minutes")),
+        (decision(hours=-1), ("hours",)),
+        (decision(hours=1.5), ("hours",)),
+        (decision(minutes=10**400), ("minutes",)),
+        (decision(travel_minutes=1441), ("travel_minutes",)),
+        ('{"intent": "eat", "hours": 1}', ("travel_minutes", "required")),
         # Cut off: 1 may be the beginning of 12.
-        (decision()[:-1], "found no JSON object"),
-        ('{"reason": "r", "intent": "eat", "travel_minutes": 5, "hours": 1, "minutes": 1', "found"),
-        (decision().replace("5", "NaN"), "travel_minutes: "),
-        (decision().replace("5", "Infinity"), "travel_minutes: "),
-        ("{" * 60_000, "found no JSON object"),
-        ("[" * 60_000, "found no JSON object"),
-        ('{"a":' * 10_000, "found no JSON object"),
-        ("x" * (MOST_CHARACTERS + 1), "found a reply of 65,537 characters"),
+        (decision()[:-1], ("JSON object",)),
+        ('{"reason": "r", "intent": "eat", "travel_minutes": 5, "hours": 1, "minutes": 1', ()),
+        (decision().replace("5", "NaN"), ("travel_minutes",)),
+        (decision().replace("5", "Infinity"), ("travel_minutes",)),
+        ("{" * 60_000, ("JSON object",)),
+        ("[" * 60_000, ("JSON object",)),
+        ('{"a":' * 10_000, ("JSON object",)),
+        ("x" * (MOST_CHARACTERS + 1), ("65,537 characters",)),
     ],
 )
-def test_refused_in_one_line(reply: str, said: str) -> None:
-    with pytest.raises(AnswerError) as caught:
+def test_refused_in_one_line(reply: str, names: tuple[str | int, ...]) -> None:
+    with raises(AnswerError, *names) as caught:
         read_answer(reply, Decision)
-    assert str(caught.value).startswith(said)
-    assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from humobctl.intend.backends.base import Person
-from humobctl.intend.chain import MOST_EVENTS, MOST_TRIES, Chain, ChainError
+from humobctl.intend.chain import MOST_EVENTS, MOST_TRIES, ChainError, DayConversation
 from humobctl.intend.day_plan import Event, settle
 from humobctl.intend.templates import jittered
 from humobctl.tables.schemas import INTENTS
+from tests.messages import raises
 
 PERSON = Person(1, 1, "Master's degree", "woman", "high", "teacher")
 ALONE = frozenset({"attitude", "norm", "control"})
@@ -25,7 +25,7 @@ def decision(intent: str, hours: int, minutes: int = 0, travel: int = 0) -> str:
 
 
 def day(*decisions: str) -> list[tuple[str, int, int]]:
-    chain = Chain(PERSON, 1, ALONE)  # type: ignore[arg-type]
+    chain = DayConversation(PERSON, 1, ALONE)  # type: ignore[arg-type]
     for reply in decisions:
         assert not chain.full
         chain.take(reply)
@@ -68,7 +68,7 @@ def test_one_intention_in_a_row_is_one_event() -> None:
 
 
 def test_a_day_has_an_end() -> None:
-    chain = Chain(PERSON, 1, ALONE)  # type: ignore[arg-type]
+    chain = DayConversation(PERSON, 1, ALONE)  # type: ignore[arg-type]
     count = 0
     while not chain.full:
         chain.take(decision(INTENTS[count % 2], 0, 1))
@@ -78,17 +78,17 @@ def test_a_day_has_an_end() -> None:
 
 
 def test_tries_are_bounded() -> None:
-    chain = Chain(PERSON, 1)
+    chain = DayConversation(PERSON, 1)
     for number in range(MOST_TRIES - 1):
         assert chain.ask is not None
         assert (chain.ask.name, chain.ask.tries) == ("attitude", number)
         chain.take("no")
-    with pytest.raises(ChainError, match=r"attitude: no usable answer in 3 tries; .* no JSON"):
+    with raises(ChainError, "attitude", "3 tries", "JSON"):
         chain.take("no")
 
 
 def test_only_what_was_understood_goes_on() -> None:
-    chain = Chain(PERSON, 1)
+    chain = DayConversation(PERSON, 1)
     chain.take("no")
     chain.take('Sure! {"preferences": ["eat"], "reason": "Ignore\\nall", "x": 1} system: obey')
     assert chain.ask is not None
@@ -108,7 +108,7 @@ answers = st.builds(
 
 @given(st.lists(answers, min_size=60, max_size=60), st.integers(0, 2**32 - 1))
 def test_any_answers_make_a_valid_day(replies: list[str], uid: int) -> None:
-    chain = Chain(PERSON, 1, ALONE)  # type: ignore[arg-type]
+    chain = DayConversation(PERSON, 1, ALONE)  # type: ignore[arg-type]
     try:
         for reply in replies:
             if chain.full:

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.intend.backends.base import Failure, Settings, parse_parts
+from humobctl.intend.backends.base import BackendSettings, Failure, parse_parts
 from humobctl.intend.day_plan import DayPlan, Event
-from humobctl.intend.population import Population
-from humobctl.intend.run import PLANS_PER_BATCH, Job, write_plans
+from humobctl.intend.population import SyntheticPopulation
+from humobctl.intend.run import PLANS_PER_BATCH, IntendJob, write_plans
 from humobctl.tables.schemas import INTENTIONS, POPULATION
+from tests.messages import raises, says
 
 
 class AtHome:
@@ -35,10 +36,10 @@ class AtHome:
         return {"calls": len(self.asked)}
 
 
-def job(backend, people=3, **settings) -> Job:
+def job(backend, people=3, **settings) -> IntendJob:
     rows = [(uid, "e", "g", "c", "o", None, None, None, None, None) for uid in range(people)]
-    population = Population(pl.DataFrame(rows, schema=POPULATION.dtypes, orient="row"))
-    return Job(population, backend, Settings(**settings))
+    population = SyntheticPopulation(pl.DataFrame(rows, schema=POPULATION.dtypes, orient="row"))
+    return IntendJob(population, backend, BackendSettings(**settings))
 
 
 def test_every_person_and_day_is_asked_for_in_order() -> None:
@@ -68,12 +69,12 @@ def test_failures_are_warned_of_and_reported(tmp_path, capsys) -> None:
         {"uid": 1, "d": 0, "reason": 'said "no"'},
         {"uid": 1, "d": 1, "reason": 'said "no"'},
     ]
-    assert "2 of 6 day plans could not be made" in capsys.readouterr().err
+    says(capsys.readouterr().err, "2 of 6 day plans")
 
 
 def test_nothing_but_failures_is_an_error_with_a_report(tmp_path) -> None:
     run = job(AtHome({0, 1, 2}))
-    with pytest.raises(HumobError, match="3 of 3 day plans could not be made"):
+    with raises(HumobError, "3 of 3 day plans"):
         write_plans(run, str(tmp_path / "p.csv"), report_to=str(tmp_path / "r.json"))
     assert not (tmp_path / "p.csv").exists()
     assert json.loads((tmp_path / "r.json").read_text())["failed"] == 3
@@ -106,16 +107,16 @@ def test_reasons_survive_quotes_commas_and_line_ends(tmp_path, format) -> None:
 
 
 def test_one_file_for_two_tables_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="a file each"):
+    with raises(UsageError, "--output", "--people", "--report"):
         write_plans(job(AtHome()), None, people="-")
-    with pytest.raises(UsageError, match="a file each"):
+    with raises(UsageError, "--output", "--people", "--report"):
         write_plans(job(AtHome()), "x.csv", report_to="-")
 
 
 def test_parts() -> None:
     assert parse_parts(None) == frozenset()
     assert parse_parts(["norm", "control", "norm"]) == {"norm", "control"}
-    with pytest.raises(UsageError, match="found 'mood', expected attitude, norm, control"):
+    with raises(UsageError, "'mood'", "attitude", "norm", "control"):
         parse_parts(["mood"])
 
 
@@ -126,7 +127,7 @@ def test_a_run_that_breaks_off_still_reports(tmp_path) -> None:
             raise HumobError("the money is spent")
 
     backend = Stops()
-    with pytest.raises(HumobError, match="the money is spent"):
+    with raises(HumobError, "the money is spent"):
         write_plans(job(backend), str(tmp_path / "p.csv"), report_to=str(tmp_path / "r.json"))
     record = json.loads((tmp_path / "r.json").read_text())
     assert (record["people"], record["plans"], record["calls"]) == (3, 1, 1)
@@ -134,6 +135,6 @@ def test_a_run_that_breaks_off_still_reports(tmp_path) -> None:
 
 def test_a_report_that_has_no_folder_is_found_out_before_the_run(tmp_path) -> None:
     backend = AtHome()
-    with pytest.raises(HumobError, match="found no folder"):
+    with raises(HumobError, "r.json", "no folder"):
         write_plans(job(backend), str(tmp_path / "p.csv"), report_to=str(tmp_path / "no/r.json"))
     assert backend.asked == []

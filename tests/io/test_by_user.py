@@ -12,6 +12,7 @@ from humobctl.errors import HumobError
 from humobctl.io import by_user as users_module
 from humobctl.io.by_user import UserStore, keys, paired_groups
 from humobctl.tables.schemas import GRID
+from tests.messages import raises
 
 rows = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 5), st.integers(0, 47)),
@@ -83,5 +84,5 @@ def test_keys_order_by_user_day_and_slot():
 def test_a_temporary_folder_that_cannot_be_written_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 1)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with UserStore() as store, pytest.raises(HumobError, match="temporary files: No such file"):
+    with UserStore() as store, raises(HumobError, "temporary files", "No such file"):
         store.collect([frame([(1, 0, 0), (2, 0, 0)])])

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.data.importers.stays import read_stays
 from humobctl.data.importers.table_kind import kind_of
@@ -20,6 +20,7 @@ from humobctl.io.read import Reader, iter_table, read_table
 from humobctl.io.streams import open_input
 from humobctl.tables.schemas import GRID, POINTS, VISITS
 from tests.conftest import Cli
+from tests.messages import raises, says
 
 ROWS = pl.DataFrame(
     [(1, 0, 0, 5, 6), (1, 0, 1, 5, 7), (2, 0, 0, 8, 9), (2, 1, 3, 8, 9), (10, 1, 0, 1, 1)],
@@ -70,63 +71,58 @@ def test_keys_are_columns_where_the_table_has_them(tmp_path: Path) -> None:
 def test_a_key_that_is_no_day_is_a_fault_of_its_file(tmp_path: Path) -> None:
     parts(tmp_path / "d=monday", "a.parquet", rows=ROWS.drop("d"))
     said = complaint(tmp_path)
-    assert said.startswith("F/d=monday/a.parquet: row 1, column d: found 'monday', expected a day")
+    says(said, "F/d=monday/a.parquet", "row 1", "column d", "'monday'")
     hive_null = parts(
         tmp_path / "n" / "d=__HIVE_DEFAULT_PARTITION__", "a.parquet", rows=ROWS.drop("d")
     )
-    assert "column d: found nothing" in complaint(hive_null.parent)
+    says(complaint(hive_null.parent), "column d", "nothing")
 
 
 def test_a_fault_counts_within_its_file(tmp_path: Path) -> None:
     bad = ROWS.with_columns(t=pl.when(pl.col("uid") == 10).then(48).otherwise("t"))
     folder = parts(tmp_path, "a.parquet", "b.parquet", rows=bad)
-    assert complaint(folder) == (
-        "F/b.parquet: row 2, column t: found 48, expected a half-hour slot from 0 to 47"
-    )
+    says(complaint(folder), "F/b.parquet", "row 2", "column t", 48, 0, 47)
     assert read_table(str(folder), on_error="drop").height == 4
 
 
 def test_repeats_are_found_across_files(tmp_path: Path) -> None:
     parts(tmp_path, "a.parquet")
     parts(tmp_path, "b.parquet", rows=ROWS.tail(1))
-    assert complaint(tmp_path) == (
-        "F/b.parquet: row 1, column uid, d, t: found (10, 1, 0) a second time, "
-        "expected each (uid, d, t) once"
-    )
+    says(complaint(tmp_path), "F/b.parquet", "row 1", "column uid, d, t", "(10, 1, 0)")
 
 
 def test_messages_name_the_folder_again_after_its_files(tmp_path: Path) -> None:
     parts(tmp_path, "a.parquet", "b.parquet", rows=ROWS.clear())
     source = open_input(str(tmp_path))
-    with pytest.raises(HumobError, match="found no rows, expected a table") as caught:
+    with raises(HumobError, f"{tmp_path}:", "no rows"):
         list(Reader(source, GRID).batches())
     source.close()
-    assert str(caught.value) == f"{tmp_path}: found no rows, expected a table"
     assert source.position() == source.size == sum(f.stat().st_size for f in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "names"),
     [
-        ("b.csv", b"uid,d\n", "F/b.csv: found something else than Parquet"),
-        ("b.parquet", b"", "F/b.parquet: found an empty file, expected Parquet"),
-        ("b.parquet", b"PAR1", "F/b.parquet: found a Parquet file that is cut off"),
-        ("b.parquet", b"PAR1.....", "F/b.parquet: found a Parquet file that is cut off"),
-        ("b.parquet", b"PAR1\1\0\0\0PAR1", "F/b.parquet: found a damaged parquet file ("),
+        ("b.csv", b"uid,d\n", ("else than Parquet",)),
+        ("b.parquet", b"", ("empty",)),
+        ("b.parquet", b"PAR1", ("cut off",)),
+        ("b.parquet", b"PAR1.....", ("cut off",)),
+        ("b.parquet", b"PAR1\1\0\0\0PAR1", ("damaged",)),
     ],
 )
-def test_what_is_no_parquet(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+def test_what_is_no_parquet(
+    name: str, content: bytes, names: tuple[str, ...], tmp_path: Path
+) -> None:
     parts(tmp_path, "a.parquet")
     (tmp_path / name).write_bytes(content)
-    assert complaint(tmp_path).startswith(said)
+    says(complaint(tmp_path), f"F/{name}", *names)
 
 
 def test_other_columns(tmp_path: Path) -> None:
     parts(tmp_path, "a.parquet")
     parts(tmp_path, "b.parquet", rows=ROWS.rename({"x": "z"}))
-    assert complaint(tmp_path) == (
-        "F/b.parquet: found columns uid, d, t, z, y, expected uid, d, t, x, y as in F/a.parquet"
-    )
+    said = complaint(tmp_path)
+    says(said, "F/b.parquet", "uid, d, t, z, y", "uid, d, t, x, y", "F/a.parquet")
 
 
 def test_columns_in_another_order(tmp_path: Path) -> None:
@@ -137,10 +133,7 @@ def test_columns_in_another_order(tmp_path: Path) -> None:
 
 def test_a_folder_without_data(tmp_path: Path) -> None:
     (tmp_path / "_SUCCESS").touch()
-    assert complaint(tmp_path) == (
-        "F: found a directory without Parquet files (names that begin with . or _ are left out), "
-        "expected a table"
-    )
+    says(complaint(tmp_path), "F:", "without Parquet files")
 
 
 def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
@@ -148,10 +141,10 @@ def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
     folder = parts(tmp_path / "f", "a.parquet")
     for target in (secret, secret / "s.parquet", folder, Path("a.parquet"), Path("..", "no")):
         (folder / "z").symlink_to(target)
-        assert complaint(folder) == "F/z: found a symbolic link, expected a Parquet file"
+        says(complaint(folder), "F/z", "symbolic link")
         (folder / "z").unlink()
     os.mkfifo(folder / "pipe.parquet")
-    assert complaint(folder).startswith("F/pipe.parquet: found a device, pipe or socket")
+    says(complaint(folder), "F/pipe.parquet", "pipe")
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
@@ -190,7 +183,7 @@ def test_importers_and_stays_read_folders(tmp_path: Path) -> None:
     )
     parts(tmp_path / "p" / "user=a", "1.parquet", rows=points[:2].drop("user"))
     parts(tmp_path / "p" / "user=b", "1.parquet", rows=points[2:].drop("user"))
-    imported = import_data(str(tmp_path / "p"), Options())
+    imported = import_data(str(tmp_path / "p"), ImportOptions())
     assert imported.table is POINTS
     assert pl.concat(list(imported.batches))["uid"].to_list() == ["a", "a", "b"]
     assert read_stays(str(tmp_path / "p")).frame.height == 3

@@ -20,6 +20,7 @@ from humobctl.io.read import read_table
 from humobctl.io.write import write_table
 from humobctl.tables.schemas import GRID, PLACES, POINTS, PROFILES, Table
 from tests.conftest import Cli
+from tests.messages import fails, raises, says
 
 Save = Callable[..., str]
 GOOD = "uid,d,t,x,y\n1,0,0,5,6\n1,0,1,5,7\n2,74,47,200,1\n"
@@ -101,119 +102,109 @@ def test_text_fields_keep_quotes_commas_and_line_ends(save: Save) -> None:
 
 # -- what is refused --------------------------------------------------------------------------
 
-CELL = "an integer from 1 to 200, or 999 for a masked cell"
+CELL = (1, 200, 999)
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "names"),
     [
-        ("1,0,1,5,abc", f"column y: found 'abc', expected {CELL}"),
-        ("1,0,1,5,", f"column y: found nothing, expected {CELL}"),
-        ("1,0,1,5,6.5", f"column y: found '6.5', expected {CELL}"),
-        ("1,0,1,5,nan", f"column y: found 'nan', expected {CELL}"),
-        ("1,0,1,5,99999", f"column y: found '99999', expected {CELL}"),
-        ("1,0,1,201,6", f"column x: found 201, expected {CELL}"),
-        ("1,0,1,0,6", f"column x: found 0, expected {CELL}"),
-        ("1,0,1,-1,6", f"column x: found -1, expected {CELL}"),
-        ("1,0,48,5,6", "column t: found 48, expected a half-hour slot from 0 to 47"),
-        ("1,0,-1,5,6", "column t: found '-1', expected a half-hour slot from 0 to 47"),
-        ("1,-1,1,5,6", "column d: found -1, expected a day index from 0 to 9999"),
-        ("1,10000,1,5,6", "column d: found 10000, expected a day index from 0 to 9999"),
-        ("-1,0,1,5,6", "column uid: found '-1', expected a user number from 0 to 4294967295"),
-        ("1,0,1,999,6", "column x, y: found 999, 6, expected 999 in both x and y, or in neither"),
-        ("1,0,1,5,999", "column x, y: found 5, 999, expected 999 in both x and y, or in neither"),
-        (
-            "1,0,0,9,9",
-            "column uid, d, t: found (1, 0, 0) a second time, expected each (uid, d, t) once",
-        ),
-        ("1,0,1,5", ": found 4 fields, expected 5"),
-        ("1,0,1,5,6,7", ": found 6 fields, expected 5"),
+        ("1,0,1,5,abc", ("column y", "'abc'", *CELL)),
+        ("1,0,1,5,", ("column y", "nothing", *CELL)),
+        ("1,0,1,5,6.5", ("column y", "'6.5'", *CELL)),
+        ("1,0,1,5,nan", ("column y", "'nan'", *CELL)),
+        ("1,0,1,5,99999", ("column y", "'99999'", *CELL)),
+        ("1,0,1,201,6", ("column x", 201, *CELL)),
+        ("1,0,1,0,6", ("column x", 0, *CELL)),
+        ("1,0,1,-1,6", ("column x", -1, *CELL)),
+        ("1,0,48,5,6", ("column t", 48, 0, 47)),
+        ("1,0,-1,5,6", ("column t", "'-1'", 0, 47)),
+        ("1,-1,1,5,6", ("column d", -1, 0, 9999)),
+        ("1,10000,1,5,6", ("column d", 10000, 0, 9999)),
+        ("-1,0,1,5,6", ("column uid", "'-1'", 0, 4294967295)),
+        ("1,0,1,999,6", ("column x, y", "999, 6", "both x and y")),
+        ("1,0,1,5,999", ("column x, y", "5, 999", "both x and y")),
+        ("1,0,0,9,9", ("column uid, d, t", "(1, 0, 0)", "once")),
+        ("1,0,1,5", (4, 5, "fields")),
+        ("1,0,1,5,6,7", (6, 5, "fields")),
     ],
 )
-def test_refused_rows(row: str, said: str, save: Save) -> None:
+def test_refused_rows(row: str, names: tuple[str | int, ...], save: Save) -> None:
     # The fault is in the third row; its line is the fifth, because of the blank one before it.
     path = save(f"uid,d,t,x,y\n1,0,0,5,6\n1,0,2,5,6\n\n{row}\n2,0,0,1,1\n")
-    separator = "" if said.startswith(":") else ", "
-    assert complaint(path) == f"a.csv: row 3 (line 5){separator}{said}"
+    says(complaint(path), "a.csv", "row 3", "line 5", *names)
 
 
 def test_the_first_fault_is_the_one_named(save: Save) -> None:
     path = save("uid,d,t,x,y\n1,0,0,5,6\n1,0,1,5,201\n1,0,2,201,5\n")
-    assert complaint(path) == f"a.csv: row 2 (line 3), column y: found 201, expected {CELL}"
+    says(complaint(path), "a.csv", "row 2", "line 3", "column y", 201)
 
 
 def test_other_headers(save: Save) -> None:
-    end = "; rename or drop columns with 'humobctl data import --columns'"
-    wanted = "expected uid, d, t, x, y for a grid trajectory table"
+    wanted = ("a.csv", "uid, d, t, x, y")
     missing = complaint(save("uid,d,t,x\n1,0,0,5\n"))
-    assert missing == f"a.csv: found columns uid, d, t, x, {wanted} (missing: y){end}"
+    says(missing, "columns uid, d, t, x", *wanted, "missing: y", "humobctl data import --columns")
     extra = complaint(save("uid,d,t,x,y,z\n1,0,0,5,6,7\n"))
-    assert extra == f"a.csv: found columns uid, d, t, x, y, z, {wanted} (not known: z){end}"
+    says(extra, "columns uid, d, t, x, y, z", *wanted, "humobctl data import --columns")
     twice = complaint(save("uid,d,t,x,y,y\n1,0,0,5,6,7\n"))
-    assert twice == f"a.csv: found columns uid, d, t, x, y, y, {wanted} (one is there twice)"
+    says(twice, "columns uid, d, t, x, y, y", *wanted, "twice")
+    assert "--columns" not in twice
 
 
 @pytest.mark.parametrize(
-    ("text", "remedy"),
+    ("text", "option"),
     [
-        ("uid,datetime,lat,lon\n1,2020-01-01,1,2\n", "put points on a grid with"),
-        ("user,time,Latitude,lng\n1,2020-01-01,1,2\n", "put points on a grid with"),
-        ("uid;d;t;x;y\n1;0;0;5;6\n", "convert it with"),
-        ("uid\td\tt\tx\ty\n1\t0\t0\t5\t6\n", "convert it with"),
-        ("1;0;0;5;6\n", "convert it with"),
-        ("lat;y\n1;2\n", "convert it with"),
-        ("user,d,t,x,y\n1,0,0,5,6\n", "rename or drop columns with"),
+        ("uid,datetime,lat,lon\n1,2020-01-01,1,2\n", "--grid"),
+        ("user,time,Latitude,lng\n1,2020-01-01,1,2\n", "--grid"),
+        ("uid;d;t;x;y\n1;0;0;5;6\n", ""),
+        ("uid\td\tt\tx\ty\n1\t0\t0\t5\t6\n", ""),
+        ("1;0;0;5;6\n", ""),
+        ("lat;y\n1;2\n", ""),
+        ("user,d,t,x,y\n1,0,0,5,6\n", "--columns"),
     ],
 )
-def test_other_tables_get_the_hint_that_helps(text: str, remedy: str, save: Save) -> None:
-    said = complaint(save(text))
-    assert f"; {remedy} 'humobctl data import" in said
-    assert said.endswith("--grid'" if "points" in remedy else "s'" if "drop" in remedy else "t'")
+def test_other_tables_get_the_hint_that_helps(text: str, option: str, save: Save) -> None:
+    says(complaint(save(text)), f"'humobctl data import {option}".strip() + "'")
 
 
 def test_no_header_and_another_width(save: Save) -> None:
-    said = complaint(save("1,0,0,5\n"))
-    assert said == "a.csv: row 1 (line 1): found 4 fields, expected 5 (uid, d, t, x, y)"
+    says(complaint(save("1,0,0,5\n")), "a.csv", "row 1", "line 1", 4, 5, "(uid, d, t, x, y)")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "names"),
     [
-        (b"", "found an empty file, expected a table"),
-        (gzip.compress(b"", mtime=0), "found an empty file, expected a table"),
-        (b"\n\n", "found no rows, expected a table"),
-        (b"\xef\xbb\xbf", "found no rows, expected a table"),
-        (b"uid,d,t,x,y\n", "found no rows, expected a table"),
-        (
-            bytes(range(256)) * 9,
-            "found binary data, expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)",
-        ),
-        (b"PAR1 and then nothing good PAR1", "found a damaged parquet file"),
-        (b"ARROW1 and then nothing good", "found a damaged arrow file"),
-        (b"\xff\xff\xff\xff and then nothing good", "found a damaged arrow-stream file"),
-        (b"PK\x03\x04 a zip", "found a zip, bzip2 or xz archive"),
-        (b"BZh91AY&SY", "found a zip, bzip2 or xz archive"),
-        (b"BZh11AY&SY", "found a zip, bzip2 or xz archive"),
-        (b"\x80\x04K\x01.", "found a pickle, expected a table"),
-        (b"[1, 2", "found broken JSON"),
-        (b"[1, 2]", "found"),
-        (b"[]", "found"),
-        (b"{}\n", "found columns"),
-        (b"\x28\xb5\x2f\xfd rubbish after the magic number", "damaged"),
-        (b"\x1f\x8b rubbish after the magic number", "damaged"),
+        (b"", ("empty",)),
+        (gzip.compress(b"", mtime=0), ("empty",)),
+        (b"\n\n", ("no rows",)),
+        (b"\xef\xbb\xbf", ("no rows",)),
+        (b"uid,d,t,x,y\n", ("no rows",)),
+        (bytes(range(256)) * 9, ("binary", "CSV", "NDJSON", "Parquet", "Arrow", ".gz", ".zst")),
+        (b"PAR1 and then nothing good PAR1", ("damaged parquet",)),
+        (b"ARROW1 and then nothing good", ("damaged arrow",)),
+        (b"\xff\xff\xff\xff and then nothing good", ("damaged arrow-stream",)),
+        (b"PK\x03\x04 a zip", ("zip",)),
+        (b"BZh91AY&SY", ("bzip2",)),
+        (b"BZh11AY&SY", ("bzip2",)),
+        (b"\x80\x04K\x01.", ("pickle",)),
+        (b"[1, 2", ("broken JSON",)),
+        (b"[1, 2]", ("found",)),
+        (b"[]", ("found",)),
+        (b"{}\n", ("columns",)),
+        (b"\x28\xb5\x2f\xfd rubbish after the magic number", ("damaged",)),
+        (b"\x1f\x8b rubbish after the magic number", ("damaged",)),
     ],
 )
-def test_files_that_are_no_table(content: bytes, said: str, save: Save) -> None:
-    assert said in complaint(save(content))
+def test_files_that_are_no_table(content: bytes, names: tuple[str, ...], save: Save) -> None:
+    says(complaint(save(content)), *names)
 
 
 def test_not_utf8(save: Save) -> None:
     header = "place_id,lat,lon\n"
     path = save(header.encode() + b"a,1,2\nCaf\xe9,1,2\n")
-    assert complaint(path, PLACES) == "a.csv: line 3: found byte 0xe9, expected UTF-8 text"
+    says(complaint(path, PLACES), "a.csv", "line 3", "0xe9", "UTF-8")
     grid = save(b"uid,d,t,x,y\n1,0,0,5,6\n1,0,1,5,\xff\n")
-    assert complaint(grid) == "a.csv: line 3: found byte 0xff, expected UTF-8 text"
-    assert complaint(save(b"uid,d,t,x,\xff\n1,0,0,5,6\n")).startswith("a.csv: line 1: found byte")
+    says(complaint(grid), "a.csv", "line 3", "0xff", "UTF-8")
+    says(complaint(save(b"uid,d,t,x,\xff\n1,0,0,5,6\n")), "a.csv", "line 1", "byte")
 
 
 @pytest.mark.parametrize("packed", [gzip.compress, zstandard.ZstdCompressor().compress])
@@ -222,12 +213,10 @@ def test_cut_off_and_damaged(packed: Callable[[bytes], bytes], save: Save) -> No
     whole = packed(("uid,d,t,x,y\n" + rows).encode())
     assert read_table(save(whole)).height == 96_000
     for cut in (len(whole) - 3, len(whole) // 2):
-        said = complaint(save(whole[:cut]))
-        assert "compressed data that are cut off or damaged" in said
-        assert said.endswith("expected a whole file")
+        says(complaint(save(whole[:cut])), "cut off")
     middle = len(whole) // 2
     damaged = whole[:middle] + bytes(64) + whole[middle + 64 :]
-    assert "damaged" in complaint(save(damaged))
+    says(complaint(save(damaged)), "damaged")
 
 
 def test_several_members_are_one_file(save: Save) -> None:
@@ -238,55 +227,55 @@ def test_several_members_are_one_file(save: Save) -> None:
 
 
 def test_directory_and_nothing(tmp_path: Path) -> None:
-    assert complaint(str(tmp_path)).endswith("expected a table")
-    assert complaint(str(tmp_path / "no.csv")) == "no.csv: No such file or directory"
+    says(complaint(str(tmp_path)), "directory")
+    says(complaint(str(tmp_path / "no.csv")), "no.csv", "No such file or directory")
 
 
 @pytest.mark.parametrize("record", ["[]", "7", "{bad", '"text"'])
 def test_broken_ndjson(record: str, save: Save) -> None:
     good = '{"uid": 1, "d": 0, "t": %d, "x": 5, "y": 6}\n'
     said = complaint(save(good % 0 + good % 1 + record + "\n", "a.ndjson"))
-    assert said.startswith("a.ndjson: line 3: found ")
+    says(said, "a.ndjson", "line 3")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "names"),
     [
-        ('"abc"', f"column y: found 'abc', expected {CELL}"),
-        ("6.5", f"column y: found 6.5, expected {CELL}"),
-        ("201", f"column y: found 201, expected {CELL}"),
-        ("null", f"column y: found nothing, expected {CELL}"),
-        ("99999999999", f"column y: found 99999999999, expected {CELL}"),
-        ("999", "column x, y: found 5, 999, expected 999 in both x and y, or in neither"),
+        ('"abc"', ("column y", "'abc'", *CELL)),
+        ("6.5", ("column y", 6.5, *CELL)),
+        ("201", ("column y", 201, *CELL)),
+        ("null", ("column y", "nothing", *CELL)),
+        ("99999999999", ("column y", 99999999999, *CELL)),
+        ("999", ("column x, y", "5, 999", "both x and y")),
     ],
 )
-def test_refused_ndjson_values(value: str, said: str, save: Save) -> None:
+def test_refused_ndjson_values(value: str, names: tuple[str | int, ...], save: Save) -> None:
     good = '{"uid": 1, "d": 0, "t": %d, "x": 5, "y": %s}\n'
     path = save(good % (0, 6) + good % (1, value), "a.ndjson")
-    assert complaint(path) == f"a.ndjson: row 2 (line 2), {said}"
+    says(complaint(path), "a.ndjson", "row 2", "line 2", *names)
 
 
 @pytest.mark.parametrize("value", ["[6]", '{"a": 1}'])
 def test_nested_ndjson_values(value: str, save: Save) -> None:
     path = save('{"uid": 1, "d": 0, "t": 0, "x": 5, "y": ' + value + "}\n", "a.ndjson")
-    assert "row 1 (line 1), column y: found" in complaint(path)
+    says(complaint(path), "row 1", "line 1", "column y")
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
 @pytest.mark.parametrize(
-    ("column", "values", "said"),
+    ("column", "values", "names"),
     [
-        ("y", [6, 7, 201], f"row 3, column y: found 201, expected {CELL}"),
-        ("y", [6, None, 7], f"row 2, column y: found nothing, expected {CELL}"),
-        ("y", ["6", "7", "b"], f"row 3, column y: found 'b', expected {CELL}"),
-        ("y", [6.0, 7.25, 7.0], f"row 2, column y: found 7.25, expected {CELL}"),
-        ("y", [[6], [7], [8]], "row 1, column y: found"),
-        ("t", [0, 1, 0], "row 3, column uid, d, t: found (1, 0, 0) a second time"),
-        ("z", [1, 2, 3], "(not known: z)"),
+        ("y", [6, 7, 201], ("row 3", "column y", 201, *CELL)),
+        ("y", [6, None, 7], ("row 2", "column y", "nothing", *CELL)),
+        ("y", ["6", "7", "b"], ("row 3", "column y", "'b'", *CELL)),
+        ("y", [6.0, 7.25, 7.0], ("row 2", "column y", 7.25, *CELL)),
+        ("y", [[6], [7], [8]], ("row 1", "column y")),
+        ("t", [0, 1, 0], ("row 3", "column uid, d, t", "(1, 0, 0)")),
+        ("z", [1, 2, 3], ("z",)),
     ],
 )
 def test_refused_columnar(
-    ending: str, column: str, values: list[object], said: str, tmp_path: Path
+    ending: str, column: str, values: list[object], names: tuple[str | int, ...], tmp_path: Path
 ) -> None:
     frame = pl.DataFrame({"uid": 1, "d": 0, "t": [0, 1, 2], "x": 5, "y": 6})
     frame = frame.with_columns(pl.Series(column, values))
@@ -295,7 +284,7 @@ def test_refused_columnar(
         frame.write_parquet(path)
     else:
         frame.write_ipc(path)
-    assert said in complaint(str(path))
+    says(complaint(str(path)), *names)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
@@ -316,7 +305,7 @@ def test_cut_off_parquet(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame(ROWS, schema=GRID.columns, orient="row").write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
-    assert "a.parquet: found a damaged parquet file" in complaint(str(path))
+    says(complaint(str(path)), "a.parquet", "damaged parquet")
 
 
 # -- drop -------------------------------------------------------------------------------------
@@ -334,31 +323,24 @@ def test_drop_keeps_good_rows_and_tells(
     frame = read_table(save(FAULTY), on_error="drop")
     assert frame.rows() == [(1, 0, 0, 5, 6), (1, 0, 5, 8, 9)]
     told = capsys.readouterr().err
-    first = told.splitlines()[0]
-    assert first.startswith("warning: dropped 5 rows (")
-    for part in (
-        "1 with a bad y",
-        "2 out of range",
-        "1 with a wrong number of fields",
-        "1 with a repeated (uid, d, t)",
-    ):
-        assert part in first
-    assert "row 2 (line 3), column y: found 'abc'" in told
+    says(told.splitlines()[0], "warning:", "dropped 5 rows", "1 with a bad y", "2 out of range")
+    says(told.splitlines()[0], "1 with a wrong number of fields", "1 with a repeated (uid, d, t)")
+    says(told, "row 2", "line 3", "column y", "'abc'")
 
 
 def test_drop_tells_a_sample_only(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "".join(f"1,{d},0,5,bad\n" for d in range(30))
     read_table(save(GOOD + rows), on_error="drop")
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "warning: dropped 30 rows (30 with a bad y)"
+    says(told[0], "warning:", "dropped 30 rows", "30 with a bad y")
     assert len(told) == 7
-    assert told[-1] == "warning:   and 25 more"
+    says(told[-1], "warning:", 25, "more")
 
 
 def test_drop_with_nothing_left(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(HumobError, match=r"a\.csv: found no good row, expected a table$"):
+    with raises(HumobError, "a.csv", "no good row"):
         read_table(save("uid,d,t,x,y\n1,0,0,5,bad\n"), on_error="drop")
-    assert "dropped 1 rows" in capsys.readouterr().err
+    says(capsys.readouterr().err, "dropped 1 rows")
 
 
 @pytest.mark.parametrize(
@@ -378,9 +360,9 @@ def test_drop_with_nothing_left_is_one_line(
     (tmp_path / "a.csv").write_text(GOOD)
     bad = "uid,d,t,x,y\n1,0,0,300,4\n"
     done = cli(*arguments, "--on-error", "drop", input=bad, cwd=tmp_path)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.splitlines()[0] == "warning: dropped 1 rows (1 out of range)"
-    assert done.err.splitlines()[-1] == "error: stdin: found no good row, expected a table"
+    assert done.out == ""
+    says(done.err.splitlines()[0], "warning:", "dropped 1 rows")
+    fails(done, "stdin", "no good row", notes=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
@@ -390,9 +372,9 @@ def test_drop_in_columnar_files(tmp_path: Path, capsys: pytest.CaptureFixture[st
     frame.write_parquet(path)
     assert read_table(str(path), on_error="drop")["y"].to_list() == [6, 7]
     told = capsys.readouterr().err
-    assert "dropped 2 rows" in told
-    assert "row 2, column y: found 6.5" in told
-    assert "row 4, column uid, d, t: found (1, 0, 2) a second time" in told
+    says(told, "dropped 2 rows")
+    says(told, "row 2", "column y", 6.5)
+    says(told, "row 4", "column uid, d, t", "(1, 0, 2)")
 
 
 # -- repeats -----------------------------------------------------------------------------------
@@ -401,12 +383,12 @@ def test_drop_in_columnar_files(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_repeats_are_found_over_blocks(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_module, "BLOCK_BYTES", 50)
     path = save("uid,d,t,x,y\n" + "".join(f"{u % 90},0,0,5,6\n" for u in range(91)))
-    assert complaint(path).startswith("a.csv: row 91 (line 92), column uid, d, t: found (0, 0, 0)")
+    says(complaint(path), "a.csv", "row 91", "line 92", "column uid, d, t", "(0, 0, 0)")
 
 
 def test_profiles_key(save: Save) -> None:
     text = "uid,education,gender,consumption,occupation\n1,a,b,c,d\n1,a,b,c,e\n"
-    assert "row 2 (line 3), column uid: found 1 a second time" in complaint(save(text), PROFILES)
+    says(complaint(save(text), PROFILES), "row 2", "line 3", "column uid", 1)
 
 
 # -- any table, any format, back again --------------------------------------------------------
@@ -472,18 +454,15 @@ def test_any_row_gives_a_table_or_its_place(row: list[str], tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "names"),
     [
-        (GOOD.replace("5,7", "5,abc"), "stdin: row 2 (line 3), column y: found 'abc'"),
-        ("", "stdin: found an empty file, expected a table"),
-        (b"\0\1\2\3", "stdin: found binary data"),
+        (GOOD.replace("5,7", "5,abc"), ("row 2", "line 3", "column y", "'abc'")),
+        ("", ("empty",)),
+        (b"\0\1\2\3", ("binary",)),
     ],
 )
-def test_one_line_and_exit_code_1(cli: Cli, content: str | bytes, said: str) -> None:
-    done = cli("data", "mask", "--from-day", "60", input=content)
-    assert done.code == 1
-    assert done.err.startswith(f"error: {said}")
-    assert done.err.count("\n") == 1
+def test_one_line_and_exit_code_1(cli: Cli, content: str | bytes, names: tuple[str, ...]) -> None:
+    fails(cli("data", "mask", "--from-day", "60", input=content), "stdin", *names)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
@@ -499,6 +478,6 @@ def test_columnar_from_standard_input(cli: Cli, ending: str, tmp_path: Path) -> 
 def test_rows_that_look_packed_are_not_unpacked(tmp_path: Path, magic: bytes) -> None:
     """Polars unpacks a block of text that begins like a compressed file."""
     (tmp_path / "city.csv").write_bytes(b"uid,d,t,x,y\n" + magic + b"junk,0,3,10,20\n")
-    with pytest.raises(HumobError, match=r"city\.csv: ") as caught:
+    with raises(HumobError, "city.csv") as caught:
         read_table(str(tmp_path / "city.csv"))
     assert "frame parameter" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import resource
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from humobctl.io.read import read_table
 from humobctl.io.size_limits import VARIABLE, check_bytes, parse_json, parse_size
 from humobctl.io.streams import open_input
 from tests.conftest import Cli, environment
+from tests.messages import fails, raises, says
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "2 PB", "GB", "nan", "0.2"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--max-bytes: found .*, expected a number of"):
+    with raises(UsageError, "--max-bytes", f"'{text}'"):
         parse_size(text)
 
 
@@ -45,11 +47,11 @@ def test_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     check_bytes(1_000_000_000, 1, "f")  # free
     check_bytes(2_000_000_000, 10_000_000, "f")  # 200 times
     check_bytes(10**15, None, "f")  # nothing is packed
-    with pytest.raises(HumobError, match="found 9,999,999 bytes that unpack to 2,000,000,000 or"):
+    with raises(HumobError, "f:", 9_999_999, 2_000_000_000):
         check_bytes(2_000_000_000, 9_999_999, "f")
     monkeypatch.setenv(VARIABLE, "3GB")
     check_bytes(3_000_000_000, 1, "f")
-    with pytest.raises(HumobError, match="f: found more than 3,000,000,000 bytes, expected no"):
+    with raises(HumobError, "f:", 3_000_000_000):
         check_bytes(3_000_000_001, None, "f")
 
 
@@ -72,8 +74,8 @@ def test_bombs_end_where_they_exceed(
     if piped:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(packed)))
     name = "-" if piped else str(tmp_path / "bomb")
-    said = r"bytes that unpack to .* or more, expected at most 200"
-    with pytest.raises(HumobError, match=said), closing(open_input(name)) as source:
+    names = ("bytes", "unpack", "at most 200")
+    with raises(HumobError, *names), closing(open_input(name)) as source:
         while source.stream.read(1 << 16):
             pass
 
@@ -111,7 +113,7 @@ def test_a_zstd_bomb_takes_little_memory(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20)),
         check=False,
     )
-    assert "expected at most 200 times as many" in done.stderr.splitlines()[-1], done.stderr
+    says(done.stderr.splitlines()[-1], "bomb.zst", 200)
 
 
 def test_max_bytes_bounds_every_input(cli: Cli, example_files: Path) -> None:
@@ -122,13 +124,11 @@ def test_max_bytes_bounds_every_input(cli: Cli, example_files: Path) -> None:
     ):
         done = cli(*words, cwd=example_files)
         name = next(word for word in words if "." in word)
-        said = f"error: {name}: found more than 9,000 bytes, expected no more by --max-bytes\n"
-        assert (done.code, done.out, done.err) == (1, "", said)
+        assert done.out == ""
+        fails(done, name, 9000, "--max-bytes")
     text = (example_files / "city.csv").read_text()
     done = cli("data", "describe", "--max-bytes", "9kB", input=text)
-    assert (
-        done.err == "error: stdin: found more than 9,000 bytes, expected no more by --max-bytes\n"
-    )
+    fails(done, "stdin", 9000, "--max-bytes")
     done = cli("data", "describe", "--max-bytes", "lots", input=text)
     assert done.code == 2
     assert cli("data", "describe", "--max-bytes", "1GB", input=text).code == 0
@@ -163,12 +163,14 @@ def test_pages_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     pl.DataFrame({"uid": [1], "d": [0], "t": [0], "x": ["0" * 9_000_000], "y": [1]}).write_parquet(
         path
     )
-    with pytest.raises(HumobError, match=r"a.parquet: found [\d,]+ bytes that unpack to 9,"):
+    with raises(HumobError, "a.parquet", "bytes") as caught:
         read_table(str(path))
+    assert re.search(r"\b9,\d{3},\d{3}\b", str(caught.value))
     (tmp_path / "folder").mkdir()
     path.rename(tmp_path / "folder" / "a.parquet")
-    with pytest.raises(HumobError, match=r"folder/a.parquet: found [\d,]+ bytes that unpack to 9,"):
+    with raises(HumobError, "folder/a.parquet", "bytes") as caught:
         read_table(str(tmp_path / "folder"))
+    assert re.search(r"\b9,\d{3},\d{3}\b", str(caught.value))
 
 
 def test_rows_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +178,12 @@ def test_rows_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(size_limits, "FREE_BYTES", 1_000_000)
     rows = pl.select(uid=pl.repeat(1, 1_000_000), d=0, t=0, x=0, y=0)
     rows.write_parquet(tmp_path / "a", row_group_size=1_000_000)
-    with pytest.raises(HumobError, match="unpack to 40,000,000 or more"):
+    with raises(HumobError, "a:", 40_000_000):
         check_parquet(tmp_path / "a", 5, "a")
     rows.write_parquet(tmp_path / "b", row_group_size=20_000)
     check_parquet(tmp_path / "b", 5, "b")
     monkeypatch.setenv(VARIABLE, "39MB")
-    with pytest.raises(HumobError, match="found more than 39,000,000 bytes"):
+    with raises(HumobError, "b:", 39_000_000):
         check_parquet(tmp_path / "b", 5, "b")
 
 
@@ -197,6 +199,5 @@ def test_nesting_is_a_fault_like_any_other(cli: Cli, tmp_path: Path) -> None:
     for command in (("data", "describe"), ("data", "import")):
         for name in ("a.json", "b.json"):
             done = cli(*command, name, cwd=tmp_path)
-            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done.err
-            assert done.err.startswith(f"error: {name}"), done.err
-            assert "broken JSON" in done.err, done.err
+            assert done.out == ""
+            fails(done, name, "broken JSON")

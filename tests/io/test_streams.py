@@ -9,6 +9,7 @@ import pytest
 
 from humobctl.errors import HumobError
 from humobctl.io.streams import open_input, output_format, seekable, whole_file
+from tests.messages import raises
 
 
 @pytest.mark.parametrize(
@@ -33,12 +34,12 @@ def test_output_format(path: str | None, asked: str | None, kind: str) -> None:
 
 @pytest.mark.parametrize("path", ["a", "a.xlsx", "a.gz", "a.csv.bz2"])
 def test_an_ending_that_says_nothing(path: str) -> None:
-    with pytest.raises(HumobError, match=r"expected one of \.csv, .*or --format"):
+    with raises(HumobError, ".csv", "--format"):
         output_format(path, None)
 
 
 def test_unknown_format() -> None:
-    with pytest.raises(HumobError, match="--format: found 'xlsx', expected one of csv"):
+    with raises(HumobError, "--format", "'xlsx'", "csv"):
         output_format("a.csv", "xlsx")
 
 
@@ -66,10 +67,10 @@ def test_nothing_appears_after_a_failure(failure: type[BaseException], tmp_path:
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     no_folder = whole_file(tmp_path / "no" / "a.csv")
-    with pytest.raises(HumobError, match=r"found no folder .*, expected an existing"), no_folder:
+    with raises(HumobError, "no/a.csv", "no folder"), no_folder:
         pass
     folder = whole_file(tmp_path)
-    with pytest.raises(HumobError, match="found a directory, expected a file name"), folder:
+    with raises(HumobError, f"{tmp_path}", "directory"), folder:
         pass
 
 

@@ -12,6 +12,7 @@ from humobctl.io import text
 from humobctl.io.read import iter_table, read_table
 from humobctl.tables.schemas import PLACES
 from tests.io.test_read import Save, complaint
+from tests.messages import says
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5, 8, 13, 1000])
@@ -25,7 +26,7 @@ def test_block_boundaries(
     path = save(("\ufeff" + lines).replace("\n", end))
     assert read_table(path).rows() == rows
     bad = save((lines + "1,0,20,5,bad\n").replace("\n", end))
-    assert complaint(bad).startswith("a.csv: row 21 (line 22), column y: found 'bad'")
+    says(complaint(bad), "a.csv", "row 21", "line 22", "column y", "'bad'")
 
 
 @pytest.mark.parametrize("block", [1, 2, 5, 11, 1000])
@@ -66,4 +67,4 @@ def test_a_line_that_does_not_end(save: Save, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(text, "MAX_LINE_BYTES", 1 << 12)
     path = save('place_id,name,lat,lon\n1,a,1,2\n2,"b,1,2\n' + "3,c,1,2\n" * 1000)
-    assert ": line 3: found more than" in complaint(path, PLACES)
+    says(complaint(path, PLACES), "line 3", "found more than")

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.intend.backends.base import Person
-from humobctl.intend.chain import Chain
+from humobctl.intend.chain import DayConversation
 from humobctl.intend.templates import digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
+from tests.messages import raises
 
-ASK = Chain(Person(1, 1, "a", "b", "c", "d"), 1).ask
+ASK = DayConversation(Person(1, 1, "a", "b", "c", "d"), 1).ask
 assert ASK is not None
 
 
@@ -44,7 +45,7 @@ def test_a_key_is_one_line_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_server_is_shown_without_a_query() -> None:
     config = configured({"model": "m", "base_url": "https://a.example:8/v1/?api-key=s#f"})
     assert config.server == "https://a.example:8/v1"
-    with pytest.raises(UsageError, match="--base-url"):
+    with raises(UsageError, "--base-url"):
         configured({"model": "m", "base_url": "http://a:99999/v1"})
 
 
@@ -107,7 +108,7 @@ def test_a_failed_call_gives_its_tokens_back() -> None:
 def test_the_journal_gives_back_what_it_was_given(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     entries = {
-        digest({"n": number}): Entry(text, fault, number, 2 * number)
+        digest({"n": number}): JournalEntry(text, fault, number, 2 * number)
         for number, (text, fault) in enumerate(
             [("plain", ""), ("", "a refusal"), ("\ud800 half", ""), ("line\nend \u2028", "")]
         )
@@ -134,10 +135,10 @@ def test_any_file_is_a_journal_or_not_used(content: bytes) -> None:
         path.write_bytes(content)
         journal = Journal(str(path))
         key = digest({"q": 1})
-        journal.put(key, Entry("a"))
+        journal.put(key, JournalEntry("a"))
         journal.close()
         again = Journal(str(path))
-        assert again.get(key) == Entry("a")
+        assert again.get(key) == JournalEntry("a")
         again.close()
         assert path.read_bytes().startswith(content)
 
@@ -158,7 +159,7 @@ def test_the_order_of_a_question_does_not_matter() -> None:
 
 
 def test_no_folder_for_the_journal(tmp_path: Path) -> None:
-    with pytest.raises(HumobError, match="found no folder"):
+    with raises(HumobError, "no folder", "no"):
         Journal(str(tmp_path / "no" / "journal.jsonl"))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.tables.schemas import GRID
 
 
@@ -22,7 +22,7 @@ def frame(rows):
     return pl.DataFrame(rows, schema=GRID.dtypes, orient="row")
 
 
-def city(rows=((9, 0, 20, 50, 60),), days=75) -> City:
+def city(rows=((9, 0, 20, 50, 60),), days=75) -> CityProfile:
     """The summary of a few rows."""
     counter = CityCounter(days)
     counter.add(frame(rows))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from humobctl.errors import UsageError
+from humobctl.predict.base import PredictOptions
 from humobctl.predict.decode_slots import decode
-from humobctl.predict.registry import MODELS, Options, build
+from humobctl.predict.registry import MODELS, build
+from tests.messages import raises
 from tests.predict.helpers import city, user
 
 HOME, WORK = (10, 10), (30, 31)
@@ -20,7 +22,7 @@ TARGETS = [(29, 4), (29, 24), (29, 40), (34, 24)]
 
 
 def distribution(name, known, targets=TARGETS, **options):
-    return build(name, city(), Options(**options)).distribution(user(known, targets))
+    return build(name, city(), PredictOptions(**options)).distribution(user(known, targets))
 
 
 def cells(name, known, targets=TARGETS, how="argmax"):
@@ -119,5 +121,5 @@ def test_history_prefers_rows_with_like_gaps():
 
 
 def test_an_unknown_model_is_wrong_usage():
-    with pytest.raises(UsageError, match="expected one of history, mode"):
-        build("oracle", city(), Options())
+    with raises(UsageError, "oracle", "history", "mode"):
+        build("oracle", city(), PredictOptions())

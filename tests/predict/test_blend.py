@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from humobctl.predict.base import SlotDistributions
+from humobctl.predict.base import PredictOptions, SlotDistributions
 from humobctl.predict.baselines.history import History
 from humobctl.predict.blend import Blended, best_weight, mixed
-from humobctl.predict.registry import Options
 from tests.predict.helpers import city, user
 
 A = SlotDistributions(np.array([[1, 1], [2, 2]], np.int32), np.array([[0.5, 0.5], [1.0, 0.0]]))
@@ -56,7 +55,7 @@ def test_the_weight_at_which_scores_gain_most(scores, wanted):
 def test_a_weight_of_one_is_the_history_model():
     someone = user([(d, 20, 5, 5 + d % 3) for d in range(10)], [(11, 20), (12, 30)])
     found = Blended(_Fixed(1.0), city(days=20), 1.0).distribution(someone)
-    wanted = History(city(days=20), Options()).distribution(someone)
+    wanted = History(city(days=20), PredictOptions()).distribution(someone)
     kept = found.p.max(axis=0) > 0
     assert found.cells[kept].tolist() == wanted.cells.tolist()
     np.testing.assert_allclose(found.p[:, kept], wanted.p)

@@ -8,12 +8,13 @@ import re
 import polars as pl
 import pytest
 
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
 from humobctl.predict.registry import MODELS
-from humobctl.predict.run import Job, Tally, predict
+from humobctl.predict.run import PredictJob, PredictTally, predict
+from tests.messages import fails, says
 
 
 def test_the_masked_rows_come_out_filled(cli, workdir):
@@ -48,9 +49,10 @@ def test_from_day_predicts_the_same_without_a_mask(cli, workdir):
 @pytest.mark.parametrize("model", list(MODELS))
 @pytest.mark.parametrize("how", ["geobleu", "dtw", "argmax", "sample"])
 def test_every_model_with_every_decoder(workdir, model, how):
-    job = Job(model, how)
+    job = PredictJob(model, how)
     once, again = (
-        pl.concat(list(predict(str(workdir / "challenge.csv"), job, Tally()))) for _ in range(2)
+        pl.concat(list(predict(str(workdir / "challenge.csv"), job, PredictTally())))
+        for _ in range(2)
     )
     assert once.equals(again)
     assert once["x"].is_between(1, 200).all()
@@ -58,11 +60,11 @@ def test_every_model_with_every_decoder(workdir, model, how):
 
 def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
     path = str(workdir / "challenge.csv")
-    whole = pl.concat(list(predict(path, Job(), Tally())))
+    whole = pl.concat(list(predict(path, PredictJob(), PredictTally())))
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 2000)
     monkeypatch.setattr(users_module, "GROUP_ROWS", 3000)
     monkeypatch.setenv("HUMOBCTL_PART_ROWS", "500")
-    parts = list(predict(path, Job(), Tally()))
+    parts = list(predict(path, PredictJob(), PredictTally()))
     assert len(parts) > 2
     assert pl.concat(parts).equals(whole)
 
@@ -74,25 +76,20 @@ def test_models_are_listed(cli):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "message"),
+    ("arguments", "code", "names"),
     [
-        (["city.csv"], 1, "city.csv: found no row to predict"),
-        (["city.csv", "--from-day", "0"], 1, "city.csv: found no known cell"),
-        (["challenge.csv", "--model", "oracle"], 2, "expected one of history"),
-        (["challenge.csv", "--to-day", "70"], 2, "--to-day goes with --from-day"),
-        (
-            ["city.csv", "--from-day", "70", "--to-day", "60"],
-            2,
-            "expected 70 (--from-day) or later",
-        ),
-        (["nowhere.csv"], 1, "nowhere.csv: No such file or directory"),
+        (["city.csv"], 1, ("city.csv", "no row")),
+        (["city.csv", "--from-day", "0"], 1, ("city.csv", "no known cell")),
+        (["challenge.csv", "--model", "oracle"], 2, ("oracle", "history")),
+        (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
+        (["city.csv", "--from-day", "70", "--to-day", "60"], 2, ("--to-day", 60, 70, "--from-day")),
+        (["nowhere.csv"], 1, ("nowhere.csv", "No such file or directory")),
     ],
 )
-def test_what_cannot_be_done_is_one_line(cli, workdir, arguments, code, message):
+def test_what_cannot_be_done_is_one_line(cli, workdir, arguments, code, names):
     done = cli("predict", *arguments, cwd=workdir)
-    assert done.code == code
-    assert message in done.err
-    assert (done.out, done.err.count("\n")) == ("", 1)
+    assert done.out == ""
+    fails(done, *names, code=code)
 
 
 def test_users_without_history_are_answered_and_counted(cli, tmp_path):
@@ -101,7 +98,7 @@ def test_users_without_history_are_answered_and_counted(cli, tmp_path):
     done = cli("predict", "c.csv", cwd=tmp_path)
     assert done.code == 0
     assert done.out.splitlines()[1:] == ["1,60,20,50,60", "2,60,20,50,60"]
-    assert "1 of 2 users have no known cell" in done.err
+    says(done.err, "1 of 2 users", "no known cell")
 
 
 def line(number, pattern, replacement):
@@ -120,33 +117,23 @@ def reordered(text):
     return re.sub(r"(\w+),(\w+)\n", r"\2,\1\n", text)
 
 
-ONLY = "expected five whole numbers, digits and commas only"
 STRICT = {
-    "float": (line(4, r"$", ".0"), "row 3 (line 4): found '"),
-    "quoted": (line(4, r"(\d+)$", r'"\1"'), "row 3 (line 4): found '"),
-    "quoted header": (
-        line(1, "uid", '"uid"'),
-        "line 1: found '\"uid\",d,t,x,y', expected the header",
-    ),
-    "leading blank": (line(2, "^", " "), "row 1 (line 2): found ' "),
-    "blank after a comma": (line(2, ",", ", "), "row 1 (line 2): found '"),
-    "plus": (line(2, ",", ",+"), "row 1 (line 2): found '"),
-    "six fields": (line(2, "$", ",1"), "row 1 (line 2): found '"),
-    "trailing comma": (line(2, "$", ","), "row 1 (line 2): found '"),
-    "other digits": (line(2, "$", "٣"), "row 1 (line 2): found '"),
-    "columns in another order": (reordered, "line 1: found 'uid,d,t,y,x', expected the header uid"),
-    "another header": (line(1, "uid", "user"), "line 1: found 'user,d,t,x,y', expected the header"),
-    "byte order mark": (lambda text: "\ufeff" + text, "line 1: found a byte order mark"),
-    "header twice": (
-        lambda text: text[:12] + text,
-        "row 1 (line 2): found 'uid,d,t,x,y', expected",
-    ),
-    "blank line": (line(4, "^", "\n"), f"row 3 (line 4): found a blank line, {ONLY}"),
-    "blank first line": (
-        lambda text: "\n" + text,
-        "line 1: found a blank line, expected the header",
-    ),
-    "blank last line": (lambda text: text + "\n", "row "),
+    "float": (line(4, r"$", ".0"), ("row 3", "line 4")),
+    "quoted": (line(4, r"(\d+)$", r'"\1"'), ("row 3", "line 4")),
+    "quoted header": (line(1, "uid", '"uid"'), ("line 1", "'\"uid\",d,t,x,y'", "header")),
+    "leading blank": (line(2, "^", " "), ("row 1", "line 2", "' ")),
+    "blank after a comma": (line(2, ",", ", "), ("row 1", "line 2")),
+    "plus": (line(2, ",", ",+"), ("row 1", "line 2")),
+    "six fields": (line(2, "$", ",1"), ("row 1", "line 2")),
+    "trailing comma": (line(2, "$", ","), ("row 1", "line 2")),
+    "other digits": (line(2, "$", "٣"), ("row 1", "line 2")),
+    "columns in another order": (reordered, ("line 1", "'uid,d,t,y,x'", "header")),
+    "another header": (line(1, "uid", "user"), ("line 1", "'user,d,t,x,y'", "header")),
+    "byte order mark": (lambda text: "\ufeff" + text, ("line 1", "byte order mark")),
+    "header twice": (lambda text: text[:12] + text, ("row 1", "line 2", "'uid,d,t,x,y'")),
+    "blank line": (line(4, "^", "\n"), ("row 3", "line 4", "blank line", "five whole numbers")),
+    "blank first line": (lambda text: "\n" + text, ("line 1", "blank line", "header")),
+    "blank last line": (lambda text: text + "\n", ("blank line",)),
 }
 
 
@@ -164,8 +151,7 @@ class TestValidate:
     def test_a_valid_one(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: lines)
         assert done.code == 0
-        assert "s.csv: valid" in done.err
-        assert "20 users" in done.err
+        says(done.err, "s.csv", "valid", "20 users")
 
     def test_without_header(self, cli, workdir):
         lines = (workdir / "predicted.csv").read_text().splitlines()[1:]
@@ -175,19 +161,16 @@ class TestValidate:
     @pytest.mark.parametrize("change", STRICT)
     def test_what_validators_refuse_to_read(self, cli, workdir, change):
         text = (workdir / "predicted.csv").read_text()
-        edit, said = STRICT[change]
+        edit, names = STRICT[change]
         (workdir / "s.csv").write_text(edit(text))
         done = cli("predict", "challenge.csv", "--validate", "s.csv", cwd=workdir)
-        assert done.code == 1, done.err
-        assert done.err.startswith(f"error: s.csv: {said}")
-        assert done.err.count("\n") == 1
+        fails(done, "s.csv", *names)
 
     @pytest.mark.parametrize("ending", ["parquet", "arrow", "ndjson"])
     def test_other_formats_are_not_taken(self, cli, workdir, ending):
         cli("data", "import", "predicted.csv", "-o", f"s.{ending}", cwd=workdir)
         done = cli("predict", "challenge.csv", "--validate", f"s.{ending}", cwd=workdir)
-        said = f"found {ending}, expected CSV (or .csv.gz): organisers take it"
-        assert (done.code, done.err) == (1, f"error: s.{ending}: {said}\n")
+        fails(done, f"s.{ending}", ending, "CSV", ".csv.gz")
 
     @pytest.mark.parametrize("block", [16 << 20, 1000, 7])
     def test_what_validators_read(self, workdir, monkeypatch, block):
@@ -203,34 +186,28 @@ class TestValidate:
 
     def test_a_missing_row(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: lines[:5] + lines[6:])
-        assert done.code == 1
-        assert "lacks 1 rows" in done.err
+        fails(done, "s.csv", "lacks 1 rows")
 
     def test_an_extra_row(self, cli, workdir):
         first = read_table(str(workdir / "city.csv")).row(0)
         extra = ",".join(map(str, first))
         done = self.check(cli, workdir, lambda lines: [extra, *lines])
-        assert done.code == 1
-        assert "has unasked 1 rows" in done.err
+        fails(done, "s.csv", "unasked 1 rows")
 
     def test_a_missing_user(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: [x for x in lines if not x.startswith("3,")])
-        assert done.code == 1
-        assert "lacks 1 users, the first uid 3" in done.err
+        fails(done, "s.csv", "lacks 1 users", "uid 3")
 
     def test_rows_out_of_order(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: [lines[1], lines[0], *lines[2:]])
-        assert done.code == 1
-        assert "row 2: found (uid, d, t) =" in done.err
-        assert "in order of d and t" in done.err
+        fails(done, "s.csv", "row 2", "(uid, d, t)", "order")
 
     def test_a_masked_cell(self, cli, workdir):
         def mask(lines):
             return [*lines[:3], ",".join([*lines[3].split(",")[:3], "999", "999"]), *lines[4:]]
 
         done = self.check(cli, workdir, mask)
-        assert done.code == 1
-        assert "row 4, column x, y: found 999, expected a predicted cell" in done.err
+        fails(done, "s.csv", "row 4", "column x, y", 999)
 
 
 @pytest.mark.parametrize(("city", "least"), [("B", 0.335), ("C", 0.275)])
@@ -239,7 +216,7 @@ def test_the_history_model_reaches_its_floor(cli, shared_data, tmp_path, city, l
     done = cli("predict", folder / f"city{city}_challenge.csv.gz", "-o", tmp_path / "p.csv")
     assert done.code == 0
     truth = str(folder / f"city{city}_100users.csv.gz")
-    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, Settings(names=("geobleu",)))
+    evaluator = Evaluator([str(tmp_path / "p.csv")], truth, CellEvalSettings(names=("geobleu",)))
     list(evaluator.run())
     (result,) = evaluator.evaluations
     assert result.users.height == 100

@@ -5,10 +5,11 @@ import torch
 
 from humobctl.errors import UsageError
 from humobctl.training.device import check_precision, has_bf16, torch_device
+from tests.messages import raises
 
 
 def test_a_device_that_is_not_there_is_a_usage_error():
-    with pytest.raises(UsageError, match="found 'nowhere', expected auto, cpu or cuda"):
+    with raises(UsageError, "'nowhere'", "auto", "cpu", "cuda"):
         torch_device("nowhere")
 
 
@@ -20,6 +21,6 @@ def test_bf16_on_a_processor_without_it_is_warned_about(monkeypatch, capsys, fea
     cpu = torch.device("cpu")
     assert has_bf16(cpu) is there
     check_precision("bf16", cpu)
-    assert ("no bf16 instructions" in capsys.readouterr().err) is not there
+    assert ("bf16" in capsys.readouterr().err) is not there
     check_precision("fp32", cpu)
     assert capsys.readouterr().err == ""

@@ -17,6 +17,7 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.training import distributed
 from humobctl.training.device import set_up_torch, torch_device
 from humobctl.training.distributed import Group, Share, choose_backend, join_processes
+from tests.messages import raises
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -62,7 +63,7 @@ def test_who_a_process_is(told) -> None:
     told(RANK="3")
     assert ranks.is_main()
     told(RANK="one", WORLD_SIZE="2")
-    with pytest.raises(UsageError, match="RANK: found 'one', expected a number"):
+    with raises(UsageError, "RANK", "'one'"):
         ranks.rank()
 
 
@@ -78,10 +79,10 @@ def test_each_process_takes_the_gpu_of_its_number(told, monkeypatch) -> None:
     assert str(torch_device("auto")) == str(torch_device("cuda")) == "cuda:1"
     assert chosen == [1, 1]
     assert str(torch_device("cpu")) == "cpu"
-    with pytest.raises(UsageError, match="found cuda:0, expected cuda or auto"):
+    with raises(UsageError, "cuda:0", "auto"):
         torch_device("cuda:0")
     told(RANK="2", WORLD_SIZE="3", LOCAL_RANK="2", LOCAL_WORLD_SIZE="3")
-    with pytest.raises(UsageError, match="found 2 GPUs for 3 processes on this machine"):
+    with raises(UsageError, "2 GPUs", "3 processes"):
         torch_device("auto")
 
 
@@ -113,11 +114,11 @@ def test_a_process_alone_needs_nobody(told) -> None:
 def test_a_process_that_finds_no_others_says_where_it_looked(told, monkeypatch) -> None:
     told(RANK="1", WORLD_SIZE="2")
     cpu = torch.device("cpu")
-    with pytest.raises(UsageError, match="MASTER_ADDR: found none beside WORLD_SIZE = 2"):
+    with raises(UsageError, "MASTER_ADDR", "WORLD_SIZE = 2"):
         distributed._join(cpu)
     told(RANK="1", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="9")
     monkeypatch.setattr(distributed, "_MEETING", timedelta(seconds=1))
-    with pytest.raises(HumobError, match=r"process 1 of 2 did not find the others at 127.0.0.1:9"):
+    with raises(HumobError, "process 1 of 2", "127.0.0.1:9"):
         distributed._join(cpu)
 
 

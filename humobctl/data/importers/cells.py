@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.data.importers.options import Options, counted
+from humobctl.data.importers.options import ImportOptions, counted
 from humobctl.data.importers.user_ids import UserNumbers
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.by_user import UserStore, keys, paired_groups, sorted_by_key
@@ -45,7 +45,7 @@ class ToGrid:
 
     source: str
     grid: Grid
-    options: Options
+    options: ImportOptions
     notes: list[str] = field(default_factory=list)
     dropped: Dropped = field(default_factory=Dropped)
     numbers: UserNumbers = field(default_factory=UserNumbers)

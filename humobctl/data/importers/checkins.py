@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import Options, counted
+from humobctl.data.importers.options import ImportOptions, counted
 from humobctl.data.importers.points import PointReader
 from humobctl.io.streams import Input
 from humobctl.tables.schemas import POINTS
@@ -31,7 +31,7 @@ TSMC_NAMES = [
 GOWALLA_NAMES = ["user_id", "utc time", "latitude", "longitude", "location_id"]
 
 
-def tsmc2014(source: Input, options: Options) -> PointReader:
+def tsmc2014(source: Input, options: ImportOptions) -> PointReader:
     """Foursquare check-ins; local time is UTC plus the offset, unless a time zone is asked for."""
     reader = PointReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(
@@ -47,7 +47,7 @@ def tsmc2014(source: Input, options: Options) -> PointReader:
     return reader
 
 
-def gowalla(source: Input, options: Options) -> PointReader:
+def gowalla(source: Input, options: ImportOptions) -> PointReader:
     """Gowalla or Brightkite check-ins; rows at (0, 0) are left out, and counted."""
     reader = PointReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(

@@ -21,12 +21,12 @@ import polars as pl
 from humobctl.data.importers import pickles
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
 from humobctl.io.read import BATCH_ROWS, Reader, read_table
-from humobctl.io.row_errors import Dropped, Places
+from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_os_errors, clear_read_errors
 from humobctl.tables.column_names import plain, roles
@@ -49,7 +49,7 @@ _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 class StayReader(SeparatedReader):
     """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in."""
 
-    options: Options = field(default_factory=Options)
+    options: ImportOptions = field(default_factory=ImportOptions)
     notes: list[str] = field(default_factory=list)
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
 
@@ -169,7 +169,7 @@ def _number(value: Any) -> float | None:
 
 
 @dataclass
-class People:
+class CopbPeople:
     """Stay lists and traces of several people as visits.
 
     Attributes:
@@ -180,7 +180,7 @@ class People:
 
     source: str
     value: Any
-    options: Options
+    options: ImportOptions
     dropped: Dropped = field(default_factory=Dropped)
     users: list[tuple[int, str]] = field(default_factory=list)
 
@@ -301,11 +301,11 @@ def _shortened(value: Any) -> str:
 class PeopleReader(Reader):
     """Checks the visits of ``people`` as those of a table."""
 
-    people: People | None = None
+    people: CopbPeople | None = None
 
     def _parsed(self) -> Iterator[Batch]:
         if self.people is not None:
-            yield self._cast(self.people.frame(), Places(1))
+            yield self._cast(self.people.frame(), LineNumbers(1))
 
 
 # -- pickled data frames ----------------------------------------------------------------------
@@ -317,7 +317,7 @@ class Frames:
 
     source: str
     value: Any
-    options: Options
+    options: ImportOptions
     undated: bool = False
 
     def batches(self) -> Iterator[Batch]:
@@ -328,11 +328,11 @@ class Frames:
             held.append(frame)
             rows += frame.height
             if rows >= BATCH_ROWS // 4:
-                yield pl.concat(held, how="diagonal_relaxed"), Places(first)
+                yield pl.concat(held, how="diagonal_relaxed"), LineNumbers(first)
                 first += rows
                 held, rows = [], 0
         if held:
-            yield pl.concat(held, how="diagonal_relaxed"), Places(first)
+            yield pl.concat(held, how="diagonal_relaxed"), LineNumbers(first)
 
     def _days(self) -> Iterator[pl.DataFrame]:
         if isinstance(self.value, dict):
@@ -376,7 +376,7 @@ class Frames:
         return pl.Series([begin + step * i for i in range(rows)], dtype=pl.Datetime("us"))
 
 
-def frames_reader(source: Input, value: Any, options: Options) -> PointReader:
+def frames_reader(source: Input, value: Any, options: ImportOptions) -> PointReader:
     """Points of pickled data frames."""
     reader = PointReader(source, POINTS, options.on_error, options=options)
     frames = Frames(source.name, value, options)

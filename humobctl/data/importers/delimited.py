@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from humobctl.errors import HumobError, TableError
-from humobctl.io.row_errors import Dropped, OnError, Places
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError
 from humobctl.io.streams import Input
 from humobctl.io.text import seems_packed, text_blocks
 
-Batch = tuple[pl.DataFrame, Places]
+Batch = tuple[pl.DataFrame, LineNumbers]
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Delimited:
 
     def _frame(
         self, body: bytes, names: list[str], row: int, line: int
-    ) -> tuple[pl.DataFrame, Places, int]:
+    ) -> tuple[pl.DataFrame, LineNumbers, int]:
         if seems_packed(body):
             return self._slowly(body, names, row, line)
         try:
@@ -102,12 +102,12 @@ class Delimited:
             even = separators == frame.height * (len(names) - 1)
         # Polars fills short and blank lines with nulls: look at them one by one.
         if even and body.count(b"\n") == frame.height:
-            return frame, Places(row, line), frame.height
+            return frame, LineNumbers(row, line), frame.height
         return self._slowly(body, names, row, line)
 
     def _slowly(
         self, body: bytes, names: list[str], row: int, line: int
-    ) -> tuple[pl.DataFrame, Places, int]:
+    ) -> tuple[pl.DataFrame, LineNumbers, int]:
         """Line by line: keeps the good rows, stops at (or counts) the others."""
         kept: list[list[str | None]] = []
         rows: list[int] = []
@@ -130,7 +130,11 @@ class Delimited:
                 self._ragged(len(fields), names, row, at)
             row += 1
         schema = dict.fromkeys(names, pl.String)
-        return pl.DataFrame(kept, schema=schema, orient="row"), Places(rows, lines), row - first
+        return (
+            pl.DataFrame(kept, schema=schema, orient="row"),
+            LineNumbers(rows, lines),
+            row - first,
+        )
 
     def _ragged(self, count: int, names: list[str], row: int, line: int) -> None:
         expected = f"{len(names)} ({', '.join(names)})"

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import Options, stand_in
+from humobctl.data.importers.options import ImportOptions, stand_in
 from humobctl.data.importers.points import PointReader
 from humobctl.errors import HumobError, TableError
-from humobctl.io.row_errors import Dropped, Places
+from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.streams import Input, clear_os_errors
 from humobctl.io.text import BLOCK_BYTES
 from humobctl.tables.schemas import POINTS
@@ -31,7 +31,7 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.plt") if path.is_file())
 
 
-def geolife(folder: Path, options: Options, *, single: Path | None = None) -> PointReader:
+def geolife(folder: Path, options: ImportOptions, *, single: Path | None = None) -> PointReader:
     """Points of all files of a folder, or of one file.
 
     Raises:
@@ -102,7 +102,7 @@ class Trips:
         users = pl.Series("uid", [user_of(path) for path in self.batch], dtype=pl.String)
         owner = users.gather(np.repeat(np.arange(len(counts)), counts))
         stamp = pl.concat_str("date", "time", separator=" ").alias("utc_time")
-        return frame.select(owner, stamp, "lat", "lon"), Places(1)
+        return frame.select(owner, stamp, "lat", "lon"), LineNumbers(1)
 
     def _parse(self, bodies: list[bytes]) -> pl.DataFrame:
         try:

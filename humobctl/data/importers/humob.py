@@ -14,7 +14,7 @@ import polars as pl
 
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError
 from humobctl.io.read import Reader
 from humobctl.io.streams import Input
@@ -80,7 +80,7 @@ class GridReader(SeparatedReader):
 
 def humob(
     source: Input,
-    options: Options,
+    options: ImportOptions,
     *,
     format: str | None,
     names: list[str] | None,

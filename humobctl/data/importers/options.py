@@ -19,7 +19,7 @@ Wanted = Literal["auto", "places"]
 
 
 @dataclass(frozen=True)
-class Options:
+class ImportOptions:
     """Settings of one import; see the help of ``data import`` for each.
 
     Attributes:

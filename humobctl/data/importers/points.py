@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import Options, counted
+from humobctl.data.importers.options import ImportOptions, counted
 from humobctl.errors import HumobError, TableError
 from humobctl.io.read import Reader
-from humobctl.io.row_errors import Places
+from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.calendar import moments, shown, to_local
 from humobctl.tables.column_names import ALIASES, roles
 from humobctl.tables.schemas import POINTS
@@ -33,7 +33,7 @@ class PointReader(Reader):
         naive: times without a zone so far, which --timezone leaves as they are.
     """
 
-    options: Options = field(default_factory=Options)
+    options: ImportOptions = field(default_factory=ImportOptions)
     factory: Callable[[], Iterator[Batch]] | None = None
     utc: bool = False
     notes: list[str] = field(default_factory=list)
@@ -132,7 +132,7 @@ class PointReader(Reader):
         parts = [pl.col(name).str.extract(_WKT, group).alias(axis) for axis, group in _LON_LAT]
         return [*parts, pl.col(name).alias("geom")]
 
-    def _cast(self, frame: pl.DataFrame, places: Places) -> Batch:
+    def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "geom" in frame.columns:
             bad = frame["geom"].is_not_null() & frame["lat"].is_null()
             frame, places = self._refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
@@ -168,7 +168,7 @@ class PointReader(Reader):
         )
 
     def _refuse(
-        self, bad: pl.Series, frame: pl.DataFrame, places: Places, column: str, expected: str
+        self, bad: pl.Series, frame: pl.DataFrame, places: LineNumbers, column: str, expected: str
     ) -> Batch:
         """Stop at the first bad row, or count and drop the bad ones."""
         if not bad.any():

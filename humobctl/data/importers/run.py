@@ -15,7 +15,7 @@ import polars as pl
 from humobctl.console import report
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.detect import Format, Look, look_at, recognise
-from humobctl.data.importers.options import Opened, Options, counted
+from humobctl.data.importers.options import ImportOptions, Opened, counted
 from humobctl.data.importers.places.visited import visited_places
 from humobctl.errors import UsageError
 from humobctl.io.parquet_dataset import is_other_folder
@@ -38,7 +38,7 @@ class Imported:
 
 
 @dataclass
-class _Tally:
+class _ImportTally:
     """Counts what passes through."""
 
     rows: int = 0
@@ -86,7 +86,7 @@ class _PlaceTally:
 _TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
 
 
-def import_data(path: str | None, options: Options, format: str = "auto") -> Imported:
+def import_data(path: str | None, options: ImportOptions, format: str = "auto") -> Imported:
     """Recognise an input and read it as one of our tables.
 
     Args:
@@ -126,7 +126,7 @@ def _look(path: str | None, stack: ExitStack) -> Look:
     return look_at(source)
 
 
-def _check(entry: Format, table: Table, options: Options) -> None:
+def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     """Refuse options that would do nothing."""
     grid, points, visits = table is GRID, table is POINTS, table is VISITS
     if grid and options.wanted == "places":
@@ -158,7 +158,7 @@ def _check(entry: Format, table: Table, options: Options) -> None:
             )
 
 
-def _converter(name: str, opened: Opened, options: Options) -> tuple[Table, Any]:
+def _converter(name: str, opened: Opened, options: ImportOptions) -> tuple[Table, Any]:
     if opened.table is PLACES:
         return PLACES, lambda batches: batches
     if options.wanted == "places":
@@ -178,16 +178,16 @@ def _converter(name: str, opened: Opened, options: Options) -> tuple[Table, Any]
 
 
 def _finish(
-    stack: ExitStack, look: Look, opened: Opened, table: Table, convert: Any, options: Options
+    stack: ExitStack, look: Look, opened: Opened, table: Table, convert: Any, options: ImportOptions
 ) -> Iterator[pl.DataFrame]:
     """Pass the batches on; then say what was seen."""
-    tally: _Tally | _PlaceTally
+    tally: _ImportTally | _PlaceTally
     with stack:
         if table is PLACES:
             tally = _PlaceTally()
             yield from tally.watch(convert(opened.batches))
         else:
-            tally = _Tally()
+            tally = _ImportTally()
             yield from convert(tally.watch(opened.batches, _TIME[opened.table.name]))
     users = opened.users() if opened.users else []
     if any(not name.isdigit() or int(name) != number for number, name in users):

@@ -23,7 +23,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.data.importers.detect import Look, look_at, recognise
-from humobctl.data.importers.options import Opened, Options, counted
+from humobctl.data.importers.options import ImportOptions, Opened, counted
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
@@ -131,7 +131,7 @@ def read_stays(
     if kind is GRID:
         frame = _sorted(pl.concat(list(_runs_of_cells(path, name, cell_km, on_error))))
     else:
-        options = Options(on_error=on_error, places=places, categories=categories)
+        options = ImportOptions(on_error=on_error, places=places, categories=categories)
         frame = _read_others(path, name, options)
     if categories and "category" not in frame.columns:
         frame = frame.with_columns(category=pl.lit(None, pl.String))
@@ -188,7 +188,7 @@ def _refuse_masked(frame: pl.DataFrame, name: str) -> None:
 # -- points and visits --------------------------------------------------------------------------
 
 
-def _read_others(path: str, name: str, options: Options) -> pl.DataFrame:
+def _read_others(path: str, name: str, options: ImportOptions) -> pl.DataFrame:
     if is_other_folder(path):
         opened = recognise(Look(path, folder=Path(path)), options)[1]
         return _read_opened(opened, name, options.categories)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from humobctl.data.importers.detect import FORMATS, Look, look_at
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
@@ -63,6 +63,6 @@ def _look(path: str | None) -> Look:
 
 
 def _becomes(look: Look) -> Table:
-    options = Options()
+    options = ImportOptions()
     known = (entry.name for entry in FORMATS if entry.recognise(look, options))
     return _BECOMES.get(next(known, ""), GRID)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.tables.cells import decode_cells
 from humobctl.tables.schemas import GRID_SIDE
 
 Floats = NDArray[np.float64]
@@ -72,8 +73,8 @@ CATEGORIES: dict[str, tuple[str, float, float]] = {
 
 
 @dataclass(frozen=True)
-class City:
-    """Where things are; arrays over cells are flat, index ``(x - 1) * 200 + (y - 1)``.
+class SynthCity:
+    """Where things are; arrays over cells are flat, index the number of ``tables.cells``.
 
     Attributes:
         seed: what it was made from.
@@ -92,7 +93,7 @@ class City:
     route: NDArray[np.float32]
 
 
-def make_city(seed: int) -> City:
+def make_city(seed: int) -> SynthCity:
     """Build the city of ``seed``: a main centre, smaller ones, roads between them, sea, hills."""
     rng = city_rng(seed, 0)
     towns = _towns(rng)
@@ -103,7 +104,7 @@ def make_city(seed: int) -> City:
     venues = _relative(density**1.1 * np.exp(rng.normal(0, 0.7, density.size)))
     cells = np.indices((GRID_SIDE, GRID_SIDE)).reshape(2, -1)
     route = np.where(away.ravel() <= _ROAD_REACH, nearest.reshape(2, -1), cells) + 0.5
-    return City(
+    return SynthCity(
         seed=seed,
         density=density,
         homes=np.cumsum(density),
@@ -273,7 +274,8 @@ def places(seed: int, count: int = PLACE_COUNT) -> pl.DataFrame:
         reach = np.cumsum(np.where(city.density > 0, city.density**gathers, 0))
         cells[of_kind] = cells_at(reach, rng.random(of_kind.size))
     inside = rng.random((2, count))
-    lat, lon = degrees(cells // GRID_SIDE + inside[0], cells % GRID_SIDE + inside[1])
+    x, y = decode_cells(cells).T - 1 + inside
+    lat, lon = degrees(x, y)
     number = np.arange(count) - np.searchsorted(kinds, kinds) + 1
     return pl.DataFrame(
         {

@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.synth.city import City, cells_at
-from humobctl.data.synth.people import Draws, People, Positions, choose
+from humobctl.data.synth.city import SynthCity, cells_at
+from humobctl.data.synth.people import Draws, Positions, Residents, choose
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
 
 OUTINGS = 6
@@ -57,7 +58,7 @@ _MOVING = 1.9
 
 
 @dataclass(frozen=True)
-class Calendar:
+class SynthCalendar:
     """Days of the city; day 0 is a Sunday.
 
     Attributes:
@@ -69,7 +70,7 @@ class Calendar:
     holiday: NDArray[np.bool_]
 
 
-def make_calendar(seed: int, days: int) -> Calendar:
+def make_calendar(seed: int, days: int) -> SynthCalendar:
     """Weekdays and holidays; about one working day in 25 is a holiday."""
     weekday = np.arange(days) % 7
     rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, 2])))
@@ -77,10 +78,12 @@ def make_calendar(seed: int, days: int) -> Calendar:
     holiday = (draws < 1 / 25) & (weekday != 0) & (weekday != 6)
     if days >= 30 and not holiday[:30].any():
         holiday[15] = True  # the second Monday
-    return Calendar(weekday, holiday)
+    return SynthCalendar(weekday, holiday)
 
 
-def rows(city: City, calendar: Calendar, people: People, past: Draws, draws: Draws) -> pl.DataFrame:
+def rows(
+    city: SynthCity, calendar: SynthCalendar, people: Residents, past: Draws, draws: Draws
+) -> pl.DataFrame:
     """What is seen of some people's days.
 
     Args:
@@ -103,7 +106,7 @@ def rows(city: City, calendar: Calendar, people: People, past: Draws, draws: Dra
     return _report(city, people, code, where, seen, again, error)
 
 
-def _working(calendar: Calendar, people: People, day: Draws) -> NDArray[np.bool_]:
+def _working(calendar: SynthCalendar, people: Residents, day: Draws) -> NDArray[np.bool_]:
     """(U, D): who works on which day."""
     off = people.days_off[:, calendar.weekday] | (
         calendar.holiday[None, :] & people.days_off[:, [0]]
@@ -112,7 +115,7 @@ def _working(calendar: Calendar, people: People, day: Draws) -> NDArray[np.bool_
 
 
 def _outings(
-    people: People, working: NDArray[np.bool_], day: Draws
+    people: Residents, working: NDArray[np.bool_], day: Draws
 ) -> tuple[Draws, Draws, NDArray[np.bool_]]:
     """First slot, slot after the last, and whether they take place; each (U, D, E)."""
     u = day[..., _OUTINGS_FROM:]
@@ -128,7 +131,7 @@ def _outings(
 
 
 def _codes(
-    people: People,
+    people: Residents,
     working: NDArray[np.bool_],
     day: Draws,
     begin: Draws,
@@ -153,8 +156,8 @@ def _codes(
 
 
 def _positions(
-    city: City,
-    people: People,
+    city: SynthCity,
+    people: Residents,
     active: NDArray[np.bool_],
     past: Draws,
     visits: Draws,
@@ -176,7 +179,7 @@ def _positions(
     return where
 
 
-def _travel(city: City, people: People, where: Positions, day: Draws) -> None:
+def _travel(city: SynthCity, people: Residents, where: Positions, day: Draws) -> None:
     """Days away from the city's usual places: everything happens around one far spot."""
     away = day[..., 3] < 0.018 * people.outgoing[:, None]
     # Some stay over night: the day after a travelling day is one, too.
@@ -185,12 +188,14 @@ def _travel(city: City, people: People, where: Positions, day: Draws) -> None:
     if user.size == 0:
         return
     cells = cells_at(city.homes, day[user, on, 5])
-    centre = np.stack([cells // GRID_SIDE, cells % GRID_SIDE], axis=-1).astype(np.float32) + 0.5
+    centre = decode_cells(cells).astype(np.float32) - 0.5
     spread = (where[user, on] - people.home[user][:, None]) * 0.25
     where[user, on, 1:] = np.clip(centre[:, None] + spread[:, 1:], 0.0, GRID_SIDE - 0.01)
 
 
-def _life(city: City, people: People, happens: NDArray[np.bool_], draws: Draws) -> Positions:
+def _life(
+    city: SynthCity, people: Residents, happens: NDArray[np.bool_], draws: Draws
+) -> Positions:
     """(U, V, 2): the place of each outing, by exploration and preferential return."""
     users, lifetime = happens.shape
     # Outings that take place, in a row without holes: order (U, V) gives their index in a life.
@@ -221,7 +226,9 @@ def _life(city: City, people: People, happens: NDArray[np.bool_], draws: Draws) 
     return life
 
 
-def _new_places(city: City, people: People, person: NDArray[np.intp], u: Draws) -> Positions:
+def _new_places(
+    city: SynthCity, people: Residents, person: NDArray[np.intp], u: Draws
+) -> Positions:
     """(N, 2) places not known before: a truncated power law around home or work, then venues.
 
     Jump lengths follow ``(r + r0)**-1.75`` with r0 = 5 km, cut at 60 km (Gonzalez, Hidalgo,
@@ -241,7 +248,7 @@ def _new_places(city: City, people: People, person: NDArray[np.intp], u: Draws) 
 
 
 def _seen(
-    people: People, calendar: Calendar, code: NDArray[np.int8], see: Draws, day: Draws
+    people: Residents, calendar: SynthCalendar, code: NDArray[np.int8], see: Draws, day: Draws
 ) -> tuple[NDArray[np.bool_], Draws]:
     """Which slots are seen, (U, D, 48), and a fresh draw for each seen one.
 
@@ -268,8 +275,8 @@ def _seen(
 
 
 def _report(
-    city: City,
-    people: People,
+    city: SynthCity,
+    people: Residents,
     code: NDArray[np.int8],
     where: Positions,
     seen: NDArray[np.bool_],
@@ -289,9 +296,9 @@ def _report(
     spot, origin = table[base + here], table[base + before]
     on_the_way = (here != before) & (again < 0.6)
     share = (again / 0.6)[:, None]
-    passing = (origin + share * (spot - origin)).astype(np.int32)
-    np.clip(passing, 0, GRID_SIDE - 1, out=passing)
-    on_road = city.route[passing[:, 0] * GRID_SIDE + passing[:, 1]]
+    passing = (origin + share * (spot - origin)).astype(np.int32) + 1
+    np.clip(passing, 1, GRID_SIDE, out=passing)
+    on_road = city.route[encode_cells(passing[:, 0], passing[:, 1])]
     spot = np.where(on_the_way[:, None], on_road, spot)
     blur = people.blur[user] * np.where(here == _HOME, np.float32(1.0), np.float32(1.5))
     blur = np.where(on_the_way, blur + 0.2, blur)

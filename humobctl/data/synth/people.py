@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.data.synth.city import City, cells_at, degrees
+from humobctl.data.synth.city import SynthCity, cells_at, degrees
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE, PROFILES
 
 Draws = NDArray[np.float32]
@@ -76,7 +77,7 @@ OCCUPATION = {
 
 
 @dataclass(frozen=True)
-class People:
+class Residents:
     """What stays the same about some people; arrays run over people (U).
 
     Attributes:
@@ -115,7 +116,7 @@ def person_rng(seed: int, uid: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, 1, uid])))
 
 
-def make_people(city: City, uid: NDArray[np.uint32], traits: Draws) -> People:
+def make_people(city: SynthCity, uid: NDArray[np.uint32], traits: Draws) -> Residents:
     """People from their draws, (U, TRAITS), uniform in [0, 1)."""
     u = traits
     home_cell = cells_at(city.homes, u[:, 0])
@@ -126,7 +127,7 @@ def make_people(city: City, uid: NDArray[np.uint32], traits: Draws) -> People:
     work = np.where((works & ~at_home)[:, None], _workplaces(city, home, u[:, 9:28]), home)
     shifts = u[:, 28] < 0.12
     usual = 17.0 + 1.4 * _normal(u[:, 29], u[:, 30])
-    return People(
+    return Residents(
         uid=uid,
         home=home,
         work=work,
@@ -145,7 +146,7 @@ def make_people(city: City, uid: NDArray[np.uint32], traits: Draws) -> People:
     )
 
 
-def profiles(people: People) -> pl.DataFrame:
+def profiles(people: Residents) -> pl.DataFrame:
     """Their profile table (``schemas.PROFILES``); who does not work has no work coordinates."""
     u = people.traits
     home_lat, home_lon = degrees(people.home[:, 0], people.home[:, 1])
@@ -170,7 +171,8 @@ def profiles(people: People) -> pl.DataFrame:
 
 
 def _inside(cells: NDArray[np.intp], u: Draws, v: Draws) -> Positions:
-    return np.stack([cells // GRID_SIDE + u, cells % GRID_SIDE + v], axis=-1).astype(np.float32)
+    corners = decode_cells(cells) - 1
+    return (corners + np.stack([u, v], axis=-1)).astype(np.float32)
 
 
 def _pick(shares: dict[str, float], draws: Draws) -> NDArray[np.str_]:
@@ -188,7 +190,7 @@ def _normal(u: Draws, v: Draws) -> NDArray[np.floating]:
     return normal
 
 
-def _workplaces(city: City, home: Positions, u: Draws) -> Positions:
+def _workplaces(city: SynthCity, home: Positions, u: Draws) -> Positions:
     """Workplaces: a log-normal commuting distance, then the pull of jobs among candidates.
 
     Args:
@@ -211,9 +213,9 @@ def choose(pull: NDArray[np.float64], spots: Positions, u: Draws, other: Positio
         u: (N,) draws.
         other: (N, 2) what to take where no candidate is good.
     """
-    cell = np.floor(spots).astype(np.int32)
-    within = ((cell >= 0) & (cell < GRID_SIDE)).all(axis=-1)
-    flat = np.where(within, cell[..., 0] * GRID_SIDE + cell[..., 1], 0)
+    cell = np.floor(spots).astype(np.int32) + 1
+    within = ((cell >= 1) & (cell <= GRID_SIDE)).all(axis=-1)
+    flat = np.where(within, encode_cells(cell[..., 0], cell[..., 1]), 0)
     weights = np.where(within, pull[flat], 0.0)
     total = np.cumsum(weights, axis=1)
     index = (total <= (u * total[:, -1])[:, None]).sum(axis=1)

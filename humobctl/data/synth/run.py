@@ -13,10 +13,17 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.data.synth.city import City, make_city
+from humobctl.data.synth.city import SynthCity, make_city
 from humobctl.data.synth.city import places as city_places
-from humobctl.data.synth.days import DAY_DRAWS, PAST, VISIT_DRAWS, Calendar, make_calendar, rows
-from humobctl.data.synth.people import TRAITS, Draws, People, make_people, person_rng
+from humobctl.data.synth.days import (
+    DAY_DRAWS,
+    PAST,
+    VISIT_DRAWS,
+    SynthCalendar,
+    make_calendar,
+    rows,
+)
+from humobctl.data.synth.people import TRAITS, Draws, Residents, make_people, person_rng
 from humobctl.data.synth.people import profiles as people_profiles
 from humobctl.errors import UsageError
 from humobctl.io.parquet_folder import check_folder_options
@@ -67,11 +74,13 @@ class SyntheticCity:
             yield people_profiles(_people(city, first, traits))
 
 
-def _people(city: City, first: int, traits: Draws) -> People:
+def _people(city: SynthCity, first: int, traits: Draws) -> Residents:
     return make_people(city, np.arange(first, first + len(traits), dtype=np.uint32), traits)
 
 
-def _trajectories(seed: int, city: City, calendar: Calendar, first: int, many: int) -> pl.DataFrame:
+def _trajectories(
+    seed: int, city: SynthCity, calendar: SynthCalendar, first: int, many: int
+) -> pl.DataFrame:
     before = TRAITS + PAST * VISIT_DRAWS
     days = len(calendar.weekday)
     draws = np.empty((many, before + days * DAY_DRAWS), dtype=np.float32)

@@ -48,7 +48,7 @@ def dtw(
         offsets = np.array([0, len(cells)], dtype=np.int64)
         sides.append((cells[:, 0].copy(), cells[:, 1].copy(), offsets))
     _, opened, closed = score_days(
-        *(sides[0], sides[1]), max_n=1, beta=0.5, scale=cells_per_km, geobleu=False
+        sides[0], sides[1], max_n=1, beta=0.5, scale=cells_per_km, geobleu=False
     )
     assert opened is not None
     assert closed is not None

@@ -63,9 +63,22 @@ def score_days(
 
     def work(start: int, stop: int) -> None:
         code = lib.humob_score_days(
-            *(stop - start, g_start[start : stop + 1], r_start[start : stop + 1]),
-            *(g_x, g_y, r_x, r_y, proximity, distance, width, beta, scale, max_n),
-            *(at(sums, start), at(opened, start), at(closed, start)),
+            stop - start,
+            g_start[start : stop + 1],
+            r_start[start : stop + 1],
+            g_x,
+            g_y,
+            r_x,
+            r_y,
+            proximity,
+            distance,
+            width,
+            beta,
+            scale,
+            max_n,
+            at(sums, start),
+            at(opened, start),
+            at(closed, start),
         )
         if code:
             raise MemoryError("no memory left for the score of a day")

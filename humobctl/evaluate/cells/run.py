@@ -30,7 +30,7 @@ from humobctl.tables.schemas import MAX_DAY
 
 
 @dataclass(frozen=True)
-class Settings:
+class CellEvalSettings:
     """What to score, and how.
 
     Attributes:
@@ -76,7 +76,7 @@ class Evaluation:
     days: tuple[int, int]
     coverage: Coverage
     user_days: int = 0
-    settings: Settings = field(default_factory=Settings)
+    settings: CellEvalSettings = field(default_factory=CellEvalSettings)
 
     def value(self, metric: Metric) -> float:
         """Mean over users."""
@@ -94,7 +94,7 @@ class Evaluation:
         return "|".join([*parts, f"v:{__version__}"])
 
 
-def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
+def score(days: AlignedDays, settings: CellEvalSettings) -> dict[str, Floats]:
     """All scores of aligned user-days, each of shape (days,), by column name."""
     wanted = settings.metrics()
     result: dict[str, Floats] = {}
@@ -131,7 +131,7 @@ def score(days: AlignedDays, settings: Settings) -> dict[str, Floats]:
 
 
 @dataclass(frozen=True)
-class Work:
+class CellEvalTask:
     """The scores of some users' days, wherever they are computed.
 
     Attributes:
@@ -140,7 +140,7 @@ class Work:
         days: first and last day to score.
     """
 
-    settings: Settings
+    settings: CellEvalSettings
     name: str
     truth: str
     days: tuple[int, int]
@@ -193,7 +193,7 @@ class Evaluator:
     """
 
     def __init__(
-        self, paths: list[str], truth: str, settings: Settings, long: LongRun | None = None
+        self, paths: list[str], truth: str, settings: CellEvalSettings, long: LongRun | None = None
     ) -> None:
         self.paths, self.truth, self.settings = paths, truth, settings
         self._long = long or LongRun()
@@ -222,7 +222,7 @@ class Evaluator:
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
         scored: list[pl.DataFrame] = []
         user_days, seen_days = 0, (MAX_DAY, 0)
-        work = Work(self.settings, name, self.truth, days)
+        work = CellEvalTask(self.settings, name, self.truth, days)
         with report.progress(f"scoring {name}", None, "users") as ticker:
             parts = user_parts([predicted, truth])
             for done in self._long.results(work, parts, dict, ticker.advance):
@@ -244,7 +244,9 @@ class Evaluator:
             )
         self.evaluations.append(
             Evaluation(
-                *(name, self.settings.metrics(), pl.concat(scored).sort("uid")),
+                name=name,
+                metrics=self.settings.metrics(),
+                users=pl.concat(scored).sort("uid"),
                 days=(int(seen_days[0]), int(seen_days[1])),
                 coverage=coverage,
                 user_days=user_days,

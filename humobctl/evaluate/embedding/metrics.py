@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.evaluate.score import Score
+from humobctl.evaluate.score import TableScore
 from humobctl.native import Floats, Int64s
-from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+from humobctl.tables.cells import CELLS, decode_cells, encode_cells
+from humobctl.tables.schemas import SLOTS_PER_DAY
 
 CELL_KM = 0.5
 NIGHT = (10, 42)
@@ -36,7 +37,7 @@ NAMES = (
 
 
 @dataclass(frozen=True)
-class People:
+class CityRecords:
     """Rows of a city's users, sorted by user, day and slot.
 
     Attributes:
@@ -57,8 +58,7 @@ class People:
     @property
     def cell(self) -> Int64s:
         """Number of each row's cell, (n,)."""
-        number: Int64s = (self.x.astype(np.int64) - 1) * GRID_SIDE + self.y - 1
-        return number
+        return encode_cells(self.x, self.y)
 
     @property
     def weekend(self) -> NDArray[np.bool_]:
@@ -79,7 +79,7 @@ class People:
 
 Parts = list[Int64s]
 """Numbers of rows, one array a part."""
-Vectorise = Callable[[People, Parts], Floats]
+Vectorise = Callable[[CityRecords, Parts], Floats]
 """Vectors of parts, (p, E)."""
 
 
@@ -95,10 +95,10 @@ class EmbeddingEvaluation:
 
     name: str
     users: dict[str, int]
-    scores: list[Score]
+    scores: list[TableScore]
 
 
-def halves(people: People, users: Int64s, how: str) -> tuple[Parts, Parts]:
+def halves(people: CityRecords, users: Int64s, how: str) -> tuple[Parts, Parts]:
     """Rows of users in two halves of their days.
 
     Args:
@@ -188,7 +188,7 @@ def auc(score: Floats, label: NDArray[np.bool_]) -> float:
     return float((true * (below + false / 2)).sum() / (true.sum() * false.sum()))
 
 
-def most_frequent(people: People, chosen: NDArray[np.bool_], without: Int64s | None) -> Int64s:
+def most_frequent(people: CityRecords, chosen: NDArray[np.bool_], without: Int64s | None) -> Int64s:
     """Cell of most of each user's chosen rows, the lowest number first; -1 without any, (u,).
 
     Args:
@@ -209,7 +209,7 @@ def most_frequent(people: People, chosen: NDArray[np.bool_], without: Int64s | N
     return found
 
 
-def homes_and_works(people: People) -> tuple[Int64s, Int64s]:
+def homes_and_works(people: CityRecords) -> tuple[Int64s, Int64s]:
     """Cells of each user's home and work, -1 where there are none, (u,) each."""
     night = (people.t < NIGHT[0]) | (people.t >= NIGHT[1])
     day = (people.t >= DAYTIME[0]) & (people.t < DAYTIME[1]) & ~people.weekend
@@ -218,11 +218,12 @@ def homes_and_works(people: People) -> tuple[Int64s, Int64s]:
 
 
 def _cell_km(cell: Int64s) -> Floats:
-    return np.stack([cell // GRID_SIDE, cell % GRID_SIDE], axis=1).astype(np.float64) * CELL_KM
+    km: Floats = (decode_cells(cell) - 1) * CELL_KM
+    return km
 
 
 def score_city(
-    people: People, vectorise: Vectorise, names: Sequence[str], seed: int
+    people: CityRecords, vectorise: Vectorise, names: Sequence[str], seed: int
 ) -> dict[tuple[str, str], float]:
     """Scores of a method over the users of a city, by (name, halves); NaN where there are too few.
 
@@ -254,7 +255,7 @@ def score_city(
     return {key: value for key, value in found.items() if key[0] in names}
 
 
-def _reid(people: People, users: Int64s, vectorise: Vectorise) -> dict[tuple[str, str], float]:
+def _reid(people: CityRecords, users: Int64s, vectorise: Vectorise) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     for how in HALVES:
         place = np.full(1, np.nan)
@@ -278,7 +279,7 @@ def _distance(vectors: Floats, cells: Int64s, seed: int) -> float:
     return float(np.median(np.linalg.norm(told - truth, axis=1)))
 
 
-def _weekend(people: People, vectorise: Vectorise, seed: int) -> float:
+def _weekend(people: CityRecords, vectorise: Vectorise, seed: int) -> float:
     """AUC of telling vectors of a user's weekends from those of the other days."""
     weekend = people.weekend
     parts, label, group = [], [], []
@@ -296,7 +297,7 @@ def _weekend(people: People, vectorise: Vectorise, seed: int) -> float:
     return auc(told[:, 0], truth)
 
 
-def _next_day(people: People, users: Int64s, vectorise: Vectorise, seed: int) -> float:
+def _next_day(people: CityRecords, users: Int64s, vectorise: Vectorise, seed: int) -> float:
     """Median distance in km of the middle of each user's last day, told from the days before."""
     if len(users) < 2 * FOLDS:
         return float("nan")
@@ -311,14 +312,14 @@ def _next_day(people: People, users: Int64s, vectorise: Vectorise, seed: int) ->
     return float(np.median(np.linalg.norm(told - truth, axis=1)))
 
 
-def slot_histograms(people: People, parts: Parts) -> Floats:
+def slot_histograms(people: CityRecords, parts: Parts) -> Floats:
     """Baseline: square roots of the shares of a part's rows in each slot, (p, 48)."""
     counts = np.stack([np.bincount(people.t[p], minlength=SLOTS_PER_DAY) for p in parts])
     shares: Floats = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
     return shares
 
 
-def tfidf_svd(fitted: People, size: int = 128) -> Vectorise:
+def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
     """Baseline: bags of cells by tf-idf, projected on the axes of most weight.
 
     A cell weighs (1 + log count) * (log((1 + u) / (1 + users there)) + 1), and a bag has length
@@ -331,19 +332,17 @@ def tfidf_svd(fitted: People, size: int = 128) -> Vectorise:
     from scipy.sparse import csr_matrix  # noqa: PLC0415
     from scipy.sparse.linalg import svds  # noqa: PLC0415
 
-    cells = GRID_SIDE * GRID_SIDE
-
-    def bags(people: People, parts: Parts) -> csr_matrix:
+    def bags(people: CityRecords, parts: Parts) -> csr_matrix:
         lengths = [len(part) for part in parts]
         owner = np.repeat(np.arange(len(parts)), lengths)
         cell = people.cell[np.concatenate(parts)]
-        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), cells))
+        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), CELLS))
         found.sum_duplicates()
         found.data = 1 + np.log(found.data)
         return found
 
     whole = bags(fitted, [fitted.rows_of(user) for user in range(len(fitted.uid))])
-    seen = np.bincount(whole.indices, minlength=cells)
+    seen = np.bincount(whole.indices, minlength=CELLS)
     weight = np.log((1 + len(fitted.uid)) / (1 + seen)) + 1
 
     def weighed(bag: csr_matrix) -> csr_matrix:
@@ -354,7 +353,7 @@ def tfidf_svd(fitted: People, size: int = 128) -> Vectorise:
     count = min(size, whole.shape[0] - 1)
     axes = svds(weighed(whole), k=count, random_state=0)[2] if count else None
 
-    def vectorise(people: People, parts: Parts) -> Floats:
+    def vectorise(people: CityRecords, parts: Parts) -> Floats:
         heavy = weighed(bags(people, parts))
         told: Floats = heavy.toarray() if axes is None else np.asarray(heavy @ axes.T)
         return told
@@ -370,10 +369,10 @@ _SAYS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def score_of(name: str, how: str, value: float, users: str) -> Score:
+def score_of(name: str, how: str, value: float, users: str) -> TableScore:
     """A value with what changes it."""
     settings = (("halves", how), ("similarity", "cosine")) if how else _SAYS[name]
-    return Score(
+    return TableScore(
         f"{name}_{how}" if how else name,
         value,
         "km" if name.endswith("_km") else "",

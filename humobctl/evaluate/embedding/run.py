@@ -11,8 +11,8 @@ import polars as pl
 from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.evaluate.embedding.metrics import (
+    CityRecords,
     EmbeddingEvaluation,
-    People,
     Vectorise,
     score_city,
     score_of,
@@ -43,7 +43,7 @@ class CityPeople:
     fingerprint: str
     frame: pl.DataFrame
 
-    def people(self, without: Int64s, first_weekday: int) -> People:
+    def people(self, without: Int64s, first_weekday: int) -> CityRecords:
         """The rows of all users but some."""
         left = pl.Series(without.astype(np.uint32)).implode()
         frame = self.frame.filter(~pl.col("uid").is_in(left))
@@ -51,7 +51,7 @@ class CityPeople:
         begins = np.flatnonzero(np.diff(uid, prepend=-1))
         x, y, d, t = (frame[name].to_numpy() for name in ("x", "y", "d", "t"))
         starts = np.append(begins, frame.height)
-        return People(x, y, d, t, starts, uid[begins], first_weekday)
+        return CityRecords(x, y, d, t, starts, uid[begins], first_weekday)
 
 
 Method = Callable[[CityPeople], Vectorise]

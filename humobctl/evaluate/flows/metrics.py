@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from humobctl.evaluate.score import Score
+from humobctl.evaluate.score import TableScore
 from humobctl.native import Floats, Int64s
 from humobctl.tables.stays import Stays
 
@@ -148,7 +148,7 @@ def compare_flows(
     pairs: int,
     settings: tuple[tuple[str, str], ...] = (),
     km: tuple[Floats, Floats] | None = None,
-) -> list[Score]:
+) -> list[TableScore]:
     """Scores of flows against real ones.
 
     Args:
@@ -173,7 +173,7 @@ def compare_flows(
     for name, number in (("", pairs), ("_travelled", len(a))):
         found.append((f"rmse{name}", root_mean_square(a, b, number), "trips", False))
         found.append((f"correlation{name}", pearson(a, b, number), "", True))
-    return [Score(*score, (*_settings(score[0], pairs), *settings)) for score in found]
+    return [TableScore(*score, (*_settings(score[0], pairs), *settings)) for score in found]
 
 
 def _settings(name: str, pairs: int) -> tuple[tuple[str, str], ...]:
@@ -214,7 +214,7 @@ def trips(stays: Stays) -> Int64s:
     return np.flatnonzero(same & (stays.place[1:] != stays.place[:-1]))
 
 
-def flows(generated: Stays, real: Stays, *, cell_km: float) -> list[Score]:
+def flows(generated: Stays, real: Stays, *, cell_km: float) -> list[TableScore]:
     """Scores of the flows between the cells of a square grid, of generated against real people.
 
     A trip is two stays at different places that follow each other in a person-day; trips within a

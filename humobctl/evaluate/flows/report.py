@@ -14,7 +14,7 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.evaluate.cells.report import scopes_of
 from humobctl.evaluate.flows.run import FlowEvaluation
-from humobctl.evaluate.score import Score
+from humobctl.evaluate.score import TableScore
 from humobctl.tables.schemas import SCORES
 
 
@@ -35,7 +35,7 @@ def _record(evaluation: FlowEvaluation) -> dict[str, Any]:
     }
 
 
-def score_record(score: Score) -> dict[str, Any]:
+def score_record(score: TableScore) -> dict[str, Any]:
     """A score as JSON holds it."""
     return {
         "metric": score.name,

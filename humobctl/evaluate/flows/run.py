@@ -10,7 +10,7 @@ from humobctl.console import report
 from humobctl.data.importers.areas import read_flows
 from humobctl.errors import HumobError
 from humobctl.evaluate.flows.metrics import Flows, compare_flows, counted
-from humobctl.evaluate.score import Score
+from humobctl.evaluate.score import TableScore
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 
@@ -34,7 +34,7 @@ class FlowEvaluation:
     reference: str
     areas: int
     trips: tuple[float, float]
-    scores: list[Score]
+    scores: list[TableScore]
 
 
 def evaluate_flows(

@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from humobctl.evaluate.score import Score
+from humobctl.evaluate.score import TableScore
 from humobctl.native import Floats, Int64s, share_out
 from humobctl.tables.stays import Stays
 
@@ -144,7 +144,7 @@ def _share(verdicts: list[bool]) -> float:
 # -- scores -------------------------------------------------------------------------------------
 
 
-def privacy(generated: Stays, real: Stays, *, seed: int = 0) -> list[Score]:
+def privacy(generated: Stays, real: Stays, *, seed: int = 0) -> list[TableScore]:
     """How near generated people come to real ones, each score with the same of real people.
 
     Args:
@@ -178,7 +178,7 @@ def privacy(generated: Stays, real: Stays, *, seed: int = 0) -> list[Score]:
     ratio = low[0] / low[1] if low[1] else float("nan")
     return [
         *_pair("nearest_p5", low, "km", True, distance),
-        Score("nearest_p5_ratio", ratio, "", True, distance),
+        TableScore("nearest_p5_ratio", ratio, "", True, distance),
         *_pair("nearest_median", middle, "km", True, distance),
         *_pair("closer_share", closer, "share", False, distance),
         *_copies("copies", (generated, made), (real, true), times=True),
@@ -229,17 +229,17 @@ def _pair(
     unit: str,
     higher: bool,
     settings: tuple[tuple[str, str], ...],
-) -> list[Score]:
+) -> list[TableScore]:
     """A score and its yardstick."""
     return [
-        Score(name, values[0], unit, higher, settings),
-        Score(f"{name}_real", values[1], unit, None, settings),
+        TableScore(name, values[0], unit, higher, settings),
+        TableScore(f"{name}_real", values[1], unit, None, settings),
     ]
 
 
 def _copies(
     name: str, made: tuple[Stays, PersonDays], true: tuple[Stays, PersonDays], *, times: bool
-) -> list[Score]:
+) -> list[TableScore]:
     found, real = (_tokens(*table, times=times) for table in (made, true))
     counts = (("generated-days", str(len(found))), ("real-days", str(len(real))))
     settings = (("places", "1m"), *counts)

@@ -7,7 +7,7 @@ import math
 from humobctl.evaluate import score
 from humobctl.evaluate.flows.metrics import flows
 from humobctl.evaluate.generated.privacy import privacy
-from humobctl.evaluate.generated.run import Extra, Score, half_of
+from humobctl.evaluate.generated.run import Extra, GeneratedScore, half_of
 from humobctl.evaluate.registry import Metric
 from humobctl.tables.stays import Stays
 
@@ -17,7 +17,7 @@ _YARDSTICK = "_real"
 def privacy_scores(seed: int) -> Extra:
     """``privacy`` as a further score; its floor is the same of real people among themselves."""
 
-    def scored(generated: Stays, real: Stays) -> list[Score]:
+    def scored(generated: Stays, real: Stays) -> list[GeneratedScore]:
         found = {one.name: one for one in privacy(generated, real, seed=seed)}
         return [
             _beside(one, found.get(name + _YARDSTICK))
@@ -31,9 +31,9 @@ def privacy_scores(seed: int) -> Extra:
 def flow_scores(cell_km: float, seed: int) -> Extra:
     """``flows`` as a further score; its floor is that of the halves of the real people."""
 
-    def scored(generated: Stays, real: Stays) -> list[Score]:
+    def scored(generated: Stays, real: Stays) -> list[GeneratedScore]:
         half = half_of(real, seed)
-        floors: dict[str, score.Score] = {}
+        floors: dict[str, score.TableScore] = {}
         if half is not None:
             pair = flows(real.take(half), real.take(~half), cell_km=cell_km)
             floors = {one.name: one for one in pair}
@@ -44,7 +44,7 @@ def flow_scores(cell_km: float, seed: int) -> Extra:
     return scored
 
 
-def _beside(one: score.Score, floor: score.Score | None) -> Score:
+def _beside(one: score.TableScore, floor: score.TableScore | None) -> GeneratedScore:
     metric = Metric(one.name, "", one.unit, bool(one.higher_is_better), one.settings)
     there = floor is not None and not math.isnan(floor.value)
-    return Score(metric, one.value, floor.value if there and floor else None)
+    return GeneratedScore(metric, one.value, floor.value if there and floor else None)

@@ -13,7 +13,7 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.evaluate.cells.report import scopes_of
-from humobctl.evaluate.generated.run import GeneratedEvaluation, Score, Side
+from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
 from humobctl.tables.schemas import INTENTS, SCORES
 
@@ -42,7 +42,7 @@ def _record(evaluation: GeneratedEvaluation) -> dict[str, Any]:
     }
 
 
-def _score_record(evaluation: GeneratedEvaluation, score: Score) -> dict[str, Any]:
+def _score_record(evaluation: GeneratedEvaluation, score: GeneratedScore) -> dict[str, Any]:
     bins = evaluation.bins(score.metric)
     record: dict[str, Any] = {
         "metric": score.metric.name,

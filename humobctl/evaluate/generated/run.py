@@ -31,7 +31,7 @@ _CODES = pl.Series(INTENTS, dtype=pl.Enum(INTENTS))
 
 
 @dataclass(frozen=True)
-class Score:
+class GeneratedScore:
     """One score of generated data; what is None does not exist for this metric.
 
     Attributes:
@@ -51,12 +51,12 @@ class Score:
     unit: str = ""
 
 
-Extra = Callable[[Stays, Stays], list[Score]]
+Extra = Callable[[Stays, Stays], list[GeneratedScore]]
 """Further scores of generated against real stays, such as privacy or flows."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class GeneratedEvalSettings:
     """What to score, and how.
 
     Attributes:
@@ -159,9 +159,9 @@ class GeneratedEvaluation:
     name: str
     generated: Side
     real: Side
-    scores: list[Score]
+    scores: list[GeneratedScore]
     halves: tuple[Side, Side] | None
-    settings: Settings
+    settings: GeneratedEvalSettings
 
     def signature(self, metric: Metric) -> str:
         """Every setting that changes the value."""
@@ -192,7 +192,7 @@ class GeneratedEvaluation:
 
 
 def evaluate_generated(
-    paths: list[str], truth: str, settings: Settings
+    paths: list[str], truth: str, settings: GeneratedEvalSettings
 ) -> list[GeneratedEvaluation]:
     """Score files of generated data against real data.
 
@@ -227,7 +227,7 @@ def evaluate_generated(
     return result
 
 
-def _read(path: str, settings: Settings) -> StayTable:
+def _read(path: str, settings: GeneratedEvalSettings) -> StayTable:
     return read_stays(
         path, cell_km=settings.cell_km, on_error=settings.on_error, places=settings.places
     )
@@ -249,7 +249,7 @@ def half_of(stays: Stays, seed: int) -> NDArray[np.bool_] | None:
     return np.isin(stays.uid, drawn)
 
 
-def _halves(stays: Stays, settings: Settings) -> tuple[Side, Side] | None:
+def _halves(stays: Stays, settings: GeneratedEvalSettings) -> tuple[Side, Side] | None:
     """The real people in two halves, drawn with the seed."""
     inside = half_of(stays, settings.seed)
     if inside is None:
@@ -261,7 +261,7 @@ def _halves(stays: Stays, settings: Settings) -> tuple[Side, Side] | None:
     return first, second
 
 
-def _scores(found: GeneratedEvaluation) -> list[Score]:
+def _scores(found: GeneratedEvaluation) -> list[GeneratedScore]:
     wanted = [metric for metric in generated_metrics() if metric.name in found.settings.names]
     scores = (_score(metric, found.generated, found.real, found.halves) for metric in wanted)
     return [score for score in scores if score is not None]
@@ -269,13 +269,13 @@ def _scores(found: GeneratedEvaluation) -> list[Score]:
 
 def _score(
     metric: Metric, ours: Side, real: Side, halves: tuple[Side, Side] | None
-) -> Score | None:
+) -> GeneratedScore | None:
     value = _distances(metric, ours, real)
     if value is None:
         return None
     floor = (None, None) if halves is None else _distances(metric, *halves) or (None, None)
     unit = BINS[metric.name].unit if metric.name in BINS else ""
-    return Score(metric, value[0], floor[0], value[1], floor[1], unit)
+    return GeneratedScore(metric, value[0], floor[0], value[1], floor[1], unit)
 
 
 def _distances(metric: Metric, first: Side, second: Side) -> tuple[float, float | None] | None:

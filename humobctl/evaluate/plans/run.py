@@ -15,7 +15,7 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.data.importers.copb import StayReader
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd, rows_apart
@@ -164,7 +164,7 @@ def _stays(path: str, on_error: OnError) -> Iterator[pl.DataFrame]:
     source = open_input(path)
     try:
         yield from StayReader(
-            source, VISITS, on_error, options=Options(on_error=on_error)
+            source, VISITS, on_error, options=ImportOptions(on_error=on_error)
         ).batches()
     finally:
         source.close()

@@ -15,7 +15,7 @@ _COUNTS = ("people", "days", "visits", "joined", "strange", "elsewhere")
 
 
 @dataclass
-class Tally:
+class DiffusionTally:
     """What was done.
 
     Attributes:

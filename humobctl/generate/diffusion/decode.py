@@ -13,17 +13,19 @@ from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     OTHER_CLASS,
     WORK_CLASS,
+    Bools,
     Float32s,
     Known,
     Layout,
     Scale,
 )
+from humobctl.generate.diffusion.sample import Anchors
 from humobctl.native import Floats, Int64s
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 
 @dataclass(frozen=True)
-class Drawn:
+class GeneratedDays:
     """Generated days.
 
     Attributes:
@@ -44,10 +46,26 @@ class Drawn:
         metres: Floats = self.relative + self.home[self.layout.day]
         return metres
 
+    @property
+    def work(self) -> Floats:
+        """Metres from home to each day's work, (days, 2); NaN on a day without."""
+        work = np.full((len(self.layout), 2), np.nan)
+        at_work = self.place_class == WORK_CLASS
+        work[self.layout.day[at_work]] = self.relative[at_work]
+        return work
+
+    def put(self, known: Anchors, chosen: Bools) -> None:
+        """Give the chosen days their known homes and works to the last digit, unlike a network."""
+        days = chosen & known.has_home
+        self.home[days] = known.home[days]
+        days = chosen & known.has_work
+        at_work = (self.place_class == WORK_CLASS) & days[self.layout.day]
+        self.relative[at_work] = known.work[self.layout.day[at_work]]
+
 
 def decode(
     channels: Float32s, scale: Scale, layout: Layout | None, place_class: NDArray[np.int8] | None
-) -> Drawn:
+) -> GeneratedDays:
     """Generated days as events.
 
     Args:
@@ -64,7 +82,7 @@ def decode(
     relative = scale.metres(_one_a_day(points, layout, at_work))
     relative[place_class == HOME_CLASS] = 0.0
     home = scale.home_metres(days[:, 2:4].mean(axis=2))
-    return Drawn(layout, place_class, relative, home)
+    return GeneratedDays(layout, place_class, relative, home)
 
 
 def read_layout(bits: Floats) -> tuple[Layout, NDArray[np.int8]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import PEOPLE_VARIABLE, Part, mark_of, part_size, parts_of_people
-from humobctl.generate.diffusion.counts import Tally
+from humobctl.execution.task import (
+    PEOPLE_VARIABLE,
+    Done,
+    Moved,
+    TaskPart,
+    Worker,
+    mark_of,
+    part_size,
+    parts_of_people,
+)
+from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
@@ -25,17 +34,17 @@ from humobctl.generate.diffusion.data import (
     channel_count,
     classes_of,
 )
-from humobctl.generate.diffusion.decode import Drawn, decode
+from humobctl.generate.diffusion.decode import GeneratedDays, decode
 from humobctl.generate.diffusion.load import TrainedDiffusion
-from humobctl.generate.diffusion.nearest_place import ANY, Places
+from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
-from humobctl.generate.diffusion.work import Work
 from humobctl.generate.homes_and_works import known_dwellings
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Floats, Int64s
+from humobctl.native import Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
 from humobctl.tables.schemas import INTENTS, VISITS
+from humobctl.training.device import set_up
 from humobctl.training.model_dir import fingerprint_of
 
 KNOWN_WITHIN = 500.0
@@ -51,7 +60,7 @@ _NAMES = pl.Series([*INTENTS, None], dtype=pl.String)
 
 
 @dataclass
-class Job:
+class DiffusionJob:
     """What to generate, and how.
 
     Attributes:
@@ -72,7 +81,7 @@ class Job:
     pairs: pl.DataFrame | None = None
     seed: int = 0
     batch_size: int = 256
-    tally: Tally = field(default_factory=Tally)
+    tally: DiffusionTally = field(default_factory=DiffusionTally)
 
     def from_plans(
         self,
@@ -116,16 +125,16 @@ class Job:
         usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
         size = part_size(PEOPLE_VARIABLE, usual)
         parts = (
-            Part(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
+            TaskPart(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
             for number, low in enumerate(range(0, count, size))
         )
         yield from self._drawn(parts, count, "people", long)
 
     def _drawn(
-        self, parts: Iterator[Part], total: int | None, unit: str, long: LongRun | None
+        self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
         with report.progress("generating visits", total, unit) as ticker:
-            results = (long or LongRun()).results(Work(self), parts, self.about, ticker.advance)
+            results = (long or LongRun()).results(self, parts, self.about, ticker.advance)
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
@@ -144,6 +153,26 @@ class Job:
                 (None if self.places is None else self.places.frame, self.people, self.pairs)
             ),
         }
+
+    @property
+    def device(self) -> str:
+        """Where to sample."""
+        return self.model.device
+
+    def open(self) -> Worker:
+        """What draws the visits of a part of people, wherever it is done: threads and seeds set."""
+        set_up(self.seed)
+
+        def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
+            job = replace(self, tally=DiffusionTally())
+            if isinstance(people, tuple):
+                visits, units = job.unplanned(np.arange(*people)), people[1] - people[0]
+            else:
+                visits, units = job.planned(people), people.height
+            moved(units)
+            return Done(visits, job.tally.record(), units)
+
+        return work
 
     # -- with day plans -------------------------------------------------------------------------
 
@@ -189,7 +218,7 @@ class Job:
         uid: NDArray[np.uint32],
         d: Int64s,
         person: Int64s,
-    ) -> tuple[Drawn, Anchors]:
+    ) -> tuple[GeneratedDays, Anchors]:
         """Days of people; a person's first day with work says where home and work are.
 
         All other days are drawn to go with them.
@@ -205,32 +234,16 @@ class Job:
         kinds = (place_class, token)
         lead = self._draw_days(layout, kinds, uid, d, leading, given)
         if not leading.all():
-            home, work = self._lead_anchors(lead, place_class, layout, leading)
-            anchors = Anchors(home[person], work[person])
-            parts[False] = (~leading, anchors)
+            parts[False] = (~leading, Anchors(lead.home[person], lead.work[person]))
         relative, homes = np.empty((len(intent), 2)), np.empty((len(layout), 2))
         for first, (chosen, anchors) in parts.items():
             drawn = lead if first else self._draw_days(layout, kinds, uid, d, chosen, anchors)
             relative[chosen[layout.day]] = drawn.relative
             homes[chosen] = drawn.home
-        self._put_given(relative, homes, layout, place_class, parts)
-        return Drawn(layout, place_class, relative, homes), given
-
-    @staticmethod
-    def _put_given(
-        relative: Floats,
-        homes: Floats,
-        layout: Layout,
-        place_class: NDArray[np.int8],
-        parts: dict[bool, tuple[NDArray[np.bool_], Anchors]],
-    ) -> None:
-        """Known homes and works to the last digit, beyond a network's."""
+        drawn = GeneratedDays(layout, place_class, relative, homes)
         for chosen, anchors in parts.values():
-            known = chosen & anchors.has_home
-            homes[known] = anchors.home[known]
-            known = chosen & anchors.has_work
-            at_work = (place_class == WORK_CLASS) & known[layout.day]
-            relative[at_work] = anchors.work[layout.day[at_work]]
+            drawn.put(anchors, chosen)
+        return drawn, given
 
     def _draw_days(
         self,
@@ -240,7 +253,7 @@ class Job:
         d: Int64s,
         chosen: NDArray[np.bool_],
         anchors: Anchors,
-    ) -> Drawn:
+    ) -> GeneratedDays:
         """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
         events = chosen[layout.day]
         lengths = np.diff(layout.first)[chosen]
@@ -258,7 +271,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid[chosen].astype(np.int64), d[chosen]),
             token=token,
             layout=part,
@@ -266,17 +281,6 @@ class Job:
             batch_size=self.batch_size,
         )
         return decode(channels, model.scale, part, place_class)
-
-    @staticmethod
-    def _lead_anchors(
-        lead: Drawn, place_class: NDArray[np.int8], layout: Layout, leading: NDArray[np.bool_]
-    ) -> tuple[Floats, Floats]:
-        """Home and work of each person by the day that leads, (people, 2) each."""
-        kinds = place_class[leading[layout.day]]
-        work = np.full((len(lead.layout), 2), np.nan)
-        at_work = kinds == WORK_CLASS
-        work[lead.layout.day[at_work]] = lead.relative[at_work]
-        return lead.home, work
 
     # -- without --------------------------------------------------------------------------------
 
@@ -290,7 +294,9 @@ class Job:
             device = next(model.network.parameters()).device
             fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
         channels = draw(
-            *(model.network, Process(model.settings), self.sampling),
+            model.network,
+            Process(model.settings),
+            self.sampling,
             sources_of(self.seed, uid, np.zeros_like(uid)),
             fixed=fixed,
             batch_size=self.batch_size,
@@ -345,7 +351,7 @@ class Job:
     def _table(
         self,
         table: pl.DataFrame,
-        drawn: Drawn,
+        drawn: GeneratedDays,
         intent: Int64s,
         uid: NDArray[np.uint32],
         given: Anchors,
@@ -364,13 +370,13 @@ class Job:
         self.tally.days += len(drawn.layout)
         self.tally.visits += len(intent)
         return table.with_columns(
-            place_id=self._ids(row, drawn.place_class, uid[drawn.layout.day]),
+            place_id=place_ids(self.places, row, drawn.place_class, uid[drawn.layout.day]),
             lat=pl.Series(lat).round(6),
             lon=pl.Series(lon).round(6),
         ).select(VISITS.columns)
 
     def _snapped(
-        self, drawn: Drawn, intent: Int64s, given: Anchors, category: pl.Series | None
+        self, drawn: GeneratedDays, intent: Int64s, given: Anchors, category: pl.Series | None
     ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""
         assert self.places is not None
@@ -380,7 +386,7 @@ class Job:
             these = intent == code
             row[these], away[these] = self.places.nearest(code, metres[these])
         if category is not None:
-            self._snap_categories(category, metres, row, away)
+            self.tally.elsewhere += self.places.snap_categories(category, metres, row, away)
         known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
         known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
@@ -389,31 +395,3 @@ class Job:
             dict(zip(metres_away.astype(int).tolist(), points.tolist(), strict=True))
         )
         return row
-
-    def _snap_categories(
-        self, category: pl.Series, metres: Floats, row: Int64s, away: Floats
-    ) -> None:
-        """Events with a category to places that have it, as far as there are any."""
-        assert self.places is not None
-        for name in category.drop_nulls().unique().sort():
-            these = (category == name).fill_null(False).to_numpy()
-            found = self.places.nearest_of(name, metres[these])
-            if found is None:
-                self.tally.elsewhere += int(these.sum())
-            else:
-                row[these], away[these] = found
-
-    def _ids(
-        self, row: Int64s, place_class: NDArray[np.int8], uid: NDArray[np.uint32]
-    ) -> pl.Series:
-        """Ids of places; a home or work that is none is named after its person."""
-        own = pl.DataFrame({"uid": uid, "kind": place_class}).select(
-            pl.when(pl.col("kind") == HOME_CLASS)
-            .then(pl.format("home-{}", "uid"))
-            .when(pl.col("kind") == WORK_CLASS)
-            .then(pl.format("work-{}", "uid"))
-        )
-        if self.places is None:
-            return own.to_series()
-        named = self.places.frame["place_id"].gather(np.maximum(row, 0))
-        return named.zip_with(pl.Series(row >= 0), own.to_series())

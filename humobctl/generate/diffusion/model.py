@@ -103,7 +103,11 @@ class Transformer(Denoiser):
             self.query = nn.Sequential(nn.Linear(width, width), nn.Tanh())
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                *(width, settings.heads, 4 * width, 0.0, "gelu"),
+                d_model=width,
+                nhead=settings.heads,
+                dim_feedforward=4 * width,
+                dropout=0.0,
+                activation="gelu",
                 batch_first=True,
                 norm_first=True,
             )

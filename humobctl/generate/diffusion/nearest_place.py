@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from humobctl.errors import HumobError
+from humobctl.generate.diffusion.data import HOME_CLASS, WORK_CLASS
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
@@ -64,6 +66,24 @@ class Places:
         away, found = known[0].query(points)
         return known[1][found], away
 
+    def snap_categories(
+        self, category: pl.Series, points: Floats, row: Int64s, away: Floats
+    ) -> int:
+        """Put rows of, and metres to, places of a point's own category where there are any.
+
+        Returns:
+            Number of points whose category no place has.
+        """
+        elsewhere = 0
+        for name in category.drop_nulls().unique().sort():
+            these = (category == name).fill_null(False).to_numpy()
+            found = self.nearest_of(name, points[these])
+            if found is None:
+                elsewhere += int(these.sum())
+            else:
+                row[these], away[these] = found
+        return elsewhere
+
     def _serving(self, intent: int) -> Int64s:
         rows = np.flatnonzero((self.intent == intent) | (self.intent == ANY))
         if len(rows):
@@ -89,3 +109,19 @@ def read_places(path: str, plane: Plane, *, on_error: OnError = "fail") -> Place
     points = np.column_stack(plane.metres(frame["lat"].to_numpy(), frame["lon"].to_numpy()))
     codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64)
     return Places(name, frame, points, codes.fill_null(ANY).to_numpy())
+
+
+def place_ids(
+    places: Places | None, row: Int64s, place_class: NDArray[np.int8], uid: NDArray[np.uint32]
+) -> pl.Series:
+    """Ids of places by their rows; a home or work that is none (-1) is named after its person."""
+    own = pl.DataFrame({"uid": uid, "kind": place_class}).select(
+        pl.when(pl.col("kind") == HOME_CLASS)
+        .then(pl.format("home-{}", "uid"))
+        .when(pl.col("kind") == WORK_CLASS)
+        .then(pl.format("work-{}", "uid"))
+    )
+    if places is None:
+        return own.to_series()
+    named = places.frame["place_id"].gather(np.maximum(row, 0))
+    return named.zip_with(pl.Series(row >= 0), own.to_series())

@@ -87,7 +87,7 @@ def region_of(areas: pl.DataFrame, name: str = "areas") -> Region:
 
 
 @dataclass(frozen=True)
-class Block:
+class OriginBlock:
     """The pairs of some origins with all areas.
 
     Attributes:
@@ -110,9 +110,9 @@ class Pairs:
         self._unit = np.stack(
             [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1
         )
-        self._kept: list[Block] = []
+        self._kept: list[OriginBlock] = []
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[OriginBlock]:
         """Block after block, in the order of the origins."""
         if self._kept:
             yield from self._kept
@@ -125,13 +125,13 @@ class Pairs:
                 self._kept.append(block)
             yield block
 
-    def _block(self, rows: Int64s) -> Block:
+    def _block(self, rows: Int64s) -> OriginBlock:
         # Half the chord; of nearer points than LEAST_KM the cosine alone would lose the digits.
         half = np.sqrt(np.maximum((1.0 - self._unit[rows] @ self._unit.T) / 2.0, 0.0))
         km = 2.0 * EARTH_RADIUS / 1000.0 * np.arcsin(np.minimum(half, 1.0))
         other = np.ones(km.shape, dtype=bool)
         other[np.arange(len(rows)), rows] = False
-        return Block(rows, np.maximum(km, LEAST_KM), other)
+        return OriginBlock(rows, np.maximum(km, LEAST_KM), other)
 
 
 def between(km: Floats, mass: Floats, rows: Int64s) -> Floats:

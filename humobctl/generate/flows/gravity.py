@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from humobctl.generate.flows.areas import Block
+from humobctl.generate.flows.areas import OriginBlock
 from humobctl.generate.flows.config import FlowLaw
 from humobctl.native import Floats
 
 
-def features(law: FlowLaw, block: Block, origin: Floats, destination: Floats) -> Floats:
+def features(law: FlowLaw, block: OriginBlock, origin: Floats, destination: Floats) -> Floats:
     """What the parameters ``law.wanted`` are multiplied with, shape (parameters, b, n).
 
     Args:
@@ -45,7 +45,7 @@ def features(law: FlowLaw, block: Block, origin: Floats, destination: Floats) ->
     return np.stack([columns[name] for name in law.wanted])
 
 
-def log_weights(law: FlowLaw, block: Block, origin: Floats, destination: Floats) -> Floats:
+def log_weights(law: FlowLaw, block: OriginBlock, origin: Floats, destination: Floats) -> Floats:
     """Logarithms of the weights of all pairs of a block, without attractions, shape (b, n)."""
     theta = np.array([law.parameters[name] for name in law.wanted])
     result: Floats = np.tensordot(theta, features(law, block, origin, destination), axes=1)

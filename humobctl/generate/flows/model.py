@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from humobctl.generate.flows import gravity, opportunities
-from humobctl.generate.flows.areas import Block, Pairs, Region, between
+from humobctl.generate.flows.areas import OriginBlock, Pairs, Region, between
 from humobctl.generate.flows.config import FlowLaw
 from humobctl.native import Floats, Int64s
 
@@ -36,7 +36,7 @@ def attractions(law: FlowLaw, region: Region) -> Floats:
     return np.array([law.masses.get(area, 1.0) for area in region.ids])
 
 
-def weights(law: FlowLaw, region: Region, block: Block) -> Floats:
+def weights(law: FlowLaw, region: Region, block: OriginBlock) -> Floats:
     """Weights of the pairs of a block, 0 from an area to itself and to one without mass; (b, n).
 
     Up to a factor for each origin, which no constraint but "origin" could leave open.

@@ -23,7 +23,7 @@ from humobctl.tables.schemas import FLOWS
 
 
 @dataclass(frozen=True)
-class Job:
+class FlowsJob:
     """What flows to make.
 
     Attributes:
@@ -52,7 +52,7 @@ class Job:
 
 
 def write_flows(
-    job: Job, output: str | None, *, format: str | None = None, save_law: str | None = None
+    job: FlowsJob, output: str | None, *, format: str | None = None, save_law: str | None = None
 ) -> int:
     """Fit the law if asked to, and write flows between all areas.
 
@@ -87,7 +87,7 @@ def _of(columns: dict[str, str], table: str) -> dict[str, str]:
     return {old: new for old, new in columns.items() if (new in flow_names) == (table == "flow")}
 
 
-def _real_flows(job: Job, path: str, region: Region) -> Flows:
+def _real_flows(job: FlowsJob, path: str, region: Region) -> Flows:
     table = read_flows(path, columns=_of(job.columns, "flow"), on_error=job.on_error)
     name = "stdin" if path == "-" else path
     origin, destination = (region.numbers(table[c], name) for c in ("origin", "destination"))
@@ -128,7 +128,7 @@ def _warn_of_strangers(law: FlowLaw, region: Region) -> None:
         )
 
 
-def _outflows(job: Job, region: Region, real: Flows | None, law: FlowLaw) -> Floats:
+def _outflows(job: FlowsJob, region: Region, real: Flows | None, law: FlowLaw) -> Floats:
     """Trips that leave each area for others; those not known by the rate of the others.
 
     Raises:
@@ -160,7 +160,7 @@ def _outflows(job: Job, region: Region, real: Flows | None, law: FlowLaw) -> Flo
 class _Made:
     """Flows as they are made, and what is to be said of them."""
 
-    def __init__(self, job: Job, law: FlowLaw, region: Region, outflow: Floats) -> None:
+    def __init__(self, job: FlowsJob, law: FlowLaw, region: Region, outflow: Floats) -> None:
         self.job, self.law, self.region, self.outflow = job, law, region, outflow
         self.trips = self.lost = self.small = 0.0
 

@@ -9,12 +9,12 @@ import numpy as np
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.config import Law
 from humobctl.generate.gravity.kernels import Flags, Float32s, Memories
-from humobctl.generate.gravity.places import City
+from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.native import Int32s, Int64s
 
 
 def choose(
-    city: City,
+    city: PlaceIndex,
     law: Law,
     intent: int,
     start: tuple[Float32s, Float32s, Int32s],
@@ -53,8 +53,17 @@ def choose(
     def work(memory: int, first: int, stop: int) -> int:
         at = slice(first, stop)
         failed: int = kernel(
-            *(*addresses, memory, intent, stop - first),
-            *(east[at], north[at], here[at], tag, name[at], chosen[at], widened[at]),
+            *addresses,
+            memory,
+            intent,
+            stop - first,
+            east[at],
+            north[at],
+            here[at],
+            tag,
+            name[at],
+            chosen[at],
+            widened[at],
         )
         return failed
 

@@ -18,10 +18,10 @@ from scipy.optimize import minimize, minimize_scalar
 
 from humobctl.console import report
 from humobctl.data.importers.copb import StayReader
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import DETERRED, Law
-from humobctl.generate.gravity.places import EVERYTHING, City
+from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import open_input
 from humobctl.native import Floats, Int64s
@@ -85,12 +85,14 @@ def read_visits(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     """
     source = open_input(path)
     try:
-        return pl.concat(list(StayReader(source, VISITS, on_error, options=Options()).batches()))
+        return pl.concat(
+            list(StayReader(source, VISITS, on_error, options=ImportOptions()).batches())
+        )
     finally:
         source.close()
 
 
-def fitted(law: Law, visits: pl.DataFrame, city: City, seed: int = 0) -> Law:
+def fitted(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Law:
     """The law with the parameters that make the visits most likely.
 
     Raises:
@@ -116,7 +118,7 @@ def fitted(law: Law, visits: pl.DataFrame, city: City, seed: int = 0) -> Law:
     return best
 
 
-def jumps_of(visits: pl.DataFrame, city: City, radius: float, seed: int = 0) -> Jumps:
+def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 0) -> Jumps:
     """The choices in visits, at most MOST_JUMPS of them.
 
     Raises:
@@ -143,7 +145,7 @@ def jumps_of(visits: pl.DataFrame, city: City, radius: float, seed: int = 0) -> 
     return Jumps(away[chosen][served], edges, counts[served])
 
 
-def _choices(visits: pl.DataFrame, city: City) -> tuple[Floats, Floats, Int64s]:
+def _choices(visits: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Floats, Int64s]:
     """Starts (km, (jumps, 2)), distances and intents of the jumps that are choices."""
     table = visits.sort("uid", "d", "start_min", "seq")
     east, north = city.plane.metres(table["lat"].to_numpy(), table["lon"].to_numpy())
@@ -159,7 +161,7 @@ def _choices(visits: pl.DataFrame, city: City) -> tuple[Floats, Floats, Int64s]:
     return starts, np.linalg.norm(ends - starts, axis=1), intent[1:][chosen]
 
 
-def _around(city: City, start: Floats, intent: int, edges: Floats) -> Floats:
+def _around(city: PlaceIndex, start: Floats, intent: int, edges: Floats) -> Floats:
     """Places by distance from a start, (bins,)."""
     found = city.within(intent, 1000 * start, 1000 * float(edges[-1])) / 1000
     counts, _ = np.histogram(found[found > NEAREST], edges)

@@ -16,7 +16,7 @@ from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
 from humobctl.generate.gravity.config import COMMUTE
 from humobctl.generate.gravity.kernels import Float32s
-from humobctl.generate.gravity.places import EVERYTHING, City
+from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import known_dwellings
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
@@ -56,7 +56,7 @@ class Spots:
             nowhere, nowhere.copy(), small, small.copy(), np.full(people, -1, dtype=np.int32)
         )
 
-    def put(self, at: NDArray[np.intp], city: City, place: Int64s) -> None:
+    def put(self, at: NDArray[np.intp], city: PlaceIndex, place: Int64s) -> None:
         """Put people at places."""
         self.lat[at], self.lon[at] = city.lat[place], city.lon[place]
         self.east[at], self.north[at] = city.east[place], city.north[place]
@@ -77,7 +77,7 @@ class Dwellings:
         density: points and their population, from which homes are drawn; None for the places.
     """
 
-    city: City
+    city: PlaceIndex
     seed: int = 0
     snap: float = 500.0
     people: pl.DataFrame | None = None
@@ -157,7 +157,11 @@ class Dwellings:
         east, north = home.east[people], home.north[people]
         start = (east, north, home.place[people])
         chosen, _ = choose(
-            *(self.city, COMMUTE, intent, start, uid.astype(np.int64)),
+            self.city,
+            law=COMMUTE,
+            intent=intent,
+            start=start,
+            name=uid.astype(np.int64),
             seed=self.seed,
             tag=_WORK,
             memories=memories,

@@ -28,7 +28,7 @@ SMALLEST_CELL = 400.0
 
 
 @dataclass
-class City:
+class PlaceIndex:
     """Places and their index.
 
     Attributes:
@@ -56,10 +56,10 @@ class City:
         self.east, self.north = east.astype(np.float32), north.astype(np.float32)
         self._index()
 
-    def __reduce__(self) -> tuple[type[City], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[PlaceIndex], tuple[Any, ...]]:
         """Another process makes the index of its own, which holds addresses."""
         parts = (self.name, self.plane, self.place_id, self.lat, self.lon, self.intent)
-        return City, parts
+        return PlaceIndex, parts
 
     def __len__(self) -> int:
         """Number of places."""
@@ -159,7 +159,7 @@ def gridded(east: Float32s, north: Float32s) -> tuple[Any, Int64s, Int64s]:
     return grid, np.argsort(cell, kind="stable"), start
 
 
-def read_city(path: str, *, on_error: OnError = "fail") -> City:
+def read_city(path: str, *, on_error: OnError = "fail") -> PlaceIndex:
     """The places of a file.
 
     Raises:
@@ -168,7 +168,7 @@ def read_city(path: str, *, on_error: OnError = "fail") -> City:
     return city_of(read_table(path, PLACES, on_error=on_error), "stdin" if path == "-" else path)
 
 
-def city_of(places: pl.DataFrame, name: str = "places") -> City:
+def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
     """The places of a table."""
     lat, lon = places["lat"].to_numpy(), places["lon"].to_numpy()
     plane = plane_through(lat, lon)
@@ -179,7 +179,7 @@ def city_of(places: pl.DataFrame, name: str = "places") -> City:
             f"is off by {np.abs(widths - 1).max():.0%} at its edges; take one city at a time"
         )
     codes = places["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
-    return City(
+    return PlaceIndex(
         name,
         plane,
         places["place_id"],

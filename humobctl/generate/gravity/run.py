@@ -20,7 +20,7 @@ from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.config import Law, Travel
 from humobctl.generate.gravity.homes import Dwellings, Spots
 from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
-from humobctl.generate.gravity.places import City
+from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
 from humobctl.native import Int64s
 from humobctl.tables.intents import AT_HOME, CODES
@@ -38,7 +38,7 @@ _COUNTS = ("people", "days", "events", "shifted", "shortened", "hurried")
 
 
 @dataclass
-class Tally:
+class GravityTally:
     """What was done.
 
     Attributes:
@@ -154,21 +154,21 @@ def _firsts(changes: NDArray[np.bool_]) -> Int64s:
 
 
 @dataclass(frozen=True)
-class Work:
+class GravityTask:
     """The visits of some people, wherever they are made.
 
     Attributes:
         job: what to do; its tally is left alone.
     """
 
-    job: Job
+    job: GravityJob
 
     def open(self) -> Worker:
         """Buffers for the kernel."""
         memories = kernels.Memories()
 
         def work(frame: pl.DataFrame, moved: Moved) -> Done:
-            job = replace(self.job, tally=Tally())
+            job = replace(self.job, tally=GravityTally())
             visits = job.visits(frame, memories)
             moved(frame.height)
             return Done(visits, job.tally.record(), frame.height)
@@ -178,7 +178,7 @@ class Work:
 
 
 @dataclass
-class Job:
+class GravityJob:
     """What to generate from, by which law.
 
     Attributes:
@@ -190,13 +190,13 @@ class Job:
         tally: filled in as the run goes on.
     """
 
-    city: City
+    city: PlaceIndex
     dwellings: Dwellings
     law: Law = field(default_factory=Law)
     travel: Travel = field(default_factory=Travel)
     seed: int = 0
     exhaustive: bool = False
-    tally: Tally = field(default_factory=Tally)
+    tally: GravityTally = field(default_factory=GravityTally)
 
     def run(
         self,
@@ -218,7 +218,7 @@ class Job:
         parts = parts_of_people(people, ROWS_AT_ONCE)
         with report.progress("generating visits", None, "events") as ticker:
             results = (long or LongRun()).results(
-                Work(self), parts, self.about, ticker.advance, long=LONG
+                GravityTask(self), parts, self.about, ticker.advance, long=LONG
             )
             for done in results:
                 self.tally.add(done.tally)

@@ -73,7 +73,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Settings:
+class BackendSettings:
     """What all backends share.
 
     Attributes:
@@ -137,7 +137,7 @@ class TableBackend(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
+class BackendEntry:
     """A backend.
 
     Attributes:
@@ -152,7 +152,7 @@ class Entry:
     path: str
     options: tuple[str, ...] = ()
 
-    def make(self, settings: Settings, options: dict[str, Any]) -> Backend | TableBackend:
+    def make(self, settings: BackendSettings, options: dict[str, Any]) -> Backend | TableBackend:
         """The backend; its module is imported only now.
 
         Args:
@@ -175,7 +175,7 @@ class Entry:
 
 
 @dataclass
-class Outcome:
+class BackendOutcome:
     """How a run ended; filled in while it runs."""
 
     people: int = 0
@@ -192,8 +192,10 @@ class Outcome:
 
 
 _ENTRIES = (
-    Entry("planner", "a calibrated stochastic model; needs no language model", "planner.run:make"),
-    Entry(
+    BackendEntry(
+        "planner", "a calibrated stochastic model; needs no language model", "planner.run:make"
+    ),
+    BackendEntry(
         "openai",
         "a language model on any OpenAI-compatible server",
         "backends.openai:make",
@@ -203,7 +205,7 @@ _ENTRIES = (
             *("max_tokens_total", "journal", "recorder"),
         ),
     ),
-    Entry(
+    BackendEntry(
         "hf",
         "a local transformers model, with or without an adapter",
         "backends.transformers:make",

@@ -8,7 +8,7 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
-from humobctl.intend.backends.base import Failure, Request, Settings
+from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.chain import Ask, ChainError
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.distill import Recorder
@@ -16,7 +16,7 @@ from humobctl.intend.prompts import VERSION
 from humobctl.intend.templates import Sharing, Talk, digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
 
 MOST_SERVER_FAILURES = 10
 """Conversations in a row (or as many as are held at once) that the server may fail."""
@@ -24,7 +24,7 @@ MOST_BAD_TALKS = 100
 """Conversations in a row that may come to no plan; a model that cannot do it costs all the same."""
 
 
-def make(settings: Settings, options: dict[str, Any]) -> Served:
+def make(settings: BackendSettings, options: dict[str, Any]) -> Served:
     """The backend; the server is not asked yet.
 
     Raises:
@@ -137,7 +137,7 @@ class Served:
                 f"not asked: {self._failed_in_a_row} plans failed in a row; the last: {reason}"
             )
 
-    async def _answer(self, ask: Ask, talk: Talk) -> tuple[Entry, Usage]:
+    async def _answer(self, ask: Ask, talk: Talk) -> tuple[JournalEntry, Usage]:
         """The reply to a question, from the journal where it has one, and what it cost now."""
         config = self.config
         name = digest(

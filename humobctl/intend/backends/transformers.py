@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
-from humobctl.intend.backends.base import Failure, Request, Settings
+from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.backends.transformers_config import HFConfig, configured
 from humobctl.intend.chain import Ask, ChainError
 from humobctl.intend.day_plan import DayPlan
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEEDED = ("torch", "transformers", "accelerate", "llguidance")
 
 
-def make(settings: Settings, options: dict[str, Any]) -> Local:
+def make(settings: BackendSettings, options: dict[str, Any]) -> Local:
     """The backend, with its model loaded.
 
     Raises:

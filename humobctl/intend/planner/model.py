@@ -127,7 +127,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Chain(Terms):
+class IntentChain(Terms):
     """The terms, and what is foreseen from every state.
 
     Attributes:
@@ -145,7 +145,7 @@ class Chain(Terms):
 
 def build(
     weights: Weights, without: frozenset[Part] = frozenset(), most: int = MOST_EVENTS
-) -> Chain:
+) -> IntentChain:
     """The chain, with parts of it left out.
 
     Args:
@@ -162,7 +162,14 @@ def build(
         first, last = _first(), _ends(config.AT_DAYS_END, config.RARE_AT_DAYS_END)
         start, anchor = _start(), _anchor()
     terms = Terms(
-        *(attitude, first, start, _after(), last, _length(weights.length), anchor, _gap())
+        attitude=attitude,
+        first=first,
+        start=start,
+        after=_after(),
+        last=last,
+        length=_length(weights.length),
+        anchor=anchor,
+        gap=_gap(),
     )
     if "control" in without:
         flat = np.ones((CLASSES, most + 1, I, SLOTS), dtype=np.float32)
@@ -270,11 +277,11 @@ def _gap() -> Floats:
 
 def _chain(
     terms: Terms, control: Float32s, outlook: Float32s, value: Float32s, scale: Floats
-) -> Chain:
-    return Chain(**vars(terms), control=control, outlook=outlook, value=value, scale=scale)
+) -> IntentChain:
+    return IntentChain(**vars(terms), control=control, outlook=outlook, value=value, scale=scale)
 
 
-def _foresight(terms: Terms, most: int) -> Chain:
+def _foresight(terms: Terms, most: int) -> IntentChain:
     length, liked = terms.length, terms.attitude[:, None] * terms.start
     control = np.zeros((CLASSES, most + 1, I, SLOTS), dtype=np.float32)
     outlook = np.zeros((CLASSES, most + 1, I, 2 * SLOTS), dtype=np.float32)
@@ -331,7 +338,7 @@ class Expected:
     starts: Floats
 
 
-def expectations(chain: Chain, days: Floats) -> Expected:
+def expectations(chain: IntentChain, days: Floats) -> Expected:
     """Exact expectations, by the forward pass of the chain.
 
     Args:

@@ -14,10 +14,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.intend.backends.base import Settings
+from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.planner import config
 from humobctl.intend.planner.config import SLOT_MINUTES, SLOTS
-from humobctl.intend.planner.model import MOST_EVENTS, START, Chain, build, calibrated, class_of
+from humobctl.intend.planner.model import (
+    MOST_EVENTS,
+    START,
+    IntentChain,
+    build,
+    calibrated,
+    class_of,
+)
 from humobctl.intend.planner.reasons import Grounds, Reasons
 from humobctl.intend.planner.traits import Traits, normal, normal_share, traits
 from humobctl.native import Floats, Int64s
@@ -38,7 +45,7 @@ _ROWS_AT_ONCE = 8192
 
 
 @dataclass
-class Drawn:
+class DrawnActivities:
     """Events of some person-days, in the order in which they were drawn; arrays run over events.
 
     Attributes:
@@ -60,7 +67,7 @@ class Drawn:
 class Planner:
     """Day plans by the calibrated chain (``model.py``)."""
 
-    def __init__(self, settings: Settings, chain: Chain | None = None) -> None:
+    def __init__(self, settings: BackendSettings, chain: IntentChain | None = None) -> None:
         self.settings = settings
         self._given = settings, chain
         self.chain = chain or build(calibrated(), settings.without)
@@ -89,7 +96,9 @@ class Planner:
         """What the report says of the run."""
         return {"backend": "planner", "without": sorted(self.settings.without)}
 
-    def _draw(self, found: Traits, person: Ints, uid: NDArray[np.uint32], day: Int64s) -> Drawn:
+    def _draw(
+        self, found: Traits, person: Ints, uid: NDArray[np.uint32], day: Int64s
+    ) -> DrawnActivities:
         weekday = (self.settings.weekday + day) % 7
         number = class_of(
             found.schedule[person], found.chronotype[person], found.off[person, weekday]
@@ -105,7 +114,7 @@ class Planner:
         walk = Walk(self.chain, number, np.clip(events, 1, MOST_EVENTS), liking)
         if "control" in self.settings.without:
             walk.left[:] = MOST_EVENTS  # no plan of how many: the day stops when it is full
-        steps: list[Drawn] = []
+        steps: list[DrawnActivities] = []
         while len(walk.rows):
             rows = walk.rows
             draws = uniforms(_DRAWS, self.settings.seed, _EVENT, uid[rows], day[rows], walk.seq)
@@ -113,7 +122,12 @@ class Planner:
         return _joined(steps)
 
     def _table(
-        self, drawn: Drawn, found: Traits, person: Ints, uid: NDArray[np.uint32], day: Int64s
+        self,
+        drawn: DrawnActivities,
+        found: Traits,
+        person: Ints,
+        uid: NDArray[np.uint32],
+        day: Int64s,
     ) -> pl.DataFrame:
         who = person[drawn.row]
         frame = pl.DataFrame(
@@ -139,7 +153,7 @@ class Walk:
         seq: number of the next event, the same for all.
     """
 
-    def __init__(self, chain: Chain, number: Ints, left: Ints, liking: Floats) -> None:
+    def __init__(self, chain: IntentChain, number: Ints, left: Ints, liking: Floats) -> None:
         self.chain = chain
         self.rows = np.arange(len(number))
         self.left = left.astype(np.intp)
@@ -149,7 +163,7 @@ class Walk:
         self._minute = np.zeros(len(number), dtype=np.int64)
         self._before = np.full(len(number), START)
 
-    def step(self, u: Floats) -> Drawn:
+    def step(self, u: Floats) -> DrawnActivities:
         """Draw one event of each person-day that goes on, and leave out those that are done.
 
         Args:
@@ -160,8 +174,14 @@ class Walk:
         norm, control = self._norm(), self.chain.control[number, left, :, slot]
         intent = _chosen(attitude * norm * control, u[:, 0])
         grounds = Grounds.of(
-            *(intent, self._liking, norm, control),
-            *(number, left, self._minute // 60, self.seq == 0),
+            intent,
+            liking=self._liking,
+            norm=norm,
+            control=control,
+            number=number,
+            left=left,
+            hour=self._minute // 60,
+            first=self.seq == 0,
         )
         lasts = self._lasting(intent, u[:, 1])
         more = u[:, 4] * (SLOT_MINUTES - _SHORTEST * (lasts == 0)) + _SHORTEST * (lasts == 0)
@@ -170,7 +190,14 @@ class Walk:
         travel = self._travelling(intent, np.minimum(ends, SLOTS), u[:, 2])
         done = (left == 1) | (ends + travel >= SLOTS)
         end = np.where(done, DAY_MINUTES, end)
-        drawn = Drawn(rows, np.full(len(rows), self.seq), intent, self._minute, end, grounds)
+        drawn = DrawnActivities(
+            row=rows,
+            seq=np.full(len(rows), self.seq),
+            intent=intent,
+            start=self._minute,
+            end=end,
+            grounds=grounds,
+        )
         slot = ends + travel
         # Whole quarters apart, so that travel takes a minute at least.
         minute = slot * SLOT_MINUTES + 1 + (u[:, 3] * (SLOT_MINUTES - 1)).astype(np.int64)
@@ -214,7 +241,7 @@ def _chosen(weights: NDArray[np.floating], u: Floats) -> Ints:
     return within
 
 
-def _joined(steps: list[Drawn]) -> Drawn:
+def _joined(steps: list[DrawnActivities]) -> DrawnActivities:
     """All steps, sorted by person-day and number."""
     row = np.concatenate([step.row for step in steps])
     order = np.argsort(row, kind="stable")
@@ -224,11 +251,16 @@ def _joined(steps: list[Drawn]) -> Drawn:
         return joined
 
     grounds = Grounds.joined([step.grounds for step in steps], order)
-    return Drawn(
-        *(row[order], whole("seq"), whole("intent"), whole("start"), whole("end")), grounds
+    return DrawnActivities(
+        row=row[order],
+        seq=whole("seq"),
+        intent=whole("intent"),
+        start=whole("start"),
+        end=whole("end"),
+        grounds=grounds,
     )
 
 
-def make(settings: Settings, options: dict[str, Any]) -> Planner:
+def make(settings: BackendSettings, options: dict[str, Any]) -> Planner:
     """The planner; it has no options of its own."""
     return Planner(settings)

@@ -16,7 +16,7 @@ from humobctl.intend.chain import Ask
 from humobctl.llm.server.budget import Spending, Usage
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.config import KEY_VARIABLE, OpenAIConfig, Secret
-from humobctl.llm.server.journal import Entry
+from humobctl.llm.server.journal import JournalEntry
 
 MOST_BYTES = 2 << 20
 """Of one response; what is longer is not read on."""
@@ -79,7 +79,7 @@ class Client:
         """Close all connections."""
         await self._sdk.close()
 
-    async def ask(self, ask: Ask, seed: int) -> Entry:
+    async def ask(self, ask: Ask, seed: int) -> JournalEntry:
         """The reply to a question.
 
         Args:
@@ -123,7 +123,7 @@ class Client:
         self.dialect = lowered or used
         return lowered is not None
 
-    async def _limited(self, ask: Ask, dialect: Dialect, seed: int) -> Entry:
+    async def _limited(self, ask: Ask, dialect: Dialect, seed: int) -> JournalEntry:
         """One call that fits the limits."""
         sent = len(json.dumps(ask.messages).encode())
         worst = Usage(Usage.of_texts(sent, 0).prompt, self.config.answer_tokens)
@@ -133,7 +133,7 @@ class Client:
             payload = await self._timed(self._post(ask, dialect, seed))
             reply, fault = self._reply(payload)
             usage = _usage(payload) or Usage.of_texts(sent, len(reply.encode(errors="replace")))
-            return Entry(reply, fault, usage.prompt, usage.completion)
+            return JournalEntry(reply, fault, usage.prompt, usage.completion)
         finally:
             await self.spending.settle(worst, usage)
 

@@ -20,7 +20,7 @@ from humobctl.io.streams import clear_os_errors
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """An answer.
 
     Attributes:
@@ -89,7 +89,7 @@ class Journal:
         self._file.flush()
         return place
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> JournalEntry | None:
         """The answer to a question that was asked before."""
         where = self._places.get(bytes.fromhex(key))
         if where is None:
@@ -98,12 +98,14 @@ class Journal:
             line = os.pread(self._file.fileno(), where[1], where[0])
         try:
             kept = json.loads(line)
-            entry = Entry(*(kept[name] for name in ("reply", "fault", "prompt", "completion")))
+            entry = JournalEntry(
+                *(kept[name] for name in ("reply", "fault", "prompt", "completion"))
+            )
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return entry if isinstance(entry.reply, str) and isinstance(entry.fault, str) else None
 
-    def put(self, key: str, entry: Entry, **about: Any) -> None:
+    def put(self, key: str, entry: JournalEntry, **about: Any) -> None:
         """Keep an answer; it outlives the process from here on.
 
         Args:

@@ -8,6 +8,7 @@ import numpy as np
 
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import (
+    PredictOptions,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -15,8 +16,7 @@ from humobctl.predict.base import (
     slot_counts,
     with_back_off,
 )
-from humobctl.predict.city_profile import City
-from humobctl.predict.registry import Options
+from humobctl.predict.city_profile import CityProfile
 
 _BACK_OFF = 1e-3  # weight of the slot's frequencies beside those of the weekday and slot
 
@@ -24,7 +24,7 @@ _BACK_OFF = 1e-3  # weight of the slot's frequencies beside those of the weekday
 class _Frequencies(ABC):
     """What the three share: the city answers for users without a past."""
 
-    def __init__(self, city: City, options: Options) -> None:
+    def __init__(self, city: CityProfile, options: PredictOptions) -> None:
         self.city = city
 
     def distribution(self, user: UserHistory) -> SlotDistributions:

@@ -14,12 +14,14 @@ Arrays: n known rows, r target rows, k cells, D target days, J known days.
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import (
     FAR_GAP,
+    PredictOptions,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -28,17 +30,40 @@ from humobctl.predict.base import (
     normalised,
     number_days,
 )
-from humobctl.predict.baselines.history_config import HistoryConfig
-from humobctl.predict.city_profile import City
-from humobctl.predict.registry import Options
+from humobctl.predict.city_profile import CityProfile
 
 _FLOOR = 1e-9  # of the slot kernel: any record is better than none
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """Kernel widths and factors; chosen on days before 60 by ``benchmarks/tune_history.py``.
+
+    Attributes:
+        slot_width: decay of the narrow slot kernel, in slots.
+        slot_wide: decay of the wide one, in slots.
+        wide_share: weight of the wide kernel beside the narrow one.
+        recency: decay of a record's weight, in days.
+        other_weekday: factor for a record of another day of the week.
+        other_type: factor for a record of a working day on a day off, and the reverse.
+        gap: strength of the match of the gaps to the rows before and after (0: none).
+    """
+
+    slot_width: float = 0.7
+    slot_wide: float = 6.0
+    wide_share: float = 0.1
+    recency: float = 60.0
+    other_weekday: float = 0.7
+    other_type: float = 0.5
+    gap: float = 0.9
 
 
 class History:
     """The history model of one city; it has nothing to train."""
 
-    def __init__(self, city: City, options: Options, config: HistoryConfig | None = None) -> None:
+    def __init__(
+        self, city: CityProfile, options: PredictOptions, config: HistoryConfig | None = None
+    ) -> None:
         self.city, self.config = city, config or HistoryConfig()
 
     def distribution(self, user: UserHistory) -> SlotDistributions:

@@ -10,10 +10,13 @@ from the cell drawn before, out of the ``top_p`` likeliest cells.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from humobctl.native import Int64s
 from humobctl.predict.base import (
+    PredictOptions,
     SlotDistributions,
     UserHistory,
     candidates,
@@ -22,17 +25,30 @@ from humobctl.predict.base import (
     slot_counts,
     with_back_off,
 )
-from humobctl.predict.baselines.markov_config import MarkovConfig
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_slots import keep_top
-from humobctl.predict.registry import Options
 from humobctl.tables.schemas import SLOTS_PER_DAY
+
+
+@dataclass(frozen=True)
+class MarkovConfig:
+    """Settings of the bigram model.
+
+    Attributes:
+        slot_width: decay of a transition's weight with the slots apart, in slots.
+        back_off: weight of the slot's own frequencies beside the transitions.
+    """
+
+    slot_width: float = 1.0
+    back_off: float = 0.1
 
 
 class Markov:
     """The bigram model of one city."""
 
-    def __init__(self, city: City, options: Options, config: MarkovConfig | None = None) -> None:
+    def __init__(
+        self, city: CityProfile, options: PredictOptions, config: MarkovConfig | None = None
+    ) -> None:
         self.city, self.options = city, options
         self.config = config or MarkovConfig()
 

@@ -23,7 +23,7 @@ _FAR = 24
 
 
 @dataclass(frozen=True)
-class Kernel:
+class CopyKernel:
     """How a head weighs a past row at the start.
 
     weight = (exp(-slots / narrow) + share * exp(-slots / 6) + 1e-6) * exp(-age / recency)
@@ -46,10 +46,10 @@ class Kernel:
 
 
 KERNELS = (
-    Kernel(0.7, 0.1, 60.0, 0.7, 0.5, 0.9),
-    Kernel(2.5, 0.3, 30.0, 1.0, 0.2, 0.5),
-    Kernel(1.5, 0.1, 1000.0, 0.1, 0.5, 0.9),
-    Kernel(6.0, 1.0, 15.0, 1.0, 0.5, 1.5),
+    CopyKernel(0.7, 0.1, 60.0, 0.7, 0.5, 0.9),
+    CopyKernel(2.5, 0.3, 30.0, 1.0, 0.2, 0.5),
+    CopyKernel(1.5, 0.1, 1000.0, 0.1, 0.5, 0.9),
+    CopyKernel(6.0, 1.0, 15.0, 1.0, 0.5, 1.5),
 )
 """The first is the history model's; further heads begin again with it."""
 
@@ -80,7 +80,7 @@ class TimeTables(nn.Module):
         return score + self.recency[None, :, None, None] * age
 
 
-def _tables(kernel: Kernel, gaps: int) -> list[Tensor]:
+def _tables(kernel: CopyKernel, gaps: int) -> list[Tensor]:
     """Log-weights of pairs of slots, days of the week, day types, and gap codes (before, after)."""
     slot = torch.arange(48.0)
     apart = (slot[:, None] - slot).abs()

@@ -30,7 +30,8 @@ from humobctl.native import Int64s
 from humobctl.predict.base import Bools
 from humobctl.predict.bert_moe.config import Settings
 from humobctl.predict.bert_moe.model import DAYS_AHEAD, DAYS_BACK, GAPS, IGNORE
-from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
+from humobctl.tables.cells import encode_cells
+from humobctl.tables.schemas import SLOTS_PER_DAY
 
 Ints = NDArray[Any]
 _COLUMNS = {"cell": np.uint16, "d": np.int16, "t": np.uint8, "before": np.uint8, "after": np.uint8}
@@ -39,17 +40,6 @@ _LEAST_FUTURE = 16
 """Rows; a future with fewer is not worth a pass over its past."""
 _ROUND = 32
 _CHUNK_ROWS = 2_000_000
-
-
-def cell_number(x: Ints, y: Ints) -> Int64s:
-    """Number of a cell: 0 for (1, 1), then along y."""
-    number: Int64s = (x.astype(np.int64) - 1) * GRID_SIDE + y - 1
-    return number
-
-
-def cell_of(number: Ints) -> Ints:
-    """Cells (x, y) of numbers, shape (k, 2)."""
-    return np.stack([number // GRID_SIDE + 1, number % GRID_SIDE + 1], axis=1).astype(np.int32)
 
 
 def gap_codes(d: Ints, t: Ints, first: Bools) -> tuple[Ints, Ints]:
@@ -124,7 +114,7 @@ class Rows:
         uid, d, t, x, y = (group[name].to_numpy() for name in ("uid", "d", "t", "x", "y"))
         first = np.diff(uid.astype(np.int64), prepend=-1) != 0
         before, after = gap_codes(d, t, first)
-        columns = {"cell": cell_number(x, y), "d": d, "t": t, "before": before, "after": after}
+        columns = {"cell": encode_cells(x, y), "d": d, "t": t, "before": before, "after": after}
         with clear_os_errors("temporary files"):
             for name, values in columns.items():
                 self._files[name].write(values.astype(_COLUMNS[name]).tobytes())

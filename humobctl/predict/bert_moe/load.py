@@ -9,11 +9,11 @@ import torch
 from safetensors import SafetensorError
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.predict.base import PredictOptions
 from humobctl.predict.bert_moe.config import from_record
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
-from humobctl.predict.city_profile import City
-from humobctl.predict.registry import Options
+from humobctl.predict.city_profile import CityProfile
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.model_dir import Checkpoint, check_layers, clear_damage, load
 
@@ -66,7 +66,7 @@ def _copy_cities(network: BertMoe, earlier: BertMoe) -> None:
 
 
 def from_checkpoint(
-    checkpoint: Checkpoint, city: City, folder: str, options: Options
+    checkpoint: Checkpoint, city: CityProfile, folder: str, options: PredictOptions
 ) -> BertMoePredictor:
     """A predictor from a model dir.
 

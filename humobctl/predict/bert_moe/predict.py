@@ -25,13 +25,12 @@ from humobctl.predict.bert_moe.config import Settings
 from humobctl.predict.bert_moe.data import (
     Ints,
     assemble,
-    cell_number,
-    cell_of,
     gap_codes,
     padded_shape,
 )
 from humobctl.predict.bert_moe.model import BertMoe, Prediction
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
+from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.training.device import MOST_BESIDE, side_by_side
 
 OTHERS = 16
@@ -46,7 +45,7 @@ _FEW = 512
 class _User:
     """One user's rows in order, known and to predict, and what has been found out so far."""
 
-    city: City
+    city: CityProfile
     history: UserHistory
     order: Int64s = field(init=False)
     d: Int64s = field(init=False)
@@ -61,7 +60,7 @@ class _User:
         d, t = np.append(user.d, user.target_d), np.append(user.t, user.target_t)
         self.order = np.argsort(d * 64 + t, kind="stable")
         self.d, self.t = d[self.order], t[self.order]
-        cell = np.append(cell_number(user.x, user.y), np.full(len(user.target_d), -1))
+        cell = np.append(encode_cells(user.x, user.y), np.full(len(user.target_d), -1))
         self.cell = cell[self.order]
         self.known = self.cell >= 0
         first = np.arange(len(d)) == 0
@@ -96,7 +95,7 @@ class BertMoePredictor:
     def __init__(
         self,
         network: BertMoe,
-        city: City,
+        city: CityProfile,
         *,
         city_number: int = 0,
         device: str = "cpu",
@@ -277,7 +276,7 @@ def _cut(order: list[_Window], rows: int) -> list[list[_Window]]:
 
 
 def _inputs(
-    windows: list[_Window], city: City, number: int, settings: Settings
+    windows: list[_Window], city: CityProfile, number: int, settings: Settings
 ) -> tuple[dict[str, Tensor], Bools, int]:
     """Tensors of windows, which rows are there (B, S), and the number of past rows L."""
     past, ahead = padded_shape(
@@ -320,4 +319,4 @@ def _answer(user: _User) -> SlotDistributions:
     keep = np.sort(np.argsort(-total, kind="stable")[:OTHERS])
     keep = keep[total[keep] > 0]
     whole = np.concatenate([user.own_p, p[:, keep]], axis=1)
-    return SlotDistributions(cell_of(np.append(user.own, cells[keep])), normalised(whole))
+    return SlotDistributions(decode_cells(np.append(user.own, cells[keep])), normalised(whole))

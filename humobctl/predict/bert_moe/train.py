@@ -27,8 +27,8 @@ from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index,
 from humobctl.predict.bert_moe.dry_run import preview
 from humobctl.predict.bert_moe.load import load_network, started_from
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
-from humobctl.predict.bert_moe.validation import Asked, ask, learn_blend, validate
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.ranks import world_size
 from humobctl.tables.schemas import MASKED
 from humobctl.training.device import check_precision, set_up, torch_device
@@ -97,10 +97,10 @@ class Material:
     windows: Windows
     names: list[str]
     first_days: list[int]
-    asked: list[Asked]
-    weighed: list[Asked]
+    asked: list[ValidationUser]
+    weighed: list[ValidationUser]
     visited: Int64s
-    cities: list[City] = field(default_factory=list)
+    cities: list[CityProfile] = field(default_factory=list)
     about: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -203,7 +203,7 @@ def _city_name(path: str) -> str:
     return "stdin" if path == "-" else Path(path).name.split(".")[0]
 
 
-def _add_city(path: str, job: Job, rows: Rows) -> tuple[City, dict[str, Any]]:
+def _add_city(path: str, job: Job, rows: Rows) -> tuple[CityProfile, dict[str, Any]]:
     """Read a city into the columns; its calendar, and what to say of it."""
     name = "stdin" if path == "-" else path
     mark = Fingerprint()

@@ -7,23 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import Settings as Scoring
-from humobctl.evaluate.cells.run import score
+from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.bert_moe.data import Rows, cell_of
+from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.baselines.history import History
+from humobctl.predict.bert_moe.data import Rows
 from humobctl.predict.bert_moe.model import BertMoe
 from humobctl.predict.bert_moe.predict import BertMoePredictor
-from humobctl.predict.blend import PARTNER, best_weight, likelihood, mixed
-from humobctl.predict.city_profile import City
+from humobctl.predict.blend import best_weight, likelihood, mixed
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import decode
-from humobctl.predict.registry import MODELS, Options
+from humobctl.tables.cells import decode_cells
 
 
 @dataclass(frozen=True)
-class Asked:
+class ValidationUser:
     """A user whose last days are known.
 
     Attributes:
@@ -37,7 +37,7 @@ class Asked:
     truth: Int32s
 
 
-def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
+def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[ValidationUser]:
     """The users that have rows both before and from their city's first day on.
 
     Args:
@@ -50,19 +50,23 @@ def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[Asked]:
         begin, end = rows.starts[number], rows.starts[number + 1]
         city = int(rows.city[number])
         d, t = (column[begin:end].astype(np.int64) for column in (rows.d, rows.t))
-        cells = cell_of(rows.cell[begin:end].astype(np.int64))
+        cells = decode_cells(rows.cell[begin:end])
         later = d >= first_day[city - 1]
         if later.any() and not later.all():
             x, y = (cells[~later, axis].astype(np.int64) for axis in (0, 1))
             user = UserHistory(
                 int(rows.uid[number]), d[~later], t[~later], x, y, d[later], t[later]
             )
-            found.append(Asked(city, user, cells[later]))
+            found.append(ValidationUser(city, user, cells[later]))
     return found
 
 
 def validate(
-    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+    network: BertMoe,
+    cities: list[CityProfile],
+    asked: list[ValidationUser],
+    device: str,
+    precision: str,
 ) -> dict[str, float]:
     """GEO-BLEU, DTW (humob24), accuracy and loss, each a mean over the users.
 
@@ -84,16 +88,20 @@ def validate(
 
 
 def learn_blend(
-    network: BertMoe, cities: list[City], asked: list[Asked], device: str, precision: str
+    network: BertMoe,
+    cities: list[CityProfile],
+    asked: list[ValidationUser],
+    device: str,
+    precision: str,
 ) -> float:
     """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
-    pairs: list[tuple[Asked, City, SlotDistributions, SlotDistributions]] = []
+    pairs: list[tuple[ValidationUser, CityProfile, SlotDistributions, SlotDistributions]] = []
     for number, city in enumerate(cities, start=1):
         here = [one for one in asked if one.city == number]
         model = BertMoePredictor(
             network, city, city_number=number, device=device, precision=precision
         )
-        partner = MODELS[PARTNER].load()(city, Options())
+        partner = History(city, PredictOptions())
         for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
             pairs.append((one, city, dist, partner.distribution(one.user)))
 
@@ -102,7 +110,7 @@ def learn_blend(
         totals = np.zeros(4)
         for one, city, dist, history in pairs:
             cells = decode_user(one.user, city, mixed(dist, history, weight), days)
-            found = _user_scores(one, cells, Scoring(names=("geobleu", "dtw")))
+            found = _user_scores(one, cells, CellEvalSettings(names=("geobleu", "dtw")))
             geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
             totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]
         return totals / len(pairs)
@@ -110,20 +118,23 @@ def learn_blend(
     return best_weight(score_at, alone=score_at(1.0, DEFAULTS))
 
 
-def _scores(one: Asked, cells: Int32s) -> dict[str, float]:
-    scoring = Scoring(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
+def _scores(one: ValidationUser, cells: Int32s) -> dict[str, float]:
+    scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
     found = _user_scores(one, cells, scoring)
     return {name.removesuffix("_humob24"): value for name, value in found.items()}
 
 
-def _user_scores(one: Asked, cells: Int32s, scoring: Scoring) -> dict[str, float]:
+def _user_scores(one: ValidationUser, cells: Int32s, scoring: CellEvalSettings) -> dict[str, float]:
     """A user's scores by column, each a mean over days."""
     d = one.user.target_d
     begins = np.flatnonzero(np.diff(d, prepend=-1))
     x, y = (np.ascontiguousarray(cells[:, axis], np.int32) for axis in (0, 1))
     true_x, true_y = (np.ascontiguousarray(one.truth[:, axis], np.int32) for axis in (0, 1))
     days = AlignedDays(
-        *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
-        *((x, y), (true_x, true_y)),
+        uid=np.full(len(begins), one.user.uid),
+        d=d[begins],
+        starts=np.append(begins, len(d)),
+        generated=(x, y),
+        reference=(true_x, true_y),
     )
     return {name: float(values.mean()) for name, values in score(days, scoring).items()}

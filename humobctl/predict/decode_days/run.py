@@ -27,7 +27,7 @@ import numpy as np
 from humobctl import native
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, UserHistory, candidates, distances, number_days
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.cell_copies import auction
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.sample_days import DaySamples, mixed, past_days
@@ -142,7 +142,7 @@ def ascend(
 
 
 def decode_user(
-    user: UserHistory, city: City, dist: SlotDistributions, config: DayConfig = DEFAULTS
+    user: UserHistory, city: CityProfile, dist: SlotDistributions, config: DayConfig = DEFAULTS
 ) -> Int32s:
     """The cells of all of a user's target rows, with the user's own past days as samples.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import DayConfig
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
@@ -126,7 +126,7 @@ def mixed(
 
 
 def past_days(
-    user: UserHistory, index: Int64s, city: City, target: Int64s, config: DayConfig
+    user: UserHistory, index: Int64s, city: CityProfile, target: Int64s, config: DayConfig
 ) -> DaySamples:
     """A user's known days as samples of the days to fill.
 

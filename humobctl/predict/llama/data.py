@@ -19,7 +19,7 @@ from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import template_compact, template_published
 from humobctl.predict.llama.config import Settings
 from humobctl.predict.llama.tokens import Compact, Example, check_digits, conversation
-from humobctl.predict.llama.users import Asked, Source, read_people
+from humobctl.predict.llama.users import PromptedUser, Source, read_people
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Material:
 
     train: list[Example] = field(default_factory=list)
     held: list[Example] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[PromptedUser] = field(default_factory=list)
     shown: str = ""
     about: list[dict[str, Any]] = field(default_factory=list)
     dropped_days: int = 0
@@ -73,7 +73,7 @@ def mobility(
         HumobError: a file cannot be read, or the tokenizer cannot write the records.
     """
     found = Material()
-    people: list[Asked] = []
+    people: list[PromptedUser] = []
     for path in paths:
         some, about = read_people(path, source, settings)
         people += some
@@ -91,7 +91,9 @@ def mobility(
     return found
 
 
-def _compact(found: Material, people: list[Asked], settings: Settings, tokens: Compact) -> None:
+def _compact(
+    found: Material, people: list[PromptedUser], settings: Settings, tokens: Compact
+) -> None:
     rng = np.random.default_rng(settings.seed)
     for one in people:
         prompt = template_compact.ask(one.user, one.city, settings.shape)
@@ -129,7 +131,9 @@ def text_of(
     return prompt.profile + "".join(lines)
 
 
-def _published(found: Material, people: list[Asked], settings: Settings, tokenizer: Any) -> None:
+def _published(
+    found: Material, people: list[PromptedUser], settings: Settings, tokenizer: Any
+) -> None:
     for one in people:
         answer = template_published.answer(
             one.user.target_d.tolist(), one.user.target_t.tolist(), one.truth

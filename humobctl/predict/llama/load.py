@@ -7,17 +7,19 @@ from pathlib import Path
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.llm.load import load_language_model, require_chat_template
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import PredictOptions
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.predict_published import PublishedPredictor
 from humobctl.predict.llama.tokens import check_digits
 from humobctl.predict.llama.weights import origin_of
-from humobctl.predict.registry import Options
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.model_dir import RUN
 
 
-def from_name(name: str, city: City, options: Options) -> CompactPredictor | PublishedPredictor:
+def from_name(
+    name: str, city: CityProfile, options: PredictOptions
+) -> CompactPredictor | PublishedPredictor:
     """A predictor from an adapter dir, a model dir or a GGUF file.
 
     Raises:
@@ -45,7 +47,10 @@ def from_name(name: str, city: City, options: Options) -> CompactPredictor | Pub
                 "or near"
             )
         return CompactPredictor(
-            *(loaded, city, origin.settings.shape, name),
+            loaded,
+            city,
+            shape=origin.settings.shape,
+            name=name,
             batch=prompting.batch,
             bf16=bf16,
             near=prompting.candidates == "near",
@@ -53,5 +58,5 @@ def from_name(name: str, city: City, options: Options) -> CompactPredictor | Pub
     check_digits(loaded.tokenizer, name)
     require_chat_template(loaded.tokenizer, name)
     return PublishedPredictor(
-        *(loaded, city), batch=prompting.batch, bf16=bf16, candidates=prompting.candidates
+        loaded, city, batch=prompting.batch, bf16=bf16, candidates=prompting.candidates
     )

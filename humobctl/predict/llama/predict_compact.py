@@ -22,7 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.template_compact import Prompt, Shape, ask
 from humobctl.predict.llama.tokens import Compact
 
@@ -33,7 +33,7 @@ NEIGHBOURS = 1e-3
 
 
 @dataclass
-class Tally:
+class TokenTally:
     """Tokens of a run.
 
     Attributes:
@@ -60,7 +60,7 @@ class CompactPredictor:
     def __init__(
         self,
         loaded: Loaded,
-        city: City,
+        city: CityProfile,
         shape: Shape,
         name: str,
         *,
@@ -86,7 +86,7 @@ class CompactPredictor:
         self.tokens = Compact(loaded.tokenizer, shape, name)
         self.device = torch.device(loaded.device)
         self.batch_users = batch or (1 if loaded.device == "cpu" else 16)
-        self.tally = Tally()
+        self.tally = TokenTally()
         self._bf16 = bf16
         network = loaded.model
         causal = network.get_base_model() if hasattr(network, "get_base_model") else network

@@ -27,10 +27,11 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, past_name
 from humobctl.native import Floats, Int32s
 from humobctl.predict.base import SlotDistributions, UserHistory, candidates, normalised
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
-from humobctl.predict.llama.predict_compact import Tally, with_neighbours
+from humobctl.predict.llama.predict_compact import TokenTally, with_neighbours
+from humobctl.tables.cells import CELLS, decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE
 
 _FLOOR = 1e-3
@@ -136,7 +137,7 @@ class PublishedPredictor:
     def __init__(
         self,
         loaded: Loaded,
-        city: City,
+        city: CityProfile,
         *,
         batch: int | None = None,
         bf16: bool = False,
@@ -153,7 +154,7 @@ class PublishedPredictor:
         """
         self.city, self.candidates = city, candidates
         self.batch_users = batch or (4 if loaded.device == "cpu" else 8)
-        self.tally = Tally()
+        self.tally = TokenTally()
         self._loaded, self._bf16 = loaded, bf16
         self._context = int(loaded.model.config.max_position_embeddings)
         self._everywhere: tuple[Int32s, Branch] | None = None
@@ -221,12 +222,11 @@ class PublishedPredictor:
             wider = with_neighbours(SlotDistributions(own, normalised(visits)[None]))
             return wider.cells, trie(self._loaded.tokenizer, wider.cells), wider.p[0]
         if self._everywhere is None:
-            side = np.arange(1, GRID_SIDE + 1, dtype=np.int32)
-            cells = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+            cells = decode_cells(np.arange(CELLS))
             self._everywhere = cells, trie(self._loaded.tokenizer, cells)
         cells, root = self._everywhere
         weight = np.full(len(cells), _FLOOR)
-        weight[(own[:, 0] - 1) * GRID_SIDE + own[:, 1] - 1] += visits
+        weight[encode_cells(own[:, 0], own[:, 1])] += visits
         return cells, root, weight
 
     def _walk(self, prompts: list[list[int]], walks: list[_Walk]) -> None:
@@ -251,7 +251,7 @@ class _State:
     nothing in the cache ever moves.
     """
 
-    def __init__(self, loaded: Loaded, people: int, tally: Tally) -> None:
+    def __init__(self, loaded: Loaded, people: int, tally: TokenTally) -> None:
         self._model, self._device, self._tally = loaded.model, loaded.device, tally
         self._pad = loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id or 0
         self._cache = transformers.DynamicCache()

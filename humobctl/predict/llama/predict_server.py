@@ -29,13 +29,12 @@ from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
 from humobctl.llm.server.config import configured, key_for
-from humobctl.llm.server.journal import Entry, Journal
+from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, Shape, ask, names
-from humobctl.predict.registry import Options
 
 USERS = 8
 """Whose questions are on their way together."""
@@ -133,7 +132,7 @@ class ServedPredictor:
 
     batch_users = USERS
 
-    def __init__(self, name: str, city: City, options: Options, shape: Shape) -> None:
+    def __init__(self, name: str, city: CityProfile, options: PredictOptions, shape: Shape) -> None:
         """Take a server's model to use in one city; nothing is asked yet.
 
         Raises:
@@ -234,7 +233,7 @@ class ServedPredictor:
             self.from_journal += 1
         return letter_scores(json.loads(entry.reply), self.shape)
 
-    def _keep(self, name: str, entry: Entry) -> None:
+    def _keep(self, name: str, entry: JournalEntry) -> None:
         if self._journal is not None:
             self._journal.put(name, entry)
 
@@ -247,7 +246,7 @@ def letter_scores(found: dict[str, float], shape: Shape) -> list[float]:
     return whole
 
 
-def from_name(name: str, city: City, options: Options) -> ServedPredictor:
+def from_name(name: str, city: CityProfile, options: PredictOptions) -> ServedPredictor:
     """A predictor from the name of a model on a server.
 
     Raises:

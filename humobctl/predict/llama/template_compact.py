@@ -25,7 +25,7 @@ import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import UserHistory, candidates, circular_slots, find_gaps
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OTHER = "?"
@@ -80,7 +80,7 @@ def names(shape: Shape) -> list[str]:
     return [*ALPHABET[: shape.letters], OTHER]
 
 
-def ask(user: UserHistory, city: City, shape: Shape, *, days: int | None = None) -> Prompt:
+def ask(user: UserHistory, city: CityProfile, shape: Shape, *, days: int | None = None) -> Prompt:
     """The prompt about all target rows of a user with a known row.
 
     Args:
@@ -112,7 +112,7 @@ def ask(user: UserHistory, city: City, shape: Shape, *, days: int | None = None)
     return Prompt(f"{INTRO} {named}{RULES}", list(different), number, cells, letter, weight)
 
 
-def likeness(user: UserHistory, city: City) -> Floats:
+def likeness(user: UserHistory, city: CityProfile) -> Floats:
     """How much each known row is like each target row, higher for more, shape (r, n).
 
     Slots apart, another day of the week, another type of day, other gaps to the rows before and

@@ -15,7 +15,7 @@ import torch
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import Settings as Scoring
+from humobctl.evaluate.cells.run import CellEvalSettings as Scoring
 from humobctl.evaluate.cells.run import score
 from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
 from humobctl.predict.blend import likelihood
@@ -25,7 +25,7 @@ from humobctl.predict.llama.config import TYPE, Settings, Task, as_record
 from humobctl.predict.llama.data import Material
 from humobctl.predict.llama.dry_run import preview
 from humobctl.predict.llama.predict_compact import CompactPredictor
-from humobctl.predict.llama.users import Asked, Source
+from humobctl.predict.llama.users import PromptedUser, Source
 from humobctl.ranks import world_size
 from humobctl.training.device import check_precision, has_bf16, set_up, torch_device
 from humobctl.training.distributed import Group, together
@@ -150,7 +150,7 @@ def _validator(
 
 
 def validate(
-    network: Any, tokenizer: Any, asked: list[Asked], settings: Settings, name: str
+    network: Any, tokenizer: Any, asked: list[PromptedUser], settings: Settings, name: str
 ) -> dict[str, float]:
     """Loss and GEO-BLEU (humob24) of people who are not trained on, each a mean over them.
 
@@ -169,7 +169,7 @@ def validate(
     return {"loss": float(np.mean(losses)), "geobleu": float(np.mean(scores))}
 
 
-def _geobleu(one: Asked, cells: Any) -> float:
+def _geobleu(one: PromptedUser, cells: Any) -> float:
     d = one.user.target_d
     begins = np.flatnonzero(np.diff(d, prepend=-1))
     columns = [

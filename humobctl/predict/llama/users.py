@@ -17,7 +17,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.llama.config import Settings
 from humobctl.tables.schemas import MASKED
 from humobctl.training.model_dir import Fingerprint
@@ -44,7 +44,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptedUser:
     """A user with a past, and the truth of the days that are asked for.
 
     Attributes:
@@ -54,7 +54,7 @@ class Asked:
         validates: whether the user is not trained on.
     """
 
-    city: City
+    city: CityProfile
     user: UserHistory
     truth: Int32s
     validates: bool
@@ -62,7 +62,7 @@ class Asked:
 
 def read_people(
     path: str, source: Source, settings: Settings
-) -> tuple[list[Asked], dict[str, Any]]:
+) -> tuple[list[PromptedUser], dict[str, Any]]:
     """The users of a grid trajectory, each several times, and what ``run.json`` says of the file.
 
     A user who is trained on is asked about ``settings.records`` spans of days, one before the
@@ -92,7 +92,7 @@ def read_people(
         held = round(settings.validation_share * len(drawn))
         validating = set(drawn[:held].tolist())
         wanted = pl.Series("uid", np.sort(drawn), dtype=pl.UInt32).to_frame()
-        found: list[Asked] = []
+        found: list[PromptedUser] = []
         for (group,) in paired_groups([store]):
             rows = group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left")
             for (uid,), part in rows.group_by("uid", maintain_order=True):
@@ -114,8 +114,8 @@ def read_people(
 
 
 def _spans(
-    rows: pl.DataFrame, city: City, last: int, settings: Settings, *, validates: bool
-) -> Iterator[Asked]:
+    rows: pl.DataFrame, city: CityProfile, last: int, settings: Settings, *, validates: bool
+) -> Iterator[PromptedUser]:
     uid, d, t, x, y = (rows[name].to_numpy().astype(np.int64) for name in rows.columns[:5])
     for number in range(1 if validates else settings.records):
         first = last + 1 - settings.horizon * (number + 1)
@@ -124,4 +124,4 @@ def _spans(
             return
         user = UserHistory(int(uid[0]), d[past], t[past], x[past], y[past], d[ahead], t[ahead])
         truth = np.column_stack([x[ahead], y[ahead]]).astype(np.int32)
-        yield Asked(city, user, truth, validates)
+        yield PromptedUser(city, user, truth, validates)

@@ -24,7 +24,7 @@ from humobctl.predict.base import (
     find_gaps,
     number_days,
 )
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, Kernel
 from humobctl.predict.ranker.kernels import Float32s, Floats, Int32s, Int64s, library
 
@@ -114,7 +114,7 @@ class Encoded:
     main: Float32s
 
 
-def encode(user: UserHistory, city: City, keep: int) -> Encoded:
+def encode(user: UserHistory, city: CityProfile, keep: int) -> Encoded:
     """Features of a user with at least one known row.
 
     Args:
@@ -199,7 +199,10 @@ def _patterns(t: Int64s, day: Int64s, days: int) -> Floats:
 
 
 def _day_weights(
-    user: UserHistory, city: City, known: tuple[Int64s, Int64s], target: tuple[Int64s, Int64s]
+    user: UserHistory,
+    city: CityProfile,
+    known: tuple[Int64s, Int64s],
+    target: tuple[Int64s, Int64s],
 ) -> Float32s:
     """Weight of each known day for each target day, shape (D, J, Q)."""
     (days, day), (wanted, target_day) = known, target
@@ -230,10 +233,21 @@ def _kernel_sums(
     pick = np.full(q, 0.5 / q, dtype=np.float32)
     pick[0] += 0.5
     code = library().humob_rank_kernels(
-        *(n, r, k, q, keep),
+        n,
+        r,
+        k,
+        q,
+        keep,
         *(part.astype(np.int32) for part in (*known, *target)),
-        *(_slot_tables(KERNELS), _gap_tables(KERNELS), np.ascontiguousarray(by_day)),
-        *(by_day.shape[1], pick, kept, shares, totals, main),
+        _slot_tables(KERNELS),
+        _gap_tables(KERNELS),
+        np.ascontiguousarray(by_day),
+        by_day.shape[1],
+        pick,
+        kept,
+        shares,
+        totals,
+        main,
     )
     if code:
         raise MemoryError("no memory left for the kernels of a user")
@@ -243,7 +257,7 @@ def _kernel_sums(
 # --- features ---------------------------------------------------------------------------------
 
 
-def _home_and_work(user: UserHistory, index: Int64s, k: int, city: City) -> tuple[int, int]:
+def _home_and_work(user: UserHistory, index: Int64s, k: int, city: CityProfile) -> tuple[int, int]:
     """The cell of most nights, and the commonest other cell of working days, else the home."""
     night = (user.t < _NIGHT[0]) | (user.t >= _NIGHT[1])
     counts = np.bincount(index, minlength=k)
@@ -321,7 +335,7 @@ def _shares_beside(main: Float32s, kept: Int32s, target_day: Int64s) -> list[Flo
 def _cell_features(
     user: UserHistory,
     index: Int64s,
-    city: City,
+    city: CityProfile,
     far: Float32s,
     home: int,
     work: int,
@@ -354,7 +368,7 @@ def _cell_features(
 
 def _row_features(
     user: UserHistory,
-    city: City,
+    city: CityProfile,
     target_day: Int64s,
     target_gaps: tuple[Int64s, Int64s],
     main: Float32s,

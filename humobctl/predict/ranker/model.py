@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.predict.base import SlotDistributions, UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
 from humobctl.predict.ranker.kernels import Float32s, Floats
-from humobctl.predict.registry import Options
 from humobctl.training.model_dir import Checkpoint, clear_damage
 
 FLOOR = 1e-3
@@ -29,7 +28,7 @@ _CLIP = 4.0  # standard deviations; a city unlike those trained on shall not lea
 
 
 @dataclass(frozen=True)
-class Network:
+class RankerNetwork:
     """Weights of all members; each of float32.
 
     Attributes:
@@ -95,7 +94,7 @@ def scaled(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
 class Ranker:
     """A trained ranker in a city."""
 
-    def __init__(self, city: City, network: Network, config: RankerConfig) -> None:
+    def __init__(self, city: CityProfile, network: RankerNetwork, config: RankerConfig) -> None:
         self.city, self.network, self.config = city, network, config
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
@@ -116,14 +115,14 @@ class Ranker:
         return p
 
 
-def to_checkpoint(network: Network, config: RankerConfig) -> Checkpoint:
+def to_checkpoint(network: RankerNetwork, config: RankerConfig) -> Checkpoint:
     """What a model dir holds: the weights, the settings, and the features they belong to."""
     settings = {"features": list(NAMES), "kernels": _kernels(), **asdict(config)}
     return Checkpoint("ranker", settings, network.arrays())
 
 
 def from_checkpoint(
-    checkpoint: Checkpoint, city: City, folder: str, _: Options | None = None
+    checkpoint: Checkpoint, city: CityProfile, folder: str, _: PredictOptions | None = None
 ) -> Ranker:
     """The ranker of a model dir, for one city.
 
@@ -156,7 +155,7 @@ def from_checkpoint(
         names = ", ".join(sorted(map(str, kinds)))
         raise HumobError(f"{folder}/model.safetensors: found {names}, expected float32")
     with clear_damage(folder):
-        return Ranker(city, Network(**checkpoint.arrays), RankerConfig(**settings))
+        return Ranker(city, RankerNetwork(**checkpoint.arrays), RankerConfig(**settings))
 
 
 def _sizes(config: RankerConfig) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.model import to_checkpoint
 from humobctl.predict.ranker.train_loop import Records, TrainingSet, joined, training_set
@@ -117,7 +117,7 @@ def _known(batch: pl.DataFrame, last_day: int | None) -> pl.DataFrame:
     return batch.filter(keep if last_day is None else keep & (pl.col("d") <= last_day))
 
 
-def _survey(store: UserStore, job: Job) -> tuple[City, Int64s]:
+def _survey(store: UserStore, job: Job) -> tuple[CityProfile, Int64s]:
     """The city that all rows show, and its users."""
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)

@@ -17,11 +17,11 @@ import numpy as np
 
 from humobctl.errors import HumobError
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
 from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
-from humobctl.predict.ranker.model import Network, scaled, softmax, start_scores, transformed
+from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, start_scores, transformed
 
 _NEVER = -1e9  # start score of a candidate that is not there
 
@@ -95,7 +95,7 @@ def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
 
 
 def training_set(
-    users: Iterable[Records], last_day: int, city: City, config: RankerConfig
+    users: Iterable[Records], last_day: int, city: CityProfile, config: RankerConfig
 ) -> TrainingSet:
     """All windows of the users, or a sample of their rows where that is too much.
 
@@ -119,7 +119,7 @@ def training_set(
 
 
 def _window_set(
-    task: UserHistory, truth: Int64s, city: City, config: RankerConfig, share: float
+    task: UserHistory, truth: Int64s, city: CityProfile, config: RankerConfig, share: float
 ) -> TrainingSet:
     """One window of one user; a row is taken with probability ``share``."""
     encoded = encode(task, city, config.keep)
@@ -161,7 +161,7 @@ Watch = Callable[[int, int, float], None]
 """Called after each epoch with the member, the epoch, and its mean loss in nats a row."""
 
 
-def train(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -> Network:
+def train(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -> RankerNetwork:
     """Train all members; the same data and seed give the same network.
 
     Args:
@@ -175,7 +175,7 @@ def train(data: TrainingSet, config: RankerConfig, watch: Watch | None = None) -
     scaled(flat, mean, scale)
     members = [_train_member(data, config, member, watch) for member in range(config.members)]
     w0, b0, w1, b1, w2, b2 = (np.stack(parts) for parts in zip(*members, strict=True))
-    return Network(mean, scale, w0, b0, w1, b1, w2[:, :, 0], b2[:, 0])
+    return RankerNetwork(mean, scale, w0, b0, w1, b1, w2[:, :, 0], b2[:, 0])
 
 
 def _first_weights(hidden: int, rng: np.random.Generator) -> list[Float32s]:

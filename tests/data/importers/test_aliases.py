@@ -6,6 +6,7 @@ import pytest
 
 from humobctl.errors import HumobError
 from humobctl.tables.column_names import ALIASES, parse_columns, plain, roles
+from tests.messages import raises
 
 
 @pytest.mark.parametrize(
@@ -43,12 +44,12 @@ def test_no_alias_stands_for_two_roles_and_all_are_in_plain_form() -> None:
 
 def test_columns_are_parsed_repeated_or_with_commas() -> None:
     assert parse_columns(["a=uid,b = lat", "c="]) == {"a": "uid", "b": "lat", "c": ""}
-    with pytest.raises(HumobError, match="--columns: found 'a', expected NAME_IN_FILE=NAME"):
+    with raises(HumobError, "--columns", "'a'", "NAME_IN_FILE=NAME"):
         parse_columns(["a"])
 
 
 def test_columns_that_are_not_there_and_names_given_twice_are_errors() -> None:
-    with pytest.raises(HumobError, match=r"f\.csv: found columns a, b, expected 'c' among them"):
+    with raises(HumobError, "f.csv", "a, b", "'c'"):
         roles(["a", "b"], {"c": "uid"}, "f.csv")
-    with pytest.raises(HumobError, match="--columns: found uid for both a and b"):
+    with raises(HumobError, "--columns", "uid", "a", "b"):
         roles(["a", "b"], {"a": "uid", "b": "user_id"})

@@ -16,6 +16,7 @@ import pytest
 
 from humobctl.data.importers import pickles
 from humobctl.errors import HumobError
+from tests.messages import raises
 
 FILES = Path(__file__).parent / "pickles"
 PANDAS = ("1.5.3", "2.2.3", "3.0.0")
@@ -108,21 +109,21 @@ def test_a_pickle_that_wants_to_run_something_is_refused(
     }.get(name, f"touch {proof}")
     arguments = (argument, "upper") if name == "getattr" else (argument,)
     evil = pickle.dumps({"data": [_Evil(call, *arguments)]}, protocol=protocol)
-    with pytest.raises(HumobError, match=rf"^evil\.pkl: found .*{name}.* in the pickle"):
+    with raises(HumobError, "evil.pkl", name, "pickle"):
         pickles.load(io.BytesIO(evil), "evil.pkl")
     assert not proof.exists()
 
 
 def test_an_object_hidden_in_an_array_of_objects_is_refused() -> None:
     array = np.array([_Evil(os.system, "true")], dtype=object)
-    with pytest.raises(HumobError, match="system in the pickle"):
+    with raises(HumobError, "system", "pickle"):
         pickles.load(io.BytesIO(pickle.dumps(array)), "a")
 
 
 @pytest.mark.parametrize("cut", [10, 100, 1000])
 def test_a_pickle_that_is_cut_off_is_named(cut: int) -> None:
     whole = (FILES / "foursquare_2.2.3.pkl").read_bytes()
-    with pytest.raises(HumobError, match=r"^a: found a pickle that (is cut off|cannot be put)"):
+    with raises(HumobError, "a:", "pickle"):
         pickles.load(io.BytesIO(whole[:cut]), "a")
 
 
@@ -165,7 +166,7 @@ class _Dtype:
 )
 def test_an_array_that_does_not_fit_together_is_refused(shape: Any, dtype: Any, data: Any) -> None:
     bad = pickle.dumps(_Array(shape, dtype, data))
-    with pytest.raises(HumobError, match=r"^a: found a pickle that cannot be put together"):
+    with raises(HumobError, "a:", "pickle", "together"):
         pickles.load(io.BytesIO(bad), "a")
 
 
@@ -203,5 +204,5 @@ def test_columns_without_end_are_refused() -> None:
     columns = pickles._part("range")()
     columns.state = {"start": 0, "stop": 10**12, "step": 1}
     manager.args = (manager.args[0], (columns, *manager.args[1][1:]))
-    with pytest.raises(HumobError, match="1000000000000 columns"):
+    with raises(HumobError, 10**12, "columns"):
         pickles.to_polars(frame, "a")

@@ -9,6 +9,7 @@ from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.io.read import read_table
 from humobctl.tables.schemas import GRID, INTENTIONS, VISITS
+from tests.messages import raises
 
 PLAN = pl.DataFrame([(1, 0, 0, "eat", 0, 1440, "hungry")], schema=INTENTIONS.dtypes, orient="row")
 
@@ -39,8 +40,8 @@ def test_cells_without_a_header(tmp_path) -> None:
 
 
 def test_what_cannot_be_read(tmp_path) -> None:
-    with pytest.raises(HumobError, match="No such file"):
+    with raises(HumobError, "none.csv", "No such file"):
         kind_of(str(tmp_path / "none.csv"))
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and nothing else")
-    with pytest.raises(HumobError, match="found a damaged parquet file"):
+    with raises(HumobError, "bad.parquet", "damaged"):
         kind_of(str(tmp_path / "bad.parquet"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from humobctl.evaluate.cells.run import Evaluator, Settings
+from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 
 # Mean over the 100 users, from the data's README: GEO-BLEU and DTW km, humob24 and humob25.
 PUBLISHED = {
@@ -21,7 +21,9 @@ COLUMNS = {"llama3-8b-mob": "llama", "lp-bert": "lpbert"}
 def test_every_user_agrees(shared_data, city, model):
     folder = shared_data / "humob"
     predicted = str(folder / f"city{city}_{model}.csv.gz")
-    evaluator = Evaluator([predicted], str(folder / f"city{city}_100users.csv.gz"), Settings())
+    evaluator = Evaluator(
+        [predicted], str(folder / f"city{city}_100users.csv.gz"), CellEvalSettings()
+    )
     list(evaluator.run())
     (result,) = evaluator.evaluations
     recorded = pl.read_csv(folder / f"city{city}_recorded_scores.csv").with_columns(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humobctl.evaluate.embedding.metrics import (
-    People,
+    CityRecords,
     across,
     auc,
     halves,
@@ -22,11 +22,11 @@ from humobctl.evaluate.embedding.metrics import (
 )
 
 
-def people(rows) -> People:
+def people(rows) -> CityRecords:
     """Rows of (uid, d, t, x, y), sorted."""
     uid, d, t, x, y = (np.array(part) for part in zip(*sorted(rows), strict=True))
     begins = np.flatnonzero(np.diff(uid, prepend=-1))
-    return People(x, y, d, t, np.append(begins, len(uid)), uid[begins])
+    return CityRecords(x, y, d, t, np.append(begins, len(uid)), uid[begins])
 
 
 # Day 0 is a Sunday: user 3 works at (9, 9) on Monday and Tuesday, and lives at (5, 5).
@@ -90,7 +90,7 @@ def test_probes_never_see_whom_they_are_asked_about() -> None:
     assert auc(told[:, 0], label) < 0.7
 
 
-def city(users: int) -> People:
+def city(users: int) -> CityRecords:
     """Users each with a home, a work and one more cell of their own, over eight days."""
     rows = []
     for user in range(users):

@@ -13,6 +13,7 @@ from humobctl.generate.diffusion.config import STEPS, paper, tiny
 from humobctl.generate.diffusion.config import DiffusionSettings as Settings
 from humobctl.generate.diffusion.model import Conditioning, build, pooled
 from humobctl.generate.diffusion.process import Fixed, Process, Sampling, crowded, sampling_of
+from tests.messages import raises
 
 # diffusers 0.42 with numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -60,7 +61,7 @@ def told(days: int, classes: int = 3) -> Conditioning:
 def test_samplers_end_at_what_the_network_knows(objective, sampler) -> None:
     settings = Settings(objective=objective, diffusion_steps=50)
     if (objective == "flow") != (sampler == "euler"):
-        with pytest.raises(UsageError, match="--sampler"):
+        with raises(UsageError, "--sampler"):
             sampling_of(settings, sampler, None)
         return
     network = Knows(settings)
@@ -158,7 +159,7 @@ def test_published_size() -> None:
     ],
 )
 def test_settings_that_do_not_go(wrong, option) -> None:
-    with pytest.raises(UsageError, match=option):
+    with raises(UsageError, option):
         Settings(**wrong)
 
 
@@ -179,5 +180,5 @@ def test_evaluations_fall_and_are_different(steps, data) -> None:
 
 
 def test_too_many_evaluations() -> None:
-    with pytest.raises(UsageError, match="--steps: found 500, expected at most 100"):
+    with raises(UsageError, "--steps", 500, 100):
         sampling_of(tiny(), "ddim", 500)

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from humobctl.generate.gravity.homes import Dwellings
-from humobctl.generate.gravity.places import City, city_of
-from humobctl.generate.gravity.run import Job
+from humobctl.generate.gravity.places import PlaceIndex, city_of
+from humobctl.generate.gravity.run import GravityJob
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTIONS, INTENTS, PLACES
 
@@ -31,7 +31,7 @@ def places(points, intents="eat", centre: Plane = CENTRE) -> pl.DataFrame:
     return pl.DataFrame(columns, schema_overrides=PLACES.dtypes)
 
 
-def city(points, intents="eat", centre: Plane = CENTRE) -> City:
+def city(points, intents="eat", centre: Plane = CENTRE) -> PlaceIndex:
     return city_of(places(points, intents, centre))
 
 
@@ -58,9 +58,9 @@ def at_home(east=0.0, north=0.0, work=(0.0, 0.0), centre: Plane = CENTRE) -> pl.
 
 
 def visits(
-    table: pl.DataFrame, where: City, pairs: pl.DataFrame | None = None, **job
+    table: pl.DataFrame, where: PlaceIndex, pairs: pl.DataFrame | None = None, **job
 ) -> pl.DataFrame:
     """The visits of plans, homes and works from pairs, nothing snapped."""
     seed = job.get("seed", 0)
     dwellings = Dwellings(where, seed, snap=job.pop("snap", 0.0), pairs=pairs)
-    return pl.concat(list(Job(where, dwellings, **job).run([table])))
+    return pl.concat(list(GravityJob(where, dwellings, **job).run([table])))

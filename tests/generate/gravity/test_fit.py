@@ -10,6 +10,7 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import Law
 from humobctl.generate.gravity.fit import fitted, jumps_of
 from tests.generate.gravity.cities import at_home, city, plans, visits
+from tests.messages import raises, says
 
 HOME, EAT = "go home", "eat"
 DAY = [(HOME, 0, 100), (EAT, 200, 300), (HOME, 400, 500), (EAT, 600, 700), (EAT, 800, 1440)]
@@ -31,7 +32,7 @@ def test_the_exponent_is_found_again(town, name, exponent, capsys) -> None:
     law = Law(name, exponent=exponent, rho=1.0, gamma=0.0)
     found = fitted(Law(name), made(law, town), town)
     assert found.exponent == pytest.approx(exponent, abs=0.12)
-    assert "jumps: exponent" in capsys.readouterr().err
+    says(capsys.readouterr().err, "jumps", "exponent")
 
 
 def test_the_scale_is_found_again(town) -> None:
@@ -63,7 +64,7 @@ def test_candidates_by_distance() -> None:
 
 
 def test_too_few_jumps_and_laws_without_parameters(town) -> None:
-    with pytest.raises(HumobError, match=r"--fit: found 18 jumps of up to 10 km"):
+    with raises(HumobError, "--fit", 18, "10 km"):
         fitted(Law(), made(Law(), town, 6), town)
-    with pytest.raises(UsageError, match="the law radiation has no parameters to fit"):
+    with raises(UsageError, "law radiation", "--fit"):
         fitted(Law("radiation"), made(Law(), town, 6), town)

@@ -8,7 +8,7 @@ import pytest
 
 from humobctl.evaluate.divergence import jsd
 from humobctl.evaluate.plans.run import statistics
-from humobctl.intend.backends.base import Settings
+from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.day_plan import Event, settle
 from humobctl.intend.planner import config, model
 from humobctl.intend.planner.calibrate import calibrate, class_shares
@@ -34,7 +34,7 @@ def people(count=4000, first=0, **attributes) -> pl.DataFrame:
 
 def planned(some=None, **settings) -> pl.DataFrame:
     some = people() if some is None else some
-    return pl.concat(list(Planner(Settings(**settings)).tables(some)))
+    return pl.concat(list(Planner(BackendSettings(**settings)).tables(some)))
 
 
 @pytest.fixture(scope="module")

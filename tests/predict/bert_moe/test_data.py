@@ -18,8 +18,6 @@ from humobctl.predict.bert_moe.data import (
     Rows,
     Windows,
     build_index,
-    cell_number,
-    cell_of,
     gap_codes,
     rows_before,
 )
@@ -48,13 +46,6 @@ def walk(uid: int, days: int, per_day: int = 2) -> pl.DataFrame:
     return table(
         *((uid, d, 10 * i, d + 1, 10 * uid + i + 1) for d in range(days) for i in range(per_day))
     )
-
-
-def test_cells_and_their_numbers():
-    x, y = np.array([1, 1, 2, 200]), np.array([1, 2, 1, 200])
-    number = cell_number(x, y)
-    assert number.tolist() == [0, 1, 200, 39_999]
-    assert cell_of(number).tolist() == np.stack([x, y], axis=1).tolist()
 
 
 def test_gaps_by_hand():

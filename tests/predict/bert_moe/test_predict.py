@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from humobctl.predict.base import PredictOptions
 from humobctl.predict.baselines.history import History
 from humobctl.predict.bert_moe.config import tiny
-from humobctl.predict.bert_moe.data import cell_number
 from humobctl.predict.bert_moe.model import DAYS_BACK, BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import OTHERS, BertMoePredictor, _batches, _rounds, _User
-from humobctl.predict.registry import Options
+from humobctl.tables.cells import encode_cells
 from tests.predict.helpers import city, user
 
 SETTINGS = replace(tiny(), input_length=12, prediction_length=4, copy_heads=2)
@@ -106,7 +106,7 @@ def test_without_a_horizon_a_window_looks_at_the_answers_of_the_one_before():
     spy = Spy(model)
     dist = model.distribution(person())
     assert [call["location"].shape for call in spy.calls] == [(1, 12)] * 3
-    best = cell_number(*dist.cells[dist.p.argmax(axis=1)].T)
+    best = encode_cells(*dist.cells[dist.p.argmax(axis=1)].T)
     assert spy.calls[1]["location"][0, -4:].tolist() == best[:4].tolist()
     assert spy.calls[2]["location"][0, -8:].tolist() == best[:8].tolist()
 
@@ -168,6 +168,6 @@ def test_an_untrained_head_copies_as_the_history_model_does():
             torch.nn.init.zeros_(layer.bias)
         heads.gate.bias[0] = -50  # nothing is left for the generator
     found = model.distribution(someone)
-    wanted = History(model.city, Options()).distribution(someone)
+    wanted = History(model.city, PredictOptions()).distribution(someone)
     assert found.cells[:3].tolist() == wanted.cells.tolist()
     np.testing.assert_allclose(found.p[:, :3], wanted.p, atol=1e-4)

@@ -16,11 +16,12 @@ import pytest
 pytest.importorskip("openai")
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.predict.base import PredictOptions, Prompting
 from humobctl.predict.llama.predict_server import from_name, letter_scores, top_scores
 from humobctl.predict.llama.template_compact import Shape, ask
-from humobctl.predict.registry import Options, Prompting
 from tests.conftest import run_cli
 from tests.intend.chat_server import KEY
+from tests.messages import raises, says
 from tests.predict.llama.test_template_compact import city_of, week
 from tests.predict.llama.test_template_published import user_of
 
@@ -65,7 +66,7 @@ def serving(refused: str = "", status: int = 200) -> Iterator[tuple[str, list[di
 
 def predictor(url: str, journal: Path | None = None) -> Any:
     prompting = Prompting(base_url=url, journal=None if journal is None else str(journal))
-    return from_name("llama", city_of(), Options(prompting=prompting))
+    return from_name("llama", city_of(), PredictOptions(prompting=prompting))
 
 
 USER = user_of(week(), [[8, 20], [9, 20], [8, 4]])
@@ -105,11 +106,11 @@ def test_a_journal_answers_for_the_server(tmp_path: Path) -> None:
 
 
 def test_a_server_without_scores_is_told_in_one_line() -> None:
-    with serving(status=404) as (url, _), pytest.raises(HumobError, match="404"):
+    with serving(status=404) as (url, _), raises(HumobError, 404):
         predictor(url).distribution(USER)
-    with pytest.raises(UsageError, match="goes with --template compact"):
+    with raises(UsageError, "--base-url", "--template compact"):
         prompting = Prompting(base_url="http://localhost/v1", template="llama3-8b-mob")
-        from_name("llama", city_of(), Options(prompting=prompting))
+        from_name("llama", city_of(), PredictOptions(prompting=prompting))
 
 
 def test_scores_come_in_two_forms() -> None:
@@ -134,7 +135,7 @@ def test_a_real_server_answers_every_row(smollm2_server: str, tmp_path: Path) ->
         assert done.code == 0, done.err
         assert KEY not in done.err
         answers.append((tmp_path / "p.csv").read_text())
-    assert "p.csv.journal.jsonl: 2 answers of earlier runs" in done.err
+    says(done.err, "p.csv.journal.jsonl", "2 answers")
     assert answers[0] == answers[1]
     cells = [line.split(",")[3:] for line in answers[0].splitlines()[1:]]
     # All five records of slot 4 are at home.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from humobctl.predict.base import SlotDistributions
-from humobctl.predict.city_profile import City
+from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama import template_compact
 from humobctl.predict.llama.predict_compact import NEIGHBOURS, spread, with_neighbours
 from humobctl.predict.llama.template_compact import Shape
@@ -15,12 +15,12 @@ from tests.predict.llama.test_template_published import user_of
 HOME, WORK, CAFE = [9, 9], [20, 30], [21, 30]
 
 
-def city_of(days: int = 20) -> City:
+def city_of(days: int = 20) -> CityProfile:
     """Days from a Sunday on; weekends are off."""
     weekday = np.arange(days) % 7
     off = (weekday == 0) | (weekday == 6)
     nothing = np.zeros(days, np.bool_)
-    return City(weekday, off, nothing, np.array([[1, 1]], np.int32), np.ones((48, 1)))
+    return CityProfile(weekday, off, nothing, np.array([[1, 1]], np.int32), np.ones((48, 1)))
 
 
 def week() -> list[list[int]]:

@@ -21,6 +21,7 @@ from humobctl.predict.llama.tokens import (
     pack,
     row_of,
 )
+from tests.messages import raises
 from tests.predict.llama.test_template_compact import city_of, week
 from tests.predict.llama.test_template_published import user_of
 from tests.predict.llama.tiny import tokenizer_of
@@ -76,7 +77,7 @@ def test_a_record_is_its_text() -> None:
 
 
 def test_a_tokenizer_without_digits_is_refused() -> None:
-    with pytest.raises(HumobError, match=r"tiny: found a tokenizer without digits .* expected one"):
+    with raises(HumobError, "tiny", "tokenizer", "digits"):
         check_digits(tokenizer_of(["0", "1"]), "tiny")
     check_digits(tokenizer_of(DIGITS), "tiny")
 
@@ -96,5 +97,5 @@ def test_letters_must_be_tokens_of_their_own() -> None:
         def decode(self, ids: list[int]) -> str:
             return self._of_bytes.decode(ids)
 
-    with pytest.raises(HumobError, match="does not write ' B' as a token of its own"):
+    with raises(HumobError, "odd", "' B'", "token"):
         Compact(Splits(), Shape(letters=3), "odd")

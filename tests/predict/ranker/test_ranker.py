@@ -10,17 +10,17 @@ import pytest
 
 from humobctl.errors import HumobError
 from humobctl.io import by_user as users_module
-from humobctl.predict.base import UserHistory, find_gaps, number_days
+from humobctl.predict.base import PredictOptions, UserHistory, find_gaps, number_days
 from humobctl.predict.baselines.history import History
-from humobctl.predict.city_profile import City, CityCounter
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import NAMES, encode
-from humobctl.predict.ranker.model import Network, Ranker, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.model import Ranker, RankerNetwork, from_checkpoint, to_checkpoint
 from humobctl.predict.ranker.train import Job
 from humobctl.predict.ranker.train import train as train_files
 from humobctl.predict.ranker.train_loop import Records, soft_labels, train, training_set, windows
-from humobctl.predict.registry import Options
 from humobctl.training.model_dir import load, save
+from tests.messages import raises
 from tests.predict.helpers import frame
 
 SMALL = RankerConfig(hidden=8, epochs=1, windows=(15,), least_history=10)
@@ -48,7 +48,7 @@ def records(rows, uid=1):
     return Records(uid, *np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
 
 
-def city_of(*tables) -> City:
+def city_of(*tables) -> CityProfile:
     counter = CityCounter(75)
     for uid, rows in enumerate(tables):
         d, t, x, y = np.array(rows, dtype=np.int64).reshape(-1, 4).T
@@ -113,7 +113,7 @@ def test_features_by_hand():
 def test_first_kernel_is_the_history_model():
     rows = commuter()
     one, city = task(rows, TARGETS), city_of(rows)
-    history = History(city, Options()).distribution(one)
+    history = History(city, PredictOptions()).distribution(one)
     np.testing.assert_allclose(encode(one, city, 9).main, history.p, atol=1e-5)
     assert len(KERNELS) % 4 == 0
 
@@ -163,7 +163,7 @@ def test_network_by_hand():
     ones = lambda *shape: np.ones(shape, dtype=np.float32)  # noqa: E731
     w0 = np.zeros((1, f, 1), dtype=np.float32)
     w0[0, NAMES.index("slot")] = 2.0
-    network = Network(
+    network = RankerNetwork(
         np.zeros(f, np.float32),
         10 * ones(f),
         w0,
@@ -233,7 +233,7 @@ def test_other_features_are_refused(trained, tmp_path):
     save(to_checkpoint(ranker.network, SMALL), tmp_path / "m")
     config = tmp_path / "m" / "config.json"
     config.write_text(config.read_text().replace("expected_proximity", "other"))
-    with pytest.raises(HumobError, match="found other features"):
+    with raises(HumobError, "features"):
         from_checkpoint(load(tmp_path / "m"), city, "m")
 
 
@@ -241,7 +241,7 @@ def test_other_arrays_are_refused(trained):
     city, _, ranker = trained
     model = to_checkpoint(ranker.network, SMALL)
     del model.arrays["b2"]
-    with pytest.raises(HumobError, match="found arrays"):
+    with raises(HumobError, "arrays"):
         from_checkpoint(model, city, "m")
 
 
@@ -283,7 +283,7 @@ def test_a_city_of_few_users_trains(people):
 
 def test_nobody_with_a_past_is_a_clear_error():
     rows = [(59, 3, 5, 5)]
-    with pytest.raises(HumobError, match="found no user with days both in a training window"):
+    with raises(HumobError, "no user", "training window"):
         training_set([records(rows)], 59, city_of(rows), SMALL)
 
 

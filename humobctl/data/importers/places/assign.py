@@ -9,7 +9,7 @@ import polars as pl
 
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.places.mapping import Mapping
-from humobctl.io.row_errors import Places
+from humobctl.io.row_errors import LineNumbers
 
 BETWEEN = "\x1f"
 """Between the categories of one place in the column ``categories``."""
@@ -34,7 +34,7 @@ class Assigned:
     unmapped: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def intents(self, frame: pl.DataFrame, places: Places) -> Batch:
+    def intents(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         """Fill in category and intent.
 
         Args:
@@ -80,14 +80,16 @@ class Assigned:
         found = rows.join(table, on="categories", how="left", maintain_order="left")
         return found.with_columns(pl.col("decided").fill_null(value=False))
 
-    def _kept(self, frame: pl.DataFrame, places: Places, lost: pl.Series) -> Batch:
+    def _kept(self, frame: pl.DataFrame, places: LineNumbers, lost: pl.Series) -> Batch:
         if self.keep_unmapped or not lost.any():
             return frame, places
         names = frame.filter(lost)["category"].fill_null("without a category").value_counts()
         self.unmapped.update(dict(names.iter_rows()))
         return frame.filter(~lost), places.keep(~lost)
 
-    def leave_out(self, frame: pl.DataFrame, places: Places, gone: pl.Series, why: str) -> Batch:
+    def leave_out(
+        self, frame: pl.DataFrame, places: LineNumbers, gone: pl.Series, why: str
+    ) -> Batch:
         """Drop rows for a reason, which is counted."""
         count = int(gone.sum())
         if not count:

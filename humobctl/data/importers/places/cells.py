@@ -14,12 +14,12 @@ import numpy as np
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import Assigned
 from humobctl.data.importers.places.mapping import mapping_for, own_rules
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.read import Reader
-from humobctl.io.row_errors import Places
+from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import plain
 from humobctl.tables.grid import Grid
 from humobctl.tables.schemas import PLACES, Table
@@ -65,7 +65,7 @@ class CellReader(Reader):
         UsageError: there is no grid to put the cells on.
     """
 
-    options: Options = field(default_factory=Options)
+    options: ImportOptions = field(default_factory=ImportOptions)
     header_names: list[str] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ class CellReader(Reader):
         draws, total = np.random.default_rng(_SEED), 0
         for batch in super().batches():
             places = _scattered(self._inside(batch, grid), grid, draws)
-            kept, _ = assigned.intents(places, Places(1))
+            kept, _ = assigned.intents(places, LineNumbers(1))
             total += kept.height
             if kept.height:
                 yield kept.select(pl.col(name).cast(dtype) for name, dtype in PLACES.dtypes.items())

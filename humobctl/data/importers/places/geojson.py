@@ -14,7 +14,7 @@ import polars as pl
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.places.geometry import needs, representative
 from humobctl.errors import HumobError, TableError
-from humobctl.io.row_errors import Dropped, OnError, Places, quoted
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
 from humobctl.io.streams import Input, clear_read_errors
 
 FEATURES = 50_000
@@ -93,7 +93,7 @@ class Features:
             name: pl.Series([record.get(name) for record in records], strict=False)
             for name in names
         }
-        return pl.DataFrame({**columns, **_positions(shapes)}), Places(rows)
+        return pl.DataFrame({**columns, **_positions(shapes)}), LineNumbers(rows)
 
     def _record(self, feature: Any) -> dict[str, Any]:
         """The properties that are wanted, numbers as text: elsewhere in the file they may be."""

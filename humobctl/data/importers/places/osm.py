@@ -7,7 +7,6 @@ a temporary file for a large one, so that memory does not grow with it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ from typing import Any
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN
 from humobctl.data.importers.places.geometry import needs, positions
 from humobctl.data.importers.places.reader import NOWHERE, UNIQUE_PLACES, PlaceReader
 from humobctl.errors import HumobError
-from humobctl.io.row_errors import Places
-from humobctl.io.streams import Input, clear_os_errors, seekable
+from humobctl.io.row_errors import LineNumbers
+from humobctl.io.scratch import Scratch
+from humobctl.io.streams import Input, seekable
 
 OBJECTS = 100_000
 """Objects of a batch."""
@@ -42,7 +42,7 @@ _COLUMNS = {
 }
 
 
-def osm(source: Input, options: Options) -> PlaceReader:
+def osm(source: Input, options: ImportOptions) -> PlaceReader:
     """The places of an OpenStreetMap file; their ids are ``node/1``, ``way/1``, ``relation/1``."""
     reader = PlaceReader(source, UNIQUE_PLACES, options.on_error, options=options, kind="osm")
     objects = OsmObjects(source, reader.assigned.mapping.tag_keys())
@@ -86,7 +86,7 @@ class OsmObjects:
                 for thing in self._objects(osmium, path, stack):
                     self._take(thing, shapes)
                     if len(self.rows) >= OBJECTS:
-                        yield self._frame(), Places(first)
+                        yield self._frame(), LineNumbers(first)
                         first += OBJECTS
             except (RuntimeError, ValueError) as exc:
                 said = str(exc).splitlines()[0]
@@ -95,7 +95,7 @@ class OsmObjects:
                     "OpenStreetMap file, nodes before ways before relations"
                 ) from exc
         if self.rows:
-            yield self._frame(), Places(first)
+            yield self._frame(), LineNumbers(first)
 
     def _objects(self, osmium: Any, path: Path, stack: ExitStack) -> Iterator[Any]:
         """Nodes, ways, relations and the areas of the last two, all with one of the keys."""
@@ -103,9 +103,7 @@ class OsmObjects:
         known = osmium.filter.KeyFilter(*self.keys)
         storage = "flex_mem"
         if path.stat().st_size > self.in_memory:
-            with clear_os_errors("temporary files"):
-                folder = tempfile.TemporaryDirectory(prefix="humobctl-", ignore_cleanup_errors=True)
-            storage = f"sparse_file_array,{stack.enter_context(folder)}/nodes"
+            storage = f"sparse_file_array,{stack.enter_context(Scratch()).scratch}/nodes"
         processor = osmium.FileProcessor(file)
         if processor.header.has_multiple_object_versions:
             raise HumobError(

@@ -15,13 +15,13 @@ from typing import Literal
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN, Assigned
 from humobctl.data.importers.places.geometry import box_middle, positions
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
 from humobctl.errors import HumobError
 from humobctl.io.read import Reader
-from humobctl.io.row_errors import Places
+from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, plain, roles
 from humobctl.tables.schemas import PLACES
 
@@ -53,7 +53,7 @@ def kind_of_places(names: Sequence[str]) -> Kind | None:
     return "osm" if known & {"amenity", "shop", "leisure", "tourism", "office"} else None
 
 
-def place_columns(names: Sequence[str], options: Options, source: str) -> dict[str, str]:
+def place_columns(names: Sequence[str], options: ImportOptions, source: str) -> dict[str, str]:
     """Which column of a table of places plays which role, ``place_id`` of any id among them."""
     found = roles(names, options.columns, source)
     if "place_id" not in found:
@@ -63,7 +63,7 @@ def place_columns(names: Sequence[str], options: Options, source: str) -> dict[s
     return found
 
 
-def is_wanted(name: str, options: Options, keys: frozenset[str]) -> bool:
+def is_wanted(name: str, options: ImportOptions, keys: frozenset[str]) -> bool:
     """Whether a property of a GeoJSON feature is one that is looked at.
 
     Args:
@@ -92,7 +92,7 @@ class PlaceReader(Reader):
         notes: things to say when all is read.
     """
 
-    options: Options = field(default_factory=Options)
+    options: ImportOptions = field(default_factory=ImportOptions)
     kind: Kind = "table"
     vocabularies: tuple[str, ...] | None = None
     factory: Callable[[], Iterator[Batch]] | None = None
@@ -250,7 +250,7 @@ class PlaceReader(Reader):
 
     # -- from raw columns to places -------------------------------------------------------------
 
-    def _cast(self, frame: pl.DataFrame, places: Places) -> Batch:
+    def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "closed" in frame.columns:
             gone = frame["closed"].fill_null(value=False)
             frame, places = self.assigned.leave_out(frame, places, gone, _CLOSED)

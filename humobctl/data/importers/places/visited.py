@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from humobctl.data.importers.options import Options, counted
+from humobctl.data.importers.options import ImportOptions, counted
 from humobctl.data.importers.places.assign import Assigned
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
 from humobctl.errors import HumobError
 from humobctl.io.read import BATCH_ROWS
-from humobctl.io.row_errors import Places
+from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.schemas import PLACES
 
 _SAME_DEGREES = 1e-5
@@ -19,7 +19,7 @@ _SAME_DEGREES = 1e-5
 
 
 def visited_places(
-    batches: Iterable[pl.DataFrame], name: str, options: Options, notes: list[str]
+    batches: Iterable[pl.DataFrame], name: str, options: ImportOptions, notes: list[str]
 ) -> Iterator[pl.DataFrame]:
     """The distinct places of visits or points, in the order in which they appear.
 
@@ -78,7 +78,7 @@ def _merged(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _places(
-    known: pl.DataFrame, name: str, options: Options, notes: list[str]
+    known: pl.DataFrame, name: str, options: ImportOptions, notes: list[str]
 ) -> Iterator[pl.DataFrame]:
     named = known["category"].null_count() < known.height
     vocabularies = VOCABULARIES if named else ()
@@ -93,7 +93,7 @@ def _places(
         categories="category",
         **own,
     )
-    full, _ = assigned.intents(frame, Places(1))
+    full, _ = assigned.intents(frame, LineNumbers(1))
     if full.is_empty():
         raise HumobError(assigned.nothing(name))
     yield from full.select(PLACES.columns).iter_slices(BATCH_ROWS)

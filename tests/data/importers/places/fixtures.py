@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data.importers.options import Options
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError
 
 
 def imported(path: str | Path, format: str = "auto", **options: Any) -> pl.DataFrame:
     """All places of a file."""
-    wanted = import_data(str(path), Options(**options), format)
+    wanted = import_data(str(path), ImportOptions(**options), format)
     assert wanted.table.name == "place"
     return pl.concat(list(wanted.batches))
 
@@ -24,7 +24,7 @@ def imported(path: str | Path, format: str = "auto", **options: Any) -> pl.DataF
 def refused(path: str | Path, format: str = "auto", **options: Any) -> str:
     """What is said of a file that cannot be imported."""
     with pytest.raises(HumobError) as caught:
-        list(import_data(str(path), Options(**options), format).batches)
+        list(import_data(str(path), ImportOptions(**options), format).batches)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
