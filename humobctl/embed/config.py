@@ -1,4 +1,4 @@
-"""EmbedderSettings of the embedder and its presets."""
+"""Settings of the embedder and its presets."""
 
 from __future__ import annotations
 

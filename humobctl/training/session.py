@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from humobctl.console import report
+from humobctl.errors import HumobError
 from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.training.distributed import Group
@@ -89,15 +90,15 @@ class Training(Protocol):
     def step(self) -> int:
         """Steps that are done."""
 
-    def advance(self) -> Mapping[str, Any]:
-        """Take one step; its losses, numbers that can be added up.
+    def advance(self) -> None:
+        """Take one step.
 
         Raises:
             HumobError: a loss that is NaN or infinite.
         """
 
-    def mean(self, sums: Mapping[str, Any], steps: int) -> dict[str, float]:
-        """Means over steps and processes of losses that were added up."""
+    def collect_losses(self) -> dict[str, float]:
+        """Losses, ``loss`` among them: means over the steps since the last call."""
 
     def note(self) -> dict[str, float]:
         """What the log says beside the losses: the learning rate."""
@@ -190,8 +191,8 @@ class Recipe(Protocol[Data]):
     def join(self, device: str) -> AbstractContextManager[Group]:
         """Join the processes that train together, until the model is written."""
 
-    def set_up(self, device: str) -> None:
-        """Seed everything, and share the threads."""
+    def set_up(self, device: str) -> Recipe[Data]:
+        """Seed everything, and share the threads; the recipe with all settings decided."""
 
     def prepare(self) -> AbstractContextManager[Data]:
         """Read what is learnt from; in the main process."""
@@ -232,7 +233,7 @@ def train(recipe: Recipe[Any], job: TrainingJob) -> dict[str, Any]:
     with recipe.join(job.device) as group:
         if group.main:
             check_target(job.output, overwrite=job.overwrite)
-        recipe.set_up(job.device)
+        recipe = recipe.set_up(job.device)
         with _open_data(recipe, job, group) as (data, work):
             training = recipe.start(data, job.device, group)
             log = run_training(training, recipe.describe_scores, work, group)
@@ -244,7 +245,7 @@ def train(recipe: Recipe[Any], job: TrainingJob) -> dict[str, Any]:
 def dry_run(recipe: Recipe[Any], job: TrainingJob) -> DryRun:
     """What a training would be; nothing is trained or written."""
     check_target(job.output, overwrite=True)
-    recipe.set_up(job.device)
+    recipe = recipe.set_up(job.device)
     with recipe.prepare() as data:
         return recipe.describe(data, job.device)
 
@@ -265,8 +266,13 @@ def _open_data(recipe: Recipe[Any], job: TrainingJob, group: Group) -> Iterator[
             overwrite=job.overwrite,
             unfinished=(work / STATE).is_file(),
         )
-        group.broadcast(recipe.publish(data, work) if group.size > 1 else None)
-        yield data, work
+        try:
+            group.broadcast(recipe.publish(data, work) if group.size > 1 else None)
+            yield data, work
+        except BaseException:
+            if not (work / STATE).is_file():  # there is nothing to go on with
+                shutil.rmtree(work, ignore_errors=True)
+            raise
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -306,19 +312,15 @@ def _take_steps(
     write: Callable[[dict[str, Any]], None],
 ) -> None:
     plan, begin, started = training.plan, training.step, time.monotonic()
-    sums: dict[str, Any] = {}
-    since = begin
     with report.progress("training", plan.steps - begin, "steps") as ticker:
         while training.step < plan.steps and not _is_past(log, training.step, plan):
-            for name, value in training.advance().items():
-                sums[name] = sums[name] + value if name in sums else value
+            training.advance()
             step = training.step
             ticker.move_to(step - begin)
             pause = step == plan.steps or step % plan.evaluate_every == 0
             if not pause and (not plan.log_every or step % plan.log_every):
                 continue
-            record = {"step": step, **training.mean(sums, step - since), **training.note()}
-            sums, since = {}, step
+            record = {"step": step, **training.collect_losses(), **training.note()}
             scores: dict[str, float] = {}
             if pause:
                 scores = group.broadcast(training.validate()) if group.main else group.receive()
@@ -382,6 +384,26 @@ def _describe(record: Mapping[str, Any], plan: TrainingPlan, scores: str) -> str
 def _describe_pace(done: int, seconds: float, plan: TrainingPlan) -> str:
     rate = done / max(seconds, 1e-9)
     return f", {rate * plan.batch:,.1f} {plan.unit}/s"
+
+
+def check_loss(loss: float, step: int, rate: float, remedy: str) -> None:
+    """Refuse to go on with a loss that is NaN or infinite.
+
+    Raises:
+        HumobError: it is.
+    """
+    if not math.isfinite(loss):
+        raise HumobError(
+            f"training: the loss became {loss:g} at step {step} (learning rate {rate:g}), "
+            f"expected a finite number; try {remedy}"
+        )
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all; ``write`` takes the name that it has meanwhile."""
+    partial = path.with_name(f".{path.name}")
+    write(partial)
+    partial.rename(path)
 
 
 def _read_records(path: Path, step: int) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ numbers' states, and numbers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from humobctl.errors import HumobError
 from humobctl.training.device import check_precision, set_up, set_up_torch, torch_device
 from humobctl.training.distributed import Group, Share, join_processes
-from humobctl.training.session import Data, TrainingPlan
+from humobctl.training.session import Data, TrainingPlan, check_loss, write_whole
 
 MOST_GRADIENT = 1.0
 SEED_STRIDE = 1_000_003
@@ -28,29 +29,24 @@ SEED_STRIDE = 1_000_003
 _LOOK_EVERY = 10
 """Steps from one look at a loss on a GPU, which waits for it, to the next."""
 _OPTIMIZER = "optimizer"
+_UNDECAYED = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.|_)norm(?:$|\.)")
 Batches = Callable[[int], list[Any]]
 """Batches of a step by its number, whose gradients are added up; each on its device."""
 
 
-def learning_rate(
-    peak: float, step: int, steps: int, rising: int, shape: str = "cosine", first: int = 0
-) -> float:
-    """Learning rate of a step: it rises in a line, then falls.
-
-    Args:
-        peak: the highest.
-        step: number of the step, from 0.
-        steps: how many there are.
-        rising: in how many of them it rises.
-        shape: how it falls to 0, cosine or linear.
-        first: 1 to begin with ``peak / rising``; 0 to begin with 0.
-    """
-    if step < rising:
-        return peak * (step + 1) / rising if first else peak * (step / rising)
-    done = (step - rising) / max(1, steps - rising)
-    if shape == "linear":
-        return peak * max(0.0, (steps - step) / max(1, steps - rising))
-    return peak * 0.5 * (1 + math.cos(math.pi * done))
+def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters that are trained, with weight decay and without: biases and norms, by name."""
+    norms = {
+        f"{name}.{own}"
+        for name, module in network.named_modules()
+        if isinstance(module, nn.LayerNorm)
+        for own, _ in module.named_parameters(recurse=False)
+    }
+    parts: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for name, one in network.named_parameters():
+        if one.requires_grad:
+            parts[name in norms or bool(_UNDECAYED.search(name.lower()))].append(one)
+    return parts
 
 
 class TorchRecipe(Generic[Data]):
@@ -63,12 +59,21 @@ class TorchRecipe(Generic[Data]):
         remedy: what may help when the loss is NaN or infinite.
         ema: decay of the moving average of the weights, which is what is kept; None for none.
         some_unused: whether a part of the network may take no part in a step.
+        schedule: how the learning rate falls: cosine or linear.
+        from_zero: whether it rises from 0, as that of transformers, or from its first part.
     """
 
     type: str
     settings: Any
     uses_transformers = True
     remedy = "a lower --learning-rate, a longer --warmup or --precision fp32"
+
+    from_zero = False
+
+    @property
+    def schedule(self) -> str:
+        """A cosine."""
+        return "cosine"
 
     @property
     def ema(self) -> float | None:
@@ -84,10 +89,11 @@ class TorchRecipe(Generic[Data]):
         """The processes that torchrun started."""
         return join_processes(torch_device(device))
 
-    def set_up(self, device: str) -> None:
+    def set_up(self, device: str) -> Self:
         """Seeds, threads, and a warning where bf16 is slow."""
         (set_up if self.uses_transformers else set_up_torch)(self.settings.seed)
         check_precision(self.settings.precision, torch_device(device))
+        return self
 
     @contextmanager
     def prepare(self) -> Iterator[Data]:
@@ -111,9 +117,24 @@ class TorchRecipe(Generic[Data]):
         raise NotImplementedError
 
     def rate(self, peak: float, step: int, steps: int) -> float:
-        """Learning rate of a step."""
-        rising = max(1, round(self.settings.warmup * steps))
-        return learning_rate(peak, step, steps, rising, first=1)
+        """Learning rate of a step: it rises in a line, then falls to 0.
+
+        Args:
+            peak: the highest.
+            step: number of the step, from 0.
+            steps: how many there are.
+        """
+        warmup = self.settings.warmup
+        if self.from_zero:
+            rising = math.ceil(warmup * steps) if warmup < 1 else 1
+        else:
+            rising = max(1, round(warmup * steps))
+        if step < rising:
+            return peak * (step / rising) if self.from_zero else peak * (step + 1) / rising
+        if self.schedule == "linear":
+            return peak * ((steps - step) / max(1, steps - rising))
+        done = (step - rising) / max(1, steps - rising)
+        return peak * 0.5 * (1 + math.cos(math.pi * done))
 
     def batches(self, data: Data, share: Share, device: torch.device) -> Batches:
         """What draws this process's batches of a step."""
@@ -166,7 +187,9 @@ class TorchTraining:
         self._stepped = group.wrap(losses, some_unused=recipe.some_unused)
         self._best: dict[str, Tensor] = {}
         self._norm = torch.zeros(())
-        self.step = 0
+        self._sums: dict[str, Tensor] = {}
+        self._collected = self.step = 0
+        torch.manual_seed(recipe.settings.seed)
 
     @property
     def kept(self) -> Any:
@@ -178,26 +201,25 @@ class TorchTraining:
         rate: float = self.optimizer.param_groups[0]["lr"]
         return rate
 
-    def advance(self) -> dict[str, Tensor]:
-        """Take one step; this process's losses."""
+    def advance(self) -> None:
+        """Take one step."""
         for one, peak in zip(self.optimizer.param_groups, self._peaks, strict=True):
             one["lr"] = self.recipe.rate(peak, self.step, self.plan.steps)
         try:
-            found = self._pass()
+            loss = self._pass()
         except torch.OutOfMemoryError as exc:
             raise HumobError(self.recipe.report_memory(self.device)) from exc
         if self.device.type == "cpu" or self.step % _LOOK_EVERY == 0:
-            self._check(float(found["loss"]))
+            check_loss(float(loss), self.step + 1, self.rate(), self.recipe.remedy)
         self._norm = nn.utils.clip_grad_norm_(self.network.parameters(), MOST_GRADIENT)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
         self.step += 1
-        return found
 
-    def _pass(self) -> dict[str, Tensor]:
-        """Forward and back through the batches of a step; the losses."""
-        sums: dict[str, Tensor] = {}
+    def _pass(self) -> Tensor:
+        """Forward and back through the batches of a step; the sum of their losses."""
+        loss = torch.zeros((), device=self.device)
         batches = self.batches(self.step)
         bf16 = self.recipe.settings.precision == "bf16"
         self.network.train()
@@ -209,21 +231,17 @@ class TorchTraining:
                     found = self._stepped(batch)
                 (found["loss"] * self.group.size).backward()
             for name, value in found.items():
-                sums[name] = sums.get(name, 0) + value.detach()
-        return sums
+                self._sums[name] = self._sums.get(name, 0) + value.detach()
+            loss = loss + found["loss"].detach()
+        return loss
 
-    def _check(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise HumobError(
-                f"training: the loss became {loss:g} at step {self.step + 1} (learning rate "
-                f"{self.rate():g}), expected a finite number; try {self.recipe.remedy}"
-            )
-
-    def mean(self, sums: Mapping[str, Tensor], steps: int) -> dict[str, float]:
-        """Means over steps, of the sums over processes."""
-        whole = self.group.sums(torch.stack(list(sums.values())))
-        found = {name: float(value) / steps for name, value in zip(sums, whole, strict=True)}
-        self._check(found["loss"])
+    def collect_losses(self) -> dict[str, float]:
+        """Means over the steps since the last call, of the sums over processes."""
+        whole = self.group.sums(torch.stack(list(self._sums.values()))).tolist()
+        steps = self.step - self._collected
+        found = {name: value / steps for name, value in zip(self._sums, whole, strict=True)}
+        self._sums, self._collected = {}, self.step
+        check_loss(found["loss"], self.step, self.rate(), self.recipe.remedy)
         return found
 
     def note(self) -> dict[str, float]:
@@ -271,7 +289,7 @@ class TorchTraining:
         if "random_cuda" in numbers:
             own = numbers.pop("random_cuda").cpu()[self.group.share.rank]
             torch.cuda.set_rng_state(own, self.device)
-        self.step = int(numbers.pop("step"))
+        self._collected = self.step = int(numbers.pop("step"))
         return {name: float(value) for name, value in numbers.items()}
 
 
@@ -308,9 +326,8 @@ def save_state(
         for name, value in held.items()
     }
     tensors |= numbers
-    partial = path.with_name(f".{path.name}")
-    save_file({name: value.contiguous().clone() for name, value in tensors.items()}, partial)
-    partial.rename(path)
+    whole = {name: value.contiguous().clone() for name, value in tensors.items()}
+    write_whole(path, lambda partial: save_file(whole, partial))
 
 
 def load_state(

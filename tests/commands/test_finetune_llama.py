@@ -103,13 +103,13 @@ def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Pat
     assert cli(*command, "-o", "whole", cwd=here).code == 0
     code = (
         "import os, signal, sys\n"
-        "from humobctl.training import hf_trainer as training\n"
+        "from humobctl.training.torch_loop import TorchTraining\n"
         "from humobctl.cli import main\n"
-        "kept = training._Progress.on_save\n"
-        "def on_save(self, args, state, control, **rest):\n"
-        "    kept(self, args, state, control, **rest)\n"
+        "kept = TorchTraining.save\n"
+        "def save(self, path, numbers, *, write):\n"
+        "    kept(self, path, numbers, write=write)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "training._Progress.on_save = on_save\n"
+        "TorchTraining.save = save\n"
         "main()\n"
     )
     killed = subprocess.run(

@@ -1,4 +1,4 @@
-"""DiffusionSettings of diffusion and its presets."""
+"""Settings of diffusion and its presets."""
 
 from __future__ import annotations
 
