@@ -5,15 +5,16 @@ WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := pyproject.toml hatch_build.py constraints-cpu.txt $(wildcard humobctl/*/*.[ch])
+CONSTRAINTS ?= constraints-cpu.txt
+SOURCES := pyproject.toml hatch_build.py $(CONSTRAINTS) $(wildcard humobctl/kernels/*.[ch])
 PLAIN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
 
-.PHONY: help demo test pytest lint types format bench docs licences nightly audit fuzz completions \
-    wheel clean
+.PHONY: help demo test pytest lint types format bench docs licences constraints nightly newest audit \
+    fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -25,11 +26,11 @@ $(BIN)/python:
 
 # A stamp file for each set of packages: a second make installs nothing.
 $(PLAIN): $(SOURCES) | $(BIN)/python
-	$(PIP) install -c constraints-cpu.txt -e .
+	$(PIP) install -c $(CONSTRAINTS) -e .
 	@touch $@
 
 $(DEV): $(SOURCES) | $(BIN)/python
-	$(PIP) install -c constraints-cpu.txt -e '.[dev]'
+	$(PIP) install -c $(CONSTRAINTS) -e '.[dev]'
 	@touch $(PLAIN) $@
 
 demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them twice, print the scores
@@ -47,10 +48,11 @@ pytest: $(DEV) ## all tests, without lint and types
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, licences of all packages
+lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, workflows, licences of all packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python scripts/licences.py docs/licences.md --check
 
 types: $(DEV) ## mypy, strict
@@ -64,20 +66,34 @@ bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/d
 	$(PIP) install 'pandas>=2'
 	$(BIN)/python -m benchmarks
 
-docs: $(DEV) ## write docs/reference.md anew from --help
+docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the docstrings
 	$(BIN)/python scripts/reference.py docs/reference.md
+	$(BIN)/python scripts/api.py docs/api.md
 
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md
 
-nightly: audit fuzz ## what takes minutes or the network: audit and fuzz
+# The versions of torch are of builds: the newest one may be a CUDA build of several GB.
+constraints: ## write constraints-cpu.txt anew: the newest versions that install together
+	rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
+	grep '^torch==' constraints-cpu.txt > $(VENV)-new/torch.txt
+	$(VENV)-new/bin/python -m pip --disable-pip-version-check --quiet install -c $(VENV)-new/torch.txt -e '.[dev]'
+	{ grep '^#' constraints-cpu.txt; $(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } \
+	    > $(VENV)-new/constraints.txt
+	mv $(VENV)-new/constraints.txt constraints-cpu.txt
+
+nightly: audit fuzz newest ## what takes minutes or the network: audit, fuzz, newest
+
+newest: ## all tests with the newest version of every package but torch
+	@mkdir -p build && grep '^torch==' constraints-cpu.txt > build/newest.txt
+	$(MAKE) pytest VENV=.venv-newest CONSTRAINTS=build/newest.txt
 
 audit: $(DEV) ## known vulnerabilities of the pinned packages (needs the network)
 	$(PIP) install 'pip-audit>=2.9'
 	$(BIN)/python scripts/audit.py
 
 fuzz: $(DEV) ## coverage-guided fuzzing of every parser, SECONDS=300 each
-	$(PIP) install -c constraints-cpu.txt -e '.[dev,fuzz]'
+	$(PIP) install -c $(CONSTRAINTS) -e '.[dev,fuzz]'
 	$(BIN)/python -m fuzz --seconds $(SECONDS) $(TARGETS)
 
 completions: $(DEV) ## write completions/ anew from the app
@@ -87,4 +103,4 @@ wheel: $(DEV) ## a wheel for this platform in dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean: ## remove what the recipes above made, but for .venv
-	rm -rf $(DEMO) dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(DEMO) dist build $(VENV)-new $(VENV)-newest .mypy_cache .pytest_cache .ruff_cache

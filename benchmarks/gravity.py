@@ -14,7 +14,7 @@ import polars as pl
 from benchmarks.copb_gravity import AT_HOME, QueryAndLoop, Scan
 from benchmarks.harness import DATA, WORK, markdown, peak
 from humobctl.generate.gravity.config import LAWS, Law
-from humobctl.generate.gravity.homes import Dwellings
+from humobctl.generate.gravity.homes import HomesAndWorks
 from humobctl.generate.gravity.places import PlaceIndex, read_city
 from humobctl.generate.gravity.run import GravityJob
 from humobctl.tables.schemas import INTENTS
@@ -59,7 +59,7 @@ def plans_of(count: int) -> Path:
 
 def in_memory(city: PlaceIndex, plans: pl.DataFrame, law: Law) -> tuple[float, float]:
     """Person-days a second, by the clock and by the seconds of all cores."""
-    job = GravityJob(city, Dwellings(city), law)
+    job = GravityJob(city, HomesAndWorks(city), law)
     clock, cores = time.perf_counter(), time.process_time()
     for _ in job.run([plans]):
         pass

@@ -243,11 +243,12 @@ def _model_dir(folder: Path, choice: int, payload: bytes) -> None:
 
 def _answers(_folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.intend import answers
+    from humobctl.llm.json_reply import AnswerError, read_answer
 
     forms = (answers.Attitude, answers.Norm, answers.Decision, answers.RankedDecision)
     try:
-        found = answers.read_answer(payload.decode(errors="replace"), forms[choice % 4])
-    except answers.AnswerError as exc:
+        found = read_answer(payload.decode(errors="replace"), forms[choice % 4])
+    except AnswerError as exc:
         raise HumobError(str(exc)) from exc if str(exc).isprintable() else None
     for text in (getattr(found, "reason", ""), getattr(found, "routine", "")):
         if not text.isprintable():
@@ -283,7 +284,7 @@ def _records(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.commands.options import parse_range
+    from humobctl.api.options import parse_range
     from humobctl.intend.backends.base import parse_parts
     from humobctl.predict.decode_slots import parse_decode
     from humobctl.predict.registry import check_name, parse_blend

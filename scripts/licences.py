@@ -41,7 +41,7 @@ exception is). CUDA builds of torch also install NVIDIA's libraries, under NVIDI
 _LINE = re.compile(r"\| ([\w.-]+) \| (.+) \| ([\w, -]+) \|")
 
 
-def dependencies() -> dict[str, set[str]]:
+def dependencies(left_out: tuple[str, ...] = NOT_SHIPPED) -> dict[str, set[str]]:
     """The packages that humobctl installs, each with the extras that need it ("" is the core)."""
     found: dict[str, set[str]] = {}
     for line in metadata.requires("humobctl") or ():
@@ -49,7 +49,7 @@ def dependencies() -> dict[str, set[str]]:
         marker = str(requirement.marker or "")
         extra = re.search(r'extra == "([\w-]+)"', marker)
         name = extra[1] if extra else ""
-        if name not in NOT_SHIPPED:
+        if name not in left_out:
             _follow(requirement, name, found)
     return found
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import contextlib
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,11 @@ def _walk(command: Any, words: tuple[str, ...]) -> list[Command]:
 
 
 def printed_help(words: tuple[str, ...]) -> str:
-    """What ``humobctl WORDS --help`` prints at a width of 100."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    arguments = [sys.executable, "-m", "humobctl", *words, "--help"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
-    return "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    """What ``humobctl WORDS --help`` prints on a terminal of 80 columns."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        build_app()([*words, "--help"], prog_name="humobctl", terminal_width=78)
+    return "\n".join(line.rstrip() for line in printed.getvalue().splitlines())
 
 
 def reference() -> str:

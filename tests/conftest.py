@@ -26,8 +26,6 @@ settings.load_profile("humobctl")
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_THREAD = {"HUMOBCTL_THREADS": "1", "OMP_NUM_THREADS": "1"}
-# Libraries read these when they are imported: several tests run at once, and none asks the net.
-os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
 POPULATION = """profile_id,education,gender,consumption,occupation,count

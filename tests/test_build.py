@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from humobctl import native
 from humobctl.errors import HumobError
+from scripts.licences import dependencies, licence
 from tests.conftest import ROOT
 from tests.messages import raises
 
@@ -120,3 +122,12 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     assert "    make test\n" in (ROOT / "README.md").read_text()
     assert "    make demo\n" in (ROOT / "README.md").read_text()
+
+
+def test_every_package_that_tests_run_with_has_its_version_in_the_constraints() -> None:
+    lines = (ROOT / "constraints-cpu.txt").read_text().splitlines()
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in lines if "==" in line}
+    wanted = dependencies(left_out=("fuzz",))
+    installed = {name for name in wanted if licence(name) is not None}
+    assert "pytest" in installed
+    assert installed <= pinned, f"not in constraints-cpu.txt: {sorted(installed - pinned)}"

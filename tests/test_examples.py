@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
+import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, Once, environment
 from tests.intend.chat_server import KEY, serving
+from tests.shell import run_line
 
 EXAMPLES = ROOT / "examples"
 
@@ -50,6 +56,13 @@ def test_humob_baseline(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "detail.parquet").height > 0
 
 
+def test_notebook(tmp_path: Path) -> None:
+    out = run(tmp_path, sys.executable, EXAMPLES / "notebook.py")
+    assert "slot-mode minus history" in out
+    assert r"GEO-BLEU humob25" in out
+    assert r"\toprule" in out
+
+
 def test_compare_models(tmp_path: Path) -> None:
     make = ("make", "-f", EXAMPLES / "compare_models.mk")
     run(tmp_path, *make)
@@ -85,21 +98,86 @@ def test_user_map(tmp_path: Path) -> None:
     assert "<title>humobctl explore: " in (tmp_path / "map.html").read_text()
 
 
-def test_readme(workdir: Path) -> None:
-    """Every humobctl line of the README, in its order, with files of the names it uses."""
-    shutil.copy(workdir / "challenge.csv", workdir / "cityB_challengedata.csv")
-    run(workdir, "gzip", "cityB_challengedata.csv")
-    points = (workdir / "gps.csv").read_text()
-    (workdir / "points.csv").write_text(points.replace("uid", "who", 1))
-    text = (ROOT / "README.md").read_text().replace("\\\n", "")
-    commands = [line.strip() for line in text.splitlines() if line.startswith("    humobctl ")]
-    assert len(commands) >= 10
+def blocks() -> dict[str, list[str]]:
+    """The README's blocks of lines with humobctl, each by its first line."""
+    found: dict[str, list[str]] = {}
+    block: list[str] | None = None
+    for line in (ROOT / "README.md").read_text().replace("\\\n", "").splitlines():
+        if line.startswith("    humobctl "):
+            command = " ".join(line.split())
+            block = found.setdefault(command, []) if block is None else block
+            block.append(command)
+        elif line.strip():
+            block = None
+    return found
+
+
+BLOCKS = blocks()
+# tests/intend/backends/test_transformers.py and tests/commands/test_finetune.py have models,
+# tests/execution/test_rays.py a cluster.
+ELSEWHERE = ("--backend hf", "finetune", "-m adapter", "--address head:6379")
+OWN = {"cityB_challengedata.csv.gz", "points.csv", "city.geojson", "population.csv", "places.csv"}
+OWN |= {"stays.csv", "generated.csv", "plans.csv", "counties.csv", "commuting.csv"}
+"""What readers have of their own."""
+OUTPUTS = ("-o", "--output", "--profiles", "--report", "--plot", "--export")
+MODELS = ("-m", "--model", "--init-from")
+
+
+def test_each_line_of_the_readme_reads_what_those_before_it_wrote() -> None:
+    assert sum(map(len, BLOCKS.values())) >= 40
+    there = OWN | {"history", "gpt-4o-mini"}
+    for line in (line for block in BLOCKS.values() for line in block):
+        if any(words in line for words in ELSEWHERE):
+            continue
+        words = shlex.split(line)
+        made, models = (
+            {word for flag, word in itertools.pairwise(words) if flag in flags}
+            for flags in (OUTPUTS, MODELS)
+        )
+        files = {word for word in words if re.fullmatch(r"\w+\.[a-z][\w.]*", word)} - made
+        assert files | models <= there, line
+        there |= made
+
+
+@pytest.fixture(scope="session")
+def readme(example_files: Path, once: Once) -> Path:
+    """What the README's readers have, and what its blocks hand on, of fewer people."""
+
+    def make(folder: Path) -> None:
+        for name in OWN & {path.name for path in example_files.iterdir()}:
+            shutil.copy(example_files / name, folder)
+        points = (example_files / "gps.csv").read_text()
+        (folder / "points.csv").write_text(points.replace("uid", "who", 1))
+        for name in ("city.csv", "challenge.csv", "predicted.csv"):
+            table = pl.read_csv(example_files / name)
+            table.filter(pl.col("uid") < 10).write_csv(folder / name)
+        for name, source in (
+            ("cityB_challengedata.csv.gz", "challenge.csv"),
+            ("challenge.csv.gz", "challenge.csv"),
+            ("submission.csv.gz", "predicted.csv"),
+            ("ranker.csv.gz", "predicted.csv"),
+        ):
+            packed = gzip.compress((folder / source).read_bytes())
+            (folder / name).write_bytes(packed)
+        for line in (
+            "humobctl data import city.csv --output city.parquet",
+            "humobctl data import cityB_challengedata.csv.gz --output cityB.parquet",
+            "humobctl data import city.geojson --output places.parquet",
+            "humobctl intend population.csv --count 100 --output plans.parquet",
+        ):
+            assert run_line(line, folder).code == 0
+        shutil.copy(example_files / "profiles.csv", folder)
+
+    return once("readme", make)
+
+
+@pytest.mark.parametrize("first", BLOCKS)
+def test_the_lines_of_the_readme_run(first: str, readme: Path, tmp_path: Path) -> None:
+    shutil.copytree(readme, tmp_path, dirs_exist_ok=True)
     with serving() as server:
         env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
-        for command in commands:
-            # tests/intend/backends/test_transformers.py, tests/commands/test_finetune_llama.py
-            # have models, tests/execution/test_ray_cluster.py a cluster.
-            elsewhere = ("--backend hf", "finetune", "-m adapter", "--address head:6379")
-            if not any(words in command for words in elsewhere):
-                run(workdir, "bash", "-o", "pipefail", "-c", command, **env)
-        assert server.requests
+        for line in BLOCKS[first]:
+            if not any(words in line for words in ELSEWHERE):
+                done = run_line(line.replace("--users 100", "--users 12"), tmp_path, env)
+                assert done.code == 0, f"{line}: {done.err}"
+        assert bool(server.requests) == ("--backend openai" in first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -20,13 +21,21 @@ HEAVY = (
 )
 COMMANDS_PACKAGE = "humobctl.commands."
 PROBE = f"""
-import atexit, sys
-from humobctl.cli import main
+import atexit, json, os, sys
+import humobctl.cli
 told = lambda name: name in {HEAVY!r} or name.startswith({COMMANDS_PACKAGE!r})
-tell = lambda: print(*filter(told, sys.modules), file=sys.stderr)
-atexit.register(tell)
-main()
+for words in json.loads(sys.argv[1]):
+    read, write = os.pipe()
+    if not os.fork():  # each call starts with the command line loaded, and nothing more
+        os.dup2(write, 1)
+        sys.argv[1:] = words
+        atexit.register(lambda: print("", *filter(told, sys.modules), sep="\\n"))
+        humobctl.cli.main()
+    os.close(write)
+    said = os.fdopen(read).read()
+    print(json.dumps([os.wait()[1], said]), flush=True)
 """
+Imported = dict[tuple[str, ...], tuple[str, list[str]]]
 
 
 def _module(path: str) -> str:
@@ -36,33 +45,43 @@ def _module(path: str) -> str:
 MODULES = {_module(path) for path, _ in COMMANDS.values()}
 
 
-def imported(*arguments: str) -> tuple[str, list[str]]:
-    """Standard output of a call, and which heavy libraries and commands it imported."""
+@pytest.fixture(scope="module")
+def imported() -> Imported:
+    """Standard output of calls, and which heavy libraries and commands they imported."""
+    calls = [*((*command.words, "--help") for command in commands()), ("--version",), ("doctor",)]
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *arguments],
+        [sys.executable, "-c", PROBE, json.dumps(calls)],
         capture_output=True,
         text=True,
         check=True,
         env=environment(),
     )
-    return done.stdout, done.stderr.split()
+    found = {}
+    for call, line in zip(calls, done.stdout.splitlines(), strict=True):
+        status, said = json.loads(line)
+        assert status == 0, call
+        out, _, modules = said.rpartition("\n\n")
+        found[call] = (out, modules.split())
+    return found
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda c: c.title)
-def test_help_imports_its_own_command_and_nothing_heavy(command: Command) -> None:
-    out, found = imported(*command.words, "--help")
+def test_help_imports_its_own_command_and_nothing_heavy(
+    command: Command, imported: Imported
+) -> None:
+    out, found = imported[*command.words, "--help"]
     assert out.startswith(f"Usage: {command.title}")
     own = COMMANDS.get(" ".join(command.words))
     assert [name for name in found if name in HEAVY] == []
     assert MODULES & set(found) == ({_module(own[0])} if own else set())
 
 
-def test_version_imports_nothing_heavy() -> None:
-    assert imported("--version")[1] == []
+def test_version_imports_nothing_heavy(imported: Imported) -> None:
+    assert imported["--version",][1] == []
 
 
-def test_probe_sees_what_is_imported() -> None:
-    assert "numpy" in imported("doctor")[1]
+def test_probe_sees_what_is_imported(imported: Imported) -> None:
+    assert "numpy" in imported["doctor",][1]
 
 
 @pytest.mark.parametrize("words", COMMANDS)

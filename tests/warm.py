@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,28 @@ HEAVY = (
     "peft",
     "diffusers.schedulers",
 )
+EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.listdir")
+"""What Python tells of the files that it touches."""
+
+
+def dies(name: str, at: int = 0) -> str:
+    """Python with which a process kills itself before it touches files for the ``at``-th time.
+
+    Those whose path contains ``name`` count, and their folders. A process that is not killed says
+    at its end, last of all, how often it touched them.
+    """
+    return f"""
+import atexit, os, signal, sys
+touched = 0
+def touch(event, arguments):
+    global touched
+    if event in {EVENTS!r} and any({name!r} in str(argument) for argument in arguments):
+        touched += 1
+        if touched == {at}:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(touch)
+atexit.register(lambda: print(touched, file=sys.stderr))
+"""
 
 
 class WarmStart:
@@ -58,21 +79,19 @@ class WarmStart:
         timeout: float,
         processes: int = 1,
         before: str = "",
-        kill_after: float = 0,
     ) -> tuple[int, bytes, bytes]:
         """Exit code, standard output and standard error of ``humobctl`` with these arguments.
 
         Several processes share the streams and are told what ``torchrun`` tells its own. Unlike
         there, none is ended when another fails; the code is that of all, or -1 where they differ.
-        ``before`` is Python to run in each process first, such as a fault to come. After
-        ``kill_after`` seconds a process kills itself, if that is above 0.
+        ``before`` is Python to run in each process first, such as a fault to come.
         """
         with tempfile.TemporaryDirectory() as folder:
             streams = [Path(folder, name) for name in ("in", "out", "err")]
             streams[0].write_bytes(input)
             job = {"arguments": arguments, "streams": list(map(str, streams))}
             job |= {"cwd": cwd, "env": env, "timeout": timeout, "processes": processes}
-            job |= {"before": before, "kill_after": kill_after}
+            job |= {"before": before}
             self.jobs.write(json.dumps(job) + "\n")
             self.jobs.flush()
             code = int(self.jobs.readline())
@@ -116,8 +135,6 @@ def _become(job: dict[str, Any], told: dict[str, str]) -> int:
     code: Any = 1
     try:
         signal.alarm(int(job["timeout"]))
-        if job["kill_after"]:
-            threading.Timer(job["kill_after"], os.kill, (os.getpid(), signal.SIGKILL)).start()
         os.chdir(job["cwd"])
         os.environ.clear()
         os.environ.update(job["env"] | told)

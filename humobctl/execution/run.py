@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from humobctl.console import report
-from humobctl.data.importers.options import counted
+from humobctl.console.words import counted
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution import local
 from humobctl.execution.part_store import PartFolder, folder_of, refuse_unfinished

@@ -13,19 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from humobctl.intend import prompts
-from humobctl.intend.answers import (
-    LONGEST_TRAVEL,
-    Answer,
-    AnswerError,
-    Attitude,
-    Decision,
-    Norm,
-    RankedDecision,
-    read_answer,
-    tidy,
-)
+from humobctl.intend.answers import LONGEST_TRAVEL, Attitude, Decision, Norm, RankedDecision
 from humobctl.intend.backends.base import WEEKDAYS, Part, Person
 from humobctl.intend.day_plan import DAY_MINUTES, Event, PlanError, clock, settle
+from humobctl.llm.json_reply import Answer, AnswerError, read_answer, tidy
+from humobctl.llm.question import Ask, Message, message
 from humobctl.tables.intents import AT_HOME
 from humobctl.tables.schemas import INTENTS
 
@@ -36,28 +28,9 @@ MOST_TRIES = 3
 CLOSE_TO_MIDNIGHT = 15
 """Minutes before 24:00 from which on an event lasts until 24:00."""
 
-Message = dict[str, str]
-
 
 class ChainError(Exception):
     """Why a conversation came to no plan, in one line."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A question, as any chat model takes it.
-
-    Attributes:
-        name: attitude, norm or decision.
-        messages: of the conversation; role (system, user, assistant) and content.
-        form: of the answer.
-        tries: replies to this question that could not be used.
-    """
-
-    name: str
-    messages: tuple[Message, ...]
-    form: type[Answer]
-    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,11 +48,6 @@ class ChainStep:
     so_far: tuple[Event, ...]
     messages: tuple[Message, ...]
     decision: Decision
-
-
-def message(role: str, content: str) -> Message:
-    """A message of a conversation."""
-    return {"role": role, "content": content}
 
 
 @dataclass

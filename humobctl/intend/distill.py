@@ -28,11 +28,12 @@ from humobctl.intend.backends.base import (
     Person,
     TableBackend,
 )
-from humobctl.intend.chain import ChainStep, DayConversation, message
+from humobctl.intend.chain import ChainStep, DayConversation
 from humobctl.intend.day_plan import Event, clock
 from humobctl.intend.population import persons
 from humobctl.intend.prompts import VERSION
 from humobctl.io.streams import STANDARD, clear_os_errors, whole_file
+from humobctl.llm.question import message
 
 FORMAT = "humobctl-intention-1"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from humobctl.intend import prompts
-from humobctl.intend.answers import read_answer
 from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.chain import DayConversation
 from humobctl.intend.population import SyntheticPopulation, persons
+from humobctl.llm.json_reply import read_answer
 
 
 def shown(population: SyntheticPopulation, settings: BackendSettings) -> str:

@@ -7,8 +7,6 @@ ones the next, and so on; all but the first of them are jittered.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -155,12 +153,6 @@ class Sharing:
             "plans_shared": self.shared,
             "calls_saved": self.calls_saved,
         }
-
-
-def digest(question: dict[str, Any]) -> str:
-    """The name of a question: 32 hexadecimal digits, the same for the same values."""
-    text = json.dumps(question, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def jittered(events: tuple[Event, ...], seed: int, uid: int, d: int) -> tuple[Event, ...]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from humobctl.errors import TableError
-from humobctl.io.row_errors import LineNumbers, quoted
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_read_errors
-
-if TYPE_CHECKING:
-    from humobctl.io.read import Reader
+from humobctl.tables.schemas import Table
 
 BLOCK_BYTES = 16 << 20
 MAX_LINE_BYTES = 64 << 20
@@ -63,10 +61,26 @@ def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
         yield rest.rstrip(b"\r") + b"\n"
 
 
+class TextOptions(Protocol):
+    """How a delimited text file is read; ``io.read.Reader`` tells of each."""
+
+    source: Input
+    table: Table
+    on_error: OnError
+    rename: dict[str, str]
+    separator: str
+    header: bool | None
+    dropped: Dropped
+
+    def absent(self, names: list[str]) -> list[str]:
+        """Optional columns of the table that are not among the names."""
+        ...
+
+
 class CsvBlocks:
     """The blocks of a delimited text file as typed frames."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: TextOptions) -> None:
         self.reader, self.table, self.name = reader, reader.table, reader.source.name
         self.line, self.row = 1, 0
         self.names: list[str] = []

@@ -12,31 +12,6 @@
 #define NEAREST 1.0 /* metres: a nearer place counts as so far away, as in CoPB */
 #define TRIES 256   /* rejections before every candidate is weighed */
 
-/* -- random draws ---------------------------------------------------------------------------- */
-
-#define GOLDEN 0x9E3779B97F4A7C15ULL
-
-static uint64_t mixed(uint64_t word)
-{
-    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    word = (word ^ (word >> 27)) * 0x94D049BB133111EBULL;
-    return word ^ (word >> 31);
-}
-
-Draws draws_named(const uint64_t *names, int count)
-{
-    Draws draws = {0, 0};
-    for (int i = 0; i < count; i++)
-        draws.state = mixed((draws.state ^ names[i]) * GOLDEN + GOLDEN);
-    return draws;
-}
-
-double draw(Draws *draws)
-{
-    draws->step += GOLDEN;
-    return (double)(mixed(draws->state + draws->step) >> 11) * 0x1p-53;
-}
-
 /* An index drawn in proportion to the weights; -1 where all are 0. */
 static int64_t drawn_of(const double *weight, int64_t count, double total, Draws *draws)
 {

@@ -1,6 +1,8 @@
-/* Places, laws and draws: what gravity_index.c, gravity.c and visits.c share. Metres throughout. */
+/* Places and laws: what gravity_index.c, gravity.c and visits.c share. Metres throughout. */
 #ifndef HUMOB_GRAVITY_H
 #define HUMOB_GRAVITY_H
+
+#include "draws.h"
 
 #include <stdint.h>
 
@@ -43,16 +45,8 @@ typedef struct {
 
 #define NOWHERE (-3) /* no place of the intent within the largest radius */
 
-/* Random draws by name, as humobctl/intentions/draws.py makes them. */
-typedef struct {
-    uint64_t state, step;
-} Draws;
-
 /* Not for callers outside of the library: calls within a file may be inlined. */
 #pragma GCC visibility push(hidden)
-
-Draws draws_named(const uint64_t *names, int count);
-double draw(Draws *draws);
 
 /* -- gravity_index.c: which places lie how far away ------------------------------------------ */
 

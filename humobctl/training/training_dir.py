@@ -53,8 +53,8 @@ def open_training_dir(
             partial.rename(note)
             return
     before = {"processes": 1, **json.loads(note.read_text())}
-    for key, value in about.items():
-        if before.get(key) != json.loads(json.dumps(value)):
+    for key, value in json.loads(json.dumps(about)).items():
+        if before.get(key) != value:
             raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
 
 

@@ -86,7 +86,7 @@ def test_old_versions(version: str, least: str, ok: bool) -> None:
     part = packages.Package("", "numpy", version, least)
     assert part.ok is ok
     if not ok:
-        assert part.state == "too old, 2.0 is needed: pip install 'humobctl'"
+        says(part.state, "too old", 2.0, "pip install 'humobctl'")
 
 
 def test_the_self_test_without_torch(cli: Cli, tmp_path: Path) -> None:
@@ -162,14 +162,15 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(tmp_path.iterdir()) == []
     if Path("/proc/self").exists():
         refused = machine.folder("temporary files", Path("/proc/self"), core=True)
-        assert refused.state.startswith("cannot be written to: ")
+        says(refused.state, "cannot be written")
         assert refused.broken
         assert not machine.folder("cache", Path("/proc/self")).broken
     assert machine.folder("temporary files", None, core=True).broken
     full = SimpleNamespace(free=machine.GIB // 4)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: full)
     little = machine.folder("temporary files", tmp_path, core=True)
-    assert (little.state, little.broken) == ("little room: 0.2 GiB free", False)
+    assert not little.broken
+    says(little.state, "little room", "0.2 GiB")
 
 
 def test_where_the_hub_keeps_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -203,7 +204,8 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "driver" / "nvidia").mkdir(parents=True)
     (tmp_path / "driver" / "nvidia" / "version").touch()
     monkeypatch.setattr(machine, "installed", lambda _: None)
-    assert [fact.state for fact in machine.gpus()] == ["not used: pip install 'humobctl[torch]'"]
+    (unused,) = machine.gpus()
+    says(unused.state, "not used", "humobctl[torch]")
     monkeypatch.setattr(machine, "installed", lambda _: "2.13.0")
     cuda = SimpleNamespace(
         is_available=lambda: True,
@@ -213,11 +215,12 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     )
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
     (found,) = machine.gpus()
-    assert (found.name, found.found) == ("GPU 0", "Some GPU, 3.0 of 4.0 GiB free")
+    assert found.name == "GPU 0"
+    says(found.found, "Some GPU", "3.0 of 4.0 GiB")
     cuda.is_available = lambda: False
-    assert next(machine.gpus()).state == "torch 2.13.0 finds no CUDA device"
+    says(next(machine.gpus()).state, "torch 2.13.0", "no CUDA device")
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert next(machine.gpus()).state.startswith("torch 2.13.0 cannot use it: ")
+    says(next(machine.gpus()).state, "torch 2.13.0", "cannot use it")
 
 
 def test_a_step_that_fails_is_exit_code_1(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,9 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import Cli, environment
+from tests.conftest import Cli
 from tests.messages import fails
+from tests.warm import dies
 
 
 @pytest.fixture(scope="session")
@@ -139,20 +138,12 @@ def test_a_killed_training_goes_on_to_the_same_bits(cli, example_files, tmp_path
     (tmp_path / "city.csv").symlink_to(example_files / "city.csv")
     flags = ("--preset", "tiny", "--steps", "12", "--evaluate-every", "2", "--batch-size", "8")
     command = ("train", "embedder", "city.csv", *flags)
-    whole = cli(*command, "-o", "straight", cwd=tmp_path)
+    straight = dies("straight.training")
+    whole = cli(*command, "-o", "straight", cwd=tmp_path, before=straight)
     assert whole.code == 0, whole.err
-    process = subprocess.Popen(
-        [sys.executable, "-m", "humobctl", *command, "-o", "killed"],
-        cwd=tmp_path,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    said = next(line for line in process.stderr if line.startswith("step "))
-    process.kill()
-    assert process.wait(20) == -signal.SIGKILL, said
-    process.stderr.close()
+    times = int(whole.err.splitlines()[-1])
+    killed = cli(*command, "-o", "killed", cwd=tmp_path, before=dies("killed.training", times // 2))
+    assert killed.code == -signal.SIGKILL, killed.err
     assert not (tmp_path / "killed").exists()
     refused = cli(*command, "-o", "killed", cwd=tmp_path)
     fails(refused, "killed.training", "unfinished", "--resume", notes=True)

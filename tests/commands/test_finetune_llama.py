@@ -6,14 +6,12 @@ import functools
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.conftest import ROOT, Cli, Run, environment
+from tests.conftest import Cli, Run
 from tests.messages import fails, says
 from tests.predict.llama.tiny import tokenizer_of
 
@@ -102,24 +100,16 @@ def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Pat
     command = ("finetune", "llama", "challenge.csv", *flags, "--validation-share", "0.4")
     assert cli(*command, "-o", "whole", cwd=here).code == 0
     code = (
-        "import os, signal, sys\n"
+        "import os, signal\n"
         "from humobctl.training.torch_loop import TorchTraining\n"
-        "from humobctl.cli import main\n"
         "kept = TorchTraining.save\n"
         "def save(self, path, numbers, *, write):\n"
         "    kept(self, path, numbers, write=write)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "TorchTraining.save = save\n"
-        "main()\n"
     )
-    killed = subprocess.run(
-        [sys.executable, "-c", code, *command, "-o", "parts"],
-        cwd=here,
-        env=environment(HUMOBCTL_THREADS="1", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT)),
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -9, killed.stderr
+    killed = cli(*command, "-o", "parts", cwd=here, before=code)
+    assert killed.code == -9, killed.err
     assert not (here / "parts").exists()
     again = cli(*command, "-o", "parts", cwd=here)
     fails(again, "parts.training", "unfinished", "--resume", notes=True)

@@ -144,8 +144,13 @@ def test_what_ends_one_process_ends_all_with_one_line(
     cli, folder, name, rank, command, code, names
 ) -> None:
     done = cli(
-        *(*command, *STEPS[command], "-o", "two"),
-        **{"cwd": folder, "processes": 2, "before": fault(name, rank, command), "timeout": 60},
+        *command,
+        *STEPS[command],
+        *("-o", "two"),
+        cwd=folder,
+        processes=2,
+        before=fault(name, rank, command),
+        timeout=60,
     )
     assert done.code == code, done.err
     says(done.err, "error:", *names)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.conftest import Cli, environment
+from tests.conftest import Cli
 from tests.messages import fails, says
+from tests.warm import dies
 
 TINY = ("--preset", "tiny", "--epochs", "1")
 SCORES = ("--metric", "geobleu", "-f", "csv")
@@ -224,66 +223,29 @@ def test_options_of_other_models_are_refused(cli, trained):
 RESUMED = ("--preset", "tiny", "--max-steps", "24", "--evaluate-every", "4", "--seed", "7")
 
 
-def start(folder: Path, *flags: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "humobctl", "train", "bert-moe", "city.csv", *RESUMED, *flags]
-    return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-def wait_for(work: Path, step: int, process: subprocess.Popen[bytes]) -> None:
-    """Until the training wrote a log of that step."""
-    for _ in range(3000):
-        file = work / "metrics.jsonl"
-        if file.is_file() and any(
-            json.loads(line)["step"] >= step for line in file.read_text().splitlines(True)
-            if line.endswith("\n")
-        ):  # fmt: skip
-            return
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    pytest.fail("the training did not get that far")
-
-
 def test_a_killed_training_goes_on_bit_for_bit(cli, trained):
-    whole = cli("train", "bert-moe", "city.csv", *RESUMED, "-o", "straight", cwd=trained)
+    command = ("train", "bert-moe", "city.csv", *RESUMED, "-o")
+    whole = cli(*command, "straight", cwd=trained, before=dies("straight.training"))
     assert whole.code == 0, whole.err
-    work = trained / "killed.training"
-    # At any moment: between checkpoints, and while one is written.
-    for number, (step, delay) in enumerate([(8, 0.0), (14, 0.05), (20, 0.02)]):
-        flags = ("-o", "killed", *(("--resume",) if number else ()))
-        process = start(trained, *flags)
-        wait_for(work, step, process)
-        time.sleep(delay)
-        kill(process)
+    times = int(whole.err.splitlines()[-1])
+    # Between checkpoints, and while one is written.
+    draws = random.Random(1)
+    for resume in ((), ("--resume",), ("--resume",)):
+        moment = dies("killed.training", draws.randint(times // 8, times // 4))
+        killed = cli(*command, "killed", *resume, cwd=trained, before=moment)
+        assert killed.code == -signal.SIGKILL, killed.err
         assert not (trained / "killed").exists()
-    refused = cli("train", "bert-moe", "city.csv", *RESUMED, "-o", "killed", cwd=trained)
+    # As if a kill had cut the next state short.
+    (trained / "killed.training" / ".state.safetensors").write_bytes(b"cut")
+    refused = cli(*command, "killed", cwd=trained)
     fails(refused, "killed.training", "unfinished", "--resume", notes=True)
-    other = cli(
-        *("train", "bert-moe", "city.csv", *RESUMED, "--dropout", "0.3", "--resume"),
-        *("-o", "killed"),
-        cwd=trained,
-    )
+    other = cli(*command, "killed", "--dropout", "0.3", "--resume", cwd=trained)
     fails(other, "dropout", 0.3, 0.1, notes=True)
-    done = cli("train", "bert-moe", "city.csv", *RESUMED, "--resume", "-o", "killed", cwd=trained)
+    done = cli(*command, "killed", "--resume", cwd=trained)
     assert done.code == 0, done.err
     for name in ("model.safetensors", "metrics.jsonl", "config.json", "run.json"):
         first, second = (trained / folder / name for folder in ("straight", "killed"))
         assert first.read_bytes() == second.read_bytes(), name
-
-
-def test_a_checkpoint_that_a_kill_cut_short_is_not_used(cli, trained):
-    process = start(trained, "-o", "cut")
-    wait_for(trained / "cut.training", 12, process)
-    kill(process)
-    work = trained / "cut.training"
-    (work / ".state.safetensors").write_bytes(b"cut")
-    done = cli("train", "bert-moe", "city.csv", *RESUMED, "--resume", "-o", "cut", cwd=trained)
-    assert done.code == 0, done.err
-    assert json.loads((trained / "cut" / "run.json").read_text())["steps"] == 24
 
 
 def test_a_fine_tuned_model_learns_faster_than_a_new_one(cli, trained):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ report.info("done")
 def on_terminal(
     arguments: list[str],
     *,
-    feed: Callable[[io.BufferedWriter], None] | None = None,
+    feed: Callable[[io.BufferedWriter, int], None] | None = None,
     env: dict[str, str] | None = None,
 ) -> str:
     """What a process writes to a terminal on its stderr; its exit code must be 0."""
@@ -50,7 +51,7 @@ def on_terminal(
     os.close(theirs)
     assert isinstance(process.stdin, io.BufferedWriter)
     if feed is not None:
-        feed(process.stdin)
+        feed(process.stdin, ours)
     process.stdin.close()
     seen = b""
     while True:
@@ -102,17 +103,16 @@ def test_no_bar_where_stderr_is_no_terminal() -> None:
 def test_reading_a_slow_pipe_shows_a_bar() -> None:
     lines = [f",{d},{t},5,6\n" for d in range(75) for t in range(48)]
 
-    def block(first: int) -> bytes:
-        return "".join(f"{u}{line}" for u in range(first, first + 450) for line in lines).encode()
-
-    def slowly(pipe: io.BufferedWriter) -> None:
-        pipe.write(b"uid,d,t,x,y\n" + block(1000))
-        pipe.flush()
-        time.sleep(1.5)
-        pipe.write(block(2000))
+    def until_seen(pipe: io.BufferedWriter, terminal: int) -> None:
+        pipe.write(b"uid,d,t,x,y\n")
+        for user in itertools.count():
+            pipe.write("".join(f"{user}{line}" for line in lines).encode())
+            pipe.flush()
+            if select.select([terminal], [], [], 0.005)[0]:
+                break
 
     arguments = ["-m", "humobctl", "data", "import", "--format", "humob"]
-    assert "reading stdin" in on_terminal(arguments, feed=slowly)
+    assert "reading stdin" in on_terminal(arguments, feed=until_seen)
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from humobctl.intend.answers import (
-    MOST_CHARACTERS,
-    Answer,
-    AnswerError,
-    Attitude,
-    Decision,
-    Norm,
-    RankedDecision,
-    read_answer,
-    schema,
-    tidy,
-)
+from humobctl.intend.answers import Attitude, Decision, Norm, RankedDecision
+from humobctl.llm.json_reply import MOST_CHARACTERS, Answer, AnswerError, read_answer, schema, tidy
 from humobctl.tables.schemas import INTENTS
 from tests.messages import raises
 

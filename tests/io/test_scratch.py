@@ -8,6 +8,7 @@ import pytest
 
 from humobctl.errors import HumobError
 from humobctl.io.scratch import Scratch
+from tests.messages import raises
 
 
 def test_the_folder_is_made_when_asked_for_and_goes_with_the_context(
@@ -25,6 +26,6 @@ def test_the_folder_is_made_when_asked_for_and_goes_with_the_context(
 
 def test_no_room_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with Scratch() as owner, pytest.raises(HumobError, match="temporary files: No such file"):
+    with Scratch() as owner, raises(HumobError, "temporary files", "No such file"):
         _ = owner.scratch
     assert not owner.has_scratch

@@ -152,10 +152,8 @@ def test_who_waits_hears_that_another_failed() -> None:
     main, other = group_of_two()
     with pytest.raises(HumobError, match="bad"):
         main.abort(HumobError("bad"))
-    begin = time.monotonic()
     with pytest.raises(distributed._ElsewhereError):
-        other.receive()
-    assert time.monotonic() - begin < 1
+        other.receive()  # it would wait for ever for what nobody sends
 
 
 def test_an_error_before_the_processes_met_is_the_main_ones_to_tell(told, monkeypatch) -> None:

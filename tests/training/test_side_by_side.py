@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,25 +51,19 @@ def test_an_error_comes_out_and_threads_stay(cores) -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_kernels_take_no_more_threads_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUMOBCTL_THREADS", "4")
-    for most, calls in ((1, 1), (2, 8), (None, 16)):
-        pieces: list[tuple[int, int]] = []
-        lock = threading.Lock()
-
-        def work(begin: int, end: int, pieces=pieces, lock=lock) -> None:
-            with lock:
-                pieces.append((begin, end))
-
-        if most is None:
-            native.share_out(1000, work)
-        else:
-            with native.at_most(most):
-                native.share_out(1000, work)
-        assert len(pieces) == calls
-        assert sum(end - begin for begin, end in pieces) == 1000
-
-
 def test_memory_is_kept_by_glibc_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native.sys, "platform", "darwin")
-    assert not native.keep_memory()
+    asked: list[tuple[int, int]] = []
+
+    def mallopt(what: int, value: int) -> int:
+        asked.append((what, value))
+        return 1
+
+    for platform, library, kept in (
+        ("darwin", SimpleNamespace(mallopt=mallopt, gnu_get_libc_version=str), []),
+        ("linux", SimpleNamespace(mallopt=mallopt), []),  # musl
+        ("linux", SimpleNamespace(mallopt=mallopt, gnu_get_libc_version=str), [-1, -3]),
+    ):
+        monkeypatch.setattr(native.sys, "platform", platform)
+        monkeypatch.setattr(native.ctypes, "CDLL", lambda _, library=library: library)
+        assert native.keep_memory() is bool(kept)
+        assert asked == [(what, 1 << 30) for what in kept]

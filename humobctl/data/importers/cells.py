@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.data.importers.options import ImportOptions, counted
+from humobctl.console.words import counted
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.user_ids import UserNumbers
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.by_user import UserStore, keys, paired_groups, sorted_by_key

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.options import ImportOptions, counted
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.io.streams import Input
 from humobctl.tables.schemas import POINTS

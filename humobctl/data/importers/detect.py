@@ -15,9 +15,10 @@ from pathlib import Path
 
 import polars as pl
 
+from humobctl.console.words import counted
 from humobctl.data.importers import checkins, copb, geolife, humob, pickles
 from humobctl.data.importers.delimited import Delimited
-from humobctl.data.importers.options import ImportOptions, Opened, counted, stand_in
+from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.importers.places.geojson import Features, is_geojson
 from humobctl.data.importers.places.osm import osm
@@ -31,8 +32,7 @@ from humobctl.data.importers.places.reader import (
 )
 from humobctl.data.importers.points import PointReader
 from humobctl.errors import HumobError
-from humobctl.io.parquet_dataset import key_columns
-from humobctl.io.parquet_footer import parquet_columns
+from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.streams import Input
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
@@ -57,7 +57,7 @@ _KINDS = {
 
 
 @dataclass
-class Look:
+class InputProbe:
     """What can be seen of an input without reading it.
 
     Attributes:
@@ -101,9 +101,9 @@ class Look:
         return all(role in found for role in wanted)
 
 
-def look_at(source: Input) -> Look:
+def look_at(source: Input) -> InputProbe:
     """Look at an opened input; nothing of it is used up."""
-    look = Look(source.name, source=source, head=source.stream.peek(_HEAD)[:_HEAD])
+    look = InputProbe(source.name, source=source, head=source.stream.peek(_HEAD)[:_HEAD])
     if source.kind == "csv":
         _look_at_text(look)
     elif source.kind == "ndjson" and not _PEOPLE.match(look.head):
@@ -135,7 +135,7 @@ def _names_of(source: Input, path: Path) -> list[str]:
         ) from exc
 
 
-def _look_at_text(look: Look) -> None:
+def _look_at_text(look: InputProbe) -> None:
     text = look.head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     first = re.split(rb"[\r\n]", text, maxsplit=1)[0].decode(errors="replace")
     look.separator = max(_SEPARATORS, key=first.count) if first else ","
@@ -166,12 +166,14 @@ class Format:
 
     name: str
     words: str
-    recognise: Callable[[Look, ImportOptions], bool]
-    read: Callable[[Look, ImportOptions], Opened]
+    recognise: Callable[[InputProbe, ImportOptions], bool]
+    read: Callable[[InputProbe, ImportOptions], Opened]
     places: bool = False
 
 
-def recognise(look: Look, options: ImportOptions, name: str = "auto") -> tuple[Format, Opened]:
+def recognise(
+    look: InputProbe, options: ImportOptions, name: str = "auto"
+) -> tuple[Format, Opened]:
     """Open an input as the format that was asked for, or the first that knows it.
 
     Raises:
@@ -196,14 +198,14 @@ def recognise(look: Look, options: ImportOptions, name: str = "auto") -> tuple[F
 # -- what opens each ---------------------------------------------------------------------------
 
 
-def _source(look: Look, what: str) -> Input:
+def _source(look: InputProbe, what: str) -> Input:
     if look.source is None:
         raise HumobError(f"{look.name}: found a directory, expected {what}")
     return look.source
 
 
-def _grid(name: str | None) -> Callable[[Look, ImportOptions], Opened]:
-    def read(look: Look, options: ImportOptions) -> Opened:
+def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
+    def read(look: InputProbe, options: ImportOptions) -> Opened:
         reader = humob.humob(
             _source(look, "a grid table"),
             options,
@@ -220,7 +222,7 @@ def _of(reader: PointReader, words: str) -> Opened:
     return Opened(POINTS, reader.batches(), words, reader.notes, reader.dropped)
 
 
-def _points(look: Look, options: ImportOptions) -> Opened:
+def _points(look: InputProbe, options: ImportOptions) -> Opened:
     source = _source(look, "a table of points")
     reader = PointReader(source, POINTS, options.on_error, options=options)
     if source.kind == "csv":
@@ -234,16 +236,16 @@ def _points(look: Look, options: ImportOptions) -> Opened:
     return _of(reader, "points")
 
 
-def _tsmc(look: Look, options: ImportOptions) -> Opened:
+def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
     return _of(checkins.tsmc2014(_source(look, "a file"), options), "Foursquare TSMC2014 check-ins")
 
 
-def _gowalla(look: Look, options: ImportOptions) -> Opened:
+def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     words = "Gowalla or Brightkite check-ins"
     return _of(checkins.gowalla(_source(look, "a file"), options), words)
 
 
-def _geolife(look: Look, options: ImportOptions) -> Opened:
+def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         return _of(geolife.geolife(look.folder, options), "GeoLife trips")
     source = _source(look, "a .plt file")
@@ -254,7 +256,7 @@ def _geolife(look: Look, options: ImportOptions) -> Opened:
     return _of(trips, "GeoLife trip")
 
 
-def _stays(look: Look, options: ImportOptions) -> Opened:
+def _stays(look: InputProbe, options: ImportOptions) -> Opened:
     source = _source(look, "a stay list")
     if source.kind == "pickle":
         return _pickle(look, options)
@@ -267,7 +269,7 @@ def _stays(look: Look, options: ImportOptions) -> Opened:
     return Opened(VISITS, reader.batches(), "stay list", reader.notes, reader.dropped)
 
 
-def _traces(look: Look, options: ImportOptions) -> Opened:
+def _traces(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         people = copb.trace_folder(look.folder)
         source = stand_in(look.name)
@@ -287,7 +289,7 @@ def _people(source: Input, value: object, options: ImportOptions, words: str) ->
     return opened
 
 
-def _pickle(look: Look, options: ImportOptions) -> Opened:
+def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
     source = _source(look, "a pickle")
     value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
@@ -305,7 +307,7 @@ def _placed(reader: PlaceReader | CellReader, words: str) -> Opened:
     return Opened(PLACES, reader.batches(), words, reader.notes, reader.dropped)
 
 
-def _cells(look: Look, options: ImportOptions) -> Opened:
+def _cells(look: InputProbe, options: ImportOptions) -> Opened:
     reader = CellReader(
         _source(look, "a table of places by cell"),
         CELL_PLACES,
@@ -317,15 +319,15 @@ def _cells(look: Look, options: ImportOptions) -> Opened:
     return _placed(reader, "HuMob places by cell")
 
 
-def _osm(look: Look, options: ImportOptions) -> Opened:
+def _osm(look: InputProbe, options: ImportOptions) -> Opened:
     source = _source(look, "an OpenStreetMap file")
     if not source.kind.startswith("osm"):
         raise HumobError(f"{look.name}: found {look.words}, expected OpenStreetMap PBF or XML")
     return _placed(osm(source, options), "OpenStreetMap")
 
 
-def _places(kind: Kind, words: str) -> Callable[[Look, ImportOptions], Opened]:
-    def read(look: Look, options: ImportOptions) -> Opened:
+def _places(kind: Kind, words: str) -> Callable[[InputProbe, ImportOptions], Opened]:
+    def read(look: InputProbe, options: ImportOptions) -> Opened:
         source = _source(look, "a table of places")
         columns = look.columns or []
         tagged = kind == "table" and _is_tagged(columns, options, look.name)
@@ -351,7 +353,7 @@ def _is_tagged(columns: list[str], options: ImportOptions, name: str) -> bool:
     return kind_of_places(columns) == "osm" and not {"category", "intent"} & found.keys()
 
 
-def _geojson(look: Look, options: ImportOptions) -> Opened:
+def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     source = _source(look, "a GeoJSON file")
     # Names of properties, as far as they can be seen without reading on.
     names = list(dict.fromkeys(re.findall(r'"([^"\\]*)"\s*:', look.head.decode(errors="replace"))))
@@ -381,27 +383,27 @@ _OF_KIND: dict[Kind, str] = {
 }
 
 
-def _is_geolife(look: Look, _: ImportOptions) -> bool:
+def _is_geolife(look: InputProbe, _: ImportOptions) -> bool:
     if look.folder is not None:
         return bool(next(look.folder.rglob("*.plt"), None))
     return look.head.lstrip().lower().startswith(b"geolife trajectory")
 
 
-def _is_trace(look: Look, _: ImportOptions) -> bool:
+def _is_trace(look: InputProbe, _: ImportOptions) -> bool:
     if look.folder is not None:
         return bool(next(look.folder.rglob("*.json"), None))
     return bool(_LIST_OF_LISTS.match(look.head) or _PEOPLE.match(look.head))
 
 
-def _is_tsmc(look: Look, _: ImportOptions) -> bool:
+def _is_tsmc(look: InputProbe, _: ImportOptions) -> bool:
     return len(look.fields) == 8 and bool(_TSMC_TIME.fullmatch(look.fields[7]))
 
 
-def _is_gowalla(look: Look, _: ImportOptions) -> bool:
+def _is_gowalla(look: InputProbe, _: ImportOptions) -> bool:
     return len(look.fields) == 5 and bool(_UTC_TIME.fullmatch(look.fields[1]))
 
 
-def _is_grid(look: Look, options: ImportOptions) -> bool:
+def _is_grid(look: InputProbe, options: ImportOptions) -> bool:
     if look.columns is not None:
         return look.has(options, "d", "t", "x", "y")
     dated = any(":" in part for part in look.fields)
@@ -409,7 +411,7 @@ def _is_grid(look: Look, options: ImportOptions) -> bool:
     return len(look.fields) == 5 and not dated and sum(map(_numeric, look.fields)) >= 3
 
 
-def _is_points(look: Look, options: ImportOptions) -> bool:
+def _is_points(look: InputProbe, options: ImportOptions) -> bool:
     return (
         look.has(options, "lat", "lon")
         or look.has(options, "geom")
@@ -417,26 +419,26 @@ def _is_points(look: Look, options: ImportOptions) -> bool:
     )
 
 
-def _is_cells(look: Look, _: ImportOptions) -> bool:
+def _is_cells(look: InputProbe, _: ImportOptions) -> bool:
     if look.columns is not None:
         return is_cell_places(look.columns)
     return len(look.fields) == 4 and "POIcat" in Path(look.name).name
 
 
-def _is_osm(look: Look, _: ImportOptions) -> bool:
+def _is_osm(look: InputProbe, _: ImportOptions) -> bool:
     return look.source is not None and look.source.kind.startswith("osm")
 
 
-def _is_geojson(look: Look, _: ImportOptions) -> bool:
+def _is_geojson(look: InputProbe, _: ImportOptions) -> bool:
     text = look.source is not None and look.source.kind in ("json", "ndjson")
     return text and is_geojson(look.head)
 
 
-def _is_kind(kind: Kind) -> Callable[[Look, ImportOptions], bool]:
+def _is_kind(kind: Kind) -> Callable[[InputProbe, ImportOptions], bool]:
     return lambda look, _: kind_of_places(look.columns or []) == kind
 
 
-def _is_places(look: Look, options: ImportOptions) -> bool:
+def _is_places(look: InputProbe, options: ImportOptions) -> bool:
     """A table of coordinates that says neither whose nor when, but what."""
     if look.columns is None or _is_people(look, options):
         return False
@@ -447,19 +449,19 @@ def _is_places(look: Look, options: ImportOptions) -> bool:
     return bool(told) or _is_tagged(look.columns, options, look.name)
 
 
-def _is_people(look: Look, options: ImportOptions) -> bool:
+def _is_people(look: InputProbe, options: ImportOptions) -> bool:
     return any(look.has(options, role) for role in ("uid", "datetime", "utc", "start_min", "t"))
 
 
-def _is_stay_list(look: Look, options: ImportOptions) -> bool:
+def _is_stay_list(look: InputProbe, options: ImportOptions) -> bool:
     return look.has(options, "start_min", "end_min")
 
 
-def _is_pickle(look: Look, _: ImportOptions) -> bool:
+def _is_pickle(look: InputProbe, _: ImportOptions) -> bool:
     return look.source is not None and look.source.kind == "pickle"
 
 
-def _never(_look: Look, _options: ImportOptions) -> bool:
+def _never(_look: InputProbe, _options: ImportOptions) -> bool:
     return False
 
 

@@ -80,11 +80,6 @@ class Opened:
     users: Callable[[], list[tuple[int, str]]] | None = None
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and a noun, in the plural where it has to be."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def stand_in(name: str, size: int | None = None) -> Input:
     """An input without bytes of its own, for folders: its raw stream only counts progress."""
     return Input(name, io.BufferedReader(io.BytesIO()), "csv", None, size, io.BytesIO())

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import ImportOptions, counted
+from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError, TableError
 from humobctl.io.read import Reader
 from humobctl.io.row_errors import LineNumbers

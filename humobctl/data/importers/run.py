@@ -13,9 +13,10 @@ from typing import Any
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import counted
 from humobctl.data.importers.cells import ToGrid, to_points
-from humobctl.data.importers.detect import Format, Look, look_at, recognise
-from humobctl.data.importers.options import ImportOptions, Opened, counted
+from humobctl.data.importers.detect import Format, InputProbe, look_at, recognise
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.places.visited import visited_places
 from humobctl.errors import UsageError
 from humobctl.io.parquet_dataset import is_other_folder
@@ -113,9 +114,9 @@ def import_data(path: str | None, options: ImportOptions, format: str = "auto") 
     return Imported(table, _finish(stack, look, opened, table, convert, options))
 
 
-def _look(path: str | None, stack: ExitStack) -> Look:
+def _look(path: str | None, stack: ExitStack) -> InputProbe:
     if path is not None and path != STANDARD and is_other_folder(path):
-        return Look(path, folder=Path(path))
+        return InputProbe(path, folder=Path(path))
     source = open_input(path)
     stack.callback(source.close)
     if source.path is None and source.kind in ("parquet", "arrow", "arrow-stream"):
@@ -178,7 +179,12 @@ def _converter(name: str, opened: Opened, options: ImportOptions) -> tuple[Table
 
 
 def _finish(
-    stack: ExitStack, look: Look, opened: Opened, table: Table, convert: Any, options: ImportOptions
+    stack: ExitStack,
+    look: InputProbe,
+    opened: Opened,
+    table: Table,
+    convert: Any,
+    options: ImportOptions,
 ) -> Iterator[pl.DataFrame]:
     """Pass the batches on; then say what was seen."""
     tally: _ImportTally | _PlaceTally

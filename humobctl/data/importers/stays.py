@@ -22,8 +22,9 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.data.importers.detect import Look, look_at, recognise
-from humobctl.data.importers.options import ImportOptions, Opened, counted
+from humobctl.console.words import counted
+from humobctl.data.importers.detect import InputProbe, look_at, recognise
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
@@ -190,7 +191,7 @@ def _refuse_masked(frame: pl.DataFrame, name: str) -> None:
 
 def _read_others(path: str, name: str, options: ImportOptions) -> pl.DataFrame:
     if is_other_folder(path):
-        opened = recognise(Look(path, folder=Path(path)), options)[1]
+        opened = recognise(InputProbe(path, folder=Path(path)), options)[1]
         return _read_opened(opened, name, options.categories)
     source = open_input(path)
     try:

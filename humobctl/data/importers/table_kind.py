@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from humobctl.data.importers.detect import FORMATS, Look, look_at
+from humobctl.data.importers.detect import FORMATS, InputProbe, look_at
 from humobctl.data.importers.options import ImportOptions
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, put_back, seekable
@@ -29,7 +29,7 @@ def kind_of(path: str | None) -> Table:
         HumobError: the file cannot be read.
     """
     if path is not None and path != STANDARD and is_other_folder(path):
-        return _becomes(Look(path, folder=Path(path)))
+        return _becomes(InputProbe(path, folder=Path(path)))
     look = _look(path)
     columns = set(look.columns or ())
     if {"origin", "destination", "flow"} <= roles(columns).keys():
@@ -48,7 +48,7 @@ def columns_of(path: str | None) -> set[str]:
     return set(_look(path).columns or ())
 
 
-def _look(path: str | None) -> Look:
+def _look(path: str | None) -> InputProbe:
     source = open_input(path)
     try:
         if source.path is None and source.kind in _COLUMNAR:
@@ -62,7 +62,7 @@ def _look(path: str | None) -> Look:
     return look
 
 
-def _becomes(look: Look) -> Table:
+def _becomes(look: InputProbe) -> Table:
     options = ImportOptions()
     known = (entry.name for entry in FORMATS if entry.recognise(look, options))
     return _BECOMES.get(next(known, ""), GRID)

@@ -218,8 +218,7 @@ def homes_and_works(people: CityRecords) -> tuple[Int64s, Int64s]:
 
 
 def _cell_km(cell: Int64s) -> Floats:
-    km: Floats = (decode_cells(cell) - 1) * CELL_KM
-    return km
+    return (decode_cells(cell) - 1).astype(np.float64) * CELL_KM
 
 
 def score_city(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from humobctl.console import report
-from humobctl.data.importers.options import counted
+from humobctl.console.words import counted
 
 _COUNTS = ("people", "days", "visits", "joined", "strange", "elsewhere")
 

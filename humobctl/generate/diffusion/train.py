@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
-from humobctl.data.importers.options import counted
+from humobctl.console.words import counted
 from humobctl.data.importers.stays import StayTable, read_stays
 from humobctl.data.split import shuffled
 from humobctl.errors import HumobError

@@ -30,7 +30,7 @@ from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 
 MOST_JUMPS = 4000
-"""Jumps that are used; more would move the third digit."""
+"""Displacements that are used; more would move the third digit."""
 LEAST_JUMPS = 20
 RING = 1.0
 """Width of a ring in km, as in the kernel."""
@@ -40,7 +40,7 @@ _BINS = 400
 
 
 @dataclass(frozen=True)
-class Jumps:
+class Displacements:
     """Choices that were made, and what there was to choose from.
 
     Attributes:
@@ -118,7 +118,7 @@ def fitted(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> L
     return best
 
 
-def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 0) -> Jumps:
+def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 0) -> Displacements:
     """The choices in visits, at most MOST_JUMPS of them.
 
     Raises:
@@ -142,7 +142,7 @@ def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 
         )
     if not near.all():
         report.detail(f"{int((~near).sum()):,} jumps of 0 km or beyond {radius:g} km are left out")
-    return Jumps(away[chosen][served], edges, counts[served])
+    return Displacements(away[chosen][served], edges, counts[served])
 
 
 def _choices(visits: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Floats, Int64s]:
@@ -169,7 +169,7 @@ def _around(city: PlaceIndex, start: Floats, intent: int, edges: Floats) -> Floa
 
 
 def _likelihood(
-    jumps: Jumps, log_weight: Callable[[float], Floats], *, dense: bool = False
+    jumps: Displacements, log_weight: Callable[[float], Floats], *, dense: bool = False
 ) -> Callable[[float], float]:
     """Log likelihood of the jumps by a parameter.
 
@@ -203,7 +203,7 @@ def _best(likelihood: Callable[[float], float], low: float, high: float) -> tupl
     return best, float(1 / np.sqrt(-bend)) if bend < 0 else float("inf")
 
 
-def _tendencies(jumps: Jumps) -> tuple[float, float]:
+def _tendencies(jumps: Displacements) -> tuple[float, float]:
     """Alpha and beta of the universal opportunity model: from 0, and together up to 1."""
     counts = jumps.by_ring()
     within = np.cumsum(counts, axis=1)

@@ -32,7 +32,7 @@ _HOME, _WORK = 0x686F6D65, 0x776F726B
 
 
 @dataclass
-class Spots:
+class Locations:
     """One spot a person: a place of the city, or a point of its own.
 
     Attributes:
@@ -48,8 +48,8 @@ class Spots:
     place: Int32s
 
     @classmethod
-    def none(cls, people: int) -> Spots:
-        """Spots that are still to be found."""
+    def none(cls, people: int) -> Locations:
+        """Locations that are still to be found."""
         nowhere = np.full(people, np.nan)
         small = nowhere.astype(np.float32)
         return cls(
@@ -64,7 +64,7 @@ class Spots:
 
 
 @dataclass
-class Dwellings:
+class HomesAndWorks:
     """Finds home and work of people.
 
     Attributes:
@@ -87,7 +87,7 @@ class Dwellings:
 
     def of(
         self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: kernels.Memories
-    ) -> tuple[Spots, Spots]:
+    ) -> tuple[Locations, Locations]:
         """Home and work of people; work only where ``working``.
 
         Args:
@@ -113,9 +113,9 @@ class Dwellings:
             getattr(work, name)[idle] = getattr(home, name)[idle]
         return home, work
 
-    def _spots(self, lat: Floats, lon: Floats, intent: int) -> Spots:
+    def _spots(self, lat: Floats, lon: Floats, intent: int) -> Locations:
         """Known points, each at the nearest place that serves the intent, if that is near."""
-        spots = Spots.none(len(lat))
+        spots = Locations.none(len(lat))
         at = np.flatnonzero(~np.isnan(lat) & ~np.isnan(lon))
         if not len(at):
             return spots
@@ -148,7 +148,7 @@ class Dwellings:
     def _drawn_works(
         self,
         uid: NDArray[np.uint32],
-        home: Spots,
+        home: Locations,
         people: NDArray[np.intp],
         memories: kernels.Memories,
     ) -> Int64s:

@@ -18,7 +18,7 @@ from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Worker, mark_of, parts_of_people
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.config import Law, Travel
-from humobctl.generate.gravity.homes import Dwellings, Spots
+from humobctl.generate.gravity.homes import HomesAndWorks, Locations
 from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
@@ -191,7 +191,7 @@ class GravityJob:
     """
 
     city: PlaceIndex
-    dwellings: Dwellings
+    dwellings: HomesAndWorks
     law: Law = field(default_factory=Law)
     travel: Travel = field(default_factory=Travel)
     seed: int = 0
@@ -277,8 +277,8 @@ class GravityJob:
     def _walk(
         self,
         days: Days,
-        home: Spots,
-        work: Spots,
+        home: Locations,
+        work: Locations,
         start: NDArray[np.int32],
         end: NDArray[np.int32],
         memories: kernels.Memories,
@@ -321,7 +321,9 @@ class GravityJob:
         if tally.first is None and len(unreached):
             tally.first = days.frame.row(int(unreached[0]))[:2]
 
-    def _table(self, days: Days, home: Spots, work: Spots, found: tuple[Any, ...]) -> pl.DataFrame:
+    def _table(
+        self, days: Days, home: Locations, work: Locations, found: tuple[Any, ...]
+    ) -> pl.DataFrame:
         """The visit table."""
         place, flags, start, end = found
         person = days.person

@@ -9,11 +9,12 @@ from typing import Any
 from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
-from humobctl.intend.chain import Ask, ChainError
+from humobctl.intend.chain import ChainError
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.distill import Recorder
 from humobctl.intend.prompts import VERSION
-from humobctl.intend.templates import Sharing, Talk, digest
+from humobctl.intend.templates import Sharing, Talk
+from humobctl.llm.question import Ask, digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
 from humobctl.llm.server.journal import Journal, JournalEntry

@@ -10,11 +10,12 @@ from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.backends.transformers_config import HFConfig, configured
-from humobctl.intend.chain import Ask, ChainError
+from humobctl.intend.chain import ChainError
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.distill import Recorder
 from humobctl.intend.prompts import VERSION
-from humobctl.intend.templates import Sharing, Talk, digest
+from humobctl.intend.templates import Sharing, Talk
+from humobctl.llm.question import Ask, digest
 
 if TYPE_CHECKING:
     from humobctl.intend.backends.transformers_model import LocalModel

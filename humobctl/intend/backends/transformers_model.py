@@ -12,10 +12,9 @@ import transformers
 from llguidance import LLMatcher
 
 from humobctl.errors import HumobError
-from humobctl.intend.answers import schema
 from humobctl.intend.backends.transformers_config import HFConfig
-from humobctl.intend.chain import Ask
 from humobctl.llm.constrained import Constrained
+from humobctl.llm.json_reply import schema
 from humobctl.llm.load import (
     conversation_text,
     device_of,
@@ -25,6 +24,7 @@ from humobctl.llm.load import (
     readable,
     require_chat_template,
 )
+from humobctl.llm.question import Ask
 
 
 @dataclass(frozen=True)

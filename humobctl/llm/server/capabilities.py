@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from humobctl.intend.answers import schema
-from humobctl.intend.chain import Ask
+from humobctl.llm.json_reply import schema
+from humobctl.llm.question import Ask
 
 Structure = Literal["json_schema", "json_schema without lengths", "json_object", "text"]
 STRUCTURES: tuple[Structure, ...] = (

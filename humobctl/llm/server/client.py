@@ -11,8 +11,8 @@ from typing import Any
 import openai
 
 from humobctl.errors import HumobError
-from humobctl.intend.answers import tidy
-from humobctl.intend.chain import Ask
+from humobctl.llm.json_reply import tidy
+from humobctl.llm.question import Ask
 from humobctl.llm.server.budget import Spending, Usage
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.config import KEY_VARIABLE, OpenAIConfig, Secret

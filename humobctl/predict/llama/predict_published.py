@@ -14,7 +14,7 @@ Shapes:  B people, r rows to predict, k candidate cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -290,11 +290,3 @@ class _State:
 
 def _answer(walk: _Walk) -> SlotDistributions:
     return SlotDistributions(walk.cells, normalised(walk.p + 1e-12))
-
-
-def rows_of(text: str) -> Iterator[list[int]]:
-    """Rows of a free answer of the published form, as far as it goes."""
-    import re  # noqa: PLC0415
-
-    for found in re.finditer(r"\[\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\]", text):
-        yield [int(number) for number in found.groups()]

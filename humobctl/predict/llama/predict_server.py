@@ -5,8 +5,8 @@ the prompt, guided decoding leaves the letters alone, and the scores of the like
 back. The profile is a prefix that all of a person's questions share, which servers keep in their
 cache. A letter that is not among the scores that come back gets less than the last one that is.
 
-Answers are kept in the journal of ``intend`` as they come, so that a killed run asks for none
-twice; the client of ``intend`` retries, waits and hides the key.
+Answers are kept in a journal as they come, so that a killed run asks for none twice; the client
+retries, waits and hides the key.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ import numpy as np
 
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
-from humobctl.intend.answers import Attitude
-from humobctl.intend.chain import Ask, message
-from humobctl.intend.templates import digest
+from humobctl.llm.question import Ask, digest, message
 from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
@@ -83,7 +81,7 @@ class CellDialect(Dialect):
 
 
 class _Completions(Client):
-    """The client of ``intend``, asking for completions."""
+    """The client, asking for completions."""
 
     letters: Sequence[str] = ()
 
@@ -223,7 +221,7 @@ class ServedPredictor:
         entry = self._journal.get(name) if self._journal is not None else None
         if entry is None:
             async with places:
-                question = Ask("cell", (message("user", prompt),), Attitude)
+                question = Ask("cell", (message("user", prompt),))
                 entry = await client.ask(question, seed=0)
                 self.asked += 1
             if entry.fault:

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from humobctl.commands.data_import import InputFormat
-from humobctl.data.importers.detect import FORMATS, Look, look_at, recognise
+from humobctl.data.importers.detect import FORMATS, InputProbe, look_at, recognise
 from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.streams import open_input
@@ -129,17 +129,17 @@ def test_places_by_cell_need_to_know_where_the_cells_are(
 
 def test_folders_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     with raises(HumobError, "found folder"):
-        recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
+        recognise(InputProbe(str(tmp_path), folder=tmp_path), ImportOptions())
     (tmp_path / "a.json").write_text("[]")
-    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
+    entry, _ = recognise(InputProbe(str(tmp_path), folder=tmp_path), ImportOptions())
     assert entry.name == "copb-traces"
     (tmp_path / "a.plt").write_text("")
-    entry, _ = recognise(Look(str(tmp_path), folder=tmp_path), ImportOptions())
+    entry, _ = recognise(InputProbe(str(tmp_path), folder=tmp_path), ImportOptions())
     assert entry.name == "geolife"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    look = Look("there", folder=tmp_path)
+    look = InputProbe("there", folder=tmp_path)
     for entry in FORMATS:
         if entry.name not in ("geolife", "copb-traces"):
             with raises(HumobError, "there", "directory"):

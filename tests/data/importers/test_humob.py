@@ -13,7 +13,7 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
 from humobctl.tables.schemas import GRID
-from tests.messages import raises
+from tests.messages import raises, says
 
 BODY = "1,1,0,5,6\n1,75,47,200,1\n2,60,3,999,999\n"
 ROWS = [(1, 1, 0, 5, 6), (1, 75, 47, 200, 1), (2, 60, 3, 999, 999)]
@@ -95,4 +95,4 @@ def test_a_table_of_some_days_has_the_columns_of_the_table() -> None:
     table = grid_table(3, 9)
     assert table.columns == GRID.columns
     assert table.dtypes == GRID.dtypes
-    assert table.expected("d") == "a day index from 3 to 9"
+    says(table.expected("d"), "day", 3, 9)

@@ -108,8 +108,8 @@ def test_days_can_be_chosen(cli, example):
         (["--days", "x"], ("--days", "'x'", "60-74")),
         (["--metric", "bleu"], ("--metric", "'bleu'", "geobleu", "dtw", "accuracy", "distance")),
         (["--dtw", "fast", "--dialect", "both"], ("--dtw", "--dialect humob25")),
-        (["--detail", "-"], ("--detail", "--output")),
-        (["--detail", "x.csv", "-o", "x.csv"], ("--detail", "--output")),
+        (["--detail", "-"], ("--detail", "scores")),
+        (["--detail", "x.csv", "-o", "x.csv"], ("--detail", "scores")),
         (["--per-user", "-f", "table"], ("--per-user", "--format json")),
     ],
 )

@@ -256,7 +256,7 @@ def test_visits_without_intents_are_a_reference_too(cli, folder) -> None:
 )
 def test_wrong_usage_exits_2(cli, folder, flags, names) -> None:
     done = cli("eval", "plans.csv", *flags, cwd=folder)
-    fails(done, *names, code=2, notes=True)
+    fails(done, *names, code=2)
 
 
 def test_cells_still_need_the_truth(cli, example_files) -> None:

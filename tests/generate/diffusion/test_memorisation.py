@@ -10,6 +10,7 @@ from humobctl.generate.diffusion.decode import real_stays
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.tables.plane import Plane
 from tests.generate.diffusion.test_data import PLANE, table
+from tests.messages import says
 
 
 def day(uid: int, east: float, there: float) -> tuple[tuple, ...]:
@@ -33,4 +34,4 @@ def test_copies_and_distances() -> None:
     assert found["nearest_median"] == pytest.approx(half / 2, rel=1e-4)
     assert found["nearest_p5"] == pytest.approx(0.05 * half, rel=1e-4)
     assert found["nearest_median_real"] == pytest.approx(1, rel=1e-4)
-    assert "1.41 km in the middle, 50.0% copies" in in_words(found)
+    says(in_words(found), "1.41 km", "50.0% copies")

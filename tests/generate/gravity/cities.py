@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from humobctl.generate.gravity.homes import Dwellings
+from humobctl.generate.gravity.homes import HomesAndWorks
 from humobctl.generate.gravity.places import PlaceIndex, city_of
 from humobctl.generate.gravity.run import GravityJob
 from humobctl.tables.plane import Plane
@@ -62,5 +62,5 @@ def visits(
 ) -> pl.DataFrame:
     """The visits of plans, homes and works from pairs, nothing snapped."""
     seed = job.get("seed", 0)
-    dwellings = Dwellings(where, seed, snap=job.pop("snap", 0.0), pairs=pairs)
+    dwellings = HomesAndWorks(where, seed, snap=job.pop("snap", 0.0), pairs=pairs)
     return pl.concat(list(GravityJob(where, dwellings, **job).run([table])))

@@ -12,7 +12,7 @@ from humobctl import native
 from humobctl.errors import HumobError
 from humobctl.generate.gravity import run as run_module
 from humobctl.generate.gravity.config import Law, Travel
-from humobctl.generate.gravity.homes import Dwellings
+from humobctl.generate.gravity.homes import HomesAndWorks
 from humobctl.generate.gravity.run import GravityJob
 from humobctl.intend.day_plan import DAY_MINUTES
 from humobctl.tables.schemas import INTENTS, VISITS
@@ -59,7 +59,7 @@ def test_people_have_their_own_homes_and_the_others_draw_one() -> None:
         schema_overrides={"uid": pl.UInt32},
     )
     where = scattered()
-    dwellings = Dwellings(where, people=people, source="people.csv")
+    dwellings = HomesAndWorks(where, people=people, source="people.csv")
     job = GravityJob(where, dwellings)
     table = pl.concat(list(job.run([plans(DAY, DAY, uids=[3, 5])])))
     three, five = table.partition_by("uid")
@@ -91,7 +91,7 @@ def test_homes_are_drawn_by_population() -> None:
     lat, lon = CENTRE.degrees(np.array([0.0, 3000.0]), np.array([0.0, 0.0]))
     density = pl.DataFrame({"lat": lat, "lon": lon, "population": [300.0, 100.0]})
     where = city([(3100, 0), (9000, 0)], [HOME, EAT])
-    job = GravityJob(where, Dwellings(where, density=density))
+    job = GravityJob(where, HomesAndWorks(where, density=density))
     table = pl.concat(list(job.run([plans(*[[(HOME, 0, 1440)]] * 4000)])))
     at_place = table["place_id"] == "p0"  # the second point lies 100 m from a place to live
     assert at_place.mean() == pytest.approx(1 / 4, abs=0.03)
@@ -274,7 +274,7 @@ def test_threads_and_batches_change_nothing(monkeypatch, law) -> None:
     whole = visits(table, where, law=Law(law), seed=4)
     monkeypatch.setattr(native, "threads", lambda: 7)
     monkeypatch.setattr(run_module, "ROWS_AT_ONCE", 13)
-    dwellings = Dwellings(where, 4, snap=0.0)
+    dwellings = HomesAndWorks(where, 4, snap=0.0)
     job = GravityJob(where, dwellings, Law(law), seed=4)
     parts = list(job.run(table.iter_slices(29)))
     assert len(parts) > 30
@@ -298,7 +298,7 @@ def test_rows_of_a_person_apart_are_refused() -> None:
         visits(apart, scattered())
     frames = [table.filter(uid=1), table.filter(uid=0), table.filter(uid=1)]
     with raises(HumobError, "user 1", "apart"):
-        list(GravityJob(scattered(), Dwellings(scattered())).run(frames))
+        list(GravityJob(scattered(), HomesAndWorks(scattered())).run(frames))
 
 
 # -- places that are missing or far ----------------------------------------------------------------

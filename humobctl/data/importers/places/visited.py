@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from humobctl.data.importers.options import ImportOptions, counted
+from humobctl.console.words import counted
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import Assigned
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
 from humobctl.errors import HumobError

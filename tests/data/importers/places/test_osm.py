@@ -105,9 +105,9 @@ def test_a_users_mapping_can_name_other_keys(save) -> None:
 
 
 def test_damaged_files(save, tmp_path: Path, helsinki: Path) -> None:
-    assert "a.osm: found damaged data (" in refused(save(MAP[:900], "a.osm"))
+    says(refused(save(MAP[:900], "a.osm")), "a.osm", "damaged")
     cut = save(helsinki.read_bytes()[:300_000], "cut.osm.pbf")
-    assert "cut.osm.pbf: found damaged data (" in refused(cut)
+    says(refused(cut), "cut.osm.pbf", "damaged")
 
 
 def test_helsinki(helsinki: Path, capsys) -> None:

@@ -45,9 +45,8 @@ def test_check_ins_with_categories(save, capsys) -> None:
 
 def test_no_place_of_any_intent(save) -> None:
     text = "uid,datetime,lat,lon,place_id,category\n1,2020-01-01,1,2,a,Bus Stop\n"
-    assert "found no place of any intent (left out 1 of no intent (Bus Stop 1)" in refused(
-        save(text), wanted="places"
-    )
+    said = refused(save(text), wanted="places")
+    says(said, "no place", "left out 1 of no intent", "Bus Stop 1")
 
 
 def test_rows_without_a_place(save, capsys) -> None:
