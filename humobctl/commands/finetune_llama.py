@@ -26,6 +26,7 @@ from humobctl.commands.training_options import (
     ToDay,
     Warmup,
     WeightDecay,
+    carry_out,
     given,
     option,
 )
@@ -145,11 +146,10 @@ def llama(
     """
     from humobctl.console import report
     from humobctl.errors import UsageError
-    from humobctl.io.write import write_stdout_text
     from humobctl.predict.llama.config import SETTING_NAMES, resolve
     from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
     from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    from humobctl.training.session import TrainingJob
 
     asked = given(ctx, SETTING_NAMES)
     if settings is not None and is_yaml(settings):
@@ -162,8 +162,7 @@ def llama(
     if output is None and not dry_run:
         raise UsageError("--output: expected a name for the adapter dir")
     require("llm")
-    from humobctl.predict.llama.train import Job, train
-    from humobctl.predict.llama.train import dry_run as describe
+    from humobctl.predict.llama.train import LlamaRecipe
     from humobctl.predict.llama.users import Source
 
     source = Source(
@@ -174,20 +173,9 @@ def llama(
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
-    job = Job(
-        *(chosen, base, output or "adapter", task, source),
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-    )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        record, numbers = describe(inputs, job)
-        write_stdout_text(f"{record}\n")
-        report.lines(numbers)
-        return
-    run = train(inputs, job)
+    recipe = LlamaRecipe(settings=chosen, paths=inputs, base=base, task=task, source=source)
+    job = TrainingJob(output=output or "adapter", resume=resume, overwrite=overwrite, device=device)
+    run = carry_out(recipe, job, dry=dry_run)
     if run:
         loss = run["scores"].get("loss")
         told = "" if loss is None else f", validation loss {loss:.3f}"

@@ -30,6 +30,7 @@ from humobctl.commands.training_options import (
     Trajectories,
     Warmup,
     WeightDecay,
+    carry_out,
     given,
     option,
 )
@@ -164,36 +165,28 @@ def bert_moe(
     from humobctl.console import report
     from humobctl.predict.bert_moe.config import SETTING_NAMES, resolve, settings_of
     from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    from humobctl.training.session import TrainingJob
 
     asked = given(ctx, SETTING_NAMES)
     earlier = settings_of(init_from) if init_from is not None else None
     chosen = resolve(preset, settings, asked, earlier)
     require("torch")
-    from humobctl.predict.bert_moe.train import Job, train
-    from humobctl.predict.bert_moe.train import dry_run as describe
+    from humobctl.predict.bert_moe.train import BertMoeRecipe
 
-    job = Job(
-        chosen,
-        output,
+    recipe = BertMoeRecipe(
+        settings=chosen,
+        paths=inputs,
         cities=tuple(city) if city else None,
         most_users=users,
         last_day=to_day,
         hold_out=hold_out,
         init_from=init_from,
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
         calendar=read_calendar(calendar),
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(inputs, job))
-        return
-    run = train(inputs, job)
+    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
+    run = carry_out(recipe, job, dry=dry_run)
     if run:
         scores = run["scores"]
         best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""

@@ -20,6 +20,7 @@ from humobctl.commands.training_options import (
     SettingsSeed,
     Warmup,
     WeightDecay,
+    carry_out,
     given,
     option,
 )
@@ -100,30 +101,19 @@ def diffusion(
     from humobctl.data.describe_plots import check_plot
     from humobctl.generate.diffusion.config import SETTING_NAMES, resolve
     from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    from humobctl.training.session import TrainingJob
 
     asked = given(ctx, SETTING_NAMES)
     if plot is not None:
         check_plot(plot)
     chosen = resolve(preset, settings, asked)
     require("diffusion")
-    from humobctl.generate.diffusion.train import Job, train
-    from humobctl.generate.diffusion.train import dry_run as describe
+    from humobctl.generate.diffusion.train import DiffusionRecipe
 
-    job = Job(
-        *(chosen, output, name),
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
-        on_error=on_error,
-    )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(input, job))
-        return
-    run = train(input, job)
-    if not run:  # not the main process
+    recipe = DiffusionRecipe(settings=chosen, path=input, name=name, on_error=on_error)
+    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
+    run = carry_out(recipe, job, dry=dry_run)
+    if not run:
         return
     if plot is not None:
         from humobctl.generate.diffusion.plot import write_plot

@@ -21,6 +21,7 @@ from humobctl.commands.training_options import (
     Trajectories,
     Warmup,
     WeightDecay,
+    carry_out,
     given,
     option,
 )
@@ -114,32 +115,24 @@ def embedder(
     from humobctl.console import report
     from humobctl.embed.config import SETTING_NAMES, resolve
     from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    from humobctl.training.session import TrainingJob
 
     asked = given(ctx, SETTING_NAMES)
     chosen = resolve(preset, settings, asked)
     require("torch")
-    from humobctl.embed.train import Job, train
-    from humobctl.embed.train import dry_run as describe
+    from humobctl.embed.train import EmbedderRecipe
 
-    job = Job(
-        chosen,
-        output,
+    recipe = EmbedderRecipe(
+        settings=chosen,
+        paths=inputs,
         cities=tuple(city) if city else None,
         last_day=last_day,
         first_weekday=weekday_number(first_weekday),
-        resume=resume,
-        overwrite=overwrite,
-        device=device,
         on_error=on_error,
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(inputs, job))
-        return
-    run = train(inputs, job)
-    if not run:  # not the main process
+    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
+    run = carry_out(recipe, job, dry=dry_run)
+    if not run:
         return
     found = run["scores"].get("validation_top1")
     scored = (

@@ -17,6 +17,7 @@ from humobctl.commands.options import (
 from humobctl.commands.training_options import (
     ModelDir,
     Overwrite,
+    Resume,
     Trajectories,
 )
 
@@ -39,6 +40,7 @@ def ranker(
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
@@ -56,24 +58,24 @@ def ranker(
 
     from humobctl.console import report
     from humobctl.predict.ranker.config import RankerConfig
-    from humobctl.predict.ranker.train import Job, train
-    from humobctl.training.model_dir import check_target, save
+    from humobctl.predict.ranker.data import RankerSource
+    from humobctl.predict.ranker.train import RankerRecipe
+    from humobctl.training.session import TrainingJob, train
 
-    check_target(output, overwrite=overwrite)
     asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    config = replace(RankerConfig(), seed=seed, **given)
-    job = Job(
-        config,
+    source = RankerSource(
         most_users=users,
         last_day=to_day,
         calendar=read_calendar(calendar),
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
-    checkpoint = train(inputs, job)
-    save(checkpoint, output, overwrite=overwrite)
+    recipe = RankerRecipe(
+        settings=replace(RankerConfig(), seed=seed, **given), paths=inputs, source=source
+    )
+    run = train(recipe, TrainingJob(output=output, resume=resume, overwrite=overwrite))
     report.info(
-        f"{output}: ranker trained on {checkpoint.run['rows']:,} rows, loss "
-        f"{checkpoint.run['scores']['loss']:.3f} nats a row"
+        f"{output}: ranker trained on {run['rows']:,} rows, loss "
+        f"{run['scores']['loss']:.3f} nats a row"
     )

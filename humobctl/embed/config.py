@@ -17,7 +17,7 @@ TYPE = "embedder"
 
 
 @dataclass(frozen=True)
-class Settings:
+class EmbedderSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -115,9 +115,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> EmbedderSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return EmbedderSettings(
         width=16,
         blocks=1,
         heads=2,
@@ -132,14 +132,14 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> EmbedderSettings:
     """Ten minutes on one core, with bf16 instructions."""
-    return Settings()
+    return EmbedderSettings()
 
 
-def paper() -> Settings:
+def paper() -> EmbedderSettings:
     """The sizes of the original: users below 4,000 of a city are trained on; for a GPU."""
-    return Settings(
+    return EmbedderSettings(
         width=256,
         blocks=4,
         heads=8,
@@ -154,10 +154,10 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+PRESETS: dict[str, Callable[[], EmbedderSettings]] = {"tiny": tiny, "small": small, "paper": paper}
+SETTING_NAMES = tuple(field.name for field in fields(EmbedderSettings))
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> EmbedderSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)

@@ -16,6 +16,8 @@ Condition = Literal["auto", "none", "intent", "category", "home-work"]
 Precision = Literal["fp32", "bf16"]
 Sampler = Literal["ddpm", "ddim", "dpm", "euler"]
 
+TYPE = "diffusion"
+"""Of model dirs."""
 STEPS, STEP_MINUTES = 144, 10
 """A day in steps of ten minutes (CoPB)."""
 UNCONDITIONED = "unet"
@@ -23,7 +25,7 @@ UNCONDITIONED = "unet"
 
 
 @dataclass(frozen=True)
-class Settings:
+class DiffusionSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -132,9 +134,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> DiffusionSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return DiffusionSettings(
         width=16,
         layers=2,
         heads=2,
@@ -146,14 +148,14 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> DiffusionSettings:
     """Half an hour on two cores, for a few thousand days."""
-    return Settings()
+    return DiffusionSettings()
 
 
-def paper() -> Settings:
+def paper() -> DiffusionSettings:
     """The published sizes (CoPB, ``trajectory_Diffusion.py``)."""
-    return Settings(
+    return DiffusionSettings(
         width=256,
         layers=4,
         heads=8,
@@ -165,20 +167,20 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+PRESETS: dict[str, Callable[[], DiffusionSettings]] = {"tiny": tiny, "small": small, "paper": paper}
+SETTING_NAMES = tuple(field.name for field in fields(DiffusionSettings))
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> DiffusionSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)
 
 
-def settings_of(folder: str) -> Settings:
+def settings_of(folder: str) -> DiffusionSettings:
     """The settings of a trained model.
 
     Raises:
         HumobError: there is no such model dir.
     """
-    record = load(folder, type="diffusion", arrays=False).config.get("settings", {})
-    return settings.from_record(Settings, record)
+    record = load(folder, type=TYPE, arrays=False).config.get("settings", {})
+    return settings.from_record(DiffusionSettings, record)

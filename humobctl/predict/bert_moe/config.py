@@ -12,10 +12,12 @@ from humobctl.training.model_dir import load
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
 Precision = Literal["fp32", "bf16"]
+TYPE = "bert-moe"
+"""Of model dirs."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class BertMoeSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -164,9 +166,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> BertMoeSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return BertMoeSettings(
         hidden_size=16,
         hidden_layers=1,
         attention_heads=2,
@@ -188,18 +190,18 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> BertMoeSettings:
     """Minutes on two cores for a few hundred users."""
-    return Settings()
+    return BertMoeSettings()
 
 
-def paper() -> Settings:
+def paper() -> BertMoeSettings:
     """The published sizes (arXiv 2410.14099 and its authors' code), 41 million parameters.
 
     The feed-forward layers are 4 times the hidden size wide here; the published code leaves
     BertConfig's 3072, 12 times, for 66.7 million parameters (``feed_forward=12``).
     """
-    return Settings(
+    return BertMoeSettings(
         hidden_size=256,
         hidden_layers=24,
         attention_heads=16,
@@ -224,36 +226,36 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
+PRESETS: dict[str, Callable[[], BertMoeSettings]] = {"tiny": tiny, "small": small, "paper": paper}
 
 
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+SETTING_NAMES = tuple(field.name for field in fields(BertMoeSettings))
 
 
-def settings_of(folder: str) -> Settings:
+def settings_of(folder: str) -> BertMoeSettings:
     """The settings of a trained model.
 
     Raises:
         HumobError: there is no such model dir.
     """
-    return from_record(load(folder, type="bert-moe", arrays=False).config.get("settings", {}))
+    return from_record(load(folder, type=TYPE, arrays=False).config.get("settings", {}))
 
 
 def resolve(
     preset: str | None,
     toml: str | None,
     given: Mapping[str, Any],
-    earlier: Settings | None = None,
-) -> Settings:
+    earlier: BertMoeSettings | None = None,
+) -> BertMoeSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given, earlier)
 
 
-def from_record(record: Mapping[str, Any]) -> Settings:
+def from_record(record: Mapping[str, Any]) -> BertMoeSettings:
     """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(Settings, record)
+    return settings.from_record(BertMoeSettings, record)
 
 
-def as_record(settings: Settings) -> dict[str, Any]:
+def as_record(settings: BertMoeSettings) -> dict[str, Any]:
     """The settings as JSON can hold them."""
     return asdict(settings)

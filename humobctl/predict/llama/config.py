@@ -16,7 +16,7 @@ TYPE = "llama"
 
 
 @dataclass(frozen=True)
-class Settings:
+class LlamaSettings:
     """How records are made and an adapter is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -118,9 +118,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> LlamaSettings:
     """Seconds with a tiny model; for tests and for trying things out."""
-    return Settings(
+    return LlamaSettings(
         letters=8,
         evidence=6,
         shown=3,
@@ -136,18 +136,18 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> LlamaSettings:
     """A model of 135 million parameters, half an hour of one core for 200 people."""
-    return Settings()
+    return LlamaSettings()
 
 
-def llama3_8b_mob() -> Settings:
+def llama3_8b_mob() -> LlamaSettings:
     """As Llama-3-8B-Mob was trained: its adapter_config.json and training script.
 
     An effective batch of 4 conversations of up to 30,000 tokens, 4-bit base, linear schedule
     (arXiv 2410.23692 and its authors' code).
     """
-    return Settings(
+    return LlamaSettings(
         template="llama3-8b-mob",
         records=1,
         max_length=30_000,
@@ -165,12 +165,12 @@ def llama3_8b_mob() -> Settings:
     )
 
 
-def copb() -> Settings:
+def copb() -> LlamaSettings:
     """As CoPB's authors distilled into Llama-3-8B: their llama3_lora_sft.yaml.
 
     q_proj and v_proj, the library's default rank of 8, 2 epochs, cosine, an effective batch of 16.
     """
-    return Settings(
+    return LlamaSettings(
         max_length=4096,
         packing=False,
         rank=8,
@@ -185,25 +185,25 @@ def copb() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {
+PRESETS: dict[str, Callable[[], LlamaSettings]] = {
     "tiny": tiny,
     "small": small,
     "llama3-8b-mob": llama3_8b_mob,
     "copb": copb,
 }
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+SETTING_NAMES = tuple(field.name for field in fields(LlamaSettings))
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> LlamaSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)
 
 
-def from_record(record: Mapping[str, Any]) -> Settings:
+def from_record(record: Mapping[str, Any]) -> LlamaSettings:
     """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(Settings, record)
+    return settings.from_record(LlamaSettings, record)
 
 
-def as_record(chosen: Settings) -> dict[str, Any]:
+def as_record(chosen: LlamaSettings) -> dict[str, Any]:
     """The settings as JSON can hold them."""
     return asdict(chosen)
