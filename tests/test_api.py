@@ -27,8 +27,13 @@ HEAVY = ("polars", "numpy", "typer", "rich", "torch", "dataframely", "humobctl.a
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_example_runs(name: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_runs(
+    name: str, workdir: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.chdir(workdir)
+    if name == "finetune_llama":
+        llama: Path = request.getfixturevalue("tiny_llama")
+        (workdir / "tinyllama").symlink_to(llama / "tinyllama")
     text = inspect.getdoc(getattr(hm, name)) or ""
     example = doctest.DocTestParser().get_doctest(text, {"hm": hm}, name, None, 0)
     assert example.examples, f"{name}: no example in its docstring"

@@ -194,7 +194,10 @@ def generate_diffusion(
         UsageError: options that do not go with each other or with the model.
 
     Example:
-        >>> visits = hm.generate_diffusion(model="diffusion", count=5)
+        >>> model = hm.train_diffusion(
+        ...     "stays.csv", "days", preset="tiny", condition="none", steps=2
+        ... )
+        >>> visits = hm.generate_diffusion(model=model, count=5)
         >>> visits["uid"].n_unique()
         5
     """

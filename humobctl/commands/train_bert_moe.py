@@ -10,8 +10,6 @@ from humobctl.commands.options import (
     Calendar,
     FirstWeekday,
     OnErrorOption,
-    read_calendar,
-    weekday_number,
 )
 from humobctl.commands.training_options import (
     Device,
@@ -30,7 +28,6 @@ from humobctl.commands.training_options import (
     Trajectories,
     Warmup,
     WeightDecay,
-    carry_out,
     given,
     option,
 )
@@ -162,32 +159,25 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.predict.bert_moe.config import SETTING_NAMES, resolve, settings_of
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
+    from humobctl.predict.bert_moe.config import SETTING_NAMES
 
-    asked = given(ctx, SETTING_NAMES)
-    earlier = settings_of(init_from) if init_from is not None else None
-    chosen = resolve(preset, settings, asked, earlier)
-    require("torch")
-    from humobctl.predict.bert_moe.train import BertMoeRecipe
-
-    recipe = BertMoeRecipe(
-        settings=chosen,
-        paths=inputs,
-        cities=tuple(city) if city else None,
-        most_users=users,
-        last_day=to_day,
-        hold_out=hold_out,
+    hm.train_bert_moe(
+        inputs,
+        output,
+        preset=preset,
+        settings=settings,
         init_from=init_from,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+        city=city,
+        users=users,
+        to_day=to_day,
+        hold_out=hold_out,
+        device=device,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
         on_error=on_error,
+        **given(ctx, SETTING_NAMES),
     )
-    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if run:
-        scores = run["scores"]
-        best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
-        report.info(f"{output}: bert-moe trained in {run['steps']:,} steps{best}")

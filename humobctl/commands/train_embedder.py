@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
+from humobctl.commands.options import FirstWeekday, OnErrorOption
 from humobctl.commands.training_options import (
     Device,
     DryRun,
@@ -21,7 +21,6 @@ from humobctl.commands.training_options import (
     Trajectories,
     Warmup,
     WeightDecay,
-    carry_out,
     given,
     option,
 )
@@ -112,30 +111,21 @@ def embedder(
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.embed.config import SETTING_NAMES, resolve
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
+    from humobctl.embed.config import SETTING_NAMES
 
-    asked = given(ctx, SETTING_NAMES)
-    chosen = resolve(preset, settings, asked)
-    require("torch")
-    from humobctl.embed.train import EmbedderRecipe
-
-    recipe = EmbedderRecipe(
-        settings=chosen,
-        paths=inputs,
-        cities=tuple(city) if city else None,
+    hm.train_embedder(
+        inputs,
+        output,
+        preset=preset,
+        settings=settings,
+        city=city,
         last_day=last_day,
-        first_weekday=weekday_number(first_weekday),
+        first_weekday=first_weekday,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
         on_error=on_error,
+        **given(ctx, SETTING_NAMES),
     )
-    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if not run:
-        return
-    found = run["scores"].get("validation_top1")
-    scored = (
-        "" if found is None else f"; of users not trained on, {found:.0%} of the other spans found"
-    )
-    report.info(f"{output}: embedder trained, weights of step {run['kept_step']:,}{scored}")

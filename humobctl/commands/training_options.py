@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from humobctl.training.session import Recipe, TrainingJob
 
 
 def option(text: str, *names: str, low: float | None = None) -> Any:
@@ -19,28 +16,6 @@ def option(text: str, *names: str, low: float | None = None) -> Any:
 def given(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:
     """The settings of these names that the command line gives."""
     return {k: v for k, v in ctx.params.items() if k in names and v is not None}
-
-
-def carry_out(recipe: Recipe[Any], job: TrainingJob, *, dry: bool) -> dict[str, Any]:
-    """Train, or say what a training would be.
-
-    Returns:
-        What ``run.json`` holds; an empty record after ``--dry-run``, and in all processes but the
-        main one.
-    """
-    from humobctl.console import report
-    from humobctl.io.write import write_stdout_text
-    from humobctl.ranks import is_main
-    from humobctl.training.session import dry_run, train
-
-    if not dry:
-        return train(recipe, job)
-    if is_main():
-        found = dry_run(recipe, job)
-        if found.example:
-            write_stdout_text(f"{found.example}\n")
-        report.lines(found.summary)
-    return {}
 
 
 Trajectories = Annotated[
