@@ -204,7 +204,6 @@ def test_missing_packages_are_named(tmp_path: Path) -> None:
 
 
 @needs_torch
-@pytest.mark.slow
 @pytest.mark.skipif(find_spec("gguf") is None, reason="needs humobctl[llm]")
 def test_a_real_model_from_a_gguf_file(smollm2: Path, tmp_path: Path) -> None:
     short = ("--without", "attitude", "--without", "norm", "--without", "control", "--count", "1")
