@@ -46,7 +46,7 @@ test: lint types pytest ## lint, types and all tests
 
 pytest: $(DEV) ## all tests, without lint and types
 	@scripts/chromium.sh
-	$(BIN)/python -m pytest --numprocesses $(WORKERS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 
 lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, workflows, licences of all packages
 	$(BIN)/ruff check .

@@ -84,8 +84,9 @@ _KEPT_BYTES = 1 << 30
 def keep_memory() -> bool:
     """Tell glibc to keep memory that is given back, for arrays that come and go many times.
 
-    Else it returns each large array to the system, which clears every page anew: a tenth of the
-    time that a network of middling size takes on a CPU. Of another C library nothing is asked.
+    Else it returns each large array to the system, which clears every page anew: 4 to 13 % of the
+    time of a training step of bert-moe's preset small on a CPU. Prediction takes the same time.
+    Of another C library nothing is asked.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -223,7 +223,6 @@ def test_the_challenge_comes_in_whole(cli: Cli, shared_data: Path, tmp_path: Pat
     assert pl.read_parquet(tmp_path / "b.parquet").height == len(lines)
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(cli: Cli, tmp_path: Path) -> None:
     """8.6 million rows take no more memory than 4.3 million do, give or take a batch."""
     peaks = []

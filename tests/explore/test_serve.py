@@ -153,7 +153,6 @@ def test_too_few_users_for_umap(folder: Path) -> None:
         world(folder, "three.parquet", umap=True)
 
 
-@pytest.mark.slow
 def test_a_map_by_umap(folder: Path) -> None:
     pytest.importorskip("umap", reason="needs humobctl[umap], which is not installed")
     found = world(folder, umap=True)

@@ -6,6 +6,7 @@ It has said nothing sensible in its life, so that whatever is right in its answe
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import peft
@@ -49,7 +50,8 @@ def make(folder: Path) -> None:
         tokenizer.save_pretrained(folder / name)
         model.save_pretrained(folder / name)
     lora = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    peft.get_peft_model(model, lora).save_pretrained(folder / "adapter")
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # peft, of transformers
+        peft.get_peft_model(model, lora).save_pretrained(folder / "adapter")
 
 
 def _tokenizer() -> transformers.PreTrainedTokenizerFast:

@@ -225,7 +225,8 @@ def test_the_history_model_reaches_its_floor(cli, shared_data, tmp_path, city, l
 
 def test_from_challenge_to_scores_in_one_pipe(cli, shared_data):
     folder = shared_data / "humob"
-    predicted = cli("predict", folder / "cityB_challenge.csv.gz", "--model", "history")
+    plain = ("--model", "slot-mode", "--decode", "argmax")
+    predicted = cli("predict", folder / "cityB_challenge.csv.gz", *plain)
     truth = folder / "cityB_100users.csv.gz"
     done = cli("eval", "-", "--truth", truth, "-f", "table", input=predicted.raw)
     assert done.code == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from humobctl.tables.schemas import INTENTS
 from tests.conftest import run_cli
 from tests.intend.chat_server import KEY
@@ -18,7 +16,6 @@ PEOPLE = (
 )
 
 
-@pytest.mark.slow
 def test_a_real_model_plans_a_day(smollm2_server: str, tmp_path: Path) -> None:
     def intend(key: str, url: str) -> int:
         done = run_cli(

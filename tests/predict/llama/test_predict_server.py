@@ -123,7 +123,6 @@ def test_scores_come_in_two_forms() -> None:
     assert found[0] - found[1] == pytest.approx(4.0)
 
 
-@pytest.mark.slow
 def test_a_real_server_answers_every_row(smollm2_server: str, tmp_path: Path) -> None:
     rows = [(1, d, t, x, y) for d, t, x, y in week()]
     lines = [f"{','.join(map(str, row))}" for row in rows] + ["1,8,20,999,999", "1,8,4,999,999"]
