@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from humobctl.api.data import PathName
@@ -71,10 +71,10 @@ def train_bert_moe(
         >>> hm.predict("challenge.csv", model=model).height
         3870
     """
-    from humobctl.predict.bert_moe.config import SETTING_NAMES, resolve, settings_of
+    from humobctl.predict.bert_moe.config import PRESETS, resolve, settings_of
     from humobctl.predict.registry import require
 
-    _check_settings(options, SETTING_NAMES)
+    _check_settings(options, PRESETS["small"]())
     start = as_path(init_from)
     earlier = settings_of(start) if start is not None else None
     chosen = resolve(preset, as_path(settings), options, earlier)
@@ -147,10 +147,10 @@ def train_diffusion(
         'diffusion'
     """
     from humobctl.data.describe_plots import check_plot
-    from humobctl.generate.diffusion.config import SETTING_NAMES, resolve
+    from humobctl.generate.diffusion.config import PRESETS, resolve
     from humobctl.predict.registry import require
 
-    _check_settings(options, SETTING_NAMES)
+    _check_settings(options, PRESETS["small"]())
     picture = as_path(plot)
     if picture is not None:
         check_plot(picture)
@@ -218,10 +218,10 @@ def train_embedder(
         >>> hm.embed("city.csv", model=model).height
         20
     """
-    from humobctl.embed.config import SETTING_NAMES, resolve
+    from humobctl.embed.config import PRESETS, resolve
     from humobctl.predict.registry import require
 
-    _check_settings(options, SETTING_NAMES)
+    _check_settings(options, PRESETS["small"]())
     chosen = resolve(preset, as_path(settings), options)
     require("torch")
     from humobctl.embed.train import EmbedderRecipe
@@ -376,11 +376,11 @@ def finetune_llama(
         >>> adapter.type
         'llama'
     """
-    from humobctl.predict.llama.config import SETTING_NAMES, resolve
+    from humobctl.predict.llama.config import PRESETS, resolve
     from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
     from humobctl.predict.registry import require
 
-    _check_settings(options, SETTING_NAMES)
+    _check_settings(options, PRESETS["small"]())
     toml, target, model = as_path(settings), as_path(output), as_path(base)
     if toml is not None and is_yaml(toml):
         mapped = read_factory(toml)
@@ -414,13 +414,13 @@ def finetune_llama(
     return _trained(recipe, place, run)
 
 
-def _check_settings(options: dict[str, Any], names: Collection[str]) -> None:
+def _check_settings(options: dict[str, Any], settings: Any) -> None:
     """Refuse options that are no settings of the model.
 
     Raises:
         UsageError: there is one.
     """
-    for name in options.keys() - set(names):
+    for name in options.keys() - {one.name for one in fields(settings)}:
         raise UsageError(f"--{name.replace('_', '-')}: expected a setting of the model")
 
 

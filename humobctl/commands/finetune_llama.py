@@ -11,28 +11,31 @@ from humobctl.commands.options import (
     FirstWeekday,
     OnErrorOption,
 )
+from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
-    EvaluateEvery,
     HoldOut,
-    LearningRate,
-    MaxSteps,
     MostUsers,
     Overwrite,
     Resume,
-    SettingsSeed,
     ToDay,
-    Warmup,
-    WeightDecay,
-    given,
-    option,
 )
+from humobctl.predict.llama.config import PRESETS
 
 TaskName = Literal["mobility", "intention"]
 
 
+@add_settings_options(
+    PRESETS,
+    aliases={
+        "learning_rate": ("--lr",),
+        "max_length": ("--cutoff-len",),
+        "rank": ("--lora-rank",),
+        "alpha": ("--lora-alpha",),
+        "dropout": ("--lora-dropout",),
+    },
+)
 def llama(
-    ctx: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -68,50 +71,7 @@ def llama(
             "LLaMA-Factory (.yaml, .yml).",
         ),
     ] = None,
-    template: Annotated[
-        str | None, option("Of mobility records: compact, or llama3-8b-mob, as published.")
-    ] = None,
-    letters: Annotated[int | None, option("compact: most visited cells with a letter.")] = None,
-    evidence: Annotated[int | None, option("compact: records that a question counts.")] = None,
-    shown: Annotated[int | None, option("compact: cells of them that it names.")] = None,
-    questions: Annotated[int | None, option("compact: questions of a record, at most.")] = None,
-    records: Annotated[int | None, option("Records of a person, of different days.")] = None,
-    horizon: Annotated[int | None, option("Days to predict of a record.")] = None,
-    max_length: Annotated[
-        int | None, option("Tokens of a row, at most.", "--max-length", "--cutoff-len")
-    ] = None,
-    packing: Annotated[
-        bool | None, option("Fill rows with several records.", "--packing/--no-packing")
-    ] = None,
-    rank: Annotated[int | None, option("Of LoRA.", "--rank", "--lora-rank")] = None,
-    alpha: Annotated[int | None, option("Of LoRA.", "--alpha", "--lora-alpha")] = None,
-    dropout: Annotated[float | None, option("Of LoRA.", "--dropout", "--lora-dropout")] = None,
-    target_modules: Annotated[
-        str | None, option("Layers with an adapter: all, or names with commas between them.")
-    ] = None,
-    quantization: Annotated[
-        str | None, option("Of the base, on CUDA: none, 8bit or 4bit (bitsandbytes).")
-    ] = None,
-    gradient_checkpointing: Annotated[
-        bool | None,
-        option("Save memory for time.", "--gradient-checkpointing/--no-gradient-checkpointing"),
-    ] = None,
-    epochs: Annotated[int | None, option("Passes over the records.")] = None,
-    max_steps: MaxSteps = None,
-    batch_size: Annotated[int | None, option("Rows of a step of one process.")] = None,
-    learning_rate: LearningRate = None,
-    schedule: Annotated[str | None, option("How it falls: cosine or linear.")] = None,
-    warmup: Warmup = None,
-    weight_decay: WeightDecay = None,
-    precision: Annotated[str | None, option("fp32, bf16 or auto.")] = None,
-    validation_share: Annotated[
-        float | None, option("People, or records, that only validate.")
-    ] = None,
-    evaluate_every: EvaluateEvery = None,
-    patience: Annotated[
-        int | None, option("Validations without a lower loss to stop after; 0: never.")
-    ] = None,
-    seed: SettingsSeed = None,
+    changes: Changes | None = None,
     users: MostUsers = None,
     to_day: ToDay = None,
     hold_out: HoldOut = 15,
@@ -142,7 +102,6 @@ def llama(
     Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
     import humobctl as hm
-    from humobctl.predict.llama.config import SETTING_NAMES
 
     hm.finetune_llama(
         inputs,
@@ -161,5 +120,5 @@ def llama(
         overwrite=overwrite,
         dry_run=dry_run,
         on_error=on_error,
-        **given(ctx, SETTING_NAMES),
+        **(changes or {}),
     )

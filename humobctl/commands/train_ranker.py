@@ -17,23 +17,32 @@ from humobctl.commands.training_options import (
     Overwrite,
     Resume,
     Trajectories,
+    option,
 )
+from humobctl.predict.ranker.config import RankerConfig
 
 
 def ranker(
     inputs: Trajectories,
     output: ModelDir,
     users: Annotated[
-        int, typer.Option(min=1, help="Users to learn from in each city, at most; drawn by seed.")
+        int, typer.Option(min=1, help="Maximum number of users of each city, drawn by seed.")
     ] = 1000,
     to_day: Annotated[
-        int | None, typer.Option(min=1, help="Last day to learn from; else all known days.")
+        int | None, option("Last day to learn from. Default: all known days.", low=1)
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the rows.")] = None,
-    hidden: Annotated[int | None, typer.Option(min=1, help="Width of the hidden layers.")] = None,
-    members: Annotated[int | None, typer.Option(min=1, help="Networks to average.")] = None,
+    epochs: Annotated[
+        int | None, option(f"Number of passes over the targets. [{RankerConfig.epochs}]", low=1)
+    ] = None,
+    hidden: Annotated[
+        int | None, option(f"Width of the hidden layers. [{RankerConfig.hidden}]", low=1)
+    ] = None,
+    members: Annotated[
+        int | None, option(f"Ensemble size. [{RankerConfig.members}]", low=1)
+    ] = None,
     rows: Annotated[
-        int | None, typer.Option(min=100, help="Rows to predict that are learnt from, at most.")
+        int | None,
+        option(f"Maximum number of training targets. [{RankerConfig.most_rows}]", low=100),
     ] = None,
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",

@@ -285,10 +285,12 @@ class TorchTraining:
         if self.average is not None:
             self.average.load_state_dict(parts["average"])
         self._best = parts.get("best", {})
-        torch.set_rng_state(numbers.pop("random").cpu()[self.group.share.rank])
+        # torch reads a state from where the memory of a view begins: a copy is none.
+        own = self.group.share.rank
+        torch.set_rng_state(numbers.pop("random").cpu()[own].clone())
         if "random_cuda" in numbers:
-            own = numbers.pop("random_cuda").cpu()[self.group.share.rank]
-            torch.cuda.set_rng_state(own, self.device)
+            state = numbers.pop("random_cuda").cpu()[own].clone()
+            torch.cuda.set_rng_state(state, self.device)
         self._collected = self.step = int(numbers.pop("step"))
         return {name: float(value) for name, value in numbers.items()}
 

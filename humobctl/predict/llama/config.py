@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from humobctl.errors import UsageError
-from humobctl.predict.llama.template_compact import ALPHABET, Shape
 from humobctl.training import settings
 
 Task = Literal["mobility", "intention"]
 Template = Literal["compact", "llama3-8b-mob"]
 TYPE = "llama"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Letters of cells in the template compact."""
+
+
+@dataclass(frozen=True)
+class PromptShape:
+    """What a compact prompt shows; part of a model's settings, since it was trained on it.
+
+    Attributes:
+        letters: most visited cells that have a letter, L.
+        evidence: past records that a question counts, E.
+        shown: different cells of them that it names, at most.
+    """
+
+    letters: int = 26
+    evidence: int = 16
+    shown: int = 6
 
 
 @dataclass(frozen=True)
@@ -20,33 +36,34 @@ class LlamaSettings:
     """How records are made and an adapter is trained; the defaults are the preset ``small``.
 
     Attributes:
-        template: of mobility records.
-        letters: compact: most visited cells that have a letter.
-        evidence: compact: past records that a question counts.
-        shown: compact: different cells of them that it names, at most.
-        questions: compact: of one record, at most; drawn anew for each record.
-        records: of each person, whose days to predict end at different days.
-        horizon: days to predict of a record.
-        max_length: tokens of a row, at most. Older days are dropped from a record that is longer.
+        template: template of mobility records: compact, or llama3-8b-mob, as published.
+        letters: number of most visited cells that have a letter (template compact).
+        evidence: number of past records that a question counts (template compact).
+        shown: maximum number of different cells that a question names (template compact).
+        questions: maximum number of questions of a record, drawn by seed (template compact).
+        records: number of records of each user, whose days to predict end at different days.
+        horizon: number of days to predict of a record.
+        max_length: maximum number of tokens of a row; older days are dropped from a longer record.
         packing: fill rows with several records that do not see one another.
-        rank: of LoRA.
-        alpha: of LoRA; its matrices are scaled by alpha / rank.
-        dropout: of LoRA's input.
-        target_modules: names of linear layers, with commas between them, or ``all``.
-        quantization: of the base model on CUDA, by bitsandbytes: none, 8bit or 4bit.
-        gradient_checkpointing: compute activations twice to keep fewer.
-        epochs: passes over the records.
-        max_steps: optimiser steps after which training ends; 0 for no bound.
-        batch_size: rows of a step of one process, one after another.
+        rank: LoRA rank r.
+        alpha: LoRA alpha; the matrices are scaled by alpha / rank.
+        dropout: LoRA dropout: fraction of its input.
+        target_modules: names of the linear layers with an adapter, with commas between them, or
+            all.
+        quantization: quantization of the base model, on CUDA, by bitsandbytes: none, 8bit or 4bit.
+        gradient_checkpointing: compute activations twice, to save memory.
+        epochs: number of passes over the records.
+        max_steps: maximum number of optimizer steps; 0: no bound.
+        batch_size: number of rows in a step of one process, one after another.
         learning_rate: highest learning rate.
-        schedule: how it falls: cosine or linear.
-        warmup: share of the steps in which it rises.
-        weight_decay: of AdamW.
-        precision: fp32, bf16, or auto: bf16 where the processor has it.
-        validation_share: people, or records of ``--task intention``, that are not trained on.
-        evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
-        patience: validations without a lower loss after which training stops; 0 for never.
-        seed: of all that is drawn.
+        schedule: schedule of the learning rate after warm-up: cosine or linear.
+        warmup: fraction of steps used for learning-rate warm-up.
+        weight_decay: AdamW weight decay.
+        precision: numeric precision: fp32, bf16, or auto: bf16 where the processor has it.
+        validation_share: fraction of users, or of records of --task intention, that only validate.
+        evaluate_every: number of steps between validations and saved states; 0: an epoch.
+        patience: early stopping: stop after this many validations without a lower loss (0: off).
+        seed: seed of all random choices.
     """
 
     template: Template = "compact"
@@ -91,9 +108,9 @@ class LlamaSettings:
             )
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> PromptShape:
         """What a compact prompt shows."""
-        return Shape(self.letters, self.evidence, self.shown)
+        return PromptShape(self.letters, self.evidence, self.shown)
 
 
 _MANY = 1 << 20
@@ -191,7 +208,6 @@ PRESETS: dict[str, Callable[[], LlamaSettings]] = {
     "llama3-8b-mob": llama3_8b_mob,
     "copb": copb,
 }
-SETTING_NAMES = tuple(field.name for field in fields(LlamaSettings))
 
 
 def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> LlamaSettings:

@@ -18,7 +18,7 @@ from humobctl.llm.load import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import template_compact, template_published
-from humobctl.predict.llama.config import LlamaSettings
+from humobctl.predict.llama.config import LlamaSettings, PromptShape
 from humobctl.predict.llama.tokens import (
     Compact,
     Example,
@@ -145,9 +145,7 @@ def _compact(
             found.asked.append(one)
 
 
-def letters_of(
-    prompt: template_compact.Prompt, truth: Int32s, shape: template_compact.Shape
-) -> Int64s:
+def letters_of(prompt: template_compact.Prompt, truth: Int32s, shape: PromptShape) -> Int64s:
     """The letter that answers each row, shape (r,)."""
     own = {(int(x), int(y)): int(n) for (x, y), n in zip(prompt.cells, prompt.letter, strict=True)}
     return np.array([own.get((int(x), int(y)), shape.letters) for x, y in truth], np.int64)
