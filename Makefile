@@ -66,8 +66,9 @@ bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/d
 	$(PIP) install 'pandas>=2'
 	$(BIN)/python -m benchmarks
 
-docs: $(DEV) ## write docs/reference.md anew from --help
+docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the docstrings
 	$(BIN)/python scripts/reference.py docs/reference.md
+	$(BIN)/python scripts/api.py docs/api.md
 
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md

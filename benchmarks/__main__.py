@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
-    bert_kernels,
     bert_moe,
     commuting,
     diffusion,
@@ -47,7 +46,6 @@ TABLES = {
     "against": ("The ranker against published models", prediction.against_published),
     "bert-train": ("bert-moe: training steps", bert_moe.train_speed),
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
-    "bert-kernels": ("bert-moe: kernels of prediction, one core", bert_kernels.speed),
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,14 +19,14 @@ from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
-from humobctl.predict.base import PredictOptions, UserHistory
-from humobctl.predict.bert_moe.config import Settings, paper
+from humobctl.predict.base import PredictOptions
+from humobctl.predict.bert_moe.config import Settings, paper, small, tiny
 from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
 from humobctl.predict.run import PredictJob, Targets, user_of
-from humobctl.tables.cells import CELLS, encode_cells
+from humobctl.tables.cells import encode_cells
 from humobctl.training.device import has_bf16
 
 if TYPE_CHECKING:
@@ -35,6 +36,16 @@ PUBLISHED = replace(paper(), dropout=0.1)
 MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
 PRECISION = "bf16" if has_bf16(torch.device("cpu")) else "fp32"
 SIZES = {"hidden 256, 24 layers, batch 8": PUBLISHED, "hidden 128, 4 layers, batch 32": MEDIUM}
+PREDICTED: dict[str, tuple[Callable[[], Settings], int]] = {
+    "tiny": (tiny, 16),
+    "small": (small, 16),
+    "paper": (paper, 2),
+    "paper, all rows at once": (
+        lambda: replace(paper(), horizon=15, prediction_length=512, max_seq_length=1024),
+        2,
+    ),
+}
+"""Presets and numbers of users to predict with them."""
 
 
 def _rows(city: str = "B") -> Rows:
@@ -112,42 +123,36 @@ def _plain_step(settings: Settings, batch: dict) -> Callable[[], float]:
 
 
 def predict_speed() -> str:
-    """Users a second of prediction, reading left out; random weights, which take as long."""
+    """CPU time of prediction on one core, by preset, reading left out; random weights.
+
+    Beside each preset the published network of the same width, depth and heads, in windows of 240
+    past and 30 future rows.
+    """
     table = read_table(str(DATA / "humob" / "cityB_challenge.csv.gz")).sort("uid", "d", "t")
-    users = table["uid"].unique(maintain_order=True).to_list()
     counter = CityCounter(75)
-    counter.add(table.filter(pl.col("x") != 999))
+    known = table.filter(pl.col("x") != 999)
+    counter.add(known)
     city = counter.city()
-    people = [user_of(table.filter(pl.col("uid") == uid), Targets()) for uid in users]
-    frames = [_to_pandas(frame) for frame in table.partition_by("uid", maintain_order=True)]
-    visited = np.unique(encode_cells(table["x"].to_numpy(), table["y"].to_numpy()))
-    visited = visited[visited < CELLS]
-    found = []
-    for size, settings in SIZES.items():
+    frames = table.partition_by("uid", maintain_order=True)
+    visited = np.unique(encode_cells(known["x"].to_numpy(), known["y"].to_numpy()))
+    threads, found = torch.get_num_threads(), []
+    torch.set_num_threads(1)
+    for name, (make, count) in PREDICTED.items():
+        settings, some = make(), frames[:count]
+        people = [user_of(frame, Targets()) for frame in some]
         plain = plain_bert.PlainBert(
             settings.hidden_size, settings.hidden_layers, settings.attention_heads
         )
-        whole = replace(settings, horizon=15, prediction_length=512, max_seq_length=1024)
-        ways = {
-            "windows of 30, fp32": (settings, "fp32"),
-            "all rows at once, fp32": (whole, "fp32"),
-        }
-        if PRECISION == "bf16":
-            ways["all rows at once, bf16"] = (whole, "bf16")
-        some = frames[::12]
-        # Its time goes with the windows, of which a sample has its own number a user.
-        share = _windows(frames) / _windows(some)
-        works = [lambda some=some, plain=plain: _plain_users(plain, some)]
-        names = ["as published, a user at a time", *ways]
-        for chosen, precision in ways.values():
-            model = BertMoePredictor(_network(chosen, visited), city, precision=precision)
-            works.append(_users_work(model, people))
-            works[-1]()
-        taken = [seconds / len(people) for seconds in interleaved(*works, runs=3)]
-        taken[0] *= share
-        for name, seconds in zip(names, taken, strict=True):
-            found.append([size, name, f"{1 / seconds:.2f}", f"{taken[0] / seconds:.1f}"])
-    return markdown(["size", "prediction", "users/s", "times as fast"], found)
+        works = {"as published, a user at a time": partial(_plain_users, plain, some)}
+        for precision in dict.fromkeys(("fp32", PRECISION)):
+            model = BertMoePredictor(_network(settings, visited), city, precision=precision)
+            works[precision] = partial(model.distributions, people)
+            works[precision]()
+        taken = interleaved(*works.values(), runs=3, clock=time.process_time)
+        for way, seconds in zip(works, taken, strict=True):
+            found.append([name, way, f"{1e3 * seconds / count:.1f}", f"{taken[0] / seconds:.1f}"])
+    torch.set_num_threads(threads)
+    return markdown(["preset", "prediction", "CPU ms a user", "times as fast"], found)
 
 
 def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
@@ -157,20 +162,10 @@ def _to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name].to_numpy() for name in frame.columns})
 
 
-def _windows(frames: list[pd.DataFrame]) -> int:
-    """Windows of 30 rows to predict."""
-    return sum(-(-int((frame["x"] == 999).sum()) // 30) for frame in frames)
-
-
-def _plain_users(plain: plain_bert.PlainBert, frames: list[pd.DataFrame]) -> None:
+def _plain_users(plain: plain_bert.PlainBert, frames: list[pl.DataFrame]) -> None:
     for frame in frames:
-        known, asked = frame[frame["x"] != 999], frame[frame["x"] == 999]
+        known, asked = frame.filter(pl.col("x") != 999), frame.filter(pl.col("x") == 999)
         plain_bert.predict_user(plain, known, asked, 240, 30)
-
-
-def _users_work(model: BertMoePredictor, people: list[UserHistory]) -> Callable[[], object]:
-    size = model.batch_users
-    return lambda: [model.distributions(people[i : i + size]) for i in range(0, len(people), size)]
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -16,14 +16,16 @@ DATA = ROOT.parent / "shared" / "data"
 WORK = ROOT / "bench-data"
 
 
-def interleaved(*works: Callable[[], object], runs: int = 7) -> list[float]:
+def interleaved(
+    *works: Callable[[], object], runs: int = 7, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Median seconds of each work; they take turns, so that a slow spell hits all of them."""
     times: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
         for work, taken in zip(works, times, strict=True):
-            start = time.perf_counter()
+            start = clock()
             work()
-            taken.append(time.perf_counter() - start)
+            taken.append(clock() - start)
     return [statistics.median(taken) for taken in times]
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
-from humobctl.predict.llama.predict_published import PublishedPredictor, rows_of
+from humobctl.predict.llama.predict_published import PublishedPredictor
 from humobctl.predict.llama.template_compact import Shape
 from humobctl.predict.registry import build
 from humobctl.predict.run import PredictJob, Targets, decoded, user_of
@@ -217,7 +218,7 @@ def _freely(loaded: Loaded, users: list[UserHistory], tally: TokenTally) -> floa
             )
         said = loaded.tokenizer.decode(out[0, ids.shape[1] :])
         asked = set(zip(user.target_d.tolist(), user.target_t.tolist(), strict=True))
-        answered += len(asked & {(row[0], row[1]) for row in rows_of(said)})
+        answered += len(asked & {(row[0], row[1]) for row in _rows_of(said)})
         tally.prefilled += ids.shape[1]
         tally.generated += int(out.shape[1]) - ids.shape[1]
     return answered / sum(len(user.target_d) for user in users)
@@ -234,6 +235,12 @@ class Kept:
         if user.uid not in self._kept:
             self._kept[user.uid] = self._model.distribution(user)
         return self._kept[user.uid]
+
+
+def _rows_of(text: str) -> Iterator[list[int]]:
+    """Rows of a free answer of the published form, as far as it goes."""
+    for found in re.finditer(r"\[\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\]", text):
+        yield [int(number) for number in found.groups()]
 
 
 def _predicted(folder: str, name: str, decoders: tuple[Decode, ...]) -> list[list[str]]:

@@ -9,7 +9,8 @@ values, and the day table has room for the days to predict.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from transformers import BertConfig, BertModel
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 CELLS, SIDE = 40_000, 200
 DAYS, SLOTS = 90, 48
@@ -110,12 +112,14 @@ def train_step(
     return loss.item()
 
 
-def sequences(user: pd.DataFrame) -> tuple[list[list[int]], list[int]]:
+def sequences(rows: Iterable[Any]) -> tuple[list[list[int]], list[int]]:
     """Features and cells of a user's rows, row by row."""
     features, cells = [], []
-    d0, t0 = user["d"].iloc[0], user["t"].iloc[0]
-    for _, row in user.iterrows():
+    d0 = t0 = None
+    for row in rows:
         d, t = row["d"], row["t"]
+        if d0 is None:
+            d0, t0 = d, t
         weekend = 1 if d % 7 in (0, 6) else 0
         features.append([d, t, d % 7, weekend, (d - d0) * SLOTS + t - t0])
         cells.append(SIDE * (row["x"] - 1) + row["y"] - 1)
@@ -127,7 +131,7 @@ def windows(table: pd.DataFrame, past: int, ahead: int, stride: int) -> tuple[Te
     """All training windows, copied out: features (w, S, 5), past cells (w, L), labels (w, P)."""
     features, cells, labels = [], [], []
     for _, user in table.groupby("uid"):
-        rows, own = sequences(user)
+        rows, own = sequences(row for _, row in user.iterrows())
         for begin in range(0, len(rows) - past - ahead + 1, stride):
             features.append(rows[begin : begin + past + ahead])
             cells.append(own[begin : begin + past])
@@ -137,12 +141,12 @@ def windows(table: pd.DataFrame, past: int, ahead: int, stride: int) -> tuple[Te
 
 @torch.no_grad()
 def predict_user(
-    net: PlainBert, known: pd.DataFrame, asked: pd.DataFrame, past: int, ahead: int
+    net: PlainBert, known: pl.DataFrame, asked: pl.DataFrame, past: int, ahead: int
 ) -> list[int]:
     """The likeliest cells of a user's rows, window after window."""
     net.eval()
-    features, cells = sequences(known)
-    later, _ = sequences(asked)
+    features, cells = sequences(known.iter_rows(named=True))
+    later, _ = sequences(asked.iter_rows(named=True))
     features, cells, answers = features[-past:], cells[-past:], []
     for begin in range(0, len(later), ahead):
         part = later[begin : begin + ahead]

@@ -128,13 +128,6 @@ def seeds(name: str) -> list[bytes]:
             [ATTITUDE, NORM, DECISION, RANKED, f"<think>x</think>```json\n{DECISION}\n```"],
             range(4),
         ),
-        "rows": (
-            [
-                "[[60, 16, 136, 42], [60, 17, 136, 42]]",
-                '{"reason": "x", "prediction": [[1,2,3,4]]}',
-            ],
-            range(1),
-        ),
         "journal": ([ENTRY, ENTRY * 2, ENTRY[:-9]], range(1)),
         "records": ([RECORD, RECORD * 2], range(1)),
         "options": (options, range(10)),

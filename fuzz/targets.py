@@ -255,14 +255,6 @@ def _answers(_folder: Path, choice: int, payload: bytes) -> None:
             raise BrokenPromiseError(f"a reason that is not printable: {text!r}")
 
 
-def _rows(_folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.predict.llama.predict_published import rows_of
-
-    for row in rows_of(payload.decode(errors="replace")):
-        if len(row) != 4:
-            raise BrokenPromiseError(f"a row of {row}")
-
-
 def _journal(folder: Path, _: int, payload: bytes) -> None:
     from humobctl.llm.server.journal import Journal, JournalEntry
 
@@ -284,7 +276,7 @@ def _records(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:
-    from humobctl.commands.options import parse_range
+    from humobctl.api.options import parse_range
     from humobctl.intend.backends.base import parse_parts
     from humobctl.predict.decode_slots import parse_decode
     from humobctl.predict.registry import check_name, parse_blend
@@ -328,7 +320,6 @@ TARGETS = {
         Target("factory", _factory, _MODELS, needs=("yaml",)),
         Target("model-dir", _model_dir, _MODELS),
         Target("answers", _answers, ("humobctl.intend", "humobctl.llm"), needs=("json_repair",)),
-        Target("rows", _rows, _MODELS),
         Target("journal", _journal, ("humobctl.llm",)),
         Target("records", _records, _MODELS),
         Target("options", _options, ("humobctl",)),

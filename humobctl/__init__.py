@@ -1,3 +1,99 @@
-"""humobctl: a command line toolkit for the whole life of human mobility data."""
+"""humobctl: a command line toolkit for the whole life of human mobility data, and a library.
+
+``import humobctl as hm`` offers the functions below; each is imported when it is first used, so
+that the import itself is quick. docs/api.md describes them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from humobctl.api.data import describe, mask, read, split, synth, write
+    from humobctl.api.embed import embed
+    from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.families import (
+        evaluate_cells,
+        evaluate_flows,
+        evaluate_generated,
+        evaluate_plans,
+    )
+    from humobctl.api.generate import generate_diffusion, generate_flows, generate_gravity
+    from humobctl.api.intend import intend
+    from humobctl.api.model import Model, load_model
+    from humobctl.api.predict import explain, predict, validate
+    from humobctl.console.report import quiet
+    from humobctl.errors import HumobError, TableError, UsageError
+    from humobctl.evaluate.scores import Scores
+
+_HOMES = {
+    "api.data": ("read", "write", "describe", "split", "mask", "synth"),
+    "api.predict": ("predict", "explain", "validate"),
+    "api.embed": ("embed",),
+    "api.evaluate": ("evaluate", "evaluate_embedding"),
+    "api.families": ("evaluate_cells", "evaluate_flows", "evaluate_generated", "evaluate_plans"),
+    "evaluate.scores": ("Scores",),
+    "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
+    "api.intend": ("intend",),
+    "api.model": ("load_model", "Model"),
+    "console.report": ("quiet",),
+    "errors": ("HumobError", "UsageError", "TableError"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "HumobError",
+    "Model",
+    "Scores",
+    "TableError",
+    "UsageError",
+    "describe",
+    "embed",
+    "evaluate",
+    "evaluate_cells",
+    "evaluate_embedding",
+    "evaluate_flows",
+    "evaluate_generated",
+    "evaluate_plans",
+    "explain",
+    "generate_diffusion",
+    "generate_flows",
+    "generate_gravity",
+    "intend",
+    "load_model",
+    "mask",
+    "predict",
+    "quiet",
+    "read",
+    "split",
+    "synth",
+    "validate",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'humobctl' has no attribute {name!r}")
+    found = getattr(import_module(f"humobctl.{_HOME_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+class _Public(type(sys)):  # type: ignore[misc]
+    """The module itself: ``predict`` stays the function where the room ``predict`` is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _HOME_OF or not isinstance(value, type(sys)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Public

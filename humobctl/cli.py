@@ -109,7 +109,7 @@ COMMANDS = {
         "Embed users: 512 numbers for each, from all their rows that are not masked.",
     ),
     "eval": (
-        "eval_cells:evaluate",
+        "eval_command:evaluate",
         "Score predictions against the truth, generated data against real ones, or day plans.",
     ),
     "eval embedding": (

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -53,6 +54,13 @@ def test_humob_baseline(tmp_path: Path) -> None:
     }
     assert json.loads((tmp_path / "description.json").read_text())["users"] == 12
     assert pl.read_parquet(tmp_path / "detail.parquet").height > 0
+
+
+def test_notebook(tmp_path: Path) -> None:
+    out = run(tmp_path, sys.executable, EXAMPLES / "notebook.py")
+    assert "slot-mode minus history" in out
+    assert r"GEO-BLEU humob25" in out
+    assert r"\toprule" in out
 
 
 def test_compare_models(tmp_path: Path) -> None:

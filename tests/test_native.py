@@ -1,34 +1,28 @@
-"""What the kernels are told of the processor, beside what the system says of it."""
+"""Work shared out over threads."""
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
+import threading
 
 import pytest
 
 from humobctl import native
 
-CPUINFO = Path("/proc/cpuinfo")
-LEVELS = [
-    {"avx", "avx2", "fma"},
-    {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
-    {"avx512_bf16"},
-]
 
-
-@pytest.mark.skipif(
-    platform.machine() != "x86_64" or not CPUINFO.exists(),
-    reason="only Linux on x86-64 lists these instructions",
+@pytest.mark.parametrize(
+    ("threads", "total", "calls"), [("4", 1000, 16), ("1", 1000, 1), ("4", 127, 1), ("4", 130, 8)]
 )
-def test_the_version_to_take_is_the_highest_that_the_system_lists() -> None:
-    line = next(line for line in CPUINFO.read_text().splitlines() if line.startswith("flags"))
-    flags, level = set(line.split(":")[1].split()), 0
-    while level < len(LEVELS) and flags >= LEVELS[level]:
-        level += 1
-    assert native.processor() == level
+def test_work_is_cut_into_pieces_that_cover_it(
+    threads: str, total: int, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUMOBCTL_THREADS", threads)
+    pieces: list[tuple[int, int]] = []
+    lock = threading.Lock()
 
+    def work(begin: int, end: int) -> None:
+        with lock:
+            pieces.append((begin, end))
 
-@pytest.mark.skipif(platform.machine() == "x86_64", reason="for other processors")
-def test_other_processors_take_what_runs_everywhere() -> None:
-    assert native.processor() == 0
+    native.share_out(total, work)
+    assert len(pieces) == calls
+    assert [one for piece in sorted(pieces) for one in range(*piece)] == list(range(total))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import Input, OnError, OnErrorOption
+from humobctl.commands.options import Input, OnErrorOption
 
 
 def describe(
@@ -49,43 +49,10 @@ def describe(
 
     Example: humobctl data describe challenge.csv --plot challenge.html
     """
-    from humobctl.console import report
-    from humobctl.data import describe as library
-    from humobctl.data.describe_places import holds_places
-    from humobctl.data.describe_plots import check_plot, write_plot
+    import humobctl as hm
 
-    if holds_places(input):
-        _describe_places(input, format, plot, cell_km, on_error)
-        return
-    if plot is not None:
-        check_plot(plot)
-    found = library.describe(input, cell_km=cell_km, on_error=on_error)
-    if plot is not None:
-        write_plot(found, plot)
+    found = hm.describe(input or "-", cell_km=cell_km, plot=plot, on_error=on_error)
     if format == "json" or (format is None and not sys.stdout.isatty()):
-        sys.stdout.write(json.dumps(found.as_json()) + "\n")
-        return
-    over = ("over users", "mean", "median", "10 %", "90 %", "least", "most")
-    by_day = ("days", "rows", "masked", "users: least", "mean", "most")
-    report.table(found.source, ("in all", ""), library.totals(found), stream=sys.stdout)
-    report.table("", over, library.spreads(found), stream=sys.stdout)
-    report.table("", by_day, library.periods(found), stream=sys.stdout)
-
-
-def _describe_places(
-    input: str | None, format: str | None, plot: str | None, cell_km: float, on_error: OnError
-) -> None:
-    from humobctl.console import report
-    from humobctl.data import describe_places as library
-    from humobctl.errors import UsageError
-
-    if plot is not None:
-        raise UsageError("--plot does nothing for a place table")
-    found = library.describe_places(input, cell_km=cell_km, on_error=on_error)
-    if format == "json" or (format is None and not sys.stdout.isatty()):
-        sys.stdout.write(json.dumps(found.as_json()) + "\n")
-        return
-    report.table(found.source, ("in all", ""), library.totals(found), stream=sys.stdout)
-    for title, counts in (("intent", found.intents), ("category", found.top_categories)):
-        rows = library.shares(counts, found.places)
-        report.table("", (title, "places", "share"), rows, stream=sys.stdout)
+        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
+    else:
+        found.show()

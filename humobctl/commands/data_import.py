@@ -191,49 +191,28 @@ def import_(
 
     Example: humobctl data import gps.csv --grid 500m@39.6,116.0 --outside drop --output cells.csv
     """
-    from humobctl.data.importers.options import ImportOptions
-    from humobctl.data.importers.run import import_data
-    from humobctl.errors import UsageError
-    from humobctl.io.parquet_folder import check_folder_options
-    from humobctl.io.write import write_table
-    from humobctl.tables.calendar import check_zone, parse_date
-    from humobctl.tables.column_names import parse_columns
-    from humobctl.tables.grid import parse_grid
+    import humobctl as hm
 
-    if axes and not grid:
-        raise UsageError("--axes belongs to --grid")
-    if outside == "drop" and (not grid or cells_to_points):
-        raise UsageError("--outside belongs to --grid for points")
-    if cells_to_points and not (grid and axes and start_date):
-        raise UsageError(
-            "--cells-to-points needs --grid, --axes and --start-date: which way the axes of a "
-            "public grid point is told in contradictory ways, so say it"
-        )
-    options = ImportOptions(
-        columns=parse_columns(columns or []),
-        on_error=on_error,
+    hm.read(
+        input_ or "-",
+        format=format_,
+        as_=as_,
+        columns=columns or (),
+        grid=grid,
+        axes=axes,
         outside=outside,
-        grid=parse_grid(grid, axes) if grid else None,
         cells_to_points=cells_to_points,
-        timezone=check_zone(timezone) if timezone else None,
-        source_timezone=(
-            check_zone(source_timezone, "--source-timezone") if source_timezone else None
-        ),
-        start_date=parse_date(start_date) if start_date else None,
+        timezone=timezone,
+        source_timezone=source_timezone,
+        start_date=start_date,
+        uid_map=uid_map,
         max_day=max_day,
         shift_days=shift_days,
         places=places,
-        uid_map=uid_map,
-        wanted=as_,
         mapping=mapping,
         keep_unmapped=keep_unmapped,
-    )
-    check_folder_options(output, users_per_block)
-    imported = import_data(input_, options, format_)
-    write_table(
-        imported.batches,
-        output,
-        table=imported.table,
-        format=to,
-        users_a_block=users_per_block,
+        output=output or "-",
+        to=to,
+        users_per_block=users_per_block,
+        on_error=on_error,
     )

@@ -53,16 +53,19 @@ def mask(
 
     Example: humobctl data mask city.csv --from-day 60 --share 0.2 --seed 1 | humobctl data describe
     """
-    from humobctl.console import report
-    from humobctl.data.mask import Mask, mask_table
+    import humobctl as hm
 
-    what = Mask(from_day, to_day, users, last, share, users_file, seed)
-    done = mask_table(
-        input,
-        output,
-        what,
+    hm.mask(
+        input or "-",
+        from_day=from_day,
+        to_day=to_day,
+        users=users,
+        last=last,
+        share=share,
+        users_file=users_file,
+        seed=seed,
+        output=output or "-",
         format=format,
+        users_per_block=users_per_block,
         on_error=on_error,
-        users_a_block=users_per_block,
     )
-    report.info(f"masked {done.rows:,} of {done.written:,} rows, of {done.users:,} users")

@@ -63,21 +63,20 @@ def split(
 
     Example: humobctl data split city.csv --validation v.csv --train t.csv --test s.csv --seed 3
     """
-    from humobctl.console import report
-    from humobctl.data.split import Split, split_table
+    import humobctl as hm
 
-    parts = split_table(
-        input,
-        Split(by, test_share, test_users, from_day, validation_share, seed),
+    hm.split(
+        input or "-",
+        by=by,
+        test_share=test_share,
+        test_users=test_users,
+        from_day=from_day,
+        validation_share=validation_share,
+        seed=seed,
         train=train,
         test=test,
         validation=validation,
         format=format,
+        users_per_block=users_per_block,
         on_error=on_error,
-        users_a_block=users_per_block,
     )
-    for part in parts:
-        report.info(
-            f"{part.name}: {part.rows:,} rows of {part.users:,} users, "
-            f"days {part.first_day}-{part.last_day}"
-        )

@@ -46,13 +46,15 @@ def synth(
 
     Example: humobctl data synth --users 20 --days 14 --seed 7 | humobctl data describe
     """
-    from humobctl.data.synth.run import SyntheticCity, write_city
+    import humobctl as hm
 
-    write_city(
-        SyntheticCity(users, days, seed),
-        output,
+    hm.synth(
+        users=users,
+        days=days,
+        seed=seed,
+        output=output or "-",
         format=format,
+        users_per_block=users_per_block,
         places=places,
         profiles=profiles,
-        users_a_block=users_per_block,
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,14 +15,7 @@ from humobctl.commands.options import (
     Overwrite,
     Resume,
     Workers,
-    weekday_number,
 )
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from humobctl.embed.vectors import UserEmbeddings
-    from humobctl.execution.run import LongRun
 
 EmbeddingFormat = Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"]
 
@@ -96,152 +88,26 @@ def embed(
 
     Example: humobctl embed embeddings.parquet --output vectors.npy
     """
-    from humobctl.console import report
-    from humobctl.embed.vectors import is_embeddings, write_embeddings
-    from humobctl.errors import UsageError
-    from humobctl.execution.run import LongRun
+    import humobctl as hm
 
-    if inputs.count("-") > 1:
-        raise UsageError("standard input (-) can be read only once")
-    query = _query(nearest)
-    long = LongRun(output, engine, address, workers, resume, overwrite)
-    _check(long, format, model, pca=pca is not None, nearest=nearest is not None)
-    if model is None:
-        if not is_embeddings(inputs[0]):
-            raise UsageError("--model: expected a model dir to embed trajectories with")
-        batches = _read(inputs)
-    else:
-        batches = _embedded(
-            *(inputs, model, city, long),
-            days=days,
-            batch_rows=batch_rows,
-            precision=precision,
-            device=device,
-            first_weekday=weekday_number(first_weekday),
-            on_error=on_error,
-        )
-    if nearest is not None:
-        name = city[0] if city and len(city) == 1 else None
-        with long:
-            long.written(lambda: _write_nearest(batches, query, k, name, output, format))
-        return
-    if pca is not None:
-        batches = _with_components(batches, pca)
-    with long:
-        if long.into_folder:
-            users = long.write(batches, None, format)
-        else:
-            users = long.written(lambda: write_embeddings(batches, output, format))
-    if output not in (None, "-"):
-        report.info(f"{output}: {users:,} users embedded")
-
-
-def _check(
-    long: LongRun, format: str | None, model: str | None, *, pca: bool, nearest: bool
-) -> None:
-    """See that the output goes with the rest.
-
-    Raises:
-        UsageError: it does not.
-    """
-    from humobctl.embed.vectors import embedding_format, refuse_terminal
-    from humobctl.errors import UsageError
-
-    if model is None and (long.resume or long.engine == "ray" or long.into_folder):
-        raise UsageError("--resume, --engine ray and a folder as --output go with --model")
-    if long.into_folder and (pca or nearest):
-        raise UsageError("--output: found a folder, expected a file with --pca or --nearest")
-    if not long.into_folder and not nearest:
-        refuse_terminal(long.output, format)
-        embedding_format(long.output, format)
-
-
-def _query(nearest: str | None) -> int | None:
-    """The user whose neighbours are wanted; None for everybody's."""
-    from humobctl.errors import UsageError
-
-    if nearest is None or nearest == "all":
-        return None
-    if not nearest.isascii() or not nearest.isdigit():
-        raise UsageError(f"--nearest: found {nearest!r}, expected a user number or all")
-    return int(nearest)
-
-
-def _embedded(
-    inputs: list[str],
-    model: str,
-    city: list[str] | None,
-    long: LongRun,
-    *,
-    days: str | None,
-    batch_rows: int,
-    precision: str,
-    device: str,
-    first_weekday: int,
-    on_error: Literal["fail", "drop"],
-) -> Iterator[pl.DataFrame]:
-    from humobctl.commands.options import parse_range
-    from humobctl.io.city_names import city_names
-    from humobctl.predict.registry import require
-
-    wanted = parse_range("--days", days) if days else None
-    require("torch")
-    from humobctl.embed.embed import EmbedOptions, check_city
-    from humobctl.embed.embed import embed as embed_files
-    from humobctl.embed.train import load_trained
-    from humobctl.training.device import set_up_torch
-
-    names = city_names(inputs, tuple(city) if city else None)
-    set_up_torch(0)
-    trained = load_trained(model, device)
-    for name in city or ():
-        check_city(name, trained)
-    asked = EmbedOptions(first_weekday, precision, batch_rows, on_error, wanted)
-    yield from embed_files(inputs, names, trained, asked, long)
-
-
-def _read(inputs: list[str]) -> Iterator[pl.DataFrame]:
-    from humobctl.embed.vectors import read_embeddings, table
-
-    for path in inputs:
-        found = read_embeddings(path)
-        yield table(found)
-
-
-def _with_components(batches: Iterator[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
-    import polars as pl
-
-    from humobctl.console import report
-    from humobctl.embed.pca import components
-
-    whole = pl.concat(list(batches))
-    found, share = components(whole["embedding"].to_numpy(), count)
-    report.info(f"the first {count} components hold {share.sum():.1%} of the variance")
-    yield whole.with_columns(
-        pl.Series(f"pc{number + 1}", found[:, number]) for number in range(count)
+    hm.embed(
+        inputs,
+        model=model,
+        pca=pca,
+        nearest=nearest,
+        k=k,
+        city=city,
+        days=days,
+        batch_rows=batch_rows,
+        precision=precision,
+        device=device,
+        first_weekday=first_weekday,
+        output=output or "-",
+        format=format,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        on_error=on_error,
     )
-
-
-def _write_nearest(
-    batches: Iterator[pl.DataFrame],
-    query: int | None,
-    k: int,
-    city: str | None,
-    output: str | None,
-    format: str | None,
-) -> int:
-    import numpy as np
-    import polars as pl
-
-    from humobctl.embed.nearest import nearest
-    from humobctl.embed.vectors import of_frame
-    from humobctl.errors import HumobError, UsageError
-    from humobctl.io.write import write_table
-
-    if format in ("npy", "safetensors"):
-        raise UsageError(f"--format {format} goes with vectors, not with --nearest")
-    found: UserEmbeddings = of_frame(pl.concat(list(batches)), "embeddings")
-    if len(found) < 2:
-        raise HumobError(f"{found.name}: found 1 user, expected at least 2 to compare")
-    rows = np.arange(len(found)) if query is None else np.array([found.row_of(query, city)])
-    return write_table(nearest(found, rows, k), output, table=None, format=format)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
-from humobctl.commands.write_scores import score_format, write_scores
+from humobctl.commands.options import FirstWeekday, OnErrorOption
+from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, write_scores
 
-if TYPE_CHECKING:
-    from humobctl.embed.train import Trained
-    from humobctl.evaluate.embedding.metrics import CityRecords, Parts, Vectorise
-    from humobctl.evaluate.embedding.run import CityPeople, Method
-    from humobctl.native import Floats, Int64s
-
-ScoreFormat = Literal["table", "json", "csv", "ndjson", "parquet", "arrow"]
 ScoredUsers = Literal["unseen", "all"]
 
 
@@ -52,13 +45,8 @@ def embedding(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds of the probes.")] = 0,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to run.")] = "auto",
     first_weekday: FirstWeekday = "sunday",
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
-    ] = None,
-    format: Annotated[
-        ScoreFormat | None,
-        typer.Option("--format", "-f", help="Else a table on a terminal and json in a pipe."),
-    ] = None,
+    output: ScoreOutput = None,
+    format: ScoreFormat = None,
     on_error: OnErrorOption = "fail",
 ) -> None:
     """Score embedders: finding people again, and what their vectors tell.
@@ -78,83 +66,18 @@ def embedding(
 
     Example: humobctl eval embedding city.csv --metric home_km
     """
-    import numpy as np
+    import humobctl as hm
 
-    from humobctl.commands.options import parse_range
-    from humobctl.errors import UsageError
-    from humobctl.evaluate.embedding import report
-    from humobctl.evaluate.embedding.metrics import NAMES
-    from humobctl.evaluate.embedding.run import baselines, evaluate_embeddings, read_city
-
-    kind = score_format(output, format)
-    unknown = [name for name in metric or () if name not in NAMES]
-    if unknown:
-        raise UsageError(f"--metric: found {unknown[0]!r}, expected one of {', '.join(NAMES)}")
-    if inputs.count("-") > 1:
-        raise UsageError("standard input (-) can be read only once")
-    weekday = weekday_number(first_weekday)
-    wanted = parse_range("--days", days) if days else None
-    trained = _load(model or [], device)
-    cities = [
-        read_city(path, name, wanted, on_error)
-        for path, name in zip(inputs, _names(inputs, city), strict=True)
-    ]
-    nobody = np.empty(0, np.int64)
-    left_out = [_seen(one, trained) if users == "unseen" and trained else nobody for one in cities]
-    methods = {
-        **{title: _method(one, weekday) for title, one in trained.items()},
-        **baselines(weekday),
-    }
-    names = tuple(metric) if metric else NAMES
-    found = evaluate_embeddings(cities, left_out, methods, names, first_weekday=weekday, seed=seed)
-    write_scores(report, found, kind, output)
-
-
-def _names(inputs: list[str], city: list[str] | None) -> list[str]:
-    from humobctl.io.city_names import city_names
-
-    return city_names(inputs, tuple(city) if city else None)
-
-
-def _load(models: list[str], device: str) -> dict[str, Trained]:
-    if not models:
-        return {}
-    from humobctl.predict.registry import require
-
-    require("torch")
-    from humobctl.embed.train import load_trained
-    from humobctl.training.device import set_up_torch
-
-    set_up_torch(0)
-    return {folder: load_trained(folder, device) for folder in models}
-
-
-def _seen(city: CityPeople, trained: dict[str, Trained]) -> Int64s:
-    """Users of a city that any of the models was trained or validated on."""
-    import numpy as np
-
-    found = [one.users_seen(city.name, city.fingerprint) for one in trained.values()]
-    seen = [one for one in found if one is not None]
-    here = np.unique(city.frame["uid"].to_numpy()).astype(np.int64)
-    return np.intersect1d(np.concatenate([np.empty(0, np.int64), *seen]), here)
-
-
-def _method(trained: Trained, first_weekday: int) -> Method:
-    import numpy as np
-
-    from humobctl.embed.data import Rows
-    from humobctl.embed.embed import EmbedOptions, embed_parts
-
-    def method(city: CityPeople) -> Vectorise:
-        number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
-
-        def vectorise(people: CityRecords, parts: Parts) -> Floats:
-            with Rows(first_weekday) as rows:
-                rows.add(people.frame(), number)
-                rows.close_columns()
-                cities = np.full(len(parts), number)
-                return embed_parts(rows, parts, cities, trained, EmbedOptions()).astype(float)
-
-        return vectorise
-
-    return method
+    scores = hm.evaluate_embedding(
+        inputs,
+        model=model or (),
+        metric=metric,
+        users=users,
+        days=days,
+        city=city,
+        seed=seed,
+        device=device,
+        first_weekday=first_weekday,
+        on_error=on_error,
+    )
+    write_scores(scores, output, format)

@@ -1,46 +1,29 @@
-"""``humobctl eval`` of flow tables: what it does when its first file is one."""
+"""Options of ``humobctl eval`` for flows between areas."""
 
 from __future__ import annotations
 
-import io
-from typing import Literal
+from typing import Annotated
 
-OnError = Literal["fail", "drop"]
+import typer
+
+from humobctl.commands.eval_options import MetricNames, Tables, Truth
+from humobctl.commands.options import OnErrorOption
+from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, write_scores
 
 
-def score_flows(
-    paths: list[str],
-    truth: str | None,
-    metric: list[str] | None,
-    kind: str,
-    output: str | None,
-    *,
-    within: bool,
-    on_error: OnError,
-) -> str | None:
-    """Score flow tables; writes a table of scores, or returns text for the caller to write."""
-    from humobctl.errors import UsageError
-    from humobctl.evaluate.flows import report as present
-    from humobctl.evaluate.flows.run import FLOW_NAMES, evaluate_flows
-    from humobctl.io.write import write_table
+def flows_between_areas(
+    predictions: Tables,
+    truth: Truth = None,
+    metric: MetricNames = None,
+    within: Annotated[
+        bool, typer.Option("--within", help="Count trips within an area, too (flows only).")
+    ] = False,
+    output: ScoreOutput = None,
+    format: ScoreFormat = None,
+    on_error: OnErrorOption = "fail",
+) -> None:
+    """Score flows between areas."""
+    import humobctl as hm
 
-    if truth is None:
-        raise UsageError("--truth: expected the true flows to score flows with")
-    unknown = [name for name in metric or () if name not in FLOW_NAMES]
-    if unknown:
-        raise UsageError(
-            f"--metric: found {unknown[0]!r}, expected one of {', '.join(FLOW_NAMES)} for flows"
-        )
-    names = tuple(metric) if metric else FLOW_NAMES
-    found = evaluate_flows(paths, truth, names=names, within=within, on_error=on_error)
-    if kind == "json":
-        return present.as_json(found)
-    if kind != "table":
-        write_table(present.as_table(found), output, table=None, format=kind)
-        return None
-    if output in (None, "-"):
-        present.show(found)
-        return None
-    buffer = io.StringIO()
-    present.show(found, buffer)
-    return buffer.getvalue()
+    scores = hm.evaluate_flows(predictions, truth, metric=metric, within=within, on_error=on_error)
+    write_scores(scores, output, format)

@@ -96,52 +96,28 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --preset tiny --condition none -o m && humobctl generate diffusion -m m --count 50 | head -3
     """  # noqa: E501 - an example is one line
-    from humobctl.data.importers.table_kind import columns_of
-    from humobctl.errors import HumobError, UsageError
-    from humobctl.execution.run import LongRun
-    from humobctl.generate.homes_and_works import read_pairs, read_people
-    from humobctl.io.read import iter_table
-    from humobctl.predict.registry import require
-    from humobctl.tables.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
+    import humobctl as hm
 
-    if count is not None and input is not None:
-        raise UsageError("--count: found intentions beside it, expected one of the two")
-    if count is not None and people is not None:
-        raise UsageError("--people: found --count beside it, expected intentions")
-    if [*([] if count else [input or "-"]), places, people, home_work].count("-") > 1:
-        raise UsageError("found more than one table on standard input, expected files")
-    long = LongRun(output, engine, address, workers, resume, overwrite)
-    require("diffusion")
-    from humobctl.generate.diffusion.generate import DiffusionJob
-    from humobctl.generate.diffusion.nearest_place import read_places
-    from humobctl.generate.diffusion.process import sampling_of
-    from humobctl.generate.diffusion.train import load_trained
-    from humobctl.training.device import set_up
-
-    set_up(seed)
-    trained = load_trained(model, device)
-    plane = trained.scale.plane
-    job = DiffusionJob(
-        trained,
-        sampling_of(trained.settings, sampler, steps, guidance),
-        places=None if places is None or no_snap else read_places(places, plane, on_error=on_error),
-        people=None if people is None else read_people(people, on_error=on_error),
-        pairs=None if home_work is None else read_pairs(home_work, on_error=on_error),
-        seed=seed,
+    hm.generate_diffusion(
+        input if count is not None else input or "-",
+        model=model,
+        count=count,
+        places=places,
+        no_snap=no_snap,
+        people=people,
+        home_work=home_work,
+        sampler=sampler,
+        steps=steps,
+        guidance=guidance,
         batch_size=batch_size,
+        device=device,
+        seed=seed,
+        output=output or "-",
+        format=format,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        on_error=on_error,
     )
-    if count is not None:
-        batches = job.from_nothing(count, long)
-    else:
-        name = "stdin" if input in (None, "-") else str(input)
-        table = INTENTIONS
-        if trained.condition == "category":
-            table = CATEGORISED_INTENTIONS
-            if "category" not in columns_of(input):
-                raise HumobError(
-                    f"{name}: found no column category, expected one beside the intents, since "
-                    f"{model} was told categories"
-                )
-        batches = job.from_plans(iter_table(input, table, on_error=on_error), name, long)
-    with long:
-        long.write(batches, VISITS, format)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
 from humobctl.commands.options import Format, OnErrorOption, Output, Seed
 
-if TYPE_CHECKING:
-    from humobctl.generate.flows.config import FlowLaw
-
 Deterrence = Literal["power", "exponential", "combined"]
 Constraint = Literal["origin", "total", "none"]
 Mass = Literal["population", "inflow", "attraction"]
-LAWS = ("gravity", "radiation", "extended-radiation", "opportunities")
 
 
 def flows(
@@ -100,41 +95,22 @@ def flows(
 
     Example: humobctl generate flows counties.csv --fit commuting.csv | humobctl eval - -t flows.csv
     """
-    from humobctl.errors import UsageError
-    from humobctl.generate.flows.run import FlowsJob, write_flows
-    from humobctl.tables.column_names import parse_columns
+    import humobctl as hm
 
-    if areas in (None, "-") and fit == "-":
-        raise UsageError("standard input (-) can be read only once")
-    if save_law is not None and save_law == output:
-        raise UsageError("--save-law and the flows need a file each")
-    shape = {"deterrence": deterrence, "constraint": constraint, "mass": mass}
-    given = {name: value for name, value in shape.items() if value is not None}
-    job = FlowsJob(
-        areas,
-        _law(law, given, fit),
+    hm.generate_flows(
+        areas or "-",
+        law=law,
         fit=fit,
-        fitted=law not in LAWS,
+        deterrence=deterrence,
+        constraint=constraint,
+        mass=mass,
         trips=trips,
         sample=sample,
-        least=min_flow,
-        columns=parse_columns(columns or []),
+        min_flow=min_flow,
+        columns=columns or (),
         seed=seed,
+        save_law=save_law,
+        output=output or "-",
+        format=format,
         on_error=on_error,
     )
-    write_flows(job, output, format=format, save_law=save_law)
-
-
-def _law(name: str, given: Mapping[str, str], fit: str | None) -> FlowLaw:
-    """The law asked for by its name, or the one that a file holds."""
-    from humobctl.errors import UsageError
-    from humobctl.generate.flows.config import FlowLaw, LawName, load_law
-
-    if name in LAWS:
-        return FlowLaw(cast(LawName, name), **given)  # type: ignore[arg-type]
-    if not name.endswith(".json"):
-        raise UsageError(f"--law: found {name!r}, expected {', '.join(LAWS)}, or a .json file")
-    extra = [f"--{option}" for option in given] + (["--fit"] if fit else [])
-    if extra:
-        raise UsageError(f"{extra[0]} goes with a law's name, not with a file of a fitted one")
-    return load_law(name)

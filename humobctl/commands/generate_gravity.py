@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -139,40 +139,34 @@ def gravity(
 
     Example: humobctl generate gravity plans.csv --places places.csv --law radiation | head -3
     """
-    from humobctl.commands.intend_options import given
-    from humobctl.errors import UsageError
-    from humobctl.execution.run import LongRun
-    from humobctl.generate.gravity.config import Law, Travel
-    from humobctl.generate.gravity.homes import HomesAndWorks, read_density
-    from humobctl.generate.gravity.places import read_city
-    from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
-    from humobctl.generate.homes_and_works import read_pairs, read_people
-    from humobctl.io.read import iter_table
-    from humobctl.tables.schemas import INTENTIONS, VISITS
+    import humobctl as hm
 
-    if [input or "-", places, people, home_work, density, fit].count("-") > 1:
-        raise UsageError("found more than one table on standard input, expected files")
-    long = LongRun(output, engine, address, workers, resume, overwrite)
-    asked: dict[str, Any] = given(
-        exponent=exponent, scale=scale, alpha=alpha, beta=beta, rho=rho, gamma=gamma
+    hm.generate_gravity(
+        input or "-",
+        places=places,
+        law=law,
+        people=people,
+        home_work=home_work,
+        density=density,
+        radius=radius,
+        max_radius=max_radius,
+        exponent=exponent,
+        scale=scale,
+        alpha=alpha,
+        beta=beta,
+        rho=rho,
+        gamma=gamma,
+        fit=fit,
+        speed=speed,
+        min_minutes=least,
+        snap=snap,
+        seed=seed,
+        output=output or "-",
+        format=format,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        on_error=on_error,
     )
-    chosen = Law(law, radius, max_radius or 8 * radius, **asked).check()
-    city = read_city(places, on_error=on_error)
-    if fit is not None:
-        from humobctl.generate.gravity.fit import fitted, read_visits
-
-        chosen = fitted(chosen, read_visits(fit, on_error=on_error), city, seed)
-    dwellings = HomesAndWorks(
-        city,
-        seed,
-        snap,
-        people=None if people is None else read_people(people, on_error=on_error),
-        pairs=None if home_work is None else read_pairs(home_work, on_error=on_error),
-        source=people or "",
-        density=None if density is None else read_density(density, on_error=on_error),
-    )
-    job = GravityJob(city, dwellings, chosen, Travel(speed, least), seed)
-    plans = iter_table(input, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
-    name = "stdin" if input in (None, "-") else str(input)
-    with long:
-        long.write(job.run(plans, name, long), VISITS, format)

@@ -117,16 +117,40 @@ def intend(
 
     Example: humobctl intend profiles.csv --show-prompt --without control
     """
-    from humobctl.execution.run import LongRun
-    from humobctl.intend.backends.base import BACKENDS, WEEKDAYS, BackendSettings, parse_parts
-    from humobctl.intend.distill import make_recorded, recorder
-    from humobctl.intend.population import read_population
-    from humobctl.intend.run import IntendJob, write_plans
-    from humobctl.intend.show_prompt import shown
+    import humobctl as hm
+    from humobctl.api.intend import first_prompt
     from humobctl.io.write import write_stdout_text
 
-    settings = BackendSettings(seed, days, WEEKDAYS.index(weekday), parse_parts(without))
-    options = llm.given(
+    if show_prompt:
+        text = first_prompt(
+            input or "-",
+            count=count,
+            weekday=weekday,
+            without=without,
+            seed=seed,
+            on_error=on_error,
+        )
+        write_stdout_text(text)
+        return
+    hm.intend(
+        input or "-",
+        backend=backend,
+        count=count,
+        days=days,
+        weekday=weekday,
+        without=without,
+        seed=seed,
+        output=output or "-",
+        format=format,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+        people=people,
+        report=report_to,
+        distill=distill,
+        on_error=on_error,
         model=model,
         base_url=base_url,
         concurrency=concurrency,
@@ -139,29 +163,9 @@ def intend(
         price_output=price_output,
         max_cost=max_cost,
         max_tokens_total=max_tokens_total,
-        journal=journal or (llm.journal_beside(output) if backend == "openai" else None),
+        journal=journal,
         adapter=adapter,
         device=device,
         precision=precision,
         batch=batch,
     )
-    llm.distinct(
-        **{"output": output, "people": people, "report": report_to, "distill": distill},
-        journal=options.get("journal"),
-    )
-    long = LongRun(output, engine, address, workers, resume, overwrite)
-    llm.refuse_engine(backend, long, distill)
-    population = read_population(input, count=count, seed=seed, on_error=on_error)
-    if show_prompt:
-        write_stdout_text(shown(population, settings))
-        return
-    with recorder(distill) as records:
-        maker = make_recorded(BACKENDS[backend], settings, options, records)
-        write_plans(
-            IntendJob(population, maker, settings),
-            output,
-            format=format,
-            people=people,
-            report_to=report_to,
-            long=long,
-        )

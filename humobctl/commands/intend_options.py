@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from humobctl.execution.run import LongRun
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "f32", "bf16", "f16"]
@@ -113,54 +110,3 @@ ShowPrompt = Annotated[
         help="Print the whole conversation for the first person, with example answers, and end.",
     ),
 ]
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def distinct(**files: str | None) -> None:
-    """See that no two options name the same file.
-
-    Raises:
-        UsageError: two do.
-    """
-    from humobctl.errors import UsageError
-
-    seen: dict[str | None, str] = {}
-    for option, file in files.items():
-        other = seen.setdefault(file, option) if file not in (None, "-") else option
-        if other != option:
-            raise UsageError(f"--{other} and --{option}: found the same file, expected one each")
-
-
-def refuse_engine(backend: str, long: LongRun, distill: str | None) -> None:
-    """See that a run in parts, or on a cluster, is one of the planner.
-
-    Raises:
-        UsageError: a language model, whose plans depend on who comes before; or records beside.
-    """
-    from humobctl.errors import UsageError
-
-    if backend == "planner":
-        if distill is not None and (long.resume or long.engine == "ray"):
-            option = "--resume" if long.resume else "--engine ray"
-            raise UsageError(f"{option}: found --distill, whose records are made in one go")
-        return
-    if long.engine == "ray":
-        raise UsageError(
-            f"--engine ray: found --backend {backend}, expected planner; plans of a language model "
-            "depend on who comes before"
-        )
-    if long.into_folder:
-        raise UsageError(f"--output: found a folder, expected a file with --backend {backend}")
-    if long.resume and backend == "hf":
-        raise UsageError(
-            "--resume: found --backend hf, which keeps nothing, expected planner or openai"
-        )
-
-
-def journal_beside(output: str | None) -> str:
-    """Where the journal is when nothing else is said."""
-    return "intend.journal.jsonl" if output in (None, "-") else f"{output}.journal.jsonl"

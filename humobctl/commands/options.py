@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from humobctl.errors import UsageError
+from humobctl.api.options import EngineName, OnError, parse_range, read_calendar, weekday_number
 
-if TYPE_CHECKING:
-    import polars as pl
-
-OnError = Literal["fail", "drop"]
+__all__ = ["EngineName", "OnError", "parse_range", "read_calendar", "weekday_number"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 
@@ -62,7 +58,6 @@ Calendar = Annotated[
     ),
 ]
 
-EngineName = Literal["local", "ray"]
 Engine = Annotated[
     EngineName,
     typer.Option(
@@ -103,37 +98,3 @@ LongOutput = Annotated[
         "output.",
     ),
 ]
-
-_RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")
-_LAST = 9999
-
-
-def weekday_number(name: str) -> int:
-    """0 for Sunday to 6."""
-    from humobctl.predict.city_profile import WEEKDAYS
-
-    return WEEKDAYS.index(name)
-
-
-def read_calendar(choice: str) -> pl.DataFrame | None:
-    """The calendar table, or None for ``auto``."""
-    from humobctl.io.read import read_table
-    from humobctl.tables.schemas import CALENDAR
-
-    return None if choice == "auto" else read_table(choice, CALENDAR)
-
-
-def parse_range(option: str, text: str) -> tuple[int, int]:
-    """First and last number of a range as people write it: ``A-B``, ``A`` or ``A-``.
-
-    Raises:
-        UsageError: anything else, or a range that runs backwards.
-    """
-    match = _RANGE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{option}: found {text!r}, expected a range such as 60-74")
-    first = int(match[1])
-    last = first if match[2] is None else int(match[3] or _LAST)
-    if last < first:
-        raise UsageError(f"{option}: found {text!r}, expected the first number not above the last")
-    return first, last

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from humobctl.commands import predict_modes
 from humobctl.commands.options import (
     Address,
     Calendar,
@@ -20,12 +20,7 @@ from humobctl.commands.options import (
     Resume,
     Seed,
     Workers,
-    read_calendar,
-    weekday_number,
 )
-
-if TYPE_CHECKING:
-    from humobctl.predict.run import PredictJob, Targets
 
 Precision = Literal["fp32", "bf16"]
 Candidates = Literal["own", "near", "all"]
@@ -175,117 +170,48 @@ def predict(
 
     Example: humobctl predict --list-models
     """
+    import humobctl as hm
+
     if list_models:
-        _list_models()
+        predict_modes.list_models()
         return
-    targets = _targets(from_day, to_day)
     if validate is not None:
-        _validate(input, validate, targets)
+        hm.validate(validate, input or "-", from_day=from_day, to_day=to_day)
         return
-    from humobctl.console import report
-    from humobctl.errors import UsageError
-    from humobctl.execution.run import LongRun
-    from humobctl.predict.base import PredictOptions, Prompting
-    from humobctl.predict.decode_slots import parse_decode
-    from humobctl.predict.registry import parse_blend
-    from humobctl.predict.run import PredictJob, PredictTally
-    from humobctl.predict.run import predict as run
-    from humobctl.tables.schemas import GRID
-
-    kind, weight = parse_decode(decode)
-    job = PredictJob(
-        *(model, kind),
-        weight=weight,
-        targets=targets,
-        full=full,
-        options=PredictOptions(
-            *(seed, top_p, device, precision, city, parse_blend(blend)),
-            prompting=Prompting(
-                *(template, base, candidates, batch, base_url),
-                _journal(journal, base_url, output),
-                concurrency,
-            ),
-        ),
-        first_weekday=weekday_number(first_weekday),
-        calendar=read_calendar(calendar),
-        on_error=on_error,
-    )
+    options: dict[str, Any] = {
+        "model": model,
+        "decode": decode,
+        "from_day": from_day,
+        "to_day": to_day,
+        "top_p": top_p,
+        "blend": blend,
+        "city": city,
+        "device": device,
+        "precision": precision,
+        "template": template,
+        "base": base,
+        "candidates": candidates,
+        "batch": batch,
+        "base_url": base_url,
+        "journal": journal,
+        "concurrency": concurrency,
+        "calendar": calendar,
+        "first_weekday": first_weekday,
+        "seed": seed,
+        "output": output or "-",
+        "format": format,
+        "on_error": on_error,
+    }
     if explain is not None:
-        _explain(input, explain, job, output, format)
+        predict_modes.explain(input or "-", explain, options)
         return
-    if engine == "ray" and base_url is not None:
-        raise UsageError(
-            "--engine ray: found --base-url, whose server does the work, expected --concurrency"
-        )
-    tally = PredictTally()
-    with LongRun(output, engine, address, workers, resume, overwrite) as long:
-        long.write(run(input, job, tally, long), GRID, format)
-    report.detail(f"predicted {tally.rows} rows of {tally.users} users with {model}")
-
-
-def _journal(given: str | None, base_url: str | None, output: str | None) -> str | None:
-    from humobctl.errors import UsageError
-
-    if base_url is None:
-        if given is not None:
-            raise UsageError("--journal goes with --base-url")
-        return None
-    beside = None if output in (None, "-") else f"{output}.journal.jsonl"
-    return given if given is not None else beside
-
-
-def _explain(
-    path: str | None, uid: int, job: PredictJob, output: str | None, format: str | None
-) -> None:
-    from humobctl.console import report
-    from humobctl.io.write import write_table
-    from humobctl.predict.explain import COLUMNS, LEGEND, explain
-
-    reasons = explain(path, uid, job)
-    if output in (None, "-") and format is None and sys.stdout.isatty():
-        rows = [
-            ["" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
-            for row in reasons.iter_rows()
-        ]
-        headings = list(COLUMNS.values())
-        report.table(f"user {uid}", headings, rows, stream=sys.stdout, caption=LEGEND)
-    else:
-        write_table(reasons, output, format=format)
-
-
-def _targets(from_day: int | None, to_day: int | None) -> Targets:
-    from humobctl.errors import UsageError
-    from humobctl.predict.run import Targets
-
-    if from_day is None:
-        if to_day is not None:
-            raise UsageError("--to-day goes with --from-day")
-        return Targets()
-    last = 9999 if to_day is None else to_day
-    if last < from_day:
-        raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
-    return Targets((from_day, last))
-
-
-def _list_models() -> None:
-    from humobctl.console import report
-    from humobctl.io.write import write_stdout_text
-    from humobctl.predict.registry import MODELS
-
-    if sys.stdout.isatty():
-        rows = [(entry.name, entry.summary) for entry in MODELS.values()]
-        report.table("models of predict", ("name", "what it does"), rows, stream=sys.stdout)
-    else:
-        lines = [f"{entry.name}\t{entry.summary}\n" for entry in MODELS.values()]
-        write_stdout_text("".join(lines))
-
-
-def _validate(challenge: str | None, submission: str, targets: Targets) -> None:
-    from humobctl.console import report
-    from humobctl.errors import UsageError
-    from humobctl.predict.submission import validate
-
-    if challenge is None and submission == "-":
-        raise UsageError("--validate: standard input can be read only once")
-    checked = validate(submission, challenge or "-", targets)
-    report.info(f"{submission}: valid, {checked.rows} rows of {checked.users} users")
+    hm.predict(
+        input or "-",
+        **options,
+        full=full,
+        engine=engine,
+        address=address,
+        workers=workers,
+        resume=resume,
+        overwrite=overwrite,
+    )

@@ -5,24 +5,37 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from humobctl.evaluate.scores import Scores
+
+ScoreOutput = Annotated[
+    str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
+]
+ScoreFormat = Annotated[
+    Literal["table", "json", "csv", "ndjson", "parquet", "arrow"] | None,
+    typer.Option("--format", "-f", help="Else a table on a terminal and json in a pipe."),
+]
 
 
-def write_scores(present: Any, found: Any, kind: str, output: str | None) -> None:
-    """Write what a module that presents scores makes of them."""
+def write_scores(scores: Scores, output: str | None, format: str | None) -> None:
+    """Write scores as a table for people, JSON, or the score table."""
     from humobctl.io.write import write_table
 
+    kind = score_format(output, format)
     if kind == "table" and output in (None, "-"):
-        present.show(found)
-    elif kind in ("table", "json"):
+        scores.show()
+    elif kind == "table":
         buffer = io.StringIO()
-        if kind == "json":
-            buffer.write(present.as_json(found))
-        else:
-            present.show(found, buffer)
-        write_text(buffer.getvalue(), output)
+        scores.show(buffer)
+        _write_text(buffer.getvalue(), output)
+    elif kind == "json":
+        _write_text(scores.to_json(), output)
     else:
-        write_table(present.as_table(found), output, table=None, format=kind)
+        write_table(scores.to_frame(), output, table=None, format=kind)
 
 
 def score_format(output: str | None, asked: str | None) -> str:
@@ -36,8 +49,7 @@ def score_format(output: str | None, asked: str | None) -> str:
     return "table" if sys.stdout.isatty() else "json"
 
 
-def write_text(text: str, output: str | None) -> None:
-    """Write text to a file, whole or not at all, or to standard output."""
+def _write_text(text: str, output: str | None) -> None:
     from humobctl.io.streams import whole_file
     from humobctl.io.write import write_stdout_text
 

@@ -1,7 +1,7 @@
 """What people see: messages, progress bars and tables. The only place that imports rich.
 
 Everything here goes to stderr, except score tables that a command prints to a terminal as its
-result. A progress bar appears only on a terminal, and only once the work has lasted a second.
+result. A progress bar appears on a terminal or in a notebook, once the work has lasted a second.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from humobctl.console.safe_text import hidden, message, printable
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 BAR_AFTER_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
@@ -35,6 +32,25 @@ settings = _Settings()
 def configure(*, quiet: bool, verbose: bool) -> None:
     """Set how much this process says."""
     settings.quiet, settings.verbose = quiet, verbose
+
+
+def quiet(silent: bool = True) -> ExitStack:
+    """Say nothing from here on: no progress, no warnings; errors are raised all the same.
+
+    Args:
+        silent: False to speak again.
+
+    Returns:
+        A context manager, for who wants silence in a block only.
+
+    Example:
+        >>> with hm.quiet():
+        ...     challenge = hm.mask("city.csv", from_day=60)
+    """
+    before = ExitStack()
+    before.callback(setattr, settings, "quiet", settings.quiet)
+    settings.quiet = silent
+    return before
 
 
 def _style(stream: TextIO, code: str, text: str) -> str:
@@ -93,13 +109,65 @@ def detail(text: str) -> None:
         sys.stderr.write(f"{_style(sys.stderr, '2', message(text))}\n")
 
 
+class _TerminalBar:
+    """A bar of rich's, which moves on a terminal."""
+
+    def __init__(self) -> None:
+        from rich import progress as bars  # noqa: PLC0415 - only once a bar is shown
+        from rich.console import Console  # noqa: PLC0415
+
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}", markup=False),
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            bars.TextColumn("{task.fields[rate]}", markup=False),
+            bars.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=None, rate="")
+
+    def draw(self, label: str, done: float, total: float | None, rate: str) -> None:
+        self._bar.update(self._task, completed=done, total=total, description=label, rate=rate)
+
+    def stop(self) -> None:
+        self._bar.stop()
+
+
+class _NotebookBar:
+    """A line of text that is written over itself, which every notebook shows."""
+
+    _width = 0
+
+    def draw(self, label: str, done: float, total: float | None, rate: str) -> None:
+        parts = [label, *([f"{done / total:.0%}"] if total else []), rate]
+        self._write("  ".join(parts))
+
+    def stop(self) -> None:
+        self._write("")
+        self._write("")  # once more, so that the line begins where the first one did
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text.ljust(self._width)}")
+        sys.stderr.flush()
+        self._width = len(text)
+
+
 class Ticker:
     """Counts finished work; shows a bar with rate and time left when it is worth one."""
 
-    def __init__(self, label: str, total: float | None, unit: str, *, visible: bool) -> None:
-        self._label, self._total, self._unit, self._visible = label, total, unit, visible
+    def __init__(
+        self,
+        label: str,
+        total: float | None,
+        unit: str,
+        *,
+        bar: type[_TerminalBar | _NotebookBar] | None,
+    ) -> None:
+        self._label, self._total, self._unit, self._kind = label, total, unit, bar
         self._started = self._drawn = time.monotonic()
-        self._bar: tuple[Progress, TaskID] | None = None
+        self._bar: _TerminalBar | _NotebookBar | None = None
         self.done = 0.0
 
     def advance(self, amount: float = 1) -> None:
@@ -109,55 +177,31 @@ class Ticker:
     def move_to(self, done: float) -> None:
         """Say how many units are done in all."""
         self.done = done
-        if not self._visible:
+        if self._kind is None:
             return
         now = time.monotonic()
         if self._bar is None:
             if now - self._started < BAR_AFTER_SECONDS:
                 return
-            self._bar = self._open_bar()
+            self._bar = self._kind()
         elif now - self._drawn < REFRESH_SECONDS:
             return
         self._drawn = now
-        progress, task = self._bar
-        rate = done / (now - self._started)
-        progress.update(
-            task,
-            completed=done,
-            description=printable(self._label),
-            rate=f"{_short(rate)} {self._unit}/s",
-        )
+        rate = f"{_short(done / (now - self._started))} {self._unit}/s"
+        self._bar.draw(printable(self._label), done, self._total, rate)
 
     def expect(self, more: float) -> None:
         """Say that ``more`` units are to come."""
         self._total = (self._total or 0) + more
-        if self._bar is not None:
-            self._bar[0].update(self._bar[1], total=self._total)
 
     def describe(self, label: str) -> None:
         """Say more in the place of the label."""
         self._label = label
 
-    def _open_bar(self) -> tuple[Progress, TaskID]:
-        from rich import progress as bars  # noqa: PLC0415 - only once a bar is shown
-        from rich.console import Console  # noqa: PLC0415
-
-        bar = bars.Progress(
-            bars.TextColumn("{task.description}", markup=False),
-            bars.BarColumn(),
-            bars.TaskProgressColumn(),
-            bars.TextColumn("{task.fields[rate]}", markup=False),
-            bars.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        bar.start()
-        return bar, bar.add_task(printable(self._label), total=self._total, rate="")
-
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:
-            self._bar[0].stop()
+            self._bar.stop()
             self._bar = None
 
 
@@ -171,12 +215,20 @@ def restore_terminal() -> None:
 @contextmanager
 def progress(label: str, total: float | None = None, unit: str = "rows") -> Iterator[Ticker]:
     """A ticker for a piece of work; ``total`` in the same unit, None where it is not known."""
-    visible = sys.stderr.isatty() and not settings.quiet
-    ticker = Ticker(label, total, unit, visible=visible)
+    bar: type[_TerminalBar | _NotebookBar] | None = None
+    if not settings.quiet and (sys.stderr.isatty() or _in_notebook()):
+        bar = _NotebookBar if _in_notebook() else _TerminalBar
+    ticker = Ticker(label, total, unit, bar=bar)
     try:
         yield ticker
     finally:
         ticker.close()
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, whose stderr is no terminal."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_shell is not None and hasattr(get_shell(), "kernel")
 
 
 def _short(number: float) -> str:
@@ -184,6 +236,37 @@ def _short(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f}{letter}"
     return f"{number:.0f}"
+
+
+@dataclass(frozen=True)
+class TableText:
+    """A table for people: the lines above and below it, its head, its cells as text.
+
+    Attributes:
+        title, caption: "" for none.
+        columns, rows: (c,) names and rows of as many cells.
+        left: how many columns are left-aligned.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    caption: str
+    left: int
+
+
+_captured: list[TableText] | None = None
+
+
+@contextmanager
+def captured_tables() -> Iterator[list[TableText]]:
+    """Tables of the block as they would be printed, for another form; none is printed."""
+    global _captured  # noqa: PLW0603 - as with ``heard``
+    before, _captured = _captured, []
+    try:
+        yield _captured
+    finally:
+        _captured = before
 
 
 def table(
@@ -205,6 +288,11 @@ def table(
         caption: a line below it, such as the signature of the scores.
         left: how many columns are left-aligned; the others are right-aligned.
     """
+    above = title if isinstance(title, str) else "\n".join(title)
+    if _captured is not None:
+        cells = [[str(cell) for cell in row] for row in rows]
+        _captured.append(TableText(above, list(columns), cells, caption or "", left))
+        return
     from rich.console import Console  # noqa: PLC0415 - rich is not needed to start up
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -217,8 +305,8 @@ def table(
     def plain(*lines: object) -> Text:  # texts would be read as rich's markup
         return Text("\n".join(printable(str(line)) for line in lines))
 
-    above = plain(title) if isinstance(title, str) else plain(*title)
-    grid = Table(title=above if title else None, title_justify="left", title_style="bold")
+    heading = (plain(title) if isinstance(title, str) else plain(*title)) if title else None
+    grid = Table(title=heading, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         justify: Any = "left" if index < left else "right"
         grid.add_column(plain(name), justify=justify, overflow="fold")

@@ -7,14 +7,17 @@ memory grows by a few numbers a user.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console import report
+from humobctl.console.shown import Shown
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
@@ -42,8 +45,8 @@ class Spread:
     max: float | None
 
 
-@dataclass
-class Description:
+@dataclass(repr=False)
+class Description(Shown):
     """What ``describe`` found; masked rows (999) count as rows, and have no place.
 
     Attributes:
@@ -95,7 +98,16 @@ class Description:
     by_slot: list[int]
     heat: Counts = field(repr=False)
 
-    def as_json(self) -> dict[str, Any]:
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print what was found for people."""
+        stream = stream or sys.stdout
+        over = ("over users", "mean", "median", "10 %", "90 %", "least", "most")
+        by_day = ("days", "rows", "masked", "users: least", "mean", "most")
+        report.table(self.source, ("in all", ""), totals(self), stream=stream)
+        report.table("", over, spreads(self), stream=stream)
+        report.table("", by_day, periods(self), stream=stream)
+
+    def to_dict(self) -> dict[str, Any]:
         """All but the heat map, ready for ``json.dumps``."""
         return {
             name: dataclasses.asdict(value) if isinstance(value, Spread) else value

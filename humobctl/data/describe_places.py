@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
+from humobctl.console import report
+from humobctl.console.shown import Shown
 from humobctl.data.describe import CELL_KM, Spread, spread
 from humobctl.data.importers.places.reader import UNIQUE_PLACES
 from humobctl.data.importers.table_kind import columns_of
@@ -23,8 +26,8 @@ ANY = "any intent"
 _TOP = 20
 
 
-@dataclass
-class PlacesDescription:
+@dataclass(repr=False)
+class PlacesDescription(Shown):
     """What ``describe_places`` found.
 
     Attributes:
@@ -56,7 +59,15 @@ class PlacesDescription:
     cells: int
     places_per_cell: Spread
 
-    def as_json(self) -> dict[str, Any]:
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print what was found for people."""
+        stream = stream or sys.stdout
+        report.table(self.source, ("in all", ""), totals(self), stream=stream)
+        for title, counts in (("intent", self.intents), ("category", self.top_categories)):
+            rows = shares(counts, self.places)
+            report.table("", (title, "places", "share"), rows, stream=stream)
+
+    def to_dict(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
         return dataclasses.asdict(self)
 

@@ -19,7 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, TableError, UsageError
-from humobctl.io.parquet_footer import check_parquet, parquet_columns
+from humobctl.io.parquet_dataset import parquet_columns
+from humobctl.io.size_limits import check_parquet
 from humobctl.io.streams import (
     STANDARD,
     Input,

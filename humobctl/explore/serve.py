@@ -15,7 +15,6 @@ from humobctl.errors import HumobError, UsageError, reason
 from humobctl.explore.data import World
 from humobctl.explore.page import POLICY, page, plotly_script
 
-LOOPBACK = "127.0.0.1"
 _MOST_ASKED = 1 << 24
 
 

@@ -103,7 +103,7 @@ class Sharing:
         stream, active = iter(requests), 0
         waiting: deque[tuple[Request, Talk, int]] = deque()
         exhausted = False
-        while waiting or not exhausted:
+        while waiting or not exhausted or active:
             while not exhausted and active < talker.capacity and len(waiting) < MOST_WAITING:
                 request = next(stream, None)
                 if request is None:
@@ -114,7 +114,8 @@ class Sharing:
                 if rank == 0:
                     talker.begin(talk)
                     active += 1
-            if active and not waiting[0][1].done:
+            # Conversations may have ended that the talker has not given back yet.
+            if active and not (waiting and waiting[0][1].done):
                 for talk in talker.step():
                     active -= 1
                     self.ended += talk.fault is None

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from humobctl.errors import HumobError, reason
+from humobctl.io.frame_path import FramePath
 from humobctl.tables.column_names import roles
 
 MAGIC = b"PAR1"
@@ -71,7 +72,7 @@ def is_parquet_folder(path: str | Path) -> bool:
 
 def is_other_folder(path: str | Path) -> bool:
     """Whether a path is a folder that is read by what a program put there: trips, traces."""
-    return Path(path).is_dir() and not is_parquet_folder(path)
+    return not isinstance(path, FramePath) and Path(path).is_dir() and not is_parquet_folder(path)
 
 
 def key_columns(keys: Iterable[str], names: Iterable[str]) -> list[str]:
@@ -152,3 +153,10 @@ def _keys(folders: tuple[str, ...]) -> dict[str, str | None]:
 
 def _shown(folder: str, place: tuple[str, ...]) -> str:
     return os.path.join(folder, *place).encode(errors="replace").decode().replace("\n", "\\n")  # noqa: PTH118 - as the user wrote it
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Names of a file's columns; a ``*`` in its name is one."""
+    import polars as pl  # noqa: PLC0415 - not for the start of every command
+
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema().names()

@@ -19,9 +19,9 @@ import polars as pl
 from humobctl.console import report
 from humobctl.errors import HumobError, TableError
 from humobctl.io.duplicates import SeenKeys, SeenRows
-from humobctl.io.parquet_dataset import key_columns
-from humobctl.io.parquet_footer import check_parquet, parquet_columns
+from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
+from humobctl.io.size_limits import check_parquet
 from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
 from humobctl.io.text import CsvBlocks, lenient, parse_ndjson, text_blocks
 from humobctl.tables.column_names import roles

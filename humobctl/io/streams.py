@@ -16,11 +16,11 @@ from typing import Any, BinaryIO, Literal
 
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, said_by_system
+from humobctl.io.frame_path import FramePath
 from humobctl.io.output_lock import reserved
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 
-TextFormat = Literal["csv", "ndjson"]
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
 Kind = Literal[
     "csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle", "osm-pbf", "osm-xml"
@@ -187,7 +187,10 @@ _put_back: dict[str, Input] = {}
 
 def put_back(source: Input) -> None:
     """Give an input of which nothing was used to whoever opens it next: pipes open only once."""
-    _put_back[source.name] = source
+    if source.path is not None and source.spool is None:
+        source.close()  # a file can be opened again
+    else:
+        _put_back[source.name] = source
 
 
 def open_input(path: str | None) -> Input:
@@ -210,7 +213,7 @@ def open_input(path: str | None) -> Input:
             raise HumobError("stdin: found a terminal, expected a file name or a pipe")
         raw = sys.stdin.buffer
     else:
-        place = Path(path)
+        place = path.file if isinstance(path, FramePath) else Path(path)
         if place.is_dir():
             return _opened_folder(name)
         with clear_os_errors(name):

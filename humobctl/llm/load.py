@@ -316,3 +316,17 @@ def one_line(text: str, most: int) -> str:
     """Text as one printable line of bounded length."""
     line = " ".join(text.split())
     return "".join(c for c in line if c.isprintable())[:most]
+
+
+@contextlib.contextmanager
+def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
+    """Within it nothing keeps gradients, and matrix products are in bf16 where that is asked for.
+
+    Raises:
+        HumobError: no memory is left on the device for a batch of this size.
+    """
+    try:
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+            yield
+    except torch.OutOfMemoryError as exc:
+        raise HumobError(f"{device}: no memory left; try a --batch below {batch}") from exc

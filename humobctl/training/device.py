@@ -12,7 +12,7 @@ import torch
 from humobctl import ranks
 from humobctl.console import report
 from humobctl.errors import UsageError
-from humobctl.native import at_most, keep_memory, threads
+from humobctl.native import keep_memory, threads
 
 _T = TypeVar("_T")
 
@@ -95,13 +95,9 @@ def side_by_side(work: Callable[[_T], object], items: Sequence[_T], device: torc
         # OpenMP's number of threads belongs to the thread that sets it.
         torch.set_num_threads(share)
 
-    def once(item: _T) -> None:
-        with at_most(share):
-            work(item)
-
     try:
         with ThreadPoolExecutor(beside, initializer=begin) as pool:
-            list(pool.map(once, items))
+            list(pool.map(work, items))
     finally:
         torch.set_num_threads(cores)
 

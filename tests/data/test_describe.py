@@ -111,7 +111,7 @@ def test_order_and_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def _same(one: object, two: object) -> bool:
-    a, b = json.loads(json.dumps(one.as_json())), json.loads(json.dumps(two.as_json()))
+    a, b = json.loads(json.dumps(one.to_dict())), json.loads(json.dumps(two.to_dict()))
     assert (one.heat == two.heat).all()
     for name, value in a.items():
         assert value == pytest.approx(b[name]) if isinstance(value, dict) else value == b[name]

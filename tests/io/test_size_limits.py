@@ -20,9 +20,16 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import size_limits
-from humobctl.io.parquet_footer import Holding, check_parquet, read_footer
 from humobctl.io.read import read_table
-from humobctl.io.size_limits import VARIABLE, check_bytes, parse_json, parse_size
+from humobctl.io.size_limits import (
+    VARIABLE,
+    Holding,
+    check_bytes,
+    check_parquet,
+    parse_json,
+    parse_size,
+    read_footer,
+)
 from humobctl.io.streams import open_input
 from tests.conftest import Cli, environment
 from tests.messages import fails, raises, says

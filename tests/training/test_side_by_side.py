@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -50,25 +49,6 @@ def test_an_error_comes_out_and_threads_stay(cores) -> None:
     with pytest.raises(ValueError, match="three"):
         side_by_side(work, range(10), CPU)
     assert torch.get_num_threads() == 2
-
-
-def test_kernels_take_no_more_threads_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUMOBCTL_THREADS", "4")
-    for most, calls in ((1, 1), (2, 8), (None, 16)):
-        pieces: list[tuple[int, int]] = []
-        lock = threading.Lock()
-
-        def work(begin: int, end: int, pieces=pieces, lock=lock) -> None:
-            with lock:
-                pieces.append((begin, end))
-
-        if most is None:
-            native.share_out(1000, work)
-        else:
-            with native.at_most(most):
-                native.share_out(1000, work)
-        assert len(pieces) == calls
-        assert sum(end - begin for begin, end in pieces) == 1000
 
 
 def test_memory_is_kept_by_glibc_alone(monkeypatch: pytest.MonkeyPatch) -> None:

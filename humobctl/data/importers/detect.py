@@ -32,8 +32,7 @@ from humobctl.data.importers.places.reader import (
 )
 from humobctl.data.importers.points import PointReader
 from humobctl.errors import HumobError
-from humobctl.io.parquet_dataset import key_columns
-from humobctl.io.parquet_footer import parquet_columns
+from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.streams import Input
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS

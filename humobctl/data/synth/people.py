@@ -21,7 +21,6 @@ Positions = NDArray[np.float32]
 
 TRAITS = 64
 """Draws that describe a person, before those of their days."""
-_CANDIDATES = 6
 _COMMUTE_KM = 12.0
 _WEEKEND_TRADES = (
     "Front Desk Reception",

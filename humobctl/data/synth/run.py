@@ -103,7 +103,7 @@ def write_city(
     places: str | None = None,
     profiles: str | None = None,
     users_a_block: int | None = None,
-) -> None:
+) -> int:
     """Write a city's trajectories, and its places and profiles where they are asked for.
 
     Args:
@@ -113,6 +113,9 @@ def write_city(
         places: file for the place table.
         profiles: file for the profile table.
         users_a_block: users of each folder ``uid_block=...`` of a folder.
+
+    Returns:
+        Number of rows of the trajectories.
 
     Raises:
         UsageError: two of them would go to the same place.
@@ -126,4 +129,4 @@ def write_city(
         write_table(city_places(city.seed), places, table=PLACES)
     if profiles is not None:
         write_table(city.profiles(), profiles, table=PROFILES)
-    write_table(city.trajectories(), output, format=format, users_a_block=users_a_block)
+    return write_table(city.trajectories(), output, format=format, users_a_block=users_a_block)

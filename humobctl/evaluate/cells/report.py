@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -21,6 +21,21 @@ class Named(Protocol):
     """Whatever came of a file."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of one file of predictions, or of several beside the first one.
+
+    Attributes:
+        evaluations: of each file.
+        differences: of each further file from the first one.
+        by_user: whether records and tables hold every user's scores, too.
+    """
+
+    evaluations: list[Evaluation]
+    differences: list[list[Difference]]
+    by_user: bool = False
 
 
 def as_record(
@@ -70,37 +85,33 @@ def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
     }
 
 
-def as_json(
-    evaluations: list[Evaluation], differences: list[list[Difference]], *, by_user: bool = False
-) -> str:
+def as_json(found: Comparison) -> str:
     """All scores: one object for one file, an array for several."""
     records = [
-        as_record(evaluation, differences[index - 1] if index else None, by_user=by_user)
-        for index, evaluation in enumerate(evaluations)
+        as_record(one, found.differences[index - 1] if index else None, by_user=found.by_user)
+        for index, one in enumerate(found.evaluations)
     ]
     return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
 
 
-def as_table(
-    evaluations: list[Evaluation], differences: list[list[Difference]], *, by_user: bool = False
-) -> pl.DataFrame:
+def as_table(found: Comparison) -> pl.DataFrame:
     """The score table (scope, metric, value); several files stand apart in the scope.
 
     A comparison adds the scope ``second - first`` with the difference of each metric and the ends
     of its interval (``_low``, ``_high``).
     """
     rows: list[tuple[str, str, float]] = []
-    scopes = scopes_of(evaluations)
-    for scope, evaluation in zip(scopes, evaluations, strict=True):
+    scopes = scopes_of(found.evaluations)
+    for scope, evaluation in zip(scopes, found.evaluations, strict=True):
         rows += [(scope, m.column, evaluation.value(m)) for m in evaluation.metrics]
-        if by_user:
+        if found.by_user:
             rows += [
                 (f"{scope},uid={row['uid']}", m.column, row[m.column])
                 for row in evaluation.users.iter_rows(named=True)
                 for m in evaluation.metrics
             ]
-    for scope, found in zip(scopes[1:], differences, strict=True):
-        for d in found:
+    for scope, differences in zip(scopes[1:], found.differences, strict=True):
+        for d in differences:
             parts = (("", d.value), ("_low", d.low), ("_high", d.high))
             rows += [
                 (f"{scope} - {scopes[0]}", f"{d.metric.column}{end}", value) for end, value in parts
@@ -109,27 +120,21 @@ def as_table(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def show(
-    evaluations: list[Evaluation],
-    differences: list[list[Difference]],
-    stream: TextIO | None = None,
-) -> None:
+def show(found: Comparison, stream: TextIO) -> None:
     """Print the scores for people, with their signatures."""
-    stream = stream or sys.stdout
-    first = evaluations[0]
-    titles = [Path(e.name).name for e in evaluations]
-    columns = ["metric", "better", *titles]
+    first, *others = found.evaluations
+    columns = ["metric", "better", *(Path(e.name).name for e in found.evaluations)]
     rows = [
         [m.label, "higher" if m.higher_is_better else "lower"]
-        + [number(m, e.value(m)) for e in evaluations]
+        + [number(m, e.value(m)) for e in found.evaluations]
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
     title = f"{first.users.height} users, {first.user_days} user-days, {days}"
     signatures = "\n".join(first.signature(m) for m in first.metrics)
     report.table(title, columns, rows, stream=stream, caption=signatures)
-    for evaluation, found in zip(evaluations[1:], differences, strict=True):
-        _show_differences(first, evaluation, found, stream)
+    for evaluation, differences in zip(others, found.differences, strict=True):
+        _show_differences(first, evaluation, differences, stream)
 
 
 def _show_differences(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from typing import TextIO
 
 import polars as pl
@@ -40,7 +39,7 @@ def as_table(evaluations: list[EmbeddingEvaluation]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
 
 
-def show(evaluations: list[EmbeddingEvaluation], stream: TextIO | None = None) -> None:
+def show(evaluations: list[EmbeddingEvaluation], stream: TextIO) -> None:
     """Print the scores for people, with their signatures."""
     first = evaluations[0]
     columns = ["metric", "better", *(one.name for one in evaluations)]
@@ -55,4 +54,4 @@ def show(evaluations: list[EmbeddingEvaluation], stream: TextIO | None = None) -
     users = ", ".join(f"{count:,} of {city}" for city, count in first.users.items())
     caption = "\n".join(score.signature for score in first.scores)
     title = f"Users that no model was trained on: {users}"
-    report.table(title, columns, rows, stream=stream or sys.stdout, caption=caption)
+    report.table(title, columns, rows, stream=stream, caption=caption)

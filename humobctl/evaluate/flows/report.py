@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,9 +55,8 @@ def as_table(evaluations: list[FlowEvaluation]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
 
 
-def show(evaluations: list[FlowEvaluation], stream: TextIO | None = None) -> None:
+def show(evaluations: list[FlowEvaluation], stream: TextIO) -> None:
     """Print the scores for people, with their signatures."""
-    stream = stream or sys.stdout
     first = evaluations[0]
     columns = ["metric", "better", *(Path(e.name).name for e in evaluations)]
     rows = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -117,9 +116,8 @@ def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
 
 
-def show(evaluations: list[GeneratedEvaluation], stream: TextIO | None = None) -> None:
+def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:
     """Print the scores for people: what each file is apart from the reference, and the floors."""
-    stream = stream or sys.stdout
     first = evaluations[0]
     titles = [Path(e.name).name for e in evaluations] if len(evaluations) > 1 else [""]
     columns = ["metric", "better"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -72,9 +71,8 @@ def as_table(evaluations: list[IntentionEvaluation]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
 
 
-def show(evaluations: list[IntentionEvaluation], stream: TextIO | None = None) -> None:
+def show(evaluations: list[IntentionEvaluation], stream: TextIO) -> None:
     """Print the scores of day plans for people, with their signatures."""
-    stream = stream or sys.stdout
     first = evaluations[0]
     titles = [Path(e.name).name for e in evaluations]
     rows = [

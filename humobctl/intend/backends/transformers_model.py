@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import llguidance.hf
-import torch
 import transformers
 from llguidance import LLMatcher
 
-from humobctl.errors import HumobError
 from humobctl.intend.backends.transformers_config import HFConfig
 from humobctl.llm.constrained import Constrained
 from humobctl.llm.json_reply import schema
@@ -19,6 +17,7 @@ from humobctl.llm.load import (
     conversation_text,
     device_of,
     ends_of,
+    inference,
     load_language_model,
     precision_of,
     readable,
@@ -81,18 +80,13 @@ class LocalModel:
         ids, mask = batch["input_ids"], batch["attention_mask"]
         matchers = [self._matcher(ask) for ask in asks]
         rule = Constrained(matchers, ids.shape[1], self.config.temperature, seeds)
-        with torch.inference_mode():
-            try:
-                found = self._model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    generation_config=self._settings(),
-                    logits_processor=transformers.LogitsProcessorList([rule]),
-                )
-            except torch.OutOfMemoryError as exc:
-                raise HumobError(
-                    f"{self.device}: no memory left; try a --batch below {len(asks)}"
-                ) from exc
+        with inference(self.device, len(asks)):
+            found = self._model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=self._settings(),
+                logits_processor=transformers.LogitsProcessorList([rule]),
+            )
         prompts = mask.sum(dim=1).tolist()
         return [
             self._said(row, prompt)

@@ -26,7 +26,6 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.predict.bert_moe import cpu_encoder
 from humobctl.predict.bert_moe.config import Settings, as_record, from_record
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
@@ -251,9 +250,6 @@ class BertMoe(PreTrainedModel):
 
         Past rows go through the last layer only where copy heads look at them.
         """
-        if not self.training and cpu_encoder.suits(self, states):
-            there = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
-            return cpu_encoder.encode(self, states, there, past)
         seen_by_all = None if mask is None else _additive(mask, states.dtype)
         states = self.entry(states, seen_by_all)
         position, future = self.positions(past, states.shape[1])

@@ -19,7 +19,7 @@ import transformers
 from torch import Tensor
 
 from humobctl.errors import HumobError
-from humobctl.llm.load import Loaded, past_name
+from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
 from humobctl.predict.city_profile import CityProfile
@@ -136,28 +136,16 @@ class CompactPredictor:
                 "a compact prompt has fewer with fewer --letters"
             )
         order = sorted(range(len(prompts)), key=lambda i: -len(chunks[i]))
-        try:
-            with (
-                torch.inference_mode(),
-                torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16),
-            ):
-                found = self._scores([profiles[i] for i in order], [chunks[i] for i in order])
-        except torch.OutOfMemoryError as exc:
-            raise HumobError(
-                f"{self.device}: no memory left; try a --batch below {len(prompts)}"
-            ) from exc
+        with inference(self.device.type, len(prompts), bf16=self._bf16):
+            found = self._scores([profiles[i] for i in order], [chunks[i] for i in order])
         return [found[order.index(i)] for i in range(len(prompts))]
 
     def _scores(
         self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
     ) -> list[Floats]:
         """Scores by person; the people come with the most chunks first."""
-        lengths = torch.tensor([len(profile) for profile in profiles])
-        width = int(lengths.max())
-        ids = torch.full((len(profiles), width), self._pad)
-        for row, profile in enumerate(profiles):
-            ids[row, : len(profile)] = torch.tensor(profile)
-        there = torch.arange(width) < lengths[:, None]
+        ids, there = pad_right(profiles, self._pad)
+        lengths, width = there.sum(dim=1), ids.shape[1]
         seen = (there[:, None, :] & torch.ones(width, width, dtype=torch.bool).tril())[:, None]
         # A token that is not there sees itself: a softmax over nothing is no number.
         seen = seen | torch.eye(width, dtype=torch.bool)
@@ -180,15 +168,14 @@ class CompactPredictor:
         self, questions: list[list[list[int]]], lengths: Tensor, there: Tensor, cache: object
     ) -> list[Floats]:
         """Scores of one chunk of each person's questions."""
-        size = max(sum(map(len, some)) for some in questions)
-        ids = torch.full((len(questions), size), self._pad)
+        flats = [[token for question in some for token in question] for some in questions]
+        ids, _ = pad_right(flats, self._pad)
+        size = ids.shape[1]
         position = torch.zeros(len(questions), size, dtype=torch.long)
         block = -torch.ones(len(questions), size, dtype=torch.long)
         ends = []
-        for row, some in enumerate(questions):
-            flat = [token for question in some for token in question]
+        for row, (some, flat) in enumerate(zip(questions, flats, strict=True)):
             counts = torch.tensor([len(question) for question in some])
-            ids[row, : len(flat)] = torch.tensor(flat)
             steps = torch.cat([torch.arange(n) for n in counts.tolist()])
             position[row, : len(flat)] = steps + lengths[row]
             block[row, : len(flat)] = torch.repeat_interleave(torch.arange(len(some)), counts)
@@ -215,6 +202,15 @@ class CompactPredictor:
         )
         states: Tensor = out.last_hidden_state
         return states
+
+
+def pad_right(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    """Tokens with padding behind each row's, and which of them are there, shapes (B, longest)."""
+    lengths = torch.tensor([len(row) for row in rows])
+    ids = torch.full((len(rows), int(lengths.max())), pad)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
 
 
 def _chunks(questions: list[list[int]]) -> list[list[list[int]]]:

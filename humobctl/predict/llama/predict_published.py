@@ -14,7 +14,7 @@ Shapes:  B people, r rows to predict, k candidate cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +24,13 @@ import transformers
 
 from humobctl.console import report
 from humobctl.errors import HumobError
-from humobctl.llm.load import Loaded, past_name
+from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats, Int32s
 from humobctl.predict.base import SlotDistributions, UserHistory, candidates, normalised
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
-from humobctl.predict.llama.predict_compact import TokenTally, with_neighbours
+from humobctl.predict.llama.predict_compact import TokenTally, pad_right, with_neighbours
 from humobctl.tables.cells import CELLS, decode_cells, encode_cells
 from humobctl.tables.schemas import GRID_SIDE
 
@@ -177,15 +177,8 @@ class PublishedPredictor:
                 f"first, to fit {len(users)} users into a context of {self._context} tokens"
             )
         walks = [one for one in started if one is not None]
-        device = self._loaded.device
-        try:
-            with (
-                torch.inference_mode(),
-                torch.autocast(device, torch.bfloat16, enabled=self._bf16),
-            ):
-                self._walk([prompt for prompt, _ in walks], [walk for _, walk in walks])
-        except torch.OutOfMemoryError as exc:
-            raise HumobError(f"{device}: no memory left; try a --batch below {len(users)}") from exc
+        with inference(self._loaded.device, len(users), bf16=self._bf16):
+            self._walk([prompt for prompt, _ in walks], [walk for _, walk in walks])
         self.tally.users += len(users)
         return [
             self.city.distribution(user) if one is None else _answer(one[1])
@@ -260,13 +253,9 @@ class _State:
 
     def feed(self, runs: list[list[int]]) -> list[Floats]:
         """Scores of all tokens after each person's run; zeros where the run is empty."""
-        size = max(map(len, runs))
-        ids = torch.full((len(runs), size), self._pad)
-        lengths = torch.tensor([len(run) for run in runs])
-        for row, run in enumerate(runs):
-            ids[row, : len(run)] = torch.tensor(run, dtype=torch.long)
+        ids, there = pad_right(runs, self._pad)
+        lengths, size = there.sum(dim=1), ids.shape[1]
         steps = torch.arange(size)
-        there = steps[None, :] < lengths[:, None]
         position = torch.where(there, self._length[:, None] + steps, 0)
         own = there[:, None, :] & torch.ones(size, size, dtype=torch.bool).tril()
         own = own | torch.eye(size, dtype=torch.bool)
@@ -290,11 +279,3 @@ class _State:
 
 def _answer(walk: _Walk) -> SlotDistributions:
     return SlotDistributions(walk.cells, normalised(walk.p + 1e-12))
-
-
-def rows_of(text: str) -> Iterator[list[int]]:
-    """Rows of a free answer of the published form, as far as it goes."""
-    import re  # noqa: PLC0415
-
-    for found in re.finditer(r"\[\s*(\d+),\s*(\d+),\s*(\d+),\s*(\d+)\s*\]", text):
-        yield [int(number) for number in found.groups()]

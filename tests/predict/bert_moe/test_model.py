@@ -178,7 +178,6 @@ def test_the_encoder_is_that_of_transformers_whatever_is_left_out(copy_heads):
     net, inputs = network(copy_heads=copy_heads), padded(batch(), 3)
     kept = {}
     net.entry.register_forward_hook(lambda _module, _inputs, out: kept.update(rows=out))
-    # With gradients, as in training; test_packed.py compares prediction with it.
     states = net(**inputs).states
     with torch.no_grad():
         start, length = net.settings.input_length - 10, kept["rows"].shape[1]

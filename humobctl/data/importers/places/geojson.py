@@ -54,7 +54,6 @@ class Features:
     def _features(self) -> Iterator[Any]:
         try:
             import ijson  # noqa: PLC0415 - of the extra "places"
-            import shapely  # noqa: F401, PLC0415
         except ImportError as exc:
             raise needs(str(exc.name), self.source.name, "GeoJSON") from exc
         first = _FEATURE.search(self.source.stream.peek(_PEEK)[:_PEEK])

@@ -29,7 +29,7 @@ def representative(shapes: Any) -> tuple[Floats, Floats]:
     Args:
         shapes: an array of shapely geometries in degrees (longitude, latitude), or None.
     """
-    import shapely  # noqa: PLC0415 - of the extra "places"
+    import shapely  # noqa: PLC0415 - a tenth of a second to import
 
     # Only what has an extent is worked on: points are most of the places.
     shapes = np.array(shapes, dtype=object)
@@ -46,12 +46,10 @@ def positions(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
         name: of the file, for messages.
 
     Raises:
-        HumobError: a column of another type, or shapely is not installed.
+        HumobError: a column of another type.
     """
-    try:
-        import shapely  # noqa: PLC0415
-    except ImportError as exc:
-        raise needs("shapely", name, f"the geometry in column {column.name}") from exc
+    import shapely  # noqa: PLC0415 - a tenth of a second to import
+
     if column.dtype == pl.Binary:
         read = shapely.from_wkb
     elif column.dtype == pl.String:

@@ -1,0 +1,1 @@
+"""The library: what ``import humobctl`` offers, a file a room; commands are made of the same."""

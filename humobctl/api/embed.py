@@ -1,0 +1,247 @@
+"""Vectors of users: made by a trained embedder, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from humobctl.api.data import PathName
+from humobctl.api.model import ModelSource
+from humobctl.api.options import Days, EngineName, OnError, first_and_last, weekday_number
+from humobctl.api.tables import Sources, as_path, paths_of, refuse_format, several, summary
+from humobctl.console import report
+from humobctl.errors import HumobError, UsageError
+from humobctl.execution.run import LongRun
+
+if TYPE_CHECKING:
+    from humobctl.embed.train import Trained
+
+
+def embed(
+    tables: Sources,
+    *,
+    model: ModelSource | None = None,
+    pca: int | None = None,
+    nearest: str | int | None = None,
+    k: int = 10,
+    city: Sequence[str] | None = None,
+    days: Days | None = None,
+    batch_rows: int = 16384,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    device: str = "auto",
+    first_weekday: str = "sunday",
+    output: PathName | None = None,
+    format: str | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_error: OnError = "fail",
+) -> pl.DataFrame:
+    """Embed users: 512 numbers for each, from all their rows that are not masked.
+
+    Args:
+        tables: grid trajectories, one city each, or a table of embeddings (without ``model``).
+        model: model dir of ``train_embedder``.
+        pca: add so many principal components.
+        nearest: a user, or ``all``; give the ``k`` nearest users by cosine instead of vectors.
+        k: number of neighbours.
+        city: name of each table's city, as in the training; by default the files' names.
+        days: to look at; all by default.
+        batch_rows: rows that go through the network together.
+        precision: of the matrix products.
+        device: auto, cpu or cuda.
+        first_weekday: of day 0.
+        output: file or folder to write; npy and safetensors are known, too.
+        format: of ``output``; by default its ending decides.
+        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
+        address: of the Ray cluster to join.
+        workers: maximum number of Ray workers.
+        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
+        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        uid, embedding (512 float32 of length 1) and city, with ``pca`` pc1, pc2, ...; with
+        ``nearest`` the neighbours of each user; with ``output`` one row that says how many.
+
+    Raises:
+        HumobError: a table or the model cannot be read, or has no known cell.
+        UsageError: options that do not go together.
+
+    Example:
+        >>> vectors = hm.embed("embeddings.parquet", pca=2)
+        >>> vectors.columns
+        ['uid', 'embedding', 'city', 'pc1', 'pc2']
+    """
+    from humobctl.embed.vectors import is_embeddings
+
+    query, target = _query(nearest), as_path(output)
+    long = LongRun(target, engine, address, workers, resume, overwrite)
+    _check(long, format, model is not None, pca=pca is not None, nearest=nearest is not None)
+    with paths_of(*several(tables)) as paths:
+        if paths.count("-") > 1:
+            raise UsageError("standard input (-) can be read only once")
+        if model is not None:
+            batches = _embedded(
+                paths,
+                str(as_path(model)),
+                city,
+                long,
+                days=first_and_last(days),
+                batch_rows=batch_rows,
+                precision=precision,
+                device=device,
+                first_weekday=weekday_number(first_weekday),
+                on_error=on_error,
+            )
+        elif is_embeddings(paths[0]):
+            batches = _read(paths)
+        else:
+            raise UsageError("--model: expected a model dir to embed trajectories with")
+        if nearest is not None:
+            of = city[0] if city and len(city) == 1 else None
+            return _deliver_nearest(batches, query, k, of, long, format)
+        return _deliver(batches if pca is None else _with_components(batches, pca), long, format)
+
+
+def load_embedders(models: Sequence[Any], device: str) -> dict[str, Trained]:
+    """Trained embedders by the names of their folders."""
+    if not models:
+        return {}
+    from humobctl.predict.registry import require
+
+    require("torch")
+    from humobctl.embed.train import load_trained
+    from humobctl.training.device import set_up_torch
+
+    set_up_torch(0)
+    folders = [str(as_path(folder)) for folder in models]
+    return {folder: load_trained(folder, device) for folder in folders}
+
+
+def _check(
+    long: LongRun, format: str | None, with_model: bool, *, pca: bool, nearest: bool
+) -> None:
+    """See that the output goes with the rest.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from humobctl.embed.vectors import embedding_format, refuse_terminal
+
+    if not with_model and (long.resume or long.engine == "ray" or long.into_folder):
+        raise UsageError("--resume, --engine ray and a folder as --output go with --model")
+    if long.into_folder and (pca or nearest):
+        raise UsageError("--output: found a folder, expected a file with --pca or --nearest")
+    if nearest and format in ("npy", "safetensors"):
+        raise UsageError(f"--format {format} goes with vectors, not with --nearest")
+    if long.output is None:
+        refuse_format(format)
+    elif not long.into_folder and not nearest:
+        refuse_terminal(long.output, format)
+        embedding_format(long.output, format)
+
+
+def _query(nearest: str | int | None) -> int | None:
+    """The user whose neighbours are wanted; None for everybody's."""
+    if nearest is None or nearest == "all":
+        return None
+    text = str(nearest)
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"--nearest: found {text!r}, expected a user number or all")
+    return int(text)
+
+
+def _embedded(
+    paths: Sequence[str],
+    model: str,
+    city: Sequence[str] | None,
+    long: LongRun,
+    *,
+    days: tuple[int, int] | None,
+    batch_rows: int,
+    precision: str,
+    device: str,
+    first_weekday: int,
+    on_error: OnError,
+) -> Iterator[pl.DataFrame]:
+    from humobctl.io.city_names import city_names
+    from humobctl.predict.registry import require
+
+    require("torch")
+    from humobctl.embed.embed import EmbedOptions, check_city
+    from humobctl.embed.embed import embed as embed_files
+
+    names = city_names(list(paths), tuple(city) if city else None)
+    (trained,) = load_embedders([model], device).values()
+    for name in city or ():
+        check_city(name, trained)
+    asked = EmbedOptions(first_weekday, precision, batch_rows, on_error, days)
+    yield from embed_files(paths, names, trained, asked, long)
+
+
+def _read(paths: Sequence[str]) -> Iterator[pl.DataFrame]:
+    from humobctl.embed.vectors import read_embeddings, table
+
+    for path in paths:
+        yield table(read_embeddings(path))
+
+
+def _with_components(batches: Iterable[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
+    from humobctl.embed.pca import components
+
+    whole = pl.concat(list(batches))
+    found, share = components(whole["embedding"].to_numpy(), count)
+    report.info(f"the first {count} components hold {share.sum():.1%} of the variance")
+    yield whole.with_columns(
+        pl.Series(f"pc{number + 1}", found[:, number]) for number in range(count)
+    )
+
+
+def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None) -> pl.DataFrame:
+    from humobctl.embed.vectors import write_embeddings
+
+    output = long.output
+    if output is None:
+        return pl.concat(list(batches))
+    with long:
+        if long.into_folder:
+            users = long.write(batches, None, format)
+        else:
+            users = long.written(lambda: write_embeddings(batches, output, format))
+    if output != "-":
+        report.info(f"{output}: {users:,} users embedded")
+    return summary(output, users=users)
+
+
+def _deliver_nearest(
+    batches: Iterator[pl.DataFrame],
+    query: int | None,
+    k: int,
+    city: str | None,
+    long: LongRun,
+    format: str | None,
+) -> pl.DataFrame:
+    import numpy as np
+
+    from humobctl.embed.nearest import nearest
+    from humobctl.embed.vectors import of_frame
+    from humobctl.io.write import write_table
+
+    def neighbours() -> pl.DataFrame:
+        found = of_frame(pl.concat(list(batches)), "embeddings")
+        if len(found) < 2:
+            raise HumobError(f"{found.name}: found 1 user, expected at least 2 to compare")
+        rows = np.arange(len(found)) if query is None else np.array([found.row_of(query, city)])
+        return nearest(found, rows, k)
+
+    output = long.output
+    if output is None:
+        return neighbours()
+    with long:
+        rows = long.written(lambda: write_table(neighbours(), output, table=None, format=format))
+    return summary(output, rows=rows)

@@ -1,0 +1,206 @@
+"""Evaluation: one function a family of scores, and one that finds the family of a table.
+
+The parameters of a family's function are the options that it takes; an option of another family
+is refused by what stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from typing import Any, Literal, TypeVar
+
+from humobctl.api.data import PathName
+from humobctl.api.families import (
+    evaluate_cells,
+    evaluate_flows,
+    evaluate_generated,
+    evaluate_plans,
+)
+from humobctl.api.options import Days, OnError, check_names, first_and_last, weekday_number
+from humobctl.api.tables import Source, Sources, paths_of, several
+from humobctl.errors import UsageError
+from humobctl.evaluate.scores import Scores
+
+Result = TypeVar("Result")
+Family = Literal["cells", "plans", "generated", "flows"]
+
+
+def evaluate(
+    tables: Sources, truth: Source | None = None, *, generated: bool = False, **options: Any
+) -> Scores:
+    """Score predictions, generated data, day plans or flows, by the columns of the first table.
+
+    Args:
+        tables: predicted cells, generated visits or trajectories, day plans or flows: a frame or
+            a file, or several to compare: a list, or a mapping with names for frames.
+        truth: the true cells, real data or true flows; for day plans a table to compare with, by
+            default what CoPB published.
+        generated: cells are generated data, to be scored without matching people.
+        **options: those of ``evaluate_cells``, ``evaluate_generated``, ``evaluate_plans`` or
+            ``evaluate_flows``.
+
+    Returns:
+        The scores; ``print`` shows a table with their signatures.
+
+    Raises:
+        HumobError: a table cannot be read, or does not match the truth.
+        UsageError: no truth, or an option that this family does not take.
+
+    Example:
+        >>> scores = hm.evaluate(hm.predict("challenge.csv"), "city.csv", dialect="humob25")
+        >>> scores.to_frame()["metric"].to_list()
+        ['geobleu_humob25', 'dtw_humob25', 'accuracy', 'distance']
+    """
+    functions: dict[Family, Callable[..., Scores]] = {
+        "cells": evaluate_cells,
+        "plans": evaluate_plans,
+        "generated": evaluate_generated,
+        "flows": evaluate_flows,
+    }
+    return evaluate_family(functions, several(tables), truth, generated=generated, options=options)
+
+
+def evaluate_family(
+    functions: Mapping[Family, Callable[..., Result]],
+    tables: Sequence[Source],
+    truth: Source | None,
+    *,
+    generated: bool,
+    options: Mapping[str, Any],
+) -> Result:
+    """What the function of the tables' family returns.
+
+    Args:
+        functions: what to call; parameters are the options of each family.
+        tables: to score.
+        truth: what to score them against.
+        generated: whether cells are generated data.
+        options: for the function; one that another family takes may stand at its default.
+
+    Raises:
+        UsageError: an option that this family does not take.
+    """
+    with paths_of(*tables, truth) as (*paths, truth_path):
+        if paths.count("-") + (truth_path == "-") > 1:
+            raise UsageError("standard input (-) can be read only once")
+        family = _family(paths, truth_path, generated=generated)
+        given = {**options, **({"generated": True} if generated else {})}
+        takes = {name: signature(one).parameters for name, one in functions.items()}
+        chosen = {name: value for name, value in given.items() if name in takes[family]}
+        for name in given.keys() - chosen.keys():
+            _refuse_other(name, given[name], family, takes)
+        return functions[family](paths, truth_path, **chosen)
+
+
+_TITLES: dict[Family, str] = {
+    "cells": "predicted cells",
+    "plans": "day plans",
+    "generated": "generated data and real ones",
+    "flows": "flows between areas",
+}
+
+
+def _refuse_other(
+    name: str, value: Any, family: Family, takes: Mapping[Family, Mapping[str, Parameter]]
+) -> None:
+    """Refuse an option that only other families take, where it asks for something."""
+    option = f"--{name.replace('_', '-')}"
+    others = [other for other in _TITLES if name in takes[other]]
+    if not others and name != "generated":
+        raise UsageError(f"{option}: no option of an evaluation")
+    if not others or value != takes[others[0]][name].default:
+        titles = " or ".join(_TITLES[other] for other in others) or _TITLES["generated"]
+        raise UsageError(f"{option} goes with {titles}, not with {_TITLES[family]}")
+
+
+def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:
+    """Predicted cells, generated data, day plans or flows: by the first file, and the rest."""
+    from humobctl.data.importers.table_kind import kind_of
+    from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS
+
+    kind = kind_of(paths[0])
+    if kind is FLOWS:
+        return "flows"
+    if kind is INTENTIONS:
+        return "plans"
+    if kind is GRID or kind is POINTS:
+        return "generated" if generated or kind is POINTS else "cells"
+    without_places = truth is None or any(
+        kind_of(path) is INTENTIONS for path in [*paths[1:], truth]
+    )
+    return "plans" if without_places and not generated else "generated"
+
+
+def evaluate_embedding(
+    tables: Sources,
+    *,
+    model: Sequence[PathName] | PathName = (),
+    metric: Sequence[str] | None = None,
+    users: Literal["unseen", "all"] = "unseen",
+    days: Days | None = None,
+    city: Sequence[str] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    first_weekday: str = "sunday",
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score embedders and baselines: re-identification and linear probes.
+
+    Args:
+        tables: grid trajectories, one city each.
+        model: model dirs of ``train_embedder``.
+        metric: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc, next_day_km; all
+            by default.
+        users: users that no model was trained on, or all.
+        days: to score; all by default.
+        city: name of each table's city, as in the training; by default the files' names.
+        seed: of the folds of the probes.
+        device: auto, cpu or cuda.
+        first_weekday: of day 0.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The scores of each method; distances in km.
+
+    Raises:
+        HumobError: a table or a model cannot be read, or fewer than two users are left.
+        UsageError: no such metric.
+
+    Example:
+        >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["scope"].to_list()
+        ['tf-idf + SVD', 'slot histograms']
+    """
+    import numpy as np
+
+    from humobctl.api.embed import load_embedders
+    from humobctl.evaluate.embedding import report
+    from humobctl.evaluate.embedding.metrics import NAMES
+    from humobctl.evaluate.embedding.run import baselines, evaluate_embeddings, read_city
+    from humobctl.io.city_names import city_names
+
+    names = check_names(metric, NAMES, "")
+    weekday, wanted = weekday_number(first_weekday), first_and_last(days)
+    with paths_of(*several(tables)) as paths:
+        if paths.count("-") > 1:
+            raise UsageError("standard input (-) can be read only once")
+        trained = load_embedders(several(model), device)
+        cities = [
+            read_city(path, name, wanted, on_error)
+            for path, name in zip(
+                paths, city_names(paths, tuple(city) if city else None), strict=True
+            )
+        ]
+    methods = baselines(weekday)
+    left_out = [np.empty(0, np.int64)] * len(cities)
+    if trained:
+        from humobctl.embed.score import method_of, users_seen
+
+        methods = {
+            **{title: method_of(one, weekday) for title, one in trained.items()},
+            **methods,
+        }
+        if users == "unseen":
+            left_out = [users_seen(one, trained.values()) for one in cities]
+    found = evaluate_embeddings(cities, left_out, methods, names, first_weekday=weekday, seed=seed)
+    return Scores(report, found)

@@ -1,0 +1,285 @@
+"""Evaluation of one family of scores each; a function's parameters are the options it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from humobctl.api.data import PathName
+from humobctl.api.options import (
+    Days,
+    EngineName,
+    OnError,
+    check_choice,
+    check_names,
+    first_and_last,
+)
+from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.errors import UsageError
+from humobctl.evaluate.scores import Scores
+
+
+def evaluate_cells(
+    tables: Sources,
+    truth: Source | None,
+    *,
+    dialect: Literal["both", "humob24", "humob25"] | None = None,
+    days: Days | None = None,
+    metric: Sequence[str] | None = None,
+    dtw: Literal["exact", "fast"] = "exact",
+    detail: PathName | None = None,
+    per_user: bool = False,
+    users: Literal["all", "predicted"] = "all",
+    allow_partial: bool = False,
+    cell_km: float = 0.5,
+    bootstrap: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    engine: EngineName = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score predicted cells against the truth: GEO-BLEU, DTW, accuracy and distance.
+
+    A score is taken of each user-day, averaged over a user's days, then over users. All tables
+    must hold the same (uid, d, t) on the days scored. The dialects are not comparable: humob24
+    has n-grams up to 3 and lets DTW skip a prefix of the truth; humob25 has n-grams up to 5 and
+    ordinary DTW (the rules of the HuMob challenges 2023 and 2024, and of the GIS Cup 2025).
+
+    Args:
+        tables: predictions, each compared with the first one.
+        truth: the true cells.
+        dialect: rules of GEO-BLEU and DTW; both by default.
+        days: to score; by default those predicted.
+        metric: geobleu, dtw, accuracy, distance; all by default.
+        dtw: exact, or FastDTW's approximation (humob25 only).
+        detail: file for the scores of every user-day.
+        per_user: every user's scores in ``to_frame`` and ``to_dict``.
+        users: whose true rows must be predicted: everybody's, or theirs of whom any are.
+        allow_partial: score incomplete predictions.
+        cell_km: side of a cell in km, for DTW and distances (km).
+        bootstrap: resamples of users when predictions are compared.
+        confidence: level of the intervals of a comparison.
+        seed: of the resamples.
+        engine: in this process, or on a Ray cluster.
+        address: of the Ray cluster to join.
+        workers: maximum number of Ray workers.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The scores, with a signature of every setting that changes them.
+
+    Raises:
+        HumobError: a table cannot be read, or its rows are not those of the truth.
+        UsageError: no truth, or options that do not go together.
+
+    Example:
+        >>> predicted = hm.predict("challenge.csv")
+        >>> hm.evaluate_cells(predicted, "city.csv", metric=["accuracy"]).to_dict()["users"]
+        20
+    """
+    from humobctl.evaluate.cells import report
+    from humobctl.evaluate.cells.bootstrap import compare
+    from humobctl.evaluate.cells.geobleu import DIALECTS
+    from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
+    from humobctl.evaluate.registry import NAMES
+    from humobctl.execution.run import LongRun
+    from humobctl.io.write import write_table
+
+    long = LongRun(None, engine, address, workers)
+    if truth is None:
+        raise UsageError("--truth: expected the true cells to score predictions with")
+    if dtw == "fast" and dialect in ("both", "humob24"):
+        raise UsageError(
+            "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+        )
+    chosen = dialect or ("humob25" if dtw == "fast" else "both")
+    check_choice("--dialect", chosen, ("both", *DIALECTS))
+    settings = CellEvalSettings(
+        dialects=DIALECTS if chosen == "both" else (chosen,),
+        dtw=dtw,
+        days=first_and_last(days),
+        names=check_names(metric, NAMES, ""),
+        allow_partial=allow_partial,
+        only_predicted_users=users == "predicted",
+        cell_km=cell_km,
+        on_error=on_error,
+    )
+    with paths_of(*several(tables), truth) as (*paths, truth_path):
+        evaluator = Evaluator(paths, truth_path, settings, long)
+        if detail is not None:
+            write_table(evaluator.run(), as_path(detail), table=None)
+        else:
+            for _ in evaluator.run():
+                pass
+    first, *others = evaluator.evaluations
+    differences = [
+        compare(first, other, resamples=bootstrap, confidence=confidence, seed=seed)
+        for other in others
+    ]
+    found = report.Comparison(evaluator.evaluations, differences, by_user=per_user)
+    return Scores(report, found)
+
+
+def evaluate_plans(
+    tables: Sources,
+    truth: Source | None = None,
+    *,
+    metric: Sequence[str] | None = None,
+    min_events: int = 1,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score day plans: how their statistics differ from those of a reference.
+
+    Jensen-Shannon divergence (natural logarithm) of events per day, intents, durations by intent,
+    all durations and starts; total variation distance of the transition matrices.
+
+    Args:
+        tables: intentions or visits.
+        truth: the same, to compare with; by default what CoPB published of Beijing.
+        metric: events_per_day, intent, intent_duration, duration, start, transition; all by
+            default.
+        min_events: leave out days with fewer events.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The scores.
+
+    Raises:
+        HumobError: a table cannot be read, or no day is left.
+        UsageError: no such metric.
+
+    Example:
+        >>> scores = hm.evaluate_plans("plans.csv", "plans.csv", metric=["intent"])
+        >>> scores.to_frame()["value"].item()
+        0.0
+    """
+    from humobctl.evaluate.plans import report
+    from humobctl.evaluate.plans.run import evaluate_intentions
+    from humobctl.evaluate.registry import INTENTION_NAMES
+
+    names = check_names(metric, INTENTION_NAMES, " for day plans")
+    with paths_of(*several(tables), truth) as (*paths, truth_path):
+        found = evaluate_intentions(
+            paths, truth_path, names=names, least_events=min_events, on_error=on_error
+        )
+    return Scores(report, found)
+
+
+def evaluate_generated(
+    tables: Sources,
+    truth: Source | None,
+    *,
+    metric: Sequence[str] | None = None,
+    cell_km: float = 0.5,
+    seed: int = 0,
+    min_events: int = 1,
+    places: Source | None = None,
+    plot: PathName | None = None,
+    privacy: bool = False,
+    flows: float | None = None,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score generated data against real ones: how far their distributions are apart.
+
+    Each metric is the Jensen-Shannon divergence of fixed bins (nats) and the Wasserstein distance
+    of the values, beside the floor: what two halves of the real people are apart.
+
+    Args:
+        tables: visits, points, check-ins, CoPB's traces or grid trajectories.
+        truth: real data, in any of these forms.
+        metric: jump_distance, radius, duration, daily_loc, periodicity, grank, irank, start,
+            events_per_day, intent, intent_duration, transition; all by default.
+        cell_km: side of a cell in km.
+        seed: of the halves of the real people.
+        min_events: leave out days with fewer stays.
+        places: place_id, lat and lon for CoPB's traces, which name places by id only.
+        plot: a .png or .html file for the distributions (extra plot).
+        privacy: how near generated people come to real ones (km), and fractions of copies.
+        flows: also compare the flows between cells so many km wide.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The scores.
+
+    Raises:
+        HumobError: a table cannot be read, cells stand beside points, or nothing is to compare.
+        UsageError: no truth, or no such metric.
+
+    Example:
+        >>> scores = hm.evaluate_generated("generated.csv", "stays.csv", metric=["radius"])
+        >>> scores.to_frame().columns
+        ['scope', 'metric', 'value']
+    """
+    from humobctl.evaluate.generated import report
+    from humobctl.evaluate.generated.plots import check_pictures, write_pictures
+    from humobctl.evaluate.generated.privacy_and_flows import flow_scores, privacy_scores
+    from humobctl.evaluate.generated.run import GeneratedEvalSettings
+    from humobctl.evaluate.generated.run import evaluate_generated as scored
+    from humobctl.evaluate.registry import GENERATED_NAMES
+
+    if truth is None:
+        raise UsageError("--truth: expected real data to score generated data against")
+    names, picture = check_names(metric, GENERATED_NAMES, " for generated data"), as_path(plot)
+    if picture is not None:
+        check_pictures(picture, names)
+    with paths_of(*several(tables), truth, places) as (*paths, truth_path, places_path):
+        settings = GeneratedEvalSettings(
+            names=names,
+            least_events=min_events,
+            seed=seed,
+            cell_km=cell_km,
+            on_error=on_error,
+            places=places_path,
+            extras=[
+                *([privacy_scores(seed)] if privacy else []),
+                *([] if flows is None else [flow_scores(flows, seed)]),
+            ],
+        )
+        found = scored(paths, truth_path, settings)
+    if picture is not None:
+        write_pictures(found, picture)
+    return Scores(report, found)
+
+
+def evaluate_flows(
+    tables: Sources,
+    truth: Source | None,
+    *,
+    metric: Sequence[str] | None = None,
+    within: bool = False,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score flows between areas against the true ones.
+
+    Args:
+        tables: flows (origin, destination, flow).
+        truth: the true flows.
+        metric: cpc (common part of commuters), cpl (of links), rmse (trips), correlation,
+            rmse_travelled, correlation_travelled; all by default.
+        within: count trips within an area, too.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The scores.
+
+    Raises:
+        HumobError: a table cannot be read, or has no trip to compare.
+        UsageError: no truth, or no such metric.
+
+    Example:
+        >>> scores = hm.evaluate_flows("commuting.csv", "commuting.csv", metric=["cpc"])
+        >>> scores.to_frame()["value"].item()
+        1.0
+    """
+    from humobctl.evaluate.flows import report
+    from humobctl.evaluate.flows.run import FLOW_NAMES
+    from humobctl.evaluate.flows.run import evaluate_flows as scored
+
+    if truth is None:
+        raise UsageError("--truth: expected the true flows to score flows with")
+    names = check_names(metric, FLOW_NAMES, " for flows")
+    with paths_of(*several(tables), truth) as (*paths, truth_path):
+        found = scored(paths, truth_path, names=names, within=within, on_error=on_error)
+    return Scores(report, found)

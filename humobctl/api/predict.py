@@ -1,0 +1,302 @@
+"""Prediction: masked cells filled by any model, why, and whether a submission is valid."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from humobctl.api.data import PathName
+from humobctl.api.model import ModelSource
+from humobctl.api.options import EngineName, OnError, read_calendar, weekday_number
+from humobctl.api.tables import Source, as_path, deliver, paths_of, summary
+from humobctl.console import report
+from humobctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from humobctl.predict.run import PredictJob, Targets
+
+
+def predict(
+    table: Source,
+    *,
+    model: ModelSource = "history",
+    decode: str = "day",
+    from_day: int | None = None,
+    to_day: int | None = None,
+    full: bool = False,
+    top_p: float = 0.9,
+    blend: float | str = "auto",
+    city: str | None = None,
+    device: str = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    template: str | None = None,
+    base: str | None = None,
+    candidates: Literal["own", "near", "all"] = "own",
+    batch: int | None = None,
+    base_url: str | None = None,
+    journal: PathName | None = None,
+    concurrency: int = 8,
+    calendar: Source = "auto",
+    first_weekday: str = "sunday",
+    seed: int = 0,
+    output: PathName | None = None,
+    format: str | None = None,
+    engine: EngineName = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_error: OnError = "fail",
+) -> pl.DataFrame:
+    """Predict the masked cells of a grid trajectory.
+
+    Args:
+        table: a frame or a file in which the cells to predict are masked (x = y = 999), or
+            complete with ``from_day``; a model sees the other rows only.
+        model: ``history``, ``mode``, ``slot-mode``, ``weekday-mode``, ``markov``, a trained
+            model's folder, or what ``load_model`` and ``train_*`` return.
+        decode: ``day``, or ``day:W`` with W from 0 (DTW only) to 1 (GEO-BLEU only), for the best
+            whole day; by slot ``geobleu``, ``dtw``, ``argmax`` or ``sample``.
+        from_day: predict all rows from this day on, masked or not.
+        to_day: last day to predict, with ``from_day``.
+        full: all rows, not only the predicted ones.
+        top_p: probability mass that ``sample`` draws from.
+        blend: weight of the history baseline beside a trained model, 0 to 1; ``auto``: as learnt.
+        city: name of the city, for a model trained on several.
+        device: auto, cpu or cuda, for models that are built on torch.
+        precision: of matrix products of the same models.
+        template: prompts of a language model; by default those that it was trained with.
+        base: model under a LoRA adapter, if not the one that it names.
+        candidates: cells that a language model may answer.
+        batch: users that a language model takes at once.
+        base_url: an OpenAI-compatible server, up to /v1, that has the language model.
+        journal: file of the server's answers; by default beside ``output``.
+        concurrency: questions to the server at the same time.
+        calendar: days off, found in the data, or a table of d and off.
+        first_weekday: of day 0, such as ``sunday``.
+        seed: of all random choices.
+        output: file or folder to write in parts, so that memory does not grow with the users.
+        format: of ``output``; by default its ending decides.
+        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
+        address: of the Ray cluster to join; by default one is started on this machine.
+        workers: maximum number of Ray workers.
+        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
+        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``output`` one row
+        that says how many went there.
+
+    Raises:
+        HumobError: the table or the model cannot be read, or there is nothing to predict.
+        UsageError: no such model or decoder, or options that do not go together.
+
+    Example:
+        >>> predicted = hm.predict("challenge.csv", model="slot-mode", decode="argmax")
+        >>> predicted.filter(x=999).height
+        0
+    """
+    from humobctl.execution.run import LongRun
+    from humobctl.predict.run import PredictTally
+    from humobctl.predict.run import predict as predicted_batches
+    from humobctl.tables.schemas import GRID
+
+    target = as_path(output)
+    job = _job(
+        model=model,
+        decode=decode,
+        from_day=from_day,
+        to_day=to_day,
+        full=full,
+        top_p=top_p,
+        blend=blend,
+        city=city,
+        device=device,
+        precision=precision,
+        template=template,
+        base=base,
+        candidates=candidates,
+        batch=batch,
+        base_url=base_url,
+        journal=journal,
+        concurrency=concurrency,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        seed=seed,
+        output=target,
+        on_error=on_error,
+    )
+    if engine == "ray" and base_url is not None:
+        raise UsageError(
+            "--engine ray: found --base-url, whose server does the work, expected --concurrency"
+        )
+    tally = PredictTally()
+    long = LongRun(target, engine, address, workers, resume, overwrite)
+    with paths_of(table) as (path,):
+        done = deliver(predicted_batches(path, job, tally, long), GRID, long, format)
+    report.detail(f"predicted {tally.rows} rows of {tally.users} users with {job.model}")
+    return done
+
+
+def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
+    """Why a model would choose the cells it would predict for one user.
+
+    Args:
+        table: a frame or a file, as for ``predict``.
+        uid: the user.
+        **options: those of ``predict``, but for ``full`` and what says how a run is carried out.
+
+    Returns:
+        A row a slot: d, t, the chosen cell x, y, its probability p and rank, the likeliest cell
+        (best_x, best_y, best_p), and what the user's past says of the chosen one: visits,
+        near_slot (within an hour of the slot), same_weekday, last_day, home_km; with ``output``
+        one row that says how many went there.
+
+    Raises:
+        HumobError: the user is not there, or has nothing to predict.
+        UsageError: an option that ``predict`` or this function does not take.
+
+    Example:
+        >>> hm.explain("challenge.csv", 19, model="mode", decode="argmax")["rank"].max()
+        1
+    """
+    from humobctl.io.write import write_table
+    from humobctl.predict.explain import explain as reasons_of
+
+    takes = signature(_job).parameters.keys()
+    target, format = as_path(options.get("output")), options.pop("format", None)
+    for name in options.keys() - takes:
+        raise UsageError(f"--{name.replace('_', '-')} does not go with --explain")
+    defaults = {name: (predict.__kwdefaults__ or {})[name] for name in takes}
+    with paths_of(table) as (path,):
+        reasons = reasons_of(path, uid, _job(**{**defaults, **options}))
+    if target is None:
+        return reasons
+    return summary(target, rows=write_table(reasons, target, format=format))
+
+
+def _job(
+    *,
+    model: ModelSource,
+    decode: str,
+    from_day: int | None,
+    to_day: int | None,
+    full: bool,
+    top_p: float,
+    blend: float | str,
+    city: str | None,
+    device: str,
+    precision: str,
+    template: str | None,
+    base: str | None,
+    candidates: str,
+    batch: int | None,
+    base_url: str | None,
+    journal: PathName | None,
+    concurrency: int,
+    calendar: Source,
+    first_weekday: str,
+    seed: int,
+    output: PathName | None,
+    on_error: OnError,
+) -> PredictJob:
+    from humobctl.predict.base import PredictOptions, Prompting
+    from humobctl.predict.decode_slots import parse_decode
+    from humobctl.predict.registry import parse_blend
+    from humobctl.predict.run import PredictJob
+
+    kind, weight = parse_decode(decode)
+    return PredictJob(
+        model=str(as_path(model)),
+        decode=kind,
+        weight=weight,
+        targets=targets_of(from_day, to_day),
+        full=full,
+        options=PredictOptions(
+            seed=seed,
+            top_p=top_p,
+            device=device,
+            precision=precision,
+            city=city,
+            blend=parse_blend(str(blend)),
+            prompting=Prompting(
+                template=template,
+                base=base,
+                candidates=candidates,
+                batch=batch,
+                base_url=base_url,
+                journal=_journal(as_path(journal), base_url, as_path(output)),
+                concurrency=concurrency,
+            ),
+        ),
+        first_weekday=weekday_number(first_weekday),
+        calendar=read_calendar(calendar),
+        on_error=on_error,
+    )
+
+
+def _journal(given: str | None, base_url: str | None, output: str | None) -> str | None:
+    if base_url is None:
+        if given is not None:
+            raise UsageError("--journal goes with --base-url")
+        return None
+    beside = None if output in (None, "-") else f"{output}.journal.jsonl"
+    return given if given is not None else beside
+
+
+def targets_of(from_day: int | None, to_day: int | None) -> Targets:
+    """The rows to predict: the masked ones, or all of some days.
+
+    Raises:
+        UsageError: a last day without a first one, or before it.
+    """
+    from humobctl.predict.run import Targets
+
+    if from_day is None:
+        if to_day is not None:
+            raise UsageError("--to-day goes with --from-day")
+        return Targets()
+    last = 9999 if to_day is None else to_day
+    if last < from_day:
+        raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
+    return Targets((from_day, last))
+
+
+def validate(
+    submission: Source,
+    challenge: Source,
+    *,
+    from_day: int | None = None,
+    to_day: int | None = None,
+) -> pl.DataFrame:
+    """Check a HuMob submission against its challenge file, as strictly as the organisers do.
+
+    Args:
+        submission: a CSV file (.csv or .csv.gz).
+        challenge: a frame or a file whose masked cells it fills.
+        from_day: first day whose rows it fills instead.
+        to_day: last such day.
+
+    Returns:
+        One row: how many rows and users are valid.
+
+    Raises:
+        HumobError: the first fault, with its row.
+        UsageError: both are standard input.
+
+    Example:
+        >>> _ = hm.predict("challenge.csv", output="predicted.csv")
+        >>> hm.validate("predicted.csv", "challenge.csv")["users"].item()
+        20
+    """
+    from humobctl.predict.submission import validate as checked_rows
+
+    with paths_of(submission, challenge) as (path, wanted):
+        if path == wanted == "-":
+            raise UsageError("--validate: standard input can be read only once")
+        checked = checked_rows(path, wanted, targets_of(from_day, to_day))
+    report.info(f"{path}: valid, {checked.rows} rows of {checked.users} users")
+    return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})

@@ -1,0 +1,54 @@
+"""Scores as evaluation hands them out: tables for people, frames, records and LaTeX."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Protocol, TextIO
+
+import polars as pl
+
+from humobctl.console.shown import Shown
+
+
+class Presenter(Protocol):
+    """What a family of scores brings along: its ``report`` module."""
+
+    def as_json(self, found: Any, /) -> str:
+        """The scores as JSON."""
+        ...
+
+    def as_table(self, found: Any, /) -> pl.DataFrame:
+        """The score table."""
+        ...
+
+    def show(self, found: Any, stream: TextIO, /) -> None:
+        """Print the scores for people."""
+        ...
+
+
+class Scores(Shown):
+    """Scores of one table, or of several; they print as a table with their signatures.
+
+    Attributes:
+        found: the evaluations behind them.
+    """
+
+    def __init__(self, presenter: Presenter, found: Any) -> None:
+        self._presenter, self.found = presenter, found
+
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print the scores for people; to standard output without a stream."""
+        self._presenter.show(self.found, stream or sys.stdout)
+
+    def to_frame(self) -> pl.DataFrame:
+        """The score table: scope, metric, value."""
+        return self._presenter.as_table(self.found)
+
+    def to_json(self) -> str:
+        """The scores as ``humobctl eval --format json`` writes them."""
+        return self._presenter.as_json(self.found)
+
+    def to_dict(self) -> Any:
+        """The same as a record; a list of records for several tables."""
+        return json.loads(self.to_json())
