@@ -20,8 +20,8 @@ from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
 from humobctl.predict.base import PredictOptions
-from humobctl.predict.bert_moe.config import Settings, paper, small, tiny
-from humobctl.predict.bert_moe.data import CityDays, Rows, Windows, build_index
+from humobctl.predict.bert_moe.config import BertMoeSettings, paper, small, tiny
+from humobctl.predict.bert_moe.data import BertMoeColumns, CityDays, TrainingWindows, build_index
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
@@ -36,7 +36,7 @@ PUBLISHED = replace(paper(), dropout=0.1)
 MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
 PRECISION = "bf16" if has_bf16(torch.device("cpu")) else "fp32"
 SIZES = {"hidden 256, 24 layers, batch 8": PUBLISHED, "hidden 128, 4 layers, batch 32": MEDIUM}
-PREDICTED: dict[str, tuple[Callable[[], Settings], int]] = {
+PREDICTED: dict[str, tuple[Callable[[], BertMoeSettings], int]] = {
     "tiny": (tiny, 16),
     "small": (small, 16),
     "paper": (paper, 2),
@@ -48,17 +48,17 @@ PREDICTED: dict[str, tuple[Callable[[], Settings], int]] = {
 """Presets and numbers of users to predict with them."""
 
 
-def _rows(city: str = "B") -> Rows:
+def _rows(city: str = "B") -> BertMoeColumns:
     """The known rows of a city, days before 60."""
     table = read_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz"))
-    rows = Rows()
+    rows = BertMoeColumns()
     rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
     rows.add(table.filter(pl.col("d") < 60).sort("uid", "d", "t"))
     rows.close_columns()
     return rows
 
 
-def _network(settings: Settings, visited: np.ndarray | None) -> BertMoe:
+def _network(settings: BertMoeSettings, visited: np.ndarray | None) -> BertMoe:
     torch.manual_seed(0)
     network = BertMoe(BertMoeConfig(settings=asdict(settings), cities=["B"]))
     if visited is not None:
@@ -87,9 +87,9 @@ def train_speed() -> str:
         visited = np.unique(rows.cell).astype(np.int64)
         for size, settings in SIZES.items():
             index = build_index(rows, np.ones(len(rows.uid), bool), settings)
-            windows = Windows(rows, index, settings)
+            windows = TrainingWindows(rows, index, settings)
             full = np.flatnonzero(windows.past_lengths() == settings.input_length)
-            batch = windows.__getitems__(full[: settings.batch_size].tolist())
+            batch = windows.batch(full[: settings.batch_size])
             wide = replace(settings, feed_forward=3072 // settings.hidden_size)
             ways = {
                 "SDPA without attention dropout": (_network(wide, None), False, False),
@@ -112,7 +112,7 @@ def train_speed() -> str:
     return markdown(["size", "step", "windows/s", "times as fast"], table)
 
 
-def _plain_step(settings: Settings, batch: dict) -> Callable[[], float]:
+def _plain_step(settings: BertMoeSettings, batch: dict) -> Callable[[], float]:
     net = plain_bert.PlainBert(
         settings.hidden_size, settings.hidden_layers, settings.attention_heads
     )
@@ -183,7 +183,7 @@ def build_speed() -> str:
     plain = _timed(lambda: plain_bert.windows(part, 240, 30, 24)) / len(part)
 
     def ours() -> None:
-        with Rows() as rows:
+        with BertMoeColumns() as rows:
             rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
             for copy in range(20):
                 rows.add(table.with_columns(pl.col("uid") + 1000 * copy))

@@ -73,12 +73,13 @@ class City:
 
     def model(self, objective: str, **changes: Any) -> Path:
         """A model of the preset small, trained unless it is there."""
-        from humobctl.generate.diffusion.train import Job, train  # noqa: PLC0415 - torch
+        from humobctl.generate.diffusion.train import DiffusionRecipe  # noqa: PLC0415 - torch
+        from humobctl.training.session import TrainingJob, train  # noqa: PLC0415
 
         model = self.folder / f"model-{objective}"
         if not model.is_dir():
             settings = replace(small(), objective=objective, **changes)
-            train(str(self.train), Job(settings, str(model)))
+            train(DiffusionRecipe(settings, str(self.train)), TrainingJob(str(model)))
         return model
 
     def generate(self, command: str, name: str, *options: str | Path) -> Path:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from benchmarks.diffusion import beijing
 from benchmarks.harness import interleaved, markdown
-from humobctl.generate.diffusion.config import STEPS, Settings, small
+from humobctl.generate.diffusion.config import STEPS, DiffusionSettings, small
 
 PACKAGE = "denoising_diffusion_pytorch"
 DIM, MULTIPLES = 16, (1, 2, 4)
@@ -33,28 +33,25 @@ STEPS_AT_ONCE = 10
 SAMPLED, RUNS = 32, 3
 
 
-def settings(batch_size: int = 64) -> Settings:
+def settings(batch_size: int = 64) -> DiffusionSettings:
     """Ours, for both."""
     return replace(small(), condition="none", learning_rate=1e-3, batch_size=batch_size)
 
 
 def train_speed() -> str:
     """Steps of the package's ``Trainer1D`` and of ours: the same network, batches and data."""
-    from humobctl.generate.diffusion import train_loop  # noqa: PLC0415 - torch
-
     rows = []
-    series = _material().series
+    days = _days()
     for batch_size in (16, 64):
         chosen = settings(batch_size)
-        training, batches = _training(chosen), train_loop.Batches.of(series, _cpu())
+        training = _training(chosen, days)
 
-        def ours(training: Any = training, batches: Any = batches) -> None:
+        def ours(training: Any = training) -> None:
             for _ in range(STEPS_AT_ONCE):
-                loss = training.advance(batches)
-            training.check(float(loss))
+                training.advance()
 
         with tempfile.TemporaryDirectory() as place:
-            theirs = _their_trainer(series.channels, batch_size, Path(place))
+            theirs = _their_trainer(days.series.channels, batch_size, Path(place))
             theirs()
             ours()
             slow, quick = interleaved(theirs, ours, runs=5)
@@ -100,16 +97,10 @@ def sample_speed() -> str:
     return markdown(["sampler", "evaluations", "days/s", "times as many"], rows)
 
 
-def _material() -> Any:
-    from humobctl.generate.diffusion.train import read_material  # noqa: PLC0415 - torch
+def _days() -> Any:
+    from humobctl.generate.diffusion.train import read_days  # noqa: PLC0415 - torch
 
-    return read_material(str(beijing().train), settings())
-
-
-def _cpu() -> Any:
-    import torch  # noqa: PLC0415
-
-    return torch.device("cpu")
+    return read_days(str(beijing().train), settings())
 
 
 def _package() -> Any:
@@ -127,7 +118,7 @@ def _package() -> Any:
     return module
 
 
-def _wrapped(chosen: Settings) -> Any:
+def _wrapped(chosen: DiffusionSettings) -> Any:
     """Its network as one of our denoisers."""
     import torch  # noqa: PLC0415
 
@@ -145,11 +136,17 @@ def _wrapped(chosen: Settings) -> Any:
     return Theirs()
 
 
-def _training(chosen: Settings) -> Any:
-    from humobctl.generate.diffusion.process import Process  # noqa: PLC0415
-    from humobctl.generate.diffusion.train_loop import Training  # noqa: PLC0415 - torch
+def _training(chosen: DiffusionSettings, days: Any) -> Any:
+    from humobctl.generate.diffusion.train import DiffusionRecipe  # noqa: PLC0415 - torch
+    from humobctl.training.distributed import Group  # noqa: PLC0415
 
-    return Training(_wrapped(chosen).train(), Process(chosen), chosen.steps)
+    class Theirs(DiffusionRecipe):
+        """The package's network in our training."""
+
+        def network(self, data: Any, device: Any) -> Any:
+            return _wrapped(self.settings)
+
+    return Theirs(chosen, "").start(days, "cpu", Group())
 
 
 def _their_diffusion(net: Any) -> Any:

@@ -12,20 +12,22 @@ import polars as pl
 import torch
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown
-from humobctl.embed.config import Settings
-from humobctl.embed.data import Rows, draw
+from humobctl.embed.config import EmbedderSettings
+from humobctl.embed.data import EmbedderColumns
 from humobctl.embed.embed import EmbedOptions, embed_rows
-from humobctl.embed.model import WAVES, Encoder, Network
-from humobctl.embed.train import Trained
-from humobctl.embed.train_loop import People, Training
+from humobctl.embed.load import TrainedEmbedder
+from humobctl.embed.model import WAVES, Encoder
+from humobctl.embed.train import EmbedderData, EmbedderRecipe
 from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE
+from humobctl.training.distributed import Group
+from humobctl.training.torch_loop import TorchTraining
 
 USERS, DAYS, SLOTS_A_DAY = 100, 60, 13
 CITIES = [DATA / "humob" / f"city{city}_100users.csv.gz" for city in "BC"]
 NAMES = ("--city", "B", "--city", "C")
 
 
-def operations(settings: Settings, rows: int) -> float:
+def operations(settings: EmbedderSettings, rows: int) -> float:
     """Floating-point operations of the matrix products of one user, additions included."""
     width, units = settings.width, settings.lstm_units
     embeddings = 8 * WAVES * width + width * width + 2 * WAVES * 4
@@ -36,11 +38,10 @@ def operations(settings: Settings, rows: int) -> float:
     return 2.0 * (rows * row + 2 * units * EMBEDDING_SIZE)
 
 
-def step_operations(training: Training, number: int) -> float:
+def step_operations(training: TorchTraining, number: int) -> float:
     """The same of a training step: forward, and twice as many backward."""
-    settings = training.settings
-    random = np.random.default_rng((settings.seed, 2, number))
-    drawn = draw(training.rows, training.order.batch(number), settings, random, plain=False)
+    settings = training.recipe.settings
+    (drawn,) = training.batches(number)
     encoded = sum(operations(settings, int(rows)) for rows in drawn.spans.mask.sum(dim=1))
     width, units = settings.width, settings.decoder_units
     row = 4 * units * (width + units) + units * 2 * GRID_SIDE
@@ -53,9 +54,9 @@ def step_operations(training: Training, number: int) -> float:
 
 def speed() -> str:
     """``embed`` and training steps at the default size, in turn with a product of two matrices."""
-    settings = Settings()
+    settings = EmbedderSettings()
     torch.manual_seed(0)
-    trained = Trained("random", settings, ["city"], Encoder(settings, 1).eval(), [], [])
+    trained = TrainedEmbedder("random", settings, ["city"], Encoder(settings, 1).eval(), [], [])
     random = np.random.default_rng(0)
     counts = random.integers(SLOTS_A_DAY // 2, 2 * SLOTS_A_DAY - SLOTS_A_DAY // 2 + 1, USERS) * DAYS
     uid = np.repeat(np.arange(USERS), counts)
@@ -67,15 +68,16 @@ def speed() -> str:
     work = sum(operations(settings, int(count)) for count in counts)
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     lines = []
-    with Rows() as rows:
+    with EmbedderColumns() as rows:
         rows.add(frame, 1)
         rows.close_columns()
         for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
             left, right = a.to(kind), b.to(kind)
             asked = EmbedOptions(precision=precision)
-            people = People(np.arange(USERS), np.zeros(0, np.int64))
-            chosen = replace(settings, precision=precision)
-            training = Training(Network(chosen, 1), rows, people, chosen)
+            recipe = EmbedderRecipe(replace(settings, precision=precision), paths=[])
+            nobody = np.zeros(0, np.int64)
+            data = EmbedderData(rows, np.arange(USERS), nobody, ["city"], [])
+            training = recipe.start(data, "cpu", Group())
             embedding, step, product = interleaved(
                 lambda asked=asked: embed_rows(rows, trained, asked),
                 training.advance,

@@ -30,10 +30,10 @@ from humobctl.predict.base import Model, PredictOptions, SlotDistributions, User
 from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
 from humobctl.predict.llama.predict_published import PublishedPredictor
-from humobctl.predict.llama.template_compact import Shape
 from humobctl.predict.registry import build
 from humobctl.predict.run import PredictJob, Targets, decoded, user_of
 from humobctl.tables.schemas import GRID
@@ -133,7 +133,7 @@ def _table(ways: list[Way]) -> str:
 
 def _ways(loaded: Loaded, city: CityProfile, users: list[UserHistory], *, bf16: bool) -> list[Way]:
     cut = [one for user in users if (one := _cut(loaded, user)) is not None]
-    compact = CompactPredictor(loaded, city, Shape(), "SmolLM2", bf16=bf16)
+    compact = CompactPredictor(loaded, city, PromptShape(), "SmolLM2", bf16=bf16)
     compact.distribution(cut[0])  # the first call sets up kernels
     ways = [_timed("free JSON, `generate`", len(cut), lambda tally: _freely(loaded, cut, tally))]
     walker = PublishedPredictor(loaded, city, bf16=bf16)

@@ -16,7 +16,7 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
 
 if TYPE_CHECKING:
-    from humobctl.embed.train import Trained
+    from humobctl.embed.load import TrainedEmbedder
 
 
 def embed(
@@ -108,19 +108,19 @@ def embed(
         return _deliver(batches if pca is None else _with_components(batches, pca), long, format)
 
 
-def load_embedders(models: Sequence[Any], device: str) -> dict[str, Trained]:
-    """Trained embedders by the names of their folders."""
+def load_embedders(models: Sequence[Any], device: str) -> dict[str, TrainedEmbedder]:
+    """TrainedEmbedder embedders by the names of their folders."""
     if not models:
         return {}
     from humobctl.predict.registry import require
 
     require("torch")
-    from humobctl.embed.train import load_trained
+    from humobctl.embed.load import load_embedder
     from humobctl.training.device import set_up_torch
 
     set_up_torch(0)
     folders = [str(as_path(folder)) for folder in models]
-    return {folder: load_trained(folder, device) for folder in folders}
+    return {folder: load_embedder(folder, device) for folder in folders}
 
 
 def _check(

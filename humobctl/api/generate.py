@@ -194,7 +194,10 @@ def generate_diffusion(
         UsageError: options that do not go with each other or with the model.
 
     Example:
-        >>> visits = hm.generate_diffusion(model="diffusion", count=5)
+        >>> model = hm.train_diffusion(
+        ...     "stays.csv", "days", preset="tiny", condition="none", steps=2
+        ... )
+        >>> visits = hm.generate_diffusion(model=model, count=5)
         >>> visits["uid"].n_unique()
         5
     """
@@ -217,13 +220,13 @@ def generate_diffusion(
         long = LongRun(target, engine, address, workers, resume, overwrite)
         require("diffusion")
         from humobctl.generate.diffusion.generate import DiffusionJob
+        from humobctl.generate.diffusion.load import load_diffusion
         from humobctl.generate.diffusion.nearest_place import read_places
         from humobctl.generate.diffusion.process import sampling_of
-        from humobctl.generate.diffusion.train import load_trained
         from humobctl.training.device import set_up
 
         set_up(seed)
-        trained = load_trained(folder, device)
+        trained = load_diffusion(folder, device)
         snapped = None
         if places_at is not None and not no_snap:
             snapped = read_places(places_at, trained.scale.plane, on_error=on_error)

@@ -10,31 +10,32 @@ from humobctl.commands.options import (
     Calendar,
     FirstWeekday,
     OnErrorOption,
-    read_calendar,
-    weekday_number,
 )
+from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
-    EvaluateEvery,
     HoldOut,
-    LearningRate,
-    MaxSteps,
     MostUsers,
     Overwrite,
     Resume,
-    SettingsSeed,
     ToDay,
-    Warmup,
-    WeightDecay,
-    given,
-    option,
 )
+from humobctl.predict.llama.config import PRESETS
 
 TaskName = Literal["mobility", "intention"]
 
 
+@add_settings_options(
+    PRESETS,
+    aliases={
+        "learning_rate": ("--lr",),
+        "max_length": ("--cutoff-len",),
+        "rank": ("--lora-rank",),
+        "alpha": ("--lora-alpha",),
+        "dropout": ("--lora-dropout",),
+    },
+)
 def llama(
-    ctx: typer.Context,
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -70,50 +71,7 @@ def llama(
             "LLaMA-Factory (.yaml, .yml).",
         ),
     ] = None,
-    template: Annotated[
-        str | None, option("Of mobility records: compact, or llama3-8b-mob, as published.")
-    ] = None,
-    letters: Annotated[int | None, option("compact: most visited cells with a letter.")] = None,
-    evidence: Annotated[int | None, option("compact: records that a question counts.")] = None,
-    shown: Annotated[int | None, option("compact: cells of them that it names.")] = None,
-    questions: Annotated[int | None, option("compact: questions of a record, at most.")] = None,
-    records: Annotated[int | None, option("Records of a person, of different days.")] = None,
-    horizon: Annotated[int | None, option("Days to predict of a record.")] = None,
-    max_length: Annotated[
-        int | None, option("Tokens of a row, at most.", "--max-length", "--cutoff-len")
-    ] = None,
-    packing: Annotated[
-        bool | None, option("Fill rows with several records.", "--packing/--no-packing")
-    ] = None,
-    rank: Annotated[int | None, option("Of LoRA.", "--rank", "--lora-rank")] = None,
-    alpha: Annotated[int | None, option("Of LoRA.", "--alpha", "--lora-alpha")] = None,
-    dropout: Annotated[float | None, option("Of LoRA.", "--dropout", "--lora-dropout")] = None,
-    target_modules: Annotated[
-        str | None, option("Layers with an adapter: all, or names with commas between them.")
-    ] = None,
-    quantization: Annotated[
-        str | None, option("Of the base, on CUDA: none, 8bit or 4bit (bitsandbytes).")
-    ] = None,
-    gradient_checkpointing: Annotated[
-        bool | None,
-        option("Save memory for time.", "--gradient-checkpointing/--no-gradient-checkpointing"),
-    ] = None,
-    epochs: Annotated[int | None, option("Passes over the records.")] = None,
-    max_steps: MaxSteps = None,
-    batch_size: Annotated[int | None, option("Rows of a step of one process.")] = None,
-    learning_rate: LearningRate = None,
-    schedule: Annotated[str | None, option("How it falls: cosine or linear.")] = None,
-    warmup: Warmup = None,
-    weight_decay: WeightDecay = None,
-    precision: Annotated[str | None, option("fp32, bf16 or auto.")] = None,
-    validation_share: Annotated[
-        float | None, option("People, or records, that only validate.")
-    ] = None,
-    evaluate_every: EvaluateEvery = None,
-    patience: Annotated[
-        int | None, option("Validations without a lower loss to stop after; 0: never.")
-    ] = None,
-    seed: SettingsSeed = None,
+    changes: Changes | None = None,
     users: MostUsers = None,
     to_day: ToDay = None,
     hold_out: HoldOut = 15,
@@ -143,52 +101,24 @@ def llama(
 
     Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
-    from humobctl.console import report
-    from humobctl.errors import UsageError
-    from humobctl.io.write import write_stdout_text
-    from humobctl.predict.llama.config import SETTING_NAMES, resolve
-    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
-    from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    import humobctl as hm
 
-    asked = given(ctx, SETTING_NAMES)
-    if settings is not None and is_yaml(settings):
-        mapped = read_factory(settings)
-        base, output = base or mapped.base, output or mapped.output
-        asked, settings = {**mapped.settings, **asked}, None
-    chosen = resolve(preset or ("copb" if task == "intention" else None), settings, asked)
-    if base is None:
-        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
-    if output is None and not dry_run:
-        raise UsageError("--output: expected a name for the adapter dir")
-    require("llm")
-    from humobctl.predict.llama.train import Job, train
-    from humobctl.predict.llama.train import dry_run as describe
-    from humobctl.predict.llama.users import Source
-
-    source = Source(
-        most_users=users,
-        last_day=to_day,
+    hm.finetune_llama(
+        inputs,
+        output,
+        base=base,
+        task=task,
+        preset=preset,
+        settings=settings,
+        users=users,
+        to_day=to_day,
         hold_out=hold_out,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
-        on_error=on_error,
-    )
-    job = Job(
-        *(chosen, base, output or "adapter", task, source),
+        device=device,
+        calendar=calendar,
+        first_weekday=first_weekday,
         resume=resume,
         overwrite=overwrite,
-        device=device,
+        dry_run=dry_run,
+        on_error=on_error,
+        **(changes or {}),
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        record, numbers = describe(inputs, job)
-        write_stdout_text(f"{record}\n")
-        report.lines(numbers)
-        return
-    run = train(inputs, job)
-    if run:
-        loss = run["scores"].get("loss")
-        told = "" if loss is None else f", validation loss {loss:.3f}"
-        report.info(f"{output}: adapter of {base} trained in {run['steps']:,} steps{told}")

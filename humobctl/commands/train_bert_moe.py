@@ -10,33 +10,33 @@ from humobctl.commands.options import (
     Calendar,
     FirstWeekday,
     OnErrorOption,
-    read_calendar,
-    weekday_number,
 )
+from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
-    EvaluateEvery,
     HoldOut,
-    LearningRate,
-    MaxSteps,
     ModelDir,
     MostUsers,
     Overwrite,
-    Precision,
     Resume,
     SettingsFile,
-    SettingsSeed,
     ToDay,
     Trajectories,
-    Warmup,
-    WeightDecay,
-    given,
-    option,
 )
+from humobctl.predict.bert_moe.config import PRESETS
 
 
+@add_settings_options(
+    PRESETS,
+    aliases={
+        "learning_rate": ("--lr",),
+        "dow_embedding_size": ("--day-of-week-embedding-size",),
+        "stride": ("--look-back-len",),
+        "epochs": ("--num-epochs",),
+        "location_learning_rate": ("--location-embedding-lr",),
+    },
+)
 def bert_moe(
-    ctx: typer.Context,
     inputs: Trajectories,
     output: ModelDir,
     preset: Annotated[
@@ -51,87 +51,7 @@ def bert_moe(
         str | None,
         typer.Option(metavar="DIR", help="Fine-tune this bert-moe: keep of it what fits."),
     ] = None,
-    model_name: Annotated[
-        str | None,
-        option("MobilityBERTMoE, or MobilityBERT, without experts."),
-    ] = None,
-    location_ids: Annotated[int | None, option("Rows of the location tables.")] = None,
-    hidden_size: Annotated[int | None, option("Width of the encoder.")] = None,
-    hidden_layers: Annotated[int | None, option("Layers of the encoder.")] = None,
-    attention_heads: Annotated[int | None, option("Heads of its attention.")] = None,
-    feed_forward: Annotated[
-        int | None, option("Width of its feed-forward layers, in hidden sizes.")
-    ] = None,
-    day_embedding_size: Annotated[
-        int | None, option("Of the days to the first day to predict.")
-    ] = None,
-    time_embedding_size: Annotated[int | None, option("Of the half-hour slot.")] = None,
-    dow_embedding_size: Annotated[
-        int | None,
-        option(
-            "Of the day of the week.",
-            "--dow-embedding-size",
-            "--day-of-week-embedding-size",
-        ),
-    ] = None,
-    weekday_embedding_size: Annotated[int | None, option("Of working day or day off.")] = None,
-    location_embedding_size: Annotated[int | None, option("Of the cell.")] = None,
-    gap_embedding_size: Annotated[
-        int | None, option("Of the time to the rows before and after.")
-    ] = None,
-    dropout: Annotated[float | None, option("Share of activations dropped.")] = None,
-    max_seq_length: Annotated[int | None, option("Most rows of a window, past and future.")] = None,
-    copy_heads: Annotated[int | None, option("Heads that copy past cells; 0 as published.")] = None,
-    experts: Annotated[int | None, option("Number of experts.")] = None,
-    top_k: Annotated[int | None, option("Experts used for a row; 0 for all, weighted.")] = None,
-    load_balance: Annotated[
-        float | None, option("Weight of the load-balance term of --top-k.")
-    ] = None,
-    input_length: Annotated[int | None, option("Past rows of a window.", "--input-length")] = None,
-    prediction_length: Annotated[int | None, option("Rows predicted at once.")] = None,
-    horizon: Annotated[
-        int | None,
-        option(
-            "Days predicted from one past; 0 to go on from the model's own answers, as published.",
-        ),
-    ] = None,
-    relabel: Annotated[
-        float | None,
-        option("Share of windows whose cells are shown under other numbers."),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        option("Rows from one window to the next.", "--stride", "--look-back-len"),
-    ] = None,
-    epochs: Annotated[
-        int | None, option("Passes over the windows.", "--epochs", "--num-epochs")
-    ] = None,
-    max_steps: MaxSteps = None,
-    batch_size: Annotated[int | None, option("Windows of a step of one process.")] = None,
-    accumulate: Annotated[int | None, option("Steps whose gradients are added up.")] = None,
-    learning_rate: LearningRate = None,
-    location_learning_rate: Annotated[
-        float | None,
-        option(
-            "The same of the location embedding.",
-            "--location-learning-rate",
-            "--location-embedding-lr",
-        ),
-    ] = None,
-    warmup: Warmup = None,
-    weight_decay: WeightDecay = None,
-    precision: Precision = None,
-    validation_share: Annotated[float | None, option("Users that only validate.")] = None,
-    validation_days: Annotated[int | None, option("Last days, for scores alone.")] = None,
-    blend_users: Annotated[
-        int | None, option("Users to learn the weight of the history model on; 0: none.")
-    ] = None,
-    evaluate_every: EvaluateEvery = None,
-    patience: Annotated[
-        int | None,
-        option("Validations without a better GEO-BLEU to stop after; 0: never."),
-    ] = None,
-    seed: SettingsSeed = None,
+    changes: Changes | None = None,
     city: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Name of each INPUT's city; else the file's."),
@@ -161,40 +81,24 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.predict.bert_moe.config import SETTING_NAMES, resolve, settings_of
-    from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    import humobctl as hm
 
-    asked = given(ctx, SETTING_NAMES)
-    earlier = settings_of(init_from) if init_from is not None else None
-    chosen = resolve(preset, settings, asked, earlier)
-    require("torch")
-    from humobctl.predict.bert_moe.train import Job, train
-    from humobctl.predict.bert_moe.train import dry_run as describe
-
-    job = Job(
-        chosen,
+    hm.train_bert_moe(
+        inputs,
         output,
-        cities=tuple(city) if city else None,
-        most_users=users,
-        last_day=to_day,
-        hold_out=hold_out,
+        preset=preset,
+        settings=settings,
         init_from=init_from,
+        city=city,
+        users=users,
+        to_day=to_day,
+        hold_out=hold_out,
+        device=device,
+        calendar=calendar,
+        first_weekday=first_weekday,
         resume=resume,
         overwrite=overwrite,
-        device=device,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(inputs, job))
-        return
-    run = train(inputs, job)
-    if run:
-        scores = run["scores"]
-        best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
-        report.info(f"{output}: bert-moe trained in {run['steps']:,} steps{best}")

@@ -7,26 +7,21 @@ from typing import Annotated
 import typer
 
 from humobctl.commands.options import OnErrorOption
+from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
     DryRun,
-    LearningRate,
     ModelDir,
     Overwrite,
-    Precision,
     Preset,
     Resume,
     SettingsFile,
-    SettingsSeed,
-    Warmup,
-    WeightDecay,
-    given,
-    option,
 )
+from humobctl.generate.diffusion.config import PRESETS
 
 
+@add_settings_options(PRESETS, aliases={"learning_rate": ("--lr",)})
 def diffusion(
-    ctx: typer.Context,
     input: Annotated[
         str,
         typer.Argument(metavar="INPUT", help="Visits, stays or points; - for standard input."),
@@ -34,39 +29,7 @@ def diffusion(
     output: ModelDir,
     preset: Preset = None,
     settings: SettingsFile = None,
-    denoiser: Annotated[
-        str | None, option("add, queryonce, querymulti, unet or unet-condition.")
-    ] = None,
-    condition: Annotated[
-        str | None,
-        option(
-            "What each step is told: intent, category, home-work, none, or auto (the first of them "
-            "that the table has)."
-        ),
-    ] = None,
-    objective: Annotated[str | None, option("pred_v, pred_noise, pred_x0 or flow.")] = None,
-    diffusion_steps: Annotated[int | None, option("Steps of the noise schedule.")] = None,
-    width: Annotated[int | None, option("Of the network.")] = None,
-    layers: Annotated[int | None, option("Of the transformer, or levels of the U-Net.")] = None,
-    heads: Annotated[int | None, option("Of the transformer's attention.")] = None,
-    patch: Annotated[int | None, option("Steps that are one token of the transformer.")] = None,
-    unconditioned: Annotated[
-        float | None, option("Share of days trained without their condition, for --guidance.")
-    ] = None,
-    min_stays: Annotated[int | None, option("Days with fewer stays are left out.")] = None,
-    steps: Annotated[int | None, option("Optimiser steps.")] = None,
-    epochs: Annotated[int | None, option("Passes over the days, instead of --steps.")] = None,
-    batch_size: Annotated[int | None, option("Days in a step of one process.")] = None,
-    learning_rate: LearningRate = None,
-    warmup: Warmup = None,
-    weight_decay: WeightDecay = None,
-    ema: Annotated[float | None, option("Decay of the moving average of the weights.")] = None,
-    precision: Precision = None,
-    validation_share: Annotated[float | None, option("People that only validate.")] = None,
-    evaluate_every: Annotated[
-        int | None, option("Steps between samples with scores; 0 for a tenth of all.")
-    ] = None,
-    seed: SettingsSeed = None,
+    changes: Changes | None = None,
     name: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="Of the experiment, for the record and the picture."),
@@ -96,39 +59,19 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.data.describe_plots import check_plot
-    from humobctl.generate.diffusion.config import SETTING_NAMES, resolve
-    from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    import humobctl as hm
 
-    asked = given(ctx, SETTING_NAMES)
-    if plot is not None:
-        check_plot(plot)
-    chosen = resolve(preset, settings, asked)
-    require("diffusion")
-    from humobctl.generate.diffusion.train import Job, train
-    from humobctl.generate.diffusion.train import dry_run as describe
-
-    job = Job(
-        *(chosen, output, name),
+    hm.train_diffusion(
+        input,
+        output,
+        preset=preset,
+        settings=settings,
+        name=name,
+        device=device,
+        plot=plot,
         resume=resume,
         overwrite=overwrite,
-        device=device,
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(input, job))
-        return
-    run = train(input, job)
-    if not run:  # not the main process
-        return
-    if plot is not None:
-        from humobctl.generate.diffusion.plot import write_plot
-
-        write_plot(output, plot, name)
-    jsd = run["scores"].get("jsd")
-    scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
-    report.info(f"{output}: diffusion trained in {run['steps']:,} steps{scored}")

@@ -6,85 +6,28 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
+from humobctl.commands.options import FirstWeekday, OnErrorOption
+from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
     DryRun,
-    LearningRate,
     ModelDir,
     Overwrite,
-    Precision,
     Preset,
     Resume,
     SettingsFile,
-    SettingsSeed,
     Trajectories,
-    Warmup,
-    WeightDecay,
-    given,
-    option,
 )
+from humobctl.embed.config import PRESETS
 
 
+@add_settings_options(PRESETS, aliases={"learning_rate": ("--lr",)})
 def embedder(
-    ctx: typer.Context,
     inputs: Trajectories,
     output: ModelDir,
     preset: Preset = None,
     settings: SettingsFile = None,
-    width: Annotated[int | None, option("Of the rows' embeddings and the blocks.")] = None,
-    blocks: Annotated[int | None, option("Transformer blocks.")] = None,
-    heads: Annotated[int | None, option("Of all attention.")] = None,
-    lstm_units: Annotated[int | None, option("Of the LSTM, each way.")] = None,
-    decoder_units: Annotated[
-        int | None, option("Of the LSTM that rebuilds rows from a vector.")
-    ] = None,
-    dropout: Annotated[float | None, option("Share of activations dropped.")] = None,
-    objective: Annotated[
-        str | None,
-        option(
-            "reconstruct (rows of a span and the cells after it), contrast (two spans of a user "
-            "are close), or both."
-        ),
-    ] = None,
-    contrast_weight: Annotated[
-        float | None, option("Of the contrastive loss beside the others.")
-    ] = None,
-    temperature: Annotated[float | None, option("Of the contrastive loss.")] = None,
-    noise: Annotated[
-        float | None, option("Standard deviation of the noise on places, in cells.")
-    ] = None,
-    moved: Annotated[
-        float | None, option("Share of batches whose city is turned over and shifted.")
-    ] = None,
-    hide_city: Annotated[
-        float | None, option("Share of batches that do not say their city.")
-    ] = None,
-    span_rows: Annotated[int | None, option("Most rows of a span.")] = None,
-    next_rows: Annotated[
-        int | None, option("Rows to rebuild of a span, and to predict after it.")
-    ] = None,
-    train_below: Annotated[
-        int | None, option("Only users with a lower uid are seen; 0 for --train-share.")
-    ] = None,
-    train_share: Annotated[
-        float | None, option("Seeded share of each city's users that is seen.")
-    ] = None,
-    validation_share: Annotated[
-        float | None, option("Share of the users seen that only validate.")
-    ] = None,
-    steps: Annotated[int | None, option("Optimiser steps, at most.")] = None,
-    batch_size: Annotated[int | None, option("Users in a step of one process.")] = None,
-    learning_rate: LearningRate = None,
-    warmup: Warmup = None,
-    weight_decay: WeightDecay = None,
-    evaluate_every: Annotated[int | None, option("Steps between validations.")] = None,
-    patience: Annotated[
-        int | None,
-        option("Validations without a better loss that end the training; 0 for never."),
-    ] = None,
-    precision: Precision = None,
-    seed: SettingsSeed = None,
+    changes: Changes | None = None,
     city: Annotated[
         list[str] | None,
         typer.Option(help="Name of the city of each INPUT, in their order; else the files' names."),
@@ -111,38 +54,20 @@ def embedder(
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.embed.config import SETTING_NAMES, resolve
-    from humobctl.predict.registry import require
-    from humobctl.ranks import is_main
+    import humobctl as hm
 
-    asked = given(ctx, SETTING_NAMES)
-    chosen = resolve(preset, settings, asked)
-    require("torch")
-    from humobctl.embed.train import Job, train
-    from humobctl.embed.train import dry_run as describe
-
-    job = Job(
-        chosen,
+    hm.train_embedder(
+        inputs,
         output,
-        cities=tuple(city) if city else None,
+        preset=preset,
+        settings=settings,
+        city=city,
         last_day=last_day,
-        first_weekday=weekday_number(first_weekday),
+        first_weekday=first_weekday,
+        device=device,
         resume=resume,
         overwrite=overwrite,
-        device=device,
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    if dry_run and not is_main():
-        return
-    if dry_run:
-        report.lines(describe(inputs, job))
-        return
-    run = train(inputs, job)
-    if not run:  # not the main process
-        return
-    found = run["scores"].get("validation_top1")
-    scored = (
-        "" if found is None else f"; of users not trained on, {found:.0%} of the other spans found"
-    )
-    report.info(f"{output}: embedder trained, weights of step {run['kept_step']:,}{scored}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,34 +11,43 @@ from humobctl.commands.options import (
     FirstWeekday,
     OnErrorOption,
     Seed,
-    read_calendar,
-    weekday_number,
 )
 from humobctl.commands.training_options import (
     ModelDir,
     Overwrite,
+    Resume,
     Trajectories,
+    option,
 )
+from humobctl.predict.ranker.config import RankerConfig
 
 
 def ranker(
     inputs: Trajectories,
     output: ModelDir,
     users: Annotated[
-        int, typer.Option(min=1, help="Users to learn from in each city, at most; drawn by seed.")
+        int, typer.Option(min=1, help="Maximum number of users of each city, drawn by seed.")
     ] = 1000,
     to_day: Annotated[
-        int | None, typer.Option(min=1, help="Last day to learn from; else all known days.")
+        int | None, option("Last day to learn from. Default: all known days.", low=1)
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the rows.")] = None,
-    hidden: Annotated[int | None, typer.Option(min=1, help="Width of the hidden layers.")] = None,
-    members: Annotated[int | None, typer.Option(min=1, help="Networks to average.")] = None,
+    epochs: Annotated[
+        int | None, option(f"Number of passes over the targets. [{RankerConfig.epochs}]", low=1)
+    ] = None,
+    hidden: Annotated[
+        int | None, option(f"Width of the hidden layers. [{RankerConfig.hidden}]", low=1)
+    ] = None,
+    members: Annotated[
+        int | None, option(f"Ensemble size. [{RankerConfig.members}]", low=1)
+    ] = None,
     rows: Annotated[
-        int | None, typer.Option(min=100, help="Rows to predict that are learnt from, at most.")
+        int | None,
+        option(f"Maximum number of training targets. [{RankerConfig.most_rows}]", low=100),
     ] = None,
     calendar: Calendar = "auto",
     first_weekday: FirstWeekday = "sunday",
     seed: Seed = 0,
+    resume: Resume = False,
     overwrite: Overwrite = False,
     on_error: OnErrorOption = "fail",
 ) -> None:
@@ -52,28 +61,21 @@ def ranker(
 
     Example: humobctl train ranker city.csv --to-day 59 --rows 2000 --output ranker --overwrite
     """
-    from dataclasses import replace
+    import humobctl as hm
 
-    from humobctl.console import report
-    from humobctl.predict.ranker.config import RankerConfig
-    from humobctl.predict.ranker.train import Job, train
-    from humobctl.training.model_dir import check_target, save
-
-    check_target(output, overwrite=overwrite)
-    asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    config = replace(RankerConfig(), seed=seed, **given)
-    job = Job(
-        config,
-        most_users=users,
-        last_day=to_day,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+    hm.train_ranker(
+        inputs,
+        output,
+        users=users,
+        to_day=to_day,
+        epochs=epochs,
+        hidden=hidden,
+        members=members,
+        rows=rows,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        seed=seed,
+        resume=resume,
+        overwrite=overwrite,
         on_error=on_error,
-    )
-    checkpoint = train(inputs, job)
-    save(checkpoint, output, overwrite=overwrite)
-    report.info(
-        f"{output}: ranker trained on {checkpoint.run['rows']:,} rows, loss "
-        f"{checkpoint.run['scores']['loss']:.3f} nats a row"
     )

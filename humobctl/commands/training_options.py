@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
@@ -11,11 +10,6 @@ import typer
 def option(text: str, *names: str, low: float | None = None) -> Any:
     """An option whose default is that of the settings, which the help does not show."""
     return typer.Option(*names, help=text, min=low, show_default=False)
-
-
-def given(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:
-    """The settings of these names that the command line gives."""
-    return {k: v for k, v in ctx.params.items() if k in names and v is not None}
 
 
 Trajectories = Annotated[
@@ -33,26 +27,20 @@ SettingsFile = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="TOML file of settings, named as the options below."),
 ]
-MaxSteps = Annotated[int | None, option("Steps at most; 0 for no bound.")]
-LearningRate = Annotated[float | None, option("Highest learning rate.", "--learning-rate", "--lr")]
-Warmup = Annotated[float | None, option("Share of the steps in which it rises.")]
-WeightDecay = Annotated[float | None, option("Of AdamW.")]
-Precision = Annotated[str | None, option("fp32, or bf16.")]
-EvaluateEvery = Annotated[
-    int | None, option("Steps between validations and checkpoints; 0: epochs.")
+MostUsers = Annotated[
+    int | None, option("Maximum number of users of each city, drawn by seed.", low=1)
 ]
-SettingsSeed = Annotated[int | None, option("Seed of all random choices.")]
-MostUsers = Annotated[int | None, option("Users of each city, at most; drawn by seed.", low=1)]
-ToDay = Annotated[int | None, option("Last day to learn from; else see --hold-out.", low=1)]
+ToDay = Annotated[int | None, option("Last day to learn from. Default: see --hold-out.", low=1)]
 HoldOut = Annotated[
     int,
     typer.Option(
-        min=0, help="Last days of a file, masked ones included, that are not learnt from."
+        min=0,
+        help="Number of final days excluded from training (the test period), masked ones included.",
     ),
 ]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a training that was cut short.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Device to train on.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a model dir of that name.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only say what would be trained, and on what.")
+    bool, typer.Option("--dry-run", help="Print what would be trained, and on what; train nothing.")
 ]

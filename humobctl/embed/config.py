@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from humobctl.errors import UsageError
@@ -17,38 +17,41 @@ TYPE = "embedder"
 
 
 @dataclass(frozen=True)
-class Settings:
+class EmbedderSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
-        width: of the rows' embeddings and of the transformer blocks.
-        blocks: transformer blocks.
-        heads: of all attention; they divide ``width``.
-        lstm_units: of the LSTM, each way.
-        decoder_units: of the LSTM that reconstructs rows from a vector; not kept by ``embed``.
-        dropout: share of activations dropped in the blocks.
-        objective: ``reconstruct`` rows of the span and the next cells after it, ``contrast`` (two
-            spans of a user are closer than those of others; van den Oord et al., 2018), or both.
-        contrast_weight: of the contrastive loss beside the other two, with ``both``.
-        temperature: of the contrastive loss.
-        noise: standard deviation of the Gaussian noise on places, in cells.
-        moved: share of batches whose city is turned over and shifted as a whole, so that places
-            nobody was seen at are learnt, too.
-        hide_city: share of batches that do not say their city, for other cities to be embedded.
-        span_rows: most rows of a span in training.
-        next_rows: rows after a span whose cells are predicted, and rows in it to reconstruct.
-        train_below: users with a uid below it are trained on; 0 for ``train_share``.
-        train_share: seeded share of each city's users that are trained on.
-        validation_share: share of those that only validate.
-        steps: optimiser steps at most.
-        batch_size: users in a step of one process.
+        width: width of the record embeddings and the transformer blocks.
+        blocks: number of transformer blocks.
+        heads: number of attention heads; they divide ``width``.
+        lstm_units: number of LSTM units in each direction.
+        decoder_units: number of units of the LSTM that reconstructs records from a vector; not used
+            by embed.
+        dropout: fraction of activations dropped in the blocks.
+        objective: training objective: reconstruct (records of a span and the next cells after it),
+            contrast (two spans of a user are closer than those of others; van den Oord et al.,
+            2018), or both.
+        contrast_weight: weight of the contrastive loss beside the other two, with ``objective``
+            both.
+        temperature: temperature of the contrastive loss.
+        noise: standard deviation of the Gaussian noise on places, in cells (augmentation).
+        moved: fraction of batches with the grid flipped and shifted (augmentation).
+        hide_city: fraction of batches without the name of their city, so that other cities can be
+            embedded.
+        span_rows: maximum number of records of a span in training.
+        next_rows: number of records to reconstruct of a span, and to predict after it.
+        train_below: train only on users with a lower uid; 0: see ``train_share``.
+        train_share: fraction of each city's users to train on, drawn by seed.
+        validation_share: fraction of those users that only validate.
+        steps: maximum number of optimizer steps.
+        batch_size: number of users in a step of one process.
         learning_rate: highest learning rate; it falls along a cosine.
-        warmup: share of the steps in which it rises.
-        weight_decay: of AdamW.
-        evaluate_every: steps from one validation to the next.
-        patience: validations without a better loss after which the training stops; 0 for never.
-        precision: fp32, or bf16 for the matrix products.
-        seed: of all that is drawn.
+        warmup: fraction of steps used for learning-rate warm-up.
+        weight_decay: AdamW weight decay.
+        evaluate_every: number of steps between validations.
+        patience: early stopping: stop after this many validations without improvement (0: off).
+        precision: numeric precision of matrix products: fp32 or bf16.
+        seed: seed of all random choices.
     """
 
     width: int = 128
@@ -115,9 +118,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> EmbedderSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return EmbedderSettings(
         width=16,
         blocks=1,
         heads=2,
@@ -132,14 +135,14 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> EmbedderSettings:
     """Ten minutes on one core, with bf16 instructions."""
-    return Settings()
+    return EmbedderSettings()
 
 
-def paper() -> Settings:
+def paper() -> EmbedderSettings:
     """The sizes of the original: users below 4,000 of a city are trained on; for a GPU."""
-    return Settings(
+    return EmbedderSettings(
         width=256,
         blocks=4,
         heads=8,
@@ -154,10 +157,9 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+PRESETS: dict[str, Callable[[], EmbedderSettings]] = {"tiny": tiny, "small": small, "paper": paper}
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> EmbedderSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)

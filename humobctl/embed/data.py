@@ -7,120 +7,50 @@ All rows of all cities lie one after another in columns on disk, mapped into mem
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from humobctl.embed.config import Settings
+from humobctl.embed.config import EmbedderSettings
 from humobctl.embed.model import Spans
-from humobctl.io.streams import clear_os_errors
 from humobctl.native import Int64s
 from humobctl.tables.schemas import GRID_SIDE
 from humobctl.training.distributed import Share
+from humobctl.training.user_columns import UserColumns
 
-_COLUMNS = {"x": np.float32, "y": np.float32, "d": np.int16, "t": np.uint8}
-_OF_USERS = ("starts", "uid", "city")
 _ROUND = 16
 """Rows to which the length of a batch is rounded up: torch keeps memory for each new shape."""
 
 
-class Rows:
-    """The rows of all users in a temporary folder that the context ends.
+class EmbedderColumns(UserColumns):
+    """The known records of users.
 
     Attributes:
         x, y: places in cells from the grid's corner, the middle of cell (1, 1) being at 0.5, (n,).
         d, t: days and slots, (n,).
-        starts: first row of each user, and the end, (u + 1,).
-        uid, city: of each user, (u,); cities count from 1.
     """
 
+    kinds = MappingProxyType({"x": np.float32, "y": np.float32, "d": np.int16, "t": np.uint8})
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     d: NDArray[np.int16]
     t: NDArray[np.uint8]
 
     def __init__(self, first_weekday: int = 0) -> None:
+        super().__init__()
         self.first_weekday = first_weekday
-        self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
-        self._files = {name: (self._folder / name).open("wb") for name in _COLUMNS}
-        self._starts: list[Int64s] = []
-        self._uid: list[Int64s] = []
-        self._city: list[Int64s] = []
-        self.rows = 0
-
-    def __enter__(self) -> Rows:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, group: pl.DataFrame, city: int) -> None:
         """Append whole users of a city, sorted by uid, d and t."""
-        if not group.height:
-            return
-        uid = group["uid"].to_numpy().astype(np.int64)
-        with clear_os_errors("temporary files"):
-            for name, kind in _COLUMNS.items():
-                values = group[name].to_numpy().astype(kind)
-                values = values - np.float32(0.5) if name in "xy" else values
-                self._files[name].write(values.tobytes())
-        begins = np.flatnonzero(np.diff(uid, prepend=-1))
-        self._starts.append(begins + self.rows)
-        self._uid.append(uid[begins])
-        self._city.append(np.full(len(begins), city, np.int64))
-        self.rows += group.height
-
-    def close_columns(self) -> None:
-        """End the appending; map the columns into memory."""
-        for file in self._files.values():
-            file.close()
-        self._map(self._folder)
-        ends = np.array([self.rows], np.int64)
-        self.starts = np.concatenate([*self._starts, ends]).astype(np.int64)
-        none = [np.empty(0, np.int64)]
-        self.uid = np.concatenate(self._uid or none)
-        self.city = np.concatenate(self._city or none)
-
-    def publish(self, folder: Path) -> None:
-        """Put the columns where other processes open them with ``published``."""
-        with clear_os_errors(str(folder)):
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(self._folder, folder)
-            for name in _OF_USERS:
-                np.save(folder / f"{name}.npy", getattr(self, name))
-
-    @classmethod
-    def published(cls, folder: Path, first_weekday: int) -> Rows:
-        """The columns that another process wrote; see ``publish``."""
-        rows = cls(first_weekday)
-        with clear_os_errors(str(folder)):
-            starts, uid, city = (
-                np.load(folder / f"{name}.npy", allow_pickle=False) for name in _OF_USERS
-            )
-            rows.rows = int(starts[-1])
-            rows._map(folder)
-        rows.starts, rows.uid, rows.city = starts, uid, city
-        return rows
-
-    def _map(self, folder: Path) -> None:
-        for name, kind in _COLUMNS.items():
-            mapped = np.memmap(folder / name, kind, "r") if self.rows else np.zeros(0, kind)
-            setattr(self, name, np.asarray(mapped))
+        columns = {name: group[name].to_numpy() for name in self.kinds}
+        for name in "xy":
+            columns[name] = columns[name].astype(np.float32) - np.float32(0.5)
+        self.append(group["uid"].to_numpy(), columns, city)
 
     def lengths(self) -> Int64s:
         """Rows of each user, (u,)."""
@@ -158,7 +88,7 @@ def padded(numbers: Sequence[Int64s]) -> int:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SpanBatch:
     """What a step learns from.
 
     Attributes:
@@ -178,7 +108,7 @@ class Drawn:
     inside_rows: int
     following_rows: int
 
-    def to(self, device: torch.device) -> Drawn:
+    def to(self, device: torch.device) -> SpanBatch:
         """The same on a device."""
         return replace(
             self,
@@ -189,15 +119,15 @@ class Drawn:
         )
 
 
-def draw(
-    rows: Rows,
+def draw_spans(
+    rows: EmbedderColumns,
     users: Int64s,
-    settings: Settings,
+    settings: EmbedderSettings,
     random: np.random.Generator,
     *,
     plain: bool,
     share: Share | None = None,
-) -> Drawn:
+) -> SpanBatch:
     """Two spans of each of some users of a city, from disjoint days.
 
     Args:
@@ -227,9 +157,9 @@ def draw(
     rebuilt, ahead = (rows.spans(part, city) for part in (inside, following))
     before = rows.spans([np.maximum(part - 1, 0) for part in following], city).place
     if plain:
-        return Drawn(seen, rebuilt, ahead, before, *totals)
+        return SpanBatch(seen, rebuilt, ahead, before, *totals)
     if random.random() < settings.moved:
-        move = Move.draw(random)
+        move = GridAugmentation.draw(random)
         seen, rebuilt, ahead = (
             replace(part, place=move(part.place), city=torch.zeros_like(part.city))
             for part in (seen, rebuilt, ahead)
@@ -238,7 +168,7 @@ def draw(
     noise = random.standard_normal((2 * len(users), longest, 2), np.float32)
     noise = noise[mine, : seen.place.shape[1]] * np.float32(settings.noise)
     noisy = seen.place + torch.from_numpy(noise)
-    return Drawn(replace(seen, place=noisy), rebuilt, ahead, before, *totals)
+    return SpanBatch(replace(seen, place=noisy), rebuilt, ahead, before, *totals)
 
 
 def _both(share: Share, users: int) -> Int64s:
@@ -248,7 +178,7 @@ def _both(share: Share, users: int) -> Int64s:
 
 
 @dataclass(frozen=True)
-class Move:
+class GridAugmentation:
     """A city turned over and shifted; what leaves on one side comes in on the other.
 
     Attributes:
@@ -262,7 +192,7 @@ class Move:
     shift: tuple[float, float]
 
     @classmethod
-    def draw(cls, random: np.random.Generator) -> Move:
+    def draw(cls, random: np.random.Generator) -> GridAugmentation:
         """Any of them, evenly."""
         swap, *flip = (random.random(3) < 0.5).tolist()
         shift = random.integers(0, GRID_SIDE, 2).tolist()
@@ -277,7 +207,7 @@ class Move:
         return moved
 
 
-def _halves(rows: Rows, user: int, random: np.random.Generator) -> tuple[Int64s, Int64s]:
+def _halves(rows: EmbedderColumns, user: int, random: np.random.Generator) -> tuple[Int64s, Int64s]:
     """Rows of a user in two parts without a common day: days at random, or early and late ones.
 
     A user of one day is in both parts with all rows.
@@ -309,7 +239,7 @@ def _cut(numbers: Int64s, most: int, random: np.random.Generator) -> Int64s:
     return numbers[begin : begin + length]
 
 
-class Order:
+class CityBatchSampler:
     """Which users each step draws: all in random order round after round, in batches of one city.
 
     A last batch is filled up with users of the same round, so that all have one size where a city

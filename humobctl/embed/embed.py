@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from humobctl.console import report
-from humobctl.embed.data import TOGETHER, Rows, by_length, padded_length
-from humobctl.embed.train import Trained
+from humobctl.embed.data import TOGETHER, EmbedderColumns, by_length, padded_length
+from humobctl.embed.load import TrainedEmbedder
 from humobctl.embed.vectors import UserEmbeddings, table
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
@@ -63,7 +63,7 @@ class EmbedTask:
         names: of their cities; one the model does not know is embedded as a city that is not said.
     """
 
-    trained: Trained
+    trained: TrainedEmbedder
     asked: EmbedOptions
     titles: tuple[str, ...]
     names: tuple[str, ...]
@@ -80,7 +80,7 @@ class EmbedTask:
         def work(payload: tuple[int, pl.DataFrame], moved: Moved) -> Done:
             number, kept = payload
             name, known = self.names[number], self.trained.cities
-            with Rows(self.asked.first_weekday) as rows:
+            with EmbedderColumns(self.asked.first_weekday) as rows:
                 rows.add(kept, 1 + known.index(name) if name in known else 0)
                 rows.close_columns()
                 vectors = embed_rows(rows, self.trained, self.asked, moved)
@@ -102,7 +102,7 @@ class EmbedTask:
 def embed(
     paths: Sequence[str],
     names: Sequence[str],
-    trained: Trained,
+    trained: TrainedEmbedder,
     asked: EmbedOptions,
     long: LongRun | None = None,
 ) -> Iterator[pl.DataFrame]:
@@ -147,7 +147,7 @@ def _parts(paths: Sequence[str], work: EmbedTask, ticker: report.Ticker) -> Iter
 
 
 def embed_rows(
-    rows: Rows, trained: Trained, asked: EmbedOptions, moved: Moved | None = None
+    rows: EmbedderColumns, trained: TrainedEmbedder, asked: EmbedOptions, moved: Moved | None = None
 ) -> NDArray[np.float32]:
     """Vectors of all users of some columns, (u, E).
 
@@ -160,10 +160,10 @@ def embed_rows(
 
 
 def embed_parts(
-    rows: Rows,
+    rows: EmbedderColumns,
     parts: Sequence[Int64s],
     city: Int64s,
-    trained: Trained,
+    trained: TrainedEmbedder,
     asked: EmbedOptions,
     moved: Moved | None = None,
 ) -> NDArray[np.float32]:
@@ -207,7 +207,7 @@ def embed_parts(
     return sums.astype(np.float32)
 
 
-def check_city(name: str | None, trained: Trained) -> None:
+def check_city(name: str | None, trained: TrainedEmbedder) -> None:
     """Refuse a name of a city that the model does not know.
 
     Raises:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humobctl.embed.config import Settings
+from humobctl.embed.config import EmbedderSettings
 from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE, SLOTS_PER_DAY
 
 WAVES = 14
@@ -117,7 +117,7 @@ class Attention(nn.Module):
         return attended
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Self-attention and two layers, each added to what was there."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -138,7 +138,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Spans to vectors of length 1."""
 
-    def __init__(self, settings: Settings, cities: int) -> None:
+    def __init__(self, settings: EmbedderSettings, cities: int) -> None:
         super().__init__()
         width, heads = settings.width, settings.heads
         self.place, self.time = PlaceEmbedding(width), TimeEmbedding(width)
@@ -149,7 +149,7 @@ class Encoder(nn.Module):
         )
         self.join = nn.Linear(2 * width, width)
         self.blocks = nn.ModuleList(
-            Block(width, heads, settings.dropout) for _ in range(settings.blocks)
+            TransformerBlock(width, heads, settings.dropout) for _ in range(settings.blocks)
         )
         self.norm = nn.LayerNorm(width)
         self.ahead = nn.LSTM(width, settings.lstm_units, batch_first=True)
@@ -205,7 +205,7 @@ class Decoder(nn.Module):
 
     near: Tensor
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EmbedderSettings) -> None:
         super().__init__()
         width, units = settings.width, settings.decoder_units
         self.vector = nn.Linear(EMBEDDING_SIZE, width)
@@ -236,10 +236,10 @@ class Decoder(nn.Module):
         return total
 
 
-class Network(nn.Module):
+class EmbedderNetwork(nn.Module):
     """What is trained: the encoder that makes vectors, and the decoder that they must tell."""
 
-    def __init__(self, settings: Settings, cities: int) -> None:
+    def __init__(self, settings: EmbedderSettings, cities: int) -> None:
         super().__init__()
         self.encoder = Encoder(settings, cities)
         self.decoder = Decoder(settings)

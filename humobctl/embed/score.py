@@ -1,4 +1,4 @@
-"""Trained embedders as methods that ``evaluate.embedding`` scores."""
+"""TrainedEmbedder embedders as methods that ``evaluate.embedding`` scores."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from humobctl.embed.data import Rows
+from humobctl.embed.data import EmbedderColumns
 from humobctl.embed.embed import EmbedOptions, embed_parts
-from humobctl.embed.train import Trained
+from humobctl.embed.load import TrainedEmbedder
 from humobctl.evaluate.embedding.metrics import CityRecords, Parts, Vectorise
 from humobctl.evaluate.embedding.run import CityPeople, Method
 from humobctl.native import Floats, Int64s
 
 
-def users_seen(city: CityPeople, trained: Iterable[Trained]) -> Int64s:
+def users_seen(city: CityPeople, trained: Iterable[TrainedEmbedder]) -> Int64s:
     """Users of a city that any of the models was trained or validated on, (n,)."""
     found = [one.users_seen(city.name, city.fingerprint) for one in trained]
     seen = [one for one in found if one is not None]
@@ -22,14 +22,14 @@ def users_seen(city: CityPeople, trained: Iterable[Trained]) -> Int64s:
     return np.intersect1d(np.concatenate([np.empty(0, np.int64), *seen]), here)
 
 
-def method_of(trained: Trained, first_weekday: int) -> Method:
+def method_of(trained: TrainedEmbedder, first_weekday: int) -> Method:
     """The method that makes the vectors of a model."""
 
     def method(city: CityPeople) -> Vectorise:
         number = 1 + trained.cities.index(city.name) if city.name in trained.cities else 0
 
         def vectorise(people: CityRecords, parts: Parts) -> Floats:
-            with Rows(first_weekday) as rows:
+            with EmbedderColumns(first_weekday) as rows:
                 rows.add(people.frame(), number)
                 rows.close_columns()
                 cities = np.full(len(parts), number)

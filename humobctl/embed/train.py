@@ -1,9 +1,8 @@
-"""From trajectory files to a trained embedder."""
+"""Training of the embedder: what is read, what a step draws, its losses, what is kept."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 from humobctl.console import report
 from humobctl.data.split import shuffled
-from humobctl.embed import train_loop
-from humobctl.embed.config import TYPE, Settings
-from humobctl.embed.data import Rows
-from humobctl.embed.model import Encoder, Network
+from humobctl.embed.config import TYPE, EmbedderSettings
+from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
+from humobctl.embed.load import SEEN
+from humobctl.embed.model import EmbedderNetwork, contrast
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.city_names import city_names
@@ -27,214 +27,297 @@ from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
-from humobctl.training.device import check_precision, set_up_torch, torch_device
-from humobctl.training.distributed import Group, together
-from humobctl.training.model_dir import (
-    Checkpoint,
-    Fingerprint,
-    build_checked,
-    check_target,
-    clear_damage,
-    load,
-    save,
-)
-from humobctl.training.settings import from_record
-from humobctl.training.torch_loop import STATE
-from humobctl.training.training_dir import folder_of, workplace
+from humobctl.training.distributed import Group, Share
+from humobctl.training.model_dir import Fingerprint
+from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
-_SEEN = "seen."
-"""Prefix of the arrays of users that a training saw, by number of their city."""
+_VALIDATION_ROUNDS = 3
+"""Times that each validation user's spans are drawn."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One training run.
-
-    Attributes:
-        settings: of the network and its training.
-        output: model dir to write.
-        cities: names of the cities, one a file; None for the files' names.
-        last_day: last day to learn from; None for all days.
-        first_weekday: of day 0; 0 is Sunday.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        device: cpu, cuda, or auto.
-        on_error: stop at the first bad row, or drop bad rows.
-    """
-
-    settings: Settings
-    output: str
-    cities: tuple[str, ...] | None = None
-    last_day: int | None = None
-    first_weekday: int = 0
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    on_error: OnError = "fail"
-
-
-@dataclass(frozen=True)
-class Material:
+class EmbedderData:
     """What is learnt from.
 
     Attributes:
-        rows: the columns of all users that are trained or validated on.
-        people: who is which.
+        rows: the records of all users that are trained or validated on.
+        train: numbers of the users to learn from, (k,).
+        validate: numbers of the users to validate on, (v,); none to train to the last step.
         cities: their names.
         about: what ``run.json`` says of each city.
     """
 
-    rows: Rows
-    people: train_loop.People
+    rows: EmbedderColumns
+    train: Int64s
+    validate: Int64s
     cities: list[str]
     about: list[dict[str, Any]]
 
 
-def train(paths: list[str], job: Job) -> dict[str, Any]:
-    """Train on one or several cities, each a grid trajectory, and write the model dir.
+@dataclass(frozen=True)
+class EmbedderRecipe(TorchRecipe[EmbedderData]):
+    """How an embedder is trained on cities, each a grid trajectory.
 
-    Returns:
-        The record ``run.json`` holds; an empty one in all processes but the main one.
-
-    Raises:
-        HumobError: a file cannot be read or has too few users, the output cannot be written, or
-            the loss became no number.
-        UsageError: cities and files differ in number, or there is no such device.
+    Attributes:
+        settings: of the network and its training.
+        paths: files of the cities.
+        cities: names of the cities, one a file; None for the files' names.
+        last_day: last day to learn from; None for all days.
+        first_weekday: of day 0; 0 is Sunday.
+        on_error: stop at the first bad row, or drop bad rows.
     """
-    settings = job.settings
-    device = torch_device(job.device)
-    with together(device) as group:
-        if group.main:
-            check_target(job.output, overwrite=job.overwrite)
-        set_up_torch(settings.seed)
-        check_precision(settings.precision, device)
-        with _prepared(paths, job, group) as (material, work):
-            network = Network(settings, len(material.cities)).to(device)
-            rows, people = material.rows, material.people
-            kept, metrics = train_loop.train(network, rows, people, settings, work, group)
-            if not group.main:
-                return {}
-            return _finish(network, job, material, kept, metrics, str(device))
 
+    settings: EmbedderSettings
+    paths: list[str]
+    cities: tuple[str, ...] | None = None
+    last_day: int | None = None
+    first_weekday: int = 0
+    on_error: OnError = "fail"
 
-def dry_run(paths: list[str], job: Job) -> str:
-    """What a training would be: users, parameters, steps."""
-    check_target(job.output, overwrite=True)
-    settings = job.settings
-    set_up_torch(settings.seed)
-    with _material(paths, job) as material:
-        network = Network(settings, len(material.cities))
+    type = TYPE
+    uses_transformers = False
+    remedy = "a lower --learning-rate or a longer --warmup"
+
+    @property
+    def some_unused(self) -> bool:
+        """The contrastive loss alone does not decode."""
+        return self.settings.objective == "contrast"
+
+    @contextmanager
+    def prepare(self) -> Iterator[EmbedderData]:
+        """Read the cities.
+
+        Raises:
+            HumobError: one of them has too few users.
+        """
+        names = city_names(self.paths, self.cities)
+        with EmbedderColumns(self.first_weekday) as rows:
+            about = [
+                {"city": name, **self._add_city(path, number, rows)}
+                for number, (path, name) in enumerate(zip(self.paths, names, strict=True), 1)
+            ]
+            rows.close_columns()
+            data = self._split(rows, names, about)
+            _check_shares(data)
+            yield data
+
+    def identify(self, data: EmbedderData) -> dict[str, Any]:
+        """The cities."""
+        return {"cities": data.about}
+
+    def publish(self, data: EmbedderData, work: Path) -> dict[str, Any]:
+        """Copy the columns; names of the cities."""
+        data.rows.publish(work / _ROWS)
+        return {"cities": data.cities, "about": data.about}
+
+    @contextmanager
+    def receive(self, work: Path, group: Group) -> Iterator[EmbedderData]:
+        """The columns that the main process copied."""
+        sent = group.receive()
+        group.require_path(work / _ROWS)
+        with EmbedderColumns(self.first_weekday) as rows:
+            yield self._split(rows.open_published(work / _ROWS), sent["cities"], sent["about"])
+
+    def _split(
+        self, rows: EmbedderColumns, names: list[str], about: list[dict[str, Any]]
+    ) -> EmbedderData:
+        validates = _validators(rows, self.settings)
+        everyone = np.arange(len(rows.uid))
+        return EmbedderData(rows, everyone[~validates], everyone[validates], names, about)
+
+    def _add_city(self, path: str, number: int, rows: EmbedderColumns) -> dict[str, Any]:
+        """Read the users of a city that may be seen into the columns; what to say of it."""
+        name = "stdin" if path == "-" else path
+        mark = Fingerprint()
+        known = pl.col("x") != MASKED
+        if self.last_day is not None:
+            known &= pl.col("d") <= self.last_day
+        with UserStore() as store:
+            store.collect(mark.watch(iter_table(path, on_error=self.on_error)))
+            found = [group.filter(known)["uid"].unique() for (group,) in paired_groups([store])]
+            everyone = np.sort(pl.concat(found).to_numpy()) if found else np.empty(0, np.uint32)
+            seen = seen_users(everyone, self.settings)
+            if len(seen) < 2:
+                raise HumobError(
+                    f"{name}: found {len(seen)} of {len(everyone)} users to train on, expected at "
+                    "least 2 (--train-below, --train-share, --last-day)"
+                )
+            wanted = pl.Series("uid", np.sort(seen), dtype=pl.UInt32).to_frame()
+            before = rows.rows
+            for (group,) in paired_groups([store]):
+                rows.add(
+                    group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"),
+                    number,
+                )
+        report.info(
+            f"{name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the "
+            "others are not seen"
+        )
+        return {
+            "file": Path(name).name,
+            "fingerprint": mark.text(),
+            "users": len(seen),
+            "of_users": len(everyone),
+            "rows": rows.rows - before,
+        }
+
+    def plan(self, data: EmbedderData, processes: int) -> TrainingPlan:
+        """A number of steps, or fewer by early stopping."""
+        settings = self.settings
+        return TrainingPlan(
+            steps=settings.steps,
+            evaluate_every=settings.evaluate_every,
+            unit="users",
+            batch=settings.batch_size * processes,
+            patience=settings.patience,
+            best="validation_loss",
+        )
+
+    def network(self, data: EmbedderData, device: torch.device) -> EmbedderNetwork:
+        """Encoder and decoder."""
+        return EmbedderNetwork(self.settings, len(data.cities)).to(device)
+
+    def optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """AdamW."""
+        return torch.optim.AdamW(
+            network.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+        )
+
+    def batches(self, data: EmbedderData, share: Share, device: torch.device) -> Batches:
+        """Spans of users of one city, and what dropout draws, by seed and step alone."""
+        settings, rows = self.settings, data.rows
+        size = settings.batch_size * share.size
+        sampler = CityBatchSampler(data.train, rows.city[data.train], size, settings.seed)
+
+        def draw(step: int) -> list[SpanBatch]:
+            random = np.random.default_rng((settings.seed, 2, step))
+            # What dropout draws, other things in every process.
+            torch.manual_seed(settings.seed * SEED_STRIDE + step + (share.rank << 40))
+            users = sampler.batch(step)
+            return [draw_spans(rows, users, settings, random, plain=False, share=share).to(device)]
+
+        return draw
+
+    def losses(self, network: EmbedderNetwork, batch: SpanBatch, group: Group) -> dict[str, Tensor]:
+        """The loss, and what it is made of.
+
+        ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from
+        the vector and the time, and told from the vector, the time and the cell before, means over
+        the rows of all processes; ``contrast`` is that of finding a user's other span among all
+        users; ``top1`` how often it is the nearest.
+        """
+        settings = self.settings
+        vectors = network.encoder(batch.spans)
+        found: dict[str, Tensor] = {}
+        total: Tensor = vectors.new_zeros(())
+        if settings.objective != "contrast":
+            inside = network.decoder(vectors, batch.inside, None)
+            following = network.decoder(vectors, batch.following, batch.before)
+            found["inside"] = inside / max(1, batch.inside_rows)
+            found["following"] = following / max(1, batch.following_rows)
+            total = total + found["inside"] + found["following"]
+        mine = vectors.unflatten(0, (2, -1)).transpose(0, 1)
+        pairs = group.all_rows(mine, batch.users).transpose(0, 1)
+        if settings.objective != "reconstruct":
+            weight = settings.contrast_weight if settings.objective == "both" else 1.0
+            whole = contrast(pairs, settings.temperature)
+            # The same in all processes, but for the gradient, which each has of its own rows.
+            found["contrast"] = whole - whole.detach() * (1 - 1 / group.size)
+            total = total + weight * found["contrast"]
+        alike = pairs[0].detach() @ pairs[1].detach().T
+        right = torch.arange(len(alike), device=alike.device)
+        found["top1"] = (alike.argmax(1) == right).float().mean() / group.size
+        return {name: value.double() for name, value in {"loss": total, **found}.items()}
+
+    @torch.no_grad()
+    def validate(
+        self, network: EmbedderNetwork, data: EmbedderData, device: torch.device
+    ) -> dict[str, float]:
+        """Losses of users that are not trained on: the same spans each time, without noise."""
+        settings, city = self.settings, data.rows.city[data.validate]
+        network.eval()
+        sums: dict[str, float] = {}
+        for number in range(_VALIDATION_ROUNDS):
+            random = np.random.default_rng((settings.seed, 3, number))
+            for one in np.unique(city).tolist():
+                here = data.validate[city == one]
+                for begin in range(0, len(here), settings.batch_size):
+                    users = here[begin : begin + settings.batch_size]
+                    batch = draw_spans(data.rows, users, settings, random, plain=True)
+                    for name, value in self.losses(network, batch.to(device), Group()).items():
+                        sums[name] = sums.get(name, 0.0) + float(value) * len(users)
+        count = _VALIDATION_ROUNDS * len(data.validate)
+        return {f"validation_{name}": value / count for name, value in sums.items()}
+
+    def describe_scores(self, record: Mapping[str, Any]) -> str:
+        """Loss and hits of users not trained on."""
+        if "validation_loss" not in record:
+            return ""
+        return (
+            f"of users not trained on {record['validation_loss']:.4f}, other span found "
+            f"{record['validation_top1']:.0%}"
+        )
+
+    def describe(self, data: EmbedderData, device: str) -> DryRun:
+        """Users, parameters, steps."""
+        settings = self.settings
+        network = EmbedderNetwork(settings, len(data.cities))
         encoder, decoder = (
             sum(one.numel() for one in part.parameters())
             for part in (network.encoder, network.decoder)
         )
-        people = material.people
-        return "\n".join(
-            (
-                f"cities: {', '.join(material.cities)}",
-                f"users: {len(people.train):,} to train on, {len(people.validate):,} to validate",
-                f"parameters: {encoder:,} of the encoder, {decoder:,} of the decoder",
-                f"a vector: {EMBEDDING_SIZE} numbers",
-                f"training: at most {settings.steps:,} steps of "
-                f"{settings.batch_size * world_size()} users, two spans of up to "
-                f"{settings.span_rows} rows each",
-            )
+        lines = (
+            f"cities: {', '.join(data.cities)}",
+            f"users: {len(data.train):,} to train on, {len(data.validate):,} to validate",
+            f"parameters: {encoder:,} of the encoder, {decoder:,} of the decoder",
+            f"a vector: {EMBEDDING_SIZE} numbers",
+            f"training: at most {settings.steps:,} steps of "
+            f"{settings.batch_size * world_size()} users, two spans of up to "
+            f"{settings.span_rows} rows each",
+        )
+        return DryRun("\n".join(lines))
+
+    def finish(self, training: TorchTraining, data: EmbedderData, log: TrainingLog) -> TrainedModel:
+        """The network, and the users that it has seen."""
+        kept = log.best_step or training.step
+        best = next((one for one in log.records if one["step"] == kept), log.records[-1])
+        arrays = {name: one.cpu().numpy() for name, one in training.kept.state_dict().items()}
+        for number in range(1, 1 + len(data.cities)):
+            users = data.rows.uid[data.rows.city == number]
+            arrays[f"{SEEN}{number}"] = users.astype(np.uint32)
+        return TrainedModel(
+            notes={
+                "cities": data.about,
+                "trained_on": len(data.train),
+                "validated_on": len(data.validate),
+                "kept_step": kept,
+                "device": str(training.device),
+            },
+            scores={k: v for k, v in best.items() if k not in ("step", "learning_rate")},
+            config={"settings": asdict(self.settings), "cities": data.cities},
+            arrays=arrays,
         )
 
 
-@contextmanager
-def _prepared(paths: list[str], job: Job, group: Group) -> Iterator[tuple[Material, Path]]:
-    """What is learnt from, which the main process reads, and the folder of the training."""
-    work = folder_of(job.output)
-    if not group.main:
-        told = group.hear()
-        group.see(work / _ROWS)
-        with Rows.published(work / _ROWS, job.first_weekday) as rows:
-            yield _split(rows, job, told["cities"], told["about"]), work
-        return
-    with _material(paths, job) as material:
-        _check_shares(material, group)
-        about = {"settings": asdict(job.settings), "cities": material.about}
-        flags = {"resume": job.resume, "overwrite": job.overwrite}
-        with workplace(work, about, **flags, unfinished=(work / STATE).is_file()):
-            if group.size > 1:
-                material.rows.publish(work / _ROWS)
-            group.tell({"cities": material.cities, "about": material.about})
-            yield material, work
-
-
-def _check_shares(material: Material, group: Group) -> None:
+def _check_shares(data: EmbedderData) -> None:
     """See that a user of every batch, which is of one city, is left for every process."""
-    city = material.rows.city[material.people.train]
+    city = data.rows.city[data.train]
     fewest, name = min(
-        (int((city == number).sum()), name) for number, name in enumerate(material.cities, 1)
+        (int((city == number).sum()), name) for number, name in enumerate(data.cities, 1)
     )
-    if fewest < group.size:
+    if fewest < world_size():
         raise HumobError(
-            f"{name}: found {fewest} users to train on, expected one for each of {group.size} "
+            f"{name}: found {fewest} users to train on, expected one for each of {world_size()} "
             "processes at least"
         )
 
 
-@contextmanager
-def _material(paths: list[str], job: Job) -> Iterator[Material]:
-    names = city_names(paths, job.cities)
-    with Rows(job.first_weekday) as rows:
-        about = [
-            {"city": name, **_add_city(path, number, job, rows)}
-            for number, (path, name) in enumerate(zip(paths, names, strict=True), 1)
-        ]
-        rows.close_columns()
-        yield _split(rows, job, names, about)
-
-
-def _split(rows: Rows, job: Job, names: list[str], about: list[dict[str, Any]]) -> Material:
-    validates = _validators(rows, job.settings)
-    everyone = np.arange(len(rows.uid))
-    people = train_loop.People(everyone[~validates], everyone[validates])
-    return Material(rows, people, names, about)
-
-
-def _add_city(path: str, number: int, job: Job, rows: Rows) -> dict[str, Any]:
-    """Read the users of a city that may be seen into the columns; what to say of it."""
-    name = "stdin" if path == "-" else path
-    mark = Fingerprint()
-    known = pl.col("x") != MASKED
-    if job.last_day is not None:
-        known &= pl.col("d") <= job.last_day
-    with UserStore() as store:
-        store.collect(mark.watch(iter_table(path, on_error=job.on_error)))
-        found = [group.filter(known)["uid"].unique() for (group,) in paired_groups([store])]
-        everyone = np.sort(pl.concat(found).to_numpy()) if found else np.empty(0, np.uint32)
-        seen = seen_users(everyone, job.settings)
-        if len(seen) < 2:
-            raise HumobError(
-                f"{name}: found {len(seen)} of {len(everyone)} users to train on, expected at "
-                "least 2 (--train-below, --train-share, --last-day)"
-            )
-        wanted = pl.Series("uid", np.sort(seen), dtype=pl.UInt32).to_frame()
-        before = rows.rows
-        for (group,) in paired_groups([store]):
-            rows.add(
-                group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"),
-                number,
-            )
-    report.info(
-        f"{name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the others "
-        "are not seen"
-    )
-    return {
-        "file": Path(name).name,
-        "fingerprint": mark.text(),
-        "users": len(seen),
-        "of_users": len(everyone),
-        "rows": rows.rows - before,
-    }
-
-
-def seen_users(everyone: np.ndarray[Any, Any], settings: Settings) -> np.ndarray[Any, Any]:
+def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np.ndarray[Any, Any]:
     """Users of a city that a training may see: those below a uid, or a seeded share.
 
     Args:
@@ -247,7 +330,9 @@ def seen_users(everyone: np.ndarray[Any, Any], settings: Settings) -> np.ndarray
     return shuffled(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
 
 
-def _validators(rows: Rows, settings: Settings) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _validators(
+    rows: EmbedderColumns, settings: EmbedderSettings
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Users that only validate, (u,): at least two of a city, or none of it."""
     chosen = np.zeros(len(rows.uid), np.bool_)
     for city in np.unique(rows.city):
@@ -258,95 +343,3 @@ def _validators(rows: Rows, settings: Settings) -> np.ndarray[Any, np.dtype[np.b
         drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
         chosen[here] = np.isin(rows.uid[here], drawn)
     return chosen
-
-
-def _finish(
-    network: Network,
-    job: Job,
-    material: Material,
-    kept: int,
-    metrics: list[dict[str, Any]],
-    device: str,
-) -> dict[str, Any]:
-    best = next((one for one in metrics if one["step"] == kept), metrics[-1])
-    scores = {name: value for name, value in best.items() if name not in ("step", "learning_rate")}
-    run = {
-        "seed": job.settings.seed,
-        "cities": material.about,
-        "trained_on": len(material.people.train),
-        "validated_on": len(material.people.validate),
-        "steps": metrics[-1]["step"],
-        "kept_step": kept,
-        "processes": world_size(),
-        "device": device,
-        "settings": asdict(job.settings),
-        "scores": scores,
-    }
-    config = {"settings": asdict(job.settings), "cities": material.cities}
-    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    for number in range(1, 1 + len(material.cities)):
-        users = material.rows.uid[material.rows.city == number]
-        arrays[f"{_SEEN}{number}"] = users.astype(np.uint32)
-    save(Checkpoint(TYPE, config, arrays, run, metrics), job.output, overwrite=job.overwrite)
-    return run
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained embedder.
-
-    Attributes:
-        name: its folder.
-        settings: of its training.
-        cities: names of the cities it was trained on.
-        encoder: on its device.
-        seen: users of each city that were trained or validated on.
-        fingerprints: of the cities' files.
-        device: as it was asked for.
-    """
-
-    name: str
-    settings: Settings
-    cities: list[str]
-    encoder: Encoder
-    seen: list[Int64s]
-    fingerprints: list[str]
-    device: str = "auto"
-
-    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
-        """Another process loads it from its folder."""
-        return load_trained, (self.name, self.device)
-
-    def users_seen(self, name: str, fingerprint: str) -> Int64s | None:
-        """Users of a city that the training saw; None for a city of another name and file."""
-        for number, known in enumerate(self.cities):
-            if known == name or self.fingerprints[number] == fingerprint:
-                return self.seen[number]
-        return None
-
-
-def load_trained(folder: str, device: str = "auto") -> Trained:
-    """Load a model.
-
-    Raises:
-        HumobError: there is no whole model of this type.
-        UsageError: there is no such device.
-    """
-    found = load(folder, type=TYPE)
-    with clear_damage(folder):
-        settings = from_record(Settings, found.config["settings"])
-        cities = [str(name) for name in found.config["cities"]]
-        mine = "encoder."
-        make = functools.partial(Encoder, settings, len(cities))
-        encoder = build_checked(folder, settings.blocks, make, mine)
-        encoder.load_state_dict(
-            {
-                name.removeprefix(mine): torch.from_numpy(array)
-                for name, array in found.arrays.items()
-                if name.startswith(mine)
-            }
-        )
-        seen = [found.arrays[f"{_SEEN}{n}"].astype(np.int64) for n in range(1, 1 + len(cities))]
-        marks = [str(city["fingerprint"]) for city in found.run["cities"]]
-    encoder = encoder.to(torch_device(device)).eval()
-    return Trained(folder, settings, cities, encoder, seen, marks, device)

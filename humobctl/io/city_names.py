@@ -7,8 +7,15 @@ from pathlib import Path
 from humobctl.errors import UsageError
 
 
-def city_names(paths: list[str], given: tuple[str, ...] | None) -> list[str]:
+def city_names(
+    paths: list[str], given: tuple[str, ...] | None, *, distinct: bool = True
+) -> list[str]:
     """Names of cities, one a file: those given, or the files' own.
+
+    Args:
+        paths: of the files.
+        given: names; None for those of the files.
+        distinct: whether each must have a name of its own.
 
     Raises:
         UsageError: they differ in number, or one is there twice.
@@ -17,6 +24,6 @@ def city_names(paths: list[str], given: tuple[str, ...] | None) -> list[str]:
     names = list(given or own)
     if len(names) != len(paths):
         raise UsageError(f"--city: found {len(names)} names for {len(paths)} files, expected equal")
-    if len(set(names)) < len(names):
+    if distinct and len(set(names)) < len(names):
         raise UsageError(f"--city: found {names}, expected a name of its own for each file")
     return names

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
-
-import torch
-from torch import Tensor, distributed, nn
-from torch.distributed import distributed_c10d
-from torch.distributed.rendezvous import rendezvous
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from humobctl import ranks
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
+
+if TYPE_CHECKING:  # a training without torch is a group of one
+    import torch
+    from torch import Tensor, nn
 
 _MEETING = timedelta(minutes=10)
 _STEP = timedelta(hours=1)
@@ -81,21 +80,21 @@ class Group:
         """Whether this is the process that speaks and writes."""
         return self.share.rank == 0
 
-    def tell(self, value: Any) -> Any:
-        """What the main process says to all others, as JSON can hold it.
+    def broadcast(self, value: Any) -> Any:
+        """What the main process sends to all others, as JSON can hold it.
 
         Returns:
             ``value`` in the main process.
         """
         self._turn += 1
         if self._store is not None:
-            self._store.set(f"told{self._turn}", json.dumps(value))
+            self._store.set(f"sent{self._turn}", json.dumps(value))
         return value
 
-    def hear(self) -> Any:
-        """What the main process tells with ``tell``, as soon as it does."""
+    def receive(self) -> Any:
+        """What the main process sends with ``broadcast``, as soon as it does."""
         self._turn += 1
-        return json.loads(self._wait(f"told{self._turn}"))
+        return json.loads(self._wait(f"sent{self._turn}"))
 
     def _wait(self, key: str) -> bytes:
         while not self._store.check([key]):
@@ -114,16 +113,30 @@ class Group:
         """
         if self.size == 1:
             return module
-        return nn.parallel.DistributedDataParallel(
+        from torch.nn.parallel import DistributedDataParallel  # noqa: PLC0415
+
+        return DistributedDataParallel(
             module, find_unused_parameters=some_unused, gradient_as_bucket_view=True
         )
 
     def sums(self, values: Tensor) -> Tensor:
         """Sums over the processes of numbers without gradient."""
         if self.size > 1:
+            from torch import distributed  # noqa: PLC0415
+
             values = values.clone()
             distributed.all_reduce(values)
         return values
+
+    def stack(self, values: Tensor) -> Tensor:
+        """The tensors of all processes, which have one shape, one after another: (size, ...)."""
+        if self.size == 1:
+            return values[None]
+        import torch  # noqa: PLC0415
+
+        found = [torch.empty_like(values) for _ in range(self.size)]
+        torch.distributed.all_gather(found, values)
+        return torch.stack(found)
 
     def all_rows(self, rows: Tensor, count: int) -> Tensor:
         """The rows of all processes, of which this one's keep their gradient.
@@ -137,16 +150,16 @@ class Group:
         """
         if self.size == 1:
             return rows
+        import torch  # noqa: PLC0415
+
         counts = self.share.counts(count)
         padded = rows.new_zeros((max(counts), *rows.shape[1:]))
         padded[: len(rows)] = rows.detach()
-        found = [torch.empty_like(padded) for _ in counts]
-        distributed.all_gather(found, padded)
-        parts = [part[:length] for part, length in zip(found, counts, strict=True)]
+        parts = [part[:length] for part, length in zip(self.stack(padded), counts, strict=True)]
         parts[self.share.rank] = rows
         return torch.cat(parts)
 
-    def see(self, folder: Path) -> None:
+    def require_path(self, folder: Path) -> None:
         """Look for what the main process wrote.
 
         Raises:
@@ -158,7 +171,7 @@ class Group:
                 "that all machines share"
             )
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Wait for the main process to have written the model."""
         if self._store is None:
             return
@@ -169,7 +182,7 @@ class Group:
             self._wait(_END)
             self._store.add(_HEARD, 1)
 
-    def fail(self, exc: BaseException) -> NoReturn:
+    def abort(self, exc: BaseException) -> NoReturn:
         """End with an error, which one process alone says: the first that met it.
 
         Raises:
@@ -185,8 +198,7 @@ class Group:
         except (RuntimeError, ValueError):  # who held the store is gone
             speaks, first = True, ""
         if not self._on_gpus:  # NCCL might wait for the others; their launcher ends those
-            with suppress(RuntimeError, ValueError, AssertionError):
-                distributed.destroy_process_group()  # wakes them from a sum that is not to come
+            _leave()  # wakes them from a sum that is not to come
         if not speaks:
             with suppress(RuntimeError):
                 self._store.add(_HEARD, 1)
@@ -213,6 +225,8 @@ class _ElsewhereError(Exception):
 
 
 def _is_lost(exc: BaseException) -> bool:
+    from torch import distributed  # noqa: PLC0415
+
     network = (distributed.DistError, _ElsewhereError)
     text = str(exc).lower()
     return isinstance(exc, network) or (
@@ -221,7 +235,7 @@ def _is_lost(exc: BaseException) -> bool:
 
 
 @contextmanager
-def together(device: torch.device) -> Iterator[Group]:
+def join_processes(device: torch.device) -> Iterator[Group]:
     """All processes of a training, from its beginning to its end.
 
     Args:
@@ -239,14 +253,24 @@ def together(device: torch.device) -> Iterator[Group]:
     group = _join(device)
     try:
         yield group
-        group.end()
+        group.close()
     except (Exception, KeyboardInterrupt) as exc:
-        group.fail(exc)
+        group.abort(exc)
+    _leave()
+
+
+def _leave() -> None:
+    from torch import distributed  # noqa: PLC0415
+
     with suppress(RuntimeError, ValueError, AssertionError):
         distributed.destroy_process_group()
 
 
 def _join(device: torch.device) -> Group:
+    from torch import distributed  # noqa: PLC0415
+    from torch.distributed import distributed_c10d  # noqa: PLC0415
+    from torch.distributed.rendezvous import rendezvous  # noqa: PLC0415
+
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         if not os.environ.get(name):
             raise UsageError(
@@ -258,7 +282,7 @@ def _join(device: torch.device) -> Group:
     try:
         store, rank, size = next(iter(rendezvous("env://", timeout=_MEETING)))
         distributed.init_process_group(
-            backend_of(device), store=store, rank=rank, world_size=size, timeout=_STEP
+            choose_backend(device), store=store, rank=rank, world_size=size, timeout=_STEP
         )
     except (RuntimeError, ValueError) as exc:
         raise HumobError(
@@ -270,6 +294,6 @@ def _join(device: torch.device) -> Group:
     return Group(Share(rank, size), own, on_gpus=device.type == "cuda")
 
 
-def backend_of(device: torch.device) -> str:
+def choose_backend(device: torch.device) -> str:
     """What moves tensors between processes: NCCL those on GPUs, gloo the others."""
     return "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"

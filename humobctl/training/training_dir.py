@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +19,7 @@ def folder_of(output: str) -> Path:
     return Path(f"{output.rstrip('/')}.training")
 
 
-@contextmanager
-def workplace(
-    work: Path, about: dict[str, Any], *, resume: bool, overwrite: bool, unfinished: bool
-) -> Iterator[None]:
-    """The folder, from ``open_workplace`` until all is done; then it goes.
-
-    Raises:
-        HumobError: see there.
-    """
-    open_workplace(work, about, resume=resume, overwrite=overwrite, unfinished=unfinished)
-    yield
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def open_workplace(
+def open_training_dir(
     work: Path, about: dict[str, Any], *, resume: bool, overwrite: bool, unfinished: bool
 ) -> None:
     """Make the folder, or see that the training in it is the one that is to go on.
@@ -69,8 +53,8 @@ def open_workplace(
             partial.rename(note)
             return
     before = {"processes": 1, **json.loads(note.read_text())}
-    for key, value in about.items():
-        if before.get(key) != json.loads(json.dumps(value)):
+    for key, value in json.loads(json.dumps(about)).items():
+        if before.get(key) != value:
             raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
 
 

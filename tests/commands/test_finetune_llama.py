@@ -101,12 +101,12 @@ def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Pat
     assert cli(*command, "-o", "whole", cwd=here).code == 0
     code = (
         "import os, signal\n"
-        "from humobctl.training import hf_trainer as training\n"
-        "kept = training._Progress.on_save\n"
-        "def on_save(self, args, state, control, **rest):\n"
-        "    kept(self, args, state, control, **rest)\n"
+        "from humobctl.training.torch_loop import TorchTraining\n"
+        "kept = TorchTraining.save\n"
+        "def save(self, path, numbers, *, write):\n"
+        "    kept(self, path, numbers, write=write)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "training._Progress.on_save = on_save\n"
+        "TorchTraining.save = save\n"
     )
     killed = cli(*command, "-o", "parts", cwd=here, before=code)
     assert killed.code == -9, killed.err

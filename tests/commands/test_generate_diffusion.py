@@ -179,22 +179,24 @@ def test_a_training_goes_on_to_the_last_bit(cli, folder, tmp_path, monkeypatch) 
     common = ("train", "diffusion", "stays.csv", *TINY, "--evaluate-every", "10")
     assert cli(*common, "-o", "whole", cwd=tmp_path).code == 0
     # Stop after the first state, as a kill would: the scores of the second cannot be taken.
-    from humobctl.generate.diffusion import train, train_loop
     from humobctl.generate.diffusion.config import resolve
+    from humobctl.generate.diffusion.train import DiffusionRecipe
+    from humobctl.training.session import TrainingJob, train
+    from humobctl.training.torch_loop import TorchTraining
 
     settings = resolve("tiny", None, {"steps": 20, "evaluate_every": 10})
-    job = train.Job(settings, str(tmp_path / "cut"), device="cpu")
-    kept, calls = train_loop.Training.save, []
+    recipe = DiffusionRecipe(settings, str(tmp_path / "stays.csv"))
+    kept, calls = TorchTraining.save, []
 
-    def save(training, path):
-        kept(training, path)
+    def save(training, path, numbers, *, write):
+        kept(training, path, numbers, write=write)
         calls.append(training.step)
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_loop.Training, "save", save)
+        patch.setattr(TorchTraining, "save", save)
         with pytest.raises(KeyboardInterrupt):
-            train.train(str(tmp_path / "stays.csv"), job)
+            train(recipe, TrainingJob(str(tmp_path / "cut"), device="cpu"))
     assert calls == [10]
     assert (tmp_path / "cut.training" / "state.safetensors").is_file()
     refused = cli(*common, "-o", "cut", cwd=tmp_path)
@@ -296,14 +298,15 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path, folder, monkeypatc
     import torch
 
     from humobctl.errors import HumobError
-    from humobctl.generate.diffusion import train
     from humobctl.generate.diffusion.config import resolve
     from humobctl.generate.diffusion.process import Process
+    from humobctl.generate.diffusion.train import DiffusionRecipe
+    from humobctl.training.session import TrainingJob, train
 
     monkeypatch.setattr(
         Process, "loss", lambda self, net, x, *_: net.leave.weight.sum() * torch.nan
     )
-    job = train.Job(resolve("tiny", None, {}), str(tmp_path / "bad"), device="cpu")
-    with raises(HumobError, "loss", "nan", "step 10"):
-        train.train(str(folder / "stays.csv"), job)
+    recipe = DiffusionRecipe(resolve("tiny", None, {}), str(folder / "stays.csv"))
+    with raises(HumobError, "loss", "nan", "step 1 "):
+        train(recipe, TrainingJob(str(tmp_path / "bad"), device="cpu"))
     assert not (tmp_path / "bad").exists()

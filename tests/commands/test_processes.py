@@ -103,21 +103,20 @@ def test_two_processes_train_as_one_with_the_doubled_batch(cli, folder, command,
 
 
 LOOPS = {
-    EMBEDDER: ("humobctl.embed.train_loop.Training", "advance", "step"),
-    DIFFUSION: ("humobctl.generate.diffusion.train_loop.Training", "advance", "step"),
-    BERT: ("humobctl.training.hf_trainer.ValidatingTrainer", "training_step", "state.global_step"),
+    EMBEDDER: ("humobctl.training.torch_loop.TorchTraining", "advance", "step"),
+    DIFFUSION: ("humobctl.training.torch_loop.TorchTraining", "advance", "step"),
+    BERT: ("humobctl.training.torch_loop.TorchTraining", "advance", "step"),
 }
 FAULTS = {
     "raise": "raise KeyError(6)",
     "kill": "os.kill(os.getpid(), 9)",
-    "nan": "next(self.{network}.parameters()).data[:] = float('nan')",
+    "nan": "next(self.network.parameters()).data[:] = float('nan')",
 }
 
 
 def fault(name: str, rank: int, command: tuple[str, ...] = EMBEDDER) -> str:
     """Python with which a process meets a fault before its seventh step."""
     kind, step, number = LOOPS[command]
-    network = "model" if command == BERT else "network"
     return f"""
 import os
 from pkgutil import resolve_name
@@ -125,7 +124,7 @@ kind = resolve_name("{kind.rpartition(".")[0]}:{kind.rpartition(".")[2]}")
 step = kind.{step}
 def faulty(self, *rest):
     if os.environ["RANK"] == "{rank}" and self.{number} == 6:
-        {FAULTS[name].format(network=network)}
+        {FAULTS[name]}
     return step(self, *rest)
 kind.{step} = faulty
 """
@@ -151,7 +150,6 @@ def test_what_ends_one_process_ends_all_with_one_line(
         cwd=folder,
         processes=2,
         before=fault(name, rank, command),
-        timeout=60,
     )
     assert done.code == code, done.err
     says(done.err, "error:", *names)
@@ -169,7 +167,7 @@ def test_what_ends_one_process_ends_all_with_one_line(
     ],
 )
 def test_bad_input_is_one_line(cli, folder, options, code, names) -> None:
-    done = cli(*EMBEDDER, "-o", "x", *options, cwd=folder, processes=2, timeout=30)
+    done = cli(*EMBEDDER, "-o", "x", *options, cwd=folder, processes=2)
     assert done.code == code, done.err
     says(done.err, *names)
     assert done.err.count(names[0]) == 1

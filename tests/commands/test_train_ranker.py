@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import polars as pl
 import pytest
 
+from tests.conftest import environment
 from tests.messages import fails, says
 
 SMALL = ("--rows", "1500", "--epochs", "1", "--hidden", "8")
@@ -50,6 +53,44 @@ def test_training_repeats_itself_bit_for_bit(cli, ranker):
     assert again.code == 0
     first, second = (ranker / name / "model.safetensors" for name in ("ranker", "again"))
     assert first.read_bytes() == second.read_bytes()
+
+
+KILLED = """
+import os, signal
+from humobctl.cli import main
+from humobctl.predict.ranker.train import RankerTraining
+kept = RankerTraining.save
+def save(self, path, numbers, *, write):
+    kept(self, path, numbers, write=write)
+    if self.note()["member"] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+RankerTraining.save = save
+main()
+"""
+
+
+def test_a_killed_training_goes_on_bit_for_bit(cli, workdir):
+    command = ("train", "ranker", "challenge.csv", *SMALL[:2], "--epochs", "2", "--hidden", "8")
+    assert cli(*command, "-o", "straight", cwd=workdir).code == 0
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *command, "-o", "killed"],
+        cwd=workdir,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert not (workdir / "killed").exists()
+    refused = cli(*command, "-o", "killed", cwd=workdir)
+    fails(refused, "killed.training", "unfinished", "--resume", notes=True)
+    other = cli(*command, "--seed", "1", "--resume", "-o", "killed", cwd=workdir)
+    fails(other, "seed", 1, 0, notes=True)
+    done = cli(*command, "--resume", "-o", "killed", cwd=workdir)
+    assert done.code == 0, done.err
+    for name in ("model.safetensors", "metrics.jsonl", "config.json", "run.json"):
+        first, second = (workdir / folder / name for folder in ("straight", "killed"))
+        assert first.read_bytes() == second.read_bytes(), name
+    assert not (workdir / "killed.training").exists()
 
 
 def test_the_days_to_predict_are_never_learnt_from(cli, ranker):

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
-from humobctl.embed import train_loop
-from humobctl.embed.config import Settings, tiny
-from humobctl.embed.data import Move, Order, Rows, _halves, by_length, draw, padded_length
-from humobctl.embed.model import Encoder, Network, contrast
-from humobctl.embed.train import seen_users
+from humobctl.embed.config import EmbedderSettings as Settings
+from humobctl.embed.config import tiny
+from humobctl.embed.data import (
+    CityBatchSampler,
+    EmbedderColumns,
+    GridAugmentation,
+    _halves,
+    by_length,
+    draw_spans,
+    padded_length,
+)
+from humobctl.embed.model import Encoder, contrast
+from humobctl.embed.train import EmbedderData, EmbedderRecipe, seen_users
 from humobctl.errors import UsageError
+from humobctl.training.distributed import Group
+from humobctl.training.session import run_training
+from humobctl.training.torch_loop import TorchTraining
 from tests.messages import raises
 
 
@@ -29,7 +42,7 @@ def rows():
         schema=["uid", "d", "t", "x", "y"],
         orient="row",
     )
-    with Rows() as found:
+    with EmbedderColumns() as found:
         found.add(frame, 1)
         found.close_columns()
         yield found
@@ -90,7 +103,7 @@ def test_a_draw_follows_from_its_seed_and_asks_for_what_comes_next(rows) -> None
     users = np.array([1, 2])
     settings = Settings(noise=0, moved=0, hide_city=0, span_rows=4, next_rows=3)
     first, again = (
-        draw(rows, users, settings, np.random.default_rng(4), plain=False) for _ in range(2)
+        draw_spans(rows, users, settings, np.random.default_rng(4), plain=False) for _ in range(2)
     )
     assert torch.equal(first.spans.place, again.spans.place)
     assert first.spans.mask.shape[0] == 4
@@ -104,7 +117,7 @@ def test_a_draw_follows_from_its_seed_and_asks_for_what_comes_next(rows) -> None
 
 
 def test_a_move_keeps_distances_within_the_grid() -> None:
-    move = Move(swap=True, flip=(True, False), shift=(10.0, 190.0))
+    move = GridAugmentation(swap=True, flip=(True, False), shift=(10.0, 190.0))
     place = torch.tensor([[1.5, 2.5], [4.5, 6.5]])
     # (x, y) -> (y, x) -> (-y, x) -> + (10, 190), modulo 200
     assert move(place).tolist() == [[7.5, 191.5], [3.5, 194.5]]
@@ -112,12 +125,12 @@ def test_a_move_keeps_distances_within_the_grid() -> None:
 
 def test_order_takes_everybody_once_a_round_in_batches_of_one_city() -> None:
     users, city = np.arange(10), np.array([1] * 7 + [2] * 3)
-    order = Order(users, city, 3, seed=0)
+    order = CityBatchSampler(users, city, 3, seed=0)
     batches = [order.batch(step) for step in range(4)]
     assert all(len(set(city[batch])) == 1 for batch in batches)
     assert all(len(batch) == len(set(batch)) == 3 for batch in batches)
     assert set(np.concatenate(batches)) == set(range(10))
-    again = Order(users, city, 3, seed=0)
+    again = CityBatchSampler(users, city, 3, seed=0)
     assert again.batch(5).tolist() == order.batch(5).tolist()
 
 
@@ -167,40 +180,41 @@ def test_settings_that_cannot_be(changes, names) -> None:
         Settings(**changes)
 
 
+def start_training(rows, **changes) -> TorchTraining:
+    """A training of the rows' three users, of whom the last one validates, too."""
+    torch.manual_seed(0)
+    recipe = EmbedderRecipe(Settings(**{**vars(tiny()), **changes}), paths=[])
+    data = EmbedderData(rows, np.array([0, 1]), np.array([1, 2]), ["city"], [])
+    return recipe.start(data, "cpu", Group())
+
+
 def test_a_training_that_goes_on_is_the_same_to_the_last_bit(rows, tmp_path) -> None:
-    settings = Settings(**{**vars(tiny()), "steps": 6, "batch_size": 2, "evaluate_every": 2})
-    people = train_loop.People(np.array([0, 1]), np.array([1, 2]))
-
-    def training() -> train_loop.Training:
-        torch.manual_seed(0)
-        return train_loop.Training(Network(settings, 1), rows, people, settings)
-
-    whole, first = training(), training()
+    changes = {"steps": 6, "batch_size": 2, "evaluate_every": 2}
+    whole, first = start_training(rows, **changes), start_training(rows, **changes)
     for _ in range(4):
         whole.advance()
     for _ in range(2):
         first.advance()
-    first.keep_if_best(first.validate()["validation_loss"])
-    first.save(tmp_path / "state")
-    second = training()
-    second.restore(tmp_path / "state")
-    assert (second.step, second.best_step) == (2, 2)
+    assert math.isfinite(first.validate()["validation_loss"])
+    first.keep_best()
+    first.save(tmp_path / "state", {"best_step": 2.0}, write=True)
+    second = start_training(rows, **changes)
+    assert second.restore(tmp_path / "state") == {"best_step": 2.0}
+    assert second.step == 2
     for _ in range(2):
         second.advance()
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name]), name
+    second.restore_best()
+    for name, value in first.network.state_dict().items():
+        assert torch.equal(value, second.network.state_dict()[name]), name
 
 
-def test_early_stopping_counts_validations(rows) -> None:
-    settings = Settings(**{**vars(tiny()), "steps": 100, "evaluate_every": 2, "patience": 3})
-    training = train_loop.Training(
-        Network(settings, 1), rows, train_loop.People(np.array([0, 1]), np.array([2])), settings
-    )
-    training.step = 2
-    training.keep_if_best(1.0)
-    training.step = 7
-    training.keep_if_best(2.0)
-    assert not training.over
-    training.step = 8
-    assert training.over
-    assert training.best_step == 2
+def test_early_stopping_counts_validations(rows, tmp_path, monkeypatch) -> None:
+    training = start_training(rows, steps=100, batch_size=2, evaluate_every=2, patience=3)
+    scores = iter([5.0, 1.0, 2.0, 1.0, 3.0])
+    monkeypatch.setattr(training, "validate", lambda: {"validation_loss": next(scores)})
+    log = run_training(training, lambda record: "", tmp_path, Group())
+    # The second of the five is the best, and the three after it are no better.
+    assert [one["step"] for one in log.records] == [2, 4, 6, 8, 10]
+    assert (log.best_step, log.best_score) == (4, 1.0)

@@ -1,4 +1,4 @@
-"""What processes that train together agree on; see also tests/commands/test_processes.py."""
+"""What processes that train join_processes agree on; see also tests/commands/test_processes.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from humobctl import ranks
 from humobctl.errors import HumobError, UsageError
 from humobctl.training import distributed
 from humobctl.training.device import set_up_torch, torch_device
-from humobctl.training.distributed import Group, Share, backend_of, together
+from humobctl.training.distributed import Group, Share, choose_backend, join_processes
 from tests.messages import raises
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -87,8 +87,8 @@ def test_each_process_takes_the_gpu_of_its_number(told, monkeypatch) -> None:
 
 
 def test_gradients_on_gpus_go_through_nccl() -> None:
-    assert backend_of(torch.device("cuda", 1)) == "cpu:gloo,cuda:nccl"
-    assert backend_of(torch.device("cpu")) == "gloo"
+    assert choose_backend(torch.device("cuda", 1)) == "cpu:gloo,cuda:nccl"
+    assert choose_backend(torch.device("cpu")) == "gloo"
 
 
 def test_processes_of_a_machine_share_its_threads(told, monkeypatch) -> None:
@@ -103,8 +103,8 @@ def test_processes_of_a_machine_share_its_threads(told, monkeypatch) -> None:
 
 
 def test_a_process_alone_needs_nobody(told) -> None:
-    with together(torch.device("cpu")) as group:
-        assert (group.size, group.main, group.tell({"a": 1})) == (1, True, {"a": 1})
+    with join_processes(torch.device("cpu")) as group:
+        assert (group.size, group.main, group.broadcast({"a": 1})) == (1, True, {"a": 1})
         rows = torch.ones(3, 2, requires_grad=True)
         assert group.all_rows(rows, 3) is rows
         module = torch.nn.Linear(1, 1)
@@ -131,8 +131,8 @@ def group_of_two() -> tuple[Group, Group]:
 def test_what_is_told_is_heard_in_turn() -> None:
     main, other = group_of_two()
     for value in ({"a": 0.1 + 0.2}, [], True):
-        assert main.tell(value) == value
-    assert [other.hear() for _ in range(3)] == [{"a": 0.1 + 0.2}, [], True]
+        assert main.broadcast(value) == value
+    assert [other.receive() for _ in range(3)] == [{"a": 0.1 + 0.2}, [], True]
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_what_is_told_is_heard_in_turn() -> None:
 def test_the_first_to_fail_speaks_and_the_others_end_alike(error, code) -> None:
     main, other = group_of_two()
     with pytest.raises(type(error)):
-        other.fail(error)
+        other.abort(error)
     # The main process waits for what does not come, and hears of it.
     with pytest.raises(SystemExit) as end:
-        main.fail(HumobError("also"))
+        main.abort(HumobError("also"))
     assert end.value.code == code
 
 
 def test_who_waits_hears_that_another_failed() -> None:
     main, other = group_of_two()
     with pytest.raises(HumobError, match="bad"):
-        main.fail(HumobError("bad"))
+        main.abort(HumobError("bad"))
     with pytest.raises(distributed._ElsewhereError):
-        other.hear()  # it would wait for ever for what nobody tells
+        other.receive()  # it would wait for ever for what nobody sends
 
 
 def test_an_error_before_the_processes_met_is_the_main_ones_to_tell(told, monkeypatch) -> None:

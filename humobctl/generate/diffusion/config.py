@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from humobctl.errors import UsageError
 from humobctl.training import settings
-from humobctl.training.model_dir import load
 
 DenoiserName = Literal["add", "queryonce", "querymulti", "unet", "unet-condition"]
 Objective = Literal["pred_v", "pred_noise", "pred_x0", "flow"]
@@ -16,6 +15,8 @@ Condition = Literal["auto", "none", "intent", "category", "home-work"]
 Precision = Literal["fp32", "bf16"]
 Sampler = Literal["ddpm", "ddim", "dpm", "euler"]
 
+TYPE = "diffusion"
+"""Of model dirs."""
 STEPS, STEP_MINUTES = 144, 10
 """A day in steps of ten minutes (CoPB)."""
 UNCONDITIONED = "unet"
@@ -23,40 +24,37 @@ UNCONDITIONED = "unet"
 
 
 @dataclass(frozen=True)
-class Settings:
+class DiffusionSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
-        denoiser: ``add``, ``queryonce`` and ``querymulti`` are transformers that take in the
-            condition in three ways (CoPB); ``unet`` is convolutional, without a condition, and
-            ``unet-condition`` with it.
-        condition: what each step is told: the ``intent``, the ``category`` of the place,
-            ``home-work`` (home, work or other), or ``none``, so that the model makes the times of
-            the stays, too. ``auto``: the intent where stays have it, else the category where they
-            have that, else home-work; none for ``unet``.
-        objective: what the network learns to say of a noisy day: ``pred_v`` (Salimans and Ho,
-            2022), ``pred_noise`` (Ho et al., 2020), ``pred_x0``, or ``flow`` (flow matching on
-            straight paths; Lipman et al., 2023).
-        diffusion_steps: steps of the noise schedule; ``flow`` has none.
-        width: of the network.
-        layers: of the transformer, or levels of the U-Net.
-        heads: of the transformer's attention; they divide ``width``.
-        patch: steps that are one token of the transformer; 1 in CoPB.
-        unconditioned: share of training days without their condition, for guidance (Ho and
+        denoiser: network: add, queryonce or querymulti (transformers that take in the condition in
+            three ways; CoPB), unet (convolutional, without a condition) or unet-condition.
+        condition: what each step is conditioned on: intent, category (of the place), home-work
+            (home, work or other), none (the model makes the times of the stays, too), or auto: the
+            first of them that the table has; none for unet.
+        objective: training objective: pred_v (Salimans and Ho, 2022), pred_noise (Ho et al., 2020),
+            pred_x0, or flow (flow matching on straight paths; Lipman et al., 2023).
+        diffusion_steps: number of steps of the noise schedule; flow has none.
+        width: width of the network.
+        layers: number of layers of the transformer, or of levels of the U-Net.
+        heads: number of attention heads of the transformer; they divide ``width``.
+        patch: number of time steps in one token of the transformer; 1 in CoPB.
+        unconditioned: fraction of training days without their condition, for guidance (Ho and
             Salimans, 2022).
-        min_stays: days with fewer stays are left out.
-        steps: optimiser steps.
-        epochs: passes over the days, instead of ``steps``; 0 for ``steps``.
-        batch_size: days in a step of one process.
+        min_stays: minimum number of stays of a day; days with fewer are left out.
+        steps: number of optimizer steps.
+        epochs: number of passes over the days, in place of ``steps``; 0: see ``steps``.
+        batch_size: number of days in a step of one process.
         learning_rate: highest learning rate; it falls along a cosine.
-        warmup: share of the steps in which it rises.
-        weight_decay: of AdamW.
+        warmup: fraction of steps used for learning-rate warm-up.
+        weight_decay: AdamW weight decay.
         ema: decay of the moving average of the weights, which is what is kept.
-        precision: fp32, or bf16 for the matrix products.
-        validation_share: people that are not trained on, and scored against.
-        evaluate_every: steps from one sample with scores, and one saved state, to the next; 0 for
-            a tenth of the training.
-        seed: of all that is drawn.
+        precision: numeric precision of matrix products: fp32 or bf16.
+        validation_share: fraction of people that only validate.
+        evaluate_every: number of steps between validations and saved states; 0: a tenth of the
+            training.
+        seed: seed of all random choices.
     """
 
     denoiser: DenoiserName = "add"
@@ -132,9 +130,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> DiffusionSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return DiffusionSettings(
         width=16,
         layers=2,
         heads=2,
@@ -146,14 +144,14 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> DiffusionSettings:
     """Half an hour on two cores, for a few thousand days."""
-    return Settings()
+    return DiffusionSettings()
 
 
-def paper() -> Settings:
+def paper() -> DiffusionSettings:
     """The published sizes (CoPB, ``trajectory_Diffusion.py``)."""
-    return Settings(
+    return DiffusionSettings(
         width=256,
         layers=4,
         heads=8,
@@ -165,20 +163,21 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
+PRESETS: dict[str, Callable[[], DiffusionSettings]] = {"tiny": tiny, "small": small, "paper": paper}
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> DiffusionSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)
 
 
-def settings_of(folder: str) -> Settings:
+def settings_of(folder: str) -> DiffusionSettings:
     """The settings of a trained model.
 
     Raises:
         HumobError: there is no such model dir.
     """
-    record = load(folder, type="diffusion", arrays=False).config.get("settings", {})
-    return settings.from_record(Settings, record)
+    from humobctl.training.model_dir import load  # noqa: PLC0415 - settings alone are light
+
+    record = load(folder, type=TYPE, arrays=False).config.get("settings", {})
+    return settings.from_record(DiffusionSettings, record)

@@ -35,10 +35,10 @@ from humobctl.generate.diffusion.data import (
     classes_of,
 )
 from humobctl.generate.diffusion.decode import GeneratedDays, decode
+from humobctl.generate.diffusion.load import TrainedDiffusion
 from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
-from humobctl.generate.diffusion.train import Trained
 from humobctl.generate.homes_and_works import known_dwellings
 from humobctl.generate.person_batches import whole_people
 from humobctl.native import Int64s
@@ -74,7 +74,7 @@ class DiffusionJob:
         tally: filled in as the run goes on.
     """
 
-    model: Trained
+    model: TrainedDiffusion
     sampling: Sampling
     places: Places | None = None
     people: pl.DataFrame | None = None

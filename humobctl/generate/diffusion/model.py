@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from humobctl.generate.diffusion.config import STEPS, UNCONDITIONED, Settings
+from humobctl.generate.diffusion.config import STEPS, UNCONDITIONED, DiffusionSettings
 
 _KERNEL_GROUPS = 8
 """diffusers' residual blocks normalise channels in groups of 8."""
 
 
 @dataclass(frozen=True)
-class Told:
+class Conditioning:
     """The condition of days.
 
     Attributes:
@@ -31,24 +31,24 @@ class Told:
     token: Tensor
     event: Tensor
 
-    def __getitem__(self, which: slice | Tensor) -> Told:
+    def __getitem__(self, which: slice | Tensor) -> Conditioning:
         """The condition of some of the days."""
-        return Told(self.token[which], self.event[which])
+        return Conditioning(self.token[which], self.event[which])
 
     @property
     def odd(self) -> Tensor:
         """Whether the step's event is the day's second, fourth, ..., float, (B, T, 1)."""
         return (self.event % 2).float()[..., None]
 
-    def nothing(self, null: int, which: Tensor | None = None) -> Told:
+    def nothing(self, null: int, which: Tensor | None = None) -> Conditioning:
         """The condition taken away, from all days or from some of them, (B,)."""
         if which is None:
-            return Told(torch.full_like(self.token, null), torch.zeros_like(self.event))
+            return Conditioning(torch.full_like(self.token, null), torch.zeros_like(self.event))
         some = which[:, None]
-        return Told(self.token.masked_fill(some, null), self.event.masked_fill(some, 0))
+        return Conditioning(self.token.masked_fill(some, null), self.event.masked_fill(some, 0))
 
 
-def pooled(x: Tensor, told: Told | None) -> Tensor:
+def pooled(x: Tensor, told: Conditioning | None) -> Tensor:
     """Means of a noisy day over each event, or over the day where events are not known, (B, C, T).
 
     A day is constant over an event, so that its mean says all that noisy steps say of it.
@@ -87,7 +87,7 @@ class Transformer(Denoiser):
     2023); and noisy steps come with their mean over the event.
     """
 
-    def __init__(self, settings: Settings, channels: int, classes: int) -> None:
+    def __init__(self, settings: DiffusionSettings, channels: int, classes: int) -> None:
         super().__init__(channels, classes)
         width, self.patch = settings.width, settings.patch
         self.mode = settings.denoiser
@@ -119,7 +119,7 @@ class Transformer(Denoiser):
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
 
-    def forward(self, x: Tensor, level: Tensor, told: Told | None) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, told: Conditioning | None) -> Tensor:
         """See Denoiser."""
         batch, channels, _ = x.shape
         both = torch.cat([x, pooled(x, told)], dim=1)
@@ -137,7 +137,7 @@ class Transformer(Denoiser):
         passed = (both * self.gate(noise)[..., None]).reshape(batch, 2, channels, -1).sum(dim=1)
         return cast(Tensor, out.permute(0, 2, 1, 3).reshape(x.shape) + passed)
 
-    def _condition(self, entered: Tensor, told: Told) -> Tensor:
+    def _condition(self, entered: Tensor, told: Conditioning) -> Tensor:
         """What is added to tokens, (B, P, W)."""
         steps = self.embed(told.token) + told.odd * self.odd  # (B, T, W / patch)
         embedded = self.mix(steps.reshape(entered.shape))
@@ -151,7 +151,7 @@ class Transformer(Denoiser):
 class UNet(Denoiser):
     """The 1-D U-Net of diffusers (Janner et al., 2022), with the condition as more channels."""
 
-    def __init__(self, settings: Settings, channels: int, classes: int) -> None:
+    def __init__(self, settings: DiffusionSettings, channels: int, classes: int) -> None:
         from diffusers.models.unets.unet_1d import UNet1DModel  # noqa: PLC0415 - slow to import
 
         super().__init__(channels, classes)
@@ -178,7 +178,7 @@ class UNet(Denoiser):
             freq_shift=1,
         )
 
-    def forward(self, x: Tensor, level: Tensor, told: Told | None) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, told: Conditioning | None) -> Tensor:
         """See Denoiser."""
         parts = [x, pooled(x, told)]
         if told is not None:
@@ -197,7 +197,7 @@ def sinusoid(values: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def build(settings: Settings, channels: int, classes: int) -> Denoiser:
+def build(settings: DiffusionSettings, channels: int, classes: int) -> Denoiser:
     """The denoiser of settings.
 
     Args:

@@ -18,11 +18,11 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
 from humobctl.errors import UsageError
-from humobctl.generate.diffusion.config import Settings
-from humobctl.generate.diffusion.model import Denoiser, Told
+from humobctl.generate.diffusion.config import DiffusionSettings
+from humobctl.generate.diffusion.model import Conditioning, Denoiser
 from humobctl.training.distributed import Share
 
 LEVELS = 1000.0
@@ -79,7 +79,7 @@ class Sampling:
 
 
 def sampling_of(
-    settings: Settings, sampler: str | None, evaluations: int | None, guidance: float = 1.0
+    settings: DiffusionSettings, sampler: str | None, evaluations: int | None, guidance: float = 1.0
 ) -> Sampling:
     """Sampling that suits a model.
 
@@ -125,7 +125,7 @@ class Process:
         settings: objective and steps.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DiffusionSettings) -> None:
         self.settings = settings
         self.flow = settings.objective == "flow"
         self.schedule = None if self.flow else self._scheduler("ddpm")
@@ -134,10 +134,9 @@ class Process:
         self,
         network: Denoiser,
         x: Tensor,
-        told: Told | None,
+        told: Conditioning | None,
         source: torch.Generator,
         share: Share | None = None,
-        stepped: nn.Module | None = None,
     ) -> Tensor:
         """Mean squared error of days at random noise levels, weighted by level.
 
@@ -147,8 +146,7 @@ class Process:
             told: their condition.
             source: of the noise; on the CPU, so that it is the same on every device.
             share: of the days; noise is drawn for all, so that it is the same however many
-                processes share them. The mean over the processes is the loss of all days.
-            stepped: stands for the network in the pass; None for itself.
+                processes share them. The sum over the processes is the loss of all days.
         """
         noise = torch.randn(x.shape, generator=source).to(x.device)
         noisy, level, target = self._question(x, noise, source)
@@ -159,10 +157,10 @@ class Process:
         mine = share.of(len(x))
         noisy, level, target = noisy[mine], level[mine], target[mine]
         told = None if told is None else told[mine]
-        found = (stepped or network)(noisy, level, told)
+        found = network(noisy, level, told)
         errors = (found.float() - target).square().mean(dim=(1, 2))
         loss: Tensor = (errors * self._weight(level)).mean()
-        return loss * (len(level) * share.size / len(x))
+        return loss * (len(level) / len(x))
 
     def _weight(self, level: Tensor) -> Tensor | float:
         """Of the error: the signal-to-noise ratio for ``pred_x0``, cut off (Hang et al., 2023)."""
@@ -206,7 +204,7 @@ class Process:
         self,
         network: Denoiser,
         sources: Sequence[torch.Generator],
-        told: Told | None,
+        told: Conditioning | None,
         sampling: Sampling,
         fixed: Fixed | None = None,
     ) -> Tensor:
@@ -253,7 +251,7 @@ class Process:
         return noised
 
     def _predictor(
-        self, network: Denoiser, told: Told | None, sampling: Sampling
+        self, network: Denoiser, told: Conditioning | None, sampling: Sampling
     ) -> Callable[[Tensor, Tensor], Tensor]:
         unit = 1.0 if self.flow else LEVELS / self.settings.diffusion_steps
 

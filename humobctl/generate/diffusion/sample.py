@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from humobctl.generate.diffusion.config import STEPS
 from humobctl.generate.diffusion.data import Bools, Float32s, Layout, Scale
-from humobctl.generate.diffusion.model import Denoiser, Told
+from humobctl.generate.diffusion.model import Conditioning, Denoiser
 from humobctl.generate.diffusion.process import Fixed, Process, Sampling
 from humobctl.native import Floats, Int64s
 from humobctl.tables.keyed_random import uniforms
@@ -112,10 +112,10 @@ def draw(
     return np.concatenate(parts)
 
 
-def told_of(layout: Layout, token: NDArray[np.int8], device: torch.device) -> Told:
+def told_of(layout: Layout, token: NDArray[np.int8], device: torch.device) -> Conditioning:
     """The condition of days, by the classes of their events."""
     event = layout.event_of_step()
-    return Told(
+    return Conditioning(
         torch.from_numpy(token[event].astype(np.int64)).to(device),
         torch.from_numpy(layout.number()[event]).to(device),
     )

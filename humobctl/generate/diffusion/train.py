@@ -1,9 +1,12 @@
-"""From a table of stays to a trained model."""
+"""Training of diffusion: what is read, what a step draws, its loss, what is kept."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +14,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.data.importers.stays import StayTable, read_stays
 from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
-from humobctl.generate.diffusion import train_loop
-from humobctl.generate.diffusion.config import STEPS, UNCONDITIONED, Settings
+from humobctl.generate.diffusion.config import STEPS, TYPE, UNCONDITIONED, DiffusionSettings
 from humobctl.generate.diffusion.data import (
     Bools,
     Known,
@@ -31,76 +34,56 @@ from humobctl.generate.diffusion.data import (
     series_of,
 )
 from humobctl.generate.diffusion.memorisation import in_words, nearness
-from humobctl.generate.diffusion.model import Denoiser, build
+from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
 from humobctl.generate.diffusion.process import Process
 from humobctl.generate.diffusion.validation import Validation
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
-from humobctl.training.device import check_precision, set_up, torch_device
-from humobctl.training.distributed import Group, together
-from humobctl.training.model_dir import (
-    Checkpoint,
-    build_checked,
-    check_target,
-    clear_damage,
-    load,
-    save,
-)
-from humobctl.training.settings import from_record
-from humobctl.training.torch_loop import STATE
-from humobctl.training.training_dir import folder_of, workplace
+from humobctl.training.distributed import Group, Share
+from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
-TYPE = "diffusion"
 _DAYS = "days.safetensors"
 """File in the folder of a training, where other processes find the days."""
+_LOG_EVERY = 10
+DaysBatch = tuple[Tensor, Conditioning | None, torch.Generator]
+"""Days (B, C, 144) of all processes, their condition, and what noise is drawn from."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One training run.
+class DiffusionSource:
+    """What the main process knows of the days beside their series.
 
     Attributes:
-        settings: of the network and its training.
-        output: model dir to write.
-        name: of the experiment, for the record.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        device: cpu, cuda, or auto.
-        on_error: stop at the first bad row, or drop bad rows.
+        scale: of the training days.
+        known: the training days.
+        validation: the days of people who are not trained on; None without any.
+        about: what ``run.json`` says of them.
     """
 
-    settings: Settings
-    output: str
-    name: str | None = None
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
-    on_error: OnError = "fail"
+    scale: Scale
+    known: Known
+    validation: Validation | None
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Material:
+class DiffusionData:
     """What is learnt from.
 
     Attributes:
         condition: none, intent, category or home-work.
         categories: that the model tells apart, with that condition.
-        scale: of the training days.
-        known: the training days.
-        series: the same as a network takes them.
-        validation: the days of people who are not trained on; None without any.
-        about: what ``run.json`` says of them.
+        series: the training days as a network takes them.
+        source: what else is known of them; in the main process alone.
     """
 
     condition: str
     categories: tuple[str, ...]
-    scale: Scale
-    known: Known
     series: Series
-    validation: Validation | None
-    about: dict[str, Any]
+    source: DiffusionSource | None = None
 
     @property
     def classes(self) -> int:
@@ -108,94 +91,176 @@ class Material:
         return class_count(self.condition, self.categories)
 
 
-def train(path: str, job: Job) -> dict[str, Any]:
-    """Train on a table of stays, and write the model dir.
+@dataclass(frozen=True)
+class DiffusionRecipe(TorchRecipe[DiffusionData]):
+    """How a model of days is trained on a table of stays.
 
-    Returns:
-        The record ``run.json`` holds; an empty one in all processes but the main one.
-
-    Raises:
-        HumobError: the file cannot be read, lacks what the condition needs or has too few days, the
-            output cannot be written, or the loss became no number.
-        UsageError: there is no such device.
+    Attributes:
+        settings: of the network and its training.
+        path: file of the table.
+        name: of the experiment, for the record.
+        on_error: stop at the first bad row, or drop bad rows.
     """
-    settings = job.settings
-    device = torch_device(job.device)
-    with together(device) as group:
-        if group.main:
-            check_target(job.output, overwrite=job.overwrite)
-        set_up(settings.seed)
-        check_precision(settings.precision, device)
-        if group.main:
-            return _lead(path, job, group, device)
-        _follow(job, group, device)
-        return {}
 
+    settings: DiffusionSettings
+    path: str
+    name: str | None = None
+    on_error: OnError = "fail"
 
-def _lead(path: str, job: Job, group: Group, device: torch.device) -> dict[str, Any]:
-    """The training in the main process: it reads, validates and writes."""
-    settings = job.settings
-    material = read_material(path, settings, job.on_error)
-    process = Process(settings)
-    network = build(settings, channel_count(material.condition), material.classes).to(device)
-    validation = material.validation
-    work = folder_of(job.output)
-    about = {"settings": asdict(settings), "data": material.about}
-    flags = {"resume": job.resume, "overwrite": job.overwrite}
-    with workplace(work, about, **flags, unfinished=(work / STATE).is_file()):
-        if group.size > 1:
-            with clear_os_errors(str(work)):
-                material.series.publish(work / _DAYS)
-            group.tell({"condition": material.condition, "classes": material.classes})
-        averaged, metrics = train_loop.train(
-            network,
-            process,
-            material.series,
-            work,
-            None if validation is None else lambda net: validation.scores(net, process),
-            group,
+    type = TYPE
+
+    @functools.cached_property
+    def process(self) -> Process:
+        """Noise, and what the network learns of it."""
+        return Process(self.settings)
+
+    @property
+    def ema(self) -> float:
+        """Decay of the moving average."""
+        return self.settings.ema
+
+    @contextmanager
+    def prepare(self) -> Iterator[DiffusionData]:
+        """Read the table, leave out what is no day, and split the people.
+
+        Raises:
+            HumobError: the table lacks what the condition needs, or has too few days.
+        """
+        yield read_days(self.path, self.settings, self.on_error)
+
+    def identify(self, data: DiffusionData) -> dict[str, Any]:
+        """The table."""
+        assert data.source is not None
+        return {"data": data.source.about}
+
+    def publish(self, data: DiffusionData, work: Path) -> dict[str, Any]:
+        """Write the days; their condition."""
+        with clear_os_errors(str(work)):
+            data.series.publish(work / _DAYS)
+        return {"condition": data.condition, "categories": data.categories}
+
+    @contextmanager
+    def receive(self, work: Path, group: Group) -> Iterator[DiffusionData]:
+        """The days that the main process wrote."""
+        sent, days = group.receive(), work / _DAYS
+        group.require_path(days)
+        with clear_os_errors(str(days)):
+            series = Series.published(days)
+        yield DiffusionData(sent["condition"], tuple(sent["categories"]), series)
+
+    def plan(self, data: DiffusionData, processes: int) -> TrainingPlan:
+        """A number of steps, or of passes over the days."""
+        settings = self.settings
+        batch = settings.batch_size * processes
+        steps = settings.steps
+        if settings.epochs:
+            steps = max(1, math.ceil(settings.epochs * len(data.series) / batch))
+        return TrainingPlan(
+            steps=steps,
+            evaluate_every=settings.evaluate_every or max(1, steps // 10),
+            unit="days",
+            batch=batch,
+            log_every=_LOG_EVERY,
         )
-        near = None
-        if validation is not None:
-            near = nearness(*validation.sampled(averaged, process), material.known)
-            report.info(in_words(near))
-        return _finish(averaged, job, material, metrics, str(device), near)
 
+    def network(self, data: DiffusionData, device: torch.device) -> Denoiser:
+        """The denoiser."""
+        return build(self.settings, channel_count(data.condition), data.classes).to(device)
 
-def _follow(job: Job, group: Group, device: torch.device) -> None:
-    """The training in another process: it takes its share of the steps."""
-    told = group.hear()
-    work = folder_of(job.output)
-    days = work / _DAYS
-    group.see(days)
-    with clear_os_errors(str(days)):
-        series = Series.published(days)
-    network = build(job.settings, channel_count(told["condition"]), told["classes"]).to(device)
-    train_loop.train(network, Process(job.settings), series, work, None, group)
+    def optimizer(self, network: torch.nn.Module) -> torch.optim.Optimizer:
+        """AdamW."""
+        return torch.optim.AdamW(
+            network.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,  # a sixth of a small network's step
+        )
 
+    def batches(self, data: DiffusionData, share: Share, device: torch.device) -> Batches:
+        """Days drawn with replacement, by seed and step alone: the same in all processes."""
+        series, settings = data.series, self.settings
+        channels = torch.from_numpy(series.channels).to(device)
+        told: Conditioning | None = None
+        if series.token is not None:
+            token, event = (torch.from_numpy(a).to(device) for a in (series.token, series.event))
+            told = Conditioning(token, event)
 
-def dry_run(path: str, job: Job) -> str:
-    """What a training would be: days, channels, parameters, steps."""
-    check_target(job.output, overwrite=True)
-    settings = job.settings
-    set_up(settings.seed)
-    material = read_material(path, settings, job.on_error)
-    channels, classes = channel_count(material.condition), material.classes
-    network = build(settings, channels, classes)
-    parameters = sum(one.numel() for one in network.parameters())
-    return "\n".join(
-        (
+        def draw(step: int) -> list[DaysBatch]:
+            source = torch.Generator().manual_seed(settings.seed * SEED_STRIDE + step)
+            size = (settings.batch_size * share.size,)
+            rows = torch.randint(0, len(channels), size, generator=source).to(device)
+            if told is None:
+                return [(channels[rows], None, source)]
+            mine = told[rows]
+            return [(channels[rows], Conditioning(mine.token.long(), mine.event.long()), source)]
+
+        return draw
+
+    def losses(self, network: Denoiser, batch: DaysBatch, group: Group) -> dict[str, Tensor]:
+        """This process's addend of the error."""
+        x, told, source = batch
+        return {"loss": self.process.loss(network, x, told, source, group.share).double()}
+
+    def validate(
+        self, network: Denoiser, data: DiffusionData, device: torch.device
+    ) -> dict[str, float]:
+        """Divergences of sampled days from those of people who are not trained on."""
+        validation = data.source and data.source.validation
+        return validation.scores(network, self.process) if validation else {}
+
+    def describe_scores(self, record: Mapping[str, Any]) -> str:
+        """The divergences."""
+        scored = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4f}"
+            for name, value in record.items()
+            if name not in ("step", "loss", "learning_rate")
+        )
+        return f"JSD of people not trained on: {scored}" if scored else ""
+
+    def describe(self, data: DiffusionData, device: str) -> DryRun:
+        """Days, channels, parameters, steps."""
+        settings, channels = self.settings, channel_count(data.condition)
+        network = build(settings, channels, data.classes)
+        parameters = sum(one.numel() for one in network.parameters())
+        plan = self.plan(data, world_size())
+        lines = (
             f"denoiser: {settings.denoiser}, {parameters:,} parameters, {settings.objective}",
-            f"condition: {material.condition}, {classes} classes",
-            f"a batch: {settings.batch_size * world_size()} days, {channels} channels, "
-            f"{STEPS} steps",
-            f"training: {train_loop.steps_of(settings, len(material.series), world_size()):,} "
-            "steps",
+            f"condition: {data.condition}, {data.classes} classes",
+            f"a batch: {plan.batch} days, {channels} channels, {STEPS} steps",
+            f"training: {plan.steps:,} steps",
         )
-    )
+        return DryRun("\n".join(lines))
+
+    def finish(
+        self, training: TorchTraining, data: DiffusionData, log: TrainingLog
+    ) -> TrainedModel:
+        """The network of averaged weights, and how near its days come to those it learnt from."""
+        network, source = training.kept, data.source
+        assert source is not None
+        near = None
+        if source.validation is not None:
+            near = nearness(*source.validation.sampled(network, self.process), source.known)
+            report.info(in_words(near))
+        left_out = ("step", "learning_rate")
+        return TrainedModel(
+            notes={
+                "name": self.name,
+                "data": source.about,
+                "device": str(training.device),
+                "privacy": near,
+            },
+            scores={k: v for k, v in log.records[-1].items() if k not in left_out},
+            config={
+                "settings": asdict(self.settings),
+                "condition": data.condition,
+                "categories": list(data.categories),
+                "scale": source.scale.as_record(),
+            },
+            arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
+        )
 
 
-def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> Material:
+def read_days(path: str, settings: DiffusionSettings, on_error: OnError = "fail") -> DiffusionData:
     """Read a table of stays, leave out what is no day, and split the people."""
     table = read_stays(path, on_error=on_error, categories=True)
     plane = table.plane()
@@ -232,7 +297,8 @@ def read_material(path: str, settings: Settings, on_error: OnError = "fail") -> 
             "than a step of 10 minutes"
         )
     _tell_of_categories(frame, categories)
-    return Material(condition, categories, scale, training, series, validation, about)
+    source = DiffusionSource(scale=scale, known=training, validation=validation, about=about)
+    return DiffusionData(condition, categories, series, source)
 
 
 def _tell_of_categories(frame: pl.DataFrame, categories: tuple[str, ...]) -> None:
@@ -247,7 +313,7 @@ def _tell_of_categories(frame: pl.DataFrame, categories: tuple[str, ...]) -> Non
     )
 
 
-def _condition(table: StayTable, settings: Settings) -> str:
+def _condition(table: StayTable, settings: DiffusionSettings) -> str:
     """The condition of a model, where it is to be found out."""
     known = (table.frame["intent"] != UNKNOWN_INTENT).any()
     categorised = table.frame["category"].null_count() < table.frame.height
@@ -287,7 +353,7 @@ def _long_days(table: StayTable, least: int) -> pl.DataFrame:
     return kept
 
 
-def _held_out(known: Known, settings: Settings) -> Bools:
+def _held_out(known: Known, settings: DiffusionSettings) -> Bools:
     """Days of the people that are not trained on, (days,)."""
     people = np.unique(known.person).astype(np.uint32)
     count = round(settings.validation_share * len(people))
@@ -299,86 +365,3 @@ def _fingerprint(frame: pl.DataFrame) -> str:
     for column in frame.with_columns(pl.col("category").hash()).get_columns():
         digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
     return f"blake2b:{digest.hexdigest()}:{frame.height}"
-
-
-def _finish(
-    network: Denoiser,
-    job: Job,
-    material: Material,
-    metrics: list[dict[str, Any]],
-    device: str,
-    near: dict[str, float] | None,
-) -> dict[str, Any]:
-    last = metrics[-1]
-    run = {
-        "name": job.name,
-        "seed": job.settings.seed,
-        "data": material.about,
-        "steps": last["step"],
-        "processes": world_size(),
-        "device": device,
-        "settings": asdict(job.settings),
-        "scores": {
-            name: value for name, value in last.items() if name not in ("step", "learning_rate")
-        },
-        "privacy": near,
-    }
-    config = {
-        "settings": asdict(job.settings),
-        "condition": material.condition,
-        "categories": list(material.categories),
-        "scale": material.scale.as_record(),
-    }
-    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    save(Checkpoint(TYPE, config, arrays, run, metrics), job.output, overwrite=job.overwrite)
-    return run
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained model, ready to draw from.
-
-    Attributes:
-        name: its folder.
-        settings: of its training.
-        condition: none, intent, category or home-work.
-        categories: that it tells apart, with that condition.
-        scale: of its days.
-        network: on its device.
-        device: as it was asked for.
-    """
-
-    name: str
-    settings: Settings
-    condition: str
-    categories: tuple[str, ...]
-    scale: Scale
-    network: Denoiser
-    device: str = "auto"
-
-    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
-        """Another process loads it from its folder."""
-        return load_trained, (self.name, self.device)
-
-
-def load_trained(folder: str, device: str = "auto") -> Trained:
-    """Load a model.
-
-    Raises:
-        HumobError: there is no whole model of this type.
-        UsageError: there is no such device.
-    """
-    found = load(folder, type=TYPE)
-    with clear_damage(folder):
-        settings = from_record(Settings, found.config["settings"])
-        condition = found.config["condition"]
-        record = found.config["scale"]
-        scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
-        categories = tuple(found.config.get("categories", ()))
-        classes = class_count(condition, categories)
-        make = functools.partial(build, settings, channel_count(condition), classes)
-        network = build_checked(folder, settings.layers, make)
-        arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
-        network.load_state_dict(arrays)
-    network = network.to(torch_device(device)).eval()
-    return Trained(folder, settings, condition, categories, scale, network, device)

@@ -3,67 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from humobctl.errors import UsageError
 from humobctl.training import settings
-from humobctl.training.model_dir import load
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
 Precision = Literal["fp32", "bf16"]
+TYPE = "bert-moe"
+"""Of model dirs."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class BertMoeSettings:
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
-        model_name: without or with the mixture of experts before the location head.
-        location_ids: rows of the location tables; 40,000 for a grid of 200 by 200 cells.
-        hidden_size: width of the encoder, H.
-        hidden_layers: its layers.
-        attention_heads: its heads; they divide ``hidden_size``.
-        feed_forward: width of its feed-forward layers, as a multiple of ``hidden_size``.
-        day_embedding_size: of the days between a row and the first one to predict.
-        time_embedding_size: of the half-hour slot.
-        dow_embedding_size: of the day of the week.
-        weekday_embedding_size: of the flag that tells working days from days off.
-        location_embedding_size: of the cell.
-        gap_embedding_size: of the slots since the row before, and of those until the next row.
-        dropout: share of activations dropped in training, outside of the attention weights.
-        max_seq_length: most rows, past and future together, that the model can take.
-        copy_heads: attention heads that point at past rows, whose cells are copied; 0 for none,
-            as published (Gulcehre et al. 2016; See et al. 2017, pointer-generator).
-        experts: number of experts, E.
-        top_k: experts used for a row; 0 for all of them, weighted (dense, as published).
-        load_balance: weight of the load-balance term of top-k routing (Fedus et al. 2021).
-        input_length: past rows that the model sees, at most, L.
-        prediction_length: rows that it predicts at once, at most, P.
-        horizon: days after the last past row that are predicted from it. 0 for windows that
-            follow each other: each is predicted from the rows just before it, in use from the
-            model's own answers (as published).
-        relabel: share of training windows whose cells are shown under other numbers, drawn anew for
-            each window. The network then learns how a person uses places rather than which places
-            the training users have been to.
-        stride: rows from one training window to the next (``look_back_len`` of the original).
-        epochs: passes over the windows.
-        max_steps: optimiser steps after which training ends, whatever the epochs; 0 for no bound.
-        batch_size: windows in a step of one process.
-        accumulate: steps whose gradients are added up before the weights change.
+        model_name: network: MobilityBERTMoE, or MobilityBERT, without the mixture of experts before
+            the location head.
+        location_ids: number of rows of the location tables; 40000 for a grid of 200 by 200 cells.
+        hidden_size: width of the encoder.
+        hidden_layers: number of layers of the encoder.
+        attention_heads: number of attention heads of the encoder; they divide ``hidden_size``.
+        feed_forward: width of the encoder's feed-forward layers, as a multiple of ``hidden_size``.
+        day_embedding_size: size of the embedding of the days until the first day to predict.
+        time_embedding_size: size of the embedding of the half-hour slot.
+        dow_embedding_size: size of the embedding of the day of the week.
+        weekday_embedding_size: size of the holiday-flag embedding.
+        location_embedding_size: size of the embedding of the cell.
+        gap_embedding_size: size of the embedding of time gaps to the previous and next record.
+        dropout: fraction of activations dropped in training, outside of the attention weights.
+        max_seq_length: maximum number of records of a window, past and future together.
+        copy_heads: number of attention heads that copy past cells; 0: none, as published (Gulcehre
+            et al. 2016; See et al. 2017, pointer-generator).
+        experts: number of experts.
+        top_k: number of experts used for a record; 0: all of them, weighted (dense, as published).
+        load_balance: weight of the load-balance term of ``top_k`` routing (Fedus et al. 2021).
+        input_length: maximum number of past records of a window.
+        prediction_length: maximum number of records predicted at once.
+        horizon: forecast horizon in days, predicted in one pass; 0: autoregressive, from the
+            records just before, as published.
+        relabel: fraction of training windows with randomly permuted cell ids (augmentation), so
+            that the network learns how a user uses places rather than which ones.
+        stride: number of records from one training window to the next (look_back_len of the
+            original).
+        epochs: number of passes over the windows.
+        max_steps: maximum number of optimizer steps, whatever the epochs; 0: no bound.
+        batch_size: number of windows in a step of one process.
+        accumulate: number of batches whose gradients are added up in a step.
         learning_rate: highest learning rate; it falls to 0 in a line.
-        location_learning_rate: the same of the location embedding; None for ``learning_rate``.
-        warmup: share of the steps in which the learning rate rises.
-        weight_decay: of AdamW.
-        precision: fp32, or bf16 for the matrix products.
-        validation_share: users that validate and are not trained on.
-        validation_days: the last known days, which nobody is trained on: validation users are
-            scored on them, and the weight of the history model is learnt on them.
-        blend_users: users, trained on or not, on whose validation days the weight of the history
-            model is learnt; 0 to learn none.
-        evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
-        patience: validations without a better GEO-BLEU after which training stops; 0 for never.
-        seed: of all that is drawn.
+        location_learning_rate: highest learning rate of the location embedding; none: see
+            ``learning_rate``.
+        warmup: fraction of steps used for learning-rate warm-up.
+        weight_decay: AdamW weight decay.
+        precision: numeric precision of matrix products: fp32 or bf16.
+        validation_share: fraction of users that only validate.
+        validation_days: number of last known days that nobody is trained on, for scores and the
+            weight of the history baseline.
+        blend_users: number of users on whose validation days the weight of the history baseline is
+            learnt; 0: learn none.
+        evaluate_every: number of steps between validations and saved states; 0: an epoch.
+        patience: early stopping: stop after this many validations without a better GEO-BLEU (0:
+            off).
+        seed: seed of all random choices.
     """
 
     model_name: ModelName = "MobilityBERTMoE"
@@ -164,9 +167,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> BertMoeSettings:
     """Seconds on a CPU; for tests and for trying things out."""
-    return Settings(
+    return BertMoeSettings(
         hidden_size=16,
         hidden_layers=1,
         attention_heads=2,
@@ -188,18 +191,18 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> BertMoeSettings:
     """Minutes on two cores for a few hundred users."""
-    return Settings()
+    return BertMoeSettings()
 
 
-def paper() -> Settings:
+def paper() -> BertMoeSettings:
     """The published sizes (arXiv 2410.14099 and its authors' code), 41 million parameters.
 
     The feed-forward layers are 4 times the hidden size wide here; the published code leaves
     BertConfig's 3072, 12 times, for 66.7 million parameters (``feed_forward=12``).
     """
-    return Settings(
+    return BertMoeSettings(
         hidden_size=256,
         hidden_layers=24,
         attention_heads=16,
@@ -224,36 +227,35 @@ def paper() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"tiny": tiny, "small": small, "paper": paper}
+PRESETS: dict[str, Callable[[], BertMoeSettings]] = {"tiny": tiny, "small": small, "paper": paper}
 
 
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
-
-
-def settings_of(folder: str) -> Settings:
+def settings_of(folder: str) -> BertMoeSettings:
     """The settings of a trained model.
 
     Raises:
         HumobError: there is no such model dir.
     """
-    return from_record(load(folder, type="bert-moe", arrays=False).config.get("settings", {}))
+    from humobctl.training.model_dir import load  # noqa: PLC0415 - settings alone are light
+
+    return from_record(load(folder, type=TYPE, arrays=False).config.get("settings", {}))
 
 
 def resolve(
     preset: str | None,
     toml: str | None,
     given: Mapping[str, Any],
-    earlier: Settings | None = None,
-) -> Settings:
+    earlier: BertMoeSettings | None = None,
+) -> BertMoeSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given, earlier)
 
 
-def from_record(record: Mapping[str, Any]) -> Settings:
+def from_record(record: Mapping[str, Any]) -> BertMoeSettings:
     """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(Settings, record)
+    return settings.from_record(BertMoeSettings, record)
 
 
-def as_record(settings: Settings) -> dict[str, Any]:
+def as_record(settings: BertMoeSettings) -> dict[str, Any]:
     """The settings as JSON can hold them."""
     return asdict(settings)

@@ -10,32 +10,28 @@ where its future begins and how long that is.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
 
 from humobctl.io.streams import clear_os_errors
 from humobctl.native import Int64s
 from humobctl.predict.base import Bools
-from humobctl.predict.bert_moe.config import Settings
+from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.model import DAYS_AHEAD, DAYS_BACK, GAPS, IGNORE
 from humobctl.tables.cells import encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
+from humobctl.training.user_columns import UserColumns
 
 Ints = NDArray[Any]
-_COLUMNS = {"cell": np.uint16, "d": np.int16, "t": np.uint8, "before": np.uint8, "after": np.uint8}
-_OF_USERS = ("starts", "uid", "city")
 _LEAST_FUTURE = 16
 """Rows; a future with fewer is not worth a pass over its past."""
 _ROUND = 32
@@ -69,16 +65,17 @@ class CityDays:
     off: Bools
 
 
-class Rows:
-    """The rows of all users in flat columns, in a temporary folder that the context ends.
+class BertMoeColumns(UserColumns):
+    """The known records of users.
 
     Attributes:
-        cell, d, t, before, after: columns, each (n,), once ``close_columns`` was called.
-        starts: first row of each user, and the end, shape (u + 1,).
-        uid, city: of each user, shape (u,); cities count from 1.
+        cell, d, t, before, after: number of the cell, day, slot, gaps, each (n,).
         days: of each city; the first belongs to city 1.
     """
 
+    kinds = MappingProxyType(
+        {"cell": np.uint16, "d": np.int16, "t": np.uint8, "before": np.uint8, "after": np.uint8}
+    )
     cell: Ints
     d: Ints
     t: Ints
@@ -86,88 +83,36 @@ class Rows:
     after: Ints
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
-        self._files = {name: (self._folder / name).open("wb") for name in _COLUMNS}
-        self._starts: list[Int64s] = []
-        self._uid: list[Int64s] = []
-        self._city: list[Int64s] = []
+        super().__init__()
         self.days: list[CityDays] = []
-        self.rows = 0
-
-    def __enter__(self) -> Rows:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for file in self._files.values():
-            file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, group: pl.DataFrame) -> None:
         """Append whole users of the newest city, sorted by uid, d and t."""
-        if not group.height:
-            return
         uid, d, t, x, y = (group[name].to_numpy() for name in ("uid", "d", "t", "x", "y"))
         first = np.diff(uid.astype(np.int64), prepend=-1) != 0
         before, after = gap_codes(d, t, first)
         columns = {"cell": encode_cells(x, y), "d": d, "t": t, "before": before, "after": after}
-        with clear_os_errors("temporary files"):
-            for name, values in columns.items():
-                self._files[name].write(values.astype(_COLUMNS[name]).tobytes())
-        begins = np.flatnonzero(first)
-        self._starts.append(begins + self.rows)
-        self._uid.append(uid[begins].astype(np.int64))
-        self._city.append(np.full(len(begins), len(self.days), np.int64))
-        self.rows += group.height
-
-    def close_columns(self) -> None:
-        """End the appending; map the columns into memory."""
-        for file in self._files.values():
-            file.close()
-        self._map(self._folder)
-        self.starts = np.append(np.concatenate(self._starts), self.rows).astype(np.int64)
-        self.uid, self.city = np.concatenate(self._uid), np.concatenate(self._city)
-
-    def _map(self, folder: Path) -> None:
-        for name, kind in _COLUMNS.items():
-            mapped: Ints = np.zeros(0, kind)
-            if self.rows:
-                mapped = np.memmap(folder / name, kind, "r")
-            setattr(self, name, np.asarray(mapped))
+        self.append(uid, columns, len(self.days))
 
     def publish(self, folder: Path) -> None:
-        """Put the columns where other processes open them with ``published``."""
+        """Put the columns, and the days of the cities, where other processes open them."""
+        super().publish(folder)
         with clear_os_errors(str(folder)):
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(self._folder, folder)
-            for name in _OF_USERS:
-                np.save(folder / f"{name}.npy", getattr(self, name))
             for number, days in enumerate(self.days):
                 np.save(folder / f"city{number}.npy", np.stack([days.dow, days.off]))
 
-    @classmethod
-    def published(cls, folder: Path, cities: int) -> Rows:
-        """The columns that another process wrote; see ``publish``."""
-        rows = cls()
+    def open_published(self, folder: Path, cities: int = 0) -> Self:
+        """Take the columns that another process wrote, and the days of so many cities."""
+        super().open_published(folder)
         with clear_os_errors(str(folder)):
-            starts, uid, city = (
-                np.load(folder / f"{name}.npy", allow_pickle=False) for name in _OF_USERS
-            )
-            rows.rows = int(starts[-1])
-            rows._map(folder)
             for number in range(cities):
                 dow, off = np.load(folder / f"city{number}.npy", allow_pickle=False)
-                rows.days.append(CityDays(dow, off))
-        rows.starts, rows.uid, rows.city = starts, uid, city
-        return rows
+                self.days.append(CityDays(dow, off))
+        return self
 
 
 @dataclass(frozen=True)
-class Index:
+class WindowIndex:
     """Training windows, each column of shape (w,).
 
     Attributes:
@@ -186,7 +131,7 @@ class Index:
         return len(self.user)
 
 
-def rows_before(rows: Rows, first_day: list[int]) -> Int64s:
+def rows_before(rows: BertMoeColumns, first_day: list[int]) -> Int64s:
     """For each user, where the rows from the city's ``first_day`` on begin, shape (u,)."""
     ends = rows.starts[1:].copy()
     for number, (low, high) in enumerate(zip(rows.starts[:-1], rows.starts[1:], strict=True)):
@@ -194,7 +139,9 @@ def rows_before(rows: Rows, first_day: list[int]) -> Int64s:
     return ends
 
 
-def build_index(rows: Rows, users: Bools, settings: Settings, ends: Int64s | None = None) -> Index:
+def build_index(
+    rows: BertMoeColumns, users: Bools, settings: BertMoeSettings, ends: Int64s | None = None
+) -> WindowIndex:
     """The windows of some users.
 
     With a horizon, a past ends at the beginning of a day, every ``stride`` rows, and all rows of
@@ -215,7 +162,7 @@ def build_index(rows: Rows, users: Bools, settings: Settings, ends: Int64s | Non
         least = np.minimum(length, _LEAST_FUTURE)
         length = np.minimum(length, ends[user] - begin)
         keep &= length >= least
-    return Index(
+    return WindowIndex(
         user[keep].astype(np.int32), past_end[keep], begin[keep], length[keep].astype(np.int32)
     )
 
@@ -223,14 +170,14 @@ def build_index(rows: Rows, users: Bools, settings: Settings, ends: Int64s | Non
 _Windows = tuple[Int64s, Int64s, Int64s, Int64s]
 
 
-def _chunks(rows: Rows) -> Iterator[tuple[int, int]]:
+def _chunks(rows: BertMoeColumns) -> Iterator[tuple[int, int]]:
     """Ranges of users of about ``_CHUNK_ROWS`` rows."""
     part = rows.starts[:-1] // _CHUNK_ROWS
     edges = np.flatnonzero(np.diff(part, prepend=-1))
     yield from zip(edges.tolist(), [*edges[1:].tolist(), len(rows.uid)], strict=True)
 
 
-def _days_ahead(rows: Rows, low: int, high: int, settings: Settings) -> _Windows:
+def _days_ahead(rows: BertMoeColumns, low: int, high: int, settings: BertMoeSettings) -> _Windows:
     starts = rows.starts[low : high + 1]
     base = int(starts[0])
     d = rows.d[base : starts[-1]].astype(np.int64)
@@ -252,7 +199,7 @@ def _days_ahead(rows: Rows, low: int, high: int, settings: Settings) -> _Windows
     return user[past_end] + low, past_end + base, begin + base, length
 
 
-def _rows_ahead(rows: Rows, low: int, high: int, settings: Settings) -> _Windows:
+def _rows_ahead(rows: BertMoeColumns, low: int, high: int, settings: BertMoeSettings) -> _Windows:
     starts = rows.starts[low : high + 1]
     size = np.diff(starts)
     ahead = np.minimum(settings.prediction_length, np.maximum(size // 2, 1))
@@ -264,11 +211,15 @@ def _rows_ahead(rows: Rows, low: int, high: int, settings: Settings) -> _Windows
     return user + low, begin, begin, ahead[user]
 
 
-class Windows(Dataset[dict[str, Tensor]]):
+class TrainingWindows:
     """Windows as batches of tensors; see ``BertMoe.forward`` for their shapes."""
 
     def __init__(
-        self, rows: Rows, index: Index, settings: Settings, hide_city: float = 0.1
+        self,
+        rows: BertMoeColumns,
+        index: WindowIndex,
+        settings: BertMoeSettings,
+        hide_city: float = 0.1,
     ) -> None:
         """Take an index; a share of the windows hides its city, so that others can be predicted."""
         self.rows, self.index, self.settings = rows, index, settings
@@ -290,11 +241,8 @@ class Windows(Dataset[dict[str, Tensor]]):
         lengths: Int64s = np.minimum(available, self.settings.input_length)
         return lengths
 
-    def __getitem__(self, number: int) -> dict[str, Tensor]:
-        return self.__getitems__([number])
-
-    def __getitems__(self, numbers: list[int]) -> dict[str, Tensor]:
-        """A batch: the DataLoader asks for all of its windows at once."""
+    def batch(self, numbers: Int64s | list[int]) -> dict[str, Tensor]:
+        """Some windows, by their numbers."""
         chosen = np.asarray(numbers)
         index, rows = self.index, self.rows
         past_end, begin, length = (
@@ -343,7 +291,7 @@ class Windows(Dataset[dict[str, Tensor]]):
         return dow, off
 
 
-def padded_shape(past: int, ahead: int, settings: Settings) -> tuple[int, int]:
+def padded_shape(past: int, ahead: int, settings: BertMoeSettings) -> tuple[int, int]:
     """Past and future rows of a batch, rounded up.
 
     A few shapes return instead of many: for each new one, torch's CPU kernels are made anew and
@@ -392,38 +340,26 @@ def assemble(
     return tensors
 
 
-class LengthBatches(Sampler[int]):
-    """Windows in random order, those of a batch alike in length; the order follows the epoch.
+def order_windows(lengths: Int64s, step: int, seed: int, epoch: int) -> Int64s:
+    """Windows in random order, those of a step alike in length, (w,).
 
     It depends on the seed, the epoch and the windows of a whole step (over all processes), so
     that two processes see in a step what one with the doubled batch sees.
+
+    Args:
+        lengths: past lengths of the windows, (w,).
+        step: windows of a whole step; one that is not full comes last.
+        seed: of the training.
+        epoch: which pass over the windows.
     """
-
-    def __init__(
-        self, lengths: Int64s, step: int, seed: int, windows: Windows | None = None
-    ) -> None:
-        """Take the windows' past lengths (w,), and how many windows a step has."""
-        self.lengths, self.step, self.seed, self.epoch = lengths, step, seed, 0
-        self.windows = windows
-
-    def set_epoch(self, epoch: int) -> None:
-        """The trainer says which epoch begins; it tells the sampler only."""
-        self.epoch = epoch
-        if self.windows is not None:
-            self.windows.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng((self.seed, self.epoch))
-        order = random.permutation(len(self.lengths))
-        pool = self.step * 50
-        parts = [order[i : i + pool] for i in range(0, len(order), pool)]
-        alike = [part[np.argsort(self.lengths[part], kind="stable")] for part in parts]
-        joined = np.concatenate(alike)
-        whole = len(joined) // self.step * self.step
-        steps = joined[:whole].reshape(-1, self.step)
-        # A step that is not full comes last.
-        mixed = steps[random.permutation(len(steps))].reshape(-1)
-        yield from np.append(mixed, joined[whole:]).tolist()
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    pool = step * 50
+    parts = [order[i : i + pool] for i in range(0, len(order), pool)]
+    alike = [part[np.argsort(lengths[part], kind="stable")] for part in parts]
+    joined = np.concatenate(alike)
+    whole = len(joined) // step * step
+    steps = joined[:whole].reshape(-1, step)
+    mixed = steps[random.permutation(len(steps))].reshape(-1)
+    found: Int64s = np.append(mixed, joined[whole:])
+    return found

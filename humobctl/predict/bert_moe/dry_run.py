@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from humobctl.predict.bert_moe.config import Settings
-from humobctl.predict.bert_moe.data import Windows
+from humobctl.predict.bert_moe.config import BertMoeSettings
+from humobctl.predict.bert_moe.data import TrainingWindows
 from humobctl.predict.bert_moe.model import BertMoe
-from humobctl.predict.bert_moe.train_loop import steps_in_epoch
-from humobctl.ranks import world_size
+from humobctl.training.session import TrainingPlan
 
 
-def preview(network: BertMoe, windows: Windows, settings: Settings) -> str:
+def preview(
+    network: BertMoe, windows: TrainingWindows, settings: BertMoeSettings, plan: TrainingPlan
+) -> str:
     """Lines for people: parameters, windows and steps, memory, and the shapes of a batch."""
     parameters = sum(p.numel() for p in network.parameters())
     order = windows.past_lengths().argsort()[::-1][: settings.batch_size]
-    batch = windows.__getitems__(order.tolist())
+    batch = windows.batch(order)
     kept = _kept_bytes(network, batch, settings)
-    steps = steps_in_epoch(len(windows), settings)
-    total = settings.max_steps or steps * settings.epochs
+    steps = math.ceil(len(windows) / plan.batch)
     state = 16 * parameters
     shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in batch.items())
     return "\n".join(
         [
             f"parameters: {parameters:,}; softmax over {len(network.cells()):,} visited cells",
-            f"windows: {len(windows):,}; {steps:,} steps an epoch, {total:,} in all, of "
-            f"{settings.batch_size * settings.accumulate * world_size()} windows",
+            f"windows: {len(windows):,}; {steps:,} steps an epoch, {plan.steps:,} in all, of "
+            f"{plan.batch} windows",
             f"memory: {_size(state)} for weights, gradients and optimiser, {_size(kept)} for the "
             f"longest batch, {_size(state + kept)} in all",
             f"batch: {shapes}",
@@ -34,7 +36,7 @@ def preview(network: BertMoe, windows: Windows, settings: Settings) -> str:
     )
 
 
-def _kept_bytes(network: BertMoe, batch: dict[str, Tensor], settings: Settings) -> int:
+def _kept_bytes(network: BertMoe, batch: dict[str, Tensor], settings: BertMoeSettings) -> int:
     """Bytes that autograd keeps of a batch's forward pass, the weights left out."""
     own = {p.untyped_storage().data_ptr() for p in network.parameters()}
     kept: dict[int, int] = {}

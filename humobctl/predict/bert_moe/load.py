@@ -10,14 +10,12 @@ from safetensors import SafetensorError
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.predict.base import PredictOptions
-from humobctl.predict.bert_moe.config import from_record
+from humobctl.predict.bert_moe.config import TYPE, from_record
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityProfile
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.model_dir import Checkpoint, check_layers, clear_damage, load
-
-TYPE = "bert-moe"
 
 
 def load_network(folder: str) -> BertMoe:

@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.predict.bert_moe.config import Settings, as_record, from_record
+from humobctl.predict.bert_moe.config import BertMoeSettings, as_record, from_record
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
 
@@ -58,7 +58,7 @@ class BertMoeConfig(PreTrainedConfig):
     ) -> None:
         super().__init__(**others)
         self.type = "bert-moe"
-        self.settings = settings or as_record(Settings())
+        self.settings = settings or as_record(BertMoeSettings())
         self.cities = cities or []
         self.blend = blend
 
@@ -105,7 +105,7 @@ class EntryAttention(nn.Module):
 class Embeddings(nn.Module):
     """The named features of a row as one vector, shape (B, S, D)."""
 
-    def __init__(self, s: Settings) -> None:
+    def __init__(self, s: BertMoeSettings) -> None:
         super().__init__()
         self.day = nn.Embedding(DAYS_BACK + DAYS_AHEAD + 1, s.day_embedding_size)
         self.time = nn.Embedding(48, s.time_embedding_size)
@@ -327,7 +327,7 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return unseen.masked_fill_(~mask, float("-inf"))[:, None, None, :]
 
 
-def _encoder_config(s: Settings) -> BertConfig:
+def _encoder_config(s: BertMoeSettings) -> BertConfig:
     """BertConfig of the encoder; without attention dropout, so that SDPA takes its fast path."""
     config = BertConfig(
         vocab_size=1,

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import Bools, SlotDistributions, UserHistory, normalised
-from humobctl.predict.bert_moe.config import Settings
+from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     Ints,
     assemble,
@@ -115,9 +115,9 @@ class BertMoePredictor:
         self.device, self.precision = torch.device(device), precision
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> BertMoeSettings:
         """The network's settings."""
-        settings: Settings = self.network.settings
+        settings: BertMoeSettings = self.network.settings
         return settings
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
@@ -216,7 +216,7 @@ class BertMoePredictor:
         )
 
 
-def _rounds(users: list[_User], settings: Settings) -> Iterator[list[_Window]]:
+def _rounds(users: list[_User], settings: BertMoeSettings) -> Iterator[list[_Window]]:
     """Windows that can go through the network together, round after round."""
     most = max((len(user.targets) for user in users), default=0)
     rounds = (
@@ -227,7 +227,7 @@ def _rounds(users: list[_User], settings: Settings) -> Iterator[list[_Window]]:
     yield from [[w for part in rounds for w in part]] if settings.horizon else rounds
 
 
-def _window(user: _User, begin: int, settings: Settings) -> _Window:
+def _window(user: _User, begin: int, settings: BertMoeSettings) -> _Window:
     end = min(begin + settings.prediction_length, len(user.targets))
     rows = user.targets[begin:end]
     known = np.flatnonzero(user.cell >= 0)
@@ -276,7 +276,7 @@ def _cut(order: list[_Window], rows: int) -> list[list[_Window]]:
 
 
 def _inputs(
-    windows: list[_Window], city: CityProfile, number: int, settings: Settings
+    windows: list[_Window], city: CityProfile, number: int, settings: BertMoeSettings
 ) -> tuple[dict[str, Tensor], Bools, int]:
     """Tensors of windows, which rows are there (B, S), and the number of past rows L."""
     past, ahead = padded_shape(

@@ -11,7 +11,7 @@ from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
 from humobctl.predict.baselines.history import History
-from humobctl.predict.bert_moe.data import Rows
+from humobctl.predict.bert_moe.data import BertMoeColumns
 from humobctl.predict.bert_moe.model import BertMoe
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.blend import best_weight, likelihood, mixed
@@ -37,7 +37,7 @@ class ValidationUser:
     truth: Int32s
 
 
-def ask(rows: Rows, users: Int64s, first_day: list[int]) -> list[ValidationUser]:
+def ask(rows: BertMoeColumns, users: Int64s, first_day: list[int]) -> list[ValidationUser]:
     """The users that have rows both before and from their city's first day on.
 
     Args:

@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from humobctl.errors import UsageError
-from humobctl.predict.llama.template_compact import ALPHABET, Shape
 from humobctl.training import settings
 
 Task = Literal["mobility", "intention"]
 Template = Literal["compact", "llama3-8b-mob"]
 TYPE = "llama"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Letters of cells in the template compact."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class PromptShape:
+    """What a compact prompt shows; part of a model's settings, since it was trained on it.
+
+    Attributes:
+        letters: most visited cells that have a letter, L.
+        evidence: past records that a question counts, E.
+        shown: different cells of them that it names, at most.
+    """
+
+    letters: int = 26
+    evidence: int = 16
+    shown: int = 6
+
+
+@dataclass(frozen=True)
+class LlamaSettings:
     """How records are made and an adapter is trained; the defaults are the preset ``small``.
 
     Attributes:
-        template: of mobility records.
-        letters: compact: most visited cells that have a letter.
-        evidence: compact: past records that a question counts.
-        shown: compact: different cells of them that it names, at most.
-        questions: compact: of one record, at most; drawn anew for each record.
-        records: of each person, whose days to predict end at different days.
-        horizon: days to predict of a record.
-        max_length: tokens of a row, at most. Older days are dropped from a record that is longer.
+        template: template of mobility records: compact, or llama3-8b-mob, as published.
+        letters: number of most visited cells that have a letter (template compact).
+        evidence: number of past records that a question counts (template compact).
+        shown: maximum number of different cells that a question names (template compact).
+        questions: maximum number of questions of a record, drawn by seed (template compact).
+        records: number of records of each user, whose days to predict end at different days.
+        horizon: number of days to predict of a record.
+        max_length: maximum number of tokens of a row; older days are dropped from a longer record.
         packing: fill rows with several records that do not see one another.
-        rank: of LoRA.
-        alpha: of LoRA; its matrices are scaled by alpha / rank.
-        dropout: of LoRA's input.
-        target_modules: names of linear layers, with commas between them, or ``all``.
-        quantization: of the base model on CUDA, by bitsandbytes: none, 8bit or 4bit.
-        gradient_checkpointing: compute activations twice to keep fewer.
-        epochs: passes over the records.
-        max_steps: optimiser steps after which training ends; 0 for no bound.
-        batch_size: rows of a step of one process, one after another.
+        rank: LoRA rank r.
+        alpha: LoRA alpha; the matrices are scaled by alpha / rank.
+        dropout: LoRA dropout: fraction of its input.
+        target_modules: names of the linear layers with an adapter, with commas between them, or
+            all.
+        quantization: quantization of the base model, on CUDA, by bitsandbytes: none, 8bit or 4bit.
+        gradient_checkpointing: compute activations twice, to save memory.
+        epochs: number of passes over the records.
+        max_steps: maximum number of optimizer steps; 0: no bound.
+        batch_size: number of rows in a step of one process, one after another.
         learning_rate: highest learning rate.
-        schedule: how it falls: cosine or linear.
-        warmup: share of the steps in which it rises.
-        weight_decay: of AdamW.
-        precision: fp32, bf16, or auto: bf16 where the processor has it.
-        validation_share: people, or records of ``--task intention``, that are not trained on.
-        evaluate_every: steps from one validation and checkpoint to the next; 0 for epochs.
-        patience: validations without a lower loss after which training stops; 0 for never.
-        seed: of all that is drawn.
+        schedule: schedule of the learning rate after warm-up: cosine or linear.
+        warmup: fraction of steps used for learning-rate warm-up.
+        weight_decay: AdamW weight decay.
+        precision: numeric precision: fp32, bf16, or auto: bf16 where the processor has it.
+        validation_share: fraction of users, or of records of --task intention, that only validate.
+        evaluate_every: number of steps between validations and saved states; 0: an epoch.
+        patience: early stopping: stop after this many validations without a lower loss (0: off).
+        seed: seed of all random choices.
     """
 
     template: Template = "compact"
@@ -91,9 +108,9 @@ class Settings:
             )
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> PromptShape:
         """What a compact prompt shows."""
-        return Shape(self.letters, self.evidence, self.shown)
+        return PromptShape(self.letters, self.evidence, self.shown)
 
 
 _MANY = 1 << 20
@@ -118,9 +135,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def tiny() -> Settings:
+def tiny() -> LlamaSettings:
     """Seconds with a tiny model; for tests and for trying things out."""
-    return Settings(
+    return LlamaSettings(
         letters=8,
         evidence=6,
         shown=3,
@@ -136,18 +153,18 @@ def tiny() -> Settings:
     )
 
 
-def small() -> Settings:
+def small() -> LlamaSettings:
     """A model of 135 million parameters, half an hour of one core for 200 people."""
-    return Settings()
+    return LlamaSettings()
 
 
-def llama3_8b_mob() -> Settings:
+def llama3_8b_mob() -> LlamaSettings:
     """As Llama-3-8B-Mob was trained: its adapter_config.json and training script.
 
     An effective batch of 4 conversations of up to 30,000 tokens, 4-bit base, linear schedule
     (arXiv 2410.23692 and its authors' code).
     """
-    return Settings(
+    return LlamaSettings(
         template="llama3-8b-mob",
         records=1,
         max_length=30_000,
@@ -165,12 +182,12 @@ def llama3_8b_mob() -> Settings:
     )
 
 
-def copb() -> Settings:
+def copb() -> LlamaSettings:
     """As CoPB's authors distilled into Llama-3-8B: their llama3_lora_sft.yaml.
 
     q_proj and v_proj, the library's default rank of 8, 2 epochs, cosine, an effective batch of 16.
     """
-    return Settings(
+    return LlamaSettings(
         max_length=4096,
         packing=False,
         rank=8,
@@ -185,25 +202,24 @@ def copb() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {
+PRESETS: dict[str, Callable[[], LlamaSettings]] = {
     "tiny": tiny,
     "small": small,
     "llama3-8b-mob": llama3_8b_mob,
     "copb": copb,
 }
-SETTING_NAMES = tuple(field.name for field in fields(Settings))
 
 
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> Settings:
+def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> LlamaSettings:
     """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
     return settings.resolve(PRESETS, preset, toml, given)
 
 
-def from_record(record: Mapping[str, Any]) -> Settings:
+def from_record(record: Mapping[str, Any]) -> LlamaSettings:
     """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(Settings, record)
+    return settings.from_record(LlamaSettings, record)
 
 
-def as_record(chosen: Settings) -> dict[str, Any]:
+def as_record(chosen: LlamaSettings) -> dict[str, Any]:
     """The settings as JSON can hold them."""
     return asdict(chosen)

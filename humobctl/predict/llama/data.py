@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import HumobError
@@ -17,16 +18,24 @@ from humobctl.llm.load import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import template_compact, template_published
-from humobctl.predict.llama.config import Settings
-from humobctl.predict.llama.tokens import Compact, Example, check_digits, conversation
+from humobctl.predict.llama.config import LlamaSettings, PromptShape
+from humobctl.predict.llama.tokens import (
+    Compact,
+    Example,
+    check_digits,
+    conversation,
+    pack,
+    row_of,
+)
 from humobctl.predict.llama.users import PromptedUser, Source, read_people
 
 
 @dataclass
-class Material:
+class LlamaData:
     """What is learnt from.
 
     Attributes:
+        tokenizer: of the model.
         train: examples.
         held: examples of people, or records, that validate.
         asked: the people behind ``held``, for the template ``compact``.
@@ -36,6 +45,7 @@ class Material:
         left_out: records that were too long even so.
     """
 
+    tokenizer: Any
     train: list[Example] = field(default_factory=list)
     held: list[Example] = field(default_factory=list)
     asked: list[PromptedUser] = field(default_factory=list)
@@ -64,15 +74,36 @@ class Material:
             )
 
 
+class PackedRows:
+    """Rows of examples: packed, or one each."""
+
+    def __init__(self, examples: Sequence[Example], settings: LlamaSettings) -> None:
+        self._examples = examples
+        lengths = [len(example) for example in examples]
+        alone = [[number] for number in range(len(lengths))]
+        self.rows = pack(lengths, settings.max_length) if settings.packing else alone
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """A row, as the network takes it."""
+        return row_of([self._examples[i] for i in self.rows[number]])
+
+    def answers(self, number: int) -> int:
+        """Tokens of a row that its loss is divided by: transformers leaves out the first one."""
+        return sum(self._examples[i].answers for i in self.rows[number]) - 1
+
+
 def mobility(
-    paths: Sequence[str], source: Source, settings: Settings, tokenizer: Any, name: str
-) -> Material:
+    paths: Sequence[str], source: Source, settings: LlamaSettings, tokenizer: Any, name: str
+) -> LlamaData:
     """Records of trajectories, by the template of the settings.
 
     Raises:
         HumobError: a file cannot be read, or the tokenizer cannot write the records.
     """
-    found = Material()
+    found = LlamaData(tokenizer)
     people: list[PromptedUser] = []
     for path in paths:
         some, about = read_people(path, source, settings)
@@ -92,7 +123,7 @@ def mobility(
 
 
 def _compact(
-    found: Material, people: list[PromptedUser], settings: Settings, tokens: Compact
+    found: LlamaData, people: list[PromptedUser], settings: LlamaSettings, tokens: Compact
 ) -> None:
     rng = np.random.default_rng(settings.seed)
     for one in people:
@@ -114,16 +145,14 @@ def _compact(
             found.asked.append(one)
 
 
-def letters_of(
-    prompt: template_compact.Prompt, truth: Int32s, shape: template_compact.Shape
-) -> Int64s:
+def letters_of(prompt: template_compact.Prompt, truth: Int32s, shape: PromptShape) -> Int64s:
     """The letter that answers each row, shape (r,)."""
     own = {(int(x), int(y)): int(n) for (x, y), n in zip(prompt.cells, prompt.letter, strict=True)}
     return np.array([own.get((int(x), int(y)), shape.letters) for x, y in truth], np.int64)
 
 
 def text_of(
-    prompt: template_compact.Prompt, pairs: Sequence[tuple[int, int]], settings: Settings
+    prompt: template_compact.Prompt, pairs: Sequence[tuple[int, int]], settings: LlamaSettings
 ) -> str:
     """A record as text."""
     names = template_compact.names(settings.shape)
@@ -132,7 +161,7 @@ def text_of(
 
 
 def _published(
-    found: Material, people: list[PromptedUser], settings: Settings, tokenizer: Any
+    found: LlamaData, people: list[PromptedUser], settings: LlamaSettings, tokenizer: Any
 ) -> None:
     for one in people:
         answer = template_published.answer(
@@ -185,7 +214,9 @@ def plain(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
-def intention(paths: Sequence[str], settings: Settings, tokenizer: Any, name: str) -> Material:
+def intention(
+    paths: Sequence[str], settings: LlamaSettings, tokenizer: Any, name: str
+) -> LlamaData:
     """Records of ``intend --distill``, or a JSONL of one's own.
 
     A line holds ``messages`` (role and content, the last one the assistant's), or ``instruction``
@@ -196,7 +227,7 @@ def intention(paths: Sequence[str], settings: Settings, tokenizer: Any, name: st
         HumobError: a line is none of these, or nothing is left to learn from.
     """
     require_chat_template(tokenizer, name)
-    found = Material()
+    found = LlamaData(tokenizer)
     for path in paths:
         records = list(_lines(path))
         keys = [str(record.get("uid", number)) for number, (_, record) in enumerate(records)]

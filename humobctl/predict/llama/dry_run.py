@@ -7,18 +7,23 @@ from typing import Any
 
 import torch
 
-from humobctl.predict.llama.config import Settings
-from humobctl.predict.llama.data import Material
+from humobctl.predict.llama.config import LlamaSettings
+from humobctl.predict.llama.data import LlamaData, PackedRows
+from humobctl.predict.llama.model import answers_loss
 from humobctl.predict.llama.tokens import mean_tokens, row_of
-from humobctl.predict.llama.train_loop import Rows, answers_loss, steps_in_epoch
-from humobctl.ranks import world_size
+from humobctl.training.session import TrainingPlan
 
 _TRIED = 512
 """Tokens of the row that is timed, at most."""
 
 
 def preview(
-    network: Any, material: Material, rows: Rows, settings: Settings, device: torch.device
+    network: Any,
+    material: LlamaData,
+    rows: PackedRows,
+    settings: LlamaSettings,
+    plan: TrainingPlan,
+    device: torch.device,
 ) -> str:
     """Lines for people: tokens of a record, rows and steps, memory and time.
 
@@ -28,7 +33,6 @@ def preview(
     """
     mean, high, most = mean_tokens(material.train)
     answers = sum(example.answers for example in material.train)
-    steps = settings.max_steps or steps_in_epoch(len(rows), settings) * settings.epochs
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     tried = min(material.train, key=lambda example: abs(len(example) - _TRIED))
@@ -37,7 +41,7 @@ def preview(
     row_tokens = sum(lengths) / len(rows)
     longest = max(sum(lengths[i] for i in row) for row in rows.rows)
     memory = weights + 12 * trained + kept * longest / len(tried)
-    total = seconds / len(tried) * row_tokens * settings.batch_size * steps
+    total = seconds / len(tried) * row_tokens * settings.batch_size * plan.steps
     return "\n".join(
         [
             f"records: {len(material.train):,} to train on, {len(material.held):,} to validate; "
@@ -46,8 +50,8 @@ def preview(
             f"{most:,} the longest",
             f"history: {material.dropped_days:,} days dropped, {material.left_out:,} records left "
             "out",
-            f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {steps:,} steps of "
-            f"{settings.batch_size * world_size()} rows",
+            f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {plan.steps:,} steps of "
+            f"{plan.batch} rows",
             f"parameters: {trained:,} of the adapter are trained",
             f"memory: about {memory / 1e9:.1f} GB, {weights / 1e9:.2f} GB of them weights",
             f"time: about {total / 60:.1f} min on this {device.type}, validation not counted "
@@ -57,7 +61,7 @@ def preview(
 
 
 def _pass(
-    network: Any, row: dict[str, Any], settings: Settings, device: torch.device
+    network: Any, row: dict[str, Any], settings: LlamaSettings, device: torch.device
 ) -> tuple[float, float]:
     """Seconds of a pass forward and back, and bytes that autograd keeps for it."""
     own = {p.untyped_storage().data_ptr() for p in network.parameters()}

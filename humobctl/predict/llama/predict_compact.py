@@ -23,7 +23,8 @@ from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
 from humobctl.predict.city_profile import CityProfile
-from humobctl.predict.llama.template_compact import Prompt, Shape, ask
+from humobctl.predict.llama.config import PromptShape
+from humobctl.predict.llama.template_compact import Prompt, ask
 from humobctl.predict.llama.tokens import Compact
 
 CHUNK = 512
@@ -61,7 +62,7 @@ class CompactPredictor:
         self,
         loaded: Loaded,
         city: CityProfile,
-        shape: Shape,
+        shape: PromptShape,
         name: str,
         *,
         batch: int | None = None,

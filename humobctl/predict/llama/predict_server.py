@@ -31,8 +31,9 @@ from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.predict_compact import spread
-from humobctl.predict.llama.template_compact import Prompt, Shape, ask, names
+from humobctl.predict.llama.template_compact import Prompt, ask, names
 
 USERS = 8
 """Whose questions are on their way together."""
@@ -130,7 +131,9 @@ class ServedPredictor:
 
     batch_users = USERS
 
-    def __init__(self, name: str, city: CityProfile, options: PredictOptions, shape: Shape) -> None:
+    def __init__(
+        self, name: str, city: CityProfile, options: PredictOptions, shape: PromptShape
+    ) -> None:
         """Take a server's model to use in one city; nothing is asked yet.
 
         Raises:
@@ -236,7 +239,7 @@ class ServedPredictor:
             self._journal.put(name, entry)
 
 
-def letter_scores(found: dict[str, float], shape: Shape) -> list[float]:
+def letter_scores(found: dict[str, float], shape: PromptShape) -> list[float]:
     """Log-probabilities of all letters, made to sum to 1, from those of the likeliest tokens."""
     last = min(found.values()) - UNSEEN
     scores = np.array([found.get(name, last) for name in names(shape)])
@@ -259,4 +262,4 @@ def from_name(name: str, city: CityProfile, options: PredictOptions) -> ServedPr
         )
     if prompting.base is not None:
         raise UsageError("--base-url: goes without --base; the server knows its models")
-    return ServedPredictor(name, city, options, Shape())
+    return ServedPredictor(name, city, options, PromptShape())

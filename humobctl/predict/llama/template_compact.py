@@ -26,8 +26,8 @@ import numpy as np
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import UserHistory, candidates, circular_slots, find_gaps
 from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.llama.config import ALPHABET, PromptShape
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 OTHER = "?"
 INTRO = (
     "Person in half-hour slots 0-47 (slot s starts s/2 h after midnight), grid of 200x200 cells of "
@@ -37,21 +37,6 @@ RULES = (
     "\nLines: slot, off or work day, cells of the most similar past records with counts (? any "
     "other cell) = cell"
 )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a compact prompt shows; part of a model's settings, since it was trained on it.
-
-    Attributes:
-        letters: most visited cells that have a letter, L.
-        evidence: past records that a question counts, E.
-        shown: different cells of them that it names, at most.
-    """
-
-    letters: int = 26
-    evidence: int = 16
-    shown: int = 6
 
 
 @dataclass(frozen=True)
@@ -75,12 +60,14 @@ class Prompt:
     weight: Floats
 
 
-def names(shape: Shape) -> list[str]:
+def names(shape: PromptShape) -> list[str]:
     """The possible answers, each after a space: the letters, then ``?``."""
     return [*ALPHABET[: shape.letters], OTHER]
 
 
-def ask(user: UserHistory, city: CityProfile, shape: Shape, *, days: int | None = None) -> Prompt:
+def ask(
+    user: UserHistory, city: CityProfile, shape: PromptShape, *, days: int | None = None
+) -> Prompt:
     """The prompt about all target rows of a user with a known row.
 
     Args:
@@ -140,7 +127,7 @@ def recent(user: UserHistory, days: int) -> UserHistory:
     return UserHistory(user.uid, d, t, x, y, user.target_d, user.target_t)
 
 
-def _question(slot: int, off: bool, letters: Int64s, shape: Shape) -> str:
+def _question(slot: int, off: bool, letters: Int64s, shape: PromptShape) -> str:
     found, count = np.unique(letters, return_counts=True)
     order = np.lexsort((found, -count))[: shape.shown]
     said = " ".join(

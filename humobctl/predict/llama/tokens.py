@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from humobctl.errors import HumobError
-from humobctl.predict.llama.template_compact import Prompt, Shape, names
+from humobctl.predict.llama.config import PromptShape
+from humobctl.predict.llama.template_compact import Prompt, names
 
 NONE = -100
 """The label of a token after which nothing is asked."""
@@ -56,7 +57,7 @@ class Compact:
         letters: the token of each possible answer, ``?`` last, shape (L + 1,).
     """
 
-    def __init__(self, tokenizer: Any, shape: Shape, name: str) -> None:
+    def __init__(self, tokenizer: Any, shape: PromptShape, name: str) -> None:
         """Look how a tokenizer writes digits and letters.
 
         Raises:

@@ -1,172 +1,285 @@
-"""From files to an adapter dir: reading, rendering, training, saving."""
+"""Fine-tuning of a language model: what is read, what a step draws, its loss, what is kept."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import CellEvalSettings as Scoring
-from humobctl.evaluate.cells.run import score
+from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
 from humobctl.predict.blend import likelihood
 from humobctl.predict.decode_slots import decode
-from humobctl.predict.llama import data, train_loop
-from humobctl.predict.llama.config import TYPE, Settings, Task, as_record
-from humobctl.predict.llama.data import Material
+from humobctl.predict.llama import data as records
+from humobctl.predict.llama.config import TYPE, LlamaSettings, Task, as_record
+from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.dry_run import preview
+from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.users import PromptedUser, Source
 from humobctl.ranks import world_size
-from humobctl.training.device import check_precision, has_bf16, set_up, torch_device
-from humobctl.training.distributed import Group, together
-from humobctl.training.hf_trainer import LOGS, Place, newest_checkpoint
-from humobctl.training.model_dir import CONFIG, Checkpoint, check_target, save, write_json
-from humobctl.training.training_dir import folder_of, open_workplace
+from humobctl.training.device import has_bf16, torch_device
+from humobctl.training.distributed import Group, Share
+from humobctl.training.model_dir import CONFIG, write_json
+from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
 
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
+_LOG_EVERY = 10
 
 
 @dataclass(frozen=True)
-class Job:
-    """One fine-tuning.
+class LlamaRecipe(TorchRecipe[LlamaData]):
+    """How an adapter is trained on trajectories or conversations.
 
     Attributes:
         settings: of records, adapter and training.
+        paths: the files.
         base: the model: a folder, a GGUF file, or a name on the hub.
-        output: adapter dir to write.
         task: mobility or intention.
         source: what of the files is used, for ``mobility``.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        device: cpu, cuda, or auto.
     """
 
-    settings: Settings
+    settings: LlamaSettings
+    paths: list[str]
     base: str
-    output: str
     task: Task = "mobility"
     source: Source = field(default_factory=Source)
-    resume: bool = False
-    overwrite: bool = False
-    device: str = "auto"
 
+    type = TYPE
+    from_zero = True
 
-def train(paths: list[str], job: Job) -> dict[str, Any]:
-    """Train an adapter on trajectories or conversations, and write the adapter dir.
+    @property
+    def schedule(self) -> str:
+        """As the settings say."""
+        return self.settings.schedule
 
-    Returns:
-        The record ``run.json`` holds; an empty one in all processes but the main one.
+    def join(self, device: str) -> AbstractContextManager[Group]:
+        """The processes that torchrun started.
 
-    Raises:
-        HumobError: a file cannot be read, the model cannot be loaded, the output cannot be written,
-            or the loss became no number.
-        UsageError: there is no such device, or no such layers.
-    """
-    if world_size() > 1 and "-" in paths:
-        raise UsageError("INPUT: found -, expected a file: each of several processes reads it")
-    device = torch_device(job.device)
-    with together(device) as group:
-        if group.main:
-            check_target(job.output, overwrite=job.overwrite)
-        job = _settled(job, device)
-        # Each process makes the records: from the same files and seed, they are the same.
-        tokenizer, material = _material(paths, job)
-        material.tell(job.settings.max_length)
-        network = _network(job, device)
-        rows = train_loop.Rows(material.train, job.settings)
-        with _workplace(job, material, group) as work:
-            check = _validator(material, job.settings, tokenizer, job.base)
-            place = Place(work, device.type, group)
-            metrics = train_loop.train(network, rows, job.settings, place, check)
-            if not group.main:
-                return {}
-            return _finish(network, tokenizer, job, material, metrics, work)
+        Raises:
+            UsageError: several of them, and standard input, which they cannot all read.
+        """
+        if world_size() > 1 and "-" in self.paths:
+            raise UsageError("INPUT: found -, expected a file: each of several processes reads it")
+        return super().join(device)
 
+    def set_up(self, device: str) -> Self:
+        """Seeds and threads; the recipe with its precision decided."""
+        settings = self.settings
+        if settings.precision != "auto":
+            return super().set_up(device)
+        decided = replace(settings, precision="bf16" if has_bf16(torch_device(device)) else "fp32")
+        return replace(self, settings=decided).set_up(device)
 
-def dry_run(paths: list[str], job: Job) -> tuple[str, str]:
-    """What a training would be: one record as text, and lines of numbers about the training."""
-    check_target(job.output, overwrite=True)
-    device = torch_device(job.device)
-    job = _settled(job, device)
-    _, material = _material(paths, job)
-    network = _network(job, device)
-    rows = train_loop.Rows(material.train, job.settings)
-    return material.shown, preview(network, material, rows, job.settings, device)
-
-
-def _settled(job: Job, device: torch.device) -> Job:
-    """The job with its precision decided."""
-    precision = job.settings.precision
-    if precision == "auto":
-        precision = "bf16" if has_bf16(device) else "fp32"
-    check_precision(precision, device)
-    set_up(job.settings.seed)
-    return replace(job, settings=replace(job.settings, precision=precision))
-
-
-def _material(paths: list[str], job: Job) -> tuple[Any, Material]:
-    with readable(job.base):
-        tokenizer = load_tokenizer(job.base)
-    if job.task == "mobility":
-        found = data.mobility(paths, job.source, job.settings, tokenizer, job.base)
-    else:
-        if "-" in paths:
+    @contextmanager
+    def prepare(self) -> Iterator[LlamaData]:
+        """Read the files and make the records, the same in every process."""
+        with readable(self.base):
+            tokenizer = load_tokenizer(self.base)
+        settings, name = self.settings, self.base
+        if self.task == "mobility":
+            yield records.mobility(self.paths, self.source, settings, tokenizer, name)
+            return
+        if "-" in self.paths:
             raise UsageError("--task intention reads files, expected a name other than -")
-        found = data.intention(paths, job.settings, tokenizer, job.base)
-    return tokenizer, found
+        yield records.intention(self.paths, settings, tokenizer, name)
 
+    def identify(self, data: LlamaData) -> dict[str, Any]:
+        """The task, the model and the files."""
+        return {"task": self.task, "base": self.base, "files": data.about}
 
-def _network(job: Job, device: torch.device) -> Any:
-    settings = job.settings
-    precision = "bf16" if settings.precision == "bf16" else "f32"
-    with readable(job.base):
-        network = load_causal(job.base, precision, device.type, settings.quantization)
-    torch.manual_seed(settings.seed)
-    found = train_loop.with_lora(network, settings)
-    return found if settings.quantization != "none" else found.to(device)
+    def publish(self, data: LlamaData, work: Path) -> None:
+        """Nothing: each process makes the records."""
 
+    @contextmanager
+    def receive(self, work: Path, group: Group) -> Iterator[LlamaData]:
+        """The records, made meanwhile."""
+        with self.prepare() as data:
+            group.receive()
+            group.require_path(work)
+            yield data
 
-def _validator(
-    material: Material, settings: Settings, tokenizer: Any, name: str
-) -> train_loop.Validate | None:
-    if not material.held:
-        return None
-    if material.asked:
-        asked = material.asked[:MOST_VALIDATED]
-        return lambda network: validate(network, tokenizer, asked, settings, name)
-    held = material.held[: 10 * MOST_VALIDATED]
-    return lambda network: {"loss": train_loop.mean_loss(network, held, settings)}
+    def start(self, data: LlamaData, device: str, group: Group) -> TorchTraining:
+        """The network before its first step; what did not fit is said."""
+        data.tell(self.settings.max_length)
+        return super().start(data, device, group)
 
+    def plan(self, data: LlamaData, processes: int) -> TrainingPlan:
+        """Passes over the rows, or a number of steps."""
+        settings = self.settings
+        batches = math.ceil(len(self._rows(data)) / processes)
+        in_epoch = math.ceil(batches / settings.batch_size)
 
-def validate(
-    network: Any, tokenizer: Any, asked: list[PromptedUser], settings: Settings, name: str
-) -> dict[str, float]:
-    """Loss and GEO-BLEU (humob24) of people who are not trained on, each a mean over them.
+        def epoch(step: int) -> float:
+            done, number = divmod(step - 1, in_epoch)
+            return done + min((number + 1) * settings.batch_size, batches) / batches
 
-    The loss is the mean of -log p of the true cells; cells are those of highest expected proximity.
-    """
-    network.eval()
-    device = str(next(network.parameters()).device)
-    bf16 = settings.precision == "bf16"
-    losses, scores = [], []
-    for one in asked:
-        loaded = Loaded(network, tokenizer, device)
-        model = CompactPredictor(loaded, one.city, settings.shape, name, bf16=bf16)
-        dist = model.distribution(one.user)
-        losses.append(float(-np.log(likelihood(dist, one.truth)).mean()))
-        scores.append(_geobleu(one, decode(dist, "geobleu")))
-    return {"loss": float(np.mean(losses)), "geobleu": float(np.mean(scores))}
+        return TrainingPlan(
+            steps=settings.max_steps or in_epoch * settings.epochs,
+            evaluate_every=settings.evaluate_every or in_epoch,
+            unit="rows",
+            batch=settings.batch_size * processes,
+            log_every=_LOG_EVERY,
+            patience=settings.patience,
+            best="eval_loss",
+            epoch=epoch,
+            separate=True,
+        )
+
+    def _rows(self, data: LlamaData) -> PackedRows:
+        return PackedRows(data.train, self.settings)
+
+    def network(self, data: LlamaData, device: torch.device) -> Any:
+        """The model with an untrained adapter, on its device."""
+        settings = self.settings
+        precision = "bf16" if settings.precision == "bf16" else "f32"
+        with readable(self.base):
+            network = load_causal(self.base, precision, device.type, settings.quantization)
+        torch.manual_seed(settings.seed)
+        network = with_lora(network, settings)
+        if settings.gradient_checkpointing:
+            network.gradient_checkpointing_enable({"use_reentrant": False})
+        return network if settings.quantization != "none" else network.to(device)
+
+    def optimizer(self, network: Any) -> torch.optim.Optimizer:
+        """AdamW of the adapter."""
+        decayed, free = split_decay(network)
+        groups = [
+            {"params": decayed, "weight_decay": self.settings.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
+
+    def batches(self, data: LlamaData, share: Share, device: torch.device) -> Batches:
+        """Rows in random order, one after another."""
+        settings, rows = self.settings, self._rows(data)
+        in_step = settings.batch_size * share.size
+        in_epoch = math.ceil(len(rows) / in_step)
+
+        def draw(step: int) -> list[dict[str, Any]]:
+            epoch, number = divmod(step, in_epoch)
+            if number == 0:
+                # What a data loader of torch draws here; dropout draws what comes after it.
+                torch.empty((), dtype=torch.int64).random_()
+            random = torch.Generator().manual_seed(settings.seed + epoch)
+            order = torch.randperm(len(rows), generator=random).numpy()
+            chosen = order[number * in_step : (number + 1) * in_step]
+            chosen = np.append(chosen, np.resize(order, -len(chosen) % share.size))
+            answers = torch.tensor(sum(rows.answers(i) for i in chosen.tolist()), device=device)
+            return [
+                {**{k: v.to(device) for k, v in rows[i].items()}, "answers": answers}
+                for i in chosen[share.rank :: share.size].tolist()
+            ]
+
+        return draw
+
+    def losses(self, network: Any, batch: Any, group: Group) -> dict[str, Tensor]:
+        """This process's addend of the mean over a step's answers."""
+        labels, answers = batch.pop("labels"), batch.pop("answers")
+        return {"loss": answers_loss(network, batch, labels) / answers}
+
+    def report_memory(self, device: torch.device) -> str:
+        """What to say when the device has no memory left."""
+        return (
+            f"{device.type}: no memory left; try a --max-length below {self.settings.max_length}, "
+            "--gradient-checkpointing or --quantization 4bit"
+        )
+
+    def validate(self, network: Any, data: LlamaData, device: torch.device) -> dict[str, float]:
+        """Loss of those that validate, and GEO-BLEU where they are people."""
+        if data.asked:
+            found = self._predict(network, data)
+        elif data.held:
+            held = data.held[: 10 * MOST_VALIDATED]
+            found = {"loss": mean_loss(network, held, self.settings)}
+        else:
+            found = {}
+        return {f"eval_{name}": value for name, value in found.items()}
+
+    def _predict(self, network: Any, data: LlamaData) -> dict[str, float]:
+        """Loss and GEO-BLEU (humob24) of people who are not trained on, each a mean over them.
+
+        The loss is the mean of -log p of the true cells; cells are those of highest expected
+        proximity.
+        """
+        network.eval()
+        settings, losses, scores = self.settings, [], []
+        loaded = Loaded(network, data.tokenizer, str(next(network.parameters()).device))
+        bf16 = settings.precision == "bf16"
+        for one in data.asked[:MOST_VALIDATED]:
+            model = CompactPredictor(loaded, one.city, settings.shape, self.base, bf16=bf16)
+            dist = model.distribution(one.user)
+            losses.append(float(-np.log(likelihood(dist, one.truth)).mean()))
+            scores.append(_geobleu(one, decode(dist, "geobleu")))
+        return {"loss": float(np.mean(losses)), "geobleu": float(np.mean(scores))}
+
+    def describe_scores(self, record: Mapping[str, Any]) -> str:
+        """Scores of those that validate."""
+        if "eval_loss" not in record:
+            return ""
+        geobleu = f", GEO-BLEU {record['eval_geobleu']:.4f}" if "eval_geobleu" in record else ""
+        return f"validation loss {record['eval_loss']:.3f}{geobleu}"
+
+    def describe(self, data: LlamaData, device: str) -> DryRun:
+        """One record as text, and numbers about the training."""
+        place = torch_device(device)
+        network, plan = self.network(data, place), self.plan(data, world_size())
+        rows = self._rows(data)
+        return DryRun(preview(network, data, rows, self.settings, plan, place), data.shown)
+
+    def finish(self, training: TorchTraining, data: LlamaData, log: TrainingLog) -> TrainedModel:
+        """The adapter, with the model's tokenizer."""
+        validations = [record for record in log.records if "eval_loss" in record]
+        best = min(validations, key=lambda record: record["eval_loss"], default={})
+        scores = {k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")}
+
+        def write(folder: Path) -> None:
+            training.kept.save_pretrained(folder)
+            data.tokenizer.save_pretrained(folder)
+            (folder / "README.md").unlink(missing_ok=True)  # peft's form, unfilled
+            write_json(folder / CONFIG, self._config())
+
+        if self.settings.quantization != "none":
+            report.info(
+                "the base was quantized in training; merge adds the adapter to the full one"
+            )
+        return TrainedModel(
+            notes={
+                "task": self.task,
+                "base": self.base,
+                "files": data.about,
+                "records": len(data.train),
+                "answers": sum(example.answers for example in data.train),
+                "tokens": sum(map(len, data.train)),
+                "dropped_days": data.dropped_days,
+                "left_out": data.left_out,
+            },
+            scores={"training_loss": log.last_loss, **scores},
+            write=write,
+        )
+
+    def _config(self) -> dict[str, Any]:
+        """What ``config.json`` of an adapter dir says."""
+        base = str(Path(self.base).resolve()) if Path(self.base).exists() else self.base
+        return {
+            "type": TYPE,
+            "task": self.task,
+            "template": self.settings.template if self.task == "mobility" else None,
+            "base": base,
+            "settings": as_record(self.settings),
+        }
 
 
 def _geobleu(one: PromptedUser, cells: Any) -> float:
@@ -181,83 +294,5 @@ def _geobleu(one: PromptedUser, cells: Any) -> float:
         *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
         *((columns[0], columns[1]), (columns[2], columns[3])),
     )
-    found = score(days, Scoring(dialects=("humob24",), names=("geobleu",)))
+    found = score(days, CellEvalSettings(dialects=("humob24",), names=("geobleu",)))
     return float(found["geobleu_humob24"].mean())
-
-
-@contextmanager
-def _workplace(job: Job, material: Material, group: Group) -> Iterator[Path]:
-    """The folder of an unfinished training, beside the adapter dir; it goes when all is done."""
-    work = folder_of(job.output)
-    if group.main:
-        about = {
-            "settings": as_record(job.settings),
-            "task": job.task,
-            "base": job.base,
-            "files": material.about,
-        }
-        unfinished = newest_checkpoint(work) is not None
-        open_workplace(
-            work, about, resume=job.resume, overwrite=job.overwrite, unfinished=unfinished
-        )
-        group.tell(True)
-    else:
-        group.hear()
-        group.see(work)
-    yield work
-    if group.main:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _finish(
-    network: Any,
-    tokenizer: Any,
-    job: Job,
-    material: Material,
-    metrics: list[dict[str, Any]],
-    work: Path,
-) -> dict[str, Any]:
-    """Write the adapter dir; the record of the run."""
-    losses = [record["loss"] for record in metrics if "loss" in record]
-    validations = [record for record in metrics if "eval_loss" in record]
-    best = min(validations, key=lambda record: record["eval_loss"], default={})
-    scores = {k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")}
-    run = {
-        "seed": job.settings.seed,
-        "task": job.task,
-        "base": job.base,
-        "files": material.about,
-        "records": len(material.train),
-        "answers": sum(example.answers for example in material.train),
-        "tokens": sum(map(len, material.train)),
-        "dropped_days": material.dropped_days,
-        "left_out": material.left_out,
-        "steps": metrics[-1]["step"] if metrics else 0,
-        "processes": world_size(),
-        "settings": as_record(job.settings),
-        "scores": {"training_loss": losses[-1] if losses else None, **scores},
-    }
-
-    def write(folder: Path) -> None:
-        network.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        (folder / "README.md").unlink(missing_ok=True)  # peft's form, unfilled
-        write_json(folder / CONFIG, config_of(job))
-        shutil.copytree(work / LOGS, folder / LOGS)
-
-    save(Checkpoint(TYPE, {}, {}, run, metrics), job.output, overwrite=job.overwrite, write=write)
-    if job.settings.quantization != "none":
-        report.info("the base was quantized in training; merge adds the adapter to the full one")
-    return run
-
-
-def config_of(job: Job) -> dict[str, Any]:
-    """What ``config.json`` of an adapter dir says."""
-    base = str(Path(job.base).resolve()) if Path(job.base).exists() else job.base
-    return {
-        "type": TYPE,
-        "task": job.task,
-        "template": job.settings.template if job.task == "mobility" else None,
-        "base": base,
-        "settings": as_record(job.settings),
-    }

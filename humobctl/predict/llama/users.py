@@ -18,7 +18,7 @@ from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile
-from humobctl.predict.llama.config import Settings
+from humobctl.predict.llama.config import LlamaSettings
 from humobctl.tables.schemas import MASKED
 from humobctl.training.model_dir import Fingerprint
 
@@ -61,7 +61,7 @@ class PromptedUser:
 
 
 def read_people(
-    path: str, source: Source, settings: Settings
+    path: str, source: Source, settings: LlamaSettings
 ) -> tuple[list[PromptedUser], dict[str, Any]]:
     """The users of a grid trajectory, each several times, and what ``run.json`` says of the file.
 
@@ -114,7 +114,7 @@ def read_people(
 
 
 def _spans(
-    rows: pl.DataFrame, city: CityProfile, last: int, settings: Settings, *, validates: bool
+    rows: pl.DataFrame, city: CityProfile, last: int, settings: LlamaSettings, *, validates: bool
 ) -> Iterator[PromptedUser]:
     uid, d, t, x, y = (rows[name].to_numpy().astype(np.int64) for name in rows.columns[:5])
     for number in range(1 if validates else settings.records):

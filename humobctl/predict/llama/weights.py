@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.llama.config import Settings, Template, from_record
+from humobctl.predict.llama.config import LlamaSettings, Template, from_record
 from humobctl.training.model_dir import ADAPTER_CONFIG, RUN, load
 
 
@@ -26,7 +26,7 @@ class Origin:
     base: str
     adapter: str | None
     template: Template
-    settings: Settings
+    settings: LlamaSettings
 
 
 def origin_of(name: str, base: str | None = None, template: str | None = None) -> Origin:

@@ -1,149 +1,289 @@
-"""From trajectory files to a trained ranker: reading, drawing users, training."""
+"""Training of the ranker: a softmax over each row's candidates, minimised by numpy.
+
+The loss is the cross-entropy of each row's softmax over its candidates, minimised by Adam with
+decoupled weight decay (Kingma and Ba, 2015; Loshchilov and Hutter, 2019). The network is so small
+that numpy trains it in seconds. Its members are trained one after another.
+
+Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H hidden.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from humobctl.console import report
-from humobctl.errors import HumobError
-from humobctl.io.by_user import UserStore, paired_groups
-from humobctl.io.read import iter_table
-from humobctl.io.row_errors import OnError
-from humobctl.native import Int64s
-from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.model import to_checkpoint
-from humobctl.predict.ranker.train_loop import Records, TrainingSet, joined, training_set
-from humobctl.predict.ranker.train_loop import train as train_network
-from humobctl.tables.schemas import GRID, MASKED
-from humobctl.training.model_dir import Checkpoint, Fingerprint
+from humobctl.predict.ranker.data import (
+    NEVER,
+    RankerSource,
+    RankerTrainingSet,
+    joined,
+    read_city,
+)
+from humobctl.predict.ranker.features import NAMES
+from humobctl.predict.ranker.kernels import Float32s, Int64s
+from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, to_checkpoint
+from humobctl.training.distributed import Group
+from humobctl.training.session import (
+    DryRun,
+    TrainedModel,
+    TrainingLog,
+    TrainingPlan,
+    check_loss,
+    write_whole,
+)
 
 
 @dataclass(frozen=True)
-class Job:
-    """One training run.
+class RankerData:
+    """What is learnt from.
 
     Attributes:
-        config: settings of the ranker.
-        most_users: users drawn from each city, at most.
-        last_day: last day to learn from; None for all.
-        calendar: days off; None to infer them.
-        first_weekday: of day 0; 0 is Sunday.
+        rows: of all windows of all cities.
+        about: what ``run.json`` says of each city.
     """
 
-    config: RankerConfig
-    most_users: int = 1000
-    last_day: int | None = None
-    calendar: pl.DataFrame | None = None
-    first_weekday: int = 0
-    on_error: OnError = "fail"
+    rows: RankerTrainingSet
+    about: list[dict[str, Any]]
 
 
-def train(paths: list[str], job: Job) -> Checkpoint:
-    """Train one ranker on one or several cities, each a grid trajectory.
+@dataclass(frozen=True)
+class RankerRecipe:
+    """How a ranker is trained on cities, each a grid trajectory; see ``session.Recipe``.
 
     Masked rows are left out: the ranker learns from what is known.
 
-    Raises:
-        HumobError: a file cannot be read, or has too few days.
+    Attributes:
+        settings: of the network and its training.
+        paths: files of the cities.
+        source: what of them is used.
     """
-    config = replace(job.config, most_rows=max(1, job.config.most_rows // len(paths)))
-    parts, cities = [], []
-    for path in paths:
-        part, city = _city_set(path, job, config)
-        parts.append(part)
-        cities.append(city)
-    data = joined(parts)
-    metrics: list[dict[str, Any]] = []
-    with report.progress("training", config.members * config.epochs, "epochs") as ticker:
 
-        def watch(member: int, epoch: int, loss: float) -> None:
-            metrics.append({"member": member, "epoch": epoch, "loss": loss})
-            ticker.advance()
+    settings: RankerConfig
+    paths: list[str]
+    source: RankerSource = field(default_factory=RankerSource)
 
-        network = train_network(data, config, watch)
-    checkpoint = to_checkpoint(network, job.config)
-    run = {
-        "seed": config.seed,
-        "cities": cities,
-        "rows": len(data.y),
-        "settings": {**asdict(job.config), "most_users": job.most_users},
-        "scores": {"loss": metrics[-1]["loss"]},
-    }
-    return replace(checkpoint, run=run, metrics=metrics)
+    type = "ranker"
 
+    def join(self, device: str) -> AbstractContextManager[Group]:
+        """This process alone."""
+        return nullcontext(Group())
 
-def _city_set(path: str, job: Job, config: RankerConfig) -> tuple[TrainingSet, dict[str, Any]]:
-    name = "stdin" if path == "-" else path
-    mark = Fingerprint()
-    with UserStore() as store:
-        batches = mark.watch(iter_table(path, on_error=job.on_error))
-        store.collect(_known(batch, job.last_day) for batch in batches)
-        if store.last_day is None:
-            raise HumobError(f"{name}: found no known cell, expected some to learn from")
-        city, users = _survey(store, job)
-        drawn = _draw(users, job.most_users, config.seed)
-        records = list(_records(store, drawn))
-    with report.progress(f"features of {Path(name).name}", len(records), "users") as ticker:
+    def set_up(self, device: str) -> RankerRecipe:
+        """Itself: all draws have generators of their own."""
+        return self
 
-        def ticking() -> Iterator[Records]:
-            for record in records:
-                yield record
-                ticker.advance()
+    @contextmanager
+    def prepare(self) -> Iterator[RankerData]:
+        """Read the cities, and compute the features.
 
-        try:
-            part = training_set(ticking(), store.last_day, city, config)
-        except HumobError as exc:
-            raise HumobError(f"{name}: {exc}") from exc
-    about = {
-        "file": Path(name).name,
-        "fingerprint": mark.text(),
-        "users": len(records),
-        "of_users": len(users),
-        "last_day": store.last_day,
-        "rows": len(part.y),
-    }
-    return part, about
+        Raises:
+            HumobError: a file cannot be read, or has too few days.
+        """
+        most = max(1, self.settings.most_rows // len(self.paths))
+        config = replace(self.settings, most_rows=most)
+        found = [read_city(path, self.source, config) for path in self.paths]
+        yield RankerData(joined([rows for rows, _ in found]), [about for _, about in found])
 
+    def identify(self, data: RankerData) -> dict[str, Any]:
+        """The cities."""
+        return {"cities": data.about}
 
-def _known(batch: pl.DataFrame, last_day: int | None) -> pl.DataFrame:
-    keep = pl.col("x") != MASKED
-    return batch.filter(keep if last_day is None else keep & (pl.col("d") <= last_day))
+    def publish(self, data: RankerData, work: Path) -> None:
+        """Nothing: there are no other processes."""
 
+    def receive(self, work: Path, group: Group) -> AbstractContextManager[RankerData]:
+        """The data, as in the main process."""
+        return self.prepare()
 
-def _survey(store: UserStore, job: Job) -> tuple[CityProfile, Int64s]:
-    """The city that all rows show, and its users."""
-    assert store.last_day is not None
-    counter = CityCounter(store.last_day + 1, job.first_weekday)
-    users = []
-    for (group,) in paired_groups([store]):
-        counter.add(group)
-        users.append(group["uid"].unique(maintain_order=True).to_numpy().astype(np.int64))
-    city = counter.city()
-    return city if job.calendar is None else city.with_calendar(job.calendar), np.concatenate(users)
+    def start(self, data: RankerData, device: str, group: Group) -> RankerTraining:
+        """The network before its first step."""
+        return RankerTraining(data.rows, self.settings)
+
+    def describe(self, data: RankerData, device: str) -> DryRun:
+        """Rows and steps."""
+        plan = RankerTraining(data.rows, self.settings).plan
+        return DryRun(
+            f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
+            f"training: {plan.steps:,} steps of {plan.batch} rows"
+        )
+
+    def describe_scores(self, record: Mapping[str, Any]) -> str:
+        """Nothing: there is no validation."""
+        return ""
+
+    def finish(self, training: RankerTraining, data: RankerData, log: TrainingLog) -> TrainedModel:
+        """The network of all members."""
+        model = to_checkpoint(training.network(), self.settings)
+        settings = {**asdict(self.settings), "most_users": self.source.most_users}
+        return TrainedModel(
+            notes={"cities": data.about, "rows": len(data.rows.y), "settings": settings},
+            scores={"loss": log.last_loss},
+            config=model.config,
+            arrays=model.arrays,
+        )
 
 
-def _draw(users: Int64s, most: int, seed: int) -> Int64s:
-    """Users to learn from, ascending."""
-    if len(users) <= most:
-        return users
-    return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+class RankerTraining:
+    """A ranker under training; see ``session.Training``. States are those of ends of epochs."""
+
+    def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
+        """Take the rows to learn from, whose features are scaled in place, and the settings."""
+        self.rows, self.config = rows, config
+        flat = rows.z.reshape(-1, len(NAMES))
+        present = flat[rows.start.ravel() > NEVER]
+        self._mean, self._scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
+        scaled(flat, self._mean, self._scale)
+        self._batches = -(-len(rows.y) // config.batch)
+        self.plan = TrainingPlan(
+            steps=config.members * config.epochs * self._batches,
+            evaluate_every=self._batches,
+            unit="rows",
+            batch=config.batch,
+        )
+        self._members: list[list[Float32s]] = []
+        self._chosen: list[Int64s] = []
+        self._loss, self._rate = 0.0, np.float64(0)
+        """The rate is numpy's: products with it are in float64."""
+        self.step = 0
+
+    def advance(self) -> None:
+        """Change the weights of a member by one batch."""
+        config, total = self.config, self.config.epochs * self._batches
+        member, done = divmod(self.step, total)
+        if done == 0:
+            self._random = np.random.default_rng((config.seed, member))
+            self._members.append(_first_weights(config.hidden, self._random))
+            self._adam = _Adam(self._members[-1], config.decay)
+        if done % self._batches == 0:
+            order = self._random.permutation(len(self.rows.y))
+            self._chosen = np.array_split(order, self._batches)
+        self._rate = config.rate * 0.5 * (1.0 + np.cos(np.pi * (done / total)))
+        chosen = self._chosen[done % self._batches]
+        gradients, lost = _gradients(self.rows, chosen, self._members[-1])
+        check_loss(lost, self.step + 1, self._rate, "fewer --rows, or check the input")
+        self._adam.step(gradients, self._rate)
+        self._loss += lost
+        self.step += 1
+
+    def network(self) -> RankerNetwork:
+        """The network of all members that are trained."""
+        w0, b0, w1, b1, w2, b2 = (np.stack(one) for one in zip(*self._members, strict=True))
+        return RankerNetwork(self._mean, self._scale, w0, b0, w1, b1, w2[:, :, 0], b2[:, 0])
+
+    def collect_losses(self) -> dict[str, float]:
+        """The mean loss since the last call, an epoch ago, in nats a row."""
+        loss, self._loss = self._loss, 0.0
+        return {"loss": loss / float(self.rows.weight.sum())}
+
+    def note(self) -> dict[str, float]:
+        """The learning rate; which member, and which of its epochs."""
+        member, epoch = divmod((self.step - 1) // self._batches, self.config.epochs)
+        return {"learning_rate": float(self._rate), "member": member, "epoch": epoch}
+
+    def validate(self) -> dict[str, float]:
+        """No scores."""
+        return {}
+
+    def keep_best(self) -> None:
+        """Nothing: the last weights are kept."""
+
+    def restore_best(self) -> None:
+        """Nothing: the last weights are kept."""
+
+    def save(self, path: Path, numbers: Mapping[str, float], *, write: bool) -> None:
+        """Write the weights of all members so far, and the moments of the last one."""
+        from safetensors.numpy import save_file  # noqa: PLC0415 - only models need it
+
+        parts = {f"member{i}": weights for i, weights in enumerate(self._members)}
+        parts |= {"mean": self._adam.mean, "square": self._adam.square}
+        arrays: dict[str, Any] = {
+            f"{part}.{i}": one for part, values in parts.items() for i, one in enumerate(values)
+        }
+        arrays |= {name: np.array([value]) for name, value in numbers.items()}
+        arrays["step"] = np.array([self.step])
+        write_whole(path, lambda partial: save_file(arrays, partial))
+
+    def restore(self, path: Path) -> dict[str, float]:
+        """Go on from what ``save`` wrote."""
+        from safetensors.numpy import load_file  # noqa: PLC0415
+
+        arrays, config = load_file(path), self.config
+        self.step = int(arrays.pop("step")[0])
+        epochs = self.step // self._batches
+        count = -(-epochs // config.epochs)
+
+        def take(part: str) -> list[Float32s]:
+            return [arrays.pop(f"{part}.{i}") for i in range(6)]
+
+        self._members = [take(f"member{i}") for i in range(count)]
+        self._adam = _Adam(self._members[-1], config.decay)
+        self._adam.mean, self._adam.square = take("mean"), take("square")
+        # What the last member has drawn so far: its first weights, and an order an epoch.
+        self._random = np.random.default_rng((config.seed, count - 1))
+        _first_weights(config.hidden, self._random)
+        past = epochs - (count - 1) * config.epochs
+        for _ in range(past):
+            self._random.permutation(len(self.rows.y))
+        self._adam.steps = past * self._batches
+        return {name: float(value[0]) for name, value in arrays.items()}
 
 
-def _records(store: UserStore, drawn: Int64s) -> Iterator[Records]:
-    wanted = pl.Series("uid", drawn, dtype=pl.UInt32)
-    for (group,) in paired_groups([store]):
-        rows = group.join(wanted.to_frame(), on="uid", how="semi", maintain_order="left")
-        if not rows.height:
-            continue
-        columns = [rows[name].to_numpy().astype(np.int64) for name in GRID.columns]
-        begins = np.flatnonzero(np.diff(columns[0], prepend=-1)).tolist()
-        for begin, end in zip(begins, [*begins[1:], rows.height], strict=True):
-            uid, d, t, x, y = (column[begin:end] for column in columns)
-            yield Records(int(uid[0]), d, t, x, y)
+def _first_weights(hidden: int, rng: np.random.Generator) -> list[Float32s]:
+    """Weights and biases to begin from (He et al., 2015); scores begin near 0."""
+    f = len(NAMES)
+    values = [
+        rng.normal(0.0, (2.0 / f) ** 0.5, (f, hidden)),
+        np.zeros(hidden),
+        rng.normal(0.0, (2.0 / hidden) ** 0.5, (hidden, hidden)),
+        np.zeros(hidden),
+        rng.normal(0.0, 0.01, (hidden, 1)),
+        np.zeros(1),
+    ]
+    return [value.astype(np.float32) for value in values]
+
+
+def _gradients(
+    data: RankerTrainingSet, chosen: Int64s, weights: list[Float32s]
+) -> tuple[list[Float32s], float]:
+    """Gradients of the batch's mean loss by each weight, and the sum of its losses."""
+    w0, b0, w1, b1, w2, b2 = weights
+    z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
+    z = z.reshape(-1, z.shape[2])
+    first = np.maximum(z @ w0 + b0, 0.0)
+    second = np.maximum(first @ w1 + b1, 0.0)
+    p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
+    loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
+    d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
+    d_second = (d_score @ w2.T) * (second > 0)
+    d_first = (d_second @ w1.T) * (first > 0)
+    gradients = [
+        *(z.T @ d_first, d_first.sum(axis=0)),
+        *(first.T @ d_second, d_second.sum(axis=0)),
+        *(second.T @ d_score, d_score.sum(axis=0)),
+    ]
+    return gradients, loss
+
+
+class _Adam:
+    """Adam with decoupled weight decay; changes the weights in place."""
+
+    def __init__(self, weights: list[Float32s], decay: float) -> None:
+        self.weights, self.decay, self.steps = weights, decay, 0
+        self.mean = [np.zeros_like(w) for w in weights]
+        self.square = [np.zeros_like(w) for w in weights]
+
+    def step(self, gradients: list[Float32s], rate: float) -> None:
+        """Move all weights by one step."""
+        self.steps += 1
+        fresh, fresh2 = 1.0 - 0.9**self.steps, 1.0 - 0.999**self.steps
+        for w, g, mean, square in zip(self.weights, gradients, self.mean, self.square, strict=True):
+            np.add(mean, np.float32(0.1) * (g - mean), out=mean)
+            np.add(square, np.float32(0.001) * (g * g - square), out=square)
+            move = (mean / fresh) / (np.sqrt(square / fresh2) + 1e-8) + self.decay * w
+            np.subtract(w, (rate * move).astype(np.float32), out=w)

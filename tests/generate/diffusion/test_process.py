@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humobctl.errors import UsageError
-from humobctl.generate.diffusion.config import STEPS, Settings, paper, tiny
-from humobctl.generate.diffusion.model import Told, build, pooled
+from humobctl.generate.diffusion.config import STEPS, paper, tiny
+from humobctl.generate.diffusion.config import DiffusionSettings as Settings
+from humobctl.generate.diffusion.model import Conditioning, build, pooled
 from humobctl.generate.diffusion.process import Fixed, Process, Sampling, crowded, sampling_of
 from tests.messages import raises
 
@@ -50,9 +51,9 @@ def generators(count: int, seed: int = 0) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed + number) for number in range(count)]
 
 
-def told(days: int, classes: int = 3) -> Told:
+def told(days: int, classes: int = 3) -> Conditioning:
     steps = torch.arange(STEPS).expand(days, STEPS) // 48
-    return Told(steps % classes, steps)
+    return Conditioning(steps % classes, steps)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -125,7 +126,7 @@ def test_conditioned_denoisers_listen(denoiser) -> None:
     found = network(x, level, one)
     assert found.shape == x.shape
     assert torch.isfinite(found).all()
-    other = Told((one.token + 1) % 3, one.event)
+    other = Conditioning((one.token + 1) % 3, one.event)
     assert not torch.allclose(found, network(x, level, other), atol=1e-4)
     assert not torch.allclose(found, network(x, level.flip(0), one), atol=1e-4)
     null = one.nothing(3, torch.tensor([True, False]))

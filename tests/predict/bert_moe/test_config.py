@@ -7,7 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.bert_moe.config import PRESETS, Settings, from_record, resolve, small, tiny
+from humobctl.predict.bert_moe.config import PRESETS, from_record, resolve, small, tiny
+from humobctl.predict.bert_moe.config import BertMoeSettings as Settings
 from tests.messages import raises
 
 

@@ -11,18 +11,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humobctl.predict.bert_moe.config import Settings, tiny
+from humobctl.predict.bert_moe.config import BertMoeSettings as Settings
+from humobctl.predict.bert_moe.config import tiny
 from humobctl.predict.bert_moe.data import (
+    BertMoeColumns,
     CityDays,
-    LengthBatches,
-    Rows,
-    Windows,
+    TrainingWindows,
     build_index,
     gap_codes,
+    order_windows,
     rows_before,
 )
 from humobctl.predict.bert_moe.model import DAYS_BACK, IGNORE
+from humobctl.predict.bert_moe.train import _cut_batches
 from humobctl.tables.schemas import GRID
+from humobctl.training.distributed import Share
 
 DAYS = CityDays(np.arange(80) % 7, (np.arange(80) % 7 == 0).astype(np.int64))
 SMALL = replace(tiny(), input_length=6, prediction_length=4, stride=1)
@@ -32,8 +35,8 @@ def table(*rows: tuple[int, int, int, int, int]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=GRID.dtypes, orient="row")
 
 
-def filled(*groups: pl.DataFrame) -> Rows:
-    rows = Rows()
+def filled(*groups: pl.DataFrame) -> BertMoeColumns:
+    rows = BertMoeColumns()
     rows.days.append(DAYS)
     for group in groups:
         rows.add(group)
@@ -81,8 +84,10 @@ def test_windows_that_follow_each_other_by_hand():
 def test_a_batch_by_hand():
     settings = replace(SMALL, horizon=2)
     with filled(walk(1, 3), walk(2, 5)) as rows:
-        windows = Windows(rows, build_index(rows, np.ones(2, bool), settings), settings, 0.0)
-        last = windows.__getitems__([0, len(windows) - 1])
+        windows = TrainingWindows(
+            rows, build_index(rows, np.ones(2, bool), settings), settings, 0.0
+        )
+        last = windows.batch([0, len(windows) - 1])
     # User 1: past of day 0 (2 rows), future of days 1 and 2; user 2: past of days 0-2 (6 rows).
     assert last["location"].shape == (2, 6)
     assert last["mask"][0].tolist() == [False] * 4 + [True] * 6
@@ -101,7 +106,7 @@ def test_all_48_slots_are_told_apart():
     group = table(*((1, d, t, 1, t + 1) for d in range(3) for t in range(48)))
     settings = replace(SMALL, horizon=1, input_length=96, prediction_length=48, max_seq_length=144)
     with filled(group) as rows:
-        windows = Windows(rows, build_index(rows, np.ones(1, bool), settings), settings)
+        windows = TrainingWindows(rows, build_index(rows, np.ones(1, bool), settings), settings)
         batch = windows[len(windows) - 1]
     assert batch["time"][0, -48:].tolist() == list(range(48))
 
@@ -127,7 +132,7 @@ def test_windows_hold_what_they_say(groups, horizon, stride, lengths):
     )
     with filled(*groups) as rows:
         index = build_index(rows, np.ones(len(groups), bool), settings)
-        windows = Windows(rows, index, settings, 0.0)
+        windows = TrainingWindows(rows, index, settings, 0.0)
         for number in range(len(windows)):
             user, past_end, begin = (
                 int(c[number]) for c in (index.user, index.past_end, index.begin)
@@ -141,7 +146,7 @@ def test_windows_hold_what_they_say(groups, horizon, stride, lengths):
             else:
                 assert past_end == begin
         if len(windows):
-            batch = windows.__getitems__(list(range(len(windows))))
+            batch = windows.batch(list(range(len(windows))))
             labels = batch["labels"]
             assert (labels != IGNORE).sum() == int(index.length.sum())
             for number in range(len(windows)):
@@ -153,24 +158,21 @@ def test_windows_hold_what_they_say(groups, horizon, stride, lengths):
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_the_windows_of_a_step_do_not_depend_on_the_processes(processes):
     lengths = np.random.default_rng(0).integers(1, 500, 1001)
-    batches = LengthBatches(lengths, 16, seed=4)
-    one = list(batches)
+    one = order_windows(lengths, 16, seed=4, epoch=0).tolist()
     assert sorted(one) == list(range(1001))
     spread = [np.ptp(lengths[one[i : i + 16]]) for i in range(0, 992, 16)]
     assert np.mean(spread) < 30
-    batches.set_epoch(1)
-    assert list(batches) != one
+    assert order_windows(lengths, 16, seed=4, epoch=1).tolist() != one
     # Batches go to the processes in turn: a step's windows are the same ones.
-    size = 16 // processes
-    parts = [one[i : i + size] for i in range(0, 1001, size)]
-    assert [number for part in parts[:processes] for number in part] == one[:16]
+    cuts = [_cut_batches(16, 16 // processes, Share(rank, processes)) for rank in range(processes)]
+    assert [number for (cut,) in cuts for number in one[slice(*cut)]] == one[:16]
 
 
 def test_a_share_of_the_windows_hides_its_city():
     with filled(walk(1, 40)) as rows:
         settings = replace(SMALL, horizon=2)
         index = build_index(rows, np.ones(1, bool), settings)
-        city = Windows(rows, index, settings, 0.5).__getitems__(list(range(len(index))))["city"]
+        city = TrainingWindows(rows, index, settings, 0.5).batch(list(range(len(index))))["city"]
     assert set(city.tolist()) == {0, 1}
 
 
@@ -185,7 +187,9 @@ def test_columns_lie_on_disk_and_go_with_the_context():
 def test_tensors_are_what_torch_takes():
     with filled(walk(1, 9)) as rows:
         settings = Settings(**{**SMALL.__dict__, "horizon": 2})
-        batch = Windows(rows, build_index(rows, np.ones(1, bool), settings), settings)[0]
+        batch = TrainingWindows(
+            rows, build_index(rows, np.ones(1, bool), settings), settings
+        ).batch([0])
     assert {v.dtype for k, v in batch.items() if k != "mask"} == {torch.int64}
 
 

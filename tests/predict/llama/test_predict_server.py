@@ -17,8 +17,9 @@ pytest.importorskip("openai")
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.predict.base import PredictOptions, Prompting
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.predict_server import from_name, letter_scores, top_scores
-from humobctl.predict.llama.template_compact import Shape, ask
+from humobctl.predict.llama.template_compact import ask
 from tests.conftest import run_cli
 from tests.intend.chat_server import KEY
 from tests.messages import raises, says
@@ -75,7 +76,7 @@ USER = user_of(week(), [[8, 20], [9, 20], [8, 4]])
 def test_each_question_is_asked_once_with_the_profile_before_it() -> None:
     with serving() as (url, asked):
         dist = predictor(url).distribution(USER)
-    prompt = ask(USER, city_of(), Shape())
+    prompt = ask(USER, city_of(), PromptShape())
     assert sorted(body["prompt"] for body in asked) == sorted(
         prompt.profile + question for question in prompt.questions
     )
@@ -117,7 +118,7 @@ def test_scores_come_in_two_forms() -> None:
     chat = {"content": [{"top_logprobs": [{"token": " A", "logprob": -1.0}]}]}
     assert top_scores({"logprobs": chat}) == {"A": -1.0}
     assert top_scores({"logprobs": {"top_logprobs": [{" B": -2.0}]}}) == {"B": -2.0}
-    found = letter_scores({"A": -1.0, "no": -3.0}, Shape(letters=2))
+    found = letter_scores({"A": -1.0, "no": -3.0}, PromptShape(letters=2))
     assert np.exp(found).sum() == pytest.approx(1)
     assert found[0] - found[1] == pytest.approx(4.0)
 

@@ -17,15 +17,16 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, load_language_model
 from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import predict_published, template_published
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import CHUNK, CompactPredictor
 from humobctl.predict.llama.predict_published import PublishedPredictor, trie
-from humobctl.predict.llama.template_compact import Shape, ask
+from humobctl.predict.llama.template_compact import ask
 from tests.messages import raises, says
 from tests.predict.llama.test_template_compact import city_of, week
 from tests.predict.llama.test_template_published import user_of
 
-SHAPE = Shape(letters=3, evidence=4, shown=2)
+SHAPE = PromptShape(letters=3, evidence=4, shown=2)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from humobctl.predict.base import SlotDistributions
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama import template_compact
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.predict_compact import NEIGHBOURS, spread, with_neighbours
-from humobctl.predict.llama.template_compact import Shape
 from tests.predict.llama.test_template_published import user_of
 
 HOME, WORK, CAFE = [9, 9], [20, 30], [21, 30]
@@ -34,7 +34,7 @@ def week() -> list[list[int]]:
 
 def test_the_prompt_names_cells_by_visits_and_counts_like_records() -> None:
     user = user_of(week(), [[8, 20], [9, 20], [8, 4]])
-    prompt = template_compact.ask(user, city_of(), Shape(letters=2, evidence=5, shown=2))
+    prompt = template_compact.ask(user, city_of(), PromptShape(letters=2, evidence=5, shown=2))
     assert prompt.profile == f"{template_compact.INTRO} A 9,9 B 20,30{template_compact.RULES}"
     # Monday and Tuesday are asked alike: five records in slot 20, one of them in a third cell.
     assert prompt.questions == ["\n20 work B4 ? =", "\n4 work A5 ="]
@@ -56,7 +56,7 @@ def test_a_record_is_like_a_row_in_slot_day_gaps_and_age() -> None:
 
 
 def test_only_some_days_of_the_history_may_be_used() -> None:
-    prompt = template_compact.ask(user_of(week(), [[8, 20]]), city_of(), Shape(), days=1)
+    prompt = template_compact.ask(user_of(week(), [[8, 20]]), city_of(), PromptShape(), days=1)
     assert prompt.questions == ["\n20 work A2 B ="]
     assert "21,30" in prompt.profile
     assert "20,30" not in prompt.profile
@@ -64,7 +64,7 @@ def test_only_some_days_of_the_history_may_be_used() -> None:
 
 def test_scores_become_shares_of_cells() -> None:
     user = user_of(week(), [[8, 20], [8, 4]])
-    prompt = template_compact.ask(user, city_of(), Shape(letters=2, evidence=5, shown=2))
+    prompt = template_compact.ask(user, city_of(), PromptShape(letters=2, evidence=5, shown=2))
     scores = np.log([[0.1, 0.6, 0.3], [0.8, 0.1, 0.1]])
     dist = spread(prompt, scores, near=False)
     by_cell = {tuple(c): p.tolist() for c, p in zip(dist.cells.tolist(), dist.p.T, strict=True)}
@@ -75,7 +75,7 @@ def test_scores_become_shares_of_cells() -> None:
 
 def test_other_cells_share_by_how_like_their_records_are() -> None:
     user = user_of([[1, 10, 1, 1], [2, 11, 2, 2], [3, 14, 3, 3], [4, 10, 1, 1]], [[8, 11]])
-    prompt = template_compact.ask(user, city_of(), Shape(letters=1))
+    prompt = template_compact.ask(user, city_of(), PromptShape(letters=1))
     dist = spread(prompt, np.log([[0.5, 0.5]]), near=False)
     p = dict(zip(map(tuple, dist.cells.tolist()), dist.p[0].tolist(), strict=True))
     assert p[(1, 1)] == pytest.approx(0.5)

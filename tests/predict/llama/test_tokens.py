@@ -11,7 +11,7 @@ pytest.importorskip("peft")
 
 from humobctl.errors import HumobError
 from humobctl.predict.llama import template_compact
-from humobctl.predict.llama.template_compact import Shape
+from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.tokens import (
     NONE,
     Compact,
@@ -64,7 +64,7 @@ def test_packing_keeps_every_example_once(lengths: list[int]) -> None:
 
 
 def test_a_record_is_its_text() -> None:
-    tokenizer, shape = tokenizer_of(DIGITS), Shape(letters=2, evidence=5, shown=2)
+    tokenizer, shape = tokenizer_of(DIGITS), PromptShape(letters=2, evidence=5, shown=2)
     tokens = Compact(tokenizer, shape, "tiny")
     prompt = template_compact.ask(user_of(week(), [[8, 20], [8, 4]]), city_of(), shape)
     example = tokens.example(prompt, [(0, 1), (1, 2)])
@@ -98,4 +98,4 @@ def test_letters_must_be_tokens_of_their_own() -> None:
             return self._of_bytes.decode(ids)
 
     with raises(HumobError, "odd", "' B'", "token"):
-        Compact(Splits(), Shape(letters=3), "odd")
+        Compact(Splits(), PromptShape(letters=3), "odd")

@@ -14,11 +14,22 @@ from humobctl.predict.base import PredictOptions, UserHistory, find_gaps, number
 from humobctl.predict.baselines.history import History
 from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
+from humobctl.predict.ranker.data import (
+    RankerSource,
+    RankerTrainingSet,
+    RankerUser,
+    soft_labels,
+    training_set,
+    windows,
+)
 from humobctl.predict.ranker.features import NAMES, encode
 from humobctl.predict.ranker.model import Ranker, RankerNetwork, from_checkpoint, to_checkpoint
-from humobctl.predict.ranker.train import Job
-from humobctl.predict.ranker.train import train as train_files
-from humobctl.predict.ranker.train_loop import Records, soft_labels, train, training_set, windows
+from humobctl.predict.ranker.train import (
+    RankerRecipe,
+    RankerTraining,
+    _first_weights,
+    _gradients,
+)
 from humobctl.training.model_dir import load, save
 from tests.messages import raises
 from tests.predict.helpers import frame
@@ -45,7 +56,7 @@ def task(rows, targets, uid=1):
 
 
 def records(rows, uid=1):
-    return Records(uid, *np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
+    return RankerUser(uid, *np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
 
 
 def city_of(*tables) -> CityProfile:
@@ -67,12 +78,20 @@ def city_of(*tables) -> CityProfile:
     return counter.city()
 
 
+def fit(data: RankerTrainingSet, config: RankerConfig) -> RankerNetwork:
+    """A network that is trained to its last step."""
+    training = RankerTraining(data, config)
+    while training.step < training.plan.steps:
+        training.advance()
+    return training.network()
+
+
 @pytest.fixture(scope="module")
 def trained():
     people = [commuter(seed=s, home=(10 + s, 10)) for s in range(8)]
     city = city_of(*people)
     data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
-    return city, data, Ranker(city, train(data, SMALL), SMALL)
+    return city, data, Ranker(city, fit(data, SMALL), SMALL)
 
 
 def column(encoded, name):
@@ -180,8 +199,6 @@ def test_network_by_hand():
 
 
 def test_gradients_are_those_of_the_loss(trained):
-    from humobctl.predict.ranker.train_loop import _first_weights, _gradients
-
     city, _, _ = trained
     people = [commuter(seed=s) for s in range(2)]
     data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
@@ -205,9 +222,32 @@ def test_training_repeats_itself():
     people = [commuter(seed=s) for s in range(3)]
     city = city_of(*people)
     users = [records(p, s) for s, p in enumerate(people)]
-    first, second = (train(training_set(users, 59, city, SMALL), SMALL).arrays() for _ in range(2))
+    first, second = (fit(training_set(users, 59, city, SMALL), SMALL).arrays() for _ in range(2))
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_training_that_goes_on_is_the_same_to_the_last_bit(steps, tmp_path):
+    """It goes on after an epoch of the first member, after its last one, and of the second."""
+    people = [commuter(seed=s) for s in range(2)]
+    config = dataclasses.replace(SMALL, epochs=2)
+    users = [records(p, s) for s, p in enumerate(people)]
+
+    def start() -> RankerTraining:
+        return RankerTraining(training_set(users, 59, city_of(*people), config), config)
+
+    first, second = start(), start()
+    for _ in range(steps * first.plan.evaluate_every):
+        first.advance()
+    first.save(tmp_path / "state", {"best_step": 0.0}, write=True)
+    assert second.restore(tmp_path / "state") == {"best_step": 0.0}
+    while first.step < first.plan.steps:
+        first.advance()
+        second.advance()
+    assert second.step == first.step
+    for name, array in first.network().arrays().items():
+        np.testing.assert_array_equal(array, second.network().arrays()[name])
 
 
 def test_training_lowers_the_loss(trained):
@@ -215,9 +255,14 @@ def test_training_lowers_the_loss(trained):
     city, losses = trained[0], []
     config = dataclasses.replace(SMALL, epochs=4)
     data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, config)
-    train(data, config, lambda member, epoch, loss: losses.append((member, epoch, loss)))
-    assert [key[:2] for key in losses] == [(m, e) for m in range(2) for e in range(4)]
-    assert losses[3][2] < losses[0][2]
+    training = RankerTraining(data, config)
+    while training.step < training.plan.steps:
+        training.advance()
+        if training.step % training.plan.evaluate_every == 0:
+            losses.append((training.note(), training.collect_losses()["loss"]))
+    found = [(note["member"], note["epoch"]) for note, _ in losses]
+    assert found == [(m, e) for m in range(2) for e in range(4)]
+    assert losses[3][1] < losses[0][1]
 
 
 def test_only_as_many_rows_as_allowed():
@@ -277,7 +322,7 @@ def test_a_city_of_few_users_trains(people):
     tables = [commuter(seed=s) for s in range(people)]
     city = city_of(*tables)
     data = training_set([records(p, s) for s, p in enumerate(tables)], 59, city, SMALL)
-    dist = Ranker(city, train(data, SMALL), SMALL).distribution(task(tables[0], TARGETS))
+    dist = Ranker(city, fit(data, SMALL), SMALL).distribution(task(tables[0], TARGETS))
     np.testing.assert_allclose(dist.p.sum(axis=1), 1.0)
 
 
@@ -290,11 +335,16 @@ def test_nobody_with_a_past_is_a_clear_error():
 def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
     tables = [np.insert(commuter(seed=s), 0, s, axis=1) for s in range(6)]
     frame(np.concatenate(tables).tolist()).write_csv(tmp_path / "city.csv")
-    job = Job(SMALL, most_users=2)
-    whole = train_files([str(tmp_path / "city.csv")], job)
+    recipe = RankerRecipe(SMALL, [str(tmp_path / "city.csv")], RankerSource(most_users=2))
+
+    def arrays() -> tuple[dict, list]:
+        with recipe.prepare() as data:
+            return fit(data.rows, SMALL).arrays(), data.about
+
+    whole, _ = arrays()
     monkeypatch.setattr(users_module, "IN_MEMORY_ROWS", 500)
     monkeypatch.setattr(users_module, "GROUP_ROWS", 500)
-    parts = train_files([str(tmp_path / "city.csv")], job)
-    assert parts.run["cities"][0]["users"] == 2
-    for name, array in whole.arrays.items():
-        np.testing.assert_array_equal(array, parts.arrays[name])
+    parts, about = arrays()
+    assert about[0]["users"] == 2
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name])

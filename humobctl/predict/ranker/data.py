@@ -1,0 +1,257 @@
+"""What the ranker learns from: past windows of many users, read from trajectory files.
+
+Each user's days before a window are the history, those of the window the rows to predict, as in
+use.
+
+Shapes: r rows to predict, K candidates a row, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from humobctl.console import report
+from humobctl.errors import HumobError
+from humobctl.io.by_user import UserStore, paired_groups
+from humobctl.io.read import iter_table
+from humobctl.io.row_errors import OnError
+from humobctl.predict.base import UserHistory
+from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.ranker.config import RankerConfig
+from humobctl.predict.ranker.features import NAMES, Encoded, encode
+from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
+from humobctl.predict.ranker.model import start_scores, transformed
+from humobctl.tables.schemas import GRID, MASKED
+from humobctl.training.model_dir import Fingerprint
+
+NEVER = -1e9  # start score of a candidate that is not there
+
+
+@dataclass(frozen=True)
+class RankerUser:
+    """All known rows of one user, sorted by (d, t); each of shape (n,)."""
+
+    uid: int
+    d: Int64s
+    t: Int64s
+    x: Int64s
+    y: Int64s
+
+
+@dataclass(frozen=True)
+class RankerTrainingSet:
+    """Rows of all windows.
+
+    Attributes:
+        z: transformed features, 0 where a row has fewer than K candidates, shape (r, K, F).
+        y: share of the truth that a candidate stands for; sums to 1 in a row, shape (r, K).
+        start: scores to begin from, shape (r, K).
+        weight: of each row, shape (r,).
+    """
+
+    z: Float32s
+    y: Float32s
+    start: Float32s
+    weight: Float32s
+
+
+def windows(
+    user: RankerUser, last_day: int, config: RankerConfig
+) -> Iterator[tuple[UserHistory, Int64s]]:
+    """The user's past windows as tasks, each with the true cells (r, 2).
+
+    Args:
+        user: known rows.
+        last_day: the last day known of anybody.
+        config: where the windows lie.
+    """
+    for back in config.windows:
+        begin = last_day + 1 - back
+        before = user.d < begin
+        inside = ~before & (user.d < begin + config.horizon)
+        if begin < config.least_history or not before.any() or not inside.any():
+            continue
+        d, t, x, y = (column[before] for column in (user.d, user.t, user.x, user.y))
+        task = UserHistory(user.uid, d, t, x, y, user.d[inside], user.t[inside])
+        yield task, np.stack([user.x[inside], user.y[inside]], axis=1)
+
+
+def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
+    """What share of each row's truth its candidates stand for, shape (r, K).
+
+    The true cell's candidate takes all of it; where the true cell is no candidate, the nearest
+    ones do, by exp(-distance / soften).
+    """
+    places = encoded.cells[encoded.kept].astype(np.float64)
+    apart = np.hypot(*(places - truth[:, None, :]).transpose(2, 0, 1))
+    nearest = apart.min(axis=1, keepdims=True)
+    shares = np.exp((nearest - apart) / soften)
+    hit = nearest == 0
+    shares = np.where(hit, apart == 0, shares)
+    labels: Float32s = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return labels
+
+
+def training_set(
+    users: Iterable[RankerUser], last_day: int, city: CityProfile, config: RankerConfig
+) -> RankerTrainingSet:
+    """All windows of the users, or a sample of their rows where that is too much.
+
+    Args:
+        users: whom to learn from.
+        last_day: the last day known of anybody.
+        city: the calendar.
+        config: where the windows lie, and how many rows to learn from.
+
+    Raises:
+        HumobError: no user has a window with days before it.
+    """
+    tasks = [found for user in users for found in windows(user, last_day, config)]
+    if not tasks:
+        raise HumobError(
+            "found no user with days both in a training window and before it, expected at least "
+            f"{config.least_history} days of records before the last {min(config.windows)}"
+        )
+    share = config.most_rows / sum(len(truth) for _, truth in tasks)
+    return joined([_window_set(task, truth, city, config, share) for task, truth in tasks])
+
+
+def _window_set(
+    task: UserHistory, truth: Int64s, city: CityProfile, config: RankerConfig, share: float
+) -> RankerTrainingSet:
+    """One window of one user; a row is taken with probability ``share``."""
+    encoded = encode(task, city, config.keep)
+    labels = soft_labels(encoded, truth, config.soften)
+    draws = np.random.default_rng((config.seed, task.uid, int(task.target_d[0]))).random(len(truth))
+    taken = draws < share
+    r, keep = int(taken.sum()), labels.shape[1]
+    z = np.zeros((r, config.keep, len(NAMES)), dtype=np.float32)
+    y = np.zeros((r, config.keep), dtype=np.float32)
+    start = np.full((r, config.keep), NEVER, dtype=np.float32)
+    raw = encoded.x[taken].reshape(r * keep, len(NAMES))
+    z[:, :keep] = transformed(raw).reshape(r, keep, len(NAMES))
+    y[:, :keep] = labels[taken]
+    start[:, :keep] = start_scores(encoded.start[taken])
+    return RankerTrainingSet(z, y, start, row_weights(task)[taken].astype(np.float32))
+
+
+def joined(parts: Sequence[RankerTrainingSet]) -> RankerTrainingSet:
+    """Several training sets as one: of users, or of cities."""
+    return RankerTrainingSet(
+        np.concatenate([part.z for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate([part.start for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+    )
+
+
+def row_weights(task: UserHistory) -> Floats:
+    """Weight of each row to predict, shape (r,): scores are means over days, then over users."""
+    _, day, count = np.unique(task.target_d, return_inverse=True, return_counts=True)
+    weight: Floats = 1.0 / np.sqrt(count[day])
+    weight /= weight.mean()
+    return weight
+
+
+@dataclass(frozen=True)
+class RankerSource:
+    """What of the files is used.
+
+    Attributes:
+        most_users: users drawn from each city, at most.
+        last_day: last day to learn from; None for all.
+        calendar: days off; None to infer them.
+        first_weekday: of day 0; 0 is Sunday.
+        on_error: stop at the first bad row, or drop bad rows.
+    """
+
+    most_users: int = 1000
+    last_day: int | None = None
+    calendar: pl.DataFrame | None = None
+    first_weekday: int = 0
+    on_error: OnError = "fail"
+
+
+def read_city(
+    path: str, source: RankerSource, config: RankerConfig
+) -> tuple[RankerTrainingSet, dict[str, Any]]:
+    """Rows of a city to learn from, and what ``run.json`` says of it.
+
+    Raises:
+        HumobError: the file cannot be read, or has too few days.
+    """
+    name = "stdin" if path == "-" else path
+    mark = Fingerprint()
+    with UserStore() as store:
+        batches = mark.watch(iter_table(path, on_error=source.on_error))
+        store.collect(_known(batch, source.last_day) for batch in batches)
+        if store.last_day is None:
+            raise HumobError(f"{name}: found no known cell, expected some to learn from")
+        city, users = _survey(store, source)
+        drawn = _draw(users, source.most_users, config.seed)
+        records = list(_records(store, drawn))
+    with report.progress(f"features of {Path(name).name}", len(records), "users") as ticker:
+
+        def ticking() -> Iterator[RankerUser]:
+            for record in records:
+                yield record
+                ticker.advance()
+
+        try:
+            part = training_set(ticking(), store.last_day, city, config)
+        except HumobError as exc:
+            raise HumobError(f"{name}: {exc}") from exc
+    about = {
+        "file": Path(name).name,
+        "fingerprint": mark.text(),
+        "users": len(records),
+        "of_users": len(users),
+        "last_day": store.last_day,
+        "rows": len(part.y),
+    }
+    return part, about
+
+
+def _known(batch: pl.DataFrame, last_day: int | None) -> pl.DataFrame:
+    keep = pl.col("x") != MASKED
+    return batch.filter(keep if last_day is None else keep & (pl.col("d") <= last_day))
+
+
+def _survey(store: UserStore, source: RankerSource) -> tuple[CityProfile, Int64s]:
+    """The city that all rows show, and its users."""
+    assert store.last_day is not None
+    counter = CityCounter(store.last_day + 1, source.first_weekday)
+    users = []
+    for (group,) in paired_groups([store]):
+        counter.add(group)
+        users.append(group["uid"].unique(maintain_order=True).to_numpy().astype(np.int64))
+    city = counter.city()
+    return city if source.calendar is None else city.with_calendar(source.calendar), np.concatenate(
+        users
+    )
+
+
+def _draw(users: Int64s, most: int, seed: int) -> Int64s:
+    """Users to learn from, ascending."""
+    if len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+
+
+def _records(store: UserStore, drawn: Int64s) -> Iterator[RankerUser]:
+    wanted = pl.Series("uid", drawn, dtype=pl.UInt32)
+    for (group,) in paired_groups([store]):
+        rows = group.join(wanted.to_frame(), on="uid", how="semi", maintain_order="left")
+        if not rows.height:
+            continue
+        columns = [rows[name].to_numpy().astype(np.int64) for name in GRID.columns]
+        begins = np.flatnonzero(np.diff(columns[0], prepend=-1)).tolist()
+        for begin, end in zip(begins, [*begins[1:], rows.height], strict=True):
+            uid, d, t, x, y = (column[begin:end] for column in columns)
+            yield RankerUser(int(uid[0]), d, t, x, y)
