@@ -6,22 +6,21 @@ Shapes:  n records of all users, u users.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from humobctl.io.scratch import Scratch
 from humobctl.io.streams import clear_os_errors
 from humobctl.native import Int64s
 
 _OF_USERS = ("starts", "uid", "city")
 
 
-class UserColumns:
+class UserColumns(Scratch):
     """Columns in a temporary folder that the context ends; a subclass names and fills them.
 
     Attributes:
@@ -37,23 +36,15 @@ class UserColumns:
     city: Int64s
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="humobctl-"))
-        self._files = {name: (self._folder / name).open("wb") for name in self.kinds}
+        self._files = {name: (self.scratch / name).open("wb") for name in self.kinds}
         self._users: list[tuple[Int64s, Int64s, Int64s]] = []
         self.rows = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the files and remove them with their folder."""
         for file in self._files.values():
             file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        super().close()
 
     def append(self, uid: NDArray[Any], columns: Mapping[str, NDArray[Any]], city: int) -> None:
         """Append whole users of a city, whose records stand together.
@@ -75,7 +66,7 @@ class UserColumns:
         """End the appending; map the columns into memory."""
         for file in self._files.values():
             file.close()
-        self._map(self._folder)
+        self._map(self.scratch)
         none = np.empty(0, np.int64)
         starts, self.uid, self.city = (
             (np.concatenate([none, *parts]) for parts in zip(*self._users, strict=True))
@@ -88,7 +79,7 @@ class UserColumns:
         """Put the columns where other processes open them with ``open_published``."""
         with clear_os_errors(str(folder)):
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(self._folder, folder)
+            shutil.copytree(self.scratch, folder)
             for name in _OF_USERS:
                 np.save(folder / f"{name}.npy", getattr(self, name))
 
