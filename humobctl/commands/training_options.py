@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from humobctl.training.session import Recipe, TrainingJob
+    from humobctl.training.recipe import Recipe
+    from humobctl.training.session import TrainingJob
 
 
 def option(text: str, *names: str, low: float | None = None) -> Any:
