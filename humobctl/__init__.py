@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
+    from humobctl.api.train import (
+        finetune_llama,
+        train_bert_moe,
+        train_diffusion,
+        train_embedder,
+        train_ranker,
+    )
     from humobctl.console.report import quiet
     from humobctl.errors import HumobError, TableError, UsageError
     from humobctl.evaluate.scores import Scores
@@ -39,6 +46,10 @@ _HOMES = {
     "evaluate.scores": ("Scores",),
     "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
     "api.intend": ("intend",),
+    "api.train": (
+        *("train_bert_moe", "train_diffusion", "train_embedder", "train_ranker"),
+        "finetune_llama",
+    ),
     "api.model": ("load_model", "Model"),
     "console.report": ("quiet",),
     "errors": ("HumobError", "UsageError", "TableError"),
@@ -60,6 +71,7 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "finetune_llama",
     "generate_diffusion",
     "generate_flows",
     "generate_gravity",
@@ -71,6 +83,10 @@ __all__ = [
     "read",
     "split",
     "synth",
+    "train_bert_moe",
+    "train_diffusion",
+    "train_embedder",
+    "train_ranker",
     "validate",
     "write",
 ]

@@ -159,14 +159,16 @@ def _read_own(path: str, on_error: OnError) -> pl.DataFrame | None:
     if vectors.is_embeddings(path):
         return vectors.table(vectors.read_embeddings(path))
     table = _own_table(path)
-    return None if table is None else read_table(path, table, on_error=on_error)
+    if table is None:
+        return None
+    return read_table(path, table, on_error=on_error, rename={"profile_id": "uid"})
 
 
 def _own_table(path: str) -> Table | None:
     from humobctl.data.importers.table_kind import columns_of
     from humobctl.tables import schemas
 
-    names = columns_of(path)
+    names = {"uid" if name == "profile_id" else name for name in columns_of(path)}
     known = (
         *(schemas.GRID, schemas.INTENTIONS, schemas.CATEGORISED_INTENTIONS, schemas.PROFILES),
         *(schemas.POPULATION, schemas.AREAS, schemas.FLOWS, schemas.SCORES, schemas.CALENDAR),

@@ -81,7 +81,7 @@ def intend(
     Example:
         >>> plans = hm.intend("profiles.csv", days=2, seed=1)
         >>> plans["intent"][0]
-        'go to sleep'
+        'go home'
     """
     from humobctl.intend.backends.base import BACKENDS
     from humobctl.intend.distill import make_recorded, recorder

@@ -33,10 +33,13 @@ class Model(Shown):
 
     def show(self, stream: TextIO | None = None) -> None:
         """Print type, folder and settings for people."""
-        rows = [(name, value) for name, value in self.config.items() if not _is_long(value)]
-        report.table(
-            f"{self.type}: {self.path}", ("setting", "value"), rows, stream=stream or sys.stdout
-        )
+        rows = [
+            (name, value)
+            for name, value in self.config.items()
+            if not isinstance(value, list | dict)
+        ]
+        title = f"{self.type}: {self.path}"
+        report.table(title, ("setting", "value"), rows, stream=stream or sys.stdout, left=2)
 
     def to_dict(self) -> dict[str, Any]:
         """Type, folder, settings and run."""
@@ -45,10 +48,6 @@ class Model(Shown):
 
 ModelSource: TypeAlias = str | PathLike[str]
 """The name of a model, the path of its folder, or a ``Model``."""
-
-
-def _is_long(value: object) -> bool:
-    return isinstance(value, list | dict) and len(value) > 8
 
 
 def load_model(path: ModelSource) -> Model:

@@ -147,7 +147,7 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     Args:
         table: a frame or a file, as for ``predict``.
         uid: the user.
-        **options: those of ``predict``, but for ``full`` and what says how a run is carried out.
+        **options: those of ``predict`` that choose the model and the rows, output and format.
 
     Returns:
         A row a slot: d, t, the chosen cell x, y, its probability p and rank, the likeliest cell

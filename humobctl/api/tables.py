@@ -53,10 +53,23 @@ def as_frame(table: Frame) -> pl.DataFrame:
     if isinstance(table, pl.LazyFrame):
         return table.collect()
     if type(table).__module__.partition(".")[0] == "pandas":
-        return pl.from_pandas(table)
+        return _from_pandas(table)
     if hasattr(table, "__arrow_c_stream__"):
         return pl.DataFrame(table)
     raise UsageError(f"found {type(table).__name__}, expected a data frame or the path of a file")
+
+
+def _from_pandas(table: Any) -> pl.DataFrame:
+    try:
+        return pl.from_pandas(table)
+    except ImportError:  # texts and categories would take pyarrow, which is not needed else
+        columns = {str(name): table[name] for name in table.columns}
+    return pl.DataFrame(
+        {
+            name: [None if lost else one for one, lost in zip(values, values.isna(), strict=True)]
+            for name, values in columns.items()
+        }
+    )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.commands.options import OnError, OnErrorOption, Output, OutputFormat, UsersPerBlock
+from humobctl.api.options import OnError
+from humobctl.commands.options import OnErrorOption, Output, OutputFormat, UsersPerBlock
 
 InputFormat = Literal[
     "auto",

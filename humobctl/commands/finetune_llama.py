@@ -10,8 +10,6 @@ from humobctl.commands.options import (
     Calendar,
     FirstWeekday,
     OnErrorOption,
-    read_calendar,
-    weekday_number,
 )
 from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
@@ -21,9 +19,8 @@ from humobctl.commands.training_options import (
     Overwrite,
     Resume,
     ToDay,
-    carry_out,
 )
-from humobctl.predict.llama.config import PRESETS, resolve
+from humobctl.predict.llama.config import PRESETS
 
 TaskName = Literal["mobility", "intention"]
 
@@ -104,38 +101,24 @@ def llama(
 
     Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
-    from humobctl.console import report
-    from humobctl.errors import UsageError
-    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
 
-    asked = changes or {}
-    if settings is not None and is_yaml(settings):
-        mapped = read_factory(settings)
-        base, output = base or mapped.base, output or mapped.output
-        asked, settings = {**mapped.settings, **asked}, None
-    chosen = resolve(preset or ("copb" if task == "intention" else None), settings, asked)
-    if base is None:
-        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
-    if output is None and not dry_run:
-        raise UsageError("--output: expected a name for the adapter dir")
-    require("llm")
-    from humobctl.predict.llama.train import LlamaRecipe
-    from humobctl.predict.llama.users import Source
-
-    source = Source(
-        most_users=users,
-        last_day=to_day,
+    hm.finetune_llama(
+        inputs,
+        output,
+        base=base,
+        task=task,
+        preset=preset,
+        settings=settings,
+        users=users,
+        to_day=to_day,
         hold_out=hold_out,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+        device=device,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    recipe = LlamaRecipe(settings=chosen, paths=inputs, base=base, task=task, source=source)
-    job = TrainingJob(output=output or "adapter", resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if run:
-        loss = run["scores"].get("loss")
-        told = "" if loss is None else f", validation loss {loss:.3f}"
-        report.info(f"{output}: adapter of {base} trained in {run['steps']:,} steps{told}")

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from humobctl.api.options import EngineName, OnError, parse_range, read_calendar, weekday_number
+from humobctl.api.options import EngineName, OnError
 
-__all__ = ["EngineName", "OnError", "parse_range", "read_calendar", "weekday_number"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
 

@@ -10,8 +10,6 @@ from humobctl.commands.options import (
     Calendar,
     FirstWeekday,
     OnErrorOption,
-    read_calendar,
-    weekday_number,
 )
 from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
@@ -24,9 +22,8 @@ from humobctl.commands.training_options import (
     SettingsFile,
     ToDay,
     Trajectories,
-    carry_out,
 )
-from humobctl.predict.bert_moe.config import PRESETS, resolve, settings_of
+from humobctl.predict.bert_moe.config import PRESETS
 
 
 @add_settings_options(
@@ -84,30 +81,24 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
 
-    earlier = settings_of(init_from) if init_from is not None else None
-    chosen = resolve(preset, settings, changes or {}, earlier)
-    require("torch")
-    from humobctl.predict.bert_moe.train import BertMoeRecipe
-
-    recipe = BertMoeRecipe(
-        settings=chosen,
-        paths=inputs,
-        cities=tuple(city) if city else None,
-        most_users=users,
-        last_day=to_day,
-        hold_out=hold_out,
+    hm.train_bert_moe(
+        inputs,
+        output,
+        preset=preset,
+        settings=settings,
         init_from=init_from,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+        city=city,
+        users=users,
+        to_day=to_day,
+        hold_out=hold_out,
+        device=device,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if run:
-        scores = run["scores"]
-        best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
-        report.info(f"{output}: bert-moe trained in {run['steps']:,} steps{best}")

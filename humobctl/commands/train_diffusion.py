@@ -16,9 +16,8 @@ from humobctl.commands.training_options import (
     Preset,
     Resume,
     SettingsFile,
-    carry_out,
 )
-from humobctl.generate.diffusion.config import PRESETS, resolve
+from humobctl.generate.diffusion.config import PRESETS
 
 
 @add_settings_options(PRESETS, aliases={"learning_rate": ("--lr",)})
@@ -60,26 +59,19 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.data.describe_plots import check_plot
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
 
-    if plot is not None:
-        check_plot(plot)
-    chosen = resolve(preset, settings, changes or {})
-    require("diffusion")
-    from humobctl.generate.diffusion.train import DiffusionRecipe
-
-    recipe = DiffusionRecipe(settings=chosen, path=input, name=name, on_error=on_error)
-    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if not run:
-        return
-    if plot is not None:
-        from humobctl.generate.diffusion.plot import write_plot
-
-        write_plot(output, plot, name)
-    jsd = run["scores"].get("jsd")
-    scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
-    report.info(f"{output}: diffusion trained in {run['steps']:,} steps{scored}")
+    hm.train_diffusion(
+        input,
+        output,
+        preset=preset,
+        settings=settings,
+        name=name,
+        device=device,
+        plot=plot,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        on_error=on_error,
+        **(changes or {}),
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import FirstWeekday, OnErrorOption, weekday_number
+from humobctl.commands.options import FirstWeekday, OnErrorOption
 from humobctl.commands.settings_options import Changes, add_settings_options
 from humobctl.commands.training_options import (
     Device,
@@ -17,9 +17,8 @@ from humobctl.commands.training_options import (
     Resume,
     SettingsFile,
     Trajectories,
-    carry_out,
 )
-from humobctl.embed.config import PRESETS, resolve
+from humobctl.embed.config import PRESETS
 
 
 @add_settings_options(PRESETS, aliases={"learning_rate": ("--lr",)})
@@ -55,28 +54,20 @@ def embedder(
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """
-    from humobctl.console import report
-    from humobctl.predict.registry import require
-    from humobctl.training.session import TrainingJob
+    import humobctl as hm
 
-    chosen = resolve(preset, settings, changes or {})
-    require("torch")
-    from humobctl.embed.train import EmbedderRecipe
-
-    recipe = EmbedderRecipe(
-        settings=chosen,
-        paths=inputs,
-        cities=tuple(city) if city else None,
+    hm.train_embedder(
+        inputs,
+        output,
+        preset=preset,
+        settings=settings,
+        city=city,
         last_day=last_day,
-        first_weekday=weekday_number(first_weekday),
+        first_weekday=first_weekday,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        dry_run=dry_run,
         on_error=on_error,
+        **(changes or {}),
     )
-    job = TrainingJob(output=output, resume=resume, overwrite=overwrite, device=device)
-    run = carry_out(recipe, job, dry=dry_run)
-    if not run:
-        return
-    found = run["scores"].get("validation_top1")
-    scored = (
-        "" if found is None else f"; of users not trained on, {found:.0%} of the other spans found"
-    )
-    report.info(f"{output}: embedder trained, weights of step {run['kept_step']:,}{scored}")

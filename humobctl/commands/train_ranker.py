@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,8 +11,6 @@ from humobctl.commands.options import (
     FirstWeekday,
     OnErrorOption,
     Seed,
-    read_calendar,
-    weekday_number,
 )
 from humobctl.commands.training_options import (
     ModelDir,
@@ -63,27 +61,21 @@ def ranker(
 
     Example: humobctl train ranker city.csv --to-day 59 --rows 2000 --output ranker --overwrite
     """
-    from dataclasses import replace
+    import humobctl as hm
 
-    from humobctl.console import report
-    from humobctl.predict.ranker.data import RankerSource
-    from humobctl.predict.ranker.train import RankerRecipe
-    from humobctl.training.session import TrainingJob, train
-
-    asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    source = RankerSource(
-        most_users=users,
-        last_day=to_day,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
+    hm.train_ranker(
+        inputs,
+        output,
+        users=users,
+        to_day=to_day,
+        epochs=epochs,
+        hidden=hidden,
+        members=members,
+        rows=rows,
+        calendar=calendar,
+        first_weekday=first_weekday,
+        seed=seed,
+        resume=resume,
+        overwrite=overwrite,
         on_error=on_error,
-    )
-    recipe = RankerRecipe(
-        settings=replace(RankerConfig(), seed=seed, **given), paths=inputs, source=source
-    )
-    run = train(recipe, TrainingJob(output=output, resume=resume, overwrite=overwrite))
-    report.info(
-        f"{output}: ranker trained on {run['rows']:,} rows, loss "
-        f"{run['scores']['loss']:.3f} nats a row"
     )

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from humobctl.training.recipe import Recipe
-    from humobctl.training.session import TrainingJob
 
 
 def option(text: str, *names: str, low: float | None = None) -> Any:
     """An option whose default is that of the settings, which the help does not show."""
     return typer.Option(*names, help=text, min=low, show_default=False)
-
-
-def carry_out(recipe: Recipe[Any], job: TrainingJob, *, dry: bool) -> dict[str, Any]:
-    """Train, or say what a training would be.
-
-    Returns:
-        What ``run.json`` holds; an empty record after ``--dry-run``, and in all processes but the
-        main one.
-    """
-    from humobctl.console import report
-    from humobctl.io.write import write_stdout_text
-    from humobctl.ranks import is_main
-    from humobctl.training.session import dry_run, train
-
-    if not dry:
-        return train(recipe, job)
-    if is_main():
-        found = dry_run(recipe, job)
-        if found.example:
-            write_stdout_text(f"{found.example}\n")
-        report.lines(found.summary)
-    return {}
 
 
 Trajectories = Annotated[

@@ -165,3 +165,19 @@ def test_table_in_a_pipe_is_not_folded() -> None:
 )
 def test_short_numbers(number: float, text: str) -> None:
     assert report._short(number) == text
+
+
+def test_bar_of_a_notebook_is_one_line_that_goes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = type("Shell", (), {"kernel": object()})()
+    kernel = type("IPython", (), {"get_ipython": staticmethod(lambda: shell)})
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setattr(report, "BAR_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(report, "REFRESH_SECONDS", 0.0)
+    with report.progress("counting sheep", 4, "sheep") as ticker:
+        ticker.advance(2)
+    drawn = capsys.readouterr().err.split("\r")
+    assert drawn[1].startswith("counting sheep  50%  ")
+    assert drawn[1].endswith(" sheep/s")
+    assert drawn[2:] == [" " * len(drawn[1]), ""]

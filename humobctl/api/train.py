@@ -1,0 +1,453 @@
+"""Training: one function a model; each writes a model dir and gives back the ``Model``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from humobctl.api.data import PathName
+from humobctl.api.model import Model, ModelSource, load_model
+from humobctl.api.options import OnError, read_calendar, weekday_number
+from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.console import report
+from humobctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from humobctl.training.recipe import Recipe
+
+
+def train_bert_moe(
+    tables: Sources,
+    output: PathName,
+    *,
+    preset: str | None = None,
+    settings: PathName | None = None,
+    init_from: ModelSource | None = None,
+    city: Sequence[str] | None = None,
+    users: int | None = None,
+    to_day: int | None = None,
+    hold_out: int = 15,
+    device: str = "auto",
+    calendar: Source = "auto",
+    first_weekday: str = "sunday",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).
+
+    Args:
+        tables: grid trajectories, one city each.
+        output: model dir to write.
+        preset: tiny, small or paper.
+        settings: TOML file of settings.
+        init_from: a bert-moe to fine-tune.
+        city: name of each table's city; by default the files' names.
+        users: of each city, at most.
+        to_day: last day to learn from.
+        hold_out: final days of each table that are not learnt from.
+        device: auto, cpu or cuda.
+        calendar: days off, found in the data, or a table of d and off.
+        first_weekday: of day 0.
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        dry_run: only say what would be trained.
+        on_error: stop at the first bad row, or drop bad rows.
+        **options: settings of the model and its training, such as ``hidden_size`` or ``epochs``;
+            all are in the help of ``humobctl train bert-moe``.
+
+    Returns:
+        The model.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: a setting that is not known or out of range.
+
+    Example:
+        >>> model = hm.train_bert_moe("challenge.csv", "bert", preset="tiny", max_steps=2)
+        >>> hm.predict("challenge.csv", model=model).height
+        3870
+    """
+    from humobctl.predict.bert_moe.config import PRESETS, resolve, settings_of
+    from humobctl.predict.registry import require
+
+    _check_settings(options, PRESETS["small"]())
+    start = as_path(init_from)
+    earlier = settings_of(start) if start is not None else None
+    chosen = resolve(preset, as_path(settings), options, earlier)
+    require("torch")
+    from humobctl.predict.bert_moe.train import BertMoeRecipe
+
+    with paths_of(*several(tables)) as paths:
+        recipe = BertMoeRecipe(
+            settings=chosen,
+            paths=paths,
+            cities=tuple(city) if city else None,
+            most_users=users,
+            last_day=to_day,
+            hold_out=hold_out,
+            init_from=start,
+            calendar=read_calendar(calendar),
+            first_weekday=weekday_number(first_weekday),
+            on_error=on_error,
+        )
+        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+    if run:
+        scores = run["scores"]
+        best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
+        report.info(f"{as_path(output)}: bert-moe trained in {run['steps']:,} steps{best}")
+    return _trained(recipe, output, run)
+
+
+def train_diffusion(
+    table: Source,
+    output: PathName,
+    *,
+    preset: str | None = None,
+    settings: PathName | None = None,
+    name: str | None = None,
+    device: str = "auto",
+    plot: PathName | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Train a diffusion or flow matching model of days: 144 steps of ten minutes.
+
+    Args:
+        table: visits, stays or points.
+        output: model dir to write.
+        preset: tiny, small or paper.
+        settings: TOML file of settings.
+        name: of the experiment, for the record and the picture.
+        device: auto, cpu or cuda.
+        plot: a .png or .html file for the loss and the scores (extra plot).
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        dry_run: only say what would be trained.
+        on_error: stop at the first bad row, or drop bad rows.
+        **options: settings of the model and its training, such as ``denoiser``, ``condition`` or
+            ``steps``; all are in the help of ``humobctl train diffusion``.
+
+    Returns:
+        The model, for ``generate_diffusion``.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: a setting that is not known or out of range.
+
+    Example:
+        >>> model = hm.train_diffusion("stays.csv", "days", preset="tiny", steps=2)
+        >>> model.type
+        'diffusion'
+    """
+    from humobctl.data.describe_plots import check_plot
+    from humobctl.generate.diffusion.config import PRESETS, resolve
+    from humobctl.predict.registry import require
+
+    _check_settings(options, PRESETS["small"]())
+    picture = as_path(plot)
+    if picture is not None:
+        check_plot(picture)
+    chosen = resolve(preset, as_path(settings), options)
+    require("diffusion")
+    from humobctl.generate.diffusion.train import DiffusionRecipe
+
+    with paths_of(table) as (path,):
+        recipe = DiffusionRecipe(settings=chosen, path=path, name=name, on_error=on_error)
+        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+    if run:
+        if picture is not None:
+            from humobctl.generate.diffusion.plot import write_plot
+
+            write_plot(str(as_path(output)), picture, name)
+        jsd = run["scores"].get("jsd")
+        scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
+        report.info(f"{as_path(output)}: diffusion trained in {run['steps']:,} steps{scored}")
+    return _trained(recipe, output, run)
+
+
+def train_embedder(
+    tables: Sources,
+    output: PathName,
+    *,
+    preset: str | None = None,
+    settings: PathName | None = None,
+    city: Sequence[str] | None = None,
+    last_day: int | None = None,
+    first_weekday: str = "sunday",
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Train an embedder: 512 numbers that say where and when a user is.
+
+    Args:
+        tables: grid trajectories, one city each.
+        output: model dir to write.
+        preset: tiny, small or paper.
+        settings: TOML file of settings.
+        city: name of each table's city; by default the files' names.
+        last_day: to learn from.
+        first_weekday: of day 0.
+        device: auto, cpu or cuda.
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        dry_run: only say what would be trained.
+        on_error: stop at the first bad row, or drop bad rows.
+        **options: settings of the model and its training, such as ``train_share`` or ``steps``;
+            all are in the help of ``humobctl train embedder``.
+
+    Returns:
+        The model, for ``embed`` and ``evaluate_embedding``.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: a setting that is not known or out of range.
+
+    Example:
+        >>> model = hm.train_embedder("city.csv", "users", preset="tiny", steps=2)
+        >>> hm.embed("city.csv", model=model).height
+        20
+    """
+    from humobctl.embed.config import PRESETS, resolve
+    from humobctl.predict.registry import require
+
+    _check_settings(options, PRESETS["small"]())
+    chosen = resolve(preset, as_path(settings), options)
+    require("torch")
+    from humobctl.embed.train import EmbedderRecipe
+
+    with paths_of(*several(tables)) as paths:
+        recipe = EmbedderRecipe(
+            settings=chosen,
+            paths=paths,
+            cities=tuple(city) if city else None,
+            last_day=last_day,
+            first_weekday=weekday_number(first_weekday),
+            on_error=on_error,
+        )
+        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+    if run:
+        found = run["scores"].get("validation_top1")
+        scored = (
+            ""
+            if found is None
+            else f"; of users not trained on, {found:.0%} of the other spans found"
+        )
+        report.info(
+            f"{as_path(output)}: embedder trained, weights of step {run['kept_step']:,}{scored}"
+        )
+    return _trained(recipe, output, run)
+
+
+def train_ranker(
+    tables: Sources,
+    output: PathName,
+    *,
+    users: int = 1000,
+    to_day: int | None = None,
+    epochs: int | None = None,
+    hidden: int | None = None,
+    members: int | None = None,
+    rows: int | None = None,
+    calendar: Source = "auto",
+    first_weekday: str = "sunday",
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_error: OnError = "fail",
+) -> Model:
+    """Train a model that ranks each person's own cells for each slot to predict.
+
+    Args:
+        tables: grid trajectories, one city each.
+        output: model dir to write.
+        users: to learn from in each city, at most; drawn by seed.
+        to_day: last day to learn from; all known days by default.
+        epochs: passes over the rows.
+        hidden: width of the hidden layers.
+        members: networks to average.
+        rows: that are learnt from, at most.
+        calendar: days off, found in the data, or a table of d and off.
+        first_weekday: of day 0.
+        seed: of all random choices.
+        resume: go on with a training that was cut short.
+        overwrite: replace a model dir of that name.
+        on_error: stop at the first bad row, or drop bad rows.
+
+    Returns:
+        The model, for ``predict``.
+
+    Raises:
+        HumobError: the data cannot be read or are too few.
+        UsageError: options that do not go together.
+
+    Example:
+        >>> model = hm.train_ranker("challenge.csv", "ranker", rows=500, epochs=1, members=1)
+        >>> hm.predict("challenge.csv", model=model).height
+        3870
+    """
+    from humobctl.predict.ranker.config import RankerConfig
+    from humobctl.predict.ranker.data import RankerSource
+    from humobctl.predict.ranker.train import RankerRecipe
+
+    asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    source = RankerSource(
+        most_users=users,
+        last_day=to_day,
+        calendar=read_calendar(calendar),
+        first_weekday=weekday_number(first_weekday),
+        on_error=on_error,
+    )
+    chosen = replace(RankerConfig(), seed=seed, **given)
+    with paths_of(*several(tables)) as paths:
+        recipe = RankerRecipe(settings=chosen, paths=paths, source=source)
+        run = _carry_out(recipe, output, "auto", resume, overwrite, dry=False)
+    report.info(
+        f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
+        f"{run['scores']['loss']:.3f} nats a row"
+    )
+    return _trained(recipe, output, run)
+
+
+def finetune_llama(
+    tables: Sources,
+    output: PathName | None = None,
+    *,
+    base: PathName | None = None,
+    task: Literal["mobility", "intention"] = "mobility",
+    preset: str | None = None,
+    settings: PathName | None = None,
+    users: int | None = None,
+    to_day: int | None = None,
+    hold_out: int = 15,
+    device: str = "auto",
+    calendar: Source = "auto",
+    first_weekday: str = "sunday",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
+
+    Args:
+        tables: grid trajectories, one city each; for the task ``intention`` files of records.
+        output: adapter dir to write; may stand in ``settings`` of LLaMA-Factory.
+        base: the model: a folder, a GGUF file or a hub name.
+        task: predict cells, or plan days from the records of ``intend(distill=...)``.
+        preset: tiny, small, llama3-8b-mob or copb.
+        settings: TOML file of settings, or a YAML file of LLaMA-Factory.
+        users: of each city, at most.
+        to_day: last day to learn from.
+        hold_out: final days of each table that are not learnt from.
+        device: auto, cpu or cuda.
+        calendar: days off, found in the data, or a table of d and off.
+        first_weekday: of day 0.
+        resume: go on with a training that was cut short.
+        overwrite: replace an adapter dir of that name.
+        dry_run: only say what would be trained.
+        on_error: stop at the first bad row, or drop bad rows.
+        **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
+            finetune llama``.
+
+    Returns:
+        The adapter, for ``predict``.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: no base, or a setting that is not known or out of range.
+
+    Example:
+        >>> adapter = hm.finetune_llama(
+        ...     "challenge.csv", "adapter", base="tinyllama", preset="tiny", max_steps=1
+        ... )
+        >>> adapter.type
+        'llama'
+    """
+    from humobctl.predict.llama.config import PRESETS, resolve
+    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
+    from humobctl.predict.registry import require
+
+    _check_settings(options, PRESETS["small"]())
+    toml, target, model = as_path(settings), as_path(output), as_path(base)
+    if toml is not None and is_yaml(toml):
+        mapped = read_factory(toml)
+        model, target = model or mapped.base, target or mapped.output
+        options, toml = {**mapped.settings, **options}, None
+    chosen = resolve(preset or ("copb" if task == "intention" else None), toml, options)
+    if model is None:
+        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
+    if target is None and not dry_run:
+        raise UsageError("--output: expected a name for the adapter dir")
+    require("llm")
+    from humobctl.predict.llama.train import LlamaRecipe
+    from humobctl.predict.llama.users import Source as UserSource
+
+    source = UserSource(
+        most_users=users,
+        last_day=to_day,
+        hold_out=hold_out,
+        calendar=read_calendar(calendar),
+        first_weekday=weekday_number(first_weekday),
+        on_error=on_error,
+    )
+    place = target or "adapter"
+    with paths_of(*several(tables)) as paths:
+        recipe = LlamaRecipe(settings=chosen, paths=paths, base=model, task=task, source=source)
+        run = _carry_out(recipe, place, device, resume, overwrite, dry_run)
+    if run:
+        loss = run["scores"].get("loss")
+        told = "" if loss is None else f", validation loss {loss:.3f}"
+        report.info(f"{place}: adapter of {model} trained in {run['steps']:,} steps{told}")
+    return _trained(recipe, place, run)
+
+
+def _check_settings(options: dict[str, Any], settings: Any) -> None:
+    """Refuse options that are no settings of the model.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for name in options.keys() - {one.name for one in fields(settings)}:
+        raise UsageError(f"--{name.replace('_', '-')}: expected a setting of the model")
+
+
+def _carry_out(
+    recipe: Recipe[Any], output: PathName, device: str, resume: bool, overwrite: bool, dry: bool
+) -> dict[str, Any]:
+    """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one."""
+    from humobctl.io.write import write_stdout_text
+    from humobctl.ranks import is_main
+    from humobctl.training.session import TrainingJob, train
+    from humobctl.training.session import dry_run as describe
+
+    job = TrainingJob(
+        output=str(as_path(output)), resume=resume, overwrite=overwrite, device=device
+    )
+    if not dry:
+        return train(recipe, job)
+    if is_main():
+        found = describe(recipe, job)
+        if found.example:
+            write_stdout_text(f"{found.example}\n")
+        report.lines(found.summary)
+    return {}
+
+
+def _trained(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
+    """The model that was written, or what would be."""
+    if run:
+        return load_model(output)
+    return Model(str(as_path(output)), recipe.type, asdict(recipe.settings), {})
