@@ -58,16 +58,21 @@ def module_of(name: str, modules: set[str]) -> str | None:
     return None if name in ("", PACKAGE.name) else name
 
 
-@pytest.fixture(scope="module")
-def imports() -> Imports:
-    """What each module of the package imports, by whole names."""
+def read_imports(package: Path) -> Imports:
+    """What each module of a package imports, by whole names."""
     files = {
-        ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+        ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(
             ".__init__"
         ): file
-        for file in PACKAGE.rglob("*.py")
+        for file in package.rglob("*.py")
     }
     return {name: set(names_in(ast.parse(file.read_bytes()))) for name, file in files.items()}
+
+
+@pytest.fixture(scope="module")
+def imports() -> Imports:
+    """Those of humobctl."""
+    return read_imports(PACKAGE)
 
 
 def inside(imports: Imports) -> dict[str, set[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -258,9 +258,6 @@ def _refuse_two_streams(paths: list[str | None]) -> None:
         raise UsageError("found more than one table on standard input, expected files")
 
 
-FLOW_LAWS = ("gravity", "radiation", "extended-radiation", "opportunities")
-
-
 def generate_flows(
     areas: Source,
     *,
@@ -312,6 +309,7 @@ def generate_flows(
         >>> round(flows["flow"].sum())
         1000
     """
+    from humobctl.generate.flows.config import FLOW_LAWS
     from humobctl.generate.flows.run import FlowsJob, write_flows
     from humobctl.tables.column_names import parse_columns
 
@@ -345,10 +343,10 @@ def generate_flows(
 
 def _flow_law(name: str, given: Mapping[str, str], fit: str | None) -> FlowLaw:
     """The law asked for by its name, or the one that a file holds."""
-    from humobctl.generate.flows.config import FlowLaw, LawName, load_law
+    from humobctl.generate.flows.config import FLOW_LAWS, FlowLaw, load_law
 
     if name in FLOW_LAWS:
-        return FlowLaw(cast(LawName, name), **given)  # type: ignore[arg-type]
+        return FlowLaw(name, **given)  # type: ignore[arg-type]
     if not name.endswith(".json"):
         raise UsageError(f"--law: found {name!r}, expected {', '.join(FLOW_LAWS)}, or a .json file")
     extra = [f"--{option}" for option in given] + (["--fit"] if fit else [])

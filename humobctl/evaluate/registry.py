@@ -1,4 +1,8 @@
-"""The metrics of `eval`, in one table: adding a metric is one entry here and its computation."""
+"""The metrics of `eval`, as options, tables and signatures name them.
+
+The tables that they come from stand beside their computation: ``cells/points.py``,
+``generated/statistics.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import Literal
 
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM
 from humobctl.evaluate.cells.geobleu import BETA, DIALECTS, RULES
+from humobctl.evaluate.cells.points import POINT_METRICS
 from humobctl.evaluate.generated.statistics import BINS
 
 DtwKind = Literal["exact", "fast"]
@@ -59,14 +64,14 @@ def metrics(
     cell = ("cell", f"{cell_km:g}km")
     scores = [metric for dialect in dialects for metric in _dialect_metrics(dialect, dtw, cell)]
     scores.sort(key=lambda metric: metric.name, reverse=True)
-    return [
-        *scores,
-        Metric("accuracy", "", "share", True),
-        Metric("distance", "", "km", False, (cell,)),
+    points = [
+        Metric(name, "", one.unit, one.higher_is_better, (cell,) if one.by_cell else ())
+        for name, one in POINT_METRICS.items()
     ]
+    return scores + points
 
 
-NAMES = ("geobleu", "dtw", "accuracy", "distance")
+NAMES = ("geobleu", "dtw", *POINT_METRICS)
 
 
 def intention_metrics() -> list[Metric]:

@@ -150,7 +150,6 @@ def test_what_ends_one_process_ends_all_with_one_line(
         cwd=folder,
         processes=2,
         before=fault(name, rank, command),
-        timeout=60,
     )
     assert done.code == code, done.err
     says(done.err, "error:", *names)
@@ -168,7 +167,7 @@ def test_what_ends_one_process_ends_all_with_one_line(
     ],
 )
 def test_bad_input_is_one_line(cli, folder, options, code, names) -> None:
-    done = cli(*EMBEDDER, "-o", "x", *options, cwd=folder, processes=2, timeout=30)
+    done = cli(*EMBEDDER, "-o", "x", *options, cwd=folder, processes=2)
     assert done.code == code, done.err
     says(done.err, *names)
     assert done.err.count(names[0]) == 1

@@ -239,8 +239,10 @@ def test_a_served_page(browser, folder, address) -> None:
     seen.after(lambda: seen.click(one))
     assert seen.selected() == within[:1]
     area = page.locator("#points .nsewdrag").bounding_box()
+    times = page.evaluate("Number(document.body.dataset.drawn)")
     page.mouse.click(area["x"] + 1, area["y"] + 1)
-    page.wait_for_timeout(400)
+    seen.after(lambda: page.select_option("#show", "difference"))
+    assert page.evaluate("Number(document.body.dataset.drawn)") == times + 1
     assert seen.selected() == within[:1]
     seen.after(lambda: page.mouse.dblclick(area["x"] + 1, area["y"] + 1))
     assert seen.selected() == []

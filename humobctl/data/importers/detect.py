@@ -1,4 +1,4 @@
-"""What an input is: looked at once, then asked of each format in turn.
+"""What an input is: looked at once (``probe.py``), then asked of each format in turn.
 
 To add a format, add an entry to ``FORMATS``: a name for ``--format``, what it is in words, how to
 recognise it, and what opens it.
@@ -6,16 +6,12 @@ recognise it, and what opens it.
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
-from humobctl.console.words import counted
 from humobctl.data.importers import checkins, copb, geolife, humob, pickles
 from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
@@ -31,125 +27,18 @@ from humobctl.data.importers.places.reader import (
     place_columns,
 )
 from humobctl.data.importers.points import PointReader
+from humobctl.data.importers.probe import (
+    LIST_OF_LISTS,
+    PEOPLE,
+    UTC_TIME,
+    InputProbe,
+    is_number,
+)
 from humobctl.errors import HumobError
-from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.streams import Input
-from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
 
-_HEAD = 1 << 16
-_SEPARATORS = (",", "\t", ";", "|")
 _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
-_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_PEOPLE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\[')
-_LIST_OF_LISTS = re.compile(rb"\s*\[\s*\[")
-_KINDS = {
-    "csv": "CSV",
-    "ndjson": "NDJSON",
-    "json": "JSON",
-    "parquet": "Parquet",
-    "arrow": "Arrow",
-    "arrow-stream": "Arrow stream",
-    "pickle": "pickle",
-    "osm-pbf": "PBF",
-    "osm-xml": "XML",
-}
-
-
-@dataclass
-class InputProbe:
-    """What can be seen of an input without reading it.
-
-    Attributes:
-        name: as messages say it.
-        folder: the input is a folder, and this is it.
-        source: the opened input, if it is none.
-        head: the first bytes, decompressed.
-        columns: names of a table with names; None for text without a header and for no table.
-        fields: fields of the first line of text.
-        separator: between them.
-        label: what the container is, where that is not what the first bytes say.
-    """
-
-    name: str
-    folder: Path | None = None
-    source: Input | None = None
-    head: bytes = b""
-    columns: list[str] | None = None
-    fields: list[str] = field(default_factory=list)
-    separator: str = ","
-    label: str | None = None
-
-    @property
-    def words(self) -> str:
-        """Container, compression and header in words."""
-        if self.source is None or self.label:
-            return self.label or "folder"
-        kind = self.source.kind
-        words = ["tab-separated text" if self.separator == "\t" else _KINDS[kind]]
-        if self.source.packing:
-            words.append(self.source.packing)
-        if kind == "csv":
-            words.append("header" if self.columns is not None else "no header")
-        return ", ".join(words)
-
-    def has(self, options: ImportOptions, *wanted: str) -> bool:
-        """Whether the columns play all of these roles."""
-        if self.columns is None:
-            return False
-        found = roles(self.columns, options.columns, self.name)
-        return all(role in found for role in wanted)
-
-
-def look_at(source: Input) -> InputProbe:
-    """Look at an opened input; nothing of it is used up."""
-    look = InputProbe(source.name, source=source, head=source.stream.peek(_HEAD)[:_HEAD])
-    if source.kind == "csv":
-        _look_at_text(look)
-    elif source.kind == "ndjson" and not _PEOPLE.match(look.head):
-        first = next((line for line in look.head.split(b"\n") if line.strip()), b"")
-        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
-    elif source.kind == "json" and not _LIST_OF_LISTS.match(look.head):
-        first = look.head.partition(b"}")[0]
-        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
-    elif source.path is not None and source.kind in ("parquet", "arrow", "arrow-stream"):
-        names = _names_of(source, source.path)
-        look.columns = names + key_columns(source.keys, names)
-        if source.parts:
-            look.label = f"folder of {counted(len(source.parts), 'Parquet file')}"
-    return look
-
-
-def _names_of(source: Input, path: Path) -> list[str]:
-    name = source.parts[0].name if source.parts else source.name
-    try:
-        if source.kind == "parquet":
-            return parquet_columns(path)
-        if source.kind == "arrow":
-            return list(pl.read_ipc_schema(path))
-        return pl.read_ipc_stream(path, n_rows=0).columns
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise HumobError(
-            f"{name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
-            "expected a whole one"
-        ) from exc
-
-
-def _look_at_text(look: InputProbe) -> None:
-    text = look.head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    first = re.split(rb"[\r\n]", text, maxsplit=1)[0].decode(errors="replace")
-    look.separator = max(_SEPARATORS, key=first.count) if first else ","
-    look.fields = [part.strip() for part in next(csv.reader([first], delimiter=look.separator), [])]
-    if not any(_numeric(part) or _UTC_TIME.match(part) for part in look.fields):
-        look.columns = look.fields
-
-
-def _numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -198,16 +87,10 @@ def recognise(
 # -- what opens each ---------------------------------------------------------------------------
 
 
-def _source(look: InputProbe, what: str) -> Input:
-    if look.source is None:
-        raise HumobError(f"{look.name}: found a directory, expected {what}")
-    return look.source
-
-
 def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
     def read(look: InputProbe, options: ImportOptions) -> Opened:
         reader = humob.humob(
-            _source(look, "a grid table"),
+            look.file("a grid table"),
             options,
             format=name,
             names=look.columns,
@@ -218,12 +101,8 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
     return read
 
 
-def _of(reader: PointReader, words: str) -> Opened:
-    return Opened(POINTS, reader.batches(), words, reader.notes, reader.dropped)
-
-
 def _points(look: InputProbe, options: ImportOptions) -> Opened:
-    source = _source(look, "a table of points")
+    source = look.file("a table of points")
     reader = PointReader(source, POINTS, options.on_error, options=options)
     if source.kind == "csv":
         if look.columns is None:
@@ -233,31 +112,31 @@ def _points(look: InputProbe, options: ImportOptions) -> Opened:
         reader.factory = Delimited(
             source, look.separator, on_error=options.on_error, dropped=reader.dropped
         ).frames
-    return _of(reader, "points")
+    return reader.opened("points")
 
 
 def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
-    return _of(checkins.tsmc2014(_source(look, "a file"), options), "Foursquare TSMC2014 check-ins")
+    return checkins.tsmc2014(look.file("a file"), options).opened("Foursquare TSMC2014 check-ins")
 
 
 def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     words = "Gowalla or Brightkite check-ins"
-    return _of(checkins.gowalla(_source(look, "a file"), options), words)
+    return checkins.gowalla(look.file("a file"), options).opened(words)
 
 
 def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
-        return _of(geolife.geolife(look.folder, options), "GeoLife trips")
-    source = _source(look, "a .plt file")
+        return geolife.geolife(look.folder, options).opened("GeoLife trips")
+    source = look.file("a .plt file")
     if source.path is None:
         raise HumobError(f"{look.name}: found a pipe or packed file, expected a plain .plt file")
     look.label = "one .plt file"
     trips = geolife.geolife(source.path.parent, options, single=source.path)
-    return _of(trips, "GeoLife trip")
+    return trips.opened("GeoLife trip")
 
 
 def _stays(look: InputProbe, options: ImportOptions) -> Opened:
-    source = _source(look, "a stay list")
+    source = look.file("a stay list")
     if source.kind == "pickle":
         return _pickle(look, options)
     if look.columns is None and source.kind in ("json", "ndjson"):
@@ -274,7 +153,7 @@ def _traces(look: InputProbe, options: ImportOptions) -> Opened:
         people = copb.trace_folder(look.folder)
         source = stand_in(look.name)
         return _people(source, people, options, f"CoPB traces of {len(people)} people")
-    source = _source(look, "JSON traces")
+    source = look.file("JSON traces")
     look.label = "JSON"
     value = copb.load_json(source)
     return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
@@ -290,11 +169,11 @@ def _people(source: Input, value: object, options: ImportOptions, words: str) ->
 
 
 def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
-    source = _source(look, "a pickle")
+    source = look.file("a pickle")
     value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
-        return _of(copb.frames_reader(source, value, options), words)
+        return copb.frames_reader(source, value, options).opened(words)
     if copb.is_people(value):
         return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
     raise HumobError(
@@ -309,7 +188,7 @@ def _placed(reader: PlaceReader | CellReader, words: str) -> Opened:
 
 def _cells(look: InputProbe, options: ImportOptions) -> Opened:
     reader = CellReader(
-        _source(look, "a table of places by cell"),
+        look.file("a table of places by cell"),
         CELL_PLACES,
         options.on_error,
         separator=look.separator,
@@ -320,7 +199,7 @@ def _cells(look: InputProbe, options: ImportOptions) -> Opened:
 
 
 def _osm(look: InputProbe, options: ImportOptions) -> Opened:
-    source = _source(look, "an OpenStreetMap file")
+    source = look.file("an OpenStreetMap file")
     if not source.kind.startswith("osm"):
         raise HumobError(f"{look.name}: found {look.words}, expected OpenStreetMap PBF or XML")
     return _placed(osm(source, options), "OpenStreetMap")
@@ -328,7 +207,7 @@ def _osm(look: InputProbe, options: ImportOptions) -> Opened:
 
 def _places(kind: Kind, words: str) -> Callable[[InputProbe, ImportOptions], Opened]:
     def read(look: InputProbe, options: ImportOptions) -> Opened:
-        source = _source(look, "a table of places")
+        source = look.file("a table of places")
         columns = look.columns or []
         tagged = kind == "table" and _is_tagged(columns, options, look.name)
         # An intent that stands in the table stays: only a user's own rows are asked.
@@ -354,7 +233,7 @@ def _is_tagged(columns: list[str], options: ImportOptions, name: str) -> bool:
 
 
 def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
-    source = _source(look, "a GeoJSON file")
+    source = look.file("a GeoJSON file")
     # Names of properties, as far as they can be seen without reading on.
     names = list(dict.fromkeys(re.findall(r'"([^"\\]*)"\s*:', look.head.decode(errors="replace"))))
     kind = kind_of_places(names) or "table"
@@ -392,7 +271,7 @@ def _is_geolife(look: InputProbe, _: ImportOptions) -> bool:
 def _is_trace(look: InputProbe, _: ImportOptions) -> bool:
     if look.folder is not None:
         return bool(next(look.folder.rglob("*.json"), None))
-    return bool(_LIST_OF_LISTS.match(look.head) or _PEOPLE.match(look.head))
+    return bool(LIST_OF_LISTS.match(look.head) or PEOPLE.match(look.head))
 
 
 def _is_tsmc(look: InputProbe, _: ImportOptions) -> bool:
@@ -400,7 +279,7 @@ def _is_tsmc(look: InputProbe, _: ImportOptions) -> bool:
 
 
 def _is_gowalla(look: InputProbe, _: ImportOptions) -> bool:
-    return len(look.fields) == 5 and bool(_UTC_TIME.fullmatch(look.fields[1]))
+    return len(look.fields) == 5 and bool(UTC_TIME.fullmatch(look.fields[1]))
 
 
 def _is_grid(look: InputProbe, options: ImportOptions) -> bool:
@@ -408,7 +287,7 @@ def _is_grid(look: InputProbe, options: ImportOptions) -> bool:
         return look.has(options, "d", "t", "x", "y")
     dated = any(":" in part for part in look.fields)
     # One broken field in the first row is a fault of that row, not another format.
-    return len(look.fields) == 5 and not dated and sum(map(_numeric, look.fields)) >= 3
+    return len(look.fields) == 5 and not dated and sum(map(is_number, look.fields)) >= 3
 
 
 def _is_points(look: InputProbe, options: ImportOptions) -> bool:

@@ -9,7 +9,7 @@ import polars as pl
 
 from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.errors import HumobError, TableError
 from humobctl.io.read import Reader
 from humobctl.io.row_errors import LineNumbers
@@ -40,6 +40,10 @@ class PointReader(Reader):
     notes: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
     naive: int = 0
+
+    def opened(self, words: str) -> Opened:
+        """The input ready to be read, in words for people."""
+        return Opened(POINTS, self.batches(), words, self.notes, self.dropped)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Checked batches; a fault is told in the names of the file.

@@ -15,9 +15,10 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.data.importers.cells import ToGrid, to_points
-from humobctl.data.importers.detect import Format, InputProbe, look_at, recognise
+from humobctl.data.importers.detect import Format, recognise
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.places.visited import visited_places
+from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.errors import UsageError
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, seekable

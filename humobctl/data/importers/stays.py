@@ -23,8 +23,9 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.console.words import counted
-from humobctl.data.importers.detect import InputProbe, look_at, recognise
+from humobctl.data.importers.detect import recognise
 from humobctl.data.importers.options import ImportOptions, Opened
+from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups

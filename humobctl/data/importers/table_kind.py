@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from humobctl.data.importers.detect import FORMATS, InputProbe, look_at
+from humobctl.data.importers.detect import FORMATS
 from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles

@@ -19,7 +19,8 @@ from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
 from humobctl.evaluate.cells.geobleu import BETA, DIALECTS, RULES, combine
 from humobctl.evaluate.cells.kernels import score_days
-from humobctl.evaluate.registry import DtwKind, Metric, metrics
+from humobctl.evaluate.cells.points import POINT_METRICS
+from humobctl.evaluate.registry import NAMES, DtwKind, Metric, metrics
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Worker, user_parts
 from humobctl.io.by_user import UserStore
@@ -49,7 +50,7 @@ class CellEvalSettings:
     allow_partial: bool = False
     only_predicted_users: bool = False
     cell_km: float = HUMOB_CELL_KM
-    names: tuple[str, ...] = ("geobleu", "dtw", "accuracy", "distance")
+    names: tuple[str, ...] = NAMES
     on_error: OnError = "fail"
 
     def metrics(self) -> list[Metric]:
@@ -124,9 +125,8 @@ def score(days: AlignedDays, settings: CellEvalSettings) -> dict[str, Floats]:
             )
         else:
             steps = [g - r for g, r in zip(days.generated, days.reference, strict=True)]
-            lengths_km = np.hypot(*steps) * settings.cell_km
-            points = (lengths_km == 0).astype(float) if metric.name == "accuracy" else lengths_km
-            result[metric.column] = days.day_means(points)
+            km = np.hypot(*steps) * settings.cell_km
+            result[metric.column] = days.day_means(POINT_METRICS[metric.name].scores(km))
     return result
 
 

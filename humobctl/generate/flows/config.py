@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors, whole_file
 
-LawName = Literal["gravity", "radiation", "extended-radiation", "opportunities"]
 Deterrence = Literal["power", "exponential", "combined"]
 Constraint = Literal["origin", "total", "none"]
 Mass = Literal["population", "inflow", "attraction"]
 
+FLOW_LAWS = ("gravity", *OPPORTUNITY_LAWS)
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "name": get_args(LawName),
+    "name": FLOW_LAWS,
     "deterrence": get_args(Deterrence),
     "constraint": get_args(Constraint),
     "mass": get_args(Mass),
@@ -55,7 +56,7 @@ class FlowLaw:
         masses: inflows or attractions by area id, where ``mass`` says so.
     """
 
-    name: LawName = "gravity"
+    name: str = "gravity"
     deterrence: Deterrence = "power"
     constraint: Constraint = "origin"
     mass: Mass = "population"
@@ -78,9 +79,7 @@ class FlowLaw:
     def wanted(self) -> tuple[str, ...]:
         """Names of its parameters, in the order in which they are fitted."""
         if self.name != "gravity":
-            return {"extended-radiation": ("alpha",), "opportunities": ("gamma",)}.get(
-                self.name, ()
-            )
+            return tuple(OPPORTUNITY_LAWS[self.name].parameters)
         free = () if self.constraint == "origin" else ("log_scale", "origin_exponent")
         return (*free, "destination_exponent", *DETERRENCE_PARAMETERS[self.deterrence])
 
@@ -90,14 +89,15 @@ class FlowLaw:
         Raises:
             UsageError: it has parameters that only flows can give.
         """
-        known = {
+        known: dict[str, float | None] = {
             "destination_exponent": 1.0,
             "distance_exponent": 2.0,
             "origin_exponent": 1.0,
             "log_scale": 0.0,
-            "alpha": 1.0,
         }
-        lacking = [name for name in self.wanted if name not in known]
+        if self.name != "gravity":
+            known = OPPORTUNITY_LAWS[self.name].parameters
+        lacking = [name for name in self.wanted if known.get(name) is None]
         if lacking or self.mass != "population" or self.constraint == "none":
             what = ", ".join(lacking) or "what it is fitted to"
             raise UsageError(f"--law {self.name}: {what} not known; expected --fit FLOWS")

@@ -28,7 +28,8 @@ from humobctl.evaluate.flows.metrics import Flows
 from humobctl.generate.flows import gravity
 from humobctl.generate.flows.areas import KEPT_PAIRS, Pairs, Region, between
 from humobctl.generate.flows.config import FlowLaw
-from humobctl.generate.flows.model import chances, masses
+from humobctl.generate.flows.model import masses
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
 from humobctl.native import Floats, Int64s
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
@@ -304,22 +305,22 @@ def _fit_opportunities(
 ) -> tuple[FlowLaw, float]:
     trips, pairs = _Trips(flows, origins), Pairs(region, origins)
     origin, destination = masses(law, region)
+    kind = OPPORTUNITY_LAWS[law.name]
 
     def value(parameters: dict[str, float]) -> float:
         result = 0.0
         for block in pairs:
             nearer = between(block.km, destination, block.rows)
-            p = chances(law.name, origin[block.rows], destination, nearer, parameters)
+            p = kind.chances(origin[block.rows], destination, nearer, **parameters)
             p[~block.other] = 0.0
             p /= np.maximum(p.sum(axis=1, keepdims=True), _SMALLEST)
             result += float((trips.rows(block.rows) * np.log(np.maximum(p, _SMALLEST))).sum())
         return result
 
-    if not law.wanted:
+    if not kind.parameters:
         return replace(law, parameters={}), value({})
-    (name,) = law.wanted
-    # A gamma of 1 / M spreads trips over the whole region; ten thousand times that keeps them near.
-    low, high = (0.01, 10.0) if name == "alpha" else np.array([0.01, 1e4]) / destination.sum()
+    (name,) = kind.parameters
+    low, high = np.array(kind.bounds) / (destination.sum() if kind.by_mass else 1.0)
     grid = np.geomspace(low, high, _GRID)
     best = int(np.argmax([value({name: at}) for at in grid.tolist()]))
     around = np.log(grid[[max(best - 1, 0), min(best + 1, _GRID - 1)]])

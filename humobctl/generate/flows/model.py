@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from humobctl.generate.flows import gravity, opportunities
+from humobctl.generate.flows import gravity
 from humobctl.generate.flows.areas import OriginBlock, Pairs, Region, between
 from humobctl.generate.flows.config import FlowLaw
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
 from humobctl.native import Floats, Int64s
 
 _LEAST_MASS = 1e-9
@@ -52,20 +53,10 @@ def weights(law: FlowLaw, region: Region, block: OriginBlock) -> Floats:
         made: Floats = np.exp(logs) * attractions(law, region)
         return made
     nearer = between(block.km, destination, block.rows)
-    result = chances(law.name, origin[block.rows], destination, nearer, law.parameters)
+    chances = OPPORTUNITY_LAWS[law.name].chances
+    result: Floats = chances(origin[block.rows], destination, nearer, **law.parameters)
     result[~possible] = 0.0
     return result
-
-
-def chances(
-    name: str, origin: Floats, destination: Floats, nearer: Floats, parameters: dict[str, float]
-) -> Floats:
-    """Chances by a law of opportunities, up to a factor for each origin, shape (b, n)."""
-    if name == "radiation":
-        return opportunities.radiation(origin, destination, nearer)
-    if name == "extended-radiation":
-        return opportunities.extended_radiation(origin, destination, nearer, **parameters)
-    return opportunities.opportunities(destination, nearer, **parameters)
 
 
 def flows(

@@ -18,9 +18,14 @@ Journal of Transport Geography 51, 2016, write it): each opportunity on the way 
 the chance gamma::
 
     p_ij ~ exp(-gamma s_ij) - exp(-gamma (s_ij + m_j))
+
+To add a law: a function of the same arguments, and its entry in ``OPPORTUNITY_LAWS``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,9 +53,37 @@ def extended_radiation(origin: Floats, destination: Floats, nearer: Floats, alph
     return result
 
 
-def opportunities(destination: Floats, nearer: Floats, gamma: float) -> Floats:
+def opportunities(origin: Floats, destination: Floats, nearer: Floats, gamma: float) -> Floats:
     """Chances up to a factor for each origin, shape (b, n); arguments as of ``radiation``."""
     # Relative to the nearest opportunities, so that no origin has zeros alone.
     start = np.where(destination > 0, nearer, np.inf).min(axis=1, keepdims=True)
     result: Floats = np.exp(-gamma * (nearer - start)) * -np.expm1(-gamma * destination)
     return result
+
+
+@dataclass(frozen=True)
+class OpportunityLaw:
+    """A law of opportunities, and where its parameter is looked for.
+
+    Attributes:
+        chances: of masses, intervening opportunities and the parameter, as ``radiation``.
+        parameters: one at most, by its name: its value without a fit; None where only flows tell.
+        bounds: between which a fit looks.
+        by_mass: the bounds are divided by the mass of all areas.
+    """
+
+    chances: Callable[..., Floats]
+    parameters: dict[str, float | None] = field(default_factory=dict)
+    bounds: tuple[float, float] = (0.01, 10.0)
+    by_mass: bool = False
+
+
+OPPORTUNITY_LAWS = {
+    "radiation": OpportunityLaw(radiation),
+    "extended-radiation": OpportunityLaw(extended_radiation, {"alpha": 1.0}),
+    # A gamma of 1 / M spreads trips over the whole region; ten thousand times that keeps them near.
+    "opportunities": OpportunityLaw(
+        opportunities, {"gamma": None}, bounds=(0.01, 1e4), by_mass=True
+    ),
+}
+"""Name -> law."""

@@ -14,8 +14,9 @@ import pytest
 import zstandard
 
 from humobctl.commands.data_import import InputFormat
-from humobctl.data.importers.detect import FORMATS, InputProbe, look_at, recognise
+from humobctl.data.importers.detect import FORMATS, recognise
 from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.streams import open_input
 from humobctl.tables.grid import parse_grid

@@ -16,12 +16,13 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.evaluate.flows.metrics import Flows
 from humobctl.generate.flows import areas as region_module
 from humobctl.generate.flows.areas import LEAST_KM, Pairs, between, region_of
-from humobctl.generate.flows.config import FlowLaw, load_law
+from humobctl.generate.flows.config import FLOW_LAWS, FlowLaw, load_law
 from humobctl.generate.flows.fit import fit
 from humobctl.generate.flows.model import drawn, flows
-from humobctl.generate.flows.opportunities import extended_radiation, radiation
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS, extended_radiation, radiation
 from humobctl.tables.schemas import AREAS
-from tests.messages import raises
+from tests.conftest import Cli
+from tests.messages import raises, says
 
 KM = 111.19508
 """A degree of the equator."""
@@ -140,12 +141,10 @@ def test_outflows_are_conserved(mass: list[int], data: st.DataObject) -> None:
     outflow = data.draw(st.lists(st.integers(0, 1000), min_size=count, max_size=count))
     region = line(east, [float(m) for m in mass])
     laws = [
-        FlowLaw().unfitted(),
-        FlowLaw("radiation"),
-        FlowLaw("extended-radiation").unfitted(),
-        FlowLaw("opportunities", parameters={"gamma": 1e-6}),
+        FlowLaw(name, parameters={key: value or 1e-6 for key, value in law.parameters.items()})
+        for name, law in OPPORTUNITY_LAWS.items()
     ]
-    for law in laws:
+    for law in (FlowLaw().unfitted(), *laws):
         found = made(law, region, outflow)
         assert not np.diag(found).any()
         assert (found >= 0).all()
@@ -335,3 +334,7 @@ def test_what_does_not_go_together(wrong) -> None:
 def test_what_only_flows_can_tell(law) -> None:
     with raises(UsageError, "--fit FLOWS"):
         law.unfitted()
+
+
+def test_each_law_is_named_in_the_help(cli: Cli) -> None:
+    says(" ".join(cli("generate", "flows", "--help").out.split()), *FLOW_LAWS)
