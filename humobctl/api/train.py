@@ -14,7 +14,7 @@ from humobctl.console import report
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from humobctl.training.session import Recipe
+    from humobctl.training.recipe import Recipe
 
 
 def train_bert_moe(

@@ -29,7 +29,7 @@ from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import Fingerprint
-from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _ROWS = "rows"

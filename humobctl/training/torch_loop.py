@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Generic, Self
+from typing import Any, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,7 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from humobctl.errors import HumobError
 from humobctl.training.device import check_precision, set_up, set_up_torch, torch_device
 from humobctl.training.distributed import Group, Share, join_processes
-from humobctl.training.session import Data, TrainingPlan, check_loss, write_whole
+from humobctl.training.recipe import Data, Recipe, Training, TrainingPlan
+from humobctl.training.session import check_loss, write_whole
 
 MOST_GRADIENT = 1.0
 SEED_STRIDE = 1_000_003
@@ -49,12 +51,10 @@ def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
     return parts
 
 
-class TorchRecipe(Generic[Data]):
-    """What the recipes of torch's models share; see ``session.Recipe``.
+class TorchRecipe(Recipe[Data]):
+    """What the recipes of torch's models share.
 
     Attributes:
-        type: of the model dir.
-        settings: of the network and its training.
         uses_transformers: whether transformers is to be seeded and silenced, too.
         remedy: what may help when the loss is NaN or infinite.
         ema: decay of the moving average of the weights, which is what is kept; None for none.
@@ -63,8 +63,6 @@ class TorchRecipe(Generic[Data]):
         from_zero: whether it rises from 0, as that of transformers, or from its first part.
     """
 
-    type: str
-    settings: Any
     uses_transformers = True
     remedy = "a lower --learning-rate, a longer --warmup or --precision fp32"
 
@@ -95,26 +93,21 @@ class TorchRecipe(Generic[Data]):
         check_precision(self.settings.precision, torch_device(device))
         return self
 
-    @contextmanager
-    def prepare(self) -> Iterator[Data]:
-        """Read what is learnt from."""
-        raise NotImplementedError
-
     def start(self, data: Data, device: str, group: Group) -> TorchTraining:
         """The network before its first step."""
         return TorchTraining(self, data, torch_device(device), group)
 
+    @abstractmethod
     def plan(self, data: Data, processes: int) -> TrainingPlan:
         """How long the training is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def network(self, data: Data, device: torch.device) -> nn.Module:
         """The untrained network, on its device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """What changes its weights."""
-        raise NotImplementedError
 
     def rate(self, peak: float, step: int, steps: int) -> float:
         """Learning rate of a step: it rises in a line, then falls to 0.
@@ -136,20 +129,20 @@ class TorchRecipe(Generic[Data]):
         done = (step - rising) / max(1, steps - rising)
         return peak * 0.5 * (1 + math.cos(math.pi * done))
 
+    @abstractmethod
     def batches(self, data: Data, share: Share, device: torch.device) -> Batches:
         """What draws this process's batches of a step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def losses(self, network: Any, batch: Any, group: Group) -> dict[str, Tensor]:
         """Losses by name, ``loss`` of which is minimised.
 
         Each is this process's addend: the sum over batches and processes is that of the step.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def validate(self, network: Any, data: Data, device: torch.device) -> dict[str, float]:
         """Scores of a network."""
-        raise NotImplementedError
 
     def report_memory(self, device: torch.device) -> str:
         """What to say when the device has no memory left."""
@@ -167,8 +160,8 @@ class _Losses(nn.Module):
         return self._recipe.losses(self.network, batch, self._group)
 
 
-class TorchTraining:
-    """A network of torch under training; see ``session.Training``."""
+class TorchTraining(Training):
+    """A network of torch under training."""
 
     def __init__(
         self, recipe: TorchRecipe[Any], data: Any, device: torch.device, group: Group

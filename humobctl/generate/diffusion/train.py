@@ -42,7 +42,7 @@ from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share
-from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _DAYS = "days.safetensors"

@@ -10,7 +10,7 @@ from torch import Tensor
 from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.data import TrainingWindows
 from humobctl.predict.bert_moe.model import BertMoe
-from humobctl.training.session import TrainingPlan
+from humobctl.training.recipe import TrainingPlan
 
 
 def preview(

@@ -41,7 +41,7 @@ from humobctl.ranks import world_size
 from humobctl.tables.schemas import MASKED
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import Fingerprint
-from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
 
 _ROWS = "rows"

@@ -11,7 +11,7 @@ from humobctl.predict.llama.config import LlamaSettings
 from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.model import answers_loss
 from humobctl.predict.llama.tokens import mean_tokens, row_of
-from humobctl.training.session import TrainingPlan
+from humobctl.training.recipe import TrainingPlan
 
 _TRIED = 512
 """Tokens of the row that is timed, at most."""

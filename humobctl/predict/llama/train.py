@@ -31,7 +31,7 @@ from humobctl.ranks import world_size
 from humobctl.training.device import has_bf16, torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
-from humobctl.training.session import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
 
 MOST_VALIDATED = 20

@@ -10,7 +10,7 @@ Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,15 @@ from humobctl.predict.ranker.features import NAMES
 from humobctl.predict.ranker.kernels import Float32s, Int64s
 from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, to_checkpoint
 from humobctl.training.distributed import Group
-from humobctl.training.session import (
+from humobctl.training.recipe import (
     DryRun,
+    Recipe,
     TrainedModel,
+    Training,
     TrainingLog,
     TrainingPlan,
-    check_loss,
-    write_whole,
 )
+from humobctl.training.session import check_loss, write_whole
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class RankerData:
 
 
 @dataclass(frozen=True)
-class RankerRecipe:
-    """How a ranker is trained on cities, each a grid trajectory; see ``session.Recipe``.
+class RankerRecipe(Recipe[RankerData]):
+    """How a ranker is trained on cities, each a grid trajectory.
 
     Masked rows are left out: the ranker learns from what is known.
 
@@ -69,14 +70,6 @@ class RankerRecipe:
     source: RankerSource = field(default_factory=RankerSource)
 
     type = "ranker"
-
-    def join(self, device: str) -> AbstractContextManager[Group]:
-        """This process alone."""
-        return nullcontext(Group())
-
-    def set_up(self, device: str) -> RankerRecipe:
-        """Itself: all draws have generators of their own."""
-        return self
 
     @contextmanager
     def prepare(self) -> Iterator[RankerData]:
@@ -94,13 +87,6 @@ class RankerRecipe:
         """The cities."""
         return {"cities": data.about}
 
-    def publish(self, data: RankerData, work: Path) -> None:
-        """Nothing: there are no other processes."""
-
-    def receive(self, work: Path, group: Group) -> AbstractContextManager[RankerData]:
-        """The data, as in the main process."""
-        return self.prepare()
-
     def start(self, data: RankerData, device: str, group: Group) -> RankerTraining:
         """The network before its first step."""
         return RankerTraining(data.rows, self.settings)
@@ -112,10 +98,6 @@ class RankerRecipe:
             f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
             f"training: {plan.steps:,} steps of {plan.batch} rows"
         )
-
-    def describe_scores(self, record: Mapping[str, Any]) -> str:
-        """Nothing: there is no validation."""
-        return ""
 
     def finish(self, training: RankerTraining, data: RankerData, log: TrainingLog) -> TrainedModel:
         """The network of all members."""
@@ -129,8 +111,8 @@ class RankerRecipe:
         )
 
 
-class RankerTraining:
-    """A ranker under training; see ``session.Training``. States are those of ends of epochs."""
+class RankerTraining(Training):
+    """A ranker under training. States are those of ends of epochs."""
 
     def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
         """Take the rows to learn from, whose features are scaled in place, and the settings."""
@@ -185,16 +167,6 @@ class RankerTraining:
         """The learning rate; which member, and which of its epochs."""
         member, epoch = divmod((self.step - 1) // self._batches, self.config.epochs)
         return {"learning_rate": float(self._rate), "member": member, "epoch": epoch}
-
-    def validate(self) -> dict[str, float]:
-        """No scores."""
-        return {}
-
-    def keep_best(self) -> None:
-        """Nothing: the last weights are kept."""
-
-    def restore_best(self) -> None:
-        """Nothing: the last weights are kept."""
 
     def save(self, path: Path, numbers: Mapping[str, float], *, write: bool) -> None:
         """Write the weights of all members so far, and the moments of the last one."""
