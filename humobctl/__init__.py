@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import describe, mask, read, split, synth, write
+    from humobctl.api.data import describe, mask, split, synth
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
     from humobctl.api.families import (
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
         evaluate_generated,
         evaluate_plans,
     )
+    from humobctl.api.files import read, write
+    from humobctl.api.finetune import finetune_llama
     from humobctl.api.generate import generate_diffusion, generate_flows, generate_gravity
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
     from humobctl.api.train import (
-        finetune_llama,
         train_bert_moe,
         train_diffusion,
         train_embedder,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from humobctl.evaluate.scores import Scores
 
 _HOMES = {
-    "api.data": ("read", "write", "describe", "split", "mask", "synth"),
+    "api.files": ("read", "write"),
+    "api.data": ("describe", "split", "mask", "synth"),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),
@@ -46,10 +48,8 @@ _HOMES = {
     "evaluate.scores": ("Scores",),
     "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
     "api.intend": ("intend",),
-    "api.train": (
-        *("train_bert_moe", "train_diffusion", "train_embedder", "train_ranker"),
-        "finetune_llama",
-    ),
+    "api.train": ("train_bert_moe", "train_diffusion", "train_embedder", "train_ranker"),
+    "api.finetune": ("finetune_llama",),
     "api.model": ("load_model", "Model"),
     "console.report": ("quiet",),
     "errors": ("HumobError", "UsageError", "TableError"),

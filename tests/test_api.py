@@ -6,6 +6,7 @@ import doctest
 import inspect
 import io
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -187,6 +188,23 @@ def test_evaluation_of_embedders_equals_the_command(
     scores = hm.evaluate_embedding("city.csv", model="embedder", metric=["reid_top1"])
     words = ["eval", "embedding", "city.csv", "--model", "embedder", "--metric", "reid_top1"]
     assert json.loads(cli(*words, cwd=workdir).out) == scores.to_dict()
+
+
+def test_line_of_the_readme_equals_the_commands(workdir: Path, cli: Cli) -> None:
+    readme = (ROOT / "README.md").read_text().splitlines()
+    line = next(line for line in readme if "import humobctl as hm; t =" in line)
+    done = subprocess.run(
+        ["bash", "-c", line.strip()],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=workdir,
+        env=environment(),
+    )
+    words = "eval predicted.csv --truth city.csv --format table"
+    theirs = cli(*words.split(), cwd=workdir).out
+    numbers = re.compile(r"-?\d+\.\d+ │")
+    assert numbers.findall(done.stdout) == numbers.findall(theirs) != []
 
 
 def rounded(text: str) -> object:

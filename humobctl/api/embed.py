@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
 from humobctl.api.options import Days, EngineName, OnError, first_and_last, weekday_number
 from humobctl.api.tables import Sources, as_path, paths_of, refuse_format, several, summary

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar
 
-from humobctl.api.data import PathName
 from humobctl.api.families import (
     evaluate_cells,
     evaluate_flows,
     evaluate_generated,
     evaluate_plans,
 )
+from humobctl.api.files import PathName
 from humobctl.api.options import Days, OnError, check_names, first_and_last, weekday_number
 from humobctl.api.tables import Source, Sources, paths_of, several
 from humobctl.errors import UsageError

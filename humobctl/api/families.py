@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.options import (
     Days,
     EngineName,

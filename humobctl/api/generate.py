@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
 from humobctl.api.options import EngineName, OnError, check_choice
 from humobctl.api.tables import Source, as_path, deliver, framed, paths_of, summary

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.options import EngineName, OnError, check_choice
 from humobctl.api.tables import Source, as_path, framed, paths_of, summary
 from humobctl.errors import UsageError

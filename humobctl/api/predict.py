@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
 from humobctl.api.options import EngineName, OnError, read_calendar, weekday_number
 from humobctl.api.tables import Source, as_path, deliver, paths_of, summary

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from humobctl.api.data import PathName
+from humobctl.api.files import PathName
 from humobctl.api.model import Model, ModelSource, load_model
 from humobctl.api.options import OnError, read_calendar, weekday_number
 from humobctl.api.tables import Source, Sources, as_path, paths_of, several
@@ -74,7 +74,7 @@ def train_bert_moe(
     from humobctl.predict.bert_moe.config import PRESETS, resolve, settings_of
     from humobctl.predict.registry import require
 
-    _check_settings(options, PRESETS["small"]())
+    check_settings(options, PRESETS["small"]())
     start = as_path(init_from)
     earlier = settings_of(start) if start is not None else None
     chosen = resolve(preset, as_path(settings), options, earlier)
@@ -94,12 +94,12 @@ def train_bert_moe(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
     if run:
         scores = run["scores"]
         best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
         report.info(f"{as_path(output)}: bert-moe trained in {run['steps']:,} steps{best}")
-    return _trained(recipe, output, run)
+    return trained_model(recipe, output, run)
 
 
 def train_diffusion(
@@ -150,7 +150,7 @@ def train_diffusion(
     from humobctl.generate.diffusion.config import PRESETS, resolve
     from humobctl.predict.registry import require
 
-    _check_settings(options, PRESETS["small"]())
+    check_settings(options, PRESETS["small"]())
     picture = as_path(plot)
     if picture is not None:
         check_plot(picture)
@@ -160,7 +160,7 @@ def train_diffusion(
 
     with paths_of(table) as (path,):
         recipe = DiffusionRecipe(settings=chosen, path=path, name=name, on_error=on_error)
-        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
     if run:
         if picture is not None:
             from humobctl.generate.diffusion.plot import write_plot
@@ -169,7 +169,7 @@ def train_diffusion(
         jsd = run["scores"].get("jsd")
         scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
         report.info(f"{as_path(output)}: diffusion trained in {run['steps']:,} steps{scored}")
-    return _trained(recipe, output, run)
+    return trained_model(recipe, output, run)
 
 
 def train_embedder(
@@ -221,7 +221,7 @@ def train_embedder(
     from humobctl.embed.config import PRESETS, resolve
     from humobctl.predict.registry import require
 
-    _check_settings(options, PRESETS["small"]())
+    check_settings(options, PRESETS["small"]())
     chosen = resolve(preset, as_path(settings), options)
     require("torch")
     from humobctl.embed.train import EmbedderRecipe
@@ -235,7 +235,7 @@ def train_embedder(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = _carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
     if run:
         found = run["scores"].get("validation_top1")
         scored = (
@@ -246,7 +246,7 @@ def train_embedder(
         report.info(
             f"{as_path(output)}: embedder trained, weights of step {run['kept_step']:,}{scored}"
         )
-    return _trained(recipe, output, run)
+    return trained_model(recipe, output, run)
 
 
 def train_ranker(
@@ -312,109 +312,15 @@ def train_ranker(
     chosen = replace(RankerConfig(), seed=seed, **given)
     with paths_of(*several(tables)) as paths:
         recipe = RankerRecipe(settings=chosen, paths=paths, source=source)
-        run = _carry_out(recipe, output, "auto", resume, overwrite, dry=False)
+        run = carry_out(recipe, output, "auto", resume, overwrite, dry=False)
     report.info(
         f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
         f"{run['scores']['loss']:.3f} nats a row"
     )
-    return _trained(recipe, output, run)
+    return trained_model(recipe, output, run)
 
 
-def finetune_llama(
-    tables: Sources,
-    output: PathName | None = None,
-    *,
-    base: PathName | None = None,
-    task: Literal["mobility", "intention"] = "mobility",
-    preset: str | None = None,
-    settings: PathName | None = None,
-    users: int | None = None,
-    to_day: int | None = None,
-    hold_out: int = 15,
-    device: str = "auto",
-    calendar: Source = "auto",
-    first_weekday: str = "sunday",
-    resume: bool = False,
-    overwrite: bool = False,
-    dry_run: bool = False,
-    on_error: OnError = "fail",
-    **options: Any,
-) -> Model:
-    """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
-
-    Args:
-        tables: grid trajectories, one city each; for the task ``intention`` files of records.
-        output: adapter dir to write; may stand in ``settings`` of LLaMA-Factory.
-        base: the model: a folder, a GGUF file or a hub name.
-        task: predict cells, or plan days from the records of ``intend(distill=...)``.
-        preset: tiny, small, llama3-8b-mob or copb.
-        settings: TOML file of settings, or a YAML file of LLaMA-Factory.
-        users: of each city, at most.
-        to_day: last day to learn from.
-        hold_out: final days of each table that are not learnt from.
-        device: auto, cpu or cuda.
-        calendar: days off, found in the data, or a table of d and off.
-        first_weekday: of day 0.
-        resume: go on with a training that was cut short.
-        overwrite: replace an adapter dir of that name.
-        dry_run: only say what would be trained.
-        on_error: stop at the first bad row, or drop bad rows.
-        **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
-            finetune llama``.
-
-    Returns:
-        The adapter, for ``predict``.
-
-    Raises:
-        HumobError: the data cannot be read or are too few, or the training fails.
-        UsageError: no base, or a setting that is not known or out of range.
-
-    Example:
-        >>> adapter = hm.finetune_llama(
-        ...     "challenge.csv", "adapter", base="tinyllama", preset="tiny", max_steps=1
-        ... )
-        >>> adapter.type
-        'llama'
-    """
-    from humobctl.predict.llama.config import PRESETS, resolve
-    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
-    from humobctl.predict.registry import require
-
-    _check_settings(options, PRESETS["small"]())
-    toml, target, model = as_path(settings), as_path(output), as_path(base)
-    if toml is not None and is_yaml(toml):
-        mapped = read_factory(toml)
-        model, target = model or mapped.base, target or mapped.output
-        options, toml = {**mapped.settings, **options}, None
-    chosen = resolve(preset or ("copb" if task == "intention" else None), toml, options)
-    if model is None:
-        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
-    if target is None and not dry_run:
-        raise UsageError("--output: expected a name for the adapter dir")
-    require("llm")
-    from humobctl.predict.llama.train import LlamaRecipe
-    from humobctl.predict.llama.users import Source as UserSource
-
-    source = UserSource(
-        most_users=users,
-        last_day=to_day,
-        hold_out=hold_out,
-        calendar=read_calendar(calendar),
-        first_weekday=weekday_number(first_weekday),
-        on_error=on_error,
-    )
-    place = target or "adapter"
-    with paths_of(*several(tables)) as paths:
-        recipe = LlamaRecipe(settings=chosen, paths=paths, base=model, task=task, source=source)
-        run = _carry_out(recipe, place, device, resume, overwrite, dry_run)
-    if run:
-        loss = run["scores"].get("loss")
-        told = "" if loss is None else f", validation loss {loss:.3f}"
-        report.info(f"{place}: adapter of {model} trained in {run['steps']:,} steps{told}")
-    return _trained(recipe, place, run)
-
-
-def _check_settings(options: dict[str, Any], settings: Any) -> None:
+def check_settings(options: dict[str, Any], settings: Any) -> None:
     """Refuse options that are no settings of the model.
 
     Raises:
@@ -424,7 +330,7 @@ def _check_settings(options: dict[str, Any], settings: Any) -> None:
         raise UsageError(f"--{name.replace('_', '-')}: expected a setting of the model")
 
 
-def _carry_out(
+def carry_out(
     recipe: Recipe[Any], output: PathName, device: str, resume: bool, overwrite: bool, dry: bool
 ) -> dict[str, Any]:
     """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one."""
@@ -446,7 +352,7 @@ def _carry_out(
     return {}
 
 
-def _trained(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
+def trained_model(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
     """The model that was written, or what would be."""
     if run:
         return load_model(output)

@@ -10,7 +10,7 @@ from humobctl.evaluate.divergence import jsd
 from humobctl.evaluate.plans.run import statistics
 from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.day_plan import Event, settle
-from humobctl.intend.planner import config, model
+from humobctl.intend.planner import config, model, run
 from humobctl.intend.planner.calibrate import calibrate, class_shares
 from humobctl.intend.planner.run import Planner
 from humobctl.intend.planner.traits import normal_share, traits
@@ -113,7 +113,7 @@ def test_a_plan_does_not_depend_on_who_is_planned_beside_it(monkeypatch) -> None
     whole = planned(people(500), days=2, seed=9)
     few = planned(people(20, first=300), days=2, seed=9)
     assert whole.filter(pl.col("uid").is_between(300, 319)).equals(few)
-    monkeypatch.setattr("humobctl.intend.planner.run._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(run, "_ROWS_AT_ONCE", 7)
     assert planned(people(500), days=2, seed=9).equals(whole)
     longer = planned(people(50), days=5, seed=9)
     assert longer.filter(pl.col("d") < 2).equals(whole.filter(pl.col("uid") < 50))

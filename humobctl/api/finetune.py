@@ -1,0 +1,107 @@
+"""Fine-tuning of language models; writes an adapter dir and gives back the ``Model``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from humobctl.api.files import PathName
+from humobctl.api.model import Model
+from humobctl.api.options import OnError, read_calendar, weekday_number
+from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.api.train import carry_out, check_settings, trained_model
+from humobctl.console import report
+from humobctl.errors import UsageError
+
+
+def finetune_llama(
+    tables: Sources,
+    output: PathName | None = None,
+    *,
+    base: PathName | None = None,
+    task: Literal["mobility", "intention"] = "mobility",
+    preset: str | None = None,
+    settings: PathName | None = None,
+    users: int | None = None,
+    to_day: int | None = None,
+    hold_out: int = 15,
+    device: str = "auto",
+    calendar: Source = "auto",
+    first_weekday: str = "sunday",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
+
+    Args:
+        tables: grid trajectories, one city each; for the task ``intention`` files of records.
+        output: adapter dir to write; may stand in ``settings`` of LLaMA-Factory.
+        base: the model: a folder, a GGUF file or a hub name.
+        task: predict cells, or plan days from the records of ``intend(distill=...)``.
+        preset: tiny, small, llama3-8b-mob or copb.
+        settings: TOML file of settings, or a YAML file of LLaMA-Factory.
+        users: of each city, at most.
+        to_day: last day to learn from.
+        hold_out: final days of each table that are not learnt from.
+        device: auto, cpu or cuda.
+        calendar: days off, found in the data, or a table of d and off.
+        first_weekday: of day 0.
+        resume: go on with a training that was cut short.
+        overwrite: replace an adapter dir of that name.
+        dry_run: only say what would be trained.
+        on_error: stop at the first bad row, or drop bad rows.
+        **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
+            finetune llama``.
+
+    Returns:
+        The adapter, for ``predict``.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: no base, or a setting that is not known or out of range.
+
+    Example:
+        >>> adapter = hm.finetune_llama(
+        ...     "challenge.csv", "adapter", base="tinyllama", preset="tiny", max_steps=1
+        ... )
+        >>> adapter.type
+        'llama'
+    """
+    from humobctl.predict.llama.config import PRESETS, resolve
+    from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
+    from humobctl.predict.registry import require
+
+    check_settings(options, PRESETS["small"]())
+    toml, target, model = as_path(settings), as_path(output), as_path(base)
+    if toml is not None and is_yaml(toml):
+        mapped = read_factory(toml)
+        model, target = model or mapped.base, target or mapped.output
+        options, toml = {**mapped.settings, **options}, None
+    chosen = resolve(preset or ("copb" if task == "intention" else None), toml, options)
+    if model is None:
+        raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
+    if target is None and not dry_run:
+        raise UsageError("--output: expected a name for the adapter dir")
+    require("llm")
+    from humobctl.predict.llama.train import LlamaRecipe
+    from humobctl.predict.llama.users import Source as UserSource
+
+    source = UserSource(
+        most_users=users,
+        last_day=to_day,
+        hold_out=hold_out,
+        calendar=read_calendar(calendar),
+        first_weekday=weekday_number(first_weekday),
+        on_error=on_error,
+    )
+    place = target or "adapter"
+    with paths_of(*several(tables)) as paths:
+        recipe = LlamaRecipe(settings=chosen, paths=paths, base=model, task=task, source=source)
+        run = carry_out(recipe, place, device, resume, overwrite, dry_run)
+    if run:
+        loss = run["scores"].get("loss")
+        told = "" if loss is None else f", validation loss {loss:.3f}"
+        report.info(f"{place}: adapter of {model} trained in {run['steps']:,} steps{told}")
+    return trained_model(recipe, place, run)
