@@ -26,7 +26,7 @@ from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
 from humobctl.llm.load import Loaded, load_language_model
-from humobctl.predict.base import Model, PredictOptions, SlotDistributions, UserHistory
+from humobctl.predict.base import PredictOptions, Predictor, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_slots import Decode
 from humobctl.predict.llama import template_published
@@ -227,7 +227,7 @@ def _freely(loaded: Loaded, users: list[UserHistory], tally: TokenTally) -> floa
 class Kept:
     """A model whose distributions are computed once, for several decoders."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Predictor) -> None:
         self._model = model
         self._kept: dict[int, SlotDistributions] = {}
 

@@ -35,7 +35,7 @@ Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
 """One table, or several; the keys of a mapping name frames in what is printed."""
 
 
-class Named(NamedTuple):
+class NamedTable(NamedTuple):
     """A table with a name that messages and scores call it by."""
 
     name: str
@@ -73,7 +73,7 @@ def _from_pandas(table: Any) -> pl.DataFrame:
 
 
 @contextmanager
-def paths_of(*sources: Source | Named | None) -> Iterator[list[Any]]:
+def paths_of(*sources: Source | NamedTable | None) -> Iterator[list[Any]]:
     """Paths that everything that reads files can read; None stays None.
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
@@ -82,8 +82,8 @@ def paths_of(*sources: Source | Named | None) -> Iterator[list[Any]]:
         yield [_path_of(one, Path(folder) / f"{at}.arrow") for at, one in enumerate(sources)]
 
 
-def _path_of(source: Source | Named | None, file: Path) -> str | None:
-    name, table = source if isinstance(source, Named) else (NAME, source)
+def _path_of(source: Source | NamedTable | None, file: Path) -> str | None:
+    name, table = source if isinstance(source, NamedTable) else (NAME, source)
     if table is None or isinstance(table, str):
         return table
     if isinstance(table, PathLike):
@@ -97,7 +97,7 @@ def _path_of(source: Source | Named | None, file: Path) -> str | None:
 def several(sources: Sources) -> list[Any]:
     """One table, or several, as a list; frames of a mapping are called by its keys."""
     if isinstance(sources, Mapping):
-        return [Named(name, one) for name, one in sources.items()]
+        return [NamedTable(name, one) for name, one in sources.items()]
     return list(sources) if isinstance(sources, list | tuple) else [sources]
 
 

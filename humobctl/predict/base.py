@@ -57,7 +57,7 @@ class SlotDistributions:
     path: Int64s | None = None
 
 
-class Model(Protocol):
+class Predictor(Protocol):
     """Anything that gives a user's target rows a distribution over cells."""
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
@@ -111,7 +111,7 @@ class PredictOptions:
     prompting: Prompting = field(default_factory=Prompting)
 
 
-def distributions(model: Model, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+def distributions(model: Predictor, users: Sequence[UserHistory]) -> list[SlotDistributions]:
     """Distributions of several users, together where the model can."""
     together: Any = getattr(model, "distributions", None)
     if together is not None:

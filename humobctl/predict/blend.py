@@ -12,8 +12,8 @@ import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import (
-    Model,
     PredictOptions,
+    Predictor,
     SlotDistributions,
     UserHistory,
     distributions,
@@ -34,7 +34,7 @@ class Blended:
         days: how its whole days are decoded.
     """
 
-    def __init__(self, model: Model, city: CityProfile, weight: float) -> None:
+    def __init__(self, model: Predictor, city: CityProfile, weight: float) -> None:
         """Mix ``model`` with the history model, which has the share ``weight``."""
         self.model, self.weight = model, weight
         self.partner = History(city, PredictOptions())

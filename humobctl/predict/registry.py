@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.base import Model, PredictOptions, Prompting
+from humobctl.predict.base import PredictOptions, Predictor, Prompting
 from humobctl.predict.blend import Blended
 from humobctl.predict.city_profile import CityProfile
 from humobctl.training.model_dir import CONFIG, load
@@ -25,7 +25,7 @@ class ModelEntry:
     summary: str
     path: str
 
-    def load(self) -> Callable[[CityProfile, PredictOptions], Model]:
+    def load(self) -> Callable[[CityProfile, PredictOptions], Predictor]:
         """The class; its module is imported only now."""
         module, name = self.path.split(":")
         loaded: Any = getattr(import_module(f"humobctl.predict.{module}"), name)
@@ -81,7 +81,7 @@ TRAINED = {
 }
 
 
-def build(name: str, city: CityProfile, options: PredictOptions) -> Model:
+def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
     """The model of that name, or of that model dir.
 
     Raises:
@@ -117,7 +117,7 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Model:
     return _blended(model, city, learnt if options.blend is None else options.blend)
 
 
-def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Model:
+def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Predictor:
     _refuse_city(options)
     require("llm" if module == "load" else "openai")
     make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
@@ -154,7 +154,7 @@ def _refuse_city(options: PredictOptions) -> None:
         raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
 
 
-def _blended(model: Model, city: CityProfile, weight: float | None) -> Model:
+def _blended(model: Predictor, city: CityProfile, weight: float | None) -> Predictor:
     """The model mixed with the history model, where that has a weight."""
     if not weight:
         return model

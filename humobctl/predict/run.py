@@ -19,8 +19,8 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import (
-    Model,
     PredictOptions,
+    Predictor,
     SlotDistributions,
     UserHistory,
     distributions,
@@ -211,7 +211,7 @@ _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
 
 
 def predict_group(
-    group: pl.DataFrame, model: Model, city: CityProfile, job: PredictJob, tally: PredictTally
+    group: pl.DataFrame, model: Predictor, city: CityProfile, job: PredictJob, tally: PredictTally
 ) -> Iterator[pl.DataFrame]:
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
     if not group.height:
@@ -247,7 +247,7 @@ _Asked = tuple[slice, UserHistory | None]
 
 
 def _with_distributions(
-    asked: Iterable[_Asked], model: Model
+    asked: Iterable[_Asked], model: Predictor
 ) -> Iterator[tuple[slice, UserHistory | None, SlotDistributions | None]]:
     """Users with their distributions, as many at a time as the model likes."""
     together = getattr(model, "batch_users", 1)
@@ -259,13 +259,13 @@ def _with_distributions(
             yield here, user, next(found) if user is not None else None
 
 
-def decoded(user: UserHistory, city: CityProfile, model: Model, job: PredictJob) -> Int32s:
+def decoded(user: UserHistory, city: CityProfile, model: Predictor, job: PredictJob) -> Int32s:
     """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
     return _cells(user, model.distribution(user), city, model, job)
 
 
 def _cells(
-    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Model, job: PredictJob
+    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor, job: PredictJob
 ) -> Int32s:
     if job.decode == "day":
         days: DayConfig = getattr(model, "days", DEFAULTS)

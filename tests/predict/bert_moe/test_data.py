@@ -178,7 +178,7 @@ def test_a_share_of_the_windows_hides_its_city():
 
 def test_columns_lie_on_disk_and_go_with_the_context():
     with filled(walk(1, 3)) as rows:
-        folder = rows._folder
+        folder = rows.scratch
         assert isinstance(rows.cell.base, np.memmap)
         assert sum(file.stat().st_size for file in folder.iterdir()) == 7 * rows.rows
     assert not folder.exists()
