@@ -291,8 +291,11 @@ def _geobleu(one: PromptedUser, cells: Any) -> float:
         for axis in (0, 1)
     ]
     days = AlignedDays(
-        *(np.full(len(begins), one.user.uid), d[begins], np.append(begins, len(d))),
-        *((columns[0], columns[1]), (columns[2], columns[3])),
+        uid=np.full(len(begins), one.user.uid),
+        d=d[begins],
+        starts=np.append(begins, len(d)),
+        generated=(columns[0], columns[1]),
+        reference=(columns[2], columns[3]),
     )
     found = score(days, CellEvalSettings(dialects=("humob24",), names=("geobleu",)))
     return float(found["geobleu_humob24"].mean())
