@@ -264,21 +264,24 @@ def test_odd_settings_of_a_ranker() -> None:
 
 
 def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
-    run = pytest.importorskip("humobctl.embed.train", reason="needs torch")
+    pytest.importorskip("torch", reason="needs torch")
+    from humobctl.embed.load import load_embedder
+    from humobctl.embed.model import Encoder
+
     folder = tmp_path / "model"
     settings = tiny()
-    weights = run.Encoder(settings, 1).state_dict()
+    weights = Encoder(settings, 1).state_dict()
     arrays = {f"encoder.{name}": value.numpy() for name, value in weights.items()}
     arrays["seen.1"] = np.zeros(1, np.uint32)
     config = {"settings": asdict(settings), "cities": ["city"]}
     about = {"cities": [{"fingerprint": "none"}]}
     model_dir.save(Checkpoint("embedder", config, arrays, about), folder)
-    run.load_trained(str(folder))
+    load_embedder(str(folder))
     refused = 0
     for odd in list(odd_configs(config))[::4]:
         model_dir.write_json(folder / "config.json", {"type": "embedder", **odd})
         try:
-            run.load_trained(str(folder))
+            load_embedder(str(folder))
         except HumobError as exc:
             refused += 1
             assert str(exc).startswith(str(folder))
@@ -288,7 +291,7 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
         record = {"type": "embedder", **config, "settings": {**config["settings"], name: odd}}
         model_dir.write_json(folder / "config.json", record)
         with raises(HumobError, str(folder)) as caught:
-            run.load_trained(str(folder))
+            load_embedder(str(folder))
         assert re.search("layers|array", str(caught.value))
 
 

@@ -76,7 +76,7 @@ def test_the_source_runs_nothing_that_it_reads() -> None:
     }
     # The reader of CoPB's data sets builds on pickle.Unpickler with an allow-list. What an engine
     # sends to its workers was pickled by itself, and Ray pickles all the same.
-    allowed = ("data/importers/pickles.py", "engine/rays.py")
+    allowed = ("data/importers/pickles.py", "execution/ray_cluster.py")
     assert found == {name: ["import pickle"] for name in allowed}
 
 

@@ -138,11 +138,13 @@ def test_a_killed_training_goes_on_to_the_same_bits(cli, example_files, tmp_path
     (tmp_path / "city.csv").symlink_to(example_files / "city.csv")
     flags = ("--preset", "tiny", "--steps", "12", "--evaluate-every", "2", "--batch-size", "8")
     command = ("train", "embedder", "city.csv", *flags)
-    straight = dies("straight.training")
+    straight = dies("straight.training/state")
     whole = cli(*command, "-o", "straight", cwd=tmp_path, before=straight)
     assert whole.code == 0, whole.err
     times = int(whole.err.splitlines()[-1])
-    killed = cli(*command, "-o", "killed", cwd=tmp_path, before=dies("killed.training", times // 2))
+    killed = cli(
+        *command, "-o", "killed", cwd=tmp_path, before=dies("killed.training/state", times // 2)
+    )
     assert killed.code == -signal.SIGKILL, killed.err
     assert not (tmp_path / "killed").exists()
     refused = cli(*command, "-o", "killed", cwd=tmp_path)

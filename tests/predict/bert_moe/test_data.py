@@ -107,7 +107,7 @@ def test_all_48_slots_are_told_apart():
     settings = replace(SMALL, horizon=1, input_length=96, prediction_length=48, max_seq_length=144)
     with filled(group) as rows:
         windows = TrainingWindows(rows, build_index(rows, np.ones(1, bool), settings), settings)
-        batch = windows[len(windows) - 1]
+        batch = windows.batch([len(windows) - 1])
     assert batch["time"][0, -48:].tolist() == list(range(48))
 
 
