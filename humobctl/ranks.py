@@ -44,7 +44,7 @@ def is_main() -> bool:
 
 
 def joined() -> None:
-    """From here on the processes tell each other of their errors; see ``models.distributed``."""
+    """From here on the processes tell each other of their errors; see ``training.distributed``."""
     global _joined  # noqa: PLW0603 - a process joins once
     _joined = True
 

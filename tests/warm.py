@@ -25,7 +25,6 @@ HEAVY = (
     "torch",
     "torch.utils.tensorboard",
     "accelerate",
-    "transformers.trainer",
     "transformers.models.bert.modeling_bert",
     "transformers.models.llama.modeling_llama",
     "peft",

@@ -1,6 +1,6 @@
 /* Day-by-day GEO-BLEU and DTW.
  *
- * Loaded with ctypes (see metrics/native.py). Everything is float64 and in the order of operations of the
+ * Loaded with ctypes (evaluate/cells/kernels.py). Everything is float64 and in the order of operations of the
  * official scorer, so that results agree with it to the last bit: proximities come from a table
  * that numpy filled, n-gram proximities are multiplied left to right, greedy ties go to the lower
  * generated index, then to the lower reference index.

@@ -1,6 +1,6 @@
 """From a distribution over cells to a cell: a choice of its own, for any model.
 
-Slot by slot here; whole days in ``models/days``.
+Slot by slot here; whole days in ``decode_days``.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ BERT = ("train", "bert-moe", "city.csv", "--preset", "tiny", "--dropout", "0")
 BERT += ("--users", "8", "--validation-share", "0.25", "--blend-users", "0")
 LLAMA = ("finetune", "llama", "challenge.csv", "--base", "tinyllama", "--preset", "tiny")
 LLAMA += ("--dropout", "0", "--no-packing")
-# The number of steps of validations, whose scores the loop and the Trainer log.
+# The number of steps of validations, whose scores the loop logs.
 STEPS = {
     EMBEDDER: (),
     DIFFUSION: ("--steps", "8"),
@@ -198,7 +198,7 @@ def test_two_processes_go_on_to_the_same_bits(cli, folder, command) -> None:
 
 
 def test_a_number_among_nobody_is_no_group(cli, folder) -> None:
-    """Schedulers set LOCAL_RANK for a single process, too; the Trainer would look for others."""
+    """Schedulers set LOCAL_RANK for a single process, too; accelerate would look for others."""
     train = ("train", "bert-moe", "challenge.csv", "--preset", "tiny", "--max-steps", "2")
     env = {"LOCAL_RANK": "0", "RANK": "0"}
     done = cli(*train, "-o", "one", cwd=folder, env=env)
