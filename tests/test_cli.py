@@ -19,6 +19,7 @@ import pytest
 
 import humobctl
 from tests.conftest import ROOT, Cli, Run, environment
+from tests.inprocess import serves
 from tests.messages import fails, says
 
 HEADER = b"uid,d,t,x,y\n"
@@ -419,3 +420,8 @@ def test_no_permission(tmp_path: Path) -> None:
     fails(run("--output", target), str(target), "Permission denied")
     target = locked / "out.parquet"
     fails(run("--output", target), str(target), "Permission denied")
+
+
+def test_commands_run_in_the_tests_own_process_whatever_started_the_tests() -> None:
+    """A variable that is not known to be harmless would cost a process a command, in silence."""
+    assert serves(environment())
