@@ -32,7 +32,7 @@ from humobctl.io import streams
 
 AT_ANY_TIME = ("HUMOBCTL_", "_HUMOBCTL_", "_TYPER_", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 AT_ANY_TIME += ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PATH", "MAKE", "MFLAGS")
-"""Variables that are read whenever they are needed begin so, and make's, which none of ours reads."""
+"""Variables read whenever they are needed begin so, and those of make, which we never read."""
 _FILTERS = ("PendingDeprecationWarning", "DeprecationWarning", "ImportWarning", "ResourceWarning")
 """Those that Python leaves out unless it is told otherwise."""
 
