@@ -255,7 +255,7 @@ def example_files(once: Once) -> Path:
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
     those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
     """
-    return once("examples", _make_examples)
+    return once("examples", make_examples)
 
 
 @pytest.fixture(scope="session")
@@ -290,7 +290,7 @@ def workdir(example_files: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _make_examples(folder: Path) -> None:
+def make_examples(folder: Path) -> None:
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
     (folder / "places.csv").write_text(_places())
