@@ -48,11 +48,13 @@ def evaluate(
 ) -> Scores:
     """Score predictions, generated data, day plans or flows, by the columns of the first table.
 
+    Frames of a mapping are called by its keys.
+
     Args:
         tables: predicted cells, generated visits or trajectories, day plans or flows, or several
-            tables of one kind to compare; the keys of a mapping name frames.
-        truth: true cells, real data or true flows; for day plans a table to compare with.
-            Default: of day plans what CoPB published.
+            tables of one kind to compare.
+        truth: true cells, real data or true flows; for day plans a table to compare with (by
+            default what CoPB published).
         generated: score cells as generated data, without matching users.
         **options: those of ``evaluate_cells``, ``evaluate_generated``, ``evaluate_plans`` or
             ``evaluate_flows``; one of another family may stand at its default.
@@ -136,7 +138,7 @@ def evaluate_embedding(
 
     Args:
         tables: grid trajectories, one city per file.
-        model: model dir of ``train_embedder``; may be repeated.
+        model: model dir of ``train_embedder``.
         metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc,
             next_day_km. Default: all.
         users: users to score: those that no model was trained on (unseen), or all.

@@ -63,7 +63,7 @@ def evaluate_cells(
         metric: metrics to compute: geobleu, dtw, accuracy, distance. Default: all.
         dtw: exact DTW, or FastDTW's approximation (humob25 only).
         detail: also write the scores of every user-day to this file.
-        per_user: add every user's scores.
+        per_user: add every user's scores (not in a table for people).
         users: users to score: all users in the truth, or only those with a prediction (predicted).
         allow_partial: score incomplete predictions, and say how much is missing.
         cell_km: side of a cell in km, for DTW and distances.

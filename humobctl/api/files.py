@@ -77,8 +77,7 @@ def read(
         format: format of the input (that of the output is ``to``); auto recognises it and says so.
         as_: what to make of the input: what it is (auto), or a table of the places in it.
         to: format of the output. Default: by the file's ending, else csv.
-        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; for several, repeat it
-            or separate pairs by commas.
+        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
         grid: put points on a grid: cell size in m or km, origin (outer corner of cell 1, 1),
             number of cells (200x200), such as 500m@39.6,116.0,200x200.
         axes: directions in which x and y of ``grid`` grow. Default: east,north for points.

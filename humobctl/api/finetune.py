@@ -49,8 +49,8 @@ def finetune_llama(
         tables: grid trajectories, one city per file; with ``task`` intention files of records.
         output: adapter dir to write. Default: that of a LLaMA-Factory file as ``settings``.
         base: base model: a folder, a GGUF file or a hub name.
-        task: learn to predict cells (mobility), or to plan days (intention) from the records of
-            ``intend(distill=...)``.
+        task: learn to predict cells (mobility), or to plan days from records of 'intend --distill'
+            (intention).
         preset: preset that the settings below change: tiny, small, llama3-8b-mob or copb. Default:
             small, or copb with ``task`` intention.
         settings: TOML file of settings, named as the options of the command, or a YAML file of

@@ -283,8 +283,8 @@ def generate_flows(
 
     Args:
         areas: table of area_id, lat, lon, population, and outflow where it is known, or GeoJSON.
-        law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et al. 2014),
-            opportunities (Schneider 1959), or a file of ``save_law``.
+        law: name of a law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et
+            al. 2014), opportunities (Schneider 1959); or a file of ``save_law``.
         fit: flows, maybe of a part, that the law is fitted to by maximum likelihood.
         deterrence: how gravity falls with distance. Default: power.
         constraint: what gravity keeps: each area's outflow (origin), the total, or nothing (none).

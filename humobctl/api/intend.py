@@ -17,7 +17,7 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, framed, paths_of, summary
+from humobctl.api.tables import ModelDir, PathName, Source, as_path, framed, paths_of, summary
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,25 +31,27 @@ class LanguageModelOptions(TypedDict, total=False):
     """Options of the backends openai and hf.
 
     Attributes:
-        model: openai: name of the model on the server; hf: a folder, a GGUF file or a hub name.
-        base_url: openai: URL of the server, up to /v1. Default: OPENAI_BASE_URL, else OpenAI.
-        concurrency: openai: number of conversations at the same time. Default: 8.
-        retries: openai: number of retries of a failed call. Default: 5.
-        timeout: openai: maximum number of seconds for an answer. Default: 120.
-        temperature: openai, hf: sampling temperature. Default: 1.
-        answer_tokens: openai, hf: maximum number of tokens of one answer. Default: 512.
-        plans_per_template: openai, hf: number of people of the same attributes and weekday who
-            share a conversation; all but the first are jittered by up to 10 minutes. Default: 1.
-        price_input: openai: price of a million input tokens.
-        price_output: openai: price of a million output tokens.
-        max_cost: openai: stop before this run costs more.
-        max_tokens_total: openai: stop before this run uses more tokens.
-        journal: openai: file that keeps every answer, so that none is paid for twice. Default:
+        model: name of the model on the server (openai), or a folder, a GGUF file or a hub name
+            (hf).
+        base_url: URL of the server, up to /v1 (openai). Default: OPENAI_BASE_URL, else OpenAI.
+        concurrency: number of conversations at the same time (openai). Default: 8.
+        retries: number of retries of a failed call (openai). Default: 5.
+        timeout: maximum number of seconds for an answer (openai). Default: 120.
+        temperature: sampling temperature (openai, hf). Default: 1.
+        answer_tokens: maximum number of tokens of one answer (openai, hf). Default: 512.
+        plans_per_template: number of people of the same attributes and weekday who share a
+            conversation; all but the first are jittered by up to 10 minutes (openai, hf).
+            Default: 1.
+        price_input: price of a million input tokens (openai).
+        price_output: price of a million output tokens (openai).
+        max_cost: stop before this run costs more (openai).
+        max_tokens_total: stop before this run uses more tokens (openai).
+        journal: file that keeps every answer, so that none is paid for twice (openai). Default:
             OUTPUT.journal.jsonl; for standard output intend.journal.jsonl.
-        adapter: hf: folder of a LoRA adapter (peft).
-        device: hf: device to compute on. Default: auto.
-        precision: hf: numeric precision. Default: auto (bf16 on a GPU, else f32).
-        batch: hf: number of conversations at once. Default: 16.
+        adapter: folder of a LoRA adapter of peft (hf).
+        device: device to compute on (hf). Default: auto.
+        precision: numeric precision (hf). Default: auto, which is bf16 on a GPU, else f32.
+        batch: number of conversations at once (hf). Default: 16.
     """
 
     model: str | None
@@ -65,7 +67,7 @@ class LanguageModelOptions(TypedDict, total=False):
     max_cost: Annotated[float, Between(0)] | None
     max_tokens_total: Count | None
     journal: PathName | None
-    adapter: PathName | None
+    adapter: ModelDir | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None
     precision: Literal["auto", "f32", "bf16", "f16"] | None
     batch: Annotated[int, Between(1, 4096)] | None
@@ -102,15 +104,14 @@ def intend(
     day alone.
 
     Args:
-        profiles: uid or profile_id, education, gender, consumption, occupation, a row a person;
-            or a row for each kind of people with their count.
+        profiles: people (uid or profile_id, education, gender, consumption, occupation), or kinds
+            of people with their count.
         backend: what makes the plans: the planner, or a language model on a server (openai) or on
             this machine (hf).
         count: number of people to draw, by the counts of the profiles. Default: everybody.
         days: number of days to plan, from day 0.
         weekday: day of the week of day 0.
-        without: part of the chain to leave out, for ablation: attitude, norm or control; may be
-            repeated.
+        without: part of the chain to leave out, for ablation: attitude, norm or control.
         people: also write who the people are, their profiles, to this file.
         report: also write how the run went to this file, as JSON.
         distill: also write instruction-tuning records to this file, a line of JSON per decision.

@@ -55,7 +55,7 @@ def train_bert_moe(
     Args:
         preset: preset that the settings below change: tiny, small or paper. Default: small, or the
             settings of ``init_from``.
-        init_from: bert-moe to fine-tune; what fits of it is kept.
+        init_from: model dir of a bert-moe to fine-tune; what fits of it is kept.
         **options: settings of the model and its training, such as ``hidden_size`` or ``epochs``;
             all are in the help of ``humobctl train bert-moe``.
 

@@ -17,7 +17,7 @@ from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_forma
     hm.evaluate_plans,
     helps={
         "cell_km": "side of a cell in km, for DTW and distances.",
-        "metric": "metrics to compute; may be repeated. Predicted cells: geobleu, dtw, accuracy, "
+        "metric": "metrics to compute. Predicted cells: geobleu, dtw, accuracy, "
         "distance. Day plans: events_per_day, intent, intent_duration, duration, start, "
         "transition. Generated data: these and jump_distance, radius, daily_loc, periodicity, "
         "grank, irank. Flows: cpc, cpl, rmse, correlation, rmse_travelled, correlation_travelled. "

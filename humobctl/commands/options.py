@@ -45,10 +45,8 @@ METAVARS = {
     "timezone": "ZONE",
     "without": "PART",
 }
-HELPS = {
-    "output": "file to write, or folder (FOLDER/) for Parquet files; - or nothing for standard "
-    "output.",
-}
+OUTPUT = "File to write, or folder (FOLDER/) for Parquet files; - or nothing for standard output."
+INPUT = "A file, or a folder of Parquet files; - or nothing for standard input."
 
 
 def options_from(
@@ -79,9 +77,9 @@ def options_from(
         at = [one.name for one in options].index("settings") + 1
         options[at:at] = settings_of(presets)
     words = _Words(
-        known={one.name for one in options},
+        typed={one.name: one.name.upper() if one.first else flag(one.name) for one in options},
         names=names or {},
-        helps={**HELPS, **(helps or {})},
+        helps=helps or {},
         metavars={**METAVARS, "preset": "|".join(presets or ()), **(metavars or {})},
         required=required,
     )
@@ -116,7 +114,7 @@ def options_from(
 class _Words:
     """What a command says of its options beside what functions say."""
 
-    known: Collection[str]
+    typed: Mapping[str, str]
     names: Mapping[str, str]
     helps: Mapping[str, str]
     metavars: Mapping[str, str]
@@ -126,20 +124,23 @@ class _Words:
 def _parameter(option: Option, words: _Words) -> Parameter:
     """The parameter by which typer makes the option."""
     name, kind, default = option.name, option.kind, option.default
-    text = _as_help(words.helps.get(name, option.text), words.known)
+    text = _as_help(words.helps.get(name, option.text), words.typed)
     if name in words.required or (option.first and kind == list[str]):
         default = Parameter.empty
     elif option.first or default in (None, ()):
         kind, default = kind | None, None
     info: Any
     if option.first:
-        text = _with_standard_input(text, needed=default is not None)
+        needed = default is not None
+        text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
         info = typer.Argument(metavar=words.metavars.get(name, name.upper()), help=text)
     else:
         flags = [_flag(option), *([SHORT[name]] if name in SHORT else [])]
         flags += words.names.get(name, "").split()
         low, high = option.limits
         metavar = words.metavars.get(name, option.metavar)
+        text = OUTPUT if option.is_stream else text
+        text += " May be repeated." if option.kind == list[str] else ""
         info = typer.Option(*flags, min=low, max=high, metavar=metavar, help=text)
     annotation: Any = Annotated[kind, info]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -159,12 +160,6 @@ def _merge(several: Iterable[Iterable[Option]]) -> list[Option]:
     return merged
 
 
-def _with_standard_input(text: str, *, needed: bool) -> str:
-    if needed:
-        return f"{text.rstrip('.')}; - for standard input."
-    return f"{text} A file, or a folder of Parquet files; - or nothing for standard input."
-
-
 def _flag(option: Option) -> str:
     """The name on the command line; a setting that is a switch can be switched off, too."""
     name = option.name.rstrip("_")
@@ -175,13 +170,13 @@ def _flag(option: Option) -> str:
     return flag(name)
 
 
-def _as_help(text: str, known: Collection[str]) -> str:
+def _as_help(text: str, typed: Mapping[str, str]) -> str:
     """A sentence of a docstring with options and commands as they are typed."""
 
     def refer(match: re.Match[str]) -> str:
-        if match[1] in known:
-            return flag(match[1])
-        return f"'{match[1].replace('_', ' ')}'" if match[1] in humobctl.__all__ else match[1]
+        command = match[1].replace("_", " ")
+        as_typed = f"'{command}'" if match[1] in humobctl.__all__ else match[1]
+        return typed.get(match[1], as_typed)
 
     plain = re.sub(r"``([^`]+)``", refer, text)
     return plain[:1].upper() + plain[1:]
