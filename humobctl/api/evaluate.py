@@ -29,9 +29,9 @@ from humobctl.api.options import (
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import Source, Sources, paths_of, several
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
-from humobctl.training.settings import flag
 
 Family = Literal["cells", "plans", "generated", "flows"]
 FAMILIES: dict[Family, Callable[..., Scores]] = {

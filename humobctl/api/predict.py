@@ -24,6 +24,7 @@ from humobctl.api.options import (
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, as_path, deliver, paths_of, summary
 from humobctl.console import report
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     takes = signature(_job).parameters.keys()
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
-        raise UsageError(f"--{name.replace('_', '-')} does not go with --explain")
+        raise UsageError(f"{flag(name)} does not go with --explain")
     defaults = {name: signature(predict).parameters[name].default for name in takes}
     with paths_of(table) as (path,):
         reasons = reasons_of(path, uid, _job(**{**defaults, **options}))

@@ -11,13 +11,13 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from inspect import Parameter
 from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     Annotated,
     Any,
     Literal,
+    NamedTuple,
     TypeVar,
     Union,
     cast,
@@ -27,8 +27,8 @@ from typing import (
 )
 
 from humobctl.api.options import ANY, EVERYWHERE, Between
+from humobctl.console.words import flag, in_full
 from humobctl.errors import UsageError
-from humobctl.training.settings import flag, in_full
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ENTRY = re.compile(r"^ {4}(\**\w+): (.*?)(?=^ {4}\**\w+: |\Z)", re.MULTILINE | re.DOTALL)
@@ -41,8 +41,7 @@ _TEXTS: dict[str, Any] = {
 """What stands on a command line for types that only a program can give in full."""
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One thing that a function takes.
 
     Attributes:
@@ -201,8 +200,8 @@ def _complete(docstring: str, signature: inspect.Signature, known: Mapping[str, 
 
 
 def _wrap(text: str) -> str:
-    indents = {"initial_indent": " " * 4, "subsequent_indent": " " * 8}
-    return textwrap.fill(text, width=96, break_on_hyphens=False, **indents)
+    lines = textwrap.wrap(text, width=88, break_on_hyphens=False)
+    return textwrap.indent("\n".join(lines), " " * 8)[4:]
 
 
 def _check_range(option: Option, value: object) -> None:

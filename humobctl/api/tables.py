@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from humobctl.errors import UsageError
 from humobctl.io.frame_path import NAME, FramePath
-from humobctl.io.streams import clear_os_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,6 +95,8 @@ def _path_of(source: Source | NamedTable | None, file: Path) -> str | None:
         return table
     if isinstance(table, PathLike):
         return str(Path(table))
+    from humobctl.io.streams import clear_os_errors
+
     frame = as_frame(table)
     with clear_os_errors("temporary files"):
         frame.write_ipc(file)

@@ -22,6 +22,7 @@ from humobctl.api.options import (
 from humobctl.api.signatures import public
 from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
 from humobctl.console import report
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.predict.ranker.config import RankerConfig
 
@@ -300,7 +301,7 @@ def check_settings(options: dict[str, Any], settings: Any) -> None:
         UsageError: there is one.
     """
     for name in options.keys() - {one.name for one in fields(settings)}:
-        raise UsageError(f"--{name.replace('_', '-')}: expected a setting of the model")
+        raise UsageError(f"{flag(name)}: expected a setting of the model")
 
 
 def carry_out(

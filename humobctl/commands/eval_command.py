@@ -5,23 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import humobctl as hm
+from humobctl.api.signatures import options_of
 from humobctl.commands.options import options_from
 from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_format, write_scores
+
+FAMILIES = {
+    "Generated data": hm.evaluate_generated,
+    "Flows": hm.evaluate_flows,
+    "Predicted cells": hm.evaluate_cells,
+    "Day plans": hm.evaluate_plans,
+}
+METRICS = [
+    f"{family}: {option.text.removeprefix('metrics to compute: ').removesuffix('. Default: all.')}."
+    for family, function in FAMILIES.items()
+    for option in options_of(function)
+    if option.name == "metric"
+]
 
 
 @options_from(
     hm.evaluate,
-    hm.evaluate_generated,
-    hm.evaluate_flows,
-    hm.evaluate_cells,
-    hm.evaluate_plans,
+    *FAMILIES.values(),
     helps={
         "cell_km": "side of a cell in km, for DTW and distances.",
-        "metric": "metrics to compute. Predicted cells: geobleu, dtw, accuracy, "
-        "distance. Day plans: events_per_day, intent, intent_duration, duration, start, "
-        "transition. Generated data: these and jump_distance, radius, daily_loc, periodicity, "
-        "grank, irank. Flows: cpc, cpl, rmse, correlation, rmse_travelled, correlation_travelled. "
-        "Default: all.",
+        "metric": f"metrics to compute. {' '.join(METRICS)} Default: all.",
         "min_events": "leave out days with fewer stays or events (not of predicted cells).",
         "seed": "seed of the resamples, and of the halves of the real people.",
     },
@@ -30,7 +37,7 @@ from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_forma
 def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
     """Score predictions against the truth, generated data against real ones, or day plans.
 
-    Which of them a file holds is seen from its columns. 'eval embedding' scores embedders.
+    The kind of file is detected from its columns. 'eval embedding' scores embedders.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
     user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two

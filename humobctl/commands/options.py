@@ -9,15 +9,14 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from inspect import Parameter
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 import humobctl
 from humobctl.api.signatures import Option, options_of, settings_of
-from humobctl.training.settings import flag
+from humobctl.console.words import flag
 
 Command = Callable[..., None]
 SHORT = {"format": "-f", "model": "-m", "output": "-o", "truth": "-t"}
@@ -110,8 +109,7 @@ def options_from(
     return decorate
 
 
-@dataclass(frozen=True)
-class _Words:
+class _Words(NamedTuple):
     """What a command says of its options beside what functions say."""
 
     typed: Mapping[str, str]

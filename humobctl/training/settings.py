@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
+from humobctl.console.words import flag, in_full
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.streams import clear_os_errors
 
 
 class _Dataclass(Protocol):
@@ -17,17 +16,6 @@ class _Dataclass(Protocol):
 
 
 S = TypeVar("S", bound=_Dataclass)
-
-
-def flag(name: str) -> str:
-    """The option of a setting."""
-    return f"--{name.replace('_', '-')}"
-
-
-def in_full(number: float) -> str:
-    """A number as people would write it: a whole one with all its digits."""
-    whole = isinstance(number, int) or number.is_integer()
-    return str(int(number)) if whole and abs(number) < 1e15 else f"{number:g}"
 
 
 def check(
@@ -95,6 +83,10 @@ def from_record(kind: type[S], record: Mapping[str, Any]) -> S:
 
 
 def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - settings alone are light
+
+    from humobctl.io.streams import clear_os_errors  # noqa: PLC0415 - the same
+
     try:
         with clear_os_errors(path):
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
