@@ -302,7 +302,7 @@ def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
 
     folder = tmp_path / "model"
     settings = config.tiny()
-    network = model.BertMoe(model.BertMoeConfig(config.as_record(settings), ["city"]))
+    network = model.BertMoe(model.BertMoeConfig(asdict(settings), ["city"]))
     model_dir.save(Checkpoint("bert-moe", {}, {}), folder, write=network.save_pretrained)
     record = json.loads((folder / "config.json").read_text())
     record["type"] = "bert-moe"

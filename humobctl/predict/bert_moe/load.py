@@ -10,12 +10,13 @@ from safetensors import SafetensorError
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.predict.base import PredictOptions
-from humobctl.predict.bert_moe.config import TYPE, from_record
+from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityProfile
 from humobctl.training.device import check_precision, set_up, torch_device
 from humobctl.training.model_dir import Checkpoint, check_layers, clear_damage, load
+from humobctl.training.settings import from_record
 
 
 def load_network(folder: str) -> BertMoe:
@@ -27,7 +28,8 @@ def load_network(folder: str) -> BertMoe:
     found = load(folder, type=TYPE, arrays=False)
     try:
         with clear_damage(folder):
-            check_layers(folder, from_record(found.config["settings"]).hidden_layers)
+            settings = from_record(BertMoeSettings, found.config["settings"])
+            check_layers(folder, settings.hidden_layers)
             network: BertMoe = BertMoe.from_pretrained(Path(folder))
     except (SafetensorError, OSError) as exc:
         reason = str(exc).splitlines()[0]

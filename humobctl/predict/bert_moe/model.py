@@ -17,7 +17,7 @@ they have among themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -26,9 +26,10 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.predict.bert_moe.config import BertMoeSettings, as_record, from_record
+from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
+from humobctl.training.settings import from_record
 
 DAYS_BACK, DAYS_AHEAD = 75, 60
 """Range of the days between a row and the first one to predict; days further off count as these."""
@@ -42,7 +43,7 @@ class BertMoeConfig(PreTrainedConfig):
     """The settings that the network is built from, and the cities it knows.
 
     Attributes:
-        settings: as ``config.as_record`` makes them.
+        settings: as a dict.
         cities: names of the training cities; city 0 of the network is an unknown one.
         blend: weight of the history model beside this one, learnt on validation days.
     """
@@ -58,7 +59,7 @@ class BertMoeConfig(PreTrainedConfig):
     ) -> None:
         super().__init__(**others)
         self.type = "bert-moe"
-        self.settings = settings or as_record(BertMoeSettings())
+        self.settings = settings or asdict(BertMoeSettings())
         self.cities = cities or []
         self.blend = blend
 
@@ -144,7 +145,7 @@ class BertMoe(PreTrainedModel):
 
     def __init__(self, config: BertMoeConfig) -> None:
         super().__init__(config)
-        s = from_record(config.settings)
+        s = from_record(BertMoeSettings, config.settings)
         self.settings = s
         self.embeddings = Embeddings(s)
         self.city = nn.Embedding(len(config.cities) + 1, s.hidden_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.predict.base import Bools
-from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings, as_record
+from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     BertMoeColumns,
     CityDays,
@@ -249,7 +249,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
                 f"--location-ids: found {settings.location_ids}, expected more than "
                 f"{data.visited[-1]}, the number of the last cell that is visited"
             )
-        config = BertMoeConfig(settings=as_record(settings), cities=data.names)
+        config = BertMoeConfig(settings=asdict(settings), cities=data.names)
         config.use_cache = False
         network = BertMoe(config)
         if self.init_from is not None:

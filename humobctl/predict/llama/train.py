@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
 from humobctl.predict.blend import likelihood
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
-from humobctl.predict.llama.config import TYPE, LlamaSettings, Task, as_record
+from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.dry_run import preview
 from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
@@ -278,7 +278,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             "task": self.task,
             "template": self.settings.template if self.task == "mobility" else None,
             "base": base,
-            "settings": as_record(self.settings),
+            "settings": asdict(self.settings),
         }
 
 
