@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import Bools, SlotDistributions, UserHistory
@@ -91,8 +93,8 @@ class CityCounter:
         at_work = commutes.filter(pl.col("cell") == pl.col("work"))
         self._at_work += np.bincount(at_work["d"], minlength=days)
 
-    def city(self) -> CityProfile:
-        """The summary."""
+    def city(self, calendar: pl.DataFrame | None = None) -> CityProfile:
+        """The summary; with the days off of a calendar table, where there is one."""
         off, holiday = self._days_off()
         seen = self._seen.reshape(SLOTS_PER_DAY, -1)
         total = seen.sum(axis=0)
@@ -101,7 +103,8 @@ class CityCounter:
         # A slot that nobody was seen in takes the frequencies over all slots.
         counts = seen[:, top] + (total[top] + 1.0) * 1e-3
         slot_p = counts / counts.sum(axis=1, keepdims=True)
-        return CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
+        city = CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
+        return city if calendar is None else city.with_calendar(calendar)
 
     def _days_off(self) -> tuple[Bools, Bools]:
         """Weekends, and working days on which the share of people at work is a weekend's."""
@@ -115,6 +118,17 @@ class CityCounter:
             if high > 1.2 * low:
                 holiday = known & ~weekend & (share < (low + high) / 2)
         return weekend | holiday, holiday
+
+
+def survey(
+    groups: Iterable[pl.DataFrame], counter: CityCounter, calendar: pl.DataFrame | None
+) -> tuple[CityProfile, NDArray[np.uint32]]:
+    """The city that groups of whole users show, and the users, ascending."""
+    users = [np.empty(0, np.uint32)]
+    for known in groups:
+        counter.add(known)
+        users.append(known["uid"].unique().to_numpy())
+    return counter.city(calendar), np.unique(np.concatenate(users))
 
 
 def _workplaces(rows: pl.DataFrame) -> pl.DataFrame:

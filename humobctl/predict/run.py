@@ -203,8 +203,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
         )
     if not known:
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
-    city = counter.city()
-    return city if job.calendar is None else city.with_calendar(job.calendar), wanted
+    return counter.city(job.calendar), wanted
 
 
 _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second

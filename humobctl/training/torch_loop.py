@@ -36,7 +36,7 @@ Batches = Callable[[int], list[Any]]
 """Batches of a step by its number, whose gradients are added up; each on its device."""
 
 
-def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Parameters that are trained, with weight decay and without: biases and norms, by name."""
     norms = {
         f"{name}.{own}"
@@ -48,7 +48,10 @@ def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
     for name, one in network.named_parameters():
         if one.requires_grad:
             parts[name in norms or bool(_UNDECAYED.search(name.lower()))].append(one)
-    return parts
+    return [
+        {"params": part, "weight_decay": decay}
+        for part, decay in zip(parts, (weight_decay, 0.0), strict=True)
+    ]
 
 
 class TorchRecipe(Recipe[Data]):

@@ -42,12 +42,11 @@ from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import LOG_EVERY, DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _DAYS = "days.safetensors"
 """File in the folder of a training, where other processes find the days."""
-_LOG_EVERY = 10
 DaysBatch = tuple[Tensor, Conditioning | None, torch.Generator]
 """Days (B, C, 144) of all processes, their condition, and what noise is drawn from."""
 
@@ -160,7 +159,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
             evaluate_every=settings.evaluate_every or max(1, steps // 10),
             unit="days",
             batch=batch,
-            log_every=_LOG_EVERY,
+            log_every=LOG_EVERY,
         )
 
     def network(self, data: DiffusionData, device: torch.device) -> Denoiser:

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import UsageError
-from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import CellEvalSettings, score
+from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
-from humobctl.predict.blend import likelihood
+from humobctl.predict.blend import likelihood, user_scores
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
 from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
@@ -26,17 +25,16 @@ from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.dry_run import preview
 from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
-from humobctl.predict.llama.users import PromptedUser, Source
+from humobctl.predict.llama.users import Source
 from humobctl.ranks import world_size
 from humobctl.training.device import has_bf16, torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
-from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, decay_groups
 
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
-_LOG_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -119,23 +117,13 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def plan(self, data: LlamaData, processes: int) -> TrainingPlan:
         """Passes over the rows, or a number of steps."""
         settings = self.settings
-        batches = math.ceil(len(self._rows(data)) / processes)
-        in_epoch = math.ceil(batches / settings.batch_size)
-
-        def epoch(step: int) -> float:
-            done, number = divmod(step - 1, in_epoch)
-            return done + min((number + 1) * settings.batch_size, batches) / batches
-
-        return TrainingPlan(
-            steps=settings.max_steps or in_epoch * settings.epochs,
-            evaluate_every=settings.evaluate_every or in_epoch,
+        return plan_epochs(
+            settings,
+            math.ceil(len(self._rows(data)) / processes),
+            settings.batch_size,
             unit="rows",
             batch=settings.batch_size * processes,
-            log_every=_LOG_EVERY,
-            patience=settings.patience,
             best="eval_loss",
-            epoch=epoch,
-            separate=True,
         )
 
     def _rows(self, data: LlamaData) -> PackedRows:
@@ -155,11 +143,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
 
     def optimizer(self, network: Any) -> torch.optim.Optimizer:
         """AdamW of the adapter."""
-        decayed, free = split_decay(network)
-        groups = [
-            {"params": decayed, "weight_decay": self.settings.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(network, self.settings.weight_decay)
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
 
     def batches(self, data: LlamaData, share: Share, device: torch.device) -> Batches:
@@ -218,11 +202,13 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         settings, losses, scores = self.settings, [], []
         loaded = Loaded(network, data.tokenizer, str(next(network.parameters()).device))
         bf16 = settings.precision == "bf16"
+        scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu",))
         for one in data.asked[:MOST_VALIDATED]:
             model = CompactPredictor(loaded, one.city, settings.shape, self.base, bf16=bf16)
             dist = model.distribution(one.user)
             losses.append(float(-np.log(likelihood(dist, one.truth)).mean()))
-            scores.append(_geobleu(one, decode(dist, "geobleu")))
+            found = user_scores(one.user, decode(dist, "geobleu"), one.truth, scoring)
+            scores.append(found["geobleu_humob24"])
         return {"loss": float(np.mean(losses)), "geobleu": float(np.mean(scores))}
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
@@ -280,22 +266,3 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             "base": base,
             "settings": asdict(self.settings),
         }
-
-
-def _geobleu(one: PromptedUser, cells: Any) -> float:
-    d = one.user.target_d
-    begins = np.flatnonzero(np.diff(d, prepend=-1))
-    columns = [
-        np.ascontiguousarray(some[:, axis], np.int32)
-        for some in (cells, one.truth)
-        for axis in (0, 1)
-    ]
-    days = AlignedDays(
-        uid=np.full(len(begins), one.user.uid),
-        d=d[begins],
-        starts=np.append(begins, len(d)),
-        generated=(columns[0], columns[1]),
-        reference=(columns[2], columns[3]),
-    )
-    found = score(days, CellEvalSettings(dialects=("humob24",), names=("geobleu",)))
-    return float(found["geobleu_humob24"].mean())
