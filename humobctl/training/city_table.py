@@ -76,7 +76,7 @@ def open_city(
     def known(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         nonlocal days
         for batch in batches:
-            days = max(days, 1 + int(batch["d"].max() or 0)) if batch.height else days
+            days = max(days, 1 + int(batch["d"].to_numpy().max(initial=-1)))
             yield batch.filter(pl.col("x") != MASKED)
 
     with UserStore() as store:

@@ -54,6 +54,35 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
+def measure_kept(
+    network: nn.Module, device: torch.device, precision: str, forward: Callable[[], Tensor]
+) -> tuple[Tensor, int]:
+    """A pass's loss, and the bytes that autograd keeps for it, the weights left out.
+
+    Args:
+        network: whose pass it is; it is put into training.
+        device: where it runs.
+        precision: fp32, or bf16 for the matrix products.
+        forward: makes the pass.
+    """
+    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    network.train()
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+    ):
+        loss = forward()
+    return loss, sum(kept.values())
+
+
 class TorchRecipe(Recipe[Data]):
     """What the recipes of torch's models share.
 

@@ -18,17 +18,21 @@ they have among themselves.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.predict.bert_moe.config import BertMoeSettings
+from humobctl.errors import HumobError
+from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
+from humobctl.training.model_dir import check_layers, clear_damage, load
 from humobctl.training.settings import from_record
 
 DAYS_BACK, DAYS_AHEAD = 75, 60
@@ -342,3 +346,49 @@ def _encoder_config(s: BertMoeSettings) -> BertConfig:
     )
     config._attn_implementation = "sdpa"
     return config
+
+
+def load_network(folder: str) -> BertMoe:
+    """The network of a model dir.
+
+    Raises:
+        HumobError: the dir is missing, damaged, or of another type.
+    """
+    found = load(folder, type=TYPE, arrays=False)
+    try:
+        with clear_damage(folder):
+            settings = from_record(BertMoeSettings, found.config["settings"])
+            check_layers(folder, settings.hidden_layers)
+            network: BertMoe = BertMoe.from_pretrained(Path(folder))
+    except (SafetensorError, OSError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
+    return network
+
+
+def started_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
+    """Copy into a network what fits of another; cities by their names.
+
+    Returns:
+        ``kept``: how many tensors were copied; ``new``: names of those that were not.
+    """
+    theirs, kept, new = dict(earlier.named_parameters()), 0, []
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if name == "city.weight":
+                _copy_cities(network, earlier)
+            elif name in theirs and theirs[name].shape == tensor.shape:
+                tensor.copy_(theirs[name])
+                kept += 1
+            else:
+                new.append(name)
+    return {"kept": kept, "new": new}
+
+
+def _copy_cities(network: BertMoe, earlier: BertMoe) -> None:
+    """A city that the other network does not know starts as its unknown one."""
+    if earlier.city.embedding_dim != network.city.embedding_dim:
+        return
+    numbers = {name: i for i, name in enumerate(earlier.config.cities, start=1)}
+    for i, name in enumerate(["", *network.config.cities]):
+        network.city.weight[i] = earlier.city.weight[numbers.get(name, 0)]

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from humobctl.errors import UsageError
 from humobctl.native import Floats, Int64s
-from humobctl.predict.base import Bools, SlotDistributions, UserHistory, normalised
+from humobctl.predict.base import Bools, PredictOptions, SlotDistributions, UserHistory, normalised
 from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     Ints,
@@ -28,10 +29,17 @@ from humobctl.predict.bert_moe.data import (
     gap_codes,
     padded_shape,
 )
-from humobctl.predict.bert_moe.model import BertMoe, Prediction
+from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig, Prediction, load_network
 from humobctl.predict.city_profile import CityProfile
 from humobctl.tables.cells import decode_cells, encode_cells
-from humobctl.training.device import MOST_BESIDE, side_by_side
+from humobctl.training.device import (
+    MOST_BESIDE,
+    check_precision,
+    set_up,
+    side_by_side,
+    torch_device,
+)
+from humobctl.training.model_dir import Checkpoint
 
 OTHERS = 16
 """Candidates beside the user's own cells."""
@@ -320,3 +328,26 @@ def _answer(user: _User) -> SlotDistributions:
     keep = keep[total[keep] > 0]
     whole = np.concatenate([user.own_p, p[:, keep]], axis=1)
     return SlotDistributions(decode_cells(np.append(user.own, cells[keep])), normalised(whole))
+
+
+def from_checkpoint(
+    checkpoint: Checkpoint, city: CityProfile, folder: str, options: PredictOptions
+) -> BertMoePredictor:
+    """A predictor from a model dir.
+
+    Raises:
+        UsageError: a city that the model was not trained on, or no such device.
+    """
+    set_up(options.seed)
+    network = load_network(folder)
+    config: BertMoeConfig = network.config
+    names = config.cities
+    if options.city is not None and options.city not in names:
+        raise UsageError(f"--city: found {options.city!r}, expected one of {', '.join(names)}")
+    name = options.city if options.city is not None else names[0] if len(names) == 1 else None
+    number = 0 if name is None else names.index(name) + 1
+    device = torch_device(options.device)
+    check_precision(options.precision, device)
+    return BertMoePredictor(
+        network, city, city_number=number, device=str(device), precision=options.precision
+    )

@@ -30,16 +30,25 @@ from humobctl.predict.bert_moe.data import (
     order_windows,
     rows_before,
 )
-from humobctl.predict.bert_moe.dry_run import preview
-from humobctl.predict.bert_moe.load import load_network, started_from
-from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
+from humobctl.predict.bert_moe.model import (
+    BertMoe,
+    BertMoeConfig,
+    load_network,
+    started_from,
+)
 from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.ranks import world_size
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
 from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
-from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, decay_groups
+from humobctl.training.torch_loop import (
+    Batches,
+    TorchRecipe,
+    TorchTraining,
+    decay_groups,
+    measure_kept,
+)
 
 _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
@@ -297,9 +306,25 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         The memory of a step is what autograd keeps of one batch, measured, beside weights,
         gradients and the optimiser's two moments, four bytes each a parameter.
         """
-        network = self.network(data, torch.device("cpu"))
+        processor = torch.device("cpu")
+        network = self.network(data, processor)
         plan = self.plan(data, world_size())
-        return DryRun(preview(network, data.windows, self.settings, plan))
+        windows, parameters = data.windows, sum(p.numel() for p in network.parameters())
+        longest = windows.past_lengths().argsort()[::-1][: self.settings.batch_size]
+        batch = windows.batch(longest)
+        precision = self.settings.precision
+        _, kept = measure_kept(network, processor, precision, lambda: network(**batch).loss)
+        state = 16 * parameters
+        shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in batch.items())
+        lines = (
+            f"parameters: {parameters:,}; softmax over {len(network.cells()):,} visited cells",
+            f"windows: {len(windows):,}; {math.ceil(len(windows) / plan.batch):,} steps an epoch, "
+            f"{plan.steps:,} in all, of {plan.batch} windows",
+            f"memory: {_size(state)} for weights, gradients and optimiser, {_size(kept)} for the "
+            f"longest batch, {_size(state + kept)} in all",
+            f"batch: {shapes}",
+        )
+        return DryRun("\n".join(lines))
 
     def finish(self, training: TorchTraining, data: BertMoeData, log: TrainingLog) -> TrainedModel:
         """The network, with the weight of the history baseline in its config."""
@@ -345,3 +370,10 @@ def _visited(rows: BertMoeColumns, ends: Int64s, users: Bools) -> Int64s:
     for number in np.flatnonzero(users).tolist():
         seen[rows.cell[rows.starts[number] : ends[number]]] = True
     return np.flatnonzero(seen)
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -22,17 +23,25 @@ from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
 from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
-from humobctl.predict.llama.dry_run import preview
 from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
+from humobctl.predict.llama.tokens import Example, mean_tokens, row_of
 from humobctl.predict.llama.users import Source
 from humobctl.ranks import world_size
 from humobctl.training.device import has_bf16, torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
 from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
-from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, decay_groups
+from humobctl.training.torch_loop import (
+    Batches,
+    TorchRecipe,
+    TorchTraining,
+    decay_groups,
+    measure_kept,
+)
 
+_TRIED = 512
+"""Tokens of the row that a dry run times, at most."""
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
 
@@ -219,11 +228,51 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         return f"validation loss {record['eval_loss']:.3f}{geobleu}"
 
     def describe(self, data: LlamaData, device: str) -> DryRun:
-        """One record as text, and numbers about the training."""
+        """One record as text, and numbers about the training: tokens, rows, memory and time.
+
+        The time is that of one row's pass, forward and back, measured on a part of it; the memory
+        is weights, the adapter with its gradients and two moments, and what autograd keeps of that
+        part, scaled to the longest row.
+        """
         place = torch_device(device)
         network, plan = self.network(data, place), self.plan(data, world_size())
         rows = self._rows(data)
-        return DryRun(preview(network, data, rows, self.settings, plan, place), data.shown)
+        mean, high, most = mean_tokens(data.train)
+        answers = sum(example.answers for example in data.train)
+        trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        weights = sum(p.numel() * p.element_size() for p in network.parameters())
+        tried = min(data.train, key=lambda example: abs(len(example) - _TRIED))
+        seconds, kept = self._time_pass(network, tried, place)
+        lengths = [len(example) for example in data.train]
+        row_tokens = sum(lengths) / len(rows)
+        longest = max(sum(lengths[i] for i in row) for row in rows.rows)
+        memory = weights + 12 * trained + kept * longest / len(tried)
+        total = seconds / len(tried) * row_tokens * self.settings.batch_size * plan.steps
+        lines = (
+            f"records: {len(data.train):,} to train on, {len(data.held):,} to validate; "
+            f"{answers:,} tokens are learnt, {answers / sum(lengths):.1%} of all",
+            f"tokens a record: {mean:,.0f} in the mean, {high:,.0f} at the 95th percentile, "
+            f"{most:,} the longest",
+            f"history: {data.dropped_days:,} days dropped, {data.left_out:,} records left out",
+            f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {plan.steps:,} steps "
+            f"of {plan.batch} rows",
+            f"parameters: {trained:,} of the adapter are trained",
+            f"memory: about {memory / 1e9:.1f} GB, {weights / 1e9:.2f} GB of them weights",
+            f"time: about {total / 60:.1f} min on this {place.type}, validation not counted "
+            f"({len(tried) / seconds:,.0f} tokens/s)",
+        )
+        return DryRun("\n".join(lines), data.shown)
+
+    def _time_pass(self, network: Any, example: Example, device: torch.device) -> tuple[float, int]:
+        """Seconds of a pass forward and back, and bytes that autograd keeps for it."""
+        row = {name: values.to(device) for name, values in row_of([example]).items()}
+        labels = row.pop("labels")
+        begun, precision = time.perf_counter(), self.settings.precision
+        loss, kept = measure_kept(
+            network, device, precision, lambda: answers_loss(network, row, labels)
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        return time.perf_counter() - begun, kept
 
     def finish(self, training: TorchTraining, data: LlamaData, log: TrainingLog) -> TrainedModel:
         """The adapter, with the model's tokenizer."""

@@ -25,7 +25,6 @@ from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
 from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
 from humobctl.predict.ranker.model import start_scores, transformed
-from humobctl.tables.schemas import GRID
 from humobctl.training.city_table import open_city
 
 NEVER = -1e9  # start score of a candidate that is not there
@@ -220,8 +219,6 @@ def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]
 
 
 def _records(rows: pl.DataFrame) -> Iterator[RankerUser]:
-    columns = [rows[name].to_numpy().astype(np.int64) for name in GRID.columns]
-    begins = np.flatnonzero(np.diff(columns[0], prepend=-1)).tolist()
-    for begin, end in zip(begins, [*begins[1:], rows.height], strict=True):
-        uid, d, t, x, y = (column[begin:end] for column in columns)
-        yield RankerUser(int(uid[0]), d, t, x, y)
+    for _, part in rows.group_by("uid", maintain_order=True):
+        d, t, x, y = (part[name].to_numpy().astype(np.int64) for name in "dtxy")
+        yield RankerUser(part.item(0, "uid"), d, t, x, y)
