@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,9 +53,44 @@ class CityProfile:
         off[inside["d"].to_numpy()] = inside["off"].to_numpy() == 1
         return replace(self, off=off, holiday=off & ~weekend)
 
+    def alike(self, some: Int64s, others: Int64s) -> tuple[Bools, Bools]:
+        """Whether days have the same weekday, and are both free or both working, (some, others).
+
+        A holiday has the weekday of no other day.
+        """
+        weekday = np.where(self.holiday, -1, self.weekday)
+        ordinary = ~self.holiday[some][:, None]
+        same_weekday = ordinary & (weekday[some][:, None] == weekday[others][None, :])
+        return same_weekday, self.off[some][:, None] == self.off[others][None, :]
+
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """The answer for a user without a known row: where most people are in that slot."""
         return SlotDistributions(self.cells, self.slot_p[user.target_t])
+
+
+class BatchPredictor(ABC):
+    """A predictor of many users at once; the city answers for those without a known row.
+
+    Attributes:
+        city: where people are.
+        batch_users: users that are worth predicting together.
+    """
+
+    city: CityProfile
+    batch_users: int
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """One user's distributions."""
+        return self.distributions([user])[0]
+
+    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+        """Distributions of several users, in their order."""
+        found = iter(self.of_known([user for user in users if len(user.d)]))
+        return [next(found) if len(user.d) else self.city.distribution(user) for user in users]
+
+    @abstractmethod
+    def of_known(self, users: list[UserHistory]) -> Sequence[SlotDistributions]:
+        """Distributions of users with known rows."""
 
 
 class CityCounter:

@@ -168,10 +168,10 @@ def require(extra: str | None) -> None:
         HumobError: a package of the extra is missing.
     """
     packages = {
-        "torch": ("torch", "transformers", "accelerate", "tensorboard"),
-        "llm": ("torch", "transformers", "accelerate", "tensorboard", "peft"),
+        "torch": ("torch", "transformers", "tensorboard"),
+        "llm": ("torch", "transformers", "tensorboard", "peft"),
         "openai": ("openai",),
-        "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
+        "diffusion": ("torch", "transformers", "tensorboard", "diffusers"),
     }
     missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
     if missing:

@@ -253,7 +253,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "settings": asdict(self.settings),
                 "condition": data.condition,
                 "categories": list(data.categories),
-                "scale": source.scale.as_record(),
+                "scale": asdict(source.scale),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
         )

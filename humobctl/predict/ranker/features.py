@@ -208,11 +208,7 @@ def _day_weights(
     (days, day), (wanted, target_day) = known, target
     ages = np.abs(wanted[:, None] - days[None, :])
     ages = ages - ages.min(axis=1, keepdims=True) if len(wanted) else ages
-    ordinary = ~city.holiday
-    same_weekday = (city.weekday[wanted][:, None] == city.weekday[days][None, :]) & (
-        ordinary[wanted][:, None] & ordinary[days][None, :]
-    )
-    same_type = city.off[wanted][:, None] == city.off[days][None, :]
+    same_weekday, same_type = city.alike(wanted, days)
     alike = _patterns(user.target_t, target_day, len(wanted)) @ (
         _patterns(user.t, day, len(days)).T
     )
