@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import Bools, SlotDistributions, UserHistory
+from humobctl.native import Bools, Floats, Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory
 from humobctl.tables.cells import CELLS, decode_cells, encode_columns
 from humobctl.tables.schemas import SLOTS_PER_DAY
 

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from humobctl.generate.diffusion.config import STEP_MINUTES, STEPS
-from humobctl.native import Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.tables.intents import AT_HOME, CODES, WORK
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT
 
-Float32s = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 NEAR = 1000.0
 """Metres from home up to which ``warp`` is nearly linear."""
 DAY = STEPS * STEP_MINUTES

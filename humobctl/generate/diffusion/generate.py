@@ -29,7 +29,6 @@ from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     UNKNOWN_CATEGORY,
     WORK_CLASS,
-    Float32s,
     Layout,
     category_numbers,
     category_tokens,
@@ -44,7 +43,7 @@ from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
 from humobctl.generate.homes_and_works import known_dwellings
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Int64s
+from humobctl.native import Float32s, Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 from humobctl.training.device import set_up

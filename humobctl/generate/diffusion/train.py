@@ -23,7 +23,6 @@ from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
 from humobctl.generate.diffusion.config import STEPS, TYPE, UNCONDITIONED, DiffusionSettings
 from humobctl.generate.diffusion.data import (
-    Bools,
     Known,
     Scale,
     Series,
@@ -39,6 +38,7 @@ from humobctl.generate.diffusion.process import Process
 from humobctl.generate.diffusion.validation import Validation
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import clear_os_errors
+from humobctl.native import Bools
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share

@@ -22,7 +22,7 @@ from humobctl.generate.gravity.homes import HomesAndWorks, Locations
 from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Int64s
+from humobctl.native import Int64s, library
 from humobctl.tables.intents import ANCHORED, CODES
 from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
@@ -284,8 +284,8 @@ class GravityJob:
             kernels.struct_of(kernels.DaysStruct, arrays, people=people),
         )
         addresses = [ctypes.addressof(struct) for struct in structs]
-        kernel = kernels.library().humob_gravity_days
-        kernels.share_out(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
+        kernel = library().humob_gravity_days
+        kernels.run_shared(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
         return place, flags
 
     def _count(self, days: Days, flags: NDArray[np.uint8]) -> None:

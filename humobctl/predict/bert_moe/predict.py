@@ -20,9 +20,8 @@ import torch
 from torch import Tensor
 
 from humobctl.errors import UsageError
-from humobctl.native import Floats, Int64s
+from humobctl.native import Bools, Floats, Int64s
 from humobctl.predict.base import (
-    Bools,
     PredictOptions,
     SlotDistributions,
     UserHistory,

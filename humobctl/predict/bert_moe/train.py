@@ -19,8 +19,7 @@ from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
 from humobctl.io.city_names import city_names
 from humobctl.io.row_errors import OnError
-from humobctl.native import Int64s
-from humobctl.predict.base import Bools
+from humobctl.native import Bools, Int64s
 from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     BertMoeColumns,

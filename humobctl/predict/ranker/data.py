@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
+from humobctl.native import Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
-from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
 from humobctl.predict.ranker.model import start_scores, transformed
 from humobctl.training.city_table import open_city
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from humobctl.native import Float32s, Floats, Int32s, Int64s, library
 from humobctl.predict.base import (
     FAR_GAP,
     UserHistory,
@@ -26,7 +27,6 @@ from humobctl.predict.base import (
 )
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, Kernel
-from humobctl.predict.ranker.kernels import Float32s, Floats, Int32s, Int64s, library
 
 SLOTS = 48
 _NIGHT = (12, 42)  # before 6:00 and from 21:00 on
