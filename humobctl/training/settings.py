@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from humobctl.console.words import flag, in_full
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.streams import clear_os_errors
-
-
-def flag(name: str) -> str:
-    """The option of a setting."""
-    return f"--{name.replace('_', '-')}"
-
-
-def in_full(number: float) -> str:
-    """A number as people would write it: a whole one with all its digits."""
-    whole = isinstance(number, int) or number.is_integer()
-    return str(int(number)) if whole and abs(number) < 1e15 else f"{number:g}"
 
 
 @dataclass(frozen=True)
@@ -137,6 +125,10 @@ def read_settings(kind: type[S], name: str, folder: str) -> S:
 
 
 def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - settings alone are light
+
+    from humobctl.io.streams import clear_os_errors  # noqa: PLC0415 - the same
+
     try:
         with clear_os_errors(path):
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
