@@ -9,13 +9,20 @@ import torch
 from safetensors import SafetensorError
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.llm.model_files import refuse_outside
 from humobctl.predict.base import PredictOptions
 from humobctl.predict.bert_moe.config import TYPE, from_record
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityProfile
 from humobctl.training.device import check_precision, set_up, torch_device
-from humobctl.training.model_dir import Checkpoint, check_layers, clear_damage, load
+from humobctl.training.model_dir import (
+    ADAPTER_CONFIG,
+    Checkpoint,
+    check_layers,
+    clear_damage,
+    load,
+)
 
 
 def load_network(folder: str) -> BertMoe:
@@ -25,6 +32,9 @@ def load_network(folder: str) -> BertMoe:
         HumobError: the dir is missing, damaged, or of another type.
     """
     found = load(folder, type=TYPE, arrays=False)
+    refuse_outside(folder, found.config)
+    if (Path(folder) / ADAPTER_CONFIG).exists():
+        raise HumobError(f"{folder}: found {ADAPTER_CONFIG}, expected a model dir without adapters")
     try:
         with clear_damage(folder):
             check_layers(folder, from_record(found.config["settings"]).hidden_layers)

@@ -14,7 +14,7 @@ from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
-from humobctl.llm.load import conversation_text, require_chat_template
+from humobctl.llm.chat import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import template_compact, template_published

@@ -17,7 +17,8 @@ from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.align import AlignedDays
 from humobctl.evaluate.cells.run import CellEvalSettings, score
-from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
+from humobctl.llm.load import Loaded, check_vocabulary, load_causal, load_tokenizer, readable
+from humobctl.llm.model_files import files_of
 from humobctl.predict.blend import likelihood
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
@@ -87,7 +88,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def prepare(self) -> Iterator[LlamaData]:
         """Read the files and make the records, the same in every process."""
         with readable(self.base):
-            tokenizer = load_tokenizer(self.base)
+            tokenizer = load_tokenizer(files_of(self.base))
         settings, name = self.settings, self.base
         if self.task == "mobility":
             yield records.mobility(self.paths, self.source, settings, tokenizer, name)
@@ -146,7 +147,9 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         settings = self.settings
         precision = "bf16" if settings.precision == "bf16" else "f32"
         with readable(self.base):
-            network = load_causal(self.base, precision, device.type, settings.quantization)
+            files = files_of(self.base)
+            network = load_causal(files, precision, device.type, settings.quantization)
+            check_vocabulary(network, data.tokenizer, self.base)
         torch.manual_seed(settings.seed)
         network = with_lora(network, settings)
         if settings.gradient_checkpointing:
