@@ -12,7 +12,7 @@ import inspect
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -47,11 +47,29 @@ class Loaded:
         model: a transformers causal model, or a peft model around one.
         tokenizer: its tokenizer.
         device: where the model is.
+        compared: tokens of the longest text whose scores were compared with a plain pass, by what
+            asked for them.
     """
 
     model: Any
     tokenizer: Any
     device: str
+    compared: dict[str, int] = field(default_factory=dict)
+
+    def is_new(self, what: str, tokens: int) -> bool:
+        """Whether scores of so long a text are still to be compared; then they count as compared.
+
+        Layers that do not look back over all of a text show only in long ones.
+        """
+        if tokens <= 2 * self.compared.get(what, 0):
+            return False
+        self.compared[what] = tokens
+        return True
+
+    @property
+    def architecture(self) -> str:
+        """The name of the model's architecture."""
+        return str(self.model.config.model_type)
 
 
 def load_language_model(

@@ -25,7 +25,7 @@ from humobctl.predict.llama import data as records
 from humobctl.predict.llama.config import TYPE, LlamaSettings, Task, as_record
 from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.dry_run import preview
-from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
+from humobctl.predict.llama.model import answers_loss, check_packing, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.users import PromptedUser, Source
 from humobctl.ranks import world_size
@@ -154,7 +154,9 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         network = with_lora(network, settings)
         if settings.gradient_checkpointing:
             network.gradient_checkpointing_enable({"use_reentrant": False})
-        return network if settings.quantization != "none" else network.to(device)
+        network = network if settings.quantization != "none" else network.to(device)
+        check_packing(network.eval(), data.train, self.base)
+        return network
 
     def optimizer(self, network: Any) -> torch.optim.Optimizer:
         """AdamW of the adapter."""
