@@ -68,7 +68,8 @@ def intend(
         on_error: stop at the first bad row, or drop bad rows.
         **options: of the backends that ask a language model: model, base_url, concurrency,
             retries, timeout, temperature, answer_tokens, plans_per_template, price_input,
-            price_output, max_cost, max_tokens_total, journal, adapter, device, precision, batch.
+            price_output, max_cost, max_tokens_total, extra_body, journal, adapter, device,
+            precision, batch.
 
     Returns:
         Intentions (uid, d, seq, intent, start_min, end_min, reason), minutes from 0:00; with

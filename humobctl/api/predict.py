@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +37,7 @@ def predict(
     candidates: Literal["own", "near", "all"] = "own",
     batch: int | None = None,
     base_url: str | None = None,
+    extra_body: str | dict[str, Any] | None = None,
     journal: PathName | None = None,
     concurrency: int = 8,
     calendar: Source = "auto",
@@ -72,6 +74,7 @@ def predict(
         candidates: cells that a language model may answer.
         batch: users that a language model takes at once.
         base_url: an OpenAI-compatible server, up to /v1, that has the language model.
+        extra_body: fields to add to each request to the server.
         journal: file of the server's answers; by default beside ``output``.
         concurrency: questions to the server at the same time.
         calendar: days off, found in the data, or a table of d and off.
@@ -121,6 +124,7 @@ def predict(
         candidates=candidates,
         batch=batch,
         base_url=base_url,
+        extra_body=extra_body,
         journal=journal,
         concurrency=concurrency,
         calendar=calendar,
@@ -195,6 +199,7 @@ def _job(
     candidates: str,
     batch: int | None,
     base_url: str | None,
+    extra_body: str | dict[str, Any] | None,
     journal: PathName | None,
     concurrency: int,
     calendar: Source,
@@ -208,6 +213,8 @@ def _job(
     from humobctl.predict.registry import parse_blend
     from humobctl.predict.run import PredictJob
 
+    if extra_body is not None and base_url is None:
+        raise UsageError("--extra-body goes with --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
         model=str(as_path(model)),
@@ -228,6 +235,7 @@ def _job(
                 candidates=candidates,
                 batch=batch,
                 base_url=base_url,
+                extra_body=json.dumps(extra_body) if isinstance(extra_body, dict) else extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),
                 concurrency=concurrency,
             ),

@@ -75,6 +75,15 @@ MaxTokensTotal = Annotated[
     int | None,
     typer.Option("--max-tokens-total", min=1, help="openai: stop before this run uses more."),
 ]
+ExtraBody = Annotated[
+    str | None,
+    typer.Option(
+        "--extra-body",
+        metavar="JSON",
+        help="Fields to add to each request to a server, such as "
+        """'{"chat_template_kwargs": {"enable_thinking": false}}'.""",
+    ),
+]
 JournalFile = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from humobctl.commands import predict_modes
+from humobctl.commands.intend_options import ExtraBody
 from humobctl.commands.options import (
     Address,
     Calendar,
@@ -109,6 +110,7 @@ def predict(
             help="Ask this OpenAI-compatible server, up to /v1, for --model (vLLM, llama.cpp).",
         ),
     ] = None,
+    extra_body: ExtraBody = None,
     journal: Annotated[
         str | None,
         typer.Option(
@@ -193,6 +195,7 @@ def predict(
         "candidates": candidates,
         "batch": batch,
         "base_url": base_url,
+        "extra_body": extra_body,
         "journal": journal,
         "concurrency": concurrency,
         "calendar": calendar,

@@ -9,20 +9,21 @@ from __future__ import annotations
 import resource
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
 from humobctl.llm.json_reply import tidy
+from humobctl.llm.question import Message, folded
 
 MOST_SECONDS = 10.0
 MOST_MEMORY = 1 << 30
 """Bytes beyond those in use, where the system tells how many these are."""
 MOST_ADDED = 100_000
 """Characters that a template may add to the messages, and to each of them."""
-Turns = Sequence[Mapping[str, str]]
+Turns = Sequence[Message]
 
 
 class _TooLong(BaseException):
@@ -45,7 +46,7 @@ def conversation_text(tokenizer: Any, messages: Turns) -> str:
     except HumobError:
         raise
     except Exception as exc:  # templates that know no system turn raise what they like
-        if plain[0]["role"] != "system":
+        if [turn["role"] for turn in plain[:2]] != ["system", "user"]:
             raise _failed(tokenizer, exc) from exc
     try:
         return _filled(tokenizer, folded(plain))
@@ -53,12 +54,6 @@ def conversation_text(tokenizer: Any, messages: Turns) -> str:
         raise
     except Exception as exc:
         raise _failed(tokenizer, exc) from exc
-
-
-def folded(messages: Turns) -> list[Mapping[str, str]]:
-    """Messages without a system turn: what it says stands before the first question."""
-    first = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-    return [{"role": "user", "content": first}, *messages[2:]]
 
 
 def require_chat_template(tokenizer: Any, name: str) -> None:

@@ -28,12 +28,14 @@ class JournalEntry:
         fault: why it is no answer, such as a refusal; empty if it may be one.
         prompt: tokens sent.
         completion: tokens answered.
+        cut: whether it ended at its limit of tokens.
     """
 
     reply: str
     fault: str = ""
     prompt: int = 0
     completion: int = 0
+    cut: bool = False
 
 
 class Journal:
@@ -99,7 +101,8 @@ class Journal:
         try:
             kept = json.loads(line)
             entry = JournalEntry(
-                *(kept[name] for name in ("reply", "fault", "prompt", "completion"))
+                *(kept[name] for name in ("reply", "fault", "prompt", "completion")),
+                cut=kept.get("cut") is True,
             )
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
@@ -120,6 +123,7 @@ class Journal:
             "fault": entry.fault,
             "prompt": entry.prompt,
             "completion": entry.completion,
+            **({"cut": True} if entry.cut else {}),
         }
         # ASCII: half a surrogate in a reply is no UTF-8.
         line = json.dumps(kept, ensure_ascii=True).encode() + b"\n"

@@ -73,7 +73,7 @@ class CellDialect(Dialect):
         if self.guided:
             choices = [f" {letter}" for letter in letters]
             grammar = " | ".join(json.dumps(choice) for choice in choices)
-            body["extra_body"] = {
+            body |= {
                 "grammar": f"root ::= {grammar}",  # llama.cpp
                 "structured_outputs": {"choice": choices},  # vLLM
                 "guided_choice": choices,  # vLLM before 0.12
@@ -89,21 +89,20 @@ class _Completions(Client):
     async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
         assert isinstance(dialect, CellDialect)
         body = dialect.body(ask.messages[0]["content"], self.letters)
-        create = self._sdk.completions.with_streaming_response.create
-        return await self._read(create, body)
+        return await self._sent("completions", body)
 
-    def _reply(self, payload: dict[str, Any]) -> tuple[str, str]:
+    def _reply(self, payload: dict[str, Any]) -> JournalEntry:
         try:
             choice = payload["choices"][0]
             scores = top_scores(choice)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            return "", "a response without scores of tokens (logprobs)"
+            return JournalEntry("", "a response without scores of tokens (logprobs)")
         said = str(choice.get("text", "")).strip()
         if said in self.letters:
             scores.setdefault(said, 0.0)
         if not any(letter in scores for letter in self.letters):
-            return "", "no letter among the scores that came back"
-        return json.dumps(scores), ""
+            return JournalEntry("", "no letter among the scores that came back")
+        return JournalEntry(json.dumps(scores))
 
 
 def top_scores(choice: dict[str, Any]) -> dict[str, float]:
@@ -149,6 +148,7 @@ class ServedPredictor:
                 "concurrency": prompting.concurrency,
                 "temperature": 0.0,
                 "answer_tokens": 1,
+                "extra_body": prompting.extra_body,
             }
         )
         key = key_for(self.config)
@@ -213,8 +213,10 @@ class ServedPredictor:
         self, client: _Completions, places: asyncio.Semaphore, prompt: str
     ) -> list[float]:
         """Log-probabilities of the letters after a prompt."""
+        extra = {"extra_body": self.config.extra_body} if self.config.extra_body else {}
         name = digest(
             {
+                **extra,
                 "server": self.config.base_url,
                 "model": self.config.model,
                 "letters": self.shape.letters,
