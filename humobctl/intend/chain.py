@@ -142,8 +142,8 @@ class DayConversation:
         else:
             self.answers[ask.name] = answer
             # What goes on is what was understood, not what was said around it.
-            said = message("assistant", answer.model_dump_json())
-            self._history += [message("user", self._question_of(ask)), said]
+            understood = message("assistant", answer.model_dump_json())
+            self._history += [message("user", self._question_of(ask)), understood]
         self._faults = []
 
     def refuse(self, fault: str, reply: str = "") -> None:

@@ -105,7 +105,8 @@ class Head:
             scores = scores * self._scale
         if self._cap:
             scores = torch.tanh(scores / self._cap) * self._cap
-        return scores.log_softmax(-1)
+        found: Tensor = scores.log_softmax(-1)
+        return found
 
 
 def plain_scores(network: Any, ids: Sequence[int]) -> Tensor:

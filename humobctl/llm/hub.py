@@ -26,8 +26,13 @@ def fetch(name: str) -> Path:
     if name.startswith((".", "/", "~")):
         raise HumobError(f"{name}: found no such folder, expected a model")
     try:
-        patterns = {"allow_patterns": [*_WANTED], "ignore_patterns": [*_UNWANTED]}
-        return Path(snapshot_download(name, **patterns, **hub_settings()))
+        offline = bool(hub_settings())
+        folder: str = snapshot_download(
+            name,
+            allow_patterns=[*_WANTED],
+            ignore_patterns=[*_UNWANTED],
+            local_files_only=offline,
+        )
     except errors.HFValidationError as exc:
         raise HumobError(f"{name}: found no such folder, and it is no name on a hub") from exc
     except errors.LocalEntryNotFoundError as exc:
@@ -41,6 +46,7 @@ def fetch(name: str) -> Path:
         ) from exc
     except errors.RepositoryNotFoundError as exc:
         raise HumobError(f"{name}: found no such folder, and no such model on the hub") from exc
+    return Path(folder)
 
 
 def hub_settings() -> dict[str, bool]:
