@@ -38,6 +38,9 @@ def read(
     places: Source | None = None,
     mapping: PathName | None = None,
     keep_unmapped: bool = False,
+    keep_zero: bool = False,
+    decimal_comma: bool = False,
+    wrap_longitude: bool = False,
     output: PathName | None = None,
     to: str | None = None,
     users_per_block: int | None = None,
@@ -69,6 +72,9 @@ def read(
         places: place_id, lat and lon for CoPB's traces, which name places by id only.
         mapping: CSV of category and intent for places.
         keep_unmapped: keep places of no known intent.
+        keep_zero: keep rows at latitude 0, longitude 0.
+        decimal_comma: read ``39,9`` as 39.9.
+        wrap_longitude: read longitudes from 0 to 360; 181.5 becomes -178.5.
         output: file or folder to write in batches, so that memory does not grow with the input.
         to: format of ``output``; by default its ending decides.
         users_per_block: users of each folder ``uid_block=...`` of a folder.
@@ -123,6 +129,9 @@ def read(
             wanted=as_,
             mapping=as_path(mapping),
             keep_unmapped=keep_unmapped,
+            keep_zero=keep_zero,
+            decimal_comma=decimal_comma,
+            wrap_longitude=wrap_longitude,
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)

@@ -155,6 +155,22 @@ def import_(
             help="Keep places of no known intent; having none, they serve every intent.",
         ),
     ] = False,
+    keep_zero: Annotated[
+        bool,
+        typer.Option(
+            "--keep-zero",
+            help="Keep rows at latitude 0, longitude 0. Default: left out and counted.",
+        ),
+    ] = False,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="Read 39,9 as 39.9 in columns of numbers.")
+    ] = False,
+    wrap_longitude: Annotated[
+        bool,
+        typer.Option(
+            "--wrap-longitude", help="Read longitudes from 0 to 360; 181.5 becomes -178.5."
+        ),
+    ] = False,
 ) -> None:
     """Convert a data set to a table of humobctl.
 
@@ -212,6 +228,9 @@ def import_(
         places=places,
         mapping=mapping,
         keep_unmapped=keep_unmapped,
+        keep_zero=keep_zero,
+        decimal_comma=decimal_comma,
+        wrap_longitude=wrap_longitude,
         output=output or "-",
         to=to,
         users_per_block=users_per_block,

@@ -32,10 +32,10 @@ from humobctl.data.importers.probe import (
     PEOPLE,
     UTC_TIME,
     InputProbe,
-    is_number,
 )
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
+from humobctl.io.text import is_number
 from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
 
 _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
@@ -96,7 +96,8 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
             names=look.columns,
             separator=look.separator,
         )
-        return Opened(GRID, reader.batches(), "grid trajectory", dropped=reader.dropped)
+        words = "grid trajectory"
+        return Opened(GRID, reader.batches(), words, reader.notes, reader.dropped, reader.users)
 
     return read
 
@@ -145,7 +146,8 @@ def _stays(look: InputProbe, options: ImportOptions) -> Opened:
     reader = copb.StayReader(
         source, table, options.on_error, separator=look.separator, options=options
     )
-    return Opened(VISITS, reader.batches(), "stay list", reader.notes, reader.dropped)
+    words = "stay list"
+    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, reader.users)
 
 
 def _traces(look: InputProbe, options: ImportOptions) -> Opened:
@@ -161,11 +163,10 @@ def _traces(look: InputProbe, options: ImportOptions) -> Opened:
 
 def _people(source: Input, value: object, options: ImportOptions, words: str) -> Opened:
     people = copb.CopbPeople(source.name, value, options)
-    reader = copb.PeopleReader(source, VISITS, options.on_error, people=people)
+    reader = copb.PeopleReader(source, VISITS, options.on_error, options=options, people=people)
     people.dropped = reader.dropped
-    opened = Opened(VISITS, reader.batches(), words, dropped=reader.dropped)
-    opened.users = lambda: people.users
-    return opened
+    users = lambda: people.users  # noqa: E731 - they are known when all is read
+    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, users)
 
 
 def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
