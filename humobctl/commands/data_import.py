@@ -20,6 +20,8 @@ InputFormat = Literal[
     "tsmc2014",
     "gowalla",
     "geolife",
+    "tdrive",
+    "porto",
     "copb-stays",
     "copb-traces",
     "copb-pickle",
@@ -176,9 +178,9 @@ def import_(
 
     Reads HuMob tables (2023, 2024, 2025), GPS points and check-ins with a header (scikit-mobility,
     trackintel, user_id/lat/lon/timestamp), Foursquare TSMC2014, Gowalla and Brightkite, GeoLife
-    folders, and CoPB's stay lists, JSON traces and pickled data sets; as CSV or other separated
-    text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. What was recognised is said on
-    stderr. --format is the format of the input, --to that of the output.
+    folders, T-Drive and Porto taxis, and CoPB's stay lists, JSON traces and pickled data sets; as
+    CSV or other separated text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. What was
+    recognised is said on stderr. --format is the format of the input, --to that of the output.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
     place_id, category) or, for stays and traces, visits. Points become cells with --grid; several

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from humobctl.data.importers import checkins, copb, geolife, humob, pickles
+from humobctl.data.importers import checkins, copb, geolife, humob, pickles, taxis
 from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
@@ -123,6 +123,14 @@ def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
 def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     words = "Gowalla or Brightkite check-ins"
     return checkins.gowalla(look.file("a file"), options).opened(words)
+
+
+def _tdrive(look: InputProbe, options: ImportOptions) -> Opened:
+    return taxis.tdrive(look, options).opened("T-Drive taxis")
+
+
+def _porto(look: InputProbe, options: ImportOptions) -> Opened:
+    return taxis.porto(look, options).opened("Porto taxis")
 
 
 def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
@@ -369,6 +377,8 @@ FORMATS = (
     Format("places", "a table of places", _is_places, _places("table", "places"), places=True),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
+    Format("tdrive", "T-Drive taxis, a file or folder", taxis.is_tdrive, _tdrive),
+    Format("porto", "Porto taxi trips", taxis.is_porto, _porto),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
     Format("grid", "grid trajectory of any days", _never, _grid("grid")),
     Format("geolife", "GeoLife .plt file or folder", _is_geolife, _geolife),
