@@ -13,7 +13,7 @@ import polars as pl
 from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Worker, mark_of, user_parts
+from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_parts
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -86,18 +86,12 @@ class PredictJob:
 
 
 @dataclass
-class PredictTally:
+class PredictTally(Tally):
     """What a run did."""
 
     users: int = 0
     rows: int = 0
     without_history: int = 0
-
-    def add(self, other: dict[str, int]) -> None:
-        """Count those of a part."""
-        self.users += other["users"]
-        self.rows += other["rows"]
-        self.without_history += other["without_history"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ class PredictTask:
                 frames.append(frame)
                 moved(tally.rows - before)
                 before = tally.rows
-            return Done(pl.concat(frames), asdict(tally), tally.rows)
+            return Done(pl.concat(frames), tally.record(), tally.rows)
 
         return work
 
@@ -203,8 +197,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
         )
     if not known:
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
-    city = counter.city()
-    return city if job.calendar is None else city.with_calendar(job.calendar), wanted
+    return counter.city(job.calendar), wanted
 
 
 _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
