@@ -8,6 +8,7 @@ import json
 import polars as pl
 import pytest
 
+from humobctl.data.importers.areas import read_areas
 from tests.conftest import COUNTIES
 from tests.messages import fails, says
 
@@ -118,6 +119,46 @@ def test_polygons_stand_for_their_centroids(cli, tmp_path) -> None:
     assert sum(f for (o, _), f in flows.items() if o == "a") == pytest.approx(1000)
     # Both of the others are 123 km and 8 km from a: c, though small, draws the most.
     assert flows["a", "c"] > flows["a", "b"]
+
+
+BOW = [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]
+CENTROIDS = {
+    "crosses itself": (BOW, "Polygon", (0.5, 0.5)),
+    "no area": ([[[0, 0], [1, 0], [2, 0], [0, 0]]], "Polygon", (0, 1)),
+    "across 180": ([[[179, 1], [-179, 1], [-179, 3], [179, 3], [179, 1]]], "Polygon", (2, 180)),
+    "apart at 180": (
+        [
+            [[[-170, 52], [-165, 52], [-165, 53], [-170, 53], [-170, 52]]],
+            [[[173, 52], [179, 52], [179, 53], [173, 53], [173, 52]]],
+        ],
+        "MultiPolygon",
+        # 5 degrees around 192.5 and 6 around 176.
+        (52.5, (5 * 192.5 + 6 * 176) / 11 - 360),
+    ),
+    "the whole earth": (
+        [[[-180, 1], [180, 1], [180, 3], [-180, 3], [-180, 1]]],
+        "Polygon",
+        (2, 0),
+    ),
+    "with heights": ([2, 1, 7], "Point", (1, 2)),
+}
+
+
+@pytest.mark.parametrize("case", CENTROIDS)
+def test_centroids_of_odd_shapes(save, case: str) -> None:
+    coordinates, kind, expected = CENTROIDS[case]
+    path = save(collection(feature("a", 1, coordinates, kind)), "a.geojson")
+    ((lat, lon),) = read_areas(path).select("lat", "lon").rows()
+    assert (lat, abs(lon) if expected[1] == 180 else lon) == pytest.approx(expected)
+
+
+def test_areas_without_a_centroid_can_be_dropped(save, capsys) -> None:
+    empty = feature("b", 2, [])
+    odd = feature("c", 3)
+    odd["properties"] |= {"note": float("nan"), "parts": [{"deep": [1]}]}  # as pandas writes it
+    path = save(collection(feature("a", 1), empty, odd), "a.geojson")
+    assert read_areas(path, on_error="drop")["area_id"].to_list() == ["a", "c"]
+    says(capsys.readouterr().err, "dropped 1 rows")
 
 
 def test_names_of_columns_by_option(cli, tmp_path) -> None:

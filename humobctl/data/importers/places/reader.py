@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -19,7 +19,7 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN, Assigned
 from humobctl.data.importers.places.geometry import box_middle, positions
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, TableError
 from humobctl.io.read import Reader
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, plain, roles
@@ -34,7 +34,7 @@ _OWN = ("place_id", "name", "category", "intent")
 _OVERTURE = ("names", "categories", "basic_category", "taxonomy", "operating_status", "bbox")
 _FOURSQUARE = ("fsq_category_labels", "date_closed")
 _CLOSED = "closed"
-NOWHERE = "without coordinates"
+NOWHERE = "without coordinates (or with an empty, self-crossing or damaged shape)"
 _TOPMOST = (
     "Arts and Entertainment|Business and Professional Services|Community and Government|"
     "Dining and Drinking|Event|Health and Medicine|Landmarks and Outdoors|Retail|"
@@ -90,6 +90,7 @@ class PlaceReader(Reader):
         vocabularies: the project's tables to ask; by default those of ``kind``.
         factory: makes raw frames where the input is no plain table.
         notes: things to say when all is read.
+        geometry: the column or member that positions come from, where it is not lat and lon.
     """
 
     options: ImportOptions = field(default_factory=ImportOptions)
@@ -97,6 +98,7 @@ class PlaceReader(Reader):
     vocabularies: tuple[str, ...] | None = None
     factory: Callable[[], Iterator[Batch]] | None = None
     notes: list[str] = field(default_factory=list)
+    geometry: str | None = None
     assigned: Assigned = field(init=False)
     numbered: int = 0
 
@@ -120,6 +122,16 @@ class PlaceReader(Reader):
         if self.numbered:
             self.notes.append(f"numbered the places from 1 to {self.numbered}, which have no id")
         self.notes += self.assigned.notes()
+
+    def _first_broken_rule(
+        self, frame: pl.DataFrame, failure: Any, places: LineNumbers
+    ) -> TableError:
+        error = super()._first_broken_rule(frame, failure, places)
+        if self.geometry is None or error.column not in ("lat", "lon"):
+            return error
+        column = f"{self.geometry} ({error.column})"
+        where = {"row": error.row, "line": error.line, "column": column}
+        return TableError(error.source, error.found, error.expected, **where)
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())
@@ -171,7 +183,8 @@ class PlaceReader(Reader):
         if "lat" in found and "lon" in found:
             return {name: pl.col(found[name]) for name in ("lat", "lon")}
         if "geom" in found:
-            lat, lon = positions(frame[found["geom"]], self.source.name)
+            self.geometry = found["geom"]
+            lat, lon = positions(frame[self.geometry], self.source.name)
             return {"lat": lat, "lon": lon}
         middle = box_middle(frame, "bbox") if "bbox" in frame.columns else None
         if middle is None:
@@ -254,7 +267,8 @@ class PlaceReader(Reader):
         if "closed" in frame.columns:
             gone = frame["closed"].fill_null(value=False)
             frame, places = self.assigned.leave_out(frame, places, gone, _CLOSED)
-        if self.kind != "table":  # a place without coordinates is no fault of such data sets
+        # A place without coordinates is no fault of such data sets, nor is an empty shape.
+        if self.geometry or self.kind != "table":
             nowhere = frame["lat"].is_null() | frame["lon"].is_null()
             frame, places = self.assigned.leave_out(frame, places, nowhere, NOWHERE)
         frame, places = self.assigned.intents(frame, places)
