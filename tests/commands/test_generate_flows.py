@@ -287,6 +287,36 @@ def test_eval_of_flows_by_hand(cli, tmp_path) -> None:
     assert json.loads(within.out)["scores"][0]["value"] == pytest.approx(2 * 12 / 44)
 
 
+OTHER_IDS = {
+    "leading zeros": ("01001", "01003", "1001", "1003"),
+    "decimal point": ("17.0", "18.0", "17", "18"),
+    "small letters": ("NL-A", "NL-B", "nl-a", "nl-b"),
+    "before their digits": ("US01001", "US01003", "1001", "1003"),
+    "expected the same areas": ("a", "b", "x", "y"),
+}
+
+
+@pytest.mark.parametrize("why", OTHER_IDS)
+def test_no_area_in_common_is_an_error_with_the_likely_reason(cli, tmp_path, why: str) -> None:
+    a, b, c, d = OTHER_IDS[why]
+    (tmp_path / "true.csv").write_text(f"origin,destination,flow\n{a},{b},10\n")
+    (tmp_path / "made.csv").write_text(f"origin,destination,flow\n{c},{d},10\n")
+    done = cli("eval", "made.csv", "--truth", "true.csv", cwd=tmp_path)
+    fails(done, "made.csv", "true.csv", f"'{a}'", f"'{c}'", why)
+    (tmp_path / "areas.csv").write_text(f"area_id,lat,lon,population\n{a},1,1,5\n{b},1,2,5\n")
+    done = cli("generate", "flows", "areas.csv", "--fit", "made.csv", cwd=tmp_path)
+    fails(done, "made.csv", f"'{c}'", *([why] if "expected" not in why else []))
+
+
+def test_areas_of_one_side_alone_are_told_of(cli, tmp_path) -> None:
+    (tmp_path / "true.csv").write_text("origin,destination,flow\na,b,10\nb,c,5\n")
+    (tmp_path / "made.csv").write_text("origin,destination,flow\na,b,10\nx,y,5\nx,a,1\n")
+    done = cli("eval", "made.csv", "--truth", "true.csv", cwd=tmp_path)
+    assert done.code == 0
+    says(done.err, "made.csv: 2 of 4 areas", "true.csv")
+    says(done.err, "true.csv: 1 of 3 areas", "made.csv")
+
+
 def test_eval_of_flows_in_all_forms(cli, workdir) -> None:
     command = ("eval", "flows.csv", "--truth", "commuting.csv")
     text = cli(*command, "--format", "table", cwd=workdir).out
