@@ -25,6 +25,7 @@ def predict(
     decode: str = "day",
     from_day: int | None = None,
     to_day: int | None = None,
+    use_future: bool = False,
     full: bool = False,
     top_p: float = 0.9,
     blend: float | str = "auto",
@@ -60,7 +61,8 @@ def predict(
         decode: ``day``, or ``day:W`` with W from 0 (DTW only) to 1 (GEO-BLEU only), for the best
             whole day; by slot ``geobleu``, ``dtw``, ``argmax`` or ``sample``.
         from_day: predict all rows from this day on, masked or not.
-        to_day: last day to predict, with ``from_day``.
+        to_day: last day to predict, with ``from_day``; later days are not read.
+        use_future: read days after ``to_day``, too, to fill a gap from both sides.
         full: all rows, not only the predicted ones.
         top_p: probability mass that ``sample`` draws from.
         blend: weight of the history baseline beside a trained model, 0 to 1; ``auto``: as learnt.
@@ -110,6 +112,7 @@ def predict(
         decode=decode,
         from_day=from_day,
         to_day=to_day,
+        use_future=use_future,
         full=full,
         top_p=top_p,
         blend=blend,
@@ -184,6 +187,7 @@ def _job(
     decode: str,
     from_day: int | None,
     to_day: int | None,
+    use_future: bool,
     full: bool,
     top_p: float,
     blend: float | str,
@@ -213,7 +217,7 @@ def _job(
         model=str(as_path(model)),
         decode=kind,
         weight=weight,
-        targets=targets_of(from_day, to_day),
+        targets=targets_of(from_day, to_day, use_future=use_future),
         full=full,
         options=PredictOptions(
             seed=seed,
@@ -247,14 +251,18 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
     return given if given is not None else beside
 
 
-def targets_of(from_day: int | None, to_day: int | None) -> Targets:
+def targets_of(
+    from_day: int | None, to_day: int | None, *, use_future: bool = False
+) -> Targets:
     """The rows to predict: the masked ones, or all of some days.
 
     Raises:
-        UsageError: a last day without a first one, or before it.
+        UsageError: a last day without a first one, or before it; a future without a last day.
     """
     from humobctl.predict.run import Targets
 
+    if use_future and to_day is None:
+        raise UsageError("--use-future goes with --from-day and --to-day")
     if from_day is None:
         if to_day is not None:
             raise UsageError("--to-day goes with --from-day")
@@ -262,7 +270,7 @@ def targets_of(from_day: int | None, to_day: int | None) -> Targets:
     last = 9999 if to_day is None else to_day
     if last < from_day:
         raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
-    return Targets((from_day, last))
+    return Targets((from_day, last), use_future)
 
 
 def validate(

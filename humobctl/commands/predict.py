@@ -48,8 +48,17 @@ def predict(
         typer.Option(min=0, help="Predict all rows from this day on, masked or not."),
     ] = None,
     to_day: Annotated[
-        int | None, typer.Option(min=0, help="Last day to predict; goes with --from-day.")
+        int | None,
+        typer.Option(
+            min=0, help="Last day to predict; goes with --from-day. Later days are not read."
+        ),
     ] = None,
+    use_future: Annotated[
+        bool,
+        typer.Option(
+            "--use-future", help="Read days after --to-day, too, to fill a gap from both sides."
+        ),
+    ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Write all rows, not only the predicted ones.")
     ] = False,
@@ -183,6 +192,7 @@ def predict(
         "decode": decode,
         "from_day": from_day,
         "to_day": to_day,
+        "use_future": use_future,
         "top_p": top_p,
         "blend": blend,
         "city": city,
