@@ -15,6 +15,7 @@ from humobctl.api.options import (
     first_and_last,
 )
 from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.console import report as notes
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
@@ -25,6 +26,7 @@ def evaluate_cells(
     *,
     dialect: Literal["both", "humob24", "humob25"] | None = None,
     days: Days | None = None,
+    shift_days: int = 0,
     metric: Sequence[str] | None = None,
     dtw: Literal["exact", "fast"] = "exact",
     detail: PathName | None = None,
@@ -52,8 +54,9 @@ def evaluate_cells(
         truth: the true cells.
         dialect: rules of GEO-BLEU and DTW; both by default.
         days: to score; by default those predicted.
+        shift_days: add to the days of the predictions, to meet the truth's.
         metric: geobleu, dtw, accuracy, distance; all by default.
-        dtw: exact, or FastDTW's approximation (humob25 only).
+        dtw: exact, or FastDTW's approximation (DTW of humob25 only).
         detail: file for the scores of every user-day.
         per_user: every user's scores in ``to_frame`` and ``to_dict``.
         users: whose true rows must be predicted: everybody's, or theirs of whom any are.
@@ -90,17 +93,21 @@ def evaluate_cells(
     long = LongRun(None, engine, address, workers)
     if truth is None:
         raise UsageError("--truth: expected the true cells to score predictions with")
-    if dtw == "fast" and dialect in ("both", "humob24"):
-        raise UsageError(
-            "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
-        )
-    chosen = dialect or ("humob25" if dtw == "fast" else "both")
+    names = check_names(metric, NAMES, "")
+    chosen = dialect or "both"
+    if dtw == "fast" and "dtw" in names and chosen != "humob25":
+        if chosen == "humob24":
+            raise UsageError(
+                "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+            )
+        notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
     check_choice("--dialect", chosen, ("both", *DIALECTS))
     settings = CellEvalSettings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=first_and_last(days),
-        names=check_names(metric, NAMES, ""),
+        names=names,
+        shift_days=shift_days,
         allow_partial=allow_partial,
         only_predicted_users=users == "predicted",
         cell_km=cell_km,

@@ -251,9 +251,7 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
     return given if given is not None else beside
 
 
-def targets_of(
-    from_day: int | None, to_day: int | None, *, use_future: bool = False
-) -> Targets:
+def targets_of(from_day: int | None, to_day: int | None, *, use_future: bool = False) -> Targets:
     """The rows to predict: the masked ones, or all of some days.
 
     Raises:
@@ -279,6 +277,7 @@ def validate(
     *,
     from_day: int | None = None,
     to_day: int | None = None,
+    shift_days: int = 0,
 ) -> pl.DataFrame:
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
@@ -287,6 +286,8 @@ def validate(
         challenge: a frame or a file whose masked cells it fills.
         from_day: first day whose rows it fills instead.
         to_day: last such day.
+        shift_days: add to the submission's days, if they count from another day than the
+            challenge's.
 
     Returns:
         One row: how many rows and users are valid.
@@ -305,6 +306,10 @@ def validate(
     with paths_of(submission, challenge) as (path, wanted):
         if path == wanted == "-":
             raise UsageError("--validate: standard input can be read only once")
-        checked = checked_rows(path, wanted, targets_of(from_day, to_day))
+        checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
+    if shift_days:
+        report.warn(
+            f"{path}: checked with --shift-days {shift_days}; organisers take days as they stand"
+        )
     report.info(f"{path}: valid, {checked.rows} rows of {checked.users} users")
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})

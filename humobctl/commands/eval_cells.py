@@ -29,10 +29,16 @@ def cells(
         str | None,
         typer.Option(metavar="A-B", help="Days to score, such as 60-74; else those predicted."),
     ] = None,
+    shift_days: Annotated[
+        int,
+        typer.Option(
+            metavar="DAYS", help="Number added to the days of the predictions, to meet the truth's."
+        ),
+    ] = 0,
     metric: MetricNames = None,
     dtw: Annotated[
         Literal["exact", "fast"],
-        typer.Option(help="Exact DTW, or FastDTW's approximation (humob25 only)."),
+        typer.Option(help="Exact DTW, or FastDTW's approximation (DTW of humob25 only)."),
     ] = "exact",
     detail: Annotated[
         str | None, typer.Option(help="Also write the scores of every user-day to this file.")
@@ -78,6 +84,7 @@ def cells(
         truth,
         dialect=dialect,
         days=days,
+        shift_days=shift_days,
         metric=metric,
         dtw=dtw,
         detail=detail,

@@ -139,6 +139,10 @@ def predict(
             help="Predict nothing; check this submission against the masked rows of INPUT.",
         ),
     ] = None,
+    shift_days: Annotated[
+        int,
+        typer.Option(metavar="DAYS", help="Number added to the days of the submission to check."),
+    ] = 0,
     explain: Annotated[
         int | None,
         typer.Option(
@@ -185,7 +189,7 @@ def predict(
         predict_modes.list_models()
         return
     if validate is not None:
-        hm.validate(validate, input or "-", from_day=from_day, to_day=to_day)
+        hm.validate(validate, input or "-", from_day=from_day, to_day=to_day, shift_days=shift_days)
         return
     options: dict[str, Any] = {
         "model": model,

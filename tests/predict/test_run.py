@@ -256,3 +256,13 @@ def test_from_challenge_to_scores_in_one_pipe(cli, shared_data):
     done = cli("eval", "-", "--truth", truth, "-f", "table", input=predicted.raw)
     assert done.code == 0
     assert "100 users, 1398 user-days, days 60-74" in done.out
+
+
+def test_a_submission_whose_days_are_shifted(cli, workdir):
+    rows = pl.read_csv(workdir / "predicted.csv")
+    rows.with_columns(d=pl.col("d") + 1).write_csv(workdir / "from1.csv")
+    validate = ("predict", "challenge.csv", "--validate", "from1.csv")
+    fails(cli(*validate, cwd=workdir), "from1.csv", "lacks", "--shift-days -1")
+    done = cli(*validate, "--shift-days", "-1", cwd=workdir)
+    assert done.code == 0
+    says(done.err, "--shift-days -1", "organisers")
