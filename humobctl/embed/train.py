@@ -140,11 +140,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             found = [group.filter(known)["uid"].unique() for (group,) in paired_groups([store])]
             everyone = np.sort(pl.concat(found).to_numpy()) if found else np.empty(0, np.uint32)
             seen = seen_users(everyone, self.settings)
-            if len(seen) < 2:
-                raise HumobError(
-                    f"{name}: found {len(seen)} of {len(everyone)} users to train on, expected at "
-                    "least 2 (--train-below, --train-share, --last-day)"
-                )
+            _check_seen(name, everyone, seen, self.settings.train_below)
             wanted = pl.Series("uid", np.sort(seen), dtype=pl.UInt32).to_frame()
             before = rows.rows
             for (group,) in paired_groups([store]):
@@ -328,6 +324,25 @@ def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np
         return everyone[everyone < settings.train_below]
     count = max(1, round(settings.train_share * len(everyone)))
     return shuffled(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
+
+
+def _check_seen(
+    name: str, everyone: np.ndarray[Any, Any], seen: np.ndarray[Any, Any], below: int
+) -> None:
+    """Refuse a city with too few users to train on; warn of one with none left to score on."""
+    if len(seen) < 2:
+        why = "--train-share, --last-day"
+        if below and len(everyone):
+            why = f"--train-below {below}; its uids go from {everyone.min()} to {everyone.max()}"
+        raise HumobError(
+            f"{name}: found {len(seen)} of {len(everyone)} users to train on, expected at least 2 "
+            f"({why})"
+        )
+    if below and len(seen) == len(everyone):
+        report.warn(
+            f"{name}: all {len(everyone)} users have uids below --train-below {below} and are "
+            "trained on, so that 'eval embedding' has nobody left; --train-share 0.8 holds some out"
+        )
 
 
 def _validators(

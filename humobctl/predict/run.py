@@ -217,8 +217,8 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
     if later and job.targets.days is not None:
         report.info(
-            f"{name}: {counted(later, 'row')} after day {job.targets.days[1]} not read, as they are "
-            "the future of what is predicted; --use-future reads them, to fill a gap from both sides"
+            f"{name}: did not read {counted(later, 'row')} after day {job.targets.days[1]}, the "
+            "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
     city = counter.city()
     return city if job.calendar is None else city.with_calendar(job.calendar), wanted

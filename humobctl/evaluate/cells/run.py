@@ -299,7 +299,8 @@ class Evaluator:
                 f"{name}: found {coverage.rows} of {coverage.expected_rows} rows "
                 f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
                 f"missing at (uid, d, t) = {missing.first}, expected all of them; "
-                f"--allow-partial scores what is there, --users predicted leaves out other users{hint}"
+                "--allow-partial scores what is there, --users predicted leaves out other users"
+                + hint
             )
         if missing.count:
             report.warn(

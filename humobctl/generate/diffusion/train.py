@@ -255,6 +255,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "condition": data.condition,
                 "categories": list(data.categories),
                 "scale": source.scale.as_record(),
+                "visits_a_day": source.known.visits_a_day(),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
         )
