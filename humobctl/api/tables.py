@@ -14,6 +14,7 @@ import polars as pl
 from humobctl.errors import UsageError
 from humobctl.execution.run import LongRun
 from humobctl.io.frame_path import NAME, FramePath
+from humobctl.io.kept_inputs import inputs_kept
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import Table
 
@@ -78,7 +79,7 @@ def paths_of(*sources: Source | NamedTable | None) -> Iterator[list[Any]]:
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
     """
-    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder:
+    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder, inputs_kept():
         yield [_path_of(one, Path(folder) / f"{at}.arrow") for at, one in enumerate(sources)]
 
 

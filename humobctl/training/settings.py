@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.io.output_lock import note_input
 from humobctl.io.streams import clear_os_errors
 
 
@@ -97,6 +98,7 @@ def from_record(kind: type[S], record: Mapping[str, Any]) -> S:
 def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with clear_os_errors(path):
+            note_input(path, path)
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no TOML ({exc})") from exc
