@@ -210,10 +210,10 @@ def _settings(folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.embed import config as embedder
     from humobctl.generate.diffusion import config as diffusion
     from humobctl.predict.bert_moe import config as bert
-    from humobctl.training.settings import resolve
+    from humobctl.training.settings import resolve_settings
 
     presets: Any = [module.PRESETS for module in (bert, diffusion, embedder)]
-    resolve(presets[choice % 3], None, _file(folder, "in.toml", payload), {})
+    resolve_settings(presets[choice % 3], None, _file(folder, "in.toml", payload), {})
 
 
 def _factory(folder: Path, choice: int, payload: bytes) -> None:

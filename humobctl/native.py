@@ -25,6 +25,8 @@ _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+Bools = NDArray[np.bool_]
 LIBRARY = Path(__file__).parent / "kernels" / f"kernels{_SUFFIX}"
 
 
@@ -63,17 +65,35 @@ def _hash_of(lib: ctypes.CDLL) -> str:
 
 
 def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
-    integers, floats, any_array = pointer(np.int32), pointer(np.float64), ctypes.c_void_p
-    offsets = pointer(np.int64)
-    lib.humob_score_days.restype = ctypes.c_int
-    lib.humob_score_days.argtypes = [
-        *(ctypes.c_int64, offsets, offsets),
-        *(integers, integers, integers, integers),
-        *(floats, floats, ctypes.c_int32, ctypes.c_double, ctypes.c_double, ctypes.c_int32),
-        *(any_array, any_array, any_array),
-    ]
-    lib.humob_mark_seen.restype = ctypes.c_int64
-    lib.humob_mark_seen.argtypes = [pointer(np.uint8), pointer(np.int64), ctypes.c_int64]
+    u8, i32, i64 = pointer(np.uint8), pointer(np.int32), pointer(np.int64)
+    f32, f64 = pointer(np.float32), pointer(np.float64)
+    code, address, number, count = ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+    real = ctypes.c_double
+    functions: dict[str, tuple[Any, ...]] = {  # what comes back, then the arguments
+        "humob_score_days": (
+            *(code, count, i64, i64, i32, i32, i32, i32),
+            *(f64, f64, number, real, real, number, address, address, address),
+        ),
+        "humob_mark_seen": (count, u8, i64, count),
+        "humob_decode_days": (
+            *(code, count, count, count, i64, number, f64, f64, f64, i32, number, count, i32, f64),
+            *(real, real, real, number, real, real, number, i32, f64),
+        ),
+        "humob_rank_kernels": (
+            *(code, count, count, count, number, number, *[i32] * 9),
+            *(f32, f32, f32, count, f32, i32, f32, f32, f32),
+        ),
+        "humob_gravity_memory": (address,),
+        "humob_gravity_forget": (None, address),
+        "humob_gravity_choose": (
+            *(code, address, address, address, number, count),
+            *(f32, f32, i32, ctypes.c_uint64, i64, i32, u8),
+        ),
+        "humob_gravity_days": (code, *[address] * 5, count, count),
+    }
+    for name, (result, *arguments) in functions.items():
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
     return lib
 
 

@@ -10,16 +10,19 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Literal, TypedDict, Unpack
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import humobctl as hm
-from humobctl.cli import COMMANDS
+from humobctl.api.options import Between
+from humobctl.api.signatures import entries, options_of, public
+from humobctl.api.tables import PathName, Source
 from humobctl.console import report
 from scripts import api as page
 from tests.conftest import ROOT, Cli, environment
@@ -150,6 +153,7 @@ def test_split_equals_what_the_command_writes(
 SCORED = [
     ("predicted.csv", "city.csv", {"days": (60, 70), "metric": ["dtw"], "allow_partial": True}),
     ("generated.csv", "stays.csv", {"privacy": True, "seed": 3}),
+    ("predicted.csv", "city.csv", {"generated": True, "metric": ["radius"]}),
     ("plans.csv", None, {"min_events": 2}),
     ("flows.csv", "commuting.csv", {"within": True}),
 ]
@@ -224,45 +228,87 @@ def test_description_equals_the_command(
         assert out.rstrip("\n") == str(found)
 
 
-def _command_options() -> list[tuple[str, str, object]]:
-    """Function of the library, option and default of every command that calls one of its name."""
-    names = {
-        **{f"data {name}": name for name in ("synth", "describe", "split", "mask")},
-        **{"data import": "read", "predict": "predict", "intend": "intend", "embed": "embed"},
-        **{f"generate {name}": f"generate_{name}" for name in ("gravity", "diffusion", "flows")},
-        "eval embedding": "evaluate_embedding",
-    }
-    functions = {
-        **{words: COMMANDS[words][0] for words in names},
-        **{
-            f"eval {name}": f"eval_{name}:{function}"
-            for name, function in (
-                *(("cells", "cells"), ("plans", "plans"), ("generated", "generated_data")),
-                ("flows", "flows_between_areas"),
-            )
-        },
-    }
-    found = []
-    for words, path in functions.items():
-        module, _, function = path.partition(":")
-        command = getattr(import_module(f"humobctl.commands.{module}"), function)
-        name = names.get(words, words.replace("eval ", "evaluate_"))
-        options = inspect.signature(command).parameters.values()
-        found += [(name, option.name.rstrip("_"), option.default) for option in options]
-    return found
+# -- what a function takes, which is what its command offers --------------------------------------
 
 
-@pytest.mark.parametrize(("name", "option", "default"), _command_options())
-def test_option_has_the_same_default_in_the_library(
-    name: str, option: str, default: object
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstring_tells_of_every_parameter(name: str) -> None:
+    function = getattr(hm, name)
+    names = [str(one).partition(":")[0] for one in inspect.signature(function).parameters.values()]
+    told = entries(inspect.getdoc(function) or "", "Args")
+    assert [one for one in names if not told.get(one)] == []
+    assert all(text.endswith(".") for text in told.values())
+    assert [text for text in told.values() if re.match("(of|else|the same)\\b", text)] == []
+
+
+def sample(
+    table: Source,
+    *,
+    hours: Annotated[int, Between(1, 24)] = 6,
+    names: Sequence[str] = (),
+    near: Annotated[float, Between(None, 1)] | None = None,
+    output: PathName | None = None,
+    kind: Literal["a", "b"] | None = None,
+    **more: Unpack[Sampled],
 ) -> None:
-    theirs = inspect.signature(getattr(hm, name)).parameters
-    found = next((one for one in theirs.values() if one.name.rstrip("_") == option), None)
-    if found is None or inspect.Parameter.empty in (default, found.default):
-        return  # the library's own way to give it, or one that has to be given
-    if found.default == ():
-        default = () if default is None else default
-    assert found.default == default
+    """Sample a table.
+
+    Args:
+        table: any, of
+            many.
+        hours: number of hours (with ``near``).
+        names: names to use.
+        near: nearest.
+        kind: which.
+
+    Returns:
+        Nothing.
+    """
+
+
+class Sampled(TypedDict, total=False):
+    """More.
+
+    Attributes:
+        whole: number of wholes.
+    """
+
+    whole: Annotated[int, Between(1)] | None
+
+
+def test_options_are_those_of_signature_and_docstring() -> None:
+    function = public({"output": "a file."})(sample)
+    assert [
+        (one.name, one.kind, one.default, tuple(one.limits), one.metavar, one.text)
+        for one in options_of(function)
+    ] == [
+        (
+            "table",
+            str,
+            inspect.Parameter.empty,
+            (None, None),
+            "FILE",
+            "any, of many.",
+        ),
+        ("hours", int, 6, (1, 24), None, "number of hours (with ``near``)."),
+        ("names", list[str], (), (None, None), None, "names to use."),
+        ("near", float, None, (None, 1), None, "nearest."),
+        ("output", str, None, (None, None), "FILE", "a file."),
+        ("kind", Literal["a", "b"], None, (None, None), None, "which."),
+        ("whole", int, None, (1, None), None, "number of wholes."),
+    ]
+    assert list(inspect.signature(function).parameters)[-1] == "whole"
+    assert (function.__doc__ or "").count("\n    whole: number of wholes.\n\nReturns:") == 1
+    for hours in (1, 24):
+        function("a.csv", hours=hours)
+    for wrong, said in (
+        ({"hours": 25}, "--hours: found 25, expected at least 1 and at most 24"),
+        ({"near": 1.5}, "--near: found 1.5, expected at most 1"),
+        ({"whole": 0}, "--whole: found 0, expected at least 1"),
+    ):
+        with pytest.raises(hm.UsageError) as caught:
+            function("a.csv", **wrong)
+        assert str(caught.value) == said
 
 
 # -- what goes in and comes out ------------------------------------------------------------------
@@ -308,6 +354,9 @@ def test_fault_of_a_frame_is_told_by_row_and_column() -> None:
         (lambda: hm.split(grid(), by="day", from_day=0, train="a.csv"), ["--train", "--test"]),
         (lambda: hm.generate_diffusion(model="none"), ["--count"]),
         (lambda: hm.synth(users=0), ["--users"]),
+        (lambda: hm.predict(grid(), batch=0), ["--batch", "4096"]),
+        (lambda: hm.intend(grid(), retries=101), ["--retries", "100"]),
+        (lambda: hm.evaluate(grid(), grid(), cell_km=0), ["--cell-km"]),
     ],
 )
 def test_wrong_usage(call: Callable[[], object], names: list[str]) -> None:

@@ -298,21 +298,21 @@ def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
 def test_settings_that_ask_for_more_than_the_arrays_are(tmp_path: Path) -> None:
     """A million layers would be built for an hour; a width of 60,000 takes all memory."""
     pytest.importorskip("torch", reason="needs torch")
-    from humobctl.predict.bert_moe import config, load, model
+    from humobctl.predict.bert_moe import config, model
 
     folder = tmp_path / "model"
     settings = config.tiny()
-    network = model.BertMoe(model.BertMoeConfig(config.as_record(settings), ["city"]))
+    network = model.BertMoe(model.BertMoeConfig(asdict(settings), ["city"]))
     model_dir.save(Checkpoint("bert-moe", {}, {}), folder, write=network.save_pretrained)
     record = json.loads((folder / "config.json").read_text())
     record["type"] = "bert-moe"
     for asked in ({}, {"hidden_layers": 1 << 20}, {"hidden_size": 60_000}, {"experts": 1 << 20}):
         changed(folder, **{**record, "settings": {**record["settings"], **asked}})
         if not asked:
-            load.load_network(str(folder))
+            model.load_network(str(folder))
             continue
         with raises(HumobError, str(folder)):
-            load.load_network(str(folder))
+            model.load_network(str(folder))
 
 
 def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:

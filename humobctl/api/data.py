@@ -5,35 +5,35 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import polars as pl
-
-from humobctl.api.files import PathName
-from humobctl.api.options import OnError
-from humobctl.api.tables import Source, as_path, framed, paths_of, summary
+from humobctl.api.options import Between, CellKm, Count, Day, OnError, OutputFormat, Seed
+from humobctl.api.signatures import public
+from humobctl.api.tables import PathName, Source, as_path, framed, paths_of, summary
 from humobctl.console import report
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from humobctl.data.describe import Description
     from humobctl.data.describe_places import PlacesDescription
 
 
+@public()
 def describe(
     table: Source,
     *,
-    cell_km: float = 0.5,
     plot: PathName | None = None,
+    cell_km: CellKm = 0.5,
     on_error: OnError = "fail",
 ) -> Description | PlacesDescription:
     """Describe a grid trajectory (users, days, coverage, gyration, entropy, gaps) or places.
 
     Args:
-        table: a frame or a file.
-        cell_km: side of a cell in km.
-        plot: a .png or .html file for a picture of a trajectory (extra plot).
-        on_error: stop at the first bad row, or drop bad rows.
+        table: grid trajectory or places.
+        plot: draw a picture of a trajectory: a .png or a self-contained .html file (extra plot).
+        cell_km: side of a grid cell in km.
 
     Returns:
         A description with an attribute for each number; it prints as tables, and has
@@ -66,39 +66,40 @@ def describe(
     return found
 
 
+@public()
 def split(
     table: Source,
     *,
-    by: Literal["user", "day", "both"] = "user",
-    test_share: float | None = None,
-    test_users: int | None = None,
-    from_day: int | None = None,
-    validation_share: float | None = None,
-    seed: int = 0,
     train: PathName | None = None,
     test: PathName | None = None,
+    by: Literal["user", "day", "both"] = "user",
+    test_share: Annotated[float, Between(None, 1)] | None = None,
+    test_users: Count | None = None,
+    from_day: Day | None = None,
     validation: PathName | None = None,
-    format: str | None = None,
-    users_per_block: int | None = None,
+    validation_share: Annotated[float, Between(None, 1)] | None = None,
+    seed: Seed = 0,
+    format: OutputFormat | None = None,
+    users_per_block: Count | None = None,
     on_error: OnError = "fail",
 ) -> dict[str, pl.DataFrame]:
     """Split a grid trajectory into train, test and, where asked for, validation rows.
 
     Args:
-        table: a frame or a file.
-        by: ``user``: all rows of the test users; ``day``: all rows from the first test day on;
-            ``both``: the test users' rows from ``from_day`` on, as in the HuMob challenges.
-        test_share: fraction of users (of days with ``day``) to test on; 0.2 by default.
-        test_users: number of test users.
-        from_day: first test day.
-        validation_share: fraction to validate on; 0.1 where only the file is given.
-        seed: of the draw of users, which does not depend on the order of rows.
-        train: file or folder to write; without it and ``test``, frames are returned.
-        test: the same for the test rows.
-        validation: the same for the validation rows.
-        format: of the files; by default each one's ending decides.
-        users_per_block: users of each folder ``uid_block=...``, where the parts are folders.
-        on_error: stop at the first bad row, or drop bad rows.
+        table: grid trajectory.
+        train: file or folder (``FOLDER/``) for the train part; goes with ``test``.
+        test: file or folder (``FOLDER/``) for the test part.
+        by: what makes the test part. user: all rows of the test users; day: all rows from the
+            first test day on; both: the test users' rows from ``from_day`` on, as in the HuMob
+            challenges.
+        test_share: fraction of users (of days with ``by`` day) to test on, above 0. Default: 0.2.
+        test_users: number of users to test on.
+        from_day: first day of the test part.
+        validation: file or folder (``FOLDER/``) for a validation part.
+        validation_share: fraction of users (of days with ``by`` day) to validate on, above 0.
+            Default: 0.1 with ``validation``.
+        seed: seed of the draw of users, which does not depend on the order of the rows.
+        format: format of the files. Default: by each file's ending, else csv.
 
     Returns:
         ``train``, ``test`` and maybe ``validation``, each with the table's columns; of files, one
@@ -113,6 +114,8 @@ def split(
         >>> parts["test"]["d"].min()
         60
     """
+    import polars as pl
+
     from humobctl.data.split import Split, split_table
 
     what = Split(by, test_share, test_users, from_day, validation_share, seed)
@@ -145,36 +148,33 @@ def split(
     return {part.name: pl.DataFrame([asdict(part)]) for part in parts}
 
 
+@public()
 def mask(
     table: Source,
     *,
-    from_day: int | None = None,
-    to_day: int | None = None,
-    users: int | None = None,
-    last: int | None = None,
-    share: float | None = None,
+    from_day: Day | None = None,
+    to_day: Day | None = None,
+    users: Count | None = None,
+    last: Count | None = None,
+    share: Annotated[float, Between(None, 1)] | None = None,
     users_file: PathName | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
-    users_per_block: int | None = None,
+    format: OutputFormat | None = None,
+    users_per_block: Count | None = None,
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
     """Mask cells that are to be predicted: x and y become 999, the form of a HuMob challenge.
 
     Args:
-        table: a frame or a file.
-        from_day: first day to mask.
-        to_day: last day to mask.
-        users: number of users to mask, drawn at random; at most one of the next four.
-        last: the same, those with the highest uid.
-        share: the same as a fraction of all users, above 0.
-        users_file: a file with one uid a line.
-        seed: of the draw of users.
-        output: file or folder to write.
-        format: of ``output``; by default its ending decides.
-        users_per_block: users of each folder ``uid_block=...`` of a folder.
-        on_error: stop at the first bad row, or drop bad rows.
+        table: grid trajectory.
+        from_day: first day to mask. Default: day 0.
+        to_day: last day to mask. Default: the last one.
+        users: number of users to mask, drawn at random. Default: all users.
+        last: number of users to mask, those with the highest uid.
+        share: fraction of the users to mask, above 0, drawn at random.
+        users_file: file of the users to mask, a uid per line.
+        seed: seed of the draw of users, which does not depend on the order of the rows.
 
     Returns:
         All rows in their order; with ``output`` one row that says how many rows were masked.
@@ -211,14 +211,15 @@ def mask(
     return summary(target, rows=done.written, masked_rows=done.rows, masked_users=done.users)
 
 
+@public()
 def synth(
     *,
-    users: int = 100,
-    days: int = 75,
-    seed: int = 0,
+    users: Annotated[int, Between(1, 10_000_000)] = 100,
+    days: Annotated[int, Between(1, 10_000)] = 75,
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
-    users_per_block: int | None = None,
+    format: OutputFormat | None = None,
+    users_per_block: Count | None = None,
     places: PathName | None = None,
     profiles: PathName | None = None,
 ) -> pl.DataFrame:
@@ -229,13 +230,9 @@ def synth(
 
     Args:
         users: number of people.
-        days: number of days.
-        seed: of the city and its people.
-        output: file or folder to write in batches.
-        format: of ``output``; by default its ending decides.
-        users_per_block: users of each folder ``uid_block=...`` of a folder.
-        places: file for the city's places.
-        profiles: file for the people's profiles, with home and work.
+        days: number of days; day 0 is a Sunday.
+        places: also write the city's places (category, intent) to this file.
+        profiles: also write the people's profiles, with home and work, to this file.
 
     Returns:
         A grid trajectory (uid, d, t, x, y); with ``output`` one row that says how many rows went
@@ -251,8 +248,6 @@ def synth(
     """
     from humobctl.data.synth.run import SyntheticCity, write_city
 
-    if users < 1 or days < 1:
-        raise UsageError(f"--users, --days: found {users} and {days}, expected 1 or more of each")
     target = as_path(output)
     frame, rows = framed(
         target,

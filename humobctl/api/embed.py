@@ -5,38 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
-
-from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
-from humobctl.api.options import Days, EngineName, OnError, first_and_last, weekday_number
-from humobctl.api.tables import Sources, as_path, paths_of, refuse_format, several, summary
+from humobctl.api.options import (
+    Count,
+    Days,
+    Device,
+    EngineName,
+    OnError,
+    Precision,
+    Weekday,
+    Workers,
+    first_and_last,
+    weekday_number,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import (
+    PathName,
+    Sources,
+    as_path,
+    paths_of,
+    refuse_format,
+    several,
+    summary,
+)
 from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
-from humobctl.execution.run import LongRun
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from humobctl.embed.load import TrainedEmbedder
+    from humobctl.execution.run import LongRun
 
 
+@public()
 def embed(
     tables: Sources,
     *,
     model: ModelSource | None = None,
-    pca: int | None = None,
+    output: PathName | None = None,
+    format: Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"] | None = None,
+    pca: Count | None = None,
     nearest: str | int | None = None,
-    k: int = 10,
+    k: Count = 10,
     city: Sequence[str] | None = None,
     days: Days | None = None,
-    batch_rows: int = 16384,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    device: str = "auto",
-    first_weekday: str = "sunday",
-    output: PathName | None = None,
-    format: str | None = None,
+    batch_rows: Count = 16384,
+    precision: Precision = "fp32",
+    device: Device = "auto",
+    first_weekday: Weekday = "sunday",
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -44,25 +64,17 @@ def embed(
     """Embed users: 512 numbers for each, from all their rows that are not masked.
 
     Args:
-        tables: grid trajectories, one city each, or a table of embeddings (without ``model``).
+        tables: grid trajectories, one city per file, or embeddings (without ``model``).
         model: model dir of ``train_embedder``.
-        pca: add so many principal components.
-        nearest: a user, or ``all``; give the ``k`` nearest users by cosine instead of vectors.
-        k: number of neighbours.
-        city: name of each table's city, as in the training; by default the files' names.
-        days: to look at; all by default.
-        batch_rows: rows that go through the network together.
-        precision: of the matrix products.
-        device: auto, cpu or cuda.
-        first_weekday: of day 0.
-        output: file or folder to write; npy and safetensors are known, too.
-        format: of ``output``; by default its ending decides.
-        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
-        address: of the Ray cluster to join.
-        workers: maximum number of Ray workers.
-        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
-        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
-        on_error: stop at the first bad row, or drop bad rows.
+        pca: number of principal components to add (pc1, pc2, ...).
+        nearest: write the users most similar to this one, or to each (all), by cosine, instead of
+            vectors.
+        k: number of similar users to find.
+        city: name of each table's city, as in the training. Default: the files' names. With
+            embeddings and ``nearest``, the user's city.
+        days: days to look at, such as 0-59. Default: all.
+        batch_rows: number of rows that go through the network together.
+        precision: numeric precision of matrix products.
 
     Returns:
         uid, embedding (512 float32 of length 1) and city, with ``pca`` pc1, pc2, ...; with
@@ -78,6 +90,7 @@ def embed(
         ['uid', 'embedding', 'city', 'pc1', 'pc2']
     """
     from humobctl.embed.vectors import is_embeddings
+    from humobctl.execution.run import LongRun
 
     query, target = _query(nearest), as_path(output)
     long = LongRun(target, engine, address, workers, resume, overwrite)
@@ -192,6 +205,8 @@ def _read(paths: Sequence[str]) -> Iterator[pl.DataFrame]:
 
 
 def _with_components(batches: Iterable[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
+    import polars as pl
+
     from humobctl.embed.pca import components
 
     whole = pl.concat(list(batches))
@@ -203,6 +218,8 @@ def _with_components(batches: Iterable[pl.DataFrame], count: int) -> Iterator[pl
 
 
 def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None) -> pl.DataFrame:
+    import polars as pl
+
     from humobctl.embed.vectors import write_embeddings
 
     output = long.output
@@ -227,6 +244,7 @@ def _deliver_nearest(
     format: str | None,
 ) -> pl.DataFrame:
     import numpy as np
+    import polars as pl
 
     from humobctl.embed.nearest import nearest
     from humobctl.embed.vectors import of_frame

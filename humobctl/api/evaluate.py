@@ -1,4 +1,4 @@
-"""Evaluation: one function a family of scores, and one that finds the family of a table.
+"""Evaluation: one function finds the family of scores of a table, one scores embedders.
 
 The parameters of a family's function are the options that it takes; an option of another family
 is refused by what stands there.
@@ -6,9 +6,9 @@ is refused by what stands there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any, Literal, NoReturn
 
 from humobctl.api.families import (
     evaluate_cells,
@@ -16,29 +16,48 @@ from humobctl.api.families import (
     evaluate_generated,
     evaluate_plans,
 )
-from humobctl.api.files import PathName
-from humobctl.api.options import Days, OnError, check_names, first_and_last, weekday_number
+from humobctl.api.model import ModelSource
+from humobctl.api.options import (
+    Days,
+    Device,
+    OnError,
+    Seed,
+    Weekday,
+    check_names,
+    first_and_last,
+    weekday_number,
+)
+from humobctl.api.signatures import public
 from humobctl.api.tables import Source, Sources, paths_of, several
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
-Result = TypeVar("Result")
 Family = Literal["cells", "plans", "generated", "flows"]
+FAMILIES: dict[Family, Callable[..., Scores]] = {
+    "cells": evaluate_cells,
+    "generated": evaluate_generated,
+    "plans": evaluate_plans,
+    "flows": evaluate_flows,
+}
 
 
+@public()
 def evaluate(
     tables: Sources, truth: Source | None = None, *, generated: bool = False, **options: Any
 ) -> Scores:
     """Score predictions, generated data, day plans or flows, by the columns of the first table.
 
+    Frames of a mapping are called by its keys.
+
     Args:
-        tables: predicted cells, generated visits or trajectories, day plans or flows: a frame or
-            a file, or several to compare: a list, or a mapping with names for frames.
-        truth: the true cells, real data or true flows; for day plans a table to compare with, by
-            default what CoPB published.
-        generated: cells are generated data, to be scored without matching people.
+        tables: predicted cells, generated visits or trajectories, day plans or flows, or several
+            tables of one kind to compare.
+        truth: true cells, real data or true flows; for day plans a table to compare with (by
+            default what CoPB published).
+        generated: score cells as generated data, without matching users.
         **options: those of ``evaluate_cells``, ``evaluate_generated``, ``evaluate_plans`` or
-            ``evaluate_flows``.
+            ``evaluate_flows``; one of another family may stand at its default.
 
     Returns:
         The scores; ``print`` shows a table with their signatures.
@@ -52,45 +71,19 @@ def evaluate(
         >>> scores.to_frame()["metric"].head(2).to_list()
         ['geobleu_humob25', 'dtw_humob25']
     """
-    functions: dict[Family, Callable[..., Scores]] = {
-        "cells": evaluate_cells,
-        "plans": evaluate_plans,
-        "generated": evaluate_generated,
-        "flows": evaluate_flows,
-    }
-    return evaluate_family(functions, several(tables), truth, generated=generated, options=options)
-
-
-def evaluate_family(
-    functions: Mapping[Family, Callable[..., Result]],
-    tables: Sequence[Source],
-    truth: Source | None,
-    *,
-    generated: bool,
-    options: Mapping[str, Any],
-) -> Result:
-    """What the function of the tables' family returns.
-
-    Args:
-        functions: what to call; parameters are the options of each family.
-        tables: to score.
-        truth: what to score them against.
-        generated: whether cells are generated data.
-        options: for the function; one that another family takes may stand at its default.
-
-    Raises:
-        UsageError: an option that this family does not take.
-    """
-    with paths_of(*tables, truth) as (*paths, truth_path):
+    with paths_of(*several(tables), truth) as (*paths, truth_path):
         if paths.count("-") + (truth_path == "-") > 1:
             raise UsageError("standard input (-) can be read only once")
         family = _family(paths, truth_path, generated=generated)
-        given = {**options, **({"generated": True} if generated else {})}
-        takes = {name: signature(one).parameters for name, one in functions.items()}
-        chosen = {name: value for name, value in given.items() if name in takes[family]}
-        for name in given.keys() - chosen.keys():
-            _refuse_other(name, given[name], family, takes)
-        return functions[family](paths, truth_path, **chosen)
+        if generated and family != "generated":
+            _refuse("--generated", ["generated"], family)
+        takes = {name: signature(one).parameters for name, one in FAMILIES.items()}
+        chosen = {name: value for name, value in options.items() if name in takes[family]}
+        for name in options.keys() - chosen.keys():
+            others = [other for other in _TITLES if name in takes[other]]
+            if not others or options[name] != takes[others[0]][name].default:
+                _refuse(flag(name), others, family)
+        return FAMILIES[family](paths, truth_path, **chosen)
 
 
 _TITLES: dict[Family, str] = {
@@ -101,17 +94,12 @@ _TITLES: dict[Family, str] = {
 }
 
 
-def _refuse_other(
-    name: str, value: Any, family: Family, takes: Mapping[Family, Mapping[str, Parameter]]
-) -> None:
-    """Refuse an option that only other families take, where it asks for something."""
-    option = f"--{name.replace('_', '-')}"
-    others = [other for other in _TITLES if name in takes[other]]
-    if not others and name != "generated":
+def _refuse(option: str, takers: Sequence[Family], family: Family) -> NoReturn:
+    """Refuse an option that only other families take, or none."""
+    if not takers:
         raise UsageError(f"{option}: no option of an evaluation")
-    if not others or value != takes[others[0]][name].default:
-        titles = " or ".join(_TITLES[other] for other in others) or _TITLES["generated"]
-        raise UsageError(f"{option} goes with {titles}, not with {_TITLES[family]}")
+    titles = " or ".join(_TITLES[taker] for taker in takers)
+    raise UsageError(f"{option} goes with {titles}, not with {_TITLES[family]}")
 
 
 def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:
@@ -132,33 +120,31 @@ def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Fami
     return "plans" if without_places and not generated else "generated"
 
 
+@public()
 def evaluate_embedding(
     tables: Sources,
     *,
-    model: Sequence[PathName] | PathName = (),
+    model: ModelSource | Sequence[ModelSource] = (),
     metric: Sequence[str] | None = None,
     users: Literal["unseen", "all"] = "unseen",
     days: Days | None = None,
     city: Sequence[str] | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    first_weekday: str = "sunday",
+    seed: Seed = 0,
+    device: Device = "auto",
+    first_weekday: Weekday = "sunday",
     on_error: OnError = "fail",
 ) -> Scores:
     """Score embedders and baselines: re-identification and linear probes.
 
     Args:
-        tables: grid trajectories, one city each.
-        model: model dirs of ``train_embedder``.
-        metric: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc, next_day_km; all
-            by default.
-        users: users that no model was trained on, or all.
-        days: to score; all by default.
-        city: name of each table's city, as in the training; by default the files' names.
-        seed: of the folds of the probes.
-        device: auto, cpu or cuda.
-        first_weekday: of day 0.
-        on_error: stop at the first bad row, or drop bad rows.
+        tables: grid trajectories, one city per file.
+        model: model dir of ``train_embedder``.
+        metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc,
+            next_day_km. Default: all.
+        users: users to score: those that no model was trained on (unseen), or all.
+        days: days to score, such as 0-59. Default: all.
+        city: name of each table's city, as in the training. Default: the files' names.
+        seed: seed of the folds of the probes.
 
     Returns:
         The scores of each method; distances in km.

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from humobctl.api.files import PathName
 from humobctl.api.options import (
+    Between,
+    CellKm,
     Days,
     EngineName,
     OnError,
+    Seed,
+    Workers,
     check_choice,
     check_names,
     first_and_last,
 )
-from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.api.signatures import public
+from humobctl.api.tables import PathName, Source, Sources, as_path, paths_of, several
 from humobctl.console import report as notes
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
+MinEvents = Annotated[int, Between(1, 48)]
 
+
+@public()
 def evaluate_cells(
     tables: Sources,
     truth: Source | None,
@@ -33,13 +40,13 @@ def evaluate_cells(
     per_user: bool = False,
     users: Literal["all", "predicted"] = "all",
     allow_partial: bool = False,
-    cell_km: float = 0.5,
-    bootstrap: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    cell_km: CellKm = 0.5,
+    bootstrap: Annotated[int, Between(100)] = 2000,
+    confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
+    seed: Seed = 0,
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score predicted cells against the truth: GEO-BLEU, DTW, accuracy and distance.
@@ -52,23 +59,20 @@ def evaluate_cells(
     Args:
         tables: predictions, each compared with the first one.
         truth: the true cells.
-        dialect: rules of GEO-BLEU and DTW; both by default.
-        days: to score; by default those predicted.
-        shift_days: add to the days of the predictions, to meet the truth's.
-        metric: geobleu, dtw, accuracy, distance; all by default.
-        dtw: exact, or FastDTW's approximation (DTW of humob25 only).
-        detail: file for the scores of every user-day.
-        per_user: every user's scores in ``to_frame`` and ``to_dict``.
-        users: whose true rows must be predicted: everybody's, or theirs of whom any are.
-        allow_partial: score incomplete predictions.
-        cell_km: side of a cell in km, for DTW and distances (km).
-        bootstrap: resamples of users when predictions are compared.
-        confidence: level of the intervals of a comparison.
-        seed: of the resamples.
-        engine: in this process, or on a Ray cluster.
-        address: of the Ray cluster to join.
-        workers: maximum number of Ray workers.
-        on_error: stop at the first bad row, or drop bad rows.
+        dialect: rules of GEO-BLEU and DTW: humob24 (HuMob 2023 and 2024), humob25 (GIS Cup 2025),
+            or both. Default: both.
+        days: days to score, such as 60-74. Default: those predicted.
+        shift_days: number added to the days of the predictions, to meet those of the truth.
+        metric: metrics to compute: geobleu, dtw, accuracy, distance. Default: all.
+        dtw: exact DTW, or FastDTW's approximation (DTW of humob25 only).
+        detail: also write the scores of every user-day to this file.
+        per_user: add every user's scores (not in a table for people).
+        users: users to score: all users in the truth, or only those with a prediction (predicted).
+        allow_partial: score incomplete predictions, and say how much is missing.
+        cell_km: side of a cell in km, for DTW and distances.
+        bootstrap: number of resamples of users when predictions are compared.
+        confidence: confidence level of the bootstrap intervals.
+        seed: seed of the resamples.
 
     Returns:
         The scores, with a signature of every setting that changes them.
@@ -129,12 +133,13 @@ def evaluate_cells(
     return Scores(report, found)
 
 
+@public()
 def evaluate_plans(
     tables: Sources,
     truth: Source | None = None,
     *,
     metric: Sequence[str] | None = None,
-    min_events: int = 1,
+    min_events: MinEvents = 1,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score day plans: how their statistics differ from those of a reference.
@@ -144,11 +149,10 @@ def evaluate_plans(
 
     Args:
         tables: intentions or visits.
-        truth: the same, to compare with; by default what CoPB published of Beijing.
-        metric: events_per_day, intent, intent_duration, duration, start, transition; all by
-            default.
+        truth: intentions or visits to compare with. Default: what CoPB published of Beijing.
+        metric: metrics to compute: events_per_day, intent, intent_duration, duration, start,
+            transition. Default: all.
         min_events: leave out days with fewer events.
-        on_error: stop at the first bad row, or drop bad rows.
 
     Returns:
         The scores.
@@ -174,18 +178,19 @@ def evaluate_plans(
     return Scores(report, found)
 
 
+@public()
 def evaluate_generated(
     tables: Sources,
     truth: Source | None,
     *,
     metric: Sequence[str] | None = None,
-    cell_km: float = 0.5,
-    seed: int = 0,
-    min_events: int = 1,
+    cell_km: CellKm = 0.5,
+    seed: Seed = 0,
+    min_events: MinEvents = 1,
     places: Source | None = None,
     plot: PathName | None = None,
     privacy: bool = False,
-    flows: float | None = None,
+    flows: Annotated[float, Between(0.01)] | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score generated data against real ones: how far their distributions are apart.
@@ -196,16 +201,16 @@ def evaluate_generated(
     Args:
         tables: visits, points, check-ins, CoPB's traces or grid trajectories.
         truth: real data, in any of these forms.
-        metric: jump_distance, radius, duration, daily_loc, periodicity, grank, irank, start,
-            events_per_day, intent, intent_duration, transition; all by default.
+        metric: metrics to compute: jump_distance, radius, duration, daily_loc, periodicity, grank,
+            irank, start, events_per_day, intent, intent_duration, transition. Default: all.
         cell_km: side of a cell in km.
-        seed: of the halves of the real people.
+        seed: seed of the halves of the real people.
         min_events: leave out days with fewer stays.
-        places: place_id, lat and lon for CoPB's traces, which name places by id only.
-        plot: a .png or .html file for the distributions (extra plot).
-        privacy: how near generated people come to real ones (km), and fractions of copies.
-        flows: also compare the flows between cells so many km wide.
-        on_error: stop at the first bad row, or drop bad rows.
+        places: table of place_id, lat and lon for CoPB's traces, which name places by id only.
+        plot: draw the distributions of generated and real data: a .png or .html file (extra plot).
+        privacy: also score how near generated people come to real ones (km), and copies of them.
+        flows: also compare the flows of generated and real people between cells of this side, in
+            km.
 
     Returns:
         The scores.
@@ -250,6 +255,7 @@ def evaluate_generated(
     return Scores(report, found)
 
 
+@public()
 def evaluate_flows(
     tables: Sources,
     truth: Source | None,
@@ -263,10 +269,9 @@ def evaluate_flows(
     Args:
         tables: flows (origin, destination, flow).
         truth: the true flows.
-        metric: cpc (common part of commuters), cpl (of links), rmse (trips), correlation,
-            rmse_travelled, correlation_travelled; all by default.
+        metric: metrics to compute: cpc (common part of commuters), cpl (of links), rmse (trips),
+            correlation, rmse_travelled, correlation_travelled. Default: all.
         within: count trips within an area, too.
-        on_error: stop at the first bad row, or drop bad rows.
 
     Returns:
         The scores.

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
-import polars as pl
-
-from humobctl.api.options import OnError
-from humobctl.api.tables import Frame, Source, as_frame, as_path, paths_of, summary
+from humobctl.api.options import Count, Day, OnError, OutputFormat
+from humobctl.api.signatures import public
+from humobctl.api.tables import Frame, PathName, Source, as_frame, as_path, paths_of, summary
 from humobctl.errors import UsageError
-from humobctl.io.write import write_table
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from humobctl.tables.schemas import Table
 
-PathName = str | PathLike[str]
+InputFormat = Literal[
+    "auto",
+    "humob",
+    "humob23",
+    "humob24",
+    "humob25",
+    "grid",
+    "points",
+    "tsmc2014",
+    "gowalla",
+    "geolife",
+    "copb-stays",
+    "copb-traces",
+    "copb-pickle",
+    "osm",
+    "overture",
+    "foursquare",
+    "geojson",
+    "cell-poicat",
+    "places",
+]
 
 
+@public()
 def read(
     table: Source,
     *,
-    format: str = "auto",
+    output: PathName | None = None,
+    format: InputFormat = "auto",
     as_: Literal["auto", "places"] = "auto",
+    to: OutputFormat | None = None,
+    users_per_block: Count | None = None,
     columns: Iterable[str] = (),
+    on_error: OnError = "fail",
     grid: str | None = None,
     axes: str | None = None,
     outside: OnError = "fail",
@@ -33,15 +57,11 @@ def read(
     source_timezone: str | None = None,
     start_date: str | None = None,
     uid_map: PathName | None = None,
-    max_day: int | None = None,
+    max_day: Day | None = None,
     shift_days: int = 0,
     places: Source | None = None,
     mapping: PathName | None = None,
     keep_unmapped: bool = False,
-    output: PathName | None = None,
-    to: str | None = None,
-    users_per_block: int | None = None,
-    on_error: OnError = "fail",
 ) -> pl.DataFrame:
     """Read a table of ours, or convert what other programs and data sets write.
 
@@ -50,29 +70,30 @@ def read(
     scores) are read as they are.
 
     Args:
-        table: a frame, or a file or folder: CSV, NDJSON, JSON, Parquet or Arrow, plain, .gz or
-            .zst, OpenStreetMap, GeoLife folders, CoPB's pickles; ``-`` for standard input.
-        format: of the input; ``auto`` recognises it.
-        as_: ``places`` for the distinct places of visits and check-ins.
-        columns: texts ``OLD=NEW`` that rename columns; ``OLD=`` leaves one out.
-        grid: puts points on a grid: ``500m@39.6,116.0,200x200``, cells of 500 m from the corner
-            at 39.6 N 116.0 E.
-        axes: directions of x and y of ``grid``, such as ``east,north``.
-        outside: stop at the first point outside ``grid``, or drop those.
-        cells_to_points: turn cells into their centres.
-        timezone: zone to show times in that carry an offset.
-        source_timezone: zone of times that carry none.
-        start_date: of day 0, ``YYYY-MM-DD``.
+        table: CSV, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst, OpenStreetMap, a GeoLife
+            folder, or CoPB's pickles.
+        output: file to write in batches, or folder (``FOLDER/``) for Parquet files. Default: the
+            table is returned.
+        format: format of the input (that of the output is ``to``); auto recognises it and says so.
+        as_: what to make of the input: what it is (auto), or a table of the places in it.
+        to: format of the output. Default: by the file's ending, else csv.
+        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
+        grid: put points on a grid: cell size in m or km, origin (outer corner of cell 1, 1),
+            number of cells (200x200), such as 500m@39.6,116.0,200x200.
+        axes: directions in which x and y of ``grid`` grow. Default: east,north for points.
+        outside: stop at the first point outside ``grid``, or drop these points.
+        cells_to_points: turn cells into their centres; needs ``grid``, ``axes`` and
+            ``start_date``.
+        timezone: time zone in which times that carry an offset or are UTC are shown and cut into
+            half hours.
+        source_timezone: time zone of times that carry none. Default: they are local already.
+        start_date: date of day 0, YYYY-MM-DD. Default: that of the earliest point.
         uid_map: file for the numbers that user ids got.
-        max_day: last day allowed in a grid trajectory.
-        shift_days: added to the days of a grid trajectory.
-        places: place_id, lat and lon for CoPB's traces, which name places by id only.
-        mapping: CSV of category and intent for places.
-        keep_unmapped: keep places of no known intent.
-        output: file or folder to write in batches, so that memory does not grow with the input.
-        to: format of ``output``; by default its ending decides.
-        users_per_block: users of each folder ``uid_block=...`` of a folder.
-        on_error: stop at the first bad row, or drop bad rows.
+        max_day: last day allowed in a grid trajectory. Default: 75.
+        shift_days: number added to the days of a grid trajectory: -1 turns 1-75 into 0-74.
+        places: table of place_id, lat and lon for CoPB's traces, which name places by id only.
+        mapping: CSV of category and intent for places; its rows go before those of humobctl.
+        keep_unmapped: keep places of no known intent, which then serve every intent.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many
@@ -88,9 +109,12 @@ def read(
         >>> trajectories.columns
         ['uid', 'd', 't', 'x', 'y']
     """
+    import polars as pl
+
     from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.run import import_data
     from humobctl.io.parquet_folder import check_folder_options
+    from humobctl.io.write import write_table
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.column_names import parse_columns
     from humobctl.tables.grid import parse_grid
@@ -202,6 +226,7 @@ def write(
         19379
     """
     from humobctl.embed.vectors import write_embeddings
+    from humobctl.io.write import write_table
 
     frame, path = as_frame(table), as_path(output)
     if "embedding" in frame.columns and not users_per_block:

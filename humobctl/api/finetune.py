@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from humobctl.api.files import PathName
 from humobctl.api.model import Model
-from humobctl.api.options import OnError, read_calendar, weekday_number
-from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.api.options import (
+    TRAINING,
+    Count,
+    Day,
+    Device,
+    OnError,
+    Weekday,
+    read_calendar,
+    weekday_number,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
 from humobctl.api.train import carry_out, check_settings, trained_model
 from humobctl.console import report
 from humobctl.errors import UsageError
 
 
+@public(TRAINING)
 def finetune_llama(
     tables: Sources,
-    output: PathName | None = None,
+    output: ModelDir | None = None,
     *,
     base: PathName | None = None,
     task: Literal["mobility", "intention"] = "mobility",
     preset: str | None = None,
     settings: PathName | None = None,
-    users: int | None = None,
-    to_day: int | None = None,
-    hold_out: int = 15,
-    device: str = "auto",
+    users: Count | None = None,
+    to_day: Count | None = None,
+    hold_out: Day = 15,
+    device: Device = "auto",
     calendar: Source = "auto",
-    first_weekday: str = "sunday",
+    first_weekday: Weekday = "sunday",
     resume: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -36,22 +46,16 @@ def finetune_llama(
     """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
 
     Args:
-        tables: grid trajectories, one city each; for the task ``intention`` files of records.
-        output: adapter dir to write; may stand in ``settings`` of LLaMA-Factory.
-        base: the model: a folder, a GGUF file or a hub name.
-        task: predict cells, or plan days from the records of ``intend(distill=...)``.
-        preset: tiny, small, llama3-8b-mob or copb.
-        settings: TOML file of settings, or a YAML file of LLaMA-Factory.
-        users: of each city, at most.
-        to_day: last day to learn from.
-        hold_out: final days of each table that are not learnt from.
-        device: auto, cpu or cuda.
-        calendar: days off, found in the data, or a table of d and off.
-        first_weekday: of day 0.
-        resume: go on with a training that was cut short.
-        overwrite: replace an adapter dir of that name.
-        dry_run: only say what would be trained.
-        on_error: stop at the first bad row, or drop bad rows.
+        tables: grid trajectories, one city per file; with ``task`` intention files of records.
+        output: adapter dir to write. Default: that of a LLaMA-Factory file as ``settings``.
+        base: base model: a folder, a GGUF file or a hub name.
+        task: learn to predict cells (mobility), or to plan days from records of 'intend --distill'
+            (intention).
+        preset: preset that the settings below change: tiny, small, llama3-8b-mob or copb. Default:
+            small, or copb with ``task`` intention.
+        settings: TOML file of settings, named as the options of the command, or a YAML file of
+            LLaMA-Factory (.yaml, .yml).
+        dry_run: print one record, tokens, memory and time; train nothing.
         **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
             finetune llama``.
 

@@ -3,47 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import polars as pl
-
-from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
-from humobctl.api.options import EngineName, OnError, check_choice
-from humobctl.api.tables import Source, as_path, deliver, framed, paths_of, summary
+from humobctl.api.options import (
+    Between,
+    Count,
+    Device,
+    EngineName,
+    Fraction,
+    OnError,
+    OutputFormat,
+    Seed,
+    Workers,
+    check_choice,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import PathName, Source, as_path, deliver, framed, paths_of, summary
 from humobctl.errors import HumobError, UsageError
-from humobctl.execution.run import LongRun
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from humobctl.generate.flows.config import FlowLaw
 
+LawName = Literal[
+    "gravity", "power", "exponential", "radiation", "opportunity", "epr", "random", "home-work"
+]
+PEOPLE = {
+    "intentions": "day plans, each person's rows together.",
+    "people": "profiles with home and work coordinates.",
+    "home_work": "pairs of home and work, one of which each person draws.",
+}
 
+
+@public(PEOPLE)
 def generate_gravity(
     intentions: Source,
     *,
     places: Source,
-    law: str = "gravity",
+    law: LawName = "gravity",
     people: Source | None = None,
     home_work: Source | None = None,
     density: Source | None = None,
-    radius: float = 10.0,
-    max_radius: float | None = None,
-    exponent: float | None = None,
-    scale: float | None = None,
-    alpha: float | None = None,
-    beta: float | None = None,
-    rho: float | None = None,
-    gamma: float | None = None,
+    radius: Annotated[float, Between(0.1, 500)] = 10.0,
+    max_radius: Annotated[float, Between(0.1, 4000)] | None = None,
+    exponent: Annotated[float, Between(0, 10)] | None = None,
+    scale: Annotated[float, Between(0.05, 500)] | None = None,
+    alpha: Fraction | None = None,
+    beta: Fraction | None = None,
+    rho: Fraction | None = None,
+    gamma: Annotated[float, Between(0, 5)] | None = None,
     fit: Source | None = None,
-    speed: float = 20.0,
-    min_minutes: int = 5,
-    snap: float = 500.0,
-    seed: int = 0,
+    speed: Annotated[float, Between(0.1, 1000)] = 20.0,
+    min_minutes: Annotated[int, Between(0, 720)] = 5,
+    snap: Annotated[float, Between(0, 10_000)] = 500.0,
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
+    format: OutputFormat | None = None,
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -55,33 +75,23 @@ def generate_gravity(
     person, day and event alone. docs/generate.md has the formulas and their sources.
 
     Args:
-        intentions: day plans, each person's rows together.
-        places: as ``read`` gives them.
-        law: gravity, power, exponential, radiation, opportunity, epr, random or home-work.
-        people: profiles with home and work.
-        home_work: pairs of home and work, one of which each person draws.
-        density: points (lat, lon, population) from which homes are drawn; else the places.
-        radius: km within which people look for a place.
-        max_radius: km up to which it is doubled where there is none; 8 times it by default.
-        exponent: of distance: gravity, power, epr; 2 by default.
-        scale: km over which exponential falls to 1/e; 2 by default.
-        alpha: exploratory tendency of opportunity; 1/3 by default.
-        beta: cautious tendency of opportunity; 1/3 by default.
-        rho: epr explores with rho * S^-gamma; 0.6 by default.
-        gamma: the same; 0.21 by default.
-        fit: visits or stays; the law's parameters become those that make them most likely.
-        speed: of travel in km/h, straight from door to door.
-        min_minutes: minutes that travel leaves of an event.
-        snap: metres within which a given home or work is the nearest place that serves it.
-        seed: of all random choices.
-        output: file or folder to write in parts.
-        format: of ``output``; by default its ending decides.
-        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
-        address: of the Ray cluster to join.
-        workers: maximum number of Ray workers.
-        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
-        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
-        on_error: stop at the first bad row, or drop bad rows.
+        places: places, as 'data import' writes them.
+        law: law by which people choose among places (docs/generate.md).
+        density: points (lat, lon, population) from which homes are drawn. Default: the places.
+        radius: radius in km within which people look for a place.
+        max_radius: radius in km up to which it is doubled where there is no place. Default: 8
+            times ``radius``.
+        exponent: exponent of distance (laws gravity, power, epr). Default: 2.
+        scale: distance in km over which the law exponential falls to 1/e. Default: 2.
+        alpha: exploratory tendency of the law opportunity. Default: 1/3.
+        beta: cautious tendency of the law opportunity. Default: 1/3.
+        rho: factor of the chance rho * S^-gamma by which the law epr explores. Default: 0.6.
+        gamma: exponent of that chance. Default: 0.21.
+        fit: visits or stays by which the law's parameters are fitted (maximum likelihood).
+        speed: speed of travel in km/h, straight from door to door.
+        min_minutes: minimum number of minutes that travel leaves of an event.
+        snap: distance in metres within which a given home or work becomes the nearest place that
+            serves it.
 
     Returns:
         Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon); with ``output`` one
@@ -96,6 +106,7 @@ def generate_gravity(
         >>> visits.height == hm.read("plans.csv").height
         True
     """
+    from humobctl.execution.run import LongRun
     from humobctl.generate.gravity.config import LAWS, Law, Travel
     from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
@@ -136,26 +147,27 @@ def generate_gravity(
         return deliver(job.run(batches, name, long), VISITS, long, format)
 
 
+@public(PEOPLE)
 def generate_diffusion(
     intentions: Source | None = None,
     *,
     model: ModelSource,
-    count: int | None = None,
+    count: Count | None = None,
     places: Source | None = None,
     no_snap: bool = False,
     people: Source | None = None,
     home_work: Source | None = None,
     sampler: Literal["ddpm", "ddim", "dpm", "euler"] | None = None,
-    steps: int | None = None,
-    guidance: float = 1.0,
-    batch_size: int = 256,
-    device: str = "auto",
-    seed: int = 0,
+    steps: Count | None = None,
+    guidance: Annotated[float, Between(0, 20)] = 1.0,
+    batch_size: Count = 256,
+    device: Device = "auto",
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
+    format: OutputFormat | None = None,
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -163,27 +175,16 @@ def generate_diffusion(
     """Draw visits from a model that ``train_diffusion`` made.
 
     Args:
-        intentions: day plans, each person's rows together; their times are kept.
-        model: the model's folder, or what ``train_diffusion`` returns.
-        count: people, a day each, of a model without a condition, instead of ``intentions``.
-        places: points become the nearest of their intent.
+        model: model dir of ``train_diffusion``.
+        count: number of people, a day each, of a model without a condition, instead of
+            ``intentions``.
+        places: places; points become the nearest of their intent.
         no_snap: leave points where they are, whatever ``places``.
-        people: profiles with home and work.
-        home_work: pairs of home and work, one of which each person draws.
-        sampler: dpm by default, or euler for flow matching.
-        steps: evaluations of the network.
+        sampler: sampling method; euler is for flow matching. Default: dpm, or euler.
+        steps: number of evaluations of the network. Default: 16 with dpm, 20 with ddim and euler,
+            all with ddpm.
         guidance: weight of the condition; 1 as learnt, 0 for none.
-        batch_size: days that are sampled together.
-        device: auto, cpu or cuda.
-        seed: of all random choices.
-        output: file or folder to write in parts.
-        format: of ``output``; by default its ending decides.
-        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
-        address: of the Ray cluster to join.
-        workers: maximum number of Ray workers.
-        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
-        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
-        on_error: stop at the first bad row, or drop bad rows.
+        batch_size: number of days that are sampled together.
 
     Returns:
         Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon); with ``output`` one
@@ -202,6 +203,7 @@ def generate_diffusion(
         5
     """
     from humobctl.data.importers.table_kind import columns_of
+    from humobctl.execution.run import LongRun
     from humobctl.generate.homes_and_works import read_pairs, read_people
     from humobctl.io.read import iter_table
     from humobctl.predict.registry import require
@@ -258,6 +260,7 @@ def _refuse_two_streams(paths: list[str | None]) -> None:
         raise UsageError("found more than one table on standard input, expected files")
 
 
+@public()
 def generate_flows(
     areas: Source,
     *,
@@ -266,35 +269,33 @@ def generate_flows(
     deterrence: Literal["power", "exponential", "combined"] | None = None,
     constraint: Literal["origin", "total", "none"] | None = None,
     mass: Literal["population", "inflow", "attraction"] | None = None,
-    trips: float | None = None,
+    trips: Annotated[float, Between(1)] | None = None,
     sample: bool = False,
-    min_flow: float = 0.0,
+    min_flow: Annotated[float, Between(0)] = 0.0,
     columns: Iterable[str] = (),
-    seed: int = 0,
+    seed: Seed = 0,
     save_law: PathName | None = None,
     output: PathName | None = None,
-    format: str | None = None,
+    format: OutputFormat | None = None,
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
     """Make flows of people between areas by a law; docs/flows.md has the formulas.
 
     Args:
-        areas: area_id, lat, lon, population, and outflow where it is known, or GeoJSON.
-        law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et al. 2014),
-            opportunities (Schneider 1959), or a file of ``save_law``.
-        fit: flows that the law is fitted to by maximum likelihood.
-        deterrence: how gravity falls with distance; power by default.
-        constraint: what gravity keeps: each area's outflow (origin), the total, nothing.
-        mass: what draws people: population, the inflow in ``fit``, or an attraction fitted to it.
-        trips: in all, shared out by population.
+        areas: table of area_id, lat, lon, population, and outflow where it is known, or GeoJSON.
+        law: name of a law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et
+            al. 2014), opportunities (Schneider 1959); or a file of ``save_law``.
+        fit: flows, maybe of a part, that the law is fitted to by maximum likelihood.
+        deterrence: how gravity falls with distance. Default: power.
+        constraint: what gravity keeps: each area's outflow (origin), the total, or nothing (none).
+            Default: origin.
+        mass: what draws people: population, the inflow in ``fit``, or an attraction fitted to it
+            (gravity). Default: population.
+        trips: total number of trips, shared out by population. Default: by the areas' outflows.
         sample: draw whole trips instead of mean flows.
         min_flow: leave out smaller flows.
-        columns: texts ``IN=OUT`` that say columns or properties by their names in the files.
-        seed: of the draw.
-        save_law: file for the fitted law, as JSON.
-        output: file to write in batches.
-        format: of ``output``; by default its ending decides.
-        on_error: stop at the first bad row, or drop bad rows.
+        columns: name of a column or property in the files, ``IN=OUT``.
+        save_law: also write the fitted law to this file, as JSON.
 
     Returns:
         Flows (origin, destination, flow in trips); with ``output`` one row that says how many

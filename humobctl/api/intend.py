@@ -3,41 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, Unpack
 
-import polars as pl
-
-from humobctl.api.files import PathName
-from humobctl.api.options import EngineName, OnError, check_choice
-from humobctl.api.tables import Source, as_path, framed, paths_of, summary
+from humobctl.api.options import (
+    Between,
+    Count,
+    EngineName,
+    OnError,
+    OutputFormat,
+    Seed,
+    Weekday,
+    Workers,
+    check_choice,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import ModelDir, PathName, Source, as_path, framed, paths_of, summary
 from humobctl.errors import UsageError
-from humobctl.execution.run import LongRun
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from humobctl.execution.run import LongRun
     from humobctl.intend.backends.base import BackendSettings
 
 
+class LanguageModelOptions(TypedDict, total=False):
+    """Options of the backends openai and hf.
+
+    Attributes:
+        model: name of the model on the server (openai), or a folder, a GGUF file or a hub name
+            (hf).
+        base_url: URL of the server, up to /v1 (openai). Default: OPENAI_BASE_URL, else OpenAI.
+        concurrency: number of conversations at the same time (openai). Default: 8.
+        retries: number of retries of a failed call (openai). Default: 5.
+        timeout: maximum number of seconds for an answer (openai). Default: 120.
+        temperature: sampling temperature (openai, hf). Default: 1.
+        answer_tokens: maximum number of tokens of one answer (openai, hf). Default: 512.
+        plans_per_template: number of people of the same attributes and weekday who share a
+            conversation; all but the first are jittered by up to 10 minutes (openai, hf).
+            Default: 1.
+        price_input: price of a million input tokens (openai).
+        price_output: price of a million output tokens (openai).
+        max_cost: stop before this run costs more (openai).
+        max_tokens_total: stop before this run uses more tokens (openai).
+        journal: file that keeps every answer, so that none is paid for twice (openai). Default:
+            OUTPUT.journal.jsonl; for standard output intend.journal.jsonl.
+        adapter: folder of a LoRA adapter of peft (hf).
+        device: device to compute on (hf). Default: auto.
+        precision: numeric precision (hf). Default: auto, which is bf16 on a GPU, else f32.
+        batch: number of conversations at once (hf). Default: 16.
+    """
+
+    model: str | None
+    base_url: str | None
+    concurrency: Annotated[int, Between(1, 1024)] | None
+    retries: Annotated[int, Between(0, 100)] | None
+    timeout: Annotated[float, Between(0.1, 86_400)] | None
+    temperature: Annotated[float, Between(0, 2)] | None
+    answer_tokens: Annotated[int, Between(64, 1_000_000)] | None
+    plans_per_template: Count | None
+    price_input: Annotated[float, Between(0)] | None
+    price_output: Annotated[float, Between(0)] | None
+    max_cost: Annotated[float, Between(0)] | None
+    max_tokens_total: Count | None
+    journal: PathName | None
+    adapter: ModelDir | None
+    device: Literal["auto", "cpu", "cuda", "mps"] | None
+    precision: Literal["auto", "f32", "bf16", "f16"] | None
+    batch: Annotated[int, Between(1, 4096)] | None
+
+
+@public()
 def intend(
     profiles: Source,
     *,
     backend: Literal["planner", "openai", "hf"] = "planner",
-    count: int | None = None,
-    days: int = 1,
-    weekday: str = "monday",
+    count: Annotated[int, Between(1, 100_000_000)] | None = None,
+    days: Annotated[int, Between(1, 10_000)] = 1,
+    weekday: Weekday = "monday",
     without: Collection[str] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
+    format: OutputFormat | None = None,
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     resume: bool = False,
     overwrite: bool = False,
     people: PathName | None = None,
     report: PathName | None = None,
     distill: PathName | None = None,
     on_error: OnError = "fail",
-    **options: Any,
+    **options: Unpack[LanguageModelOptions],
 ) -> pl.DataFrame:
     """Plan people's days: what they intend to do, when, and why.
 
@@ -47,28 +104,17 @@ def intend(
     day alone.
 
     Args:
-        profiles: uid or profile_id, education, gender, consumption, occupation, a row a person;
-            or a row for each kind of people with their count.
-        backend: what makes the plans.
-        count: people to draw, by the counts of the profiles; everybody by default.
-        days: to plan, from day 0.
-        weekday: of day 0.
-        without: parts of the chain to leave out: attitude, norm, control.
-        seed: of all random choices.
-        output: file or folder to write in parts.
-        format: of ``output``; by default its ending decides.
-        engine: in this process, or on a Ray cluster (extra ray; planner only).
-        address: of the Ray cluster to join.
-        workers: maximum number of Ray workers.
-        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
-        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
-        people: file for who the people are: their profiles.
-        report: file for how it went, as JSON.
-        distill: file for instruction-tuning records, a line of JSON a decision.
-        on_error: stop at the first bad row, or drop bad rows.
-        **options: of the backends that ask a language model: model, base_url, concurrency,
-            retries, timeout, temperature, answer_tokens, plans_per_template, price_input,
-            price_output, max_cost, max_tokens_total, journal, adapter, device, precision, batch.
+        profiles: people (uid or profile_id, education, gender, consumption, occupation), or kinds
+            of people with their count.
+        backend: what makes the plans: the planner, or a language model on a server (openai) or on
+            this machine (hf).
+        count: number of people to draw, by the counts of the profiles. Default: everybody.
+        days: number of days to plan, from day 0.
+        weekday: day of the week of day 0.
+        without: part of the chain to leave out, for ablation: attitude, norm or control.
+        people: also write who the people are, their profiles, to this file.
+        report: also write how the run went to this file, as JSON.
+        distill: also write instruction-tuning records to this file, a line of JSON per decision.
 
     Returns:
         Intentions (uid, d, seq, intent, start_min, end_min, reason), minutes from 0:00; with
@@ -83,6 +129,7 @@ def intend(
         >>> plans["intent"][0]
         'go home'
     """
+    from humobctl.execution.run import LongRun
     from humobctl.intend.backends.base import BACKENDS
     from humobctl.intend.distill import make_recorded, recorder
     from humobctl.intend.population import read_population
@@ -91,7 +138,7 @@ def intend(
     check_choice("--backend", backend, BACKENDS)
     settings = _settings(seed=seed, days=days, weekday=weekday, without=without)
     target, records_to, people_to, report_to = map(as_path, (output, distill, people, report))
-    chosen = {name: value for name, value in options.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if backend == "openai":
         chosen.setdefault("journal", _journal_beside(target))
     files = {"output": target, "people": people_to, "report": report_to, "distill": records_to}

@@ -1,10 +1,13 @@
-"""Values of options as the rooms below take them."""
+"""Options that functions share: their types and sentences, and values as the rooms below take them.
+
+In ``Annotated`` a ``Between`` is what a value must lie in, a text what stands for it in a help.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
 from humobctl.errors import UsageError
 
@@ -13,10 +16,67 @@ if TYPE_CHECKING:
 
     from humobctl.api.tables import Source
 
+
+class Between(NamedTuple):
+    """The smallest and the largest value of an option; None for no bound."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+ANY = Between()
 OnError = Literal["fail", "drop"]
 EngineName = Literal["local", "ray"]
-Days = str | tuple[int, int]
+OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
+Precision = Literal["fp32", "bf16"]
+Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+Device = Annotated[str, "auto|cpu|cuda"]
+Count = Annotated[int, Between(1)]
+Day = Annotated[int, Between(0)]
+Seed = Annotated[int, Between(0)]
+Fraction = Annotated[float, Between(0, 1)]
+CellKm = Annotated[float, Between(0.001)]
+Workers = Annotated[int, Between(1, 100_000)]
+Days: TypeAlias = str | tuple[int, int]
 """First and last day, as ``(60, 74)`` or ``"60-74"``."""
+
+EVERYWHERE = {
+    "output": "file to write, or folder (``FOLDER/``) for Parquet files. Default: the table is "
+    "returned.",
+    "format": "format of ``output``. Default: by the file's ending, else csv.",
+    "users_per_block": "number of users in each folder ``uid_block=...``; needs a folder as "
+    "``output``.",
+    "on_error": "stop at the first bad row, or drop bad rows and say how many.",
+    "seed": "seed of all random choices.",
+    "device": "device to compute on: auto, cpu or cuda.",
+    "calendar": "days off: found in the data (auto), or a table of d and off (1 for a day off; "
+    "days that it leaves out follow the week).",
+    "first_weekday": "day of the week of day 0 (Sunday in HuMob 2023 and 2024).",
+    "engine": "where to compute: in this process, or on a Ray cluster (extra ray); the result is "
+    "the same.",
+    "address": "address of the Ray cluster to join, or auto. Default: one is started on this "
+    "machine.",
+    "workers": "maximum number of Ray workers (with ``engine`` ray). Default: one per core or GPU.",
+    "resume": "continue an interrupted run from OUTPUT.parts.",
+    "overwrite": "discard an unfinished run in OUTPUT.parts.",
+    "metric": "names of the metrics to compute. Default: all.",
+}
+"""Sentences for options that mean the same in every function that takes them."""
+TRAINING = {
+    "tables": "grid trajectories, one city per file.",
+    "output": "model dir to write.",
+    "preset": "preset that the settings below change: tiny, small or paper. Default: small.",
+    "settings": "TOML file of settings, named as the options of the command.",
+    "city": "name of each table's city, in their order. Default: the files' names.",
+    "users": "maximum number of users of each city, drawn by seed. Default: all.",
+    "to_day": "last day to learn from. Default: see ``hold_out``.",
+    "hold_out": "number of final days excluded from training (the test period), masked ones "
+    "included.",
+    "resume": "continue an interrupted training.",
+    "overwrite": "replace a model dir of that name.",
+    "dry_run": "print what would be trained, and on what; train nothing.",
+}
+"""The same for functions that train a model."""
 _RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")
 _LAST = 9999
 

@@ -3,50 +3,66 @@
 from __future__ import annotations
 
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import polars as pl
-
-from humobctl.api.files import PathName
 from humobctl.api.model import ModelSource
-from humobctl.api.options import EngineName, OnError, read_calendar, weekday_number
-from humobctl.api.tables import Source, as_path, deliver, paths_of, summary
+from humobctl.api.options import (
+    Between,
+    Day,
+    Device,
+    EngineName,
+    Fraction,
+    OnError,
+    OutputFormat,
+    Precision,
+    Seed,
+    Weekday,
+    Workers,
+    read_calendar,
+    weekday_number,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import PathName, Source, as_path, deliver, paths_of, summary
 from humobctl.console import report
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from humobctl.predict.run import PredictJob, Targets
 
 
+@public()
 def predict(
     table: Source,
     *,
     model: ModelSource = "history",
     decode: str = "day",
-    from_day: int | None = None,
-    to_day: int | None = None,
+    from_day: Day | None = None,
+    to_day: Day | None = None,
     use_future: bool = False,
     full: bool = False,
-    top_p: float = 0.9,
+    top_p: Fraction = 0.9,
     blend: float | str = "auto",
     city: str | None = None,
-    device: str = "auto",
-    precision: Literal["fp32", "bf16"] = "fp32",
+    device: Device = "auto",
+    precision: Precision = "fp32",
     template: str | None = None,
     base: str | None = None,
     candidates: Literal["own", "near", "all"] = "own",
-    batch: int | None = None,
+    batch: Annotated[int, Between(1, 4096)] | None = None,
     base_url: str | None = None,
     journal: PathName | None = None,
-    concurrency: int = 8,
+    concurrency: Annotated[int, Between(1, 1024)] = 8,
     calendar: Source = "auto",
-    first_weekday: str = "sunday",
-    seed: int = 0,
+    first_weekday: Weekday = "sunday",
+    seed: Seed = 0,
     output: PathName | None = None,
-    format: str | None = None,
+    format: OutputFormat | None = None,
     engine: EngineName = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -54,39 +70,35 @@ def predict(
     """Predict the masked cells of a grid trajectory.
 
     Args:
-        table: a frame or a file in which the cells to predict are masked (x = y = 999), or
-            complete with ``from_day``; a model sees the other rows only.
-        model: ``history``, ``mode``, ``slot-mode``, ``weekday-mode``, ``markov``, a trained
-            model's folder, or what ``load_model`` and ``train_*`` return.
-        decode: ``day``, or ``day:W`` with W from 0 (DTW only) to 1 (GEO-BLEU only), for the best
-            whole day; by slot ``geobleu``, ``dtw``, ``argmax`` or ``sample``.
+        table: grid trajectory in which the cells to predict are masked (x = y = 999), or complete
+            with ``from_day``; a model sees the other rows only.
+        model: name of a model (history, mode, slot-mode, weekday-mode, markov), or a model dir.
+        decode: decoding strategy. day: jointly decode each user-day for the best expected score;
+            day:W weights GEO-BLEU (1) against DTW (0). Per slot: argmax (most probable cell),
+            geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
+            sampling).
         from_day: predict all rows from this day on, masked or not.
-        to_day: last day to predict, with ``from_day``; later days are not read.
-        use_future: read days after ``to_day``, too, to fill a gap from both sides.
-        full: all rows, not only the predicted ones.
-        top_p: probability mass that ``sample`` draws from.
-        blend: weight of the history baseline beside a trained model, 0 to 1; ``auto``: as learnt.
+        to_day: last day to predict, with ``from_day``; later days are not read. Default: the last
+            one.
+        use_future: read the days after ``to_day`` too, to fill a gap from both sides.
+        full: give all rows, not only the predicted ones.
+        top_p: probability mass that the decoder sample draws from.
+        blend: weight of the history baseline in the mixture with a trained model, 0 to 1; auto:
+            the weight learnt in training.
         city: name of the city, for a model trained on several.
-        device: auto, cpu or cuda, for models that are built on torch.
-        precision: of matrix products of the same models.
-        template: prompts of a language model; by default those that it was trained with.
-        base: model under a LoRA adapter, if not the one that it names.
-        candidates: cells that a language model may answer.
-        batch: users that a language model takes at once.
-        base_url: an OpenAI-compatible server, up to /v1, that has the language model.
-        journal: file of the server's answers; by default beside ``output``.
-        concurrency: questions to the server at the same time.
-        calendar: days off, found in the data, or a table of d and off.
-        first_weekday: of day 0, such as ``sunday``.
-        seed: of all random choices.
-        output: file or folder to write in parts, so that memory does not grow with the users.
-        format: of ``output``; by default its ending decides.
-        engine: in this process, or on a Ray cluster (extra ray); the result is the same.
-        address: of the Ray cluster to join; by default one is started on this machine.
-        workers: maximum number of Ray workers.
-        resume: go on with the finished parts that lie in ``OUTPUT.parts``.
-        overwrite: throw away an unfinished run in ``OUTPUT.parts``.
-        on_error: stop at the first bad row, or drop bad rows.
+        precision: numeric precision of matrix products (models built on torch).
+        template: prompt template of a language model: compact or llama3-8b-mob. Default: the one
+            of its training.
+        base: base model under a LoRA adapter. Default: the one that the adapter names.
+        candidates: cells that a language model may answer: the user's own, those around them too,
+            or (template llama3-8b-mob) all.
+        batch: number of users that a language model takes at once. Default: by the
+            template and the device.
+        base_url: URL of an OpenAI-compatible server, up to /v1, that has ``model`` (vLLM,
+            llama.cpp).
+        journal: file that keeps the server's answers, so that none is asked for twice. Default:
+            OUTPUT.journal.jsonl.
+        concurrency: number of questions to the server at the same time.
 
     Returns:
         The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``output`` one row
@@ -144,11 +156,12 @@ def predict(
     return done
 
 
+@public()
 def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     """Why a model would choose the cells it would predict for one user.
 
     Args:
-        table: a frame or a file, as for ``predict``.
+        table: grid trajectory, as for ``predict``.
         uid: the user.
         **options: those of ``predict`` that choose the model and the rows, output and format.
 
@@ -172,8 +185,8 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     takes = signature(_job).parameters.keys()
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
-        raise UsageError(f"--{name.replace('_', '-')} does not go with --explain")
-    defaults = {name: (predict.__kwdefaults__ or {})[name] for name in takes}
+        raise UsageError(f"{flag(name)} does not go with --explain")
+    defaults = {name: signature(predict).parameters[name].default for name in takes}
     with paths_of(table) as (path,):
         reasons = reasons_of(path, uid, _job(**{**defaults, **options}))
     if target is None:
@@ -271,23 +284,23 @@ def targets_of(from_day: int | None, to_day: int | None, *, use_future: bool = F
     return Targets((from_day, last), use_future)
 
 
+@public()
 def validate(
     submission: Source,
     challenge: Source,
     *,
-    from_day: int | None = None,
-    to_day: int | None = None,
+    from_day: Day | None = None,
+    to_day: Day | None = None,
     shift_days: int = 0,
 ) -> pl.DataFrame:
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
     Args:
         submission: a CSV file (.csv or .csv.gz).
-        challenge: a frame or a file whose masked cells it fills.
-        from_day: first day whose rows it fills instead.
-        to_day: last such day.
-        shift_days: add to the submission's days, if they count from another day than the
-            challenge's.
+        challenge: grid trajectory whose masked cells it fills.
+        from_day: first day of the rows that it fills instead.
+        to_day: last day of these rows.
+        shift_days: number added to the days of the submission, to meet those of the challenge.
 
     Returns:
         One row: how many rows and users are valid.
@@ -301,6 +314,8 @@ def validate(
         >>> hm.validate("predicted.csv", "challenge.csv")["users"].item()
         20
     """
+    import polars as pl
+
     from humobctl.predict.submission import validate as checked_rows
 
     with paths_of(submission, challenge) as (path, wanted):

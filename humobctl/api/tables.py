@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from humobctl.errors import UsageError
-from humobctl.execution.run import LongRun
 from humobctl.io.frame_path import NAME, FramePath
 from humobctl.io.kept_inputs import inputs_kept
-from humobctl.io.streams import clear_os_errors
-from humobctl.tables.schemas import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from humobctl.execution.run import LongRun
+    from humobctl.tables.schemas import Table
 
 Written = TypeVar("Written")
 
@@ -29,10 +30,12 @@ class ArrowTable(Protocol):
         ...
 
 
-Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | ArrowTable
-Source: TypeAlias = str | PathLike[str] | Frame
+PathName: TypeAlias = str | PathLike[str]
+ModelDir: TypeAlias = PathName
+Frame: TypeAlias = "pl.DataFrame | pl.LazyFrame | ArrowTable"
+Source: TypeAlias = "PathName | Frame"
 """A table: a frame of polars or pandas, or the path of a file or folder (``-`` for stdin)."""
-Sources: TypeAlias = Source | Sequence[Source] | Mapping[str, Source]
+Sources: TypeAlias = "Source | Sequence[Source] | Mapping[str, Source]"
 """One table, or several; the keys of a mapping name frames in what is printed."""
 
 
@@ -49,6 +52,8 @@ def as_frame(table: Frame) -> pl.DataFrame:
     Raises:
         UsageError: it is no table.
     """
+    import polars as pl
+
     if isinstance(table, pl.DataFrame):
         return table
     if isinstance(table, pl.LazyFrame):
@@ -61,6 +66,8 @@ def as_frame(table: Frame) -> pl.DataFrame:
 
 
 def _from_pandas(table: Any) -> pl.DataFrame:
+    import polars as pl
+
     try:
         return pl.from_pandas(table)
     except ImportError:  # texts and categories would take pyarrow, which is not needed else
@@ -89,6 +96,8 @@ def _path_of(source: Source | NamedTable | None, file: Path) -> str | None:
         return table
     if isinstance(table, PathLike):
         return str(Path(table))
+    from humobctl.io.streams import clear_os_errors
+
     frame = as_frame(table)
     with clear_os_errors("temporary files"):
         frame.write_ipc(file)
@@ -102,7 +111,7 @@ def several(sources: Sources) -> list[Any]:
     return list(sources) if isinstance(sources, list | tuple) else [sources]
 
 
-def as_path(path: str | PathLike[str] | None) -> str | None:
+def as_path(path: PathName | None) -> str | None:
     """The path of a file to write; an ending ``/`` of a folder stays."""
     return path if path is None or isinstance(path, str) else str(Path(path))
 
@@ -115,6 +124,8 @@ def deliver(
     Raises:
         UsageError: a format without an output.
     """
+    import polars as pl
+
     if long.output is None:
         refuse_format(format)
         return pl.concat([pl.DataFrame(schema=table.dtypes), *frames])
@@ -126,6 +137,8 @@ def framed(
     output: str | None, format: str | None, write: Callable[[str], Written]
 ) -> tuple[pl.DataFrame, Written]:
     """What ``write`` writes as a frame, an empty one where there is an output; what it returns."""
+    import polars as pl
+
     if output is not None:
         return pl.DataFrame(), write(output)
     refuse_format(format)
@@ -147,4 +160,6 @@ def refuse_format(format: str | None) -> None:
 
 def summary(output: str, **counts: int) -> pl.DataFrame:
     """One row that says what was written: output, and how many of what."""
+    import polars as pl
+
     return pl.DataFrame({"output": [output], **{name: [many] for name, many in counts.items()}})

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
-from humobctl.api.files import PathName
 from humobctl.api.model import Model, ModelSource, load_model
-from humobctl.api.options import OnError, read_calendar, weekday_number
-from humobctl.api.tables import Source, Sources, as_path, paths_of, several
+from humobctl.api.options import (
+    TRAINING,
+    Between,
+    Count,
+    Day,
+    Device,
+    OnError,
+    Seed,
+    Weekday,
+    read_calendar,
+    weekday_number,
+)
+from humobctl.api.signatures import public
+from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
 from humobctl.console import report
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
+from humobctl.predict.ranker.config import RankerConfig
 
 if TYPE_CHECKING:
     from humobctl.training.recipe import Recipe
 
 
+@public(TRAINING)
 def train_bert_moe(
     tables: Sources,
-    output: PathName,
+    output: ModelDir,
     *,
     preset: str | None = None,
-    settings: PathName | None = None,
     init_from: ModelSource | None = None,
+    settings: PathName | None = None,
     city: Sequence[str] | None = None,
-    users: int | None = None,
-    to_day: int | None = None,
-    hold_out: int = 15,
-    device: str = "auto",
+    users: Count | None = None,
+    to_day: Count | None = None,
+    hold_out: Day = 15,
+    device: Device = "auto",
     calendar: Source = "auto",
-    first_weekday: str = "sunday",
+    first_weekday: Weekday = "sunday",
     resume: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -40,22 +54,9 @@ def train_bert_moe(
     """Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).
 
     Args:
-        tables: grid trajectories, one city each.
-        output: model dir to write.
-        preset: tiny, small or paper.
-        settings: TOML file of settings.
-        init_from: a bert-moe to fine-tune.
-        city: name of each table's city; by default the files' names.
-        users: of each city, at most.
-        to_day: last day to learn from.
-        hold_out: final days of each table that are not learnt from.
-        device: auto, cpu or cuda.
-        calendar: days off, found in the data, or a table of d and off.
-        first_weekday: of day 0.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        dry_run: only say what would be trained.
-        on_error: stop at the first bad row, or drop bad rows.
+        preset: preset that the settings below change: tiny, small or paper. Default: small, or the
+            settings of ``init_from``.
+        init_from: model dir of a bert-moe to fine-tune; what fits of it is kept.
         **options: settings of the model and its training, such as ``hidden_size`` or ``epochs``;
             all are in the help of ``humobctl train bert-moe``.
 
@@ -102,14 +103,15 @@ def train_bert_moe(
     return trained_model(recipe, output, run)
 
 
+@public(TRAINING)
 def train_diffusion(
     table: Source,
-    output: PathName,
+    output: ModelDir,
     *,
     preset: str | None = None,
     settings: PathName | None = None,
     name: str | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     plot: PathName | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -121,16 +123,8 @@ def train_diffusion(
 
     Args:
         table: visits, stays or points.
-        output: model dir to write.
-        preset: tiny, small or paper.
-        settings: TOML file of settings.
-        name: of the experiment, for the record and the picture.
-        device: auto, cpu or cuda.
-        plot: a .png or .html file for the loss and the scores (extra plot).
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        dry_run: only say what would be trained.
-        on_error: stop at the first bad row, or drop bad rows.
+        name: name of the experiment, for the record and the picture.
+        plot: draw the loss and the scores: a .png or .html file (extra plot).
         **options: settings of the model and its training, such as ``denoiser``, ``condition`` or
             ``steps``; all are in the help of ``humobctl train diffusion``.
 
@@ -172,16 +166,17 @@ def train_diffusion(
     return trained_model(recipe, output, run)
 
 
+@public(TRAINING)
 def train_embedder(
     tables: Sources,
-    output: PathName,
+    output: ModelDir,
     *,
     preset: str | None = None,
     settings: PathName | None = None,
     city: Sequence[str] | None = None,
-    last_day: int | None = None,
-    first_weekday: str = "sunday",
-    device: str = "auto",
+    last_day: Day | None = None,
+    first_weekday: Weekday = "sunday",
+    device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -191,18 +186,7 @@ def train_embedder(
     """Train an embedder: 512 numbers that say where and when a user is.
 
     Args:
-        tables: grid trajectories, one city each.
-        output: model dir to write.
-        preset: tiny, small or paper.
-        settings: TOML file of settings.
-        city: name of each table's city; by default the files' names.
-        last_day: to learn from.
-        first_weekday: of day 0.
-        device: auto, cpu or cuda.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        dry_run: only say what would be trained.
-        on_error: stop at the first bad row, or drop bad rows.
+        last_day: last day to learn from. Default: all days.
         **options: settings of the model and its training, such as ``train_share`` or ``steps``;
             all are in the help of ``humobctl train embedder``.
 
@@ -249,19 +233,20 @@ def train_embedder(
     return trained_model(recipe, output, run)
 
 
+@public(TRAINING)
 def train_ranker(
     tables: Sources,
-    output: PathName,
+    output: ModelDir,
     *,
-    users: int = 1000,
-    to_day: int | None = None,
-    epochs: int | None = None,
-    hidden: int | None = None,
-    members: int | None = None,
-    rows: int | None = None,
+    users: Count = 1000,
+    to_day: Count | None = None,
+    epochs: Count = RankerConfig.epochs,
+    hidden: Count = RankerConfig.hidden,
+    members: Count = RankerConfig.members,
+    rows: Annotated[int, Between(100)] = RankerConfig.most_rows,
     calendar: Source = "auto",
-    first_weekday: str = "sunday",
-    seed: int = 0,
+    first_weekday: Weekday = "sunday",
+    seed: Seed = 0,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -269,20 +254,12 @@ def train_ranker(
     """Train a model that ranks each person's own cells for each slot to predict.
 
     Args:
-        tables: grid trajectories, one city each.
-        output: model dir to write.
-        users: to learn from in each city, at most; drawn by seed.
-        to_day: last day to learn from; all known days by default.
-        epochs: passes over the rows.
+        users: maximum number of users of each city, drawn by seed.
+        to_day: last day to learn from. Default: all known days.
+        epochs: number of passes over the targets.
         hidden: width of the hidden layers.
-        members: networks to average.
-        rows: that are learnt from, at most.
-        calendar: days off, found in the data, or a table of d and off.
-        first_weekday: of day 0.
-        seed: of all random choices.
-        resume: go on with a training that was cut short.
-        overwrite: replace a model dir of that name.
-        on_error: stop at the first bad row, or drop bad rows.
+        members: ensemble size.
+        rows: maximum number of training targets.
 
     Returns:
         The model, for ``predict``.
@@ -296,12 +273,9 @@ def train_ranker(
         >>> hm.predict("challenge.csv", model=model).height
         3870
     """
-    from humobctl.predict.ranker.config import RankerConfig
     from humobctl.predict.ranker.data import RankerSource
     from humobctl.predict.ranker.train import RankerRecipe
 
-    asked = {"most_rows": rows, "epochs": epochs, "hidden": hidden, "members": members}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     source = RankerSource(
         most_users=users,
         last_day=to_day,
@@ -309,7 +283,7 @@ def train_ranker(
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,
     )
-    chosen = replace(RankerConfig(), seed=seed, **given)
+    chosen = RankerConfig(most_rows=rows, epochs=epochs, hidden=hidden, members=members, seed=seed)
     with paths_of(*several(tables)) as paths:
         recipe = RankerRecipe(settings=chosen, paths=paths, source=source)
         run = carry_out(recipe, output, "auto", resume, overwrite, dry=False)
@@ -327,7 +301,7 @@ def check_settings(options: dict[str, Any], settings: Any) -> None:
         UsageError: there is one.
     """
     for name in options.keys() - {one.name for one in fields(settings)}:
-        raise UsageError(f"--{name.replace('_', '-')}: expected a setting of the model")
+        raise UsageError(f"{flag(name)}: expected a setting of the model")
 
 
 def carry_out(

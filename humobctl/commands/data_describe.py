@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from humobctl.commands.options import Input, OnErrorOption
+import humobctl as hm
+from humobctl.commands.options import options_from
 
 
+@options_from(hm.describe, before="plot")
 def describe(
-    input: Input = None,
     format: Annotated[
         Literal["table", "json"] | None,
         typer.Option(
-            "--format", "-f", help="Output format; else a table on a terminal, json in a pipe."
+            "--format",
+            "-f",
+            help="Output format. Default: a table on a terminal, json in a pipe.",
         ),
     ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option("--plot", help="Also draw a picture: a .png or a self-contained .html file."),
-    ] = None,
-    cell_km: Annotated[
-        float, typer.Option("--cell-km", min=0.001, help="Side of a grid cell in km.")
-    ] = 0.5,
-    on_error: OnErrorOption = "fail",
+    **options: Any,
 ) -> None:
     """Describe a grid trajectory, or a table of places.
 
@@ -49,9 +45,7 @@ def describe(
 
     Example: humobctl data describe challenge.csv --plot challenge.html
     """
-    import humobctl as hm
-
-    found = hm.describe(input or "-", cell_km=cell_km, plot=plot, on_error=on_error)
+    found = hm.describe(**options)
     if format == "json" or (format is None and not sys.stdout.isatty()):
         sys.stdout.write(json.dumps(found.to_dict()) + "\n")
     else:

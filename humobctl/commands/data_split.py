@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any
 
-import typer
+import humobctl as hm
+from humobctl.commands.options import options_from
 
-from humobctl.commands.options import Format, Input, OnErrorOption, Seed, UsersPerBlock
 
-
-def split(
-    train: Annotated[str, typer.Option("--train", help="File or folder/ for the train part.")],
-    test: Annotated[str, typer.Option("--test", help="File or folder/ for the test part.")],
-    input: Input = None,
-    by: Annotated[
-        Literal["user", "day", "both"], typer.Option("--by", help="What makes the test part.")
-    ] = "user",
-    test_share: Annotated[
-        float | None,
-        typer.Option(
-            "--test-share",
-            max=1,
-            help="Share of users (of days with --by day), above 0, to test on.  [default: 0.2]",
-        ),
-    ] = None,
-    test_users: Annotated[
-        int | None, typer.Option("--test-users", min=1, help="Number of users to test on.")
-    ] = None,
-    from_day: Annotated[
-        int | None, typer.Option("--from-day", min=0, help="First day of the test part.")
-    ] = None,
-    validation: Annotated[
-        str | None, typer.Option("--validation", help="File or folder/ for a validation part.")
-    ] = None,
-    validation_share: Annotated[
-        float | None,
-        typer.Option(
-            "--validation-share",
-            max=1,
-            help="Share of users (of days with --by day), above 0, to validate on.  [default: 0.1]",
-        ),
-    ] = None,
-    seed: Seed = 0,
-    format: Format = None,
-    users_per_block: UsersPerBlock = None,
-    on_error: OnErrorOption = "fail",
-) -> None:
+@options_from(hm.split, required=("train", "test"))
+def split(**options: Any) -> None:
     """Split a grid trajectory into train and test files, and a validation file if asked for.
 
     Every row lands in exactly one file. --by user: all rows of the test users. --by day: all rows
@@ -63,20 +27,4 @@ def split(
 
     Example: humobctl data split city.csv --validation v.csv --train t.csv --test s.csv --seed 3
     """
-    import humobctl as hm
-
-    hm.split(
-        input or "-",
-        by=by,
-        test_share=test_share,
-        test_users=test_users,
-        from_day=from_day,
-        validation_share=validation_share,
-        seed=seed,
-        train=train,
-        test=test,
-        validation=validation,
-        format=format,
-        users_per_block=users_per_block,
-        on_error=on_error,
-    )
+    hm.split(**options)

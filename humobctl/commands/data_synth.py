@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+import humobctl as hm
+from humobctl.commands.options import options_from
 
-from humobctl.commands.options import Format, Output, Seed, UsersPerBlock
 
-
-def synth(
-    users: Annotated[
-        int, typer.Option("--users", "-n", min=1, max=10_000_000, help="People to make.")
-    ] = 100,
-    days: Annotated[
-        int, typer.Option("--days", min=1, max=10_000, help="Days to make; day 0 is a Sunday.")
-    ] = 75,
-    seed: Seed = 0,
-    output: Output = None,
-    format: Format = None,
-    users_per_block: UsersPerBlock = None,
-    places: Annotated[
-        str | None,
-        typer.Option("--places", help="Also write the city's places (category, intent) here."),
-    ] = None,
-    profiles: Annotated[
-        str | None,
-        typer.Option("--profiles", help="Also write the people's profiles, home and work here."),
-    ] = None,
-) -> None:
+@options_from(hm.synth, names={"users": "-n"})
+def synth(**options: Any) -> None:
     """Make a synthetic city whose trajectories look like HuMob data.
 
     Writes a grid trajectory (uid, d, t, x, y): 200 by 200 cells of 500 m, half-hour slots, day 0 a
@@ -46,15 +27,4 @@ def synth(
 
     Example: humobctl data synth --users 20 --days 14 --seed 7 | humobctl data describe
     """
-    import humobctl as hm
-
-    hm.synth(
-        users=users,
-        days=days,
-        seed=seed,
-        output=output or "-",
-        format=format,
-        users_per_block=users_per_block,
-        places=places,
-        profiles=profiles,
-    )
+    hm.synth(**options)

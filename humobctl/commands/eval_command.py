@@ -1,34 +1,44 @@
-"""``humobctl eval``: scores of predictions, generated data, day plans and flows.
-
-The parameters of a family's function are its options, and those of the command are all of theirs.
-"""
+"""``humobctl eval``: scores of predictions, generated data, day plans and flows."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from humobctl.commands.eval_cells import cells
-from humobctl.commands.eval_flows import flows_between_areas
-from humobctl.commands.eval_generated import generated_data
-from humobctl.commands.eval_plans import plans
+import humobctl as hm
+from humobctl.api.signatures import options_of
+from humobctl.commands.options import options_from
+from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_format, write_scores
 
-if TYPE_CHECKING:
-    from humobctl.api.evaluate import Family
-
-FAMILIES: dict[Family, Callable[..., None]] = {
-    "cells": cells,
-    "generated": generated_data,
-    "plans": plans,
-    "flows": flows_between_areas,
+FAMILIES: dict[str, Callable[..., Any]] = {
+    "Generated data": hm.evaluate_generated,
+    "Flows": hm.evaluate_flows,
+    "Predicted cells": hm.evaluate_cells,
+    "Day plans": hm.evaluate_plans,
 }
+METRICS = [
+    f"{family}: {option.text.removeprefix('metrics to compute: ').removesuffix('. Default: all.')}."
+    for family, function in FAMILIES.items()
+    for option in options_of(function)
+    if option.name == "metric"
+]
 
 
-def evaluate(predictions: list[str], truth: str | None, **options: Any) -> None:
+@options_from(
+    hm.evaluate,
+    *FAMILIES.values(),
+    helps={
+        "cell_km": "side of a cell in km, for DTW and distances.",
+        "metric": f"metrics to compute. {' '.join(METRICS)} Default: all.",
+        "min_events": "leave out days with fewer stays or events (not of predicted cells).",
+        "seed": "seed of the resamples, and of the halves of the real people.",
+    },
+    before="engine",
+)
+def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
     """Score predictions against the truth, generated data against real ones, or day plans.
 
-    Which of them a file holds is seen from its columns. 'eval embedding' scores embedders.
+    The kind of file is detected from its columns. 'eval embedding' scores embedders.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
     user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two
@@ -75,30 +85,12 @@ def evaluate(predictions: list[str], truth: str | None, **options: Any) -> None:
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
     """
-    from humobctl.api.evaluate import evaluate_family
-    from humobctl.commands.write_scores import score_format
+    from humobctl.errors import UsageError
 
-    score_format(options["output"], options["format"])  # a wrong one ends the command early
-    generated = options.pop("generated")
-    evaluate_family(FAMILIES, predictions, truth, generated=generated, options=options)
-
-
-def _parameters(functions: Iterable[Callable[..., object]]) -> list[inspect.Parameter]:
-    """The parameters of all functions, each once, in an order that keeps that of each function."""
-    merged: list[inspect.Parameter] = []
-    for function in functions:
-        at = len(merged)
-        for parameter in reversed(
-            [*inspect.signature(function, eval_str=True).parameters.values()]
-        ):
-            names = [one.name for one in merged]
-            if parameter.name in names:
-                at = names.index(parameter.name)
-            else:
-                merged.insert(at, parameter)
-    return merged
-
-
-_options = _parameters(FAMILIES.values())
-evaluate.__signature__ = inspect.Signature(_options)  # type: ignore[attr-defined]
-evaluate.__annotations__ = {one.name: one.annotation for one in _options}
+    kind = score_format(output, format)  # a wrong one ends the command early
+    for name in ("detail", "plot"):
+        if name in options and (output or "-") == options[name]:
+            raise UsageError(f"--{name} and the scores need a file each")
+    if options["per_user"] and kind == "table":
+        raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
+    write_scores(hm.evaluate(**options), output, format)

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any
 
-import typer
-
-from humobctl.commands.options import FirstWeekday, OnErrorOption
+import humobctl as hm
+from humobctl.commands.options import options_from
 from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, write_scores
 
-ScoredUsers = Literal["unseen", "all"]
 
-
-def embedding(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Grid trajectories, one city a file."),
-    ],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", "-m", metavar="DIR", help="Model dir of 'train embedder'; may be repeated."
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc or next_day_km. "
-            "May be repeated; all by default."
-        ),
-    ] = None,
-    users: Annotated[
-        ScoredUsers, typer.Option(help="Whom to score: users that no model was trained on, or all.")
-    ] = "unseen",
-    days: Annotated[
-        str | None, typer.Option(metavar="A-B", help="Days to score, such as 0-59; else all.")
-    ] = None,
-    city: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Name of the city of each INPUT, as in the training; else the files' names."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds of the probes.")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to run.")] = "auto",
-    first_weekday: FirstWeekday = "sunday",
-    output: ScoreOutput = None,
-    format: ScoreFormat = None,
-    on_error: OnErrorOption = "fail",
-) -> None:
+@options_from(hm.evaluate_embedding, before="on_error")
+def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
     """Score embedders: finding people again, and what their vectors tell.
 
     Re-identification cuts each user's days into two halves, by turns (alternate) and into the
@@ -66,18 +28,4 @@ def embedding(
 
     Example: humobctl eval embedding city.csv --metric home_km
     """
-    import humobctl as hm
-
-    scores = hm.evaluate_embedding(
-        inputs,
-        model=model or (),
-        metric=metric,
-        users=users,
-        days=days,
-        city=city,
-        seed=seed,
-        device=device,
-        first_weekday=first_weekday,
-        on_error=on_error,
-    )
-    write_scores(scores, output, format)
+    write_scores(hm.evaluate_embedding(**options), output, format)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from humobctl.commands.options import OnErrorOption
+from humobctl.api.options import OnError
 
 
 def explore(
@@ -36,7 +36,10 @@ def explore(
     ] = 8050,
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the clusters and of UMAP.")] = 0,
-    on_error: OnErrorOption = "fail",
+    on_error: Annotated[
+        OnError,
+        typer.Option(help="Stop at the first bad row, or drop bad rows and say how many."),
+    ] = "fail",
 ) -> None:
     """Look at an embedding space: a map of users, and what those you select do.
 

@@ -2,87 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
-from humobctl.commands import intend_options as llm
-from humobctl.commands.options import (
-    Address,
-    Engine,
-    Format,
-    Input,
-    LongOutput,
-    OnErrorOption,
-    Overwrite,
-    Resume,
-    Seed,
-    Weekday,
-    Workers,
-)
-
-BackendName = Literal["planner", "openai", "hf"]
+import humobctl as hm
+from humobctl.commands.options import options_from
 
 
+@options_from(hm.intend, names={"backend": "-b", "count": "-n"}, metavars={"model": "NAME"})
 def intend(
-    input: Input = None,
-    backend: Annotated[
-        BackendName, typer.Option("--backend", "-b", help="What makes the plans.")
-    ] = "planner",
-    count: Annotated[
-        int | None,
+    show_prompt: Annotated[
+        bool,
         typer.Option(
-            "--count",
-            "-n",
-            min=1,
-            max=100_000_000,
-            help="People to draw, by the counts of the profiles; everybody by default.",
+            "--show-prompt",
+            help="Print the whole conversation for the first person, with example answers, and "
+            "end.",
         ),
-    ] = None,
-    days: Annotated[int, typer.Option(min=1, max=10_000, help="Days to plan, from day 0.")] = 1,
-    weekday: Annotated[Weekday, typer.Option("--weekday", help="Weekday of day 0.")] = "monday",
-    without: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART",
-            help="Leave out attitude, norm or control, for ablation; may be repeated.",
-        ),
-    ] = None,
-    seed: Seed = 0,
-    output: LongOutput = None,
-    format: Format = None,
-    engine: Engine = "local",
-    address: Address = None,
-    workers: Workers = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    people: Annotated[
-        str | None,
-        typer.Option("--people", help="Also write here who the people are: their profiles."),
-    ] = None,
-    report_to: Annotated[
-        str | None, typer.Option("--report", help="Also write how it went here, as JSON.")
-    ] = None,
-    on_error: OnErrorOption = "fail",
-    model: llm.Model = None,
-    base_url: llm.BaseUrl = None,
-    concurrency: llm.Concurrency = None,
-    retries: llm.Retries = None,
-    timeout: llm.Timeout = None,
-    temperature: llm.Temperature = None,
-    answer_tokens: llm.AnswerTokens = None,
-    plans_per_template: llm.PlansPerTemplate = None,
-    price_input: llm.PriceInput = None,
-    price_output: llm.PriceOutput = None,
-    max_cost: llm.MaxCost = None,
-    max_tokens_total: llm.MaxTokensTotal = None,
-    journal: llm.JournalFile = None,
-    adapter: llm.Adapter = None,
-    device: llm.Device = None,
-    precision: llm.Precision = None,
-    batch: llm.Batch = None,
-    distill: llm.Distill = None,
-    show_prompt: llm.ShowPrompt = False,
+    ] = False,
+    **options: Any,
 ) -> None:
     """Plan people's days: what they intend to do, when, and why (Theory of Planned Behaviour).
 
@@ -117,55 +55,11 @@ def intend(
 
     Example: humobctl intend profiles.csv --show-prompt --without control
     """
-    import humobctl as hm
+    if not show_prompt:
+        hm.intend(**options)
+        return
     from humobctl.api.intend import first_prompt
     from humobctl.io.write import write_stdout_text
 
-    if show_prompt:
-        text = first_prompt(
-            input or "-",
-            count=count,
-            weekday=weekday,
-            without=without,
-            seed=seed,
-            on_error=on_error,
-        )
-        write_stdout_text(text)
-        return
-    hm.intend(
-        input or "-",
-        backend=backend,
-        count=count,
-        days=days,
-        weekday=weekday,
-        without=without,
-        seed=seed,
-        output=output or "-",
-        format=format,
-        engine=engine,
-        address=address,
-        workers=workers,
-        resume=resume,
-        overwrite=overwrite,
-        people=people,
-        report=report_to,
-        distill=distill,
-        on_error=on_error,
-        model=model,
-        base_url=base_url,
-        concurrency=concurrency,
-        retries=retries,
-        timeout=timeout,
-        temperature=temperature,
-        answer_tokens=answer_tokens,
-        plans_per_template=plans_per_template,
-        price_input=price_input,
-        price_output=price_output,
-        max_cost=max_cost,
-        max_tokens_total=max_tokens_total,
-        journal=journal,
-        adapter=adapter,
-        device=device,
-        precision=precision,
-        batch=batch,
-    )
+    of_prompt = ("profiles", "count", "weekday", "without", "seed", "on_error")
+    write_stdout_text(first_prompt(**{k: v for k, v in options.items() if k in of_prompt}))

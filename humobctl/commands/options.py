@@ -1,99 +1,180 @@
-"""Options that several commands share, so that they read the same everywhere."""
+"""Options made from functions of the library: names, types, ranges, defaults and sentences.
+
+The tables below hold what a command line has beside these, for an option of any command.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import functools
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from inspect import Parameter
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from humobctl.api.options import EngineName, OnError
+import humobctl
+from humobctl.api.signatures import Option, options_of, settings_of
+from humobctl.console.words import flag
 
-Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
-OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
+Command = Callable[..., None]
+SHORT = {"format": "-f", "model": "-m", "output": "-o", "truth": "-t"}
+METAVARS = {
+    "address": "HOST:PORT",
+    "axes": "X,Y",
+    "base": "MODEL",
+    "base_url": "URL",
+    "blend": "auto|WEIGHT",
+    "calendar": "auto|FILE",
+    "city": "NAME",
+    "columns": "OLD=NEW",
+    "decode": "DECODER",
+    "flows": "CELL_KM",
+    "grid": "CELL@LAT,LON[,NXxNY]",
+    "metric": "NAME",
+    "name": "TEXT",
+    "nearest": "UID|all",
+    "pca": "N",
+    "source_timezone": "ZONE",
+    "start_date": "DATE",
+    "table": "INPUT",
+    "tables": "INPUT...",
+    "template": "NAME",
+    "timezone": "ZONE",
+    "without": "PART",
+}
+OUTPUT = "File to write, or folder (FOLDER/) for Parquet files; - or nothing for standard output."
+INPUT = "A file, or a folder of Parquet files; - or nothing for standard input."
 
-Input = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="INPUT",
-        help="Table to read, a file or a folder of Parquet files; - or nothing for standard input.",
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="File to write, or a folder (FOLDER/) for Parquet files; - or nothing for standard "
-        "output.",
-    ),
-]
-UsersPerBlock = Annotated[
-    int | None,
-    typer.Option(
-        "--users-per-block",
-        min=1,
-        help="Write into folders uid_block=... of so many users each; needs a folder as output.",
-    ),
-]
-Format = Annotated[
-    OutputFormat | None,
-    typer.Option("--format", "-f", help="Output format; else by the file's ending, else csv."),
-]
-OnErrorOption = Annotated[
-    OnError,
-    typer.Option("--on-error", help="Stop at the first bad row, or drop bad rows and say so."),
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")]
-FirstWeekday = Annotated[
-    Weekday, typer.Option("--first-weekday", help="Of day 0; a Sunday in HuMob 2023 and 2024.")
-]
-Calendar = Annotated[
-    str,
-    typer.Option(
-        "--calendar",
-        metavar="auto|FILE",
-        help="Days off: found in the data, or a table of d and off (1 for a day off; days that it "
-        "leaves out follow the week).",
-    ),
-]
 
-Engine = Annotated[
-    EngineName,
-    typer.Option(
-        "--engine", help="In this process, or on a Ray cluster (extra ray); the result is the same."
-    ),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="HOST:PORT",
-        help="Ray cluster to join, or auto; else one is started on this machine.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        min=1,
-        max=100_000,
-        help="Of --engine ray, at most.",
-        show_default="one a core or GPU",
-    ),
-]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Go on with the finished parts that lie in OUTPUT.parts."),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Throw away an unfinished run in OUTPUT.parts.")
-]
-LongOutput = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="File to write, or folder of Parquet parts (FOLDER/); - or nothing for standard "
-        "output.",
-    ),
-]
+def options_from(
+    *functions: Callable[..., Any],
+    presets: Mapping[str, Callable[[], Any]] | None = None,
+    names: Mapping[str, str] | None = None,
+    helps: Mapping[str, str] | None = None,
+    metavars: Mapping[str, str] | None = None,
+    required: Collection[str] = (),
+    before: str | None = None,
+) -> Callable[[Command], Command]:
+    """A decorator that gives a command the options of functions of the library.
+
+    The command gets as ``**options`` what the command line says of them: what nobody gave is left
+    out, but for tables to read and to write, which are standard input and output then.
+
+    Args:
+        functions: their parameters are the options, the first one an argument; each name once.
+        presets: those of a model's settings, whose options follow ``settings``.
+        names: other names of options, such as ``-n``, by name.
+        helps: sentences instead of those of the docstrings.
+        metavars: what stands for a value in the help, instead of that of all commands.
+        required: options that only the library can do without.
+        before: of which option the command's own parameters stand; by default they come last.
+    """
+    options = _merge(options_of(one) for one in functions)
+    if presets is not None:
+        at = [one.name for one in options].index("settings") + 1
+        options[at:at] = settings_of(presets)
+    words = _Words(
+        typed={one.name: one.name.upper() if one.first else flag(one.name) for one in options},
+        names=names or {},
+        helps=helps or {},
+        metavars={**METAVARS, "preset": "|".join(presets or ()), **(metavars or {})},
+        required=required,
+    )
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [
+            one.replace(kind=Parameter.KEYWORD_ONLY)
+            for one in signature.parameters.values()
+            if one.kind is not Parameter.VAR_KEYWORD
+        ]
+        at = len(options) if before is None else [one.name for one in options].index(before)
+        parameters = [_parameter(one, words) for one in options]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            mine = {one.name: given.pop(one.name) for one in own}
+            asked = {name: value for name, value in given.items() if value not in (None, [])}
+            for one in options:
+                if one.is_stream:
+                    asked.setdefault(one.name, "-")
+            command(**mine, **asked)
+
+        parameters[at:at] = own
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+class _Words(NamedTuple):
+    """What a command says of its options beside what functions say."""
+
+    typed: Mapping[str, str]
+    names: Mapping[str, str]
+    helps: Mapping[str, str]
+    metavars: Mapping[str, str]
+    required: Collection[str]
+
+
+def _parameter(option: Option, words: _Words) -> Parameter:
+    """The parameter by which typer makes the option."""
+    name, kind, default = option.name, option.kind, option.default
+    text = _as_help(words.helps.get(name, option.text), words.typed)
+    if name in words.required or (option.first and kind == list[str]):
+        default = Parameter.empty
+    elif option.first or default in (None, ()):
+        kind, default = kind | None, None
+    info: Any
+    if option.first:
+        needed = default is not None
+        text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
+        info = typer.Argument(metavar=words.metavars.get(name, name.upper()), help=text)
+    else:
+        flags = [_flag(option), *([SHORT[name]] if name in SHORT else [])]
+        flags += words.names.get(name, "").split()
+        low, high = option.limits
+        metavar = words.metavars.get(name, option.metavar)
+        text = OUTPUT if option.is_stream else text
+        text += " May be repeated." if option.kind == list[str] else ""
+        info = typer.Option(*flags, min=low, max=high, metavar=metavar, help=text)
+    annotation: Any = Annotated[kind, info]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _merge(several: Iterable[Iterable[Option]]) -> list[Option]:
+    """The options of all functions, each once, in an order that keeps that of each function."""
+    merged: list[Option] = []
+    for options in several:
+        at = len(merged)
+        for option in reversed([*options]):
+            names = [one.name for one in merged]
+            if option.name in names:
+                at = names.index(option.name)
+            else:
+                merged.insert(at, option)
+    return merged
+
+
+def _flag(option: Option) -> str:
+    """The name on the command line; what may be on by default can be switched off, too."""
+    name = option.name.rstrip("_")
+    if len(name) == 1:
+        return f"-{name}"
+    if option.kind is bool and option.default is not False:
+        return f"{flag(name)}/--no-{flag(name)[2:]}"
+    return flag(name)
+
+
+def _as_help(text: str, typed: Mapping[str, str]) -> str:
+    """A sentence of a docstring with options and commands as they are typed."""
+
+    def refer(match: re.Match[str]) -> str:
+        command = match[1].replace("_", " ")
+        as_typed = f"'{command}'" if match[1] in humobctl.__all__ else match[1]
+        return typed.get(match[1], as_typed)
+
+    plain = re.sub(r"``([^`]+)``", refer, text)
+    return plain[:1].upper() + plain[1:]

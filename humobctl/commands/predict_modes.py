@@ -20,16 +20,18 @@ def list_models() -> None:
         write_stdout_text("".join(lines))
 
 
-def explain(table: str, uid: int, options: dict[str, Any]) -> None:
+def explain(uid: int, options: dict[str, Any]) -> None:
     """Write why each cell of a user would be chosen; on a terminal, as a table for people."""
     import humobctl as hm
     from humobctl.console import report
     from humobctl.predict.explain import COLUMNS, LEGEND
 
-    if options["output"] != "-" or options["format"] is not None or not sys.stdout.isatty():
-        hm.explain(table, uid, **options)
+    for_all = ("full", "engine", "address", "workers", "resume", "overwrite")
+    asked = {name: value for name, value in options.items() if name not in for_all}
+    if asked["output"] != "-" or "format" in asked or not sys.stdout.isatty():
+        hm.explain(uid=uid, **asked)
         return
-    reasons = hm.explain(table, uid, **{**options, "output": None})
+    reasons = hm.explain(uid=uid, **{**asked, "output": None})
     rows = [
         ["" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
         for row in reasons.iter_rows()

@@ -2,74 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from humobctl.commands.options import (
-    Calendar,
-    FirstWeekday,
-    OnErrorOption,
-)
-from humobctl.commands.settings_options import Changes, add_settings_options
-from humobctl.commands.training_options import (
-    Device,
-    HoldOut,
-    ModelDir,
-    MostUsers,
-    Overwrite,
-    Resume,
-    SettingsFile,
-    ToDay,
-    Trajectories,
-)
+import humobctl as hm
+from humobctl.commands.options import options_from
 from humobctl.predict.bert_moe.config import PRESETS
 
 
-@add_settings_options(
-    PRESETS,
-    aliases={
-        "learning_rate": ("--lr",),
-        "dow_embedding_size": ("--day-of-week-embedding-size",),
-        "stride": ("--look-back-len",),
-        "epochs": ("--num-epochs",),
-        "location_learning_rate": ("--location-embedding-lr",),
+@options_from(
+    hm.train_bert_moe,
+    presets=PRESETS,
+    names={
+        "learning_rate": "--lr",
+        "dow_embedding_size": "--day-of-week-embedding-size",
+        "stride": "--look-back-len",
+        "epochs": "--num-epochs",
+        "location_learning_rate": "--location-embedding-lr",
     },
 )
-def bert_moe(
-    inputs: Trajectories,
-    output: ModelDir,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="tiny|small|paper",
-            help="Settings that the options below change; small, or those of --init-from.",
-        ),
-    ] = None,
-    settings: SettingsFile = None,
-    init_from: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Fine-tune this bert-moe: keep of it what fits."),
-    ] = None,
-    changes: Changes | None = None,
-    city: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Name of each INPUT's city; else the file's."),
-    ] = None,
-    users: MostUsers = None,
-    to_day: ToDay = None,
-    hold_out: HoldOut = 15,
-    device: Device = "auto",
-    calendar: Calendar = "auto",
-    first_weekday: FirstWeekday = "sunday",
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only print parameters, memory and one batch's shapes."),
-    ] = False,
-    on_error: OnErrorOption = "fail",
-) -> None:
+def bert_moe(**options: Any) -> None:
     """Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).
 
     Learns to fill masked cells from windows of past and future rows. Give several files to learn
@@ -81,24 +32,4 @@ def bert_moe(
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    import humobctl as hm
-
-    hm.train_bert_moe(
-        inputs,
-        output,
-        preset=preset,
-        settings=settings,
-        init_from=init_from,
-        city=city,
-        users=users,
-        to_day=to_day,
-        hold_out=hold_out,
-        device=device,
-        calendar=calendar,
-        first_weekday=first_weekday,
-        resume=resume,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        on_error=on_error,
-        **(changes or {}),
-    )
+    hm.train_bert_moe(**options)

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from humobctl.commands.options import OnErrorOption
-from humobctl.commands.settings_options import Changes, add_settings_options
-from humobctl.commands.training_options import (
-    Device,
-    DryRun,
-    ModelDir,
-    Overwrite,
-    Preset,
-    Resume,
-    SettingsFile,
-)
+import humobctl as hm
+from humobctl.commands.options import options_from
 from humobctl.generate.diffusion.config import PRESETS
 
 
-@add_settings_options(PRESETS, aliases={"learning_rate": ("--lr",)})
-def diffusion(
-    input: Annotated[
-        str,
-        typer.Argument(metavar="INPUT", help="Visits, stays or points; - for standard input."),
-    ],
-    output: ModelDir,
-    preset: Preset = None,
-    settings: SettingsFile = None,
-    changes: Changes | None = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Of the experiment, for the record and the picture."),
-    ] = None,
-    device: Device = "auto",
-    plot: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Draw the loss and the scores (.png or .html)."),
-    ] = None,
-    resume: Resume = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = False,
-    on_error: OnErrorOption = "fail",
-) -> None:
+@options_from(
+    hm.train_diffusion,
+    presets=PRESETS,
+    required=("table",),
+    names={"learning_rate": "--lr"},
+)
+def diffusion(**options: Any) -> None:
     """Train a diffusion or flow matching model of days: 144 steps of ten minutes.
 
     Learns where people are, given what they intend at each step (the column intent), or the
@@ -59,19 +31,4 @@ def diffusion(
 
     Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
     """
-    import humobctl as hm
-
-    hm.train_diffusion(
-        input,
-        output,
-        preset=preset,
-        settings=settings,
-        name=name,
-        device=device,
-        plot=plot,
-        resume=resume,
-        overwrite=overwrite,
-        dry_run=dry_run,
-        on_error=on_error,
-        **(changes or {}),
-    )
+    hm.train_diffusion(**options)

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from humobctl.evaluate.scores import Scores
 
 ScoreOutput = Annotated[
-    str | None, typer.Option("--output", "-o", help="File to write instead of standard output.")
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output."),
 ]
 ScoreFormat = Annotated[
     Literal["table", "json", "csv", "ndjson", "parquet", "arrow"] | None,
-    typer.Option("--format", "-f", help="Else a table on a terminal and json in a pipe."),
+    typer.Option(
+        "--format",
+        "-f",
+        help="Format of the scores. Default: a table on a terminal, json in a pipe.",
+    ),
 ]
 
 

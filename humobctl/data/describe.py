@@ -22,6 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.native import Floats
 from humobctl.tables.schemas import GRID_SIDE, MASKED, MAX_DAY, SLOTS_PER_DAY
 
 CELL_KM = 0.5
@@ -29,7 +30,6 @@ CELL_KM = 0.5
 _PERIODS = 26
 """Lines of the table of days, at most."""
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console.words import flag
 from humobctl.data.split import check_share, shuffled
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.parquet_folder import check_folder_options
@@ -59,7 +60,7 @@ class Mask:
             if getattr(self, name) is not None
         ]
         if len(given) > 1:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            options = " and ".join(flag(name) for name in given)
             raise UsageError(f"found {options}, expected only one of them")
         if not given and self.from_day is None and self.to_day is None:
             raise UsageError(

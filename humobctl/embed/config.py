@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal
 
-from humobctl.errors import UsageError
 from humobctl.training import settings
 
 Objective = Literal["contrast", "reconstruct", "both"]
-Precision = Literal["fp32", "bf16"]
 
 TYPE = "embedder"
 """Of model dirs."""
 
 
 @dataclass(frozen=True)
-class EmbedderSettings:
+class EmbedderSettings(settings.ModelSettings):
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -54,68 +53,37 @@ class EmbedderSettings:
         seed: seed of all random choices.
     """
 
-    width: int = 128
-    blocks: int = 2
-    heads: int = 4
-    lstm_units: int = 256
-    decoder_units: int = 128
-    dropout: float = 0.1
+    width: Annotated[int, settings.Range(1, 1 << 14)] = 128
+    blocks: Annotated[int, settings.Range(1, 1 << 14)] = 2
+    heads: Annotated[int, settings.Range(1, 1 << 14)] = 4
+    lstm_units: Annotated[int, settings.Range(1, 1 << 14)] = 256
+    decoder_units: Annotated[int, settings.Range(1, 1 << 14)] = 128
+    dropout: settings.Part = 0.1
     objective: Objective = "both"
-    contrast_weight: float = 1.0
-    temperature: float = 0.05
-    noise: float = 0.5
-    moved: float = 0.5
-    hide_city: float = 0.1
-    span_rows: int = 128
-    next_rows: int = 32
-    train_below: int = 0
-    train_share: float = 0.8
-    validation_share: float = 0.1
-    steps: int = 300
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.01
-    evaluate_every: int = 25
-    patience: int = 5
-    precision: Precision = "fp32"
-    seed: int = 0
+    contrast_weight: Annotated[float, settings.Range(0, 1000)] = 1.0
+    temperature: Annotated[float, settings.Range(0.001, 10)] = 0.05
+    noise: Annotated[float, settings.Range(0, 100)] = 0.5
+    moved: settings.Fraction = 0.5
+    hide_city: settings.Fraction = 0.1
+    span_rows: Annotated[int, settings.Range(2, 1 << 14)] = 128
+    next_rows: Annotated[int, settings.Range(1, 1 << 14)] = 32
+    train_below: settings.CountOrNone = 0
+    train_share: Annotated[float, settings.Range(0.01, 1)] = 0.8
+    validation_share: settings.Part = 0.1
+    steps: settings.Steps = 300
+    batch_size: Annotated[int, settings.Range(2, settings.MANY)] = 32
+    learning_rate: settings.Rate = 1e-3
+    warmup: settings.Fraction = 0.05
+    weight_decay: settings.WeightDecay = 0.01
+    evaluate_every: settings.Steps = 25
+    patience: settings.CountOrNone = 5
+    precision: settings.Precision = "fp32"
+    seed: settings.CountOrNone = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be built or trained.
-
-        Raises:
-            UsageError: a setting out of range, or settings that do not go together.
-        """
-        settings.check(self, _RANGES, _CHOICES)
-        if self.width % self.heads:
-            raise UsageError(
-                f"--width: found {self.width}, expected a multiple of --heads ({self.heads})"
-            )
-
-
-_MANY = 1 << 20
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("width", "blocks", "heads", "lstm_units", "decoder_units"), (1, 1 << 14)),
-    "next_rows": (1, 1 << 14),
-    "batch_size": (2, _MANY),
-    **dict.fromkeys(("steps", "evaluate_every"), (1, (1 << 31) - 1)),
-    **dict.fromkeys(("train_below", "patience", "seed"), (0, (1 << 31) - 1)),
-    **dict.fromkeys(("moved", "hide_city", "warmup"), (0, 1)),
-    "span_rows": (2, 1 << 14),
-    "dropout": (0, 0.9),
-    "contrast_weight": (0, 1000),
-    "temperature": (0.001, 10),
-    "noise": (0, 100),
-    "train_share": (0.01, 1),
-    "validation_share": (0, 0.9),
-    "learning_rate": (0, 100),
-    "weight_decay": (0, 10),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "objective": get_args(Objective),
-    "precision": get_args(Precision),
-}
+    def check_together(self) -> None:
+        """Refuse settings that do not go together."""
+        multiple = f"a multiple of --heads ({self.heads})"
+        self.expect(self.width % self.heads == 0, "width", multiple)
 
 
 def tiny() -> EmbedderSettings:
@@ -158,8 +126,4 @@ def paper() -> EmbedderSettings:
 
 
 PRESETS: dict[str, Callable[[], EmbedderSettings]] = {"tiny": tiny, "small": small, "paper": paper}
-
-
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> EmbedderSettings:
-    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
-    return settings.resolve(PRESETS, preset, toml, given)
+resolve = functools.partial(settings.resolve_settings, PRESETS)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
@@ -20,15 +19,13 @@ from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, dr
 from humobctl.embed.load import SEEN
 from humobctl.embed.model import EmbedderNetwork, contrast
 from humobctl.errors import HumobError
-from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.city_names import city_names
-from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.ranks import world_size
-from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
+from humobctl.tables.schemas import EMBEDDING_SIZE
+from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.model_dir import Fingerprint
 from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
@@ -130,35 +127,20 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
 
     def _add_city(self, path: str, number: int, rows: EmbedderColumns) -> dict[str, Any]:
         """Read the users of a city that may be seen into the columns; what to say of it."""
-        name = "stdin" if path == "-" else path
-        mark = Fingerprint()
-        known = pl.col("x") != MASKED
-        if self.last_day is not None:
-            known &= pl.col("d") <= self.last_day
-        with UserStore() as store:
-            store.collect(mark.watch(iter_table(path, on_error=self.on_error)))
-            found = [group.filter(known)["uid"].unique() for (group,) in paired_groups([store])]
-            everyone = np.sort(pl.concat(found).to_numpy()) if found else np.empty(0, np.uint32)
+        with open_city(path, self.last_day, on_error=self.on_error) as city:
+            uids = [np.empty(0, np.uint32), *(known["uid"].to_numpy() for known in city.groups())]
+            everyone = np.unique(np.concatenate(uids))
             seen = seen_users(everyone, self.settings)
-            _check_seen(name, everyone, seen, self.settings.train_below)
-            wanted = pl.Series("uid", np.sort(seen), dtype=pl.UInt32).to_frame()
+            _check_seen(city.name, everyone, seen, self.settings.train_below)
             before = rows.rows
-            for (group,) in paired_groups([store]):
-                rows.add(
-                    group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left"),
-                    number,
-                )
+            for known in city.groups(np.sort(seen)):
+                rows.add(known, number)
         report.info(
-            f"{name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the "
+            f"{city.name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the "
             "others are not seen"
         )
-        return {
-            "file": Path(name).name,
-            "fingerprint": mark.text(),
-            "users": len(seen),
-            "of_users": len(everyone),
-            "rows": rows.rows - before,
-        }
+        counts = {"users": len(seen), "of_users": len(everyone), "rows": rows.rows - before}
+        return city.about | counts
 
     def plan(self, data: EmbedderData, processes: int) -> TrainingPlan:
         """A number of steps, or fewer by early stopping."""

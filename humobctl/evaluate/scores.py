@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Protocol, TextIO
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from humobctl.console.shown import Shown
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Presenter(Protocol):

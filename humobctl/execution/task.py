@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,6 +22,37 @@ from humobctl.io.by_user import UserStore, paired_parts
 PART_ROWS = 250_000
 """Rows of a grid trajectory in a part, over all its inputs; one user alone may have more."""
 ROWS_VARIABLE, PEOPLE_VARIABLE = "HUMOBCTL_PART_ROWS", "HUMOBCTL_PART_USERS"
+
+
+@dataclass
+class Tally:
+    """Counts of what was done, fields of a subclass; those of parts add up.
+
+    A field is a number, a list or array of numbers, a ``Counter``, or anything that is kept from
+    the first part that has it.
+    """
+
+    def record(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {name: _as_json(value) for name, value in vars(self).items()}
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Count the record of another part; parts come in order."""
+        for name, value in other.items():
+            own = getattr(self, name)
+            if isinstance(own, Counter):
+                own.update(dict(value))
+            elif isinstance(own, int | np.ndarray):
+                setattr(self, name, own + (value if isinstance(own, int) else np.array(value)))
+            elif own is None and value is not None:
+                setattr(self, name, tuple(value))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Counter):
+        return sorted(value.items())
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
 
 Moved = Callable[[float], None]
 """Is told how many more units of work are done."""
@@ -109,9 +141,7 @@ def part_size(variable: str, default: int) -> int:
     return int(text)
 
 
-def parts_of_people(
-    batches: Iterable[pl.DataFrame], rows: int = 1 << 17, first: int = 0
-) -> Iterator[TaskPart]:
+def parts_of_people(batches: Iterable[pl.DataFrame], rows: int = 1 << 17) -> Iterator[TaskPart]:
     """Parts of a table that comes in batches of whole people, cut where ``rows`` are reached.
 
     Where the batches end does not matter, so that a pipe gives the same parts as a file.
@@ -119,11 +149,10 @@ def parts_of_people(
     Args:
         batches: with the column uid; all rows of a person in one batch.
         rows: that a part has at least, but for the last one.
-        first: number of the first part.
     """
     wanted = part_size(ROWS_VARIABLE, rows)
     held: list[pl.DataFrame] = []
-    height, number = 0, first
+    height = number = 0
     for batch in batches:
         held.append(batch)
         height += batch.height

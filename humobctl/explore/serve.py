@@ -6,9 +6,11 @@ import ipaddress
 import json
 import os
 import secrets
+import socket
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -111,6 +113,7 @@ def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTP
             A page from elsewhere could have its own name point to this machine, and read on, or ask
             by this machine's name from its own.
             """
+            server.silent.pop(self.connection, None)
             name = self.headers.get("Host") or ""
             ours = not is_loopback(host) or is_loopback(name.rsplit(":", 1)[0].strip("[]"))
             origin = self.headers.get("Origin")
@@ -140,27 +143,39 @@ def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTP
             said = (format % args).replace(token, "…")
             report.detail(f"{self.address_string()} {said}")
 
-    return _Server((host, port), Handler)
+    server = _Server((host, port), Handler)
+    return server
 
 
 class _Server(ThreadingHTTPServer):
-    """As many threads as there are slots; who does not ask, or leaves early, is let go quietly."""
+    """As many threads as there are slots; who does not ask, or leaves early, is let go quietly.
+
+    Where all slots are taken, the connection that has been silent for the longest makes room.
+    """
 
     daemon_threads = True
     allow_reuse_address = os.name != "nt"
 
     def __init__(self, *args: Any) -> None:
         self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self.silent: dict[socket.socket, None] = {}
         super().__init__(*args)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread, once a slot is free."""
-        if not self._slots.acquire(timeout=_SECONDS_TO_ASK):
-            self.shutdown_request(request)
-            return
+        if not self._slots.acquire(blocking=False):
+            with suppress(StopIteration, RuntimeError, KeyError, OSError):  # it asks just now
+                oldest = next(iter(self.silent))
+                del self.silent[oldest]
+                oldest.shutdown(socket.SHUT_RDWR)
+            if not self._slots.acquire(timeout=_SECONDS_TO_ASK):
+                self.shutdown_request(request)
+                return
+        self.silent[request] = None
         try:
             super().process_request(request, client_address)
         except BaseException:
+            self.silent.pop(request, None)
             self._slots.release()
             raise
 
@@ -169,6 +184,7 @@ class _Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.silent.pop(request, None)
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -11,7 +11,6 @@ The files come to be in a hidden folder beside the target, which is renamed when
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,6 @@ from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import stream_columnar
 from humobctl.io.output_lock import is_empty, replace_folder, reserved, room_for
-from humobctl.io.parquet_dataset import is_parquet_folder
 from humobctl.io.streams import STANDARD, clear_os_errors, is_folder
 
 FILE_ROWS = 4_000_000
@@ -50,12 +48,11 @@ def check_folder_options(path: str | None, users_a_block: int | None) -> None:
         )
 
 
-def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
+def check_folder(path: str | Path) -> Path:
     """The real path of a folder to write; refused before the work where it cannot be.
 
     Args:
         path: as the user gave it.
-        overwrite: a folder of Parquet files may be replaced.
 
     Raises:
         HumobError: its parent is missing, or something is there that would be lost.
@@ -67,28 +64,26 @@ def check_folder(path: str | Path, *, overwrite: bool = False) -> Path:
         raise HumobError(f"{path}: found a file, expected a folder or a new name")
     with clear_os_errors(str(path)):
         empty = not target.is_dir() or is_empty(target)
-    if empty:
-        return target
-    if overwrite and ((target / SUCCESS).is_file() or is_parquet_folder(target)):
-        return target
-    expected = "a folder of Parquet files to replace" if overwrite else "an empty one or a new name"
-    raise HumobError(f"{path}: found a folder that is not empty, expected {expected}")
+    if not empty:
+        raise HumobError(
+            f"{path}: found a folder that is not empty, expected an empty one or a new name"
+        )
+    return target
 
 
 @contextmanager
-def whole_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+def whole_folder(path: str | Path) -> Iterator[Path]:
     """A folder to write files into; it takes its real name only when the block ends well.
 
     ``_SUCCESS`` is added, and everything is flushed to the disk before the name is given.
 
     Args:
-        path: the folder; what stands there, if anything, is empty or may be replaced.
-        overwrite: replace a folder of Parquet files.
+        path: the folder; what stands there, if anything, is empty.
 
     Raises:
         HumobError: see ``check_folder``; or no permission, or a full disk.
     """
-    target = check_folder(path, overwrite=overwrite)
+    target = check_folder(path)
     beside = room_for(target)
     partial = beside / f".{target.name}.{os.getpid()}.part"
     with (
@@ -96,7 +91,7 @@ def whole_folder(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]
         signals.unfinished(partial),
         clear_os_errors(str(path)),
     ):
-        check_folder(path, overwrite=overwrite)  # nobody else has written it meanwhile
+        check_folder(path)  # nobody else has written it meanwhile
         partial.mkdir()
         yield partial
         (partial / SUCCESS).touch()
@@ -113,7 +108,6 @@ def write_folder(
     schema: Mapping[str, pl.DataType],
     *,
     users_a_block: int | None = None,
-    overwrite: bool = False,
 ) -> int:
     """Write batches of a table as a folder of Parquet files.
 
@@ -123,7 +117,6 @@ def write_folder(
         schema: what the table holds, so that an empty one still has its columns.
         users_a_block: users of each folder ``uid_block=...``: those whose uid divided by it is the
             block's number; users with names are counted as they appear. None for no such folders.
-        overwrite: replace a folder of Parquet files.
 
     Returns:
         Number of rows.
@@ -134,7 +127,7 @@ def write_folder(
     """
     if users_a_block is not None and "uid" not in schema:
         raise UsageError("--users-per-block: found a table without uid, expected one of users")
-    with whole_folder(path, overwrite=overwrite) as folder:
+    with whole_folder(path) as folder:
         if users_a_block is not None:
             return _Blocks(folder, str(path), schema, users_a_block).write(batches)
         pieces = _Pieces(batches)
@@ -287,10 +280,6 @@ def _flush(folder: Path) -> None:
 
 
 def _move_in(partial: Path, target: Path) -> None:
-    """Move the files into a folder that stays; ``_SUCCESS`` last, and removed first."""
-    (target / SUCCESS).unlink(missing_ok=True)
-    for entry in list(target.iterdir()):
-        if not entry.name.startswith(f".{target.name}."):
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    """Move the files into a folder that stays; ``_SUCCESS`` last."""
     for entry in sorted(partial.iterdir(), key=lambda entry: entry.name == SUCCESS):
         entry.rename(target / entry.name)

@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
-Bools = NDArray[np.bool_]
 FAR_GAP = 24
 """Slots; a longer gap between two rows of a day, or none, counts as this."""
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from humobctl.evaluate.cells.align import AlignedDays
+from humobctl.evaluate.cells.run import CellEvalSettings, score
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import (
     PredictOptions,
@@ -79,6 +81,25 @@ def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
         if gain > most:
             best, most = weight, gain
     return best
+
+
+def user_scores(
+    user: UserHistory, cells: Int32s, truth: Int32s, settings: CellEvalSettings
+) -> dict[str, float]:
+    """Scores of a user's predicted cells (r, 2) by column, each a mean over days."""
+    d = user.target_d
+    begins = np.flatnonzero(np.diff(d, prepend=-1))
+    x, y, true_x, true_y = (
+        np.ascontiguousarray(some[:, axis], np.int32) for some in (cells, truth) for axis in (0, 1)
+    )
+    days = AlignedDays(
+        uid=np.full(len(begins), user.uid),
+        d=d[begins],
+        starts=np.append(begins, len(d)),
+        generated=(x, y),
+        reference=(true_x, true_y),
+    )
+    return {name: float(values.mean()) for name, values in score(days, settings).items()}
 
 
 def _keys(cells: Int32s) -> Int64s:

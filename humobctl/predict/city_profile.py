@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import Bools, SlotDistributions, UserHistory
+from humobctl.native import Bools, Floats, Int32s, Int64s
+from humobctl.predict.base import SlotDistributions, UserHistory
 from humobctl.tables.calendar import NIGHT
 from humobctl.tables.cells import CELLS, decode_cells, encode_columns
 from humobctl.tables.schemas import SLOTS_PER_DAY
@@ -50,9 +53,44 @@ class CityProfile:
         off[inside["d"].to_numpy()] = inside["off"].to_numpy() == 1
         return replace(self, off=off, holiday=off & ~weekend)
 
+    def alike(self, some: Int64s, others: Int64s) -> tuple[Bools, Bools]:
+        """Whether days have the same weekday, and are both free or both working, (some, others).
+
+        A holiday has the weekday of no other day.
+        """
+        weekday = np.where(self.holiday, -1, self.weekday)
+        ordinary = ~self.holiday[some][:, None]
+        same_weekday = ordinary & (weekday[some][:, None] == weekday[others][None, :])
+        return same_weekday, self.off[some][:, None] == self.off[others][None, :]
+
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """The answer for a user without a known row: where most people are in that slot."""
         return SlotDistributions(self.cells, self.slot_p[user.target_t])
+
+
+class BatchPredictor(ABC):
+    """A predictor of many users at once; the city answers for those without a known row.
+
+    Attributes:
+        city: where people are.
+        batch_users: users that are worth predicting together.
+    """
+
+    city: CityProfile
+    batch_users: int
+
+    def distribution(self, user: UserHistory) -> SlotDistributions:
+        """One user's distributions."""
+        return self.distributions([user])[0]
+
+    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
+        """Distributions of several users, in their order."""
+        found = iter(self.of_known([user for user in users if len(user.d)]))
+        return [next(found) if len(user.d) else self.city.distribution(user) for user in users]
+
+    @abstractmethod
+    def of_known(self, users: list[UserHistory]) -> Sequence[SlotDistributions]:
+        """Distributions of users with known rows."""
 
 
 class CityCounter:
@@ -91,8 +129,8 @@ class CityCounter:
         at_work = commutes.filter(pl.col("cell") == pl.col("work"))
         self._at_work += np.bincount(at_work["d"], minlength=days)
 
-    def city(self) -> CityProfile:
-        """The summary."""
+    def city(self, calendar: pl.DataFrame | None = None) -> CityProfile:
+        """The summary; with the days off of a calendar table, where there is one."""
         off, holiday = self._days_off()
         seen = self._seen.reshape(SLOTS_PER_DAY, -1)
         total = seen.sum(axis=0)
@@ -101,7 +139,8 @@ class CityCounter:
         # A slot that nobody was seen in takes the frequencies over all slots.
         counts = seen[:, top] + (total[top] + 1.0) * 1e-3
         slot_p = counts / counts.sum(axis=1, keepdims=True)
-        return CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
+        city = CityProfile(self.weekday, off, holiday, decode_cells(top), slot_p)
+        return city if calendar is None else city.with_calendar(calendar)
 
     def _days_off(self) -> tuple[Bools, Bools]:
         """Weekends, and working days on which the share of people at work is a weekend's."""
@@ -115,6 +154,17 @@ class CityCounter:
             if high > 1.2 * low:
                 holiday = known & ~weekend & (share < (low + high) / 2)
         return weekend | holiday, holiday
+
+
+def survey(
+    groups: Iterable[pl.DataFrame], counter: CityCounter, calendar: pl.DataFrame | None
+) -> tuple[CityProfile, NDArray[np.uint32]]:
+    """The city that groups of whole users show, and the users, ascending."""
+    users = [np.empty(0, np.uint32)]
+    for known in groups:
+        counter.add(known)
+        users.append(known["uid"].unique().to_numpy())
+    return counter.city(calendar), np.unique(np.concatenate(users))
 
 
 def _workplaces(rows: pl.DataFrame) -> pl.DataFrame:

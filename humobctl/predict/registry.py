@@ -77,7 +77,7 @@ class ModelDirType:
 
 TRAINED = {
     "ranker": ModelDirType("ranker.model:from_checkpoint"),
-    "bert-moe": ModelDirType("bert_moe.load:from_checkpoint", arrays=False, extra="torch"),
+    "bert-moe": ModelDirType("bert_moe.predict:from_checkpoint", arrays=False, extra="torch"),
 }
 
 
@@ -92,7 +92,7 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
         return _blended(_language("predict_server", name, city, options), city, options.blend)
     check_name(name)
     if name not in MODELS and is_language_model(name):
-        return _blended(_language("load", name, city, options), city, options.blend)
+        return _blended(_language("predict", name, city, options), city, options.blend)
     if options.prompting != Prompting():
         raise UsageError(f"--model: found {name!r}, expected a language model for these options")
     if name in MODELS:
@@ -119,7 +119,7 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
 
 def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Predictor:
     _refuse_city(options)
-    require("llm" if module == "load" else "openai")
+    require("llm" if module == "predict" else "openai")
     make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
     return make(name, city, options)  # type: ignore[no-any-return]
 
@@ -168,10 +168,10 @@ def require(extra: str | None) -> None:
         HumobError: a package of the extra is missing.
     """
     packages = {
-        "torch": ("torch", "transformers", "accelerate", "tensorboard"),
-        "llm": ("torch", "transformers", "accelerate", "tensorboard", "peft"),
+        "torch": ("torch", "transformers", "tensorboard"),
+        "llm": ("torch", "transformers", "tensorboard", "peft"),
         "openai": ("openai",),
-        "diffusion": ("torch", "transformers", "accelerate", "tensorboard", "diffusers"),
+        "diffusion": ("torch", "transformers", "tensorboard", "diffusers"),
     }
     missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
     if missing:

@@ -14,13 +14,12 @@ from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Worker, mark_of, user_parts
+from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_parts
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Int32s, Int64s
+from humobctl.native import Bools, Int32s, Int64s
 from humobctl.predict.base import (
-    Bools,
     PredictOptions,
     Predictor,
     SlotDistributions,
@@ -97,18 +96,12 @@ class PredictJob:
 
 
 @dataclass
-class PredictTally:
+class PredictTally(Tally):
     """What a run did."""
 
     users: int = 0
     rows: int = 0
     without_history: int = 0
-
-    def add(self, other: dict[str, int]) -> None:
-        """Count those of a part."""
-        self.users += other["users"]
-        self.rows += other["rows"]
-        self.without_history += other["without_history"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +131,7 @@ class PredictTask:
                 frames.append(frame)
                 moved(tally.rows - before)
                 before = tally.rows
-            return Done(pl.concat(frames), asdict(tally), tally.rows)
+            return Done(pl.concat(frames), tally.record(), tally.rows)
 
         return work
 
@@ -220,8 +213,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             f"{name}: did not read {counted(later, 'row')} after day {job.targets.days[1]}, the "
             "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
-    city = counter.city()
-    return city if job.calendar is None else city.with_calendar(job.calendar), wanted
+    return counter.city(job.calendar), wanted
 
 
 _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second

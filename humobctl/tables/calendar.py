@@ -53,7 +53,7 @@ def check_zone(name: str, option: str = "--timezone") -> str:
     return name
 
 
-def parse_date(text: str, option: str = "--start-date") -> dt.date:
+def parse_date(text: str) -> dt.date:
     """A date in ISO format.
 
     Raises:
@@ -62,7 +62,9 @@ def parse_date(text: str, option: str = "--start-date") -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option}: found {text!r}, expected a date such as 2012-04-03") from None
+        raise UsageError(
+            f"--start-date: found {text!r}, expected a date such as 2012-04-03"
+        ) from None
 
 
 def moments(raw: pl.Series, *, utc: bool = False) -> tuple[pl.Series, pl.Series]:

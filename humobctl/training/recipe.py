@@ -18,6 +18,8 @@ from typing import Any, Generic, Self, TypeVar
 from humobctl.training.distributed import Group
 
 Data = TypeVar("Data")
+LOG_EVERY = 10
+"""Steps from one record of the log to the next."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,47 @@ class TrainingPlan:
     maximize: bool = False
     epoch: Callable[[int], float] | None = None
     separate: bool = False
+
+
+def plan_epochs(
+    settings: Any,
+    batches: int,
+    in_step: int,
+    *,
+    unit: str,
+    batch: int,
+    best: str,
+    maximize: bool = False,
+) -> TrainingPlan:
+    """Passes over the data, or a number of steps, with a log of their own for the scores.
+
+    Args:
+        settings: of the training: epochs, max_steps, evaluate_every, patience.
+        batches: of this process in a pass.
+        in_step: how many of them go into a step; the last one may have fewer.
+        unit: see ``TrainingPlan``, as all that follow.
+        batch: of a step.
+        best: score of the weights that are kept.
+        maximize: whether a higher one is better.
+    """
+    in_epoch = math.ceil(batches / in_step)
+
+    def epoch(step: int) -> float:
+        done, number = divmod(step - 1, in_epoch)
+        return done + min((number + 1) * in_step, batches) / batches
+
+    return TrainingPlan(
+        steps=settings.max_steps or in_epoch * settings.epochs,
+        evaluate_every=settings.evaluate_every or in_epoch,
+        unit=unit,
+        batch=batch,
+        log_every=LOG_EVERY,
+        patience=settings.patience,
+        best=best,
+        maximize=maximize,
+        epoch=epoch,
+        separate=True,
+    )
 
 
 class Training(ABC):

@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from humobctl.console.words import flag, in_full
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.output_lock import note_input
-from humobctl.io.streams import clear_os_errors
 
 
-class _Dataclass(Protocol):
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a setting, both allowed; they stand beside its type."""
+
+    low: float
+    high: float
 
 
-S = TypeVar("S", bound=_Dataclass)
+MANY = 1 << 20
+MOST = (1 << 31) - 1
+Count = Annotated[int, Range(1, MANY)]
+CountOrNone = Annotated[int, Range(0, MOST)]
+Steps = Annotated[int, Range(1, MOST)]
+Fraction = Annotated[float, Range(0, 1)]
+Part = Annotated[float, Range(0, 0.9)]
+"""A fraction that leaves something over."""
+Rate = Annotated[float, Range(0, 100)]
+WeightDecay = Annotated[float, Range(0, 10)]
+Precision = Literal["fp32", "bf16"]
 
 
-def flag(name: str) -> str:
-    """The option of a setting."""
-    return f"--{name.replace('_', '-')}"
+@dataclass(frozen=True)
+class ModelSettings:
+    """Settings that refuse what is out of the ranges and choices of their types."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built or trained.
+
+        Raises:
+            UsageError: a setting out of range, or settings that do not go together.
+        """
+        for name, kind in get_type_hints(type(self), include_extras=True).items():
+            value = getattr(self, name)
+            if get_origin(kind) is Annotated:
+                low, high = astuple(kind.__metadata__[0])
+                fits = value is None or low <= value <= high
+                self.expect(fits, name, f"{in_full(low)} to {in_full(high)}")
+            elif get_origin(kind) is Literal:
+                self.expect(value in get_args(kind), name, " or ".join(get_args(kind)))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Refuse settings that do not go together."""
+
+    def expect(self, fits: bool, name: str, expected: str) -> None:
+        """Refuse a setting that does not fit.
+
+        Raises:
+            UsageError: with the option, what was found and what is expected.
+        """
+        if not fits:
+            value = getattr(self, name)
+            found = repr(value) if isinstance(value, str) else in_full(value)
+            raise UsageError(f"{flag(name)}: found {found}, expected {expected}")
 
 
-def in_full(number: float) -> str:
-    """A number as people would write it: a whole one with all its digits."""
-    whole = isinstance(number, int) or number.is_integer()
-    return str(int(number)) if whole and abs(number) < 1e15 else f"{number:g}"
+S = TypeVar("S", bound=ModelSettings)
 
 
-def check(
-    settings: _Dataclass,
-    ranges: Mapping[str, tuple[float, float]],
-    choices: Mapping[str, tuple[str, ...]],
-) -> None:
-    """Refuse settings out of range.
-
-    Raises:
-        UsageError: with the option, what was found and what is expected.
-    """
-    for name, (low, high) in ranges.items():
-        value = getattr(settings, name)
-        if value is not None and not low <= value <= high:
-            found, first, last = map(in_full, (value, low, high))
-            raise UsageError(f"{flag(name)}: found {found}, expected {first} to {last}")
-    for name, allowed in choices.items():
-        found = getattr(settings, name)
-        if found not in allowed:
-            raise UsageError(f"{flag(name)}: found {found!r}, expected {' or '.join(allowed)}")
-
-
-def resolve(
+def resolve_settings(
     presets: Mapping[str, Callable[[], S]],
     preset: str | None,
     toml: str | None,
@@ -95,7 +113,23 @@ def from_record(kind: type[S], record: Mapping[str, Any]) -> S:
     return kind(**{key: value for key, value in record.items() if key in known})
 
 
+def read_settings(kind: type[S], name: str, folder: str) -> S:
+    """The settings of a trained model.
+
+    Raises:
+        HumobError: there is no model dir of this type.
+    """
+    from humobctl.training.model_dir import load  # noqa: PLC0415 - settings alone are light
+
+    return from_record(kind, load(folder, type=name, arrays=False).config.get("settings", {}))
+
+
 def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - settings alone are light
+
+    from humobctl.io.output_lock import note_input  # noqa: PLC0415 - the same
+    from humobctl.io.streams import clear_os_errors  # noqa: PLC0415 - the same
+
     try:
         with clear_os_errors(path):
             note_input(path, path)

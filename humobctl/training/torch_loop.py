@@ -36,7 +36,7 @@ Batches = Callable[[int], list[Any]]
 """Batches of a step by its number, whose gradients are added up; each on its device."""
 
 
-def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Parameters that are trained, with weight decay and without: biases and norms, by name."""
     norms = {
         f"{name}.{own}"
@@ -48,7 +48,39 @@ def split_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Paramet
     for name, one in network.named_parameters():
         if one.requires_grad:
             parts[name in norms or bool(_UNDECAYED.search(name.lower()))].append(one)
-    return parts
+    return [
+        {"params": part, "weight_decay": decay}
+        for part, decay in zip(parts, (weight_decay, 0.0), strict=True)
+    ]
+
+
+def measure_kept(
+    network: nn.Module, device: torch.device, precision: str, forward: Callable[[], Tensor]
+) -> tuple[Tensor, int]:
+    """A pass's loss, and the bytes that autograd keeps for it, the weights left out.
+
+    Args:
+        network: whose pass it is; it is put into training.
+        device: where it runs.
+        precision: fp32, or bf16 for the matrix products.
+        forward: makes the pass.
+    """
+    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    network.train()
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+    ):
+        loss = forward()
+    return loss, sum(kept.values())
 
 
 class TorchRecipe(Recipe[Data]):

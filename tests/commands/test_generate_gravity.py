@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from humobctl.commands.generate_gravity import LawName
+from humobctl.api.generate import LawName
 from humobctl.evaluate.divergence import jsd
 from humobctl.generate.gravity.config import LAWS
 from humobctl.tables.schemas import VISITS

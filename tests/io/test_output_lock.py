@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from humobctl.errors import HumobError
-from humobctl.io.output_lock import reserved, reserved_early
+from humobctl.io.output_lock import replace_folder, reserved, reserved_early
 from humobctl.io.streams import whole_file
 from humobctl.training import model_dir
 from humobctl.training.model_dir import Checkpoint
@@ -178,3 +178,24 @@ def test_what_is_no_place_for_a_lock(tmp_path: Path) -> None:
             assert not Path(".-.lock").exists()
     with reserved_early(str(tmp_path / "pipe")):
         assert names(tmp_path) == ["pipe"]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("out", ".out.1.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    rename = Path.rename
+
+    def no_second(self: Path, target: Path) -> Path:
+        if self.suffix == ".part":
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
+        patch.setattr(Path, "rename", no_second)
+        replace_folder(tmp_path / ".out.1.part", tmp_path / "out")
+    assert (tmp_path / "out" / "out").exists()
+    replace_folder(tmp_path / ".out.1.part", tmp_path / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", ".out.1.part"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,36 +162,16 @@ def test_what_is_there_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
-    for path, overwrite, said in (
-        ("file", True, ("found a file", "folder")),
-        ("full", False, ("not empty", "new name")),
-        ("full", True, ("not empty", "Parquet")),
-        ("no/out", False, ("no folder",)),
+    for path, said in (
+        ("file", ("found a file", "folder")),
+        ("full", ("not empty", "new name")),
+        ("no/out", ("no folder",)),
     ):
         with raises(HumobError, path, *said):
-            check_folder(tmp_path / path, overwrite=overwrite)
+            check_folder(tmp_path / path)
     (tmp_path / "empty").mkdir()
     write_table(rows_of([(1, 1)]), str(tmp_path / "empty"))
     assert names(tmp_path / "empty") == ["_SUCCESS", "part-00000.parquet"]
-
-
-def test_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_folder([rows_of([(1, 1)])], tmp_path / "out", GRID.dtypes)
-    write_folder([rows_of([(2, 1)])], tmp_path / "out", GRID.dtypes, overwrite=True)
-    assert files(tmp_path / "out") == {"part-00000.parquet": [2]}
-    assert names(tmp_path) == ["out"]
-    rename = Path.rename
-
-    def no_second(self: Path, target: Path) -> Path:
-        if self.suffix == ".part":
-            raise OSError(errno.EIO, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", no_second)
-    with raises(HumobError, "Input/output error"):
-        write_folder([rows_of([(3, 1)])], tmp_path / "out", GRID.dtypes, overwrite=True)
-    assert files(tmp_path / "out") == {"part-00000.parquet": [2]}
-    assert names(tmp_path) == ["out"]
 
 
 def test_a_mounted_folder_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +179,7 @@ def test_a_mounted_folder_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     volume = tmp_path / "volume"
     volume.mkdir()
     inode = volume.stat().st_ino
-    write_folder([rows_of([(1, 1)])], volume, GRID.dtypes)
-    write_folder([rows_of([(2, 1)])], volume, GRID.dtypes, users_a_block=2, overwrite=True)
+    write_folder([rows_of([(2, 1)])], volume, GRID.dtypes, users_a_block=2)
     assert volume.stat().st_ino == inode
     assert names(volume) == ["_SUCCESS", "uid_block=00001"]
 

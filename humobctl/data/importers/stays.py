@@ -23,6 +23,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.console.words import counted
+from humobctl.data.importers.copb import StayReader
 from humobctl.data.importers.detect import recognise
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.probe import InputProbe, look_at
@@ -35,7 +36,15 @@ from humobctl.io.row_errors import OnError
 from humobctl.io.streams import open_input
 from humobctl.native import Floats
 from humobctl.tables.plane import Plane, plane_through
-from humobctl.tables.schemas import GRID, INTENTIONS, INTENTS, MASKED, POINTS, SLOTS_PER_DAY
+from humobctl.tables.schemas import (
+    GRID,
+    INTENTIONS,
+    INTENTS,
+    MASKED,
+    POINTS,
+    SLOTS_PER_DAY,
+    VISITS,
+)
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 DAY_MINUTES = 24 * 60
@@ -140,6 +149,16 @@ def read_stays(
     if categories and "category" not in frame.columns:
         frame = frame.with_columns(category=pl.lit(None, pl.String))
     return StayTable(name, frame, kind is GRID)
+
+
+def iter_visits(path: str, on_error: OnError) -> Iterator[pl.DataFrame]:
+    """Batches of a visit table, or of a stay list: one without d or with parts of minutes."""
+    source = open_input(path)
+    try:
+        options = ImportOptions(on_error=on_error)
+        yield from StayReader(source, VISITS, on_error, options=options).batches()
+    finally:
+        source.close()
 
 
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:

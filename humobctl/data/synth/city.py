@@ -13,10 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.native import Floats
 from humobctl.tables.cells import decode_cells
 from humobctl.tables.schemas import GRID_SIDE
-
-Floats = NDArray[np.float64]
 
 CELL_KM = 0.5
 ORIGIN_LAT, ORIGIN_LON = 40.0, -30.0

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.errors import HumobError
+from humobctl.execution.task import Tally
 from humobctl.io.by_user import keys
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.tables.schemas import MASKED
@@ -39,20 +40,13 @@ class AlignedDays:
 
 
 @dataclass
-class Coverage:
-    """How much of the truth was predicted: rows, user-days and users, found and expected."""
+class Coverage(Tally):
+    """How much of the truth was predicted: rows and users, found and expected."""
 
     rows: int = 0
     expected_rows: int = 0
     users: int = 0
     expected_users: int = 0
-
-    def add(self, other: Coverage) -> None:
-        """Count another group of users."""
-        self.rows += other.rows
-        self.expected_rows += other.expected_rows
-        self.users += other.users
-        self.expected_users += other.expected_users
 
 
 class Mismatch:

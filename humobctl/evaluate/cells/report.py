@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -15,6 +15,7 @@ from humobctl.console import report
 from humobctl.evaluate.cells.bootstrap import Difference
 from humobctl.evaluate.cells.run import Evaluation
 from humobctl.evaluate.registry import Metric
+from humobctl.tables.schemas import SCORES
 
 
 class Named(Protocol):
@@ -87,11 +88,10 @@ def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
 
 def as_json(found: Comparison) -> str:
     """All scores: one object for one file, an array for several."""
-    records = [
+    return one_or_all(
         as_record(one, found.differences[index - 1] if index else None, by_user=found.by_user)
         for index, one in enumerate(found.evaluations)
-    ]
-    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+    )
 
 
 def as_table(found: Comparison) -> pl.DataFrame:
@@ -116,8 +116,7 @@ def as_table(found: Comparison) -> pl.DataFrame:
             rows += [
                 (f"{scope} - {scopes[0]}", f"{d.metric.column}{end}", value) for end, value in parts
             ]
-    schema = {"scope": pl.String, "metric": pl.String, "value": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
 
 
 def show(found: Comparison, stream: TextIO) -> None:
@@ -125,8 +124,7 @@ def show(found: Comparison, stream: TextIO) -> None:
     first, *others = found.evaluations
     columns = ["metric", "better", *(Path(e.name).name for e in found.evaluations)]
     rows = [
-        [m.label, "higher" if m.higher_is_better else "lower"]
-        + [number(m, e.value(m)) for e in found.evaluations]
+        [m.label, better(m.higher_is_better)] + [number(m, e.value(m)) for e in found.evaluations]
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
@@ -157,6 +155,17 @@ def _show_differences(
         rows,
         stream=stream,
     )
+
+
+def one_or_all(records: Iterable[dict[str, Any]]) -> str:
+    """Records as JSON: one object for one file, an array for several."""
+    found = list(records)
+    return json.dumps(found[0] if len(found) == 1 else found, indent=2) + "\n"
+
+
+def better(higher: bool | None) -> str:
+    """Which way is better, as tables for people show it."""
+    return "higher" if higher else "lower"
 
 
 def scopes_of(evaluations: Sequence[Named]) -> list[str]:

@@ -7,7 +7,7 @@ organisers of the HuMob challenges.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -170,7 +170,7 @@ class CellEvalTask:
             tally = {
                 "extra": (extra.count, extra.first),
                 "missing": (missing.count, missing.first),
-                "coverage": asdict(coverage),
+                "coverage": coverage.record(),
             }
             return Done(detail, tally, users)
 
@@ -234,7 +234,7 @@ class Evaluator:
             for done in self._long.results(work, parts, dict, ticker.advance):
                 extra.join(*done.tally["extra"])
                 missing.join(*done.tally["missing"])
-                coverage.add(Coverage(**done.tally["coverage"]))
+                coverage.add(done.tally["coverage"])
                 if self._differ(extra, missing) or not done.frame.height:
                     continue
                 detail = done.frame

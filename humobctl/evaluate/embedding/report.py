@@ -10,6 +10,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
+from humobctl.evaluate.cells.report import better
 from humobctl.evaluate.embedding.metrics import EmbeddingEvaluation
 from humobctl.evaluate.flows.report import score_record
 from humobctl.tables.schemas import SCORES
@@ -46,7 +47,7 @@ def show(evaluations: list[EmbeddingEvaluation], stream: TextIO) -> None:
     rows = [
         [
             score.name.replace("_", " "),
-            "higher" if score.higher_is_better else "lower",
+            better(score.higher_is_better),
             *(f"{one.scores[index].value:.4f}" for one in evaluations),
         ]
         for index, score in enumerate(first.scores)

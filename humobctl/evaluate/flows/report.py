@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,7 +10,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import scopes_of
+from humobctl.evaluate.cells.report import better, one_or_all, scopes_of
 from humobctl.evaluate.flows.run import FlowEvaluation
 from humobctl.evaluate.score import TableScore
 from humobctl.tables.schemas import SCORES
@@ -19,8 +18,7 @@ from humobctl.tables.schemas import SCORES
 
 def as_json(evaluations: list[FlowEvaluation]) -> str:
     """One object for one file, an array for several; a score that is not defined is null."""
-    records = [_record(evaluation) for evaluation in evaluations]
-    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+    return one_or_all(map(_record, evaluations))
 
 
 def _record(evaluation: FlowEvaluation) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def show(evaluations: list[FlowEvaluation], stream: TextIO) -> None:
     rows = [
         [
             f"{score.name.replace('_', ' ')}{' (trips)' if score.unit == 'trips' else ''}",
-            "higher" if score.higher_is_better else "lower",
+            better(score.higher_is_better),
             *(f"{e.scores[index].value:.4f}" for e in evaluations),
         ]
         for index, score in enumerate(first.scores)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,7 +10,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import scopes_of
+from humobctl.evaluate.cells.report import better, one_or_all, scopes_of
 from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
 from humobctl.tables.schemas import INTENTS, SCORES
@@ -19,8 +18,7 @@ from humobctl.tables.schemas import INTENTS, SCORES
 
 def as_json(evaluations: list[GeneratedEvaluation]) -> str:
     """Scores of generated data: one object for one file, an array for several."""
-    records = [_record(evaluation) for evaluation in evaluations]
-    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+    return one_or_all(map(_record, evaluations))
 
 
 def _record(evaluation: GeneratedEvaluation) -> dict[str, Any]:
@@ -140,16 +138,22 @@ def _size(name: str, one: Side) -> str:
     return f"{name}: {one.users:,} users, {one.user_days:,} user-days, {one.stays:,} stays"
 
 
-def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
+def _found(
+    name: str, evaluations: list[GeneratedEvaluation]
+) -> tuple[list[GeneratedScore | None], GeneratedScore]:
+    """The score of a metric in each file, and the first that there is."""
     found = [next((s for s in e.scores if s.metric.name == name), None) for e in evaluations]
-    one = next(score for score in found if score is not None)
+    return found, next(score for score in found if score is not None)
+
+
+def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
+    found, one = _found(name, evaluations)
     pairs = [(s.value, s.wasserstein) if s else (None, None) for s in found]
     cells = [
         number(value) for pair in [*pairs, (one.floor, one.wasserstein_floor)] for value in pair
     ]
-    better = "higher" if one.metric.higher_is_better else "lower"
     unit = one.unit if one.wasserstein is not None else ""
-    return [one.metric.label, better, *cells, unit]
+    return [one.metric.label, better(one.metric.higher_is_better), *cells, unit]
 
 
 def _show_extras(
@@ -160,11 +164,10 @@ def _show_extras(
         return
     rows = []
     for name in names:
-        found = [next((s for s in e.scores if s.metric.name == name), None) for e in evaluations]
-        one = next(score for score in found if score is not None)
-        better = "higher" if one.metric.higher_is_better else "lower"
-        values = [number(s.value if s else None) for s in found]
-        rows.append([one.metric.label, better, *values, number(one.floor), one.metric.unit])
+        found, one = _found(name, evaluations)
+        metric, values = one.metric, [number(s.value if s else None) for s in found]
+        way = better(metric.higher_is_better)
+        rows.append([metric.label, way, *values, number(one.floor), metric.unit])
     columns = ["metric", "better", *(f"{t} value".strip() for t in titles), "real people", "unit"]
     first = evaluations[0]
     caption = "\n".join(first.signature(s.metric) for s in first.scores if s.metric.name in names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,7 +9,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import number, scopes_of
+from humobctl.evaluate.cells.report import number, one_or_all, scopes_of
 from humobctl.evaluate.plans.run import IntentionEvaluation, intent_durations
 from humobctl.native import Floats
 from humobctl.tables.schemas import INTENTS, SCORES
@@ -18,8 +17,7 @@ from humobctl.tables.schemas import INTENTS, SCORES
 
 def as_json(evaluations: list[IntentionEvaluation]) -> str:
     """Scores of day plans: one object for one file, an array for several."""
-    records = [_record(evaluation) for evaluation in evaluations]
-    return json.dumps(records[0] if len(records) == 1 else records, indent=2) + "\n"
+    return one_or_all(map(_record, evaluations))
 
 
 def _record(evaluation: IntentionEvaluation) -> dict[str, Any]:

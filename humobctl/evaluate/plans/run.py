@@ -14,15 +14,13 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.data.importers.copb import StayReader
-from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.stays import iter_visits
 from humobctl.data.importers.table_kind import kind_of
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd, rows_apart
 from humobctl.evaluate.registry import INTENTION_NAMES, Metric, intention_metrics
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.io.streams import open_input
 from humobctl.native import Floats
 from humobctl.tables import copb_reference
 from humobctl.tables.day_events import refuse_overlaps
@@ -151,24 +149,12 @@ def read_statistics(path: str, *, least_events: int = 1, on_error: OnError = "fa
 
 def _slim(path: str, table: Table, on_error: OnError) -> Iterator[pl.DataFrame]:
     """What is counted, at 10 bytes an event."""
-    batches = (
-        _stays(path, on_error) if table is VISITS else iter_table(path, table, on_error=on_error)
-    )
+    visits = table is VISITS
+    batches = iter_visits(path, on_error) if visits else iter_table(path, table, on_error=on_error)
     for batch in batches:
         yield batch.select(
             "uid", "d", pl.col("intent").cast(_CODES, strict=False), "start_min", "end_min"
         )
-
-
-def _stays(path: str, on_error: OnError) -> Iterator[pl.DataFrame]:
-    """Visits; a stay list is one without d or with parts of minutes."""
-    source = open_input(path)
-    try:
-        yield from StayReader(
-            source, VISITS, on_error, options=ImportOptions(on_error=on_error)
-        ).batches()
-    finally:
-        source.close()
 
 
 # -- scores -------------------------------------------------------------------------------------

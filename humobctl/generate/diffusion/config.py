@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal
 
-from humobctl.errors import UsageError
 from humobctl.training import settings
 
 DenoiserName = Literal["add", "queryonce", "querymulti", "unet", "unet-condition"]
 Objective = Literal["pred_v", "pred_noise", "pred_x0", "flow"]
 Condition = Literal["auto", "none", "intent", "category", "home-work"]
-Precision = Literal["fp32", "bf16"]
-Sampler = Literal["ddpm", "ddim", "dpm", "euler"]
 
 TYPE = "diffusion"
 """Of model dirs."""
@@ -24,7 +22,7 @@ UNCONDITIONED = "unet"
 
 
 @dataclass(frozen=True)
-class DiffusionSettings:
+class DiffusionSettings(settings.ModelSettings):
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -60,74 +58,42 @@ class DiffusionSettings:
     denoiser: DenoiserName = "add"
     condition: Condition = "auto"
     objective: Objective = "pred_v"
-    diffusion_steps: int = 100
-    width: int = 96
-    layers: int = 4
-    heads: int = 4
-    patch: int = 8
-    unconditioned: float = 0.1
-    min_stays: int = 2
-    steps: int = 2500
-    epochs: int = 0
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.01
-    ema: float = 0.995
-    precision: Precision = "fp32"
-    validation_share: float = 0.1
-    evaluate_every: int = 0
-    seed: int = 0
+    diffusion_steps: Annotated[int, settings.Range(2, 10_000)] = 100
+    width: settings.Count = 96
+    layers: settings.Count = 4
+    heads: settings.Count = 4
+    patch: settings.Count = 8
+    unconditioned: settings.Part = 0.1
+    min_stays: settings.Steps = 2
+    steps: settings.Steps = 2500
+    epochs: settings.CountOrNone = 0
+    batch_size: settings.Count = 64
+    learning_rate: settings.Rate = 2e-3
+    warmup: settings.Fraction = 0.05
+    weight_decay: settings.WeightDecay = 0.01
+    ema: Annotated[float, settings.Range(0, 0.999999)] = 0.995
+    precision: settings.Precision = "fp32"
+    validation_share: settings.Part = 0.1
+    evaluate_every: settings.CountOrNone = 0
+    seed: settings.CountOrNone = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be built or trained.
-
-        Raises:
-            UsageError: a setting out of range, or settings that do not go together.
-        """
-        settings.check(self, _RANGES, _CHOICES)
-        unet = self.denoiser.startswith("unet")
-        if not unet and self.width % (2 * self.heads):
-            raise UsageError(
-                f"--width: found {self.width}, expected a multiple of twice --heads ({self.heads})"
-            )
-        if not unet and (STEPS % self.patch or self.width % self.patch):
-            raise UsageError(
-                f"--patch: found {self.patch}, expected a divisor of {STEPS} and of --width "
-                f"({self.width})"
-            )
-        if unet and self.layers > MOST_LEVELS:
-            raise UsageError(
-                f"--layers: found {self.layers}, expected at most {MOST_LEVELS} levels of a U-Net"
-            )
-        if self.denoiser == UNCONDITIONED and self.condition not in ("auto", "none"):
-            raise UsageError(
-                f"--condition: found {self.condition}, expected none with --denoiser unet, or "
-                "--denoiser unet-condition"
-            )
+    def check_together(self) -> None:
+        """Refuse settings that do not go together."""
+        if self.denoiser.startswith("unet"):
+            levels = f"at most {MOST_LEVELS} levels of a U-Net"
+            self.expect(self.layers <= MOST_LEVELS, "layers", levels)
+        else:
+            multiple = f"a multiple of twice --heads ({self.heads})"
+            self.expect(self.width % (2 * self.heads) == 0, "width", multiple)
+            divides = STEPS % self.patch == 0 and self.width % self.patch == 0
+            self.expect(divides, "patch", f"a divisor of {STEPS} and of --width ({self.width})")
+        conditioned = self.denoiser != UNCONDITIONED or self.condition in ("auto", "none")
+        without = "none with --denoiser unet, or --denoiser unet-condition"
+        self.expect(conditioned, "condition", without)
 
 
 MOST_LEVELS = 5
 """144 steps can be halved four times."""
-_MANY = 1 << 20
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("width", "layers", "heads", "patch", "batch_size"), (1, _MANY)),
-    **dict.fromkeys(("steps", "min_stays"), (1, (1 << 31) - 1)),
-    **dict.fromkeys(("epochs", "evaluate_every", "seed"), (0, (1 << 31) - 1)),
-    "diffusion_steps": (2, 10_000),
-    "unconditioned": (0, 0.9),
-    "learning_rate": (0, 100),
-    "warmup": (0, 1),
-    "weight_decay": (0, 10),
-    "ema": (0, 0.999999),
-    "validation_share": (0, 0.9),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "denoiser": get_args(DenoiserName),
-    "condition": get_args(Condition),
-    "objective": get_args(Objective),
-    "precision": get_args(Precision),
-}
 
 
 def tiny() -> DiffusionSettings:
@@ -164,20 +130,4 @@ def paper() -> DiffusionSettings:
 
 
 PRESETS: dict[str, Callable[[], DiffusionSettings]] = {"tiny": tiny, "small": small, "paper": paper}
-
-
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> DiffusionSettings:
-    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
-    return settings.resolve(PRESETS, preset, toml, given)
-
-
-def settings_of(folder: str) -> DiffusionSettings:
-    """The settings of a trained model.
-
-    Raises:
-        HumobError: there is no such model dir.
-    """
-    from humobctl.training.model_dir import load  # noqa: PLC0415 - settings alone are light
-
-    record = load(folder, type=TYPE, arrays=False).config.get("settings", {})
-    return settings.from_record(DiffusionSettings, record)
+resolve = functools.partial(settings.resolve_settings, PRESETS)

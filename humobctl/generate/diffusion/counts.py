@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from humobctl.console import report
 from humobctl.console.words import counted
+from humobctl.execution.task import Tally
 
 MOST_OFF = 2.0
 """Factor by which the visits a day may differ from those of the training data."""
-_COUNTS = ("people", "days", "visits", "joined", "strange", "elsewhere")
 
 
 @dataclass
-class DiffusionTally:
+class DiffusionTally(Tally):
     """What was done.
 
     Attributes:
@@ -35,18 +34,6 @@ class DiffusionTally:
     strange: int = 0
     elsewhere: int = 0
     snapped: Counter[int] = field(default_factory=Counter)
-
-    def record(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        return {**counts, "snapped": sorted(self.snapped.items())}
-
-    def add(self, other: dict[str, Any]) -> None:
-        """Count the record of another part."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + other[name])
-        for metres, points in other["snapped"]:
-            self.snapped[metres] += points
 
     def tell(self, usual: float | None = None) -> None:
         """Say it.

@@ -7,7 +7,7 @@ four orders of magnitude: near home, metres count, far away, shares of the dista
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from humobctl.generate.diffusion.config import STEP_MINUTES, STEPS
-from humobctl.native import Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.tables.calendar import MINUTES_PER_SLOT, NIGHT
 from humobctl.tables.intents import AT_HOME, CODES, WORK
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT
 
-Float32s = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 NEAR = 1000.0
 """Metres from home up to which ``warp`` is nearly linear."""
 DAY = STEPS * STEP_MINUTES
@@ -106,6 +104,11 @@ class Layout:
         step: Int64s = self.day * STEPS + np.minimum(middle, STEPS - 1)
         return step
 
+    def take(self, wanted: Bools) -> Layout:
+        """The days that ``wanted``, (days,), marks."""
+        events, lengths = wanted[self.day], np.diff(self.first)[wanted]
+        return Layout(np.append(0, np.cumsum(lengths)), self.start[events], self.end[events])
+
     def number(self) -> Int64s:
         """The number of each event in its day, from 0, (events,)."""
         numbers: Int64s = np.arange(len(self.start)) - self.first[self.day]
@@ -137,10 +140,8 @@ class Known:
     def take(self, wanted: Bools) -> Known:
         """The days that ``wanted``, (days,), marks."""
         events = wanted[self.layout.day]
-        lengths = np.diff(self.layout.first)[wanted]
-        first = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return Known(
-            Layout(first, self.layout.start[events], self.layout.end[events]),
+            self.layout.take(wanted),
             self.person[wanted],
             self.place_class[events],
             self.intent[events],
@@ -208,7 +209,8 @@ def known_days(frame: pl.DataFrame, plane: Plane, categories: Sequence[str] = ()
         categories: that a model tells apart, of the column category.
     """
     frame = frame.with_columns(_anchors(frame))
-    first, uid = _day_starts(frame)
+    first = day_starts(frame["uid"].to_numpy(), frame["d"].to_numpy())
+    uid = frame["uid"].to_numpy()[first[:-1]].astype(np.int64)
     layout = Layout(first, *(frame[name].to_numpy().astype(np.int64) for name in ("start", "end")))
     here, home = (
         np.column_stack(plane.metres(frame[lat].to_numpy(), frame[lon].to_numpy()))
@@ -230,11 +232,10 @@ def known_days(frame: pl.DataFrame, plane: Plane, categories: Sequence[str] = ()
     )
 
 
-def _day_starts(frame: pl.DataFrame) -> tuple[Int64s, Int64s]:
-    uid, d = (frame[name].to_numpy() for name in ("uid", "d"))
-    inner = np.flatnonzero((np.diff(uid) != 0) | (np.diff(d) != 0)) + 1
-    first = np.concatenate([[0], inner, [len(uid)]]).astype(np.int64)
-    return first, uid[first[:-1]].astype(np.int64)
+def day_starts(person: NDArray[Any], d: NDArray[Any]) -> Int64s:
+    """Where the days of people begin in rows that stand together, and the end, (days + 1,)."""
+    inner = np.flatnonzero((np.diff(person) != 0) | (np.diff(d) != 0)) + 1
+    return np.concatenate([[0], inner, [len(person)]]).astype(np.int64)
 
 
 def _anchors(frame: pl.DataFrame) -> list[pl.Series]:
@@ -311,10 +312,6 @@ class Scale:
     def plane(self) -> Plane:
         """The plane of its metres."""
         return Plane(self.lat, self.lon)
-
-    def as_record(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
 
     def points(self, relative: Floats) -> Floats:
         """Metres from home as channels, (..., 2)."""

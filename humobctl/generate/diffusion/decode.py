@@ -13,14 +13,12 @@ from humobctl.generate.diffusion.data import (
     HOME_CLASS,
     OTHER_CLASS,
     WORK_CLASS,
-    Bools,
-    Float32s,
     Known,
     Layout,
     Scale,
 )
 from humobctl.generate.diffusion.sample import Anchors
-from humobctl.native import Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 

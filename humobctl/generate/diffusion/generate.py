@@ -23,6 +23,7 @@ from humobctl.execution.task import (
     part_size,
     parts_of_people,
 )
+from humobctl.generate.diffusion.config import STEPS
 from humobctl.generate.diffusion.counts import DiffusionTally
 from humobctl.generate.diffusion.data import (
     HOME_CLASS,
@@ -33,6 +34,7 @@ from humobctl.generate.diffusion.data import (
     category_tokens,
     channel_count,
     classes_of,
+    day_starts,
 )
 from humobctl.generate.diffusion.decode import GeneratedDays, decode
 from humobctl.generate.diffusion.load import TrainedDiffusion
@@ -42,7 +44,7 @@ from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
 from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Int64s
+from humobctl.native import Float32s, Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 from humobctl.training.device import set_up
@@ -192,8 +194,7 @@ class DiffusionJob:
             "person", "d", "start_min", "seq", maintain_order=True
         )
         person, d = (frame[name].to_numpy().astype(np.int64) for name in ("person", "d"))
-        inner = np.flatnonzero((np.diff(person) != 0) | (np.diff(d) != 0)) + 1
-        first = np.concatenate([[0], inner, [len(d)]]).astype(np.int64)
+        first = day_starts(person, d)
         layout = Layout(
             first,
             *(frame[name].to_numpy().astype(np.int64) for name in ("start_min", "end_min")),
@@ -265,53 +266,45 @@ class DiffusionJob:
         anchors: Anchors,
     ) -> GeneratedDays:
         """Some of the days; ``kinds`` are home, work or other, and the classes of the condition."""
-        events = chosen[layout.day]
-        lengths = np.diff(layout.first)[chosen]
-        part = Layout(
-            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            layout.start[events],
-            layout.end[events],
-        )
+        events, part = chosen[layout.day], layout.take(chosen)
         place_class, token = (kind[events] for kind in kinds)
-        model = self.model
         known = Anchors(anchors.home[chosen], anchors.work[chosen])
-        fixed = None
+        working = place_class[part.event_of_step()] == WORK_CLASS
+        channels = self._draw(uid[chosen].astype(np.int64), d[chosen], known, working, token, part)
+        return decode(channels, self.model.scale, part, place_class)
+
+    def _draw(
+        self,
+        uid: Int64s,
+        d: Int64s,
+        known: Anchors,
+        working: NDArray[np.bool_],
+        token: NDArray[np.int8] | None = None,
+        layout: Layout | None = None,
+    ) -> Float32s:
+        """Channels of days, with the homes and works that are known; ``working`` by step."""
+        model, fixed = self.model, None
         if known.has_home.any():
-            working = place_class[part.event_of_step()] == WORK_CLASS
             device = next(model.network.parameters()).device
             fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
-        channels = draw(
+        return draw(
             model.network,
             Process(model.settings),
             self.sampling,
-            sources_of(self.seed, uid[chosen].astype(np.int64), d[chosen]),
+            sources_of(self.seed, uid, d),
             token=token,
-            layout=part,
+            layout=layout,
             fixed=fixed,
             batch_size=self.batch_size,
         )
-        return decode(channels, model.scale, part, place_class)
 
     # -- without --------------------------------------------------------------------------------
 
     def unplanned(self, uid: Int64s) -> pl.DataFrame:
         """The visits of people without."""
-        model = self.model
-        given = self._anchors(uid)
-        fixed = None
-        if given.has_home.any():
-            nowhere = np.zeros((len(uid), 144), bool)
-            device = next(model.network.parameters()).device
-            fixed = given.fixed(model.scale, nowhere, device, channel_count("none"))
-        channels = draw(
-            model.network,
-            Process(model.settings),
-            self.sampling,
-            sources_of(self.seed, uid, np.zeros_like(uid)),
-            fixed=fixed,
-            batch_size=self.batch_size,
-        )
-        drawn = decode(channels, model.scale, None, None)
+        given, nowhere = self._anchors(uid), np.zeros((len(uid), STEPS), bool)
+        channels = self._draw(uid, np.zeros_like(uid), given, nowhere)
+        drawn = decode(channels, self.model.scale, None, None)
         known = given.has_home
         drawn.home[known] = given.home[known]
         layout = drawn.layout

@@ -16,15 +16,13 @@ from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
-from humobctl.tables.intents import AT_HOME, CODES, WORK
+from humobctl.tables.intents import ANCHORED
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTS, PLACES
 
 LEARNT_DAYS = "the days that the model has learnt"
 ANY = -1
 """Stands for any place."""
-_FIXED = frozenset({*(CODES[name] for name in AT_HOME), CODES[WORK]})
-"""Intents that any place serves where no place says that it does."""
 
 
 @dataclass
@@ -91,7 +89,7 @@ class Places:
         rows = np.flatnonzero((self.intent == intent) | (self.intent == ANY))
         if len(rows):
             return rows
-        if intent == ANY or intent in _FIXED:
+        if intent == ANY or intent in ANCHORED:  # any place serves these
             return np.arange(len(self.intent))
         raise HumobError(
             f"{self.name}: found no place for {INTENTS[intent]!r}, expected at least one, or "

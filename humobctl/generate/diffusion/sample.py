@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from humobctl.generate.diffusion.config import STEPS
-from humobctl.generate.diffusion.data import Bools, Float32s, Layout, Scale
+from humobctl.generate.diffusion.data import Layout, Scale
 from humobctl.generate.diffusion.model import Conditioning, Denoiser
 from humobctl.generate.diffusion.process import Fixed, Process, Sampling
-from humobctl.native import Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.tables.keyed_random import uniforms
 
 _SEED_BITS = 1 << 62

@@ -23,7 +23,6 @@ from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
 from humobctl.generate.diffusion.config import STEPS, TYPE, UNCONDITIONED, DiffusionSettings
 from humobctl.generate.diffusion.data import (
-    Bools,
     Known,
     Scale,
     Series,
@@ -39,15 +38,15 @@ from humobctl.generate.diffusion.process import Process
 from humobctl.generate.diffusion.validation import Validation
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import clear_os_errors
+from humobctl.native import Bools
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import LOG_EVERY, DryRun, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _DAYS = "days.safetensors"
 """File in the folder of a training, where other processes find the days."""
-_LOG_EVERY = 10
 DaysBatch = tuple[Tensor, Conditioning | None, torch.Generator]
 """Days (B, C, 144) of all processes, their condition, and what noise is drawn from."""
 
@@ -160,7 +159,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
             evaluate_every=settings.evaluate_every or max(1, steps // 10),
             unit="days",
             batch=batch,
-            log_every=_LOG_EVERY,
+            log_every=LOG_EVERY,
         )
 
     def network(self, data: DiffusionData, device: torch.device) -> Denoiser:
@@ -254,7 +253,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "settings": asdict(self.settings),
                 "condition": data.condition,
                 "categories": list(data.categories),
-                "scale": source.scale.as_record(),
+                "scale": asdict(source.scale),
                 "visits_a_day": source.known.visits_a_day(),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},

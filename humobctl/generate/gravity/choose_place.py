@@ -8,9 +8,9 @@ import numpy as np
 
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.config import Law
-from humobctl.generate.gravity.kernels import Flags, Float32s, Memories
+from humobctl.generate.gravity.kernels import Flags, Memories
 from humobctl.generate.gravity.places import PlaceIndex
-from humobctl.native import Int32s, Int64s
+from humobctl.native import Float32s, Int32s, Int64s, library
 
 
 def choose(
@@ -48,7 +48,7 @@ def choose(
     widened = np.empty(len(name), np.uint8)
     law_of = kernels.law_struct(law, seed, exhaustive=exhaustive)
     addresses = [ctypes.addressof(struct) for struct in (city.struct, law_of)]
-    kernel = kernels.library().humob_gravity_choose
+    kernel = library().humob_gravity_choose
 
     def work(memory: int, first: int, stop: int) -> int:
         at = slice(first, stop)
@@ -69,7 +69,7 @@ def choose(
 
     own = memories or Memories()
     try:
-        kernels.share_out(len(name), own, work)
+        kernels.run_shared(len(name), own, work)
     finally:
         if memories is None:
             own.close()

@@ -17,19 +17,16 @@ import polars as pl
 from scipy.optimize import minimize, minimize_scalar
 
 from humobctl.console import report
-from humobctl.data.importers.copb import StayReader
-from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.stays import iter_visits
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import DETERRED, Law
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.row_errors import OnError
-from humobctl.io.streams import open_input
 from humobctl.native import Floats, Int64s
-from humobctl.tables.intents import AT_HOME, CODES
-from humobctl.tables.intents import WORK as GO_TO_WORK
-from humobctl.tables.schemas import INTENTS, VISITS
+from humobctl.tables.intents import ANCHORED
+from humobctl.tables.schemas import INTENTS
 
 MOST_JUMPS = 4000
 """Displacements that are used; more would move the third digit."""
@@ -85,13 +82,7 @@ def read_visits(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     Raises:
         HumobError: the file cannot be read or holds a fault.
     """
-    source = open_input(path)
-    try:
-        return pl.concat(
-            list(StayReader(source, VISITS, on_error, options=ImportOptions()).batches())
-        )
-    finally:
-        source.close()
+    return pl.concat(list(iter_visits(path, on_error)))
 
 
 def fitted(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Law:
@@ -161,7 +152,7 @@ def _choices(visits: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Floats, In
     intent = code.to_numpy()
     begins = np.searchsorted(day, day)
     back = np.linalg.norm(point - point[begins], axis=1) <= NEAREST
-    fixed = np.isin(intent, [*(CODES[name] for name in AT_HOME), CODES[GO_TO_WORK]])
+    fixed = np.isin(intent, list(ANCHORED))
     chosen = (day[1:] == day[:-1]) & ~np.where(intent == EVERYTHING, back, fixed)[1:]
     starts, ends = point[:-1][chosen], point[1:][chosen]
     return starts, np.linalg.norm(ends - starts, axis=1), intent[1:][chosen]

@@ -15,13 +15,12 @@ from humobctl.errors import HumobError
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
 from humobctl.generate.gravity.config import COMMUTE
-from humobctl.generate.gravity.kernels import Float32s
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Floats, Int32s, Int64s
+from humobctl.native import Float32s, Floats, Int32s, Int64s
 from humobctl.tables.intents import CODES
 from humobctl.tables.intents import HOME as GO_HOME
 from humobctl.tables.intents import WORK as GO_TO_WORK

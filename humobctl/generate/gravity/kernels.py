@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -12,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humobctl import native
 from humobctl.generate.gravity.config import Law, Travel
-from humobctl.native import Floats, Int32s, Int64s
+from humobctl.native import library, share_out
 
-Float32s = NDArray[np.float32]
 Int8s = NDArray[np.int8]
 Flags = NDArray[np.uint8]
 
@@ -116,30 +113,6 @@ def travel_struct(travel: Travel) -> TravelStruct:
     return TravelStruct(speed=travel.speed * 1000 / 60, least=travel.least)
 
 
-@functools.cache
-def library() -> ctypes.CDLL:
-    """The loaded library, with the argument types of every function declared."""
-    lib = native.library()
-    structure, memory = ctypes.c_void_p, ctypes.c_void_p
-    f32, i32, i64 = (native.pointer(t) for t in (np.float32, np.int32, np.int64))
-    flags = native.pointer(np.uint8)
-    lib.humob_gravity_memory.restype = ctypes.c_void_p
-    lib.humob_gravity_memory.argtypes = []
-    lib.humob_gravity_forget.restype = None
-    lib.humob_gravity_forget.argtypes = [memory]
-    lib.humob_gravity_choose.restype = ctypes.c_int
-    lib.humob_gravity_choose.argtypes = [
-        *(structure, structure, memory, ctypes.c_int32, ctypes.c_int64),
-        *(f32, f32, i32, ctypes.c_uint64, i64, i32, flags),
-    ]
-    lib.humob_gravity_days.restype = ctypes.c_int
-    lib.humob_gravity_days.argtypes = [
-        *(structure, structure, structure, structure, memory),
-        *(ctypes.c_int64, ctypes.c_int64),
-    ]
-    return lib
-
-
 class Memories:
     """The kernel's buffers, one for each thread, used again from call to call."""
 
@@ -168,7 +141,7 @@ class Memories:
             library().humob_gravity_forget(self._free.get())
 
 
-def share_out(total: int, memories: Memories, work: Callable[[int, int, int], int]) -> None:
+def run_shared(total: int, memories: Memories, work: Callable[[int, int, int], int]) -> None:
     """Call ``work(memory, start, stop)`` over ``range(total)`` on all cores.
 
     Raises:
@@ -180,7 +153,4 @@ def share_out(total: int, memories: Memories, work: Callable[[int, int, int], in
             if work(memory, start, stop):
                 raise MemoryError
 
-    native.share_out(total, piece)
-
-
-__all__ = ["Float32s", "Floats", "Int32s", "Int64s", "library"]
+    share_out(total, piece)

@@ -11,10 +11,10 @@ from scipy.spatial import KDTree
 
 from humobctl.console import report
 from humobctl.generate.gravity import kernels
-from humobctl.generate.gravity.kernels import Float32s, Int8s
+from humobctl.generate.gravity.kernels import Int8s
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Floats, Int64s
+from humobctl.native import Float32s, Floats, Int64s
 from humobctl.tables.plane import Plane, plane_through
 from humobctl.tables.schemas import INTENTS, PLACES
 

@@ -16,15 +16,15 @@ from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Worker, mark_of, parts_of_people
+from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, parts_of_people
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.config import Law, Travel
 from humobctl.generate.gravity.homes import HomesAndWorks, Locations
 from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Int64s
-from humobctl.tables.intents import AT_HOME, CODES
+from humobctl.native import Int64s, library
+from humobctl.tables.intents import ANCHORED, CODES
 from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 
@@ -33,15 +33,12 @@ ROWS_AT_ONCE = 1 << 17
 LONG = 40
 """Parts beyond which finished ones are kept: 5 million events."""
 _KEPT = ("uid", "d", "seq", "intent", "start_min", "end_min")
-_FIXED = frozenset({*(CODES[intent] for intent in AT_HOME), CODES[GO_TO_WORK]})
-"""Intents that take place at home or at work, whatever the law."""
-_COUNTS = ("people", "days", "events", "shifted", "shortened", "hurried", "drawn_homes")
 CROWDED = 20
 """People who get their home at one place, from where on there is a warning."""
 
 
 @dataclass
-class GravityTally:
+class GravityTally(Tally):
     """What was done.
 
     Attributes:
@@ -64,20 +61,6 @@ class GravityTally:
     widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     first: tuple[int, int] | None = None
-
-    def record(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        arrays = {"widened": self.widened.tolist(), "unreached": self.unreached.tolist()}
-        return {**{name: getattr(self, name) for name in _COUNTS}, **arrays, "first": self.first}
-
-    def add(self, other: dict[str, Any]) -> None:
-        """Count the record of another part; parts come in order."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + other[name])
-        self.widened += np.array(other["widened"])
-        self.unreached += np.array(other["unreached"])
-        if self.first is None and other["first"] is not None:
-            self.first = tuple(other["first"])
 
     def tell(self, law: Law, homes: int) -> None:
         """Say it.
@@ -281,7 +264,7 @@ class GravityJob:
         lacking = [
             int(intent)
             for intent in np.unique(days.intent)
-            if intent not in _FIXED and not self.city.count(int(intent))
+            if intent not in ANCHORED and not self.city.count(int(intent))
         ]
         if lacking:
             event = int(np.flatnonzero(np.isin(days.intent, lacking))[0])
@@ -319,8 +302,8 @@ class GravityJob:
             kernels.struct_of(kernels.DaysStruct, arrays, people=people),
         )
         addresses = [ctypes.addressof(struct) for struct in structs]
-        kernel = kernels.library().humob_gravity_days
-        kernels.share_out(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
+        kernel = library().humob_gravity_days
+        kernels.run_shared(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
         return place, flags
 
     def _count(self, days: Days, flags: NDArray[np.uint8]) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import polars as pl
 
+from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.intend.day_plan import DayPlan
 
@@ -166,8 +167,7 @@ class BackendEntry:
             if option not in self.options:
                 owners = [entry.name for entry in _ENTRIES if option in entry.options]
                 raise UsageError(
-                    f"--{option.replace('_', '-')} goes with --backend {' or '.join(owners)}, "
-                    f"found {self.name}"
+                    f"{flag(option)} goes with --backend {' or '.join(owners)}, found {self.name}"
                 )
         module, name = self.path.split(":")
         make = getattr(import_module(f"humobctl.intend.{module}"), name)

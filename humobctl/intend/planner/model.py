@@ -28,12 +28,10 @@ from numpy.typing import NDArray
 from humobctl.intend.backends.base import Part
 from humobctl.intend.planner import config
 from humobctl.intend.planner.config import SCHEDULES, SLOT_MINUTES, SLOTS
-from humobctl.native import Floats
+from humobctl.native import Float32s, Floats
 from humobctl.tables.copb_reference import DURATION_BINS, durations, events_per_day
 from humobctl.tables.intents import CODES, HOME, SLEEP, WORK
 from humobctl.tables.schemas import INTENTS
-
-Float32s = NDArray[np.float32]
 
 I = len(INTENTS)  # noqa: E741 - the shape legend's name
 START = I

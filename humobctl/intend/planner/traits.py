@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from humobctl.intend.planner import config
 from humobctl.intend.planner.config import LIKING, LIVELINESS, OCCUPATIONS, OFFICE, SCHEDULES
-from humobctl.native import Floats
+from humobctl.native import Bools, Floats
 from humobctl.tables.intents import CODES
 from humobctl.tables.keyed_random import uniforms
 from humobctl.tables.schemas import INTENTS
-
-Bools = NDArray[np.bool_]
 
 _TRAITS = 0x747261697473
 """Keeps these draws apart from those of the days."""

@@ -81,15 +81,11 @@ class History:
 
     def _day_weights(self, target: Int64s, known: Int64s) -> Floats:
         """Weight of a known day for a target day by date and calendar, shape (D, J)."""
-        city, config = self.city, self.config
+        config = self.config
         recent = np.exp(-np.abs(target[:, None] - known[None, :]) / config.recency)
         # Only the order of magnitude between records matters: keep the weights near 1.
         recent /= recent.max(axis=1, keepdims=True)
-        ordinary = ~city.holiday
-        same_weekday = (city.weekday[target][:, None] == city.weekday[known][None, :]) & (
-            ordinary[target][:, None] & ordinary[known][None, :]
-        )
-        same_type = city.off[target][:, None] == city.off[known][None, :]
+        same_weekday, same_type = self.city.alike(target, known)
         weights: Floats = (
             recent
             * np.where(same_weekday, 1.0, config.other_weekday)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from humobctl.errors import UsageError
 from humobctl.training import settings
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
-Precision = Literal["fp32", "bf16"]
 TYPE = "bert-moe"
 """Of model dirs."""
 
 
 @dataclass(frozen=True)
-class BertMoeSettings:
+class BertMoeSettings(settings.ModelSettings):
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -70,101 +69,52 @@ class BertMoeSettings:
     """
 
     model_name: ModelName = "MobilityBERTMoE"
-    location_ids: int = 40_000
-    hidden_size: int = 128
-    hidden_layers: int = 2
-    attention_heads: int = 2
-    feed_forward: int = 4
-    day_embedding_size: int = 16
-    time_embedding_size: int = 32
-    dow_embedding_size: int = 16
-    weekday_embedding_size: int = 8
-    location_embedding_size: int = 64
-    gap_embedding_size: int = 16
-    dropout: float = 0.1
-    max_seq_length: int = 640
-    copy_heads: int = 4
-    experts: int = 8
-    top_k: int = 0
-    load_balance: float = 0.01
-    input_length: int = 512
-    prediction_length: int = 128
-    horizon: int = 15
-    relabel: float = 0.5
-    stride: int = 24
-    epochs: int = 1
-    max_steps: int = 0
-    batch_size: int = 16
-    accumulate: int = 1
-    learning_rate: float = 3e-4
-    location_learning_rate: float | None = None
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    precision: Precision = "fp32"
-    validation_share: float = 0.1
-    validation_days: int = 15
-    blend_users: int = 200
-    evaluate_every: int = 0
-    patience: int = 0
-    seed: int = 0
+    location_ids: Annotated[int, settings.Range(1, 40_000)] = 40_000
+    hidden_size: settings.Count = 128
+    hidden_layers: settings.Count = 2
+    attention_heads: settings.Count = 2
+    feed_forward: settings.Count = 4
+    day_embedding_size: settings.Count = 16
+    time_embedding_size: settings.Count = 32
+    dow_embedding_size: settings.Count = 16
+    weekday_embedding_size: settings.Count = 8
+    location_embedding_size: settings.Count = 64
+    gap_embedding_size: settings.Count = 16
+    dropout: settings.Part = 0.1
+    max_seq_length: settings.Count = 640
+    copy_heads: Annotated[int, settings.Range(0, 256)] = 4
+    experts: settings.Count = 8
+    top_k: Annotated[int, settings.Range(0, settings.MANY)] = 0
+    load_balance: Annotated[float, settings.Range(0, 100)] = 0.01
+    input_length: settings.Count = 512
+    prediction_length: settings.Count = 128
+    horizon: Annotated[int, settings.Range(0, 60)] = 15
+    relabel: settings.Fraction = 0.5
+    stride: settings.Count = 24
+    epochs: settings.Count = 1
+    max_steps: settings.CountOrNone = 0
+    batch_size: settings.Count = 16
+    accumulate: settings.Count = 1
+    learning_rate: settings.Rate = 3e-4
+    location_learning_rate: Annotated[float | None, settings.Range(0, 100)] = None
+    warmup: settings.Fraction = 0.1
+    weight_decay: settings.WeightDecay = 0.01
+    precision: settings.Precision = "fp32"
+    validation_share: settings.Part = 0.1
+    validation_days: settings.Count = 15
+    blend_users: settings.CountOrNone = 200
+    evaluate_every: settings.CountOrNone = 0
+    patience: settings.CountOrNone = 0
+    seed: settings.CountOrNone = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be built or trained.
-
-        Raises:
-            UsageError: a setting out of range, or settings that do not go together.
-        """
-        settings.check(self, _RANGES, _CHOICES)
-        self._check_together()
-
-    def _check_together(self) -> None:
-        if self.hidden_size % self.attention_heads:
-            raise UsageError(
-                f"--attention-heads: found {self.attention_heads}, expected a divisor of "
-                f"--hidden-size ({self.hidden_size})"
-            )
-        if self.top_k > self.experts:
-            raise UsageError(
-                f"--top-k: found {self.top_k}, expected at most {self.experts} experts"
-            )
-        if self.input_length + self.prediction_length > self.max_seq_length:
-            raise UsageError(
-                f"--max-seq-length: found {self.max_seq_length}, expected at least "
-                f"{self.input_length + self.prediction_length} (--input-length and "
-                "--prediction-length together)"
-            )
-
-
-_MANY = 1 << 20
-_COUNTS = (
-    *("hidden_size", "hidden_layers", "attention_heads", "feed_forward", "experts"),
-    *("day_embedding_size", "time_embedding_size", "dow_embedding_size"),
-    *("weekday_embedding_size", "location_embedding_size", "gap_embedding_size"),
-    *("input_length", "prediction_length", "max_seq_length", "stride", "batch_size"),
-    *("accumulate", "epochs", "validation_days"),
-)
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(_COUNTS, (1, _MANY)),
-    **dict.fromkeys(
-        ("max_steps", "evaluate_every", "patience", "seed", "blend_users"), (0, (1 << 31) - 1)
-    ),
-    "location_ids": (1, 40_000),
-    "copy_heads": (0, 256),
-    "top_k": (0, _MANY),
-    "horizon": (0, 60),
-    "dropout": (0, 0.9),
-    "relabel": (0, 1),
-    "load_balance": (0, 100),
-    "warmup": (0, 1),
-    "weight_decay": (0, 10),
-    "learning_rate": (0, 100),
-    "location_learning_rate": (0, 100),
-    "validation_share": (0, 0.9),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "model_name": get_args(ModelName),
-    "precision": get_args(Precision),
-}
+    def check_together(self) -> None:
+        """Refuse settings that do not go together."""
+        divisor = f"a divisor of --hidden-size ({self.hidden_size})"
+        self.expect(self.hidden_size % self.attention_heads == 0, "attention_heads", divisor)
+        self.expect(self.top_k <= self.experts, "top_k", f"at most {self.experts} experts")
+        together = self.input_length + self.prediction_length
+        least = f"at least {together} (--input-length and --prediction-length together)"
+        self.expect(together <= self.max_seq_length, "max_seq_length", least)
 
 
 def tiny() -> BertMoeSettings:
@@ -228,34 +178,5 @@ def paper() -> BertMoeSettings:
 
 
 PRESETS: dict[str, Callable[[], BertMoeSettings]] = {"tiny": tiny, "small": small, "paper": paper}
-
-
-def settings_of(folder: str) -> BertMoeSettings:
-    """The settings of a trained model.
-
-    Raises:
-        HumobError: there is no such model dir.
-    """
-    from humobctl.training.model_dir import load  # noqa: PLC0415 - settings alone are light
-
-    return from_record(load(folder, type=TYPE, arrays=False).config.get("settings", {}))
-
-
-def resolve(
-    preset: str | None,
-    toml: str | None,
-    given: Mapping[str, Any],
-    earlier: BertMoeSettings | None = None,
-) -> BertMoeSettings:
-    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
-    return settings.resolve(PRESETS, preset, toml, given, earlier)
-
-
-def from_record(record: Mapping[str, Any]) -> BertMoeSettings:
-    """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(BertMoeSettings, record)
-
-
-def as_record(settings: BertMoeSettings) -> dict[str, Any]:
-    """The settings as JSON can hold them."""
-    return asdict(settings)
+resolve = functools.partial(settings.resolve_settings, PRESETS)
+settings_of = functools.partial(settings.read_settings, BertMoeSettings, TYPE)

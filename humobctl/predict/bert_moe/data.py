@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from humobctl.io.streams import clear_os_errors
-from humobctl.native import Int64s
-from humobctl.predict.base import Bools
+from humobctl.native import Bools, Int64s
 from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.model import DAYS_AHEAD, DAYS_BACK, GAPS, IGNORE
 from humobctl.tables.cells import encode_cells

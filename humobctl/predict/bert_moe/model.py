@@ -17,18 +17,23 @@ they have among themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from humobctl.predict.bert_moe.config import BertMoeSettings, as_record, from_record
+from humobctl.errors import HumobError
+from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
+from humobctl.training.model_dir import check_layers, clear_damage, load
+from humobctl.training.settings import from_record
 
 DAYS_BACK, DAYS_AHEAD = 75, 60
 """Range of the days between a row and the first one to predict; days further off count as these."""
@@ -42,7 +47,7 @@ class BertMoeConfig(PreTrainedConfig):
     """The settings that the network is built from, and the cities it knows.
 
     Attributes:
-        settings: as ``config.as_record`` makes them.
+        settings: as a dict.
         cities: names of the training cities; city 0 of the network is an unknown one.
         blend: weight of the history model beside this one, learnt on validation days.
     """
@@ -58,7 +63,7 @@ class BertMoeConfig(PreTrainedConfig):
     ) -> None:
         super().__init__(**others)
         self.type = "bert-moe"
-        self.settings = settings or as_record(BertMoeSettings())
+        self.settings = settings or asdict(BertMoeSettings())
         self.cities = cities or []
         self.blend = blend
 
@@ -144,7 +149,7 @@ class BertMoe(PreTrainedModel):
 
     def __init__(self, config: BertMoeConfig) -> None:
         super().__init__(config)
-        s = from_record(config.settings)
+        s = from_record(BertMoeSettings, config.settings)
         self.settings = s
         self.embeddings = Embeddings(s)
         self.city = nn.Embedding(len(config.cities) + 1, s.hidden_size)
@@ -341,3 +346,49 @@ def _encoder_config(s: BertMoeSettings) -> BertConfig:
     )
     config._attn_implementation = "sdpa"
     return config
+
+
+def load_network(folder: str) -> BertMoe:
+    """The network of a model dir.
+
+    Raises:
+        HumobError: the dir is missing, damaged, or of another type.
+    """
+    found = load(folder, type=TYPE, arrays=False)
+    try:
+        with clear_damage(folder):
+            settings = from_record(BertMoeSettings, found.config["settings"])
+            check_layers(folder, settings.hidden_layers)
+            network: BertMoe = BertMoe.from_pretrained(Path(folder))
+    except (SafetensorError, OSError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise HumobError(f"{folder}: found a damaged model ({reason})") from exc
+    return network
+
+
+def started_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
+    """Copy into a network what fits of another; cities by their names.
+
+    Returns:
+        ``kept``: how many tensors were copied; ``new``: names of those that were not.
+    """
+    theirs, kept, new = dict(earlier.named_parameters()), 0, []
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if name == "city.weight":
+                _copy_cities(network, earlier)
+            elif name in theirs and theirs[name].shape == tensor.shape:
+                tensor.copy_(theirs[name])
+                kept += 1
+            else:
+                new.append(name)
+    return {"kept": kept, "new": new}
+
+
+def _copy_cities(network: BertMoe, earlier: BertMoe) -> None:
+    """A city that the other network does not know starts as its unknown one."""
+    if earlier.city.embedding_dim != network.city.embedding_dim:
+        return
+    numbers = {name: i for i, name in enumerate(earlier.config.cities, start=1)}
+    for i, name in enumerate(["", *network.config.cities]):
+        network.city.weight[i] = earlier.city.weight[numbers.get(name, 0)]

@@ -12,15 +12,21 @@ Candidates are the user's own cells and the network's likeliest others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from humobctl.native import Floats, Int64s
-from humobctl.predict.base import Bools, SlotDistributions, UserHistory, normalised
+from humobctl.errors import UsageError
+from humobctl.native import Bools, Floats, Int64s
+from humobctl.predict.base import (
+    PredictOptions,
+    SlotDistributions,
+    UserHistory,
+    normalised,
+)
 from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     Ints,
@@ -28,10 +34,17 @@ from humobctl.predict.bert_moe.data import (
     gap_codes,
     padded_shape,
 )
-from humobctl.predict.bert_moe.model import BertMoe, Prediction
-from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig, Prediction, load_network
+from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.tables.cells import decode_cells, encode_cells
-from humobctl.training.device import MOST_BESIDE, side_by_side
+from humobctl.training.device import (
+    MOST_BESIDE,
+    check_precision,
+    set_up,
+    side_by_side,
+    torch_device,
+)
+from humobctl.training.model_dir import Checkpoint
 
 OTHERS = 16
 """Candidates beside the user's own cells."""
@@ -45,7 +58,6 @@ _FEW = 512
 class _User:
     """One user's rows in order, known and to predict, and what has been found out so far."""
 
-    city: CityProfile
     history: UserHistory
     order: Int64s = field(init=False)
     d: Int64s = field(init=False)
@@ -83,12 +95,8 @@ class _Window:
     anchor: int
 
 
-class BertMoePredictor:
-    """Predicts with a trained network; gives many users' distributions at once.
-
-    Attributes:
-        batch_users: users that are worth predicting together.
-    """
+class BertMoePredictor(BatchPredictor):
+    """Predicts with a trained network."""
 
     batch_users = 64
 
@@ -120,22 +128,14 @@ class BertMoePredictor:
         settings: BertMoeSettings = self.network.settings
         return settings
 
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """One user's distributions."""
-        return self.distributions([user])[0]
-
-    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-        """Distributions of several users, in their order."""
-        people = [_User(self.city, user) if len(user.d) else None for user in users]
-        asked = [person for person in people if person is not None and len(person.targets)]
-        rounds = _rounds(asked, self.settings)
+    def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
+        """What the network says, window by window."""
+        people = [_User(user) for user in users]
+        rounds = _rounds([one for one in people if len(one.targets)], self.settings)
         beside = MOST_BESIDE if self.device.type == "cpu" else 1
         for windows in rounds:
             side_by_side(self._predict, _batches(windows, beside), self.device)
-        return [
-            self.city.distribution(user) if person is None else _answer(person)
-            for person, user in zip(people, users, strict=True)
-        ]
+        return [_answer(person) for person in people]
 
     def _predict(self, windows: list[_Window]) -> None:
         """Add what the network says of some windows to their users."""
@@ -320,3 +320,26 @@ def _answer(user: _User) -> SlotDistributions:
     keep = keep[total[keep] > 0]
     whole = np.concatenate([user.own_p, p[:, keep]], axis=1)
     return SlotDistributions(decode_cells(np.append(user.own, cells[keep])), normalised(whole))
+
+
+def from_checkpoint(
+    checkpoint: Checkpoint, city: CityProfile, folder: str, options: PredictOptions
+) -> BertMoePredictor:
+    """A predictor from a model dir.
+
+    Raises:
+        UsageError: a city that the model was not trained on, or no such device.
+    """
+    set_up(options.seed)
+    network = load_network(folder)
+    config: BertMoeConfig = network.config
+    names = config.cities
+    if options.city is not None and options.city not in names:
+        raise UsageError(f"--city: found {options.city!r}, expected one of {', '.join(names)}")
+    name = options.city if options.city is not None else names[0] if len(names) == 1 else None
+    number = 0 if name is None else names.index(name) + 1
+    device = torch_device(options.device)
+    check_precision(options.precision, device)
+    return BertMoePredictor(
+        network, city, city_number=number, device=str(device), precision=options.precision
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,10 @@ from torch import Tensor
 from humobctl.console import report
 from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
-from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.city_names import city_names
-from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Int64s
-from humobctl.predict.base import Bools
-from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings, as_record
+from humobctl.native import Bools, Int64s
+from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.data import (
     BertMoeColumns,
     CityDays,
@@ -32,23 +29,30 @@ from humobctl.predict.bert_moe.data import (
     order_windows,
     rows_before,
 )
-from humobctl.predict.bert_moe.dry_run import preview
-from humobctl.predict.bert_moe.load import load_network, started_from
-from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
+from humobctl.predict.bert_moe.model import (
+    BertMoe,
+    BertMoeConfig,
+    load_network,
+    started_from,
+)
 from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
-from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.ranks import world_size
-from humobctl.tables.schemas import MASKED
+from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.model_dir import Fingerprint
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
-from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.torch_loop import (
+    Batches,
+    TorchRecipe,
+    TorchTraining,
+    decay_groups,
+    measure_kept,
+)
 
 _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
-_LOG_EVERY = 10
 
 
 @dataclass
@@ -174,71 +178,38 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
 
     def _add_city(self, path: str, rows: BertMoeColumns) -> tuple[CityProfile, dict[str, Any]]:
         """Read a city into the columns; its calendar, and what to say of it."""
-        name = "stdin" if path == "-" else path
-        mark = Fingerprint()
-        with UserStore() as store:
-            store.collect(mark.watch(iter_table(path, on_error=self.on_error)))
-            if store.last_day is None:
-                raise HumobError(f"{name}: found no row, expected some to learn from")
-            last_day = (
-                self.last_day if self.last_day is not None else store.last_day - self.hold_out
-            )
-            known = (pl.col("x") != MASKED) & (pl.col("d") <= last_day)
-            counter = CityCounter(store.last_day + 1, self.first_weekday)
-            users, held_out = [], 0
-            for (group,) in paired_groups([store]):
-                kept = group.filter(known)
-                counter.add(kept)
-                users.append(kept["uid"].unique(maintain_order=True).to_numpy())
-                held_out += group.filter((pl.col("x") != MASKED) & ~known).height
-            everyone = np.concatenate(users).astype(np.uint32)
+        with open_city(
+            path, self.last_day, hold_out=self.hold_out, on_error=self.on_error
+        ) as table:
+            name, last_day, held_out = table.name, table.last_day, table.later_rows
+            counter = CityCounter(table.days, self.first_weekday)
+            city, everyone = survey(table.groups(), counter, self.calendar)
             if not len(everyone):
                 raise HumobError(f"{name}: found no known cell up to day {last_day}, expected some")
-            city = counter.city()
-            city = city if self.calendar is None else city.with_calendar(self.calendar)
             rows.days.append(CityDays(city.weekday, city.off.astype(np.int64)))
-            drawn = shuffled(np.unique(everyone), self.settings.seed)[: self.most_users]
-            wanted = pl.Series("uid", np.sort(drawn), dtype=pl.UInt32).to_frame()
+            drawn = shuffled(everyone, self.settings.seed)[: self.most_users]
             before = rows.rows
-            for (group,) in paired_groups([store]):
-                rows.add(
-                    group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left")
-                )
+            for known in table.groups(np.sort(drawn)):
+                rows.add(known)
         if held_out:
             report.info(
                 f"{name}: days after {last_day} are held out ({held_out:,} known rows are not "
                 "learnt from; see --hold-out)"
             )
-        return city, {
-            "file": Path(name).name,
-            "fingerprint": mark.text(),
-            "users": len(drawn),
-            "of_users": len(everyone),
-            "last_day": last_day,
-            "rows": rows.rows - before,
-        }
+        counts = {"users": len(drawn), "of_users": len(everyone), "last_day": last_day}
+        return city, {**table.about, **counts, "rows": rows.rows - before}
 
     def plan(self, data: BertMoeData, processes: int) -> TrainingPlan:
         """Passes over the windows, or a number of steps."""
-        settings, windows = self.settings, len(data.windows)
-        batches = math.ceil(windows / (settings.batch_size * processes))
-        in_epoch = math.ceil(batches / settings.accumulate)
-
-        def epoch(step: int) -> float:
-            done, number = divmod(step - 1, in_epoch)
-            return done + min((number + 1) * settings.accumulate, batches) / batches
-
-        return TrainingPlan(
-            steps=settings.max_steps or in_epoch * settings.epochs,
-            evaluate_every=settings.evaluate_every or in_epoch,
+        settings = self.settings
+        return plan_epochs(
+            settings,
+            math.ceil(len(data.windows) / (settings.batch_size * processes)),
+            settings.accumulate,
             unit="windows",
             batch=settings.batch_size * settings.accumulate * processes,
-            log_every=_LOG_EVERY,
-            patience=settings.patience,
             best="eval_geobleu",
             maximize=True,
-            epoch=epoch,
-            separate=True,
         )
 
     def network(self, data: BertMoeData, device: torch.device) -> BertMoe:
@@ -249,7 +220,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
                 f"--location-ids: found {settings.location_ids}, expected more than "
                 f"{data.visited[-1]}, the number of the last cell that is visited"
             )
-        config = BertMoeConfig(settings=as_record(settings), cities=data.names)
+        config = BertMoeConfig(settings=asdict(settings), cities=data.names)
         config.use_cache = False
         network = BertMoe(config)
         if self.init_from is not None:
@@ -265,13 +236,9 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
     def optimizer(self, network: Any) -> torch.optim.Optimizer:
         """AdamW, with a learning rate of its own for the location embedding."""
         settings, table = self.settings, network.embeddings.location.weight
-        decayed, free = split_decay(network)
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(network, settings.weight_decay)
         if settings.location_learning_rate is not None:
-            groups[0]["params"] = [one for one in decayed if one is not table]
+            groups[0]["params"] = [one for one in groups[0]["params"] if one is not table]
             own = {"lr": settings.location_learning_rate, "weight_decay": settings.weight_decay}
             groups.append({"params": [table], **own})
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
@@ -338,9 +305,25 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         The memory of a step is what autograd keeps of one batch, measured, beside weights,
         gradients and the optimiser's two moments, four bytes each a parameter.
         """
-        network = self.network(data, torch.device("cpu"))
+        processor = torch.device("cpu")
+        network = self.network(data, processor)
         plan = self.plan(data, world_size())
-        return DryRun(preview(network, data.windows, self.settings, plan))
+        windows, parameters = data.windows, sum(p.numel() for p in network.parameters())
+        longest = windows.past_lengths().argsort()[::-1][: self.settings.batch_size]
+        batch = windows.batch(longest)
+        precision = self.settings.precision
+        _, kept = measure_kept(network, processor, precision, lambda: network(**batch).loss)
+        state = 16 * parameters
+        shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in batch.items())
+        lines = (
+            f"parameters: {parameters:,}; softmax over {len(network.cells()):,} visited cells",
+            f"windows: {len(windows):,}; {math.ceil(len(windows) / plan.batch):,} steps an epoch, "
+            f"{plan.steps:,} in all, of {plan.batch} windows",
+            f"memory: {_size(state)} for weights, gradients and optimiser, {_size(kept)} for the "
+            f"longest batch, {_size(state + kept)} in all",
+            f"batch: {shapes}",
+        )
+        return DryRun("\n".join(lines))
 
     def finish(self, training: TorchTraining, data: BertMoeData, log: TrainingLog) -> TrainedModel:
         """The network, with the weight of the history baseline in its config."""
@@ -386,3 +369,10 @@ def _visited(rows: BertMoeColumns, ends: Int64s, users: Bools) -> Int64s:
     for number in np.flatnonzero(users).tolist():
         seen[rows.cell[rows.starts[number] : ends[number]]] = True
     return np.flatnonzero(seen)
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"

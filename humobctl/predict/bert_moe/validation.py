@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import CellEvalSettings, score
+from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
 from humobctl.predict.baselines.history import History
 from humobctl.predict.bert_moe.data import BertMoeColumns
 from humobctl.predict.bert_moe.model import BertMoe
 from humobctl.predict.bert_moe.predict import BertMoePredictor
-from humobctl.predict.blend import best_weight, likelihood, mixed
+from humobctl.predict.blend import best_weight, likelihood, mixed, user_scores
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
@@ -61,6 +61,24 @@ def ask(rows: BertMoeColumns, users: Int64s, first_day: list[int]) -> list[Valid
     return found
 
 
+def _distributions(
+    network: BertMoe,
+    cities: list[CityProfile],
+    asked: list[ValidationUser],
+    device: str,
+    precision: str,
+) -> Iterator[tuple[ValidationUser, CityProfile, SlotDistributions]]:
+    """Each user's city and what the network predicts, city by city."""
+    for number, city in enumerate(cities, start=1):
+        here = [one for one in asked if one.city == number]
+        model = BertMoePredictor(
+            network, city, city_number=number, device=device, precision=precision
+        )
+        dists = model.distributions([one.user for one in here])
+        for one, dist in zip(here, dists, strict=True):
+            yield one, city, dist
+
+
 def validate(
     network: BertMoe,
     cities: list[CityProfile],
@@ -74,16 +92,13 @@ def validate(
     the true cells.
     """
     totals: dict[str, list[float]] = {name: [] for name in ("loss", "geobleu", "dtw", "accuracy")}
-    for number, city in enumerate(cities, start=1):
-        here = [one for one in asked if one.city == number]
-        model = BertMoePredictor(
-            network, city, city_number=number, device=device, precision=precision
-        )
-        dists = model.distributions([one.user for one in here])
-        for one, dist in zip(here, dists, strict=True):
-            totals["loss"].append(float(-np.log(likelihood(dist, one.truth)).mean()))
-            for name, value in _scores(one, decode(dist, "geobleu")).items():
-                totals[name].append(value)
+    scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
+    for one, _, dist in _distributions(network, cities, asked, device, precision):
+        totals["loss"].append(float(-np.log(likelihood(dist, one.truth)).mean()))
+        for name, value in user_scores(
+            one.user, decode(dist, "geobleu"), one.truth, scoring
+        ).items():
+            totals[name.removesuffix("_humob24")].append(value)
     return {name: float(np.mean(values)) for name, values in totals.items()}
 
 
@@ -95,46 +110,20 @@ def learn_blend(
     precision: str,
 ) -> float:
     """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
-    pairs: list[tuple[ValidationUser, CityProfile, SlotDistributions, SlotDistributions]] = []
-    for number, city in enumerate(cities, start=1):
-        here = [one for one in asked if one.city == number]
-        model = BertMoePredictor(
-            network, city, city_number=number, device=device, precision=precision
-        )
-        partner = History(city, PredictOptions())
-        for one, dist in zip(here, model.distributions([a.user for a in here]), strict=True):
-            pairs.append((one, city, dist, partner.distribution(one.user)))
+    pairs = [
+        (one, city, dist, History(city, PredictOptions()).distribution(one.user))
+        for one, city, dist in _distributions(network, cities, asked, device, precision)
+    ]
+    scoring = CellEvalSettings(names=("geobleu", "dtw"))
 
     def score_at(weight: float, days: DayConfig = BLENDED) -> Floats:
         """GEO-BLEU of both dialects, and minus DTW of both, means over the users."""
         totals = np.zeros(4)
         for one, city, dist, history in pairs:
             cells = decode_user(one.user, city, mixed(dist, history, weight), days)
-            found = _user_scores(one, cells, CellEvalSettings(names=("geobleu", "dtw")))
+            found = user_scores(one.user, cells, one.truth, scoring)
             geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
             totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]
         return totals / len(pairs)
 
     return best_weight(score_at, alone=score_at(1.0, DEFAULTS))
-
-
-def _scores(one: ValidationUser, cells: Int32s) -> dict[str, float]:
-    scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu", "dtw", "accuracy"))
-    found = _user_scores(one, cells, scoring)
-    return {name.removesuffix("_humob24"): value for name, value in found.items()}
-
-
-def _user_scores(one: ValidationUser, cells: Int32s, scoring: CellEvalSettings) -> dict[str, float]:
-    """A user's scores by column, each a mean over days."""
-    d = one.user.target_d
-    begins = np.flatnonzero(np.diff(d, prepend=-1))
-    x, y = (np.ascontiguousarray(cells[:, axis], np.int32) for axis in (0, 1))
-    true_x, true_y = (np.ascontiguousarray(one.truth[:, axis], np.int32) for axis in (0, 1))
-    days = AlignedDays(
-        uid=np.full(len(begins), one.user.uid),
-        d=d[begins],
-        starts=np.append(begins, len(d)),
-        generated=(x, y),
-        reference=(true_x, true_y),
-    )
-    return {name: float(values.mean()) for name, values in score(days, scoring).items()}

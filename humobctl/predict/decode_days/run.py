@@ -19,13 +19,9 @@ Shapes:  r rows to fill, k candidate cells, D target days, J sample days, n know
 
 from __future__ import annotations
 
-import ctypes
-import functools
-
 import numpy as np
 
-from humobctl import native
-from humobctl.native import Floats, Int32s, Int64s
+from humobctl.native import Floats, Int32s, Int64s, library, share_out
 from humobctl.predict.base import SlotDistributions, UserHistory, candidates, distances, number_days
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.cell_copies import auction
@@ -35,21 +31,6 @@ from humobctl.predict.decode_days.sample_days import DaySamples, mixed, past_day
 _CELLS_PER_KM = 2.0
 _LEAST = 2
 """Target days that are worth a thread; a day takes some milliseconds."""
-
-
-@functools.cache
-def library() -> ctypes.CDLL:
-    """The compiled kernels, with the argument types of days.c declared."""
-    lib = native.library()
-    floats, integers, count = native.pointer(np.float64), native.pointer(np.int32), ctypes.c_int32
-    lib.humob_decode_days.restype = ctypes.c_int
-    lib.humob_decode_days.argtypes = [
-        *(*[ctypes.c_int64] * 3, native.pointer(np.int64), count, floats, floats, floats),
-        *(integers, count, ctypes.c_int64, integers, floats),
-        *(ctypes.c_double, ctypes.c_double, ctypes.c_double, count),
-        *(ctypes.c_double, ctypes.c_double, count, integers, floats),
-    ]
-    return lib
 
 
 def decode_days(
@@ -137,7 +118,7 @@ def ascend(
         if kernel(first, last, *arguments):
             raise MemoryError("no memory left to decode a user's days")
 
-    native.share_out(len(value), work, least=_LEAST)
+    share_out(len(value), work, least=_LEAST)
     return chosen.astype(np.int64), value
 
 

@@ -143,13 +143,9 @@ def past_days(
     known = np.unique(user.d)
     cell = lay_over(user.d, user.t, index, user.target_t)
     weight = np.exp(-np.abs(target[:, None] - known[None, :]) / config.recency)
-    ordinary = ~city.holiday
-    weekday = (city.weekday[target][:, None] == city.weekday[known][None, :]) & (
-        ordinary[target][:, None] & ordinary[known][None, :]
-    )
-    weight *= np.where(weekday, 1.0, config.other_weekday)
-    kind = city.off[target][:, None] == city.off[known][None, :]
-    weight *= np.where(kind, 1.0, config.other_type)
+    same_weekday, same_type = city.alike(target, known)
+    weight *= np.where(same_weekday, 1.0, config.other_weekday)
+    weight *= np.where(same_type, 1.0, config.other_type)
     weight *= _fit(user, known, target, config.width)
     weight = np.maximum(weight, np.finfo(np.float64).tiny)
     return DaySamples(cell, weight / weight.sum(axis=1, keepdims=True))

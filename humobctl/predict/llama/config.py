@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from humobctl.errors import UsageError
 from humobctl.training import settings
 
 Task = Literal["mobility", "intention"]
@@ -26,13 +26,13 @@ class PromptShape:
         shown: different cells of them that it names, at most.
     """
 
-    letters: int = 26
-    evidence: int = 16
-    shown: int = 6
+    letters: Annotated[int, settings.Range(1, len(ALPHABET))] = 26
+    evidence: settings.Count = 16
+    shown: settings.Count = 6
 
 
 @dataclass(frozen=True)
-class LlamaSettings:
+class LlamaSettings(settings.ModelSettings):
     """How records are made and an adapter is trained; the defaults are the preset ``small``.
 
     Attributes:
@@ -70,69 +70,39 @@ class LlamaSettings:
     letters: int = 26
     evidence: int = 16
     shown: int = 6
-    questions: int = 64
-    records: int = 3
-    horizon: int = 15
-    max_length: int = 2048
+    questions: settings.Count = 64
+    records: settings.Count = 3
+    horizon: Annotated[int, settings.Range(1, 60)] = 15
+    max_length: Annotated[int, settings.Range(64, settings.MANY)] = 2048
     packing: bool = True
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
+    rank: settings.Count = 16
+    alpha: settings.Count = 32
+    dropout: settings.Part = 0.0
     target_modules: str = "all"
     quantization: Literal["none", "8bit", "4bit"] = "none"
     gradient_checkpointing: bool = False
-    epochs: int = 1
-    max_steps: int = 0
-    batch_size: int = 2
-    learning_rate: float = 5e-4
+    epochs: settings.Count = 1
+    max_steps: settings.CountOrNone = 0
+    batch_size: settings.Count = 2
+    learning_rate: Annotated[float, settings.Range(0, 1)] = 5e-4
     schedule: Literal["cosine", "linear"] = "cosine"
-    warmup: float = 0.05
-    weight_decay: float = 0.0
+    warmup: settings.Fraction = 0.05
+    weight_decay: settings.WeightDecay = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    validation_share: float = 0.05
-    evaluate_every: int = 0
-    patience: int = 0
-    seed: int = 0
+    validation_share: settings.Part = 0.05
+    evaluate_every: settings.CountOrNone = 0
+    patience: settings.CountOrNone = 0
+    seed: settings.CountOrNone = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained.
-
-        Raises:
-            UsageError: a setting out of range.
-        """
-        settings.check(self, _RANGES, _CHOICES)
-        if not all(name.strip() for name in self.target_modules.split(",")):
-            raise UsageError(
-                f"--target-modules: found {self.target_modules!r}, expected all, or names with "
-                "commas between them"
-            )
+    def check_together(self) -> None:
+        """Refuse settings that do not go together."""
+        named = all(name.strip() for name in self.target_modules.split(","))
+        self.expect(named, "target_modules", "all, or names with commas between them")
 
     @property
     def shape(self) -> PromptShape:
         """What a compact prompt shows."""
         return PromptShape(self.letters, self.evidence, self.shown)
-
-
-_MANY = 1 << 20
-_COUNTS = ("evidence", "shown", "questions", "rank", "alpha", "epochs", "batch_size", "records")
-_RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(_COUNTS, (1, _MANY)),
-    **dict.fromkeys(("max_steps", "evaluate_every", "patience", "seed"), (0, (1 << 31) - 1)),
-    "letters": (1, len(ALPHABET)),
-    "horizon": (1, 60),
-    "max_length": (64, _MANY),
-    "dropout": (0, 0.9),
-    "warmup": (0, 1),
-    "weight_decay": (0, 10),
-    "learning_rate": (0, 1),
-    "validation_share": (0, 0.9),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "template": get_args(Template),
-    "quantization": ("none", "8bit", "4bit"),
-    "schedule": ("cosine", "linear"),
-    "precision": ("auto", "fp32", "bf16"),
-}
 
 
 def tiny() -> LlamaSettings:
@@ -208,18 +178,4 @@ PRESETS: dict[str, Callable[[], LlamaSettings]] = {
     "llama3-8b-mob": llama3_8b_mob,
     "copb": copb,
 }
-
-
-def resolve(preset: str | None, toml: str | None, given: Mapping[str, Any]) -> LlamaSettings:
-    """A preset, changed by a TOML file, changed by flags; see ``settings.resolve``."""
-    return settings.resolve(PRESETS, preset, toml, given)
-
-
-def from_record(record: Mapping[str, Any]) -> LlamaSettings:
-    """Settings from what ``as_record`` made; keys of other versions are left out."""
-    return settings.from_record(LlamaSettings, record)
-
-
-def as_record(chosen: LlamaSettings) -> dict[str, Any]:
-    """The settings as JSON can hold them."""
-    return asdict(chosen)
+resolve = functools.partial(settings.resolve_settings, PRESETS)

@@ -22,7 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
-from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.template_compact import Prompt, ask
 from humobctl.predict.llama.tokens import Compact
@@ -50,11 +50,10 @@ class TokenTally:
     dropped_days: int = 0
 
 
-class CompactPredictor:
+class CompactPredictor(BatchPredictor):
     """Distributions over a person's own cells, from a language model.
 
     Attributes:
-        batch_users: users that are worth predicting together.
         tally: tokens so far.
     """
 
@@ -98,23 +97,14 @@ class CompactPredictor:
         self._context = int(causal.config.max_position_embeddings)
         self._pad = loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id or 0
 
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """One user's distributions."""
-        return self.distributions([user])[0]
-
-    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-        """Distributions of several users, in their order."""
-        asked = [
-            ask(user, self.city, self.shape) if len(user.d) and len(user.target_d) else None
-            for user in users
-        ]
-        scores = iter(self.letter_scores([prompt for prompt in asked if prompt is not None]))
+    def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
+        """The answers to each user's questions, spread over cells."""
+        prompts = [ask(user, self.city, self.shape) for user in users]
+        scores = self.letter_scores(prompts)
         self.tally.users += len(users)
         return [
-            self.city.distribution(user)
-            if prompt is None
-            else spread(prompt, next(scores), near=self.near)
-            for user, prompt in zip(users, asked, strict=True)
+            spread(prompt, found, near=self.near)
+            for prompt, found in zip(prompts, scores, strict=True)
         ]
 
     def letter_scores(self, prompts: Sequence[Prompt]) -> list[Floats]:

@@ -14,7 +14,6 @@ Shapes:  B people, r rows to predict, k candidate cells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +25,13 @@ from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats, Int32s
-from humobctl.predict.base import SlotDistributions, UserHistory, candidates, normalised
-from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.base import (
+    SlotDistributions,
+    UserHistory,
+    candidates,
+    normalised,
+)
+from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.predict.llama import template_published
 from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import TokenTally, pad_right, with_neighbours
@@ -126,11 +130,10 @@ class _Walk:
         return tokens[best]
 
 
-class PublishedPredictor:
+class PublishedPredictor(BatchPredictor):
     """Distributions over cells by the prompts of Llama-3-8B-Mob.
 
     Attributes:
-        batch_users: users that are worth predicting together.
         tally: tokens so far.
     """
 
@@ -159,31 +162,23 @@ class PublishedPredictor:
         self._context = int(loaded.model.config.max_position_embeddings)
         self._everywhere: tuple[Int32s, Branch] | None = None
 
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """One user's distributions."""
-        return self.distributions([user])[0]
-
-    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-        """Distributions of several users, in their order.
+    def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
+        """What each user's walk down the trie comes to.
 
         Raises:
             HumobError: not even the question fits into the context, or no memory is left.
         """
         dropped = self.tally.dropped_days
-        started = [self._start(user) if len(user.d) else None for user in users]
+        started = [self._start(user) for user in users]
         if self.tally.dropped_days > dropped:
             report.warn(
                 f"{self.tally.dropped_days - dropped} days of history were dropped, the oldest "
                 f"first, to fit {len(users)} users into a context of {self._context} tokens"
             )
-        walks = [one for one in started if one is not None]
         with inference(self._loaded.device, len(users), bf16=self._bf16):
-            self._walk([prompt for prompt, _ in walks], [walk for _, walk in walks])
+            self._walk([prompt for prompt, _ in started], [walk for _, walk in started])
         self.tally.users += len(users)
-        return [
-            self.city.distribution(user) if one is None else _answer(one[1])
-            for one, user in zip(started, users, strict=True)
-        ]
+        return [SlotDistributions(walk.cells, normalised(walk.p + 1e-12)) for _, walk in started]
 
     def _start(self, user: UserHistory) -> tuple[list[int], _Walk]:
         """A person's prompt, up to the first row, and the way from there."""
@@ -275,7 +270,3 @@ class _State:
         self._tally.prefilled += int(lengths.sum())
         scores = out.logits.float().log_softmax(-1).cpu().numpy().astype(np.float64)
         return [scores[row, kept.index(end)] for row, end in enumerate(ends)]
-
-
-def _answer(walk: _Walk) -> SlotDistributions:
-    return SlotDistributions(walk.cells, normalised(walk.p + 1e-12))

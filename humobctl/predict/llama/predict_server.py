@@ -30,7 +30,7 @@ from humobctl.llm.server.config import configured, key_for
 from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
-from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, ask, names
@@ -120,11 +120,10 @@ def top_scores(choice: dict[str, Any]) -> dict[str, float]:
     return scores
 
 
-class ServedPredictor:
+class ServedPredictor(BatchPredictor):
     """Distributions over a person's own cells, from a server.
 
     Attributes:
-        batch_users: users whose questions are on their way together.
         asked: questions that the server was asked.
         from_journal: answers of earlier runs.
     """
@@ -166,23 +165,17 @@ class ServedPredictor:
         if self._journal is not None:
             self._journal.close()
 
-    def distribution(self, user: UserHistory) -> SlotDistributions:
-        """One user's distributions."""
-        return self.distributions([user])[0]
-
-    def distributions(self, users: Sequence[UserHistory]) -> list[SlotDistributions]:
-        """Distributions of several users, in their order.
+    def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
+        """The answers to each user's questions, spread over cells.
 
         Raises:
             HumobError: the server cannot be reached, or gives no scores.
         """
-        prompts = [ask(user, self.city, self.shape) if len(user.d) else None for user in users]
-        found = iter(asyncio.run(self._all([p for p in prompts if p is not None])))
+        prompts = [ask(user, self.city, self.shape) for user in users]
+        scores = asyncio.run(self._all(prompts))
         return [
-            self.city.distribution(user)
-            if prompt is None
-            else spread(prompt, next(found), near=self.near)
-            for user, prompt in zip(users, prompts, strict=True)
+            spread(prompt, found, near=self.near)
+            for prompt, found in zip(prompts, scores, strict=True)
         ]
 
     async def _all(self, prompts: list[Prompt]) -> list[Floats]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,28 +16,34 @@ from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import UsageError
-from humobctl.evaluate.cells.align import AlignedDays
-from humobctl.evaluate.cells.run import CellEvalSettings, score
+from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
-from humobctl.predict.blend import likelihood
+from humobctl.predict.blend import likelihood, user_scores
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
-from humobctl.predict.llama.config import TYPE, LlamaSettings, Task, as_record
+from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
-from humobctl.predict.llama.dry_run import preview
 from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
-from humobctl.predict.llama.users import PromptedUser, Source
+from humobctl.predict.llama.tokens import Example, mean_tokens, row_of
+from humobctl.predict.llama.users import Source
 from humobctl.ranks import world_size
 from humobctl.training.device import has_bf16, torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
-from humobctl.training.torch_loop import Batches, TorchRecipe, TorchTraining, split_decay
+from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.torch_loop import (
+    Batches,
+    TorchRecipe,
+    TorchTraining,
+    decay_groups,
+    measure_kept,
+)
 
+_TRIED = 512
+"""Tokens of the row that a dry run times, at most."""
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
-_LOG_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -119,23 +126,13 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def plan(self, data: LlamaData, processes: int) -> TrainingPlan:
         """Passes over the rows, or a number of steps."""
         settings = self.settings
-        batches = math.ceil(len(self._rows(data)) / processes)
-        in_epoch = math.ceil(batches / settings.batch_size)
-
-        def epoch(step: int) -> float:
-            done, number = divmod(step - 1, in_epoch)
-            return done + min((number + 1) * settings.batch_size, batches) / batches
-
-        return TrainingPlan(
-            steps=settings.max_steps or in_epoch * settings.epochs,
-            evaluate_every=settings.evaluate_every or in_epoch,
+        return plan_epochs(
+            settings,
+            math.ceil(len(self._rows(data)) / processes),
+            settings.batch_size,
             unit="rows",
             batch=settings.batch_size * processes,
-            log_every=_LOG_EVERY,
-            patience=settings.patience,
             best="eval_loss",
-            epoch=epoch,
-            separate=True,
         )
 
     def _rows(self, data: LlamaData) -> PackedRows:
@@ -155,11 +152,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
 
     def optimizer(self, network: Any) -> torch.optim.Optimizer:
         """AdamW of the adapter."""
-        decayed, free = split_decay(network)
-        groups = [
-            {"params": decayed, "weight_decay": self.settings.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(network, self.settings.weight_decay)
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
 
     def batches(self, data: LlamaData, share: Share, device: torch.device) -> Batches:
@@ -218,11 +211,13 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         settings, losses, scores = self.settings, [], []
         loaded = Loaded(network, data.tokenizer, str(next(network.parameters()).device))
         bf16 = settings.precision == "bf16"
+        scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu",))
         for one in data.asked[:MOST_VALIDATED]:
             model = CompactPredictor(loaded, one.city, settings.shape, self.base, bf16=bf16)
             dist = model.distribution(one.user)
             losses.append(float(-np.log(likelihood(dist, one.truth)).mean()))
-            scores.append(_geobleu(one, decode(dist, "geobleu")))
+            found = user_scores(one.user, decode(dist, "geobleu"), one.truth, scoring)
+            scores.append(found["geobleu_humob24"])
         return {"loss": float(np.mean(losses)), "geobleu": float(np.mean(scores))}
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
@@ -233,11 +228,51 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         return f"validation loss {record['eval_loss']:.3f}{geobleu}"
 
     def describe(self, data: LlamaData, device: str) -> DryRun:
-        """One record as text, and numbers about the training."""
+        """One record as text, and numbers about the training: tokens, rows, memory and time.
+
+        The time is that of one row's pass, forward and back, measured on a part of it; the memory
+        is weights, the adapter with its gradients and two moments, and what autograd keeps of that
+        part, scaled to the longest row.
+        """
         place = torch_device(device)
         network, plan = self.network(data, place), self.plan(data, world_size())
         rows = self._rows(data)
-        return DryRun(preview(network, data, rows, self.settings, plan, place), data.shown)
+        mean, high, most = mean_tokens(data.train)
+        answers = sum(example.answers for example in data.train)
+        trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+        weights = sum(p.numel() * p.element_size() for p in network.parameters())
+        tried = min(data.train, key=lambda example: abs(len(example) - _TRIED))
+        seconds, kept = self._time_pass(network, tried, place)
+        lengths = [len(example) for example in data.train]
+        row_tokens = sum(lengths) / len(rows)
+        longest = max(sum(lengths[i] for i in row) for row in rows.rows)
+        memory = weights + 12 * trained + kept * longest / len(tried)
+        total = seconds / len(tried) * row_tokens * self.settings.batch_size * plan.steps
+        lines = (
+            f"records: {len(data.train):,} to train on, {len(data.held):,} to validate; "
+            f"{answers:,} tokens are learnt, {answers / sum(lengths):.1%} of all",
+            f"tokens a record: {mean:,.0f} in the mean, {high:,.0f} at the 95th percentile, "
+            f"{most:,} the longest",
+            f"history: {data.dropped_days:,} days dropped, {data.left_out:,} records left out",
+            f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {plan.steps:,} steps "
+            f"of {plan.batch} rows",
+            f"parameters: {trained:,} of the adapter are trained",
+            f"memory: about {memory / 1e9:.1f} GB, {weights / 1e9:.2f} GB of them weights",
+            f"time: about {total / 60:.1f} min on this {place.type}, validation not counted "
+            f"({len(tried) / seconds:,.0f} tokens/s)",
+        )
+        return DryRun("\n".join(lines), data.shown)
+
+    def _time_pass(self, network: Any, example: Example, device: torch.device) -> tuple[float, int]:
+        """Seconds of a pass forward and back, and bytes that autograd keeps for it."""
+        row = {name: values.to(device) for name, values in row_of([example]).items()}
+        labels = row.pop("labels")
+        begun, precision = time.perf_counter(), self.settings.precision
+        loss, kept = measure_kept(
+            network, device, precision, lambda: answers_loss(network, row, labels)
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        return time.perf_counter() - begun, kept
 
     def finish(self, training: TorchTraining, data: LlamaData, log: TrainingLog) -> TrainedModel:
         """The adapter, with the model's tokenizer."""
@@ -278,24 +313,5 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             "task": self.task,
             "template": self.settings.template if self.task == "mobility" else None,
             "base": base,
-            "settings": as_record(self.settings),
+            "settings": asdict(self.settings),
         }
-
-
-def _geobleu(one: PromptedUser, cells: Any) -> float:
-    d = one.user.target_d
-    begins = np.flatnonzero(np.diff(d, prepend=-1))
-    columns = [
-        np.ascontiguousarray(some[:, axis], np.int32)
-        for some in (cells, one.truth)
-        for axis in (0, 1)
-    ]
-    days = AlignedDays(
-        uid=np.full(len(begins), one.user.uid),
-        d=d[begins],
-        starts=np.append(begins, len(d)),
-        generated=(columns[0], columns[1]),
-        reference=(columns[2], columns[3]),
-    )
-    found = score(days, CellEvalSettings(dialects=("humob24",), names=("geobleu",)))
-    return float(found["geobleu_humob24"].mean())

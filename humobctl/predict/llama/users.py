@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,12 @@ import polars as pl
 
 from humobctl.data.split import shuffled
 from humobctl.errors import HumobError
-from humobctl.io.by_user import UserStore, paired_groups
-from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.llama.config import LlamaSettings
-from humobctl.tables.schemas import MASKED
-from humobctl.training.model_dir import Fingerprint
+from humobctl.training.city_table import open_city
 
 
 @dataclass(frozen=True)
@@ -71,46 +67,27 @@ def read_people(
     Raises:
         HumobError: the file cannot be read, or has nobody with a past.
     """
-    name = "stdin" if path == "-" else path
-    mark = Fingerprint()
-    with UserStore() as store:
-        store.collect(mark.watch(iter_table(path, on_error=source.on_error)))
-        if store.last_day is None:
-            raise HumobError(f"{name}: found no row, expected some to learn from")
-        last = source.last_day if source.last_day is not None else store.last_day - source.hold_out
-        known = (pl.col("x") != MASKED) & (pl.col("d") <= last)
-        counter = CityCounter(store.last_day + 1, source.first_weekday)
-        everyone = []
-        for (group,) in paired_groups([store]):
-            kept = group.filter(known)
-            counter.add(kept)
-            everyone.append(kept["uid"].unique().to_numpy())
-        uids = np.unique(np.concatenate(everyone)).astype(np.uint32)
-        city = counter.city()
-        city = city if source.calendar is None else city.with_calendar(source.calendar)
+    with open_city(
+        path, source.last_day, hold_out=source.hold_out, on_error=source.on_error
+    ) as table:
+        last = table.last_day
+        counter = CityCounter(table.days, source.first_weekday)
+        city, uids = survey(table.groups(), counter, source.calendar)
         drawn = shuffled(uids, settings.seed)[: source.most_users]
         held = round(settings.validation_share * len(drawn))
         validating = set(drawn[:held].tolist())
-        wanted = pl.Series("uid", np.sort(drawn), dtype=pl.UInt32).to_frame()
         found: list[PromptedUser] = []
-        for (group,) in paired_groups([store]):
-            rows = group.filter(known).join(wanted, on="uid", how="semi", maintain_order="left")
+        for rows in table.groups(np.sort(drawn)):
             for (uid,), part in rows.group_by("uid", maintain_order=True):
                 validates = uid in validating
                 found += _spans(part, city, last, settings, validates=validates)
     if not any(not one.validates for one in found):
         raise HumobError(
-            f"{name}: found nobody with known rows both before and within {settings.horizon} days "
-            f"up to day {last}, expected some to learn from"
+            f"{table.name}: found nobody with known rows both before and within "
+            f"{settings.horizon} days up to day {last}, expected some to learn from"
         )
-    return found, {
-        "file": Path(name).name,
-        "fingerprint": mark.text(),
-        "users": len(drawn),
-        "of_users": len(uids),
-        "validating": held,
-        "last_day": last,
-    }
+    counts = {"users": len(drawn), "of_users": len(uids), "validating": held, "last_day": last}
+    return found, table.about | counts
 
 
 def _spans(

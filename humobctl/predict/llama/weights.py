@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.llama.config import LlamaSettings, Template, from_record
+from humobctl.predict.llama.config import LlamaSettings, Template
 from humobctl.training.model_dir import ADAPTER_CONFIG, RUN, load
+from humobctl.training.settings import from_record
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def origin_of(name: str, base: str | None = None, template: str | None = None) -
             "`intend --backend hf --adapter` takes it"
         )
     adapter = name if (path / ADAPTER_CONFIG).is_file() else None
-    settings = from_record(config.get("settings", {}))
+    settings = from_record(LlamaSettings, config.get("settings", {}))
     # The released weights of Llama-3-8B-Mob are a bare adapter.
     usual = "llama3-8b-mob" if adapter is not None and not config else "compact"
     named = template or config.get("template") or usual

@@ -10,25 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from humobctl.console import report
 from humobctl.errors import HumobError
-from humobctl.io.by_user import UserStore, paired_groups
-from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.native import Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
-from humobctl.predict.ranker.kernels import Float32s, Floats, Int64s
 from humobctl.predict.ranker.model import start_scores, transformed
-from humobctl.tables.schemas import GRID, MASKED
-from humobctl.training.model_dir import Fingerprint
+from humobctl.training.city_table import open_city
 
 NEVER = -1e9  # start score of a candidate that is not there
 
@@ -186,17 +183,15 @@ def read_city(
     Raises:
         HumobError: the file cannot be read, or has too few days.
     """
-    name = "stdin" if path == "-" else path
-    mark = Fingerprint()
-    with UserStore() as store:
-        batches = mark.watch(iter_table(path, on_error=source.on_error))
-        store.collect(_known(batch, source.last_day) for batch in batches)
-        if store.last_day is None:
-            raise HumobError(f"{name}: found no known cell, expected some to learn from")
-        city, users = _survey(store, source)
+    with open_city(path, source.last_day, on_error=source.on_error) as table:
+        last_day = max((_last_day(known) for known in table.groups()), default=-1)
+        if last_day < 0:
+            raise HumobError(f"{table.name}: found no known cell, expected some to learn from")
+        counter = CityCounter(last_day + 1, source.first_weekday)
+        city, users = survey(table.groups(), counter, source.calendar)
         drawn = _draw(users, source.most_users, config.seed)
-        records = list(_records(store, drawn))
-    with report.progress(f"features of {Path(name).name}", len(records), "users") as ticker:
+        records = [user for known in table.groups(drawn) for user in _records(known)]
+    with report.progress(f"features of {table.about['file']}", len(records), "users") as ticker:
 
         def ticking() -> Iterator[RankerUser]:
             for record in records:
@@ -204,54 +199,26 @@ def read_city(
                 ticker.advance()
 
         try:
-            part = training_set(ticking(), store.last_day, city, config)
+            part = training_set(ticking(), last_day, city, config)
         except HumobError as exc:
-            raise HumobError(f"{name}: {exc}") from exc
-    about = {
-        "file": Path(name).name,
-        "fingerprint": mark.text(),
-        "users": len(records),
-        "of_users": len(users),
-        "last_day": store.last_day,
-        "rows": len(part.y),
-    }
-    return part, about
+            raise HumobError(f"{table.name}: {exc}") from exc
+    counts = {"users": len(records), "of_users": len(users), "last_day": last_day}
+    return part, {**table.about, **counts, "rows": len(part.y)}
 
 
-def _known(batch: pl.DataFrame, last_day: int | None) -> pl.DataFrame:
-    keep = pl.col("x") != MASKED
-    return batch.filter(keep if last_day is None else keep & (pl.col("d") <= last_day))
+def _last_day(known: pl.DataFrame) -> int:
+    """The last day of a group; -1 for a group without rows."""
+    return int(known["d"].max()) if known.height else -1  # type: ignore[arg-type]
 
 
-def _survey(store: UserStore, source: RankerSource) -> tuple[CityProfile, Int64s]:
-    """The city that all rows show, and its users."""
-    assert store.last_day is not None
-    counter = CityCounter(store.last_day + 1, source.first_weekday)
-    users = []
-    for (group,) in paired_groups([store]):
-        counter.add(group)
-        users.append(group["uid"].unique(maintain_order=True).to_numpy().astype(np.int64))
-    city = counter.city()
-    return city if source.calendar is None else city.with_calendar(source.calendar), np.concatenate(
-        users
-    )
-
-
-def _draw(users: Int64s, most: int, seed: int) -> Int64s:
+def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]:
     """Users to learn from, ascending."""
     if len(users) <= most:
         return users
     return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
 
 
-def _records(store: UserStore, drawn: Int64s) -> Iterator[RankerUser]:
-    wanted = pl.Series("uid", drawn, dtype=pl.UInt32)
-    for (group,) in paired_groups([store]):
-        rows = group.join(wanted.to_frame(), on="uid", how="semi", maintain_order="left")
-        if not rows.height:
-            continue
-        columns = [rows[name].to_numpy().astype(np.int64) for name in GRID.columns]
-        begins = np.flatnonzero(np.diff(columns[0], prepend=-1)).tolist()
-        for begin, end in zip(begins, [*begins[1:], rows.height], strict=True):
-            uid, d, t, x, y = (column[begin:end] for column in columns)
-            yield RankerUser(int(uid[0]), d, t, x, y)
+def _records(rows: pl.DataFrame) -> Iterator[RankerUser]:
+    for _, part in rows.group_by("uid", maintain_order=True):
+        d, t, x, y = (part[name].to_numpy().astype(np.int64) for name in "dtxy")
+        yield RankerUser(part.item(0, "uid"), d, t, x, y)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from humobctl.native import Float32s, Floats, Int32s, Int64s, library
 from humobctl.predict.base import (
     FAR_GAP,
     UserHistory,
@@ -26,7 +27,6 @@ from humobctl.predict.base import (
 )
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, Kernel
-from humobctl.predict.ranker.kernels import Float32s, Floats, Int32s, Int64s, library
 
 SLOTS = 48
 # Before 6:00 and from 21:00 on: part of what trained rankers have learnt, so not calendar.NIGHT.
@@ -209,11 +209,7 @@ def _day_weights(
     (days, day), (wanted, target_day) = known, target
     ages = np.abs(wanted[:, None] - days[None, :])
     ages = ages - ages.min(axis=1, keepdims=True) if len(wanted) else ages
-    ordinary = ~city.holiday
-    same_weekday = (city.weekday[wanted][:, None] == city.weekday[days][None, :]) & (
-        ordinary[wanted][:, None] & ordinary[days][None, :]
-    )
-    same_type = city.off[wanted][:, None] == city.off[days][None, :]
+    same_weekday, same_type = city.alike(wanted, days)
     alike = _patterns(user.target_t, target_day, len(wanted)) @ (
         _patterns(user.t, day, len(days)).T
     )

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from humobctl.errors import HumobError
+from humobctl.native import Float32s, Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
-from humobctl.predict.ranker.kernels import Float32s, Floats
 from humobctl.training.model_dir import Checkpoint, clear_damage
 
 FLOOR = 1e-3

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from humobctl.native import Float32s, Int64s
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
@@ -26,7 +27,6 @@ from humobctl.predict.ranker.data import (
     read_city,
 )
 from humobctl.predict.ranker.features import NAMES
-from humobctl.predict.ranker.kernels import Float32s, Int64s
 from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, to_checkpoint
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import (

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from humobctl.commands.data_import import InputFormat
+from humobctl.api.files import InputFormat
 from humobctl.data.importers.detect import FORMATS, recognise
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.probe import InputProbe, look_at

@@ -7,8 +7,9 @@ from dataclasses import asdict
 import pytest
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.predict.bert_moe.config import PRESETS, from_record, resolve, small, tiny
+from humobctl.predict.bert_moe.config import PRESETS, resolve, small, tiny
 from humobctl.predict.bert_moe.config import BertMoeSettings as Settings
+from humobctl.training.settings import from_record
 from tests.messages import raises
 
 
@@ -75,4 +76,4 @@ def test_settings_that_do_not_go_together(settings, names):
 def test_every_preset_survives_the_model_dir():
     for preset in PRESETS.values():
         record = {**asdict(preset()), "of_a_later_version": 1}
-        assert from_record(record) == preset()
+        assert from_record(Settings, record) == preset()

@@ -69,7 +69,7 @@ def test_users_together_get_what_each_gets_alone(horizon):
 @pytest.mark.parametrize("beside", [1, 2, 8])
 @pytest.mark.parametrize("count", [1, 7, 100, 900, 2500])
 def test_batches_are_alike_and_fill_the_cores(beside, count):
-    people = [_User(city(days=75), person(days=2 + i % 9, targets=1 + i % 9)) for i in range(9)]
+    people = [_User(person(days=2 + i % 9, targets=1 + i % 9)) for i in range(9)]
     windows = [
         window for part in _rounds(people, predictor(horizon=15).settings) for window in part
     ]
