@@ -12,6 +12,7 @@ from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.io.output_lock import note_input
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
 from humobctl.llm.load import conversation_text, require_chat_template
@@ -250,6 +251,7 @@ def intention(
 
 
 def _lines(path: str) -> Iterator[tuple[list[dict[str, str]], dict[str, Any]]]:
+    note_input(path, path)
     with clear_os_errors(path), Path(path).open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
