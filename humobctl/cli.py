@@ -201,11 +201,12 @@ class StrictCommand(TyperCommand):
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
+        from humobctl.io.kept_inputs import inputs_kept
         from humobctl.io.output_lock import reserved_early
 
         # Of two runs that write the same, the second ends before its work, not after it.
         output = None if ctx.params.get("dry_run") else ctx.params.get("output")
-        with reserved_early(output):
+        with inputs_kept(), reserved_early(output):
             return super().invoke(ctx)
 
 

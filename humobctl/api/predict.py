@@ -41,6 +41,7 @@ def predict(
     decode: str = "day",
     from_day: Day | None = None,
     to_day: Day | None = None,
+    use_future: bool = False,
     full: bool = False,
     top_p: Fraction = 0.9,
     blend: float | str = "auto",
@@ -78,7 +79,9 @@ def predict(
             geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
             sampling).
         from_day: predict all rows from this day on, masked or not.
-        to_day: last day to predict, with ``from_day``. Default: the last one.
+        to_day: last day to predict, with ``from_day``; later days are not read. Default: the last
+            one.
+        use_future: read the days after ``to_day`` too, to fill a gap from both sides.
         full: give all rows, not only the predicted ones.
         top_p: probability mass that the decoder sample draws from.
         blend: weight of the history baseline in the mixture with a trained model, 0 to 1; auto:
@@ -123,6 +126,7 @@ def predict(
         decode=decode,
         from_day=from_day,
         to_day=to_day,
+        use_future=use_future,
         full=full,
         top_p=top_p,
         blend=blend,
@@ -199,6 +203,7 @@ def _job(
     decode: str,
     from_day: int | None,
     to_day: int | None,
+    use_future: bool,
     full: bool,
     top_p: float,
     blend: float | str,
@@ -231,7 +236,7 @@ def _job(
         model=str(as_path(model)),
         decode=kind,
         weight=weight,
-        targets=targets_of(from_day, to_day),
+        targets=targets_of(from_day, to_day, use_future=use_future),
         full=full,
         options=PredictOptions(
             seed=seed,
@@ -266,14 +271,16 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
     return given if given is not None else beside
 
 
-def targets_of(from_day: int | None, to_day: int | None) -> Targets:
+def targets_of(from_day: int | None, to_day: int | None, *, use_future: bool = False) -> Targets:
     """The rows to predict: the masked ones, or all of some days.
 
     Raises:
-        UsageError: a last day without a first one, or before it.
+        UsageError: a last day without a first one, or before it; a future without a last day.
     """
     from humobctl.predict.run import Targets
 
+    if use_future and to_day is None:
+        raise UsageError("--use-future goes with --from-day and --to-day")
     if from_day is None:
         if to_day is not None:
             raise UsageError("--to-day goes with --from-day")
@@ -281,7 +288,7 @@ def targets_of(from_day: int | None, to_day: int | None) -> Targets:
     last = 9999 if to_day is None else to_day
     if last < from_day:
         raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
-    return Targets((from_day, last))
+    return Targets((from_day, last), use_future)
 
 
 @public()
@@ -291,6 +298,7 @@ def validate(
     *,
     from_day: Day | None = None,
     to_day: Day | None = None,
+    shift_days: int = 0,
 ) -> pl.DataFrame:
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
@@ -299,6 +307,7 @@ def validate(
         challenge: grid trajectory whose masked cells it fills.
         from_day: first day of the rows that it fills instead.
         to_day: last day of these rows.
+        shift_days: number added to the days of the submission, to meet those of the challenge.
 
     Returns:
         One row: how many rows and users are valid.
@@ -319,6 +328,10 @@ def validate(
     with paths_of(submission, challenge) as (path, wanted):
         if path == wanted == "-":
             raise UsageError("--validate: standard input can be read only once")
-        checked = checked_rows(path, wanted, targets_of(from_day, to_day))
+        checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
+    if shift_days:
+        report.warn(
+            f"{path}: checked with --shift-days {shift_days}; organisers take days as they stand"
+        )
     report.info(f"{path}: valid, {checked.rows} rows of {checked.users} users")
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})

@@ -17,6 +17,7 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.io.output_lock import note_input
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
 from humobctl.llm.question import Message, message
@@ -68,6 +69,7 @@ def read_records(path: str) -> list[Record]:
 
 
 def _values(path: str) -> Iterator[tuple[str, Any]]:
+    note_input(path, path)
     with clear_os_errors(path), Path(path).open("rb") as file:
         begin = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
         file.seek(0)
