@@ -7,6 +7,7 @@ import io
 import os
 import random
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from attack.workers import Outcome, watch
-from tests.test_fuzz import mutated
+from fuzz.mutate import mutated
 from fuzz.seeds import seeds
 from fuzz.targets import TARGETS, check
 from humobctl.errors import HumobError
@@ -28,30 +29,65 @@ NO_INTEGERS = (*NO_NUMBERS, "1.5", "-1", "99999999999")
 NO_TIMES = ("x", "2023-13-01", "2023-02-30T00:00:00", "25:00", "nan", "-")
 
 
-def mutate(target: str, count: int, seed: int = 1) -> Outcome:
-    """Mutated inputs of one target, half of them in each of two processes."""
-    return _split(count, functools.partial(_mutation, target, seed))
+_KINDS = {
+    b"PAR1": "Parquet",
+    b"ARRO": "Arrow",
+    b"\xff\xff\xff\xff": "Arrow stream",
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5": "zstd",
+    b"{": "NDJSON",
+    b"[": "JSON",
+    b"\x93NUMPY": "npy",
+}
 
 
-def keep(target: str, number: int, seed: int = 1) -> Path:
-    """Write the input of a finding where fuzz finds it again."""
+def kind_of(seed: bytes) -> str:
+    """The kind of file that an input of a target is, by its first bytes."""
+    return next((kind for magic, kind in _KINDS.items() if seed[1:].startswith(magic)), "text")
+
+
+def _by_kind(*targets: str) -> dict[str, tuple[str, str]]:
+    return {
+        f"{target}, {kind}": (target, kind)
+        for target in targets
+        for kind in dict.fromkeys(map(kind_of, seeds(target)))
+    }
+
+
+FORMATS = _by_kind("table", "import", "places") | {
+    target: (target, "") for target in TARGETS if target not in ("table", "import", "places")
+}
+"""Label: the target, and the kind of file where it reads several."""
+
+
+def mutate(label: str, count: int, seed: int = 1) -> Outcome:
+    """Mutated inputs of one kind, a part of them in each of several processes."""
+    return _split(count, functools.partial(_mutation, label, seed))
+
+
+def keep(label: str, number: int, seed: int = 1) -> Path:
+    """Write the input of a finding as a file, without the byte that chooses."""
     FINDINGS.mkdir(parents=True, exist_ok=True)
-    path = FINDINGS / f"{target}-{number}"
-    path.write_bytes(_made(target, number, seed))
+    path = FINDINGS / f"{label.replace(', ', '-')}-{number}"
+    path.write_bytes(_made(label, number, seed)[1:])
     return path
 
 
-def _mutation(target: str, seed: int, number: int) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        return check(TARGETS[target], Path(folder), _made(target, number, seed))
+def _mutation(label: str, seed: int, number: int) -> bool:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return check(TARGETS[FORMATS[label][0]], Path(folder), _made(label, number, seed))
 
 
-def _made(target: str, number: int, seed: int) -> bytes:
-    draw = random.Random(f"{target} {seed} {number}")
-    return mutated(draw.choice(_seeds(target)), draw)
+def _made(label: str, number: int, seed: int) -> bytes:
+    draw = random.Random(f"{label} {seed} {number}")
+    return mutated(draw.choice(_good_inputs(label)), draw)
 
 
-_seeds = functools.cache(seeds)
+@functools.cache
+def _good_inputs(label: str) -> list[bytes]:
+    target, kind = FORMATS[label]
+    return [seed for seed in seeds(target) if kind in ("", kind_of(seed))]
 
 
 def _split(count: int, attempt: Callable[[int], bool]) -> Outcome:

@@ -7,9 +7,9 @@ import shutil
 import signal
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from attack.workers import Outcome
 from tests.conftest import environment, make_examples, run_cli
 from tests.execution.conftest import DIFFUSION, EMBED, FEW, FREE, GRAVITY, INTEND, PREDICT, SMALL
 from tests.predict.llama import tiny
@@ -21,7 +21,7 @@ IN_A_ROW = 5
 TINY = ("--preset", "tiny", "--steps", "6")
 TRAINED = ("--hidden", "8", "--members", "2", "--epochs", "2", "--rows", "3000")
 BERT = ("train", "bert-moe", "challenge.csv", "--preset", "tiny", "--max-steps", "4")
-LLAMA = ("finetune", "llama", "challenge.csv", "--base", "base", "--preset", "tiny")
+LLAMA = ("finetune", "llama", "challenge.csv", "--base", "tinyllama", "--preset", "tiny")
 COMMANDS = {
     "data import": (("data", "import", "gps.csv", "--grid", "500m@39.6,116.0"), SMALL, False),
     "data mask": (("data", "mask", "city.csv", "--from-day", "60"), SMALL, False),
@@ -40,36 +40,26 @@ COMMANDS = {
 """Name: the command line, its variables, and whether it takes --resume."""
 
 
-@dataclass
-class Kills:
-    """What became of a command's kills.
-
-    Attributes:
-        tried: kills that met a running process.
-        missed: kills that came after its end.
-        faults: what was wrong afterwards.
-    """
-
-    tried: int = 0
-    missed: int = 0
-    faults: list[str] = field(default_factory=list)
-
-
 def prepare(folder: Path) -> None:
     """Make the example files and models that the commands need."""
     make_examples(folder)
-    tiny.make(folder / "base")
-    for name, options in (("days", ()), ("free", ("--condition", "none"))):
-        command = ("train", "diffusion", "stays.csv", "--preset", "tiny", "--steps", "2", *options)
-        done = run_cli(*command, "--output", name, cwd=folder)
+    tiny.make(folder / "tinyllama")
+    days = ("train", "diffusion", "stays.csv", "--preset", "tiny", "--steps", "2")
+    adapter = (*LLAMA, "--max-steps", "1", "--output", "trained")
+    for command in (
+        *((*days, "--output", "days"), (*days, "--condition", "none", "--output", "free")),
+        adapter,
+    ):
+        done = run_cli(*command, cwd=folder)
         if done.code:
             raise RuntimeError(done.err)
 
 
-def kill(name: str, examples: Path, warm: WarmStart, count: int = KILLS) -> Kills:
+def kill(name: str, examples: Path, warm: WarmStart, count: int = KILLS) -> Outcome:
     """Kill a command ``count`` times, half of them as it touches files, half at any time."""
     command, env, resumes = COMMANDS[name]
-    draw, outcome = random.Random(name), Kills()
+    draw, outcome = random.Random(name), Outcome()
+    faults: list[str] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "run")
         shutil.copytree(examples, folder)
@@ -98,22 +88,22 @@ def kill(name: str, examples: Path, warm: WarmStart, count: int = KILLS) -> Kill
                 at = draw.randint(1, touches) if by_touch else draw.uniform(0.0, seconds)
                 code, err = run("cut.csv", dies("cut.csv", int(at)) if by_touch else _later(at))
                 if code != -signal.SIGKILL:
-                    outcome.missed += 1
-                    outcome.faults += _fault(code, err)
+                    faults += _fault(code, err)
                     break
                 outcome.tried += 1
             code, err = run("cut.csv")
-            outcome.faults += _fault(code, err)
+            faults += _fault(code, err)
             if not _same(folder / "whole.csv", folder / "cut.csv"):
-                outcome.faults.append("other bytes than those of a run that nobody killed")
+                faults.append("other bytes than those of a run that nobody killed")
             _remove(folder / "cut.csv")
         if left := _files(folder) - before - {"whole.csv"}:
-            outcome.faults.append(f"left behind: {', '.join(sorted(left))}")
+            faults.append(f"left behind: {', '.join(sorted(left))}")
+    outcome.findings = dict(enumerate(faults))
     return outcome
 
 
 def _fault(code: int, err: str) -> list[str]:
-    """What is wrong with an end; a training that was whole before it was killed is not trained anew."""
+    """What is wrong with an end; a training that was whole when it was killed is left alone."""
     whole = "found a model dir, expected a new name" in err
     return [f"exit {code}: {err[-300:]}"] if code and not whole else []
 

@@ -35,7 +35,7 @@ def behaviours() -> Iterator[tuple[str, Behaviour]]:
 
 
 def attack() -> Outcome:
-    """Plans of three people asked of each server: plans, or one line, in bounded time and memory."""
+    """Ask each server for plans of three people: plans or one line, in bounded time and memory."""
     outcome = Outcome()
     for number, (name, behave) in enumerate(behaviours()):
         with tempfile.TemporaryDirectory() as place, serving(behave) as server:
