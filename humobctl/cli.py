@@ -357,10 +357,10 @@ def main() -> None:
     except Exception as exc:
         _fault_of_ours(exc)
     except BaseException as exc:
-        # polars' panics are none of Python's exceptions; damaged files make some.
+        # Panics of polars and tokenizers are none of Python's exceptions; damaged files make some.
         if type(exc).__name__ != "PanicException":
             raise
-        report.error(f"found data that polars gives up on, likely damaged ({message(str(exc))})")
+        report.error(f"found data that a library gives up on, likely damaged ({message(str(exc))})")
         sys.exit(1)
 
 

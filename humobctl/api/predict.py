@@ -53,6 +53,7 @@ def predict(
     candidates: Literal["own", "near", "all"] = "own",
     batch: Annotated[int, Between(1, 4096)] | None = None,
     base_url: str | None = None,
+    extra_body: str | None = None,
     journal: PathName | None = None,
     concurrency: Annotated[int, Between(1, 1024)] = 8,
     calendar: Source = "auto",
@@ -96,6 +97,7 @@ def predict(
             template and the device.
         base_url: URL of an OpenAI-compatible server, up to /v1, that has ``model`` (vLLM,
             llama.cpp).
+        extra_body: JSON object of fields to add to each request to the server.
         journal: file that keeps the server's answers, so that none is asked for twice. Default:
             OUTPUT.journal.jsonl.
         concurrency: number of questions to the server at the same time.
@@ -136,6 +138,7 @@ def predict(
         candidates=candidates,
         batch=batch,
         base_url=base_url,
+        extra_body=extra_body,
         journal=journal,
         concurrency=concurrency,
         calendar=calendar,
@@ -212,6 +215,7 @@ def _job(
     candidates: str,
     batch: int | None,
     base_url: str | None,
+    extra_body: str | None,
     journal: PathName | None,
     concurrency: int,
     calendar: Source,
@@ -225,6 +229,8 @@ def _job(
     from humobctl.predict.registry import parse_blend
     from humobctl.predict.run import PredictJob
 
+    if extra_body is not None and base_url is None:
+        raise UsageError("--extra-body goes with --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
         model=str(as_path(model)),
@@ -245,6 +251,7 @@ def _job(
                 candidates=candidates,
                 batch=batch,
                 base_url=base_url,
+                extra_body=extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),
                 concurrency=concurrency,
             ),

@@ -16,7 +16,7 @@ from humobctl.console import report
 from humobctl.data.split import shuffled
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
-from humobctl.embed.load import SEEN
+from humobctl.embed.embed import SEEN
 from humobctl.embed.model import EmbedderNetwork, contrast
 from humobctl.errors import HumobError
 from humobctl.io.city_names import city_names

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from humobctl.console import report
 from humobctl.embed.nearest import normalised
-from humobctl.embed.pca import components
-from humobctl.embed.vectors import UserEmbeddings, Vectors
+from humobctl.embed.vectors import UserEmbeddings, Vectors, components
 from humobctl.errors import HumobError
 from humobctl.io.by_user import sorted_by_key
 from humobctl.io.read import iter_table

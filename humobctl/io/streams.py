@@ -21,6 +21,7 @@ from humobctl.io.frame_path import FramePath
 from humobctl.io.output_lock import behind_links, note_input, reserved
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
+from humobctl.io.transcoded import Transcoded, wide_encoding
 
 Format = Literal["csv", "ndjson", "parquet", "arrow"]
 Kind = Literal[
@@ -172,8 +173,10 @@ def _kind(head: bytes, name: str) -> Kind:
     if head[4:15] == b"\x0a\x09OSMHeader":
         return "osm-pbf"
     if b"\0" in head:
+        utf16 = not any(head[1::2][:64]) or not any(head[::2][:64])
         raise HumobError(
-            f"{name}: found binary data, expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
+            f"{name}: found {'UTF-16 without a byte order mark' if utf16 else 'binary data'}, "
+            "expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<") and b"<osm" in text[:_XML_HEAD]:
@@ -260,6 +263,10 @@ def _recognised(
         head = stream.peek(_PEEK)
     if not head:
         raise HumobError(f"{name}: found an empty file, expected a table")
+    encoding = wide_encoding(head)
+    if encoding is not None:
+        stream = io.BufferedReader(Transcoded(stream, encoding, name), 1 << 20)
+        head, place = stream.peek(_PEEK), None
     in_place = place if size is not None and inflated is None else None
     if inflated is None:
         check_bytes(size or 0, None, name)

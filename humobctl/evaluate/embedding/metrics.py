@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.evaluate.score import TableScore
+from humobctl.evaluate.scores import TableScore
 from humobctl.native import Floats, Int64s
 from humobctl.tables.calendar import NIGHT
 from humobctl.tables.cells import CELLS, decode_cells, encode_cells

@@ -10,7 +10,7 @@ from humobctl.console import report
 from humobctl.data.importers.areas import read_flows
 from humobctl.errors import HumobError
 from humobctl.evaluate.flows.metrics import Flows, compare_flows, counted
-from humobctl.evaluate.score import TableScore
+from humobctl.evaluate.scores import TableScore
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.tables.area_ids import likely_reason

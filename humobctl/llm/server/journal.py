@@ -29,12 +29,14 @@ class JournalEntry:
         fault: why it is no answer, such as a refusal; empty if it may be one.
         prompt: tokens sent.
         completion: tokens answered.
+        cut: whether it ended at its limit of tokens.
     """
 
     reply: str
     fault: str = ""
     prompt: int = 0
     completion: int = 0
+    cut: bool = False
 
 
 class Journal:
@@ -96,9 +98,8 @@ class Journal:
             line = os.pread(self._file.fileno(), where[1], where[0])
         try:
             kept = json.loads(line)
-            entry = JournalEntry(
-                *(kept[name] for name in ("reply", "fault", "prompt", "completion"))
-            )
+            given = {name: kept[name] for name in ("reply", "fault", "prompt", "completion")}
+            entry = JournalEntry(**given, cut=kept.get("cut") is True)
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return entry if isinstance(entry.reply, str) and isinstance(entry.fault, str) else None
@@ -118,6 +119,7 @@ class Journal:
             "fault": entry.fault,
             "prompt": entry.prompt,
             "completion": entry.completion,
+            **({"cut": True} if entry.cut else {}),
         }
         # ASCII: half a surrogate in a reply is no UTF-8.
         line = json.dumps(kept, ensure_ascii=True).encode() + b"\n"
