@@ -21,6 +21,7 @@ import transformers
 
 from humobctl import native
 from humobctl.errors import HumobError
+from humobctl.llm.gguf_once import read_once
 from humobctl.llm.hub import hub_settings
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes, read_json
 
@@ -67,7 +68,7 @@ def load_language_model(
     """
     _silence()
     name = model if adapter is None else f"{model}, {adapter}"
-    with readable(name):
+    with readable(name), read_once(model):
         tokenizer = load_tokenizer(model)
         network = load_causal(model, precision, device, quantization)
         if adapter is not None:
@@ -88,9 +89,10 @@ def load_causal(model: str, precision: str, device: str, quantization: Quantizat
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    network = transformers.AutoModelForCausalLM.from_pretrained(
-        name, dtype=TYPES[precision], trust_remote_code=False, **extra, **where
-    )
+    with read_once(model):
+        network = transformers.AutoModelForCausalLM.from_pretrained(
+            name, dtype=TYPES[precision], trust_remote_code=False, **extra, **where
+        )
     if from_gguf and quantization == "none":
         _forget_quantization(network)
     return network

@@ -205,10 +205,14 @@ def test_missing_packages_are_named(tmp_path: Path) -> None:
 
 @needs_torch
 @pytest.mark.skipif(find_spec("gguf") is None, reason="needs humobctl[llm]")
-def test_a_real_model_from_a_gguf_file(smollm2: Path, tmp_path: Path) -> None:
+def test_a_real_model_from_a_gguf_file(smollm2: Path, tmp_path: Path, monkeypatch) -> None:
+    gguf = pytest.importorskip("gguf")
+    parsed, parse = [], gguf.GGUFReader
+    monkeypatch.setattr(gguf, "GGUFReader", lambda *args: parsed.append(args) or parse(*args))
     short = ("--without", "attitude", "--without", "norm", "--without", "control", "--count", "1")
     done = intend(smollm2, tmp_path, *short)
     assert done.code == 0, done.err
     assert len(plans(tmp_path)) == 1
     assert report(tmp_path)["asked_again"] == 0
     assert len(done.err.splitlines()) == 1
+    assert len(parsed) == 1
