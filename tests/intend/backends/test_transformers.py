@@ -80,7 +80,8 @@ def test_random_weights_make_valid_days(models: Path, tmp_path: Path) -> None:
     assert (said["plans"], said["failed"], said["asked_again"]) == (1, 0, 0)
     assert (said["device"], said["precision"]) == ("cpu", "f32")
     assert len(done.err.splitlines()) == 1
-    assert said["tokens"]["completion"] > 10 * said["calls"]
+    # The model knows no end: an answer ends where its form is full.
+    assert 10 < said["tokens"]["completion"] / said["calls"] < 700
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     # One answer before the decisions of each person.
     assert len(records) == said["calls"] - 1
