@@ -14,8 +14,7 @@ import torch
 from benchmarks.harness import DATA, WORK, interleaved, markdown
 from humobctl.embed.config import EmbedderSettings
 from humobctl.embed.data import EmbedderColumns
-from humobctl.embed.embed import EmbedOptions, embed_rows
-from humobctl.embed.load import TrainedEmbedder
+from humobctl.embed.embed import EmbedOptions, TrainedEmbedder, embed_rows
 from humobctl.embed.model import WAVES, Encoder
 from humobctl.embed.train import EmbedderData, EmbedderRecipe
 from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE

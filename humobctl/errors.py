@@ -71,3 +71,14 @@ class TableError(HumobError):
             place.append(f"column {column}")
         where = "".join(f"{part}: " for part in (source, ", ".join(place)) if part)
         super().__init__(f"{where}found {found}, expected {expected}")
+
+    def with_words(self, *, expected: str | None = None, column: str | None = None) -> TableError:
+        """The same fault with other words for what was expected, or another name of the column."""
+        return TableError(
+            self.source,
+            self.found,
+            expected or self.expected,
+            row=self.row,
+            line=self.line,
+            column=column or self.column,
+        )

@@ -19,6 +19,9 @@ Tables go in as frames of polars or pandas, or as paths, and come out as frames 
 back one row that says what was written. Options have the names of the command's flags, and so do
 messages: `--from-day` is `from_day`. What goes wrong is a `HumobError`; wrong usage is a
 `UsageError`, which is one, too.
+
+In signatures `Count` is a whole number from 1 on, `Day` and `Seed` one from 0 on, `Fraction` a
+number from 0 to 1, and `Between` gives the range of others; `Source` is a table as above.
 """
 
 

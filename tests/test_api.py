@@ -153,6 +153,7 @@ def test_split_equals_what_the_command_writes(
 SCORED = [
     ("predicted.csv", "city.csv", {"days": (60, 70), "metric": ["dtw"], "allow_partial": True}),
     ("generated.csv", "stays.csv", {"privacy": True, "seed": 3}),
+    ("predicted.csv", "city.csv", {"generated": True, "metric": ["radius"]}),
     ("plans.csv", None, {"min_events": 2}),
     ("flows.csv", "commuting.csv", {"within": True}),
 ]

@@ -79,7 +79,7 @@ def test_gps_to_cells(workdir: Path) -> None:
 
 
 def test_day_plans(tmp_path: Path) -> None:
-    out = run(tmp_path, EXAMPLES / "day_plans.sh", tmp_path, "300")
+    out = run(tmp_path, EXAMPLES / "day_plans.sh", tmp_path / "new", "300")
     scores = pl.read_csv(out.encode())
     days = scores.filter(metric="events_per_day").sort("scope")
     assert days["scope"].to_list() == [
@@ -89,7 +89,7 @@ def test_day_plans(tmp_path: Path) -> None:
         "without_norm.parquet",
     ]
     assert days["value"][0] < 0.02 < days["value"][2]
-    assert json.loads((tmp_path / "week.json").read_text())["plans"] == 2100
+    assert json.loads((tmp_path / "new" / "week.json").read_text())["plans"] == 2100
 
 
 def test_user_map(tmp_path: Path) -> None:

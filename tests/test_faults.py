@@ -265,7 +265,7 @@ def test_odd_settings_of_a_ranker() -> None:
 
 def test_odd_settings_of_an_embedder(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs torch")
-    from humobctl.embed.load import load_embedder
+    from humobctl.embed.embed import load_embedder
     from humobctl.embed.model import Encoder
 
     folder = tmp_path / "model"

@@ -34,7 +34,7 @@ from humobctl.errors import HumobError, UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-    from humobctl.embed.load import TrainedEmbedder
+    from humobctl.embed.embed import TrainedEmbedder
     from humobctl.execution.run import LongRun
 
 
@@ -128,7 +128,7 @@ def load_embedders(models: Sequence[Any], device: str) -> dict[str, TrainedEmbed
     from humobctl.predict.registry import require
 
     require("torch")
-    from humobctl.embed.load import load_embedder
+    from humobctl.embed.embed import load_embedder
     from humobctl.training.device import set_up_torch
 
     set_up_torch(0)
@@ -207,7 +207,7 @@ def _read(paths: Sequence[str]) -> Iterator[pl.DataFrame]:
 def _with_components(batches: Iterable[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
     import polars as pl
 
-    from humobctl.embed.pca import components
+    from humobctl.embed.vectors import components
 
     whole = pl.concat(list(batches))
     found, share = components(whole["embedding"].to_numpy(), count)

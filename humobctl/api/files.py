@@ -26,6 +26,8 @@ InputFormat = Literal[
     "tsmc2014",
     "gowalla",
     "geolife",
+    "tdrive",
+    "porto",
     "copb-stays",
     "copb-traces",
     "copb-pickle",
@@ -62,6 +64,9 @@ def read(
     places: Source | None = None,
     mapping: PathName | None = None,
     keep_unmapped: bool = False,
+    keep_zero: bool = False,
+    decimal_comma: bool = False,
+    wrap_longitude: bool = False,
 ) -> pl.DataFrame:
     """Read a table of ours, or convert what other programs and data sets write.
 
@@ -94,6 +99,10 @@ def read(
         places: table of place_id, lat and lon for CoPB's traces, which name places by id only.
         mapping: CSV of category and intent for places; its rows go before those of humobctl.
         keep_unmapped: keep places of no known intent, which then serve every intent.
+        keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and
+            counted.
+        decimal_comma: read ``39,9`` as 39.9 in columns of numbers.
+        wrap_longitude: read longitudes from 0 to 360: 181.5 becomes -178.5.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many
@@ -147,6 +156,9 @@ def read(
             wanted=as_,
             mapping=as_path(mapping),
             keep_unmapped=keep_unmapped,
+            keep_zero=keep_zero,
+            decimal_comma=decimal_comma,
+            wrap_longitude=wrap_longitude,
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)

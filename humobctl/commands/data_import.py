@@ -14,9 +14,9 @@ def import_(**options: Any) -> None:
 
     Reads HuMob tables (2023, 2024, 2025), GPS points and check-ins with a header (scikit-mobility,
     trackintel, user_id/lat/lon/timestamp), Foursquare TSMC2014, Gowalla and Brightkite, GeoLife
-    folders, and CoPB's stay lists, JSON traces and pickled data sets; as CSV or other separated
-    text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. What was recognised is said on
-    stderr. --format is the format of the input, --to that of the output.
+    folders, T-Drive and Porto taxis, and CoPB's stay lists, JSON traces and pickled data sets; as
+    CSV or other separated text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. What was
+    recognised is said on stderr. --format is the format of the input, --to that of the output.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
     place_id, category) or, for stays and traces, visits. Points become cells with --grid; several
@@ -31,7 +31,8 @@ def import_(**options: Any) -> None:
 
     Times are local wall-clock times. Times with an offset or in UTC are shown in --timezone;
     without it TSMC2014's become local by their own offset and others stay UTC. Times that carry
-    no zone are taken as local, unless --source-timezone names theirs.
+    no zone are taken as local, unless --source-timezone names theirs. Numbers of 10, 13, 16 or 19
+    digits count seconds to nanoseconds since 1970; those of 8, 12 or 14 are YYYYMMDD[hhmm[ss]].
 
     Days of a grid table stay as they are, 0-74 or 1-75; --format humob23, humob24 or humob25
     insists on those of the year, --format grid allows any.

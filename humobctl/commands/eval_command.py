@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import humobctl as hm
@@ -9,7 +10,7 @@ from humobctl.api.signatures import options_of
 from humobctl.commands.options import options_from
 from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_format, write_scores
 
-FAMILIES = {
+FAMILIES: dict[str, Callable[..., Any]] = {
     "Generated data": hm.evaluate_generated,
     "Flows": hm.evaluate_flows,
     "Predicted cells": hm.evaluate_cells,

@@ -159,11 +159,11 @@ def _merge(several: Iterable[Iterable[Option]]) -> list[Option]:
 
 
 def _flag(option: Option) -> str:
-    """The name on the command line; a setting that is a switch can be switched off, too."""
+    """The name on the command line; what may be on by default can be switched off, too."""
     name = option.name.rstrip("_")
     if len(name) == 1:
         return f"-{name}"
-    if option.kind is bool and option.default is None:
+    if option.kind is bool and option.default is not False:
         return f"{flag(name)}/--no-{flag(name)[2:]}"
     return flag(name)
 

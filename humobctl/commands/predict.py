@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 import humobctl as hm
-from humobctl.commands import predict_modes
 from humobctl.commands.options import options_from
 
 
@@ -20,6 +20,10 @@ def predict(
             help="Predict nothing; check this submission against the masked rows of INPUT.",
         ),
     ] = None,
+    shift_days: Annotated[
+        int,
+        typer.Option(metavar="DAYS", help="Number added to the days of the submission to check."),
+    ] = 0,
     explain: Annotated[
         int | None,
         typer.Option(
@@ -54,11 +58,44 @@ def predict(
     Example: humobctl predict --list-models
     """
     if list_models:
-        predict_modes.list_models()
+        _list_models()
     elif validate is not None:
         days = {name: options.get(name) for name in ("from_day", "to_day")}
-        hm.validate(validate, options["table"], **days)
+        hm.validate(validate, options["table"], **days, shift_days=shift_days)
     elif explain is not None:
-        predict_modes.explain(explain, options)
+        _explain(explain, options)
     else:
         hm.predict(**options)
+
+
+def _list_models() -> None:
+    """Print the models and what they do."""
+    from humobctl.console import report
+    from humobctl.io.write import write_stdout_text
+    from humobctl.predict.registry import MODELS
+
+    if sys.stdout.isatty():
+        rows = [(entry.name, entry.summary) for entry in MODELS.values()]
+        report.table("models of predict", ("name", "what it does"), rows, stream=sys.stdout)
+    else:
+        lines = [f"{entry.name}\t{entry.summary}\n" for entry in MODELS.values()]
+        write_stdout_text("".join(lines))
+
+
+def _explain(uid: int, options: dict[str, Any]) -> None:
+    """Write why each cell of a user would be chosen; on a terminal, as a table for people."""
+    from humobctl.console import report
+    from humobctl.predict.explain import COLUMNS, LEGEND
+
+    for_all = ("full", "engine", "address", "workers", "resume", "overwrite")
+    asked = {name: value for name, value in options.items() if name not in for_all}
+    if asked["output"] != "-" or "format" in asked or not sys.stdout.isatty():
+        hm.explain(uid=uid, **asked)
+        return
+    reasons = hm.explain(uid=uid, **{**asked, "output": None})
+    rows = [
+        ["" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
+        for row in reasons.iter_rows()
+    ]
+    headings = list(COLUMNS.values())
+    report.table(f"user {uid}", headings, rows, stream=sys.stdout, caption=LEGEND)

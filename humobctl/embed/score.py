@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from humobctl.embed.data import EmbedderColumns
-from humobctl.embed.embed import EmbedOptions, embed_parts
-from humobctl.embed.load import TrainedEmbedder
+from humobctl.embed.embed import EmbedOptions, TrainedEmbedder, embed_parts
 from humobctl.evaluate.embedding.metrics import CityRecords, Parts, Vectorise
 from humobctl.evaluate.embedding.run import CityPeople, Method
 from humobctl.native import Floats, Int64s

@@ -1,4 +1,4 @@
-"""Reading and writing embeddings: Parquet and other tables, npy, safetensors.
+"""Embeddings read, written and reduced: Parquet and other tables, npy, safetensors.
 
 An npy file holds one structured array with the fields ``uid``, ``embedding`` and, where they are
 known, ``city`` and ``pca``; numpy reads it without pickles. A safetensors file holds tensors of
@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, TableError, UsageError
+from humobctl.io.output_lock import note_input
 from humobctl.io.parquet_dataset import parquet_columns
 from humobctl.io.size_limits import check_parquet
 from humobctl.io.streams import (
@@ -31,7 +32,7 @@ from humobctl.io.streams import (
     whole_file,
 )
 from humobctl.io.write import write_table
-from humobctl.native import Int64s
+from humobctl.native import Floats, Int64s
 from humobctl.tables.schemas import EMBEDDINGS
 
 Vectors = NDArray[np.float32]
@@ -187,6 +188,7 @@ def read_embeddings(path: str) -> UserEmbeddings:
 
 
 def _read(path: str, name: str) -> UserEmbeddings:
+    note_input(path, name)
     ending = Path(path).suffix.lower()
     if ending == ".npy":
         return _from_npy(path)
@@ -383,3 +385,30 @@ def refuse_terminal(path: str | None, format: str | None) -> None:
     """
     if path in (None, STANDARD) and format is None and sys.stdout.isatty():
         raise UsageError("--output: expected a file or a pipe for 512 numbers a user")
+
+
+def components(vectors: Vectors, count: int) -> tuple[Vectors, Floats]:
+    """Coordinates along the axes of most variance, and the share of the variance on each.
+
+    The axes are eigenvectors of the covariance, whose size does not depend on the users; of each,
+    the largest coordinate is positive.
+
+    Args:
+        vectors: (n, E).
+        count: of axes.
+
+    Returns:
+        (n, count) and (count,).
+
+    Raises:
+        UsageError: more axes than users or numbers.
+    """
+    most = min(len(vectors), vectors.shape[1])
+    if not 1 <= count <= most:
+        raise UsageError(f"--pca: found {count}, expected 1 to {most}")
+    centred = vectors - vectors.mean(axis=0, dtype=np.float64)
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    values, axes = values[::-1][:count], axes[:, ::-1][:, :count]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(count)])
+    total = max(float((centred**2).sum()), 1e-300)
+    return (centred @ axes).astype(np.float32), np.maximum(values, 0) / total

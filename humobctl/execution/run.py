@@ -14,7 +14,6 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.errors import HumobError, UsageError
-from humobctl.execution import local
 from humobctl.execution.part_store import PartFolder, folder_of, refuse_unfinished
 from humobctl.execution.task import (
     PEOPLE_VARIABLE,
@@ -23,6 +22,7 @@ from humobctl.execution.task import (
     Moved,
     PartTask,
     TaskPart,
+    Worker,
     part_size,
 )
 from humobctl.io.streams import STANDARD, is_special
@@ -178,7 +178,7 @@ class LongRun:
         self, work: PartTask, parts: Iterable[TaskPart], moved: Moved, *, in_order: bool
     ) -> Iterator[tuple[TaskPart, Done]]:
         if self.engine == "local":
-            return local.run(work, parts, moved)
+            return _in_turn(work, parts, moved)
         from humobctl.execution.ray_cluster import Cluster  # noqa: PLC0415 - the extra is needed only here
 
         return Cluster(self.address, self.workers).run(work, parts, moved, in_order=in_order)
@@ -215,6 +215,16 @@ class LongRun:
         elif self._folder is not None:
             self._folder.remove()
         return rows
+
+
+def _in_turn(
+    work: PartTask, parts: Iterable[TaskPart], moved: Moved
+) -> Iterator[tuple[TaskPart, Done]]:
+    """One part after another here, whose kernels have threads; the first part opens the work."""
+    worker: Worker | None = None
+    for part in parts:
+        worker = worker or work.open()
+        yield part, worker(part.payload, moved)
 
 
 def _in_one_piece(done: Done) -> Done:

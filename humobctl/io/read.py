@@ -21,9 +21,15 @@ from humobctl.errors import HumobError, TableError
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
-from humobctl.io.size_limits import check_parquet
+from humobctl.io.size_limits import check_parquet, parse_json
 from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
-from humobctl.io.text import CsvBlocks, lenient, parse_ndjson, text_blocks
+from humobctl.io.text import (
+    CsvBlocks,
+    frame_of_objects,
+    lenient,
+    parse_ndjson,
+    text_blocks,
+)
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import GRID, Table
 
@@ -111,13 +117,7 @@ class Reader:
         if self.source.kind == "json":
             with clear_read_errors(self.source.name):
                 payload = self.source.stream.read()
-            try:
-                frame = pl.read_json(io.BytesIO(payload))
-            except pl.exceptions.PolarsError as exc:
-                raise HumobError(
-                    f"{self.source.name}: found broken JSON ({exc}), expected an array of objects"
-                ) from exc
-            yield self._cast(self._named(frame), LineNumbers(1))
+            yield self._cast(self._named(self._array(payload)), LineNumbers(1))
             return
         row, line = 0, 1
         for block in text_blocks(self.source, quotes=False):
@@ -129,15 +129,35 @@ class Reader:
             row += frame.height
             line += block.count(b"\n")
 
+    def _array(self, payload: bytes) -> pl.DataFrame:
+        """A whole JSON document as a frame."""
+        try:
+            return pl.read_json(io.BytesIO(payload))
+        except pl.exceptions.PolarsError:  # broken, or values of several kinds in a column
+            pass
+        try:
+            rows = parse_json(payload)
+        except ValueError as exc:
+            raise HumobError(
+                f"{self.source.name}: found broken JSON ({exc}), expected an array of objects"
+            ) from None
+        if not isinstance(rows, list):
+            raise HumobError(f"{self.source.name}: found no array, expected an array of objects")
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                raise TableError(self.source.name, quoted(row), "an object", row=number)
+        return frame_of_objects(rows)
+
     def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         if not self.source.parts:
-            with self._clear_damage(), seekable(self.source) as path:
+            with seekable(self.source) as path:
                 yield from self._file_frames(path)
             return
         first: list[str] | None = None
         for part in self.source.parts:
-            with self.source.reading(part) as path, self._clear_damage():
-                names = parquet_columns(path)
+            with self.source.reading(part) as path:
+                with self._clear_damage():
+                    names = parquet_columns(path)
                 names += key_columns(self.source.keys, names)
                 first = first or names
                 if set(names) != set(first):
@@ -149,16 +169,17 @@ class Reader:
 
     def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         row = 0
-        if self.source.kind == "arrow-stream":
-            # By its name: polars would read past what was looked at already.
-            whole = self._named(pl.read_ipc_stream(path))
-            for frame in whole.iter_slices(self.batch_rows):
-                yield self._cast(frame, LineNumbers(row + 1))
-                row += frame.height
-            return
-        for frame in self._lazy(path).collect_batches(chunk_size=self.batch_rows):
-            yield self._cast(self._named(frame), LineNumbers(row + 1))
+        for frame in self._raw_frames(path):
+            yield self._cast(self._named(plain_types(frame)), LineNumbers(row + 1))
             row += frame.height
+
+    def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
+        with self._clear_damage():
+            if self.source.kind == "arrow-stream":
+                # By its name: polars would read past what was looked at already.
+                yield from pl.read_ipc_stream(path).iter_slices(self.batch_rows)
+            else:
+                yield from self._lazy(path).collect_batches(chunk_size=self.batch_rows)
 
     @contextmanager
     def _clear_damage(self) -> Iterator[None]:
@@ -309,6 +330,17 @@ class Reader:
         repeats = seen.repeats(frame, index)
         self.dropped.add(f"with a repeated {_group(names)}", error, int(repeats.sum()))
         return frame.filter(~repeats)
+
+
+def plain_types(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of categories as text, those of extensions (GeoArrow's) as what they store."""
+    return frame.with_columns(
+        pl.col(name).ext.storage()
+        if dtype.base_type() == pl.Extension
+        else pl.col(name).cast(pl.String)
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, (pl.Categorical, pl.Enum)) or dtype.base_type() == pl.Extension
+    )
 
 
 def _group(names: str) -> str:

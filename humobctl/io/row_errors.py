@@ -75,9 +75,12 @@ class LineNumbers:
 
     def keep(self, mask: pl.Series) -> LineNumbers:
         """The places of the rows that ``mask`` keeps."""
-        kept = mask.arg_true()
-        rows = _at(self.rows, kept)
-        return LineNumbers(rows, None if self.lines is None else _at(self.lines, kept))
+        return self.take(mask.arg_true())
+
+    def take(self, indices: pl.Series) -> LineNumbers:
+        """The places of these rows."""
+        rows = _at(self.rows, indices)
+        return LineNumbers(rows, None if self.lines is None else _at(self.lines, indices))
 
 
 def _at(numbers: int | list[int], kept: pl.Series) -> list[int]:

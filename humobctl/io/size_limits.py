@@ -301,3 +301,8 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError as exc:
+        # Python refuses whole numbers of more than 4,300 digits, and names a way to allow them.
+        if isinstance(exc, json.JSONDecodeError | UnicodeDecodeError):
+            raise
+        raise ValueError("a number of thousands of digits") from None

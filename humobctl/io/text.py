@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import json
+import math
+import re
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import polars as pl
 
 from humobctl.errors import TableError
+from humobctl.io.csv_records import (
+    CLOSED,
+    MAX_LINE_BYTES,
+    OPEN_QUOTE,
+    last_row_end,
+    name_columns,
+    records,
+    split_record,
+)
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_read_errors
+from humobctl.tables.id_text import PADDING
 from humobctl.tables.schemas import Table
 
 BLOCK_BYTES = 16 << 20
-MAX_LINE_BYTES = 64 << 20
+_SEP_LINE = re.compile(rb'"?[Ss][Ee][Pp]=(.)"?\r?(?=\n)')
 
 
-def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
+def sep_line(head: bytes) -> str | None:
+    """The separator that a first line such as ``sep=;`` names, as Excel writes it."""
+    found = _SEP_LINE.match(head)
+    return found[1].decode(errors="replace") if found else None
+
+
+def text_blocks(source: Input, *, quotes: bool = True, separator: str = ",") -> Iterator[bytes]:
     """Decompressed text in blocks of whole lines, unix line ends, no byte order mark.
+
+    A first line that names the separator is left blank.
 
     Args:
         source: the opened input.
         quotes: whether a line end between double quotes belongs to a field.
+        separator: between fields.
 
     Raises:
         TableError: compressed data that are cut off, or a line that does not end.
@@ -37,15 +57,14 @@ def text_blocks(source: Input, *, quotes: bool = True) -> Iterator[bytes]:
             break
         if first:
             block, first = block.removeprefix(b"\xef\xbb\xbf"), False
+            told = _SEP_LINE.match(block)
+            block = block[told.end() if told else 0 :]
         block = rest + block
         if b"\r" in block:
             held = block.endswith(b"\r")
             block = block[: len(block) - held].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             block += b"\r" * held
-        cut = block.rfind(b"\n") + 1
-        # A line end inside quotes does not end a row: go back to before the open quote.
-        while quotes and cut and b'"' in block and block.count(b'"', 0, cut) % 2:
-            cut = block.rfind(b"\n", 0, block.rfind(b'"', 0, cut)) + 1
+        cut = last_row_end(block, separator) if quotes else block.rfind(b"\n") + 1
         rest = block[cut:]
         if len(rest) > MAX_LINE_BYTES:
             raise TableError(
@@ -88,7 +107,7 @@ class CsvBlocks:
 
     def frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         """One frame a block, and where its rows stand."""
-        for block in text_blocks(self.reader.source):
+        for block in text_blocks(self.reader.source, separator=self.reader.separator):
             body = self._after_header(block) if not self.names else block
             if not body or body.isspace():
                 self.line += body.count(b"\n")
@@ -104,12 +123,12 @@ class CsvBlocks:
         first, _, body = block.partition(b"\n")
         if not first:
             return b""
-        fields = self._split(_decode(first, self.name, self.line))
+        fields = split_record(decode(first, self.name, self.line), self.reader.separator)
         header = self.reader.header
         if header is None:
-            header = not all(_is_number(text) for text in fields)
+            header = not all(is_number(text) for text in fields)
         if header:
-            self.names = [self.reader.rename.get(f.strip(), f.strip()) for f in fields]
+            self.names = [self.reader.rename.get(f, f) for f in name_columns(fields)]
             self.missing = self.reader.absent(self.names)
             self.line += 1
             return body
@@ -123,9 +142,6 @@ class CsvBlocks:
             )
         self.names = list(self.table.columns)
         return block
-
-    def _split(self, text: str) -> list[str]:
-        return next(csv.reader([text], delimiter=self.reader.separator), [])
 
     def _parse(self, body: bytes) -> tuple[pl.DataFrame, LineNumbers, int]:
         if seems_packed(body):
@@ -146,6 +162,8 @@ class CsvBlocks:
         required = [c for c in self.names if c not in self.table.optional]
         if sum(frame.select(pl.col(required).null_count()).row(0)):
             return self._parse_slowly(body)
+        if b'"' in body and body.count(b"\n") != frame.height:  # a stray quote swallows rows
+            return self._parse_slowly(body)
         places = LineNumbers(self.row + 1, self.line)
         return self._complete(frame), places, frame.height
 
@@ -162,9 +180,9 @@ class CsvBlocks:
         numbers: list[int] = []
         order: list[int] = []
         rows = 0
-        for number, fields in self._fields(body):
-            rows += 1
-            error = self._fault(fields, number, rows)
+        for offset, raw in records(body, self.reader.separator, len(self.names)):
+            rows, number = rows + 1, self.line + offset
+            fields, error = self._fields(raw, number, rows)
             if error is None:
                 kept.append(fields)
                 numbers.append(number)
@@ -180,27 +198,18 @@ class CsvBlocks:
         frame = texts.select(lenient(pl.String(), dtypes[c], c) for c in self.names)
         return self._complete(frame), LineNumbers(order, numbers), rows
 
-    def _fields(self, body: bytes) -> Iterator[tuple[int, list[str]]]:
-        """Line number and fields of each row that is not blank."""
-        if b'"' in body:
-            text = _decode(body, self.name, self.line)
-            reader = csv.reader(io.StringIO(text), delimiter=self.reader.separator)
-            end = 0
-            for fields in reader:
-                if fields:
-                    yield self.line + end, fields
-                end = reader.line_num
-            return
-        for offset, raw in enumerate(body.split(b"\n")[:-1]):
-            if not raw.strip():
-                continue
-            try:
-                yield self.line + offset, raw.decode().split(self.reader.separator)
-            except UnicodeDecodeError as exc:
-                error = _not_utf8(raw, exc, self.name, self.line + offset)
-                if self.reader.on_error == "fail":
-                    raise error from None
-                self.reader.dropped.add("not UTF-8", error)
+    def _fields(
+        self, raw: bytes | None, line: int, rows: int
+    ) -> tuple[list[str], TableError | None]:
+        """The fields of a record, or what is wrong with it."""
+        if raw is None:
+            row = self.row + rows
+            return [], TableError(self.name, OPEN_QUOTE, CLOSED, row=row, line=line)
+        try:
+            fields = split_record(decode(raw, self.name, line), self.reader.separator)
+        except TableError as error:
+            return [], error
+        return fields, self._fault(fields, line, rows)
 
     def _fault(self, fields: list[str], line: int, rows: int) -> TableError | None:
         place: dict[str, Any] = {"row": self.row + rows, "line": line}
@@ -210,7 +219,7 @@ class CsvBlocks:
         for name, text in zip(self.names, fields, strict=True):
             if not text and name in self.table.optional:
                 continue
-            if not _fits(text.strip(' \t"'), self.table.dtypes[name]):
+            if not _fits(text, self.table.dtypes[name]):
                 found = quoted(text) if text else "nothing"
                 expected = self.table.expected(name)
                 return TableError(self.name, found, expected, column=name, **place)
@@ -229,37 +238,44 @@ def _fits(text: str, dtype: pl.DataType) -> bool:
         return bool(text)
     if isinstance(dtype, pl.Datetime):
         return bool(text)
-    if not _is_number(text):
+    if not is_number(text):
         return False
     if dtype.is_integer():
-        number = float(text)
+        number = float(text.strip(PADDING))
         low, high = _INTEGER_RANGE.get(type(dtype), (-(2**63), 2**63 - 1))
         return number == number // 1 and low <= number <= high
     return True
 
 
 def _reason(error: TableError) -> str:
-    return "with a wrong number of fields" if error.column is None else f"with a bad {error.column}"
+    if error.column is not None:
+        return f"with a bad {error.column}"
+    if error.found == OPEN_QUOTE:
+        return "with an open quote"
+    return "not UTF-8" if error.expected == _UTF8 else "with a wrong number of fields"
 
 
-def _is_number(text: str) -> bool:
-    try:
-        number = float(text)
-    except ValueError:
-        return False
-    return number - number == 0.0  # neither infinite nor nan
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_UTF8 = "UTF-8 text"
 
 
-def _decode(raw: bytes, name: str, line: int) -> str:
+def is_number(text: str) -> bool:
+    """Whether text is a finite number, of those that polars reads."""
+    bare = text.strip(PADDING)
+    return bool(_NUMBER.fullmatch(bare)) and math.isfinite(float(bare))
+
+
+def decode(raw: bytes, name: str, line: int) -> str:
+    """Text of bytes.
+
+    Raises:
+        TableError: they are no UTF-8; it names the line, if ``line`` is that of the first byte.
+    """
     try:
         return raw.decode()
     except UnicodeDecodeError as exc:
         at = line + raw.count(b"\n", 0, exc.start)
-        raise _not_utf8(raw, exc, name, at) from None
-
-
-def _not_utf8(raw: bytes, exc: UnicodeDecodeError, name: str, line: int) -> TableError:
-    return TableError(name, f"byte 0x{raw[exc.start]:02x}", "UTF-8 text", line=line)
+        raise TableError(name, f"byte 0x{raw[exc.start]:02x}", _UTF8, line=at) from None
 
 
 _PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
@@ -275,6 +291,7 @@ def seems_packed(block: bytes) -> bool:
 
 def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
     """What polars refused, line by line: finds the fault, or reads it all the same."""
+    rows: list[dict[str, Any]] = []
     for offset, raw in enumerate(block.split(b"\n")[:-1]):
         if not raw.strip():
             continue
@@ -285,28 +302,46 @@ def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
                 name, f"broken JSON ({exc})", "one object a line", line=line + offset
             ) from None
         if not isinstance(record, dict):
-            raise TableError(name, raw.decode()[:40], "an object", line=line + offset)
-    records = [parse_json(raw) for raw in block.split(b"\n") if raw.strip()]
-    return pl.DataFrame(records, infer_schema_length=None, strict=False)
+            found = quoted(raw.decode(errors="replace"))
+            raise TableError(name, found, "an object", line=line + offset)
+        rows.append(record)
+    return frame_of_objects(rows)
+
+
+def frame_of_objects(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """JSON objects as a frame; a column of values of several kinds becomes text."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame([_column(name, [row.get(name) for row in rows]) for name in names])
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 or kinds == {int, float}:
+        try:
+            return pl.Series(name, values, strict=False)
+        except (pl.exceptions.PolarsError, TypeError, OverflowError):
+            pass  # numbers beyond all types, lists of several kinds
+    texts = (v if v is None or isinstance(v, str) else json.dumps(v) for v in values)
+    return pl.Series(name, list(texts), dtype=pl.String)
 
 
 def lenient(have: pl.DataType, want: pl.DataType, name: str) -> pl.Expr:
     """An expression that casts what means the same (``7.0``, `` 7``) and turns the rest to null."""
     column = pl.col(name)
-    if isinstance(have, (pl.Categorical, pl.Enum)):
-        column, have = column.cast(pl.String), pl.String()
+    if isinstance(have, (pl.Categorical, pl.Enum, pl.Binary)):
+        column, have = column.cast(pl.String, strict=False), pl.String()
     if have in (want, pl.Null):
         return column.cast(want)
     if want == pl.String and (have.is_numeric() or have.is_temporal()):
         return column.cast(want)
     if isinstance(want, pl.Datetime):
         if have == pl.String:
-            return column.str.strip_chars(' \t"').str.to_datetime(time_unit="us", strict=False)
+            return column.str.strip_chars(PADDING).str.to_datetime(time_unit="us", strict=False)
         if isinstance(have, (pl.Date, pl.Datetime)):
             return column.cast(want, strict=False)
     if want.is_numeric() and (have.is_numeric() or have == pl.String):
         if have == pl.String:
-            column = column.str.strip_chars(' \t"').cast(pl.Float64, strict=False)
+            column = column.str.strip_chars(PADDING).cast(pl.Float64, strict=False)
         if want.is_integer() and not have.is_integer():
             column = pl.when(column == column.floor()).then(column)
         return column.cast(want, strict=False)

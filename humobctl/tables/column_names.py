@@ -27,6 +27,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "dt",
         "checkindatetime",
     ),
+    "date": ("date",),
     "utc": ("utctimestamp", "utctime", "utcdatetime"),
     "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
     "lat": ("lat", "latitude"),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from humobctl import __version__
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.output_lock import replace_folder, reserved
+from humobctl.io.output_lock import note_input, replace_folder, reserved
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
@@ -135,6 +135,8 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
     missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
     if missing:
         raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
+    for name in (CONFIG, file, RUN):
+        note_input(path / name, str(path / name))
     config, run = (read_json(path / name) for name in (CONFIG, RUN))
     found = str(config.pop("type", "nothing"))
     if type is not None and found != type:

@@ -14,12 +14,10 @@ from humobctl.tables.calendar import (
     EPOCH,
     check_zone,
     day_and_slot,
-    moments,
     parse_date,
-    shown,
     slot_start,
-    to_local,
 )
+from humobctl.tables.moments import moments, shown, to_local
 from tests.messages import raises
 
 NOON = dt.datetime(2012, 4, 3, 12, 0, 9)

@@ -8,12 +8,7 @@ time, latitude, longitude, location; rows at (0, 0) are void.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import polars as pl
-
-from humobctl.console.words import counted
-from humobctl.data.importers.delimited import Batch, Delimited
+from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.io.streams import Input
@@ -59,18 +54,5 @@ def gowalla(source: Input, options: ImportOptions) -> PointReader:
         on_error=options.on_error,
         dropped=reader.dropped,
     )
-
-    def frames() -> Iterator[Batch]:
-        void = 0
-        for frame, places in text.frames():
-            at_zero = pl.all_horizontal(
-                pl.col(name).cast(pl.Float64, strict=False) == 0 for name in GOWALLA_NAMES[2:4]
-            ).fill_null(False)
-            drop = frame.select(at_zero.alias("void"))["void"]
-            void += int(drop.sum())
-            yield (frame.filter(~drop), places.keep(~drop)) if drop.any() else (frame, places)
-        if void:
-            reader.notes.append(f"left out {counted(void, 'void row')} at latitude 0, longitude 0")
-
-    reader.factory = frames
+    reader.factory = text.frames
     return reader

@@ -21,18 +21,20 @@ import polars as pl
 from humobctl.data.importers import pickles
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
+from humobctl.data.importers.nights import DAY_MINUTES, VisitReader
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
-from humobctl.io.read import BATCH_ROWS, Reader, read_table
+from humobctl.io.output_lock import note_input
+from humobctl.io.read import BATCH_ROWS, read_table
 from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_os_errors, clear_read_errors
 from humobctl.tables.column_names import plain, roles
+from humobctl.tables.id_text import PADDING
 from humobctl.tables.schemas import PLACES, POINTS, VISITS
 
-DAY_MINUTES = 24 * 60
 UNDATED = dt.date(2000, 1, 1)
 """Day 0 of frames without a time column, unless --start-date says another."""
 
@@ -46,11 +48,9 @@ _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
 
 @dataclass
-class StayReader(SeparatedReader):
+class StayReader(SeparatedReader, VisitReader):
     """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in."""
 
-    options: ImportOptions = field(default_factory=ImportOptions)
-    notes: list[str] = field(default_factory=list)
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +87,8 @@ def _whole(dtype: pl.DataType, name: str) -> pl.Expr:
     column = pl.col(name)
     if dtype != pl.String:
         return column.round() if dtype.is_float() else column
-    minute = column.cast(pl.Float64, strict=False).round().cast(pl.Int64).cast(pl.String)
+    number = column.str.strip_chars(PADDING).cast(pl.Float64, strict=False)
+    minute = number.round().cast(pl.Int64, strict=False).cast(pl.String)
     return pl.coalesce(minute, column)  # what is no number stays, and is told of
 
 
@@ -120,6 +121,7 @@ def trace_folder(folder: Path) -> dict[str, Any]:
     people: dict[str, Any] = {}
     for path in sorted(folder.rglob("*.json"), key=natural):
         with clear_os_errors(str(path)):
+            note_input(path, str(path))
             text = path.read_text(encoding="utf-8", errors="replace")
         try:
             people[str(path)] = parse_json(text)
@@ -298,7 +300,7 @@ def _shortened(value: Any) -> str:
 
 
 @dataclass
-class PeopleReader(Reader):
+class PeopleReader(VisitReader):
     """Checks the visits of ``people`` as those of a table."""
 
     people: CopbPeople | None = None

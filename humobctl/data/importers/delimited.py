@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
 from humobctl.errors import HumobError, TableError
+from humobctl.io.csv_records import CLOSED, OPEN_QUOTE, name_columns, records, split_record
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError
 from humobctl.io.streams import Input
 from humobctl.io.text import seems_packed, text_blocks
@@ -42,13 +41,13 @@ class Delimited:
     def frames(self) -> Iterator[Batch]:
         """Frames of strings, and where their rows stand; empty fields are nulls."""
         names, row, line = self.names, 1, 1
-        for block in text_blocks(self.source, quotes=self.quoted):
+        for block in text_blocks(self.source, quotes=self.quoted, separator=self.separator):
             body = self._utf8(block, line)
             while names is None and body:
                 first, _, body = body.partition(b"\n")
                 if first.strip():
-                    fields = next(csv.reader([first.decode()], delimiter=self.separator))
-                    names = [field.strip() for field in fields]
+                    fields = split_record(first.decode(), self.separator, quoted=self.quoted)
+                    names = name_columns(fields)
                     self._once_each(names)
                 line += 1
             if not body or names is None:
@@ -112,22 +111,20 @@ class Delimited:
         kept: list[list[str | None]] = []
         rows: list[int] = []
         lines: list[int] = []
-        reader = csv.reader(
-            io.StringIO(body.decode(), newline=""),
-            delimiter=self.separator,
-            quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
-        )
-        first, start = row, 0
-        for fields in reader:
-            at, start = line + start, reader.line_num
-            if not fields:
-                continue
-            if len(fields) == len(names):
-                kept.append([field or None for field in fields])
-                rows.append(row)
-                lines.append(at)
+        first = row
+        for offset, record in self._records(body, len(names)):
+            at = line + offset
+            if record is None:
+                error = TableError(self.source.name, OPEN_QUOTE, CLOSED, row=row, line=at)
+                self._drop(error, "with an open quote")
             else:
-                self._ragged(len(fields), names, row, at)
+                fields = split_record(record.decode(), self.separator, quoted=self.quoted)
+                if len(fields) == len(names):
+                    kept.append([field or None for field in fields])
+                    rows.append(row)
+                    lines.append(at)
+                else:
+                    self._ragged(len(fields), names, row, at)
             row += 1
         schema = dict.fromkeys(names, pl.String)
         return (
@@ -136,9 +133,19 @@ class Delimited:
             row - first,
         )
 
+    def _records(self, body: bytes, width: int) -> Iterator[tuple[int, bytes | None]]:
+        if self.quoted:
+            return records(body, self.separator, width)
+        lines = body.split(b"\n")[:-1]
+        return ((at, line) for at, line in enumerate(lines) if line.strip(b" \r"))
+
     def _ragged(self, count: int, names: list[str], row: int, line: int) -> None:
         expected = f"{len(names)} ({', '.join(names)})"
         error = TableError(self.source.name, f"{count} fields", expected, row=row, line=line)
+        self._drop(error, "with a wrong number of fields")
+
+    def _drop(self, error: TableError, reason: str) -> None:
+        """Stop at a bad row, or count it."""
         if self.on_error == "fail" or self.dropped is None:
             raise error
-        self.dropped.add("with a wrong number of fields", error)
+        self.dropped.add(reason, error)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from humobctl.data.importers import checkins, copb, geolife, humob, pickles
+from humobctl.data.importers import checkins, copb, geolife, humob, pickles, taxis
 from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
@@ -32,10 +32,10 @@ from humobctl.data.importers.probe import (
     PEOPLE,
     UTC_TIME,
     InputProbe,
-    is_number,
 )
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
+from humobctl.io.text import is_number
 from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
 
 _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
@@ -96,7 +96,8 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
             names=look.columns,
             separator=look.separator,
         )
-        return Opened(GRID, reader.batches(), "grid trajectory", dropped=reader.dropped)
+        words = "grid trajectory"
+        return Opened(GRID, reader.batches(), words, reader.notes, reader.dropped, reader.users)
 
     return read
 
@@ -124,6 +125,14 @@ def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     return checkins.gowalla(look.file("a file"), options).opened(words)
 
 
+def _tdrive(look: InputProbe, options: ImportOptions) -> Opened:
+    return taxis.tdrive(look, options).opened("T-Drive taxis")
+
+
+def _porto(look: InputProbe, options: ImportOptions) -> Opened:
+    return taxis.porto(look, options).opened("Porto taxis")
+
+
 def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         return geolife.geolife(look.folder, options).opened("GeoLife trips")
@@ -145,7 +154,8 @@ def _stays(look: InputProbe, options: ImportOptions) -> Opened:
     reader = copb.StayReader(
         source, table, options.on_error, separator=look.separator, options=options
     )
-    return Opened(VISITS, reader.batches(), "stay list", reader.notes, reader.dropped)
+    words = "stay list"
+    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, reader.users)
 
 
 def _traces(look: InputProbe, options: ImportOptions) -> Opened:
@@ -161,11 +171,10 @@ def _traces(look: InputProbe, options: ImportOptions) -> Opened:
 
 def _people(source: Input, value: object, options: ImportOptions, words: str) -> Opened:
     people = copb.CopbPeople(source.name, value, options)
-    reader = copb.PeopleReader(source, VISITS, options.on_error, people=people)
+    reader = copb.PeopleReader(source, VISITS, options.on_error, options=options, people=people)
     people.dropped = reader.dropped
-    opened = Opened(VISITS, reader.batches(), words, dropped=reader.dropped)
-    opened.users = lambda: people.users
-    return opened
+    users = lambda: people.users  # noqa: E731 - they are known when all is read
+    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, users)
 
 
 def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
@@ -249,7 +258,7 @@ def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     keys = frozenset(reader.assigned.mapping.tag_keys())
     wanted = functools.cache(lambda name: is_wanted(name, options, keys))  # few names, many times
     features = Features(source, wanted, options.on_error, reader.dropped)
-    reader.factory = features.frames
+    reader.factory, reader.geometry = features.frames, "geometry"
     look.label = "GeoJSON"
     return _placed(reader, _OF_KIND[kind])
 
@@ -368,6 +377,8 @@ FORMATS = (
     Format("places", "a table of places", _is_places, _places("table", "places"), places=True),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
+    Format("tdrive", "T-Drive taxis, a file or folder", taxis.is_tdrive, _tdrive),
+    Format("porto", "Porto taxi trips", taxis.is_porto, _porto),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
     Format("grid", "grid trajectory of any days", _never, _grid("grid")),
     Format("geolife", "GeoLife .plt file or folder", _is_geolife, _geolife),

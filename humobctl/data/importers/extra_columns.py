@@ -15,6 +15,9 @@ class SeparatedReader(Reader):
         if self.source.kind != "csv":
             yield from super()._parsed()
             return
-        text = Delimited(self.source, self.separator, on_error=self.on_error, dropped=self.dropped)
+        names = list(self.table.columns) if self.header is False else None
+        text = Delimited(
+            self.source, self.separator, names, on_error=self.on_error, dropped=self.dropped
+        )
         for frame, places in text.frames():
             yield self._cast(self._named(frame), places)

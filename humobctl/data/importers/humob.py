@@ -14,8 +14,11 @@ import polars as pl
 
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
+from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import ImportOptions
-from humobctl.errors import HumobError
+from humobctl.data.importers.user_ids import are_names
+from humobctl.errors import HumobError, UsageError
+from humobctl.io.csv_records import nameless, split_record
 from humobctl.io.read import Reader
 from humobctl.io.streams import Input
 from humobctl.tables.column_names import roles
@@ -25,6 +28,7 @@ DAYS = {"humob23": (0, 74), "humob24": (0, 74), "humob25": (1, 75), "grid": (0, 
 """Format -> first and last day."""
 DAYS_UNSAID = (0, 75)
 """Days of HuMob data of a year that is not said."""
+_HEAD = 1 << 16
 
 
 def grid_table(first: int, last: int) -> Table:
@@ -40,7 +44,7 @@ def grid_table(first: int, last: int) -> Table:
 
 
 @dataclass
-class GridReader(SeparatedReader):
+class GridReader(SeparatedReader, ImportReader):
     """Reads a grid trajectory and moves its days.
 
     Attributes:
@@ -54,8 +58,27 @@ class GridReader(SeparatedReader):
     names: list[str] | None = None
 
     def _parsed(self) -> Iterator[Batch]:
-        # Without columns to leave out, the reader's own way is the quicker one.
-        yield from super()._parsed() if self.leave and self.names else Reader._parsed(self)
+        # Without columns to leave out or users to number, the reader's own way is the quicker one.
+        slowly = (self.leave and self.names) or self._has_names()
+        for batch in super()._parsed() if slowly else Reader._parsed(self):
+            if self.options.uid_map and self.numbers is None:
+                raise UsageError("--uid-map does nothing for a grid trajectory of numbered users")
+            yield batch
+
+    def _has_names(self) -> bool:
+        """Whether the first rows of a text file have names of users in place of numbers."""
+        if self.source.kind != "csv":
+            return False
+        head = self.source.stream.peek(_HEAD)[:_HEAD].decode(errors="replace")
+        columns = self.names or list(GRID.columns)
+        played = [self.rename.get(name, name) for name in columns]
+        if "uid" not in played:
+            return False
+        at = played.index("uid")
+        rows = [
+            split_record(line, self.separator) for line in head.splitlines()[bool(self.names) :]
+        ]
+        return are_names(pl.Series([row[at] for row in rows if len(row) == len(columns)]))
 
     def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
         return super()._named(frame.drop(self.leave))
@@ -107,7 +130,9 @@ def humob(
     if names is not None:
         found = roles(names, options.columns, source.name)
         rename = {old: role for role, old in found.items() if role in GRID.columns}
-    return GridReader(
+    leave = [old for old, new in options.columns.items() if not new]
+    index = [name for name in nameless(names or []) if name not in options.columns]
+    reader = GridReader(
         source,
         grid_table(first, last),
         options.on_error,
@@ -115,6 +140,10 @@ def humob(
         separator=separator,
         header=names is not None,
         shift=options.shift_days,
-        leave=[old for old, new in options.columns.items() if not new],
+        leave=leave + index,
         names=names,
+        options=options,
     )
+    if index:
+        reader.notes.append(f"left out the columns without a name {', '.join(index)}")
+    return reader

@@ -39,6 +39,9 @@ class ImportOptions:
         mapping: a user's file of categories and intents.
         keep_unmapped: keep places of no intent.
         categories: read the categories of the places of visits, too.
+        keep_zero: keep rows at latitude 0, longitude 0.
+        decimal_comma: read 39,9 as 39.9.
+        wrap_longitude: read longitudes from 0 to 360.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -57,6 +60,9 @@ class ImportOptions:
     mapping: str | None = None
     keep_unmapped: bool = False
     categories: bool = False
+    keep_zero: bool = False
+    decimal_comma: bool = False
+    wrap_longitude: bool = False
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,37 +10,52 @@ import polars as pl
 
 from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.options import ImportOptions, Opened
+from humobctl.data.importers.import_reader import ImportReader
+from humobctl.data.importers.options import Opened
 from humobctl.errors import HumobError, TableError
-from humobctl.io.read import Reader
 from humobctl.io.row_errors import LineNumbers
-from humobctl.tables.calendar import moments, shown, to_local
 from humobctl.tables.column_names import ALIASES, roles
+from humobctl.tables.id_text import id_text, is_id_type
+from humobctl.tables.moments import (
+    FARTHEST_OFFSET,
+    NumberForms,
+    is_time_type,
+    moments,
+    shown,
+    to_local,
+)
 from humobctl.tables.schemas import POINTS
 
-_OWN = ("uid", "datetime", "utc", "offset", "lat", "lon", "geom", "place_id", "category")
+_OWN = ("uid", "date", "datetime", "utc", "offset", "lat", "lon", "geom", "place_id", "category")
+_CLOCK = r"^\s*\d{1,2}:\d\d"
+_A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
 _WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
 UTC_NOTE = "times are in UTC: --timezone shows them in a zone and cuts slots there"
 
 
 @dataclass
-class PointReader(Reader):
+class PointReader(ImportReader):
     """Reads points: finds the columns, makes local times, and checks every row.
 
     Attributes:
-        options: columns, time zones and what to do with faults.
         factory: makes the raw frames where the input is no plain table.
         utc: whether times without an offset are UTC.
-        notes: things to say when all is read.
         naive: times without a zone so far, which --timezone leaves as they are.
+        forms: what the numbers of the time column are.
+        repeated: times that --source-timezone's clocks show twice.
     """
 
-    options: ImportOptions = field(default_factory=ImportOptions)
     factory: Callable[[], Iterator[Batch]] | None = None
     utc: bool = False
-    notes: list[str] = field(default_factory=list)
     found: dict[str, str] = field(default_factory=dict)
     naive: int = 0
+    forms: NumberForms = field(default_factory=NumberForms)
+    repeated: RepeatedHours = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count from nothing."""
+        super().__post_init__()
+        self.repeated = RepeatedHours()
 
     def opened(self, words: str) -> Opened:
         """The input ready to be read, in words for people."""
@@ -51,28 +67,19 @@ class PointReader(Reader):
         Raises:
             HumobError: a fault.
         """
-        try:
-            yield from super().batches()
-        except TableError as exc:
-            raise self._renamed(exc) from exc.__cause__
+        yield from super().batches()
+        self.notes += [*self.forms.notes(), *self.repeated.notes()]
         if self.naive and self.options.timezone and not self.options.source_timezone:
             self.notes.append(
                 f"{counted(self.naive, 'time')} without a zone taken as local already: "
                 "--source-timezone UTC converts from UTC"
             )
 
-    def _renamed(self, error: TableError) -> TableError:
+    def _told(self, error: TableError) -> TableError:
         ways = {"datetime": ("datetime", "utc"), "lat": ("lat", "geom"), "lon": ("lon", "geom")}
         ours = error.column or ""
         theirs = [self.found[way] for way in ways.get(ours, (ours,)) if way in self.found]
-        return TableError(
-            error.source,
-            error.found,
-            error.expected,
-            row=error.row,
-            line=error.line,
-            column=theirs[0] if theirs else error.column,
-        )
+        return super()._told(error).with_words(column=theirs[0] if theirs else None)
 
     def _parsed(self) -> Iterator[Batch]:
         if self.factory is None:
@@ -85,21 +92,45 @@ class PointReader(Reader):
         """The raw values of the columns we want, under our names."""
         if not self.found:
             self.found = self._find(frame)
-        found = self.found
-        wanted = [
-            _text(frame, found["uid"]).alias("uid"),
-            pl.col(found.get("datetime") or found["utc"]).alias("datetime"),
-            *self._place_of(frame),
-            *(
-                (_text(frame, found[name]) if name in found else pl.lit(None, pl.String)).alias(
-                    name
-                )
-                for name in ("place_id", "category")
-            ),
-        ]
-        if "offset" in found:
-            wanted.append(pl.col(found["offset"]).alias("offset"))
-        return frame.select(wanted)
+        columns = {
+            "uid": self._id(frame, "uid"),
+            "datetime": self._when(frame),
+            **self._place_of(frame),
+            **{name: self._id(frame, name) for name in ("place_id", "category")},
+        }
+        if "offset" in self.found:
+            columns["offset"] = frame[self.found["offset"]]
+        return pl.DataFrame(columns)
+
+    def _id(self, frame: pl.DataFrame, name: str) -> pl.Series:
+        if name not in self.found:
+            return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+        column = frame[self.found[name]]
+        if not is_id_type(column.dtype):
+            raise self._wrong_type(column, "text or numbers")
+        return id_text(column)
+
+    def _wrong_type(self, column: pl.Series, expected: str) -> HumobError:
+        return HumobError(
+            f"{self.source.name}: found the type {column.dtype} in column {column.name}, expected "
+            f"{expected}"
+        )
+
+    def _when(self, frame: pl.DataFrame) -> pl.Series:
+        """The raw times; a date and a time of day that stand in two columns are put together."""
+        time = frame[self.found.get("datetime") or self.found["utc"]]
+        if "date" in self.found:
+            first = time.drop_nulls().head(1)
+            clock = first.dtype == pl.Time or (
+                first.dtype == pl.String and first.str.contains(_CLOCK).all()
+            )
+            if clock:
+                day = frame[self.found["date"]].cast(pl.String).str.extract(r"^\s*([^\sT]+)")
+                both = [day.alias("date"), time.cast(pl.String).str.strip_chars().alias("time")]
+                return pl.select(pl.concat_str(*both, separator=" ")).to_series()
+        if not is_time_type(time.dtype):
+            raise self._wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
+        return time
 
     def _find(self, frame: pl.DataFrame) -> dict[str, str]:
         found = roles(frame.columns, self.options.columns, self.source.name)
@@ -125,51 +156,66 @@ class PointReader(Reader):
             self.notes.append(f"left out the columns {', '.join(spare)}")
         return found
 
-    def _place_of(self, frame: pl.DataFrame) -> list[pl.Expr]:
+    def _place_of(self, frame: pl.DataFrame) -> dict[str, pl.Series]:
         if "lat" in self.found and "lon" in self.found:
-            return [pl.col(self.found[name]).alias(name) for name in ("lat", "lon")]
-        name = self.found["geom"]
-        if frame.schema[name] != pl.String:
-            raise HumobError(
-                f"{self.source.name}: found {frame.schema[name]} in column {name}, expected text "
-                "such as POINT (116.3 39.9)"
-            )
-        parts = [pl.col(name).str.extract(_WKT, group).alias(axis) for axis, group in _LON_LAT]
-        return [*parts, pl.col(name).alias("geom")]
+            return {name: frame[self.found[name]] for name in ("lat", "lon")}
+        geometry = frame[self.found["geom"]]
+        if geometry.dtype == pl.Binary:
+            return {**wkb_points(geometry), "geom": geometry}
+        if geometry.dtype != pl.String:
+            raise self._wrong_type(geometry, "text such as POINT (116.3 39.9), or WKB")
+        parts = {axis: geometry.str.extract(_WKT, group) for axis, group in _LON_LAT}
+        return {**parts, "geom": geometry}
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "geom" in frame.columns:
             bad = frame["geom"].is_not_null() & frame["lat"].is_null()
             frame, places = self._refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
         if frame.height:
-            local = self._local(frame)
-            bad = frame["datetime"].is_not_null() & local.is_null()
-            expected = "a date and time"
-            if self.options.source_timezone:
-                expected += f" that exists in {self.options.source_timezone}"
-            # The raw value is what an error shows; only then is it replaced.
-            frame = frame.with_columns(local.alias("local"))
-            frame, places = self._refuse(bad, frame, places, "datetime", expected)
-            frame = frame.with_columns(datetime=pl.col("local"))
+            frame, places = self._timed(frame, places)
         return super()._cast(frame.select(POINTS.columns), places)
 
-    def _local(self, frame: pl.DataFrame) -> pl.Series:
+    def _timed(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
+        """Local times in place of raw ones, which are what an error shows."""
         from_utc = self.utc or "datetime" not in self.found
-        times, aware = moments(frame["datetime"], utc=from_utc)
-        self.naive += int((times.is_not_null() & ~aware).sum())
-        offset = None
-        if "offset" in frame.columns and aware.any():
-            offset = frame["offset"].cast(pl.Float64, strict=False)
-        options = self.options
-        kept = aware.any() and options.timezone is None and offset is None
-        if kept and UTC_NOTE not in self.notes:
+        times, aware = moments(frame["datetime"], utc=from_utc, forms=self.forms)
+        bad = frame["datetime"].is_not_null() & times.is_null()
+        frame = frame.with_columns(times.alias("times"), aware.alias("aware"))
+        frame, places = self._refuse(bad, frame, places, "datetime", _A_TIME)
+        frame, places = self._with_offsets(frame, places)
+        self.naive += int((frame["times"].is_not_null() & ~frame["aware"]).sum())
+        local = self._local(frame)
+        bad = frame["times"].is_not_null() & local.is_null()
+        frame = frame.with_columns(local.alias("local"))
+        expected = f"a date and time that exists in {self.options.source_timezone}"
+        frame, places = self._refuse(bad, frame, places, "datetime", expected)
+        return frame.with_columns(datetime=pl.col("local")), places
+
+    def _with_offsets(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
+        """Minutes ahead of UTC as numbers, where they are needed."""
+        if "offset" not in frame.columns or self.options.timezone or not frame["aware"].any():
+            return frame, places
+        raw = frame["offset"]
+        text = raw.str.strip_chars() if raw.dtype == pl.String else raw
+        minutes = text.cast(pl.Float64, strict=False)
+        bad = frame["aware"] & ~(minutes.abs() <= FARTHEST_OFFSET).fill_null(False)
+        frame = frame.with_columns(minutes.alias("minutes"))
+        expected = f"minutes ahead of UTC, from -{FARTHEST_OFFSET} to {FARTHEST_OFFSET}"
+        return self._refuse(bad, frame, places, "offset", expected)
+
+    def _local(self, frame: pl.DataFrame) -> pl.Series:
+        options, aware = self.options, frame["aware"]
+        offset = frame["minutes"] if "minutes" in frame.columns else None
+        if aware.any() and not options.timezone and offset is None and UTC_NOTE not in self.notes:
             self.notes.append(UTC_NOTE)
+        uids = frame["uid"]
         return to_local(
-            times,
+            frame["times"],
             aware,
             zone=options.timezone,
             source_zone=options.source_timezone,
             offset_minutes=offset,
+            second=lambda walls, rows: self.repeated.second(uids.gather(rows), walls),
         )
 
     def _refuse(
@@ -195,12 +241,85 @@ class PointReader(Reader):
 _LON_LAT = (("lon", 1), ("lat", 2))
 
 
-def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """An id as text: 4.0 is 4."""
-    column = pl.col(name)
-    if frame.schema[name].is_float():
-        whole = column.cast(pl.Int64, strict=False)
-        return (
-            pl.when(whole == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
+@dataclass
+class RepeatedHours:
+    """Which pass of an hour that clocks show twice a time belongs to.
+
+    A user's rows stand in the order of time: a time before that of the row above is in the second
+    pass, and so are those that follow it.
+
+    Attributes:
+        last: user -> the last such time, and whether it was in the second pass.
+        count: how many there were.
+        later: those of the second pass.
+    """
+
+    last: dict[str | None, tuple[dt.datetime, bool]] = field(default_factory=dict)
+    count: int = 0
+    later: int = 0
+
+    def second(self, uids: pl.Series, walls: pl.Series) -> pl.Series:
+        """Whether each of these times, in the order of the file, is in the second pass."""
+        passes = []
+        for uid, wall in zip(uids, walls, strict=True):
+            before, second = self.last.get(uid, (wall, False))
+            if abs(wall - before) > dt.timedelta(days=1):  # another autumn
+                before, second = wall, False
+            second = second or wall < before
+            self.last[uid] = wall, second
+            passes.append(second)
+        self.count += len(passes)
+        self.later += sum(passes)
+        return pl.Series(passes, dtype=pl.Boolean)
+
+    def notes(self) -> list[str]:
+        """What was decided, for people."""
+        if not self.count:
+            return []
+        times = counted(self.count, "time")
+        return [
+            f"{times} in an hour that the clocks show twice: {self.later:,} taken as the second, "
+            "by the order of each user's rows"
+        ]
+
+
+def wkb_points(column: pl.Series) -> dict[str, pl.Series]:
+    """Longitudes and latitudes of points in WKB, also with a spatial reference (EWKB).
+
+    Returns:
+        ``lon`` and ``lat``, null where there is no point.
+    """
+    raw = column.alias("raw").to_frame()
+    found = None
+    for order, endianness in ((b"\x01", "little"), (b"\x00", "big")):
+        kind = _number(1, pl.UInt32, endianness)
+        # PostGIS sets high bits (0x20000000: four bytes of reference follow), ISO adds thousands.
+        flat = (kind & 0x0FFFFFFF) % 1000 == 1
+        point = pl.col("raw").bin.starts_with(order) & flat
+        moved = kind & 0x20000000 != 0
+        one = raw.select(
+            **{
+                axis: pl.when(point).then(
+                    pl.when(moved)
+                    .then(_number(at + 4, pl.Float64, endianness))
+                    .otherwise(_number(at, pl.Float64, endianness))
+                    .fill_nan(None)
+                )
+                for axis, at in (("lon", 5), ("lat", 13))
+            }
         )
-    return column.cast(pl.String)
+        found = (
+            one
+            if found is None
+            else found.select(
+                pl.coalesce(pl.col(axis), one[axis]).alias(axis) for axis in ("lon", "lat")
+            )
+        )
+    assert found is not None
+    return {axis: found[axis] for axis in ("lon", "lat")}
+
+
+def _number(at: int, dtype: type[pl.DataType], endianness: str) -> pl.Expr:
+    size = 4 if dtype == pl.UInt32 else 8
+    part = pl.col("raw").bin.slice(at, size)
+    return part.bin.reinterpret(dtype=dtype, endianness=endianness)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,10 @@ import polars as pl
 from humobctl.console.words import counted
 from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError
+from humobctl.io.csv_records import name_columns, split_record
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.streams import Input
+from humobctl.io.text import is_number, sep_line
 from humobctl.tables.column_names import roles
 
 UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -125,18 +126,12 @@ def _names_of(source: Input, path: Path) -> list[str]:
 
 
 def _look_at_text(look: InputProbe) -> None:
-    text = look.head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    first = re.split(rb"[\r\n]", text, maxsplit=1)[0].decode(errors="replace")
-    look.separator = max(_SEPARATORS, key=first.count) if first else ","
-    look.fields = [part.strip() for part in next(csv.reader([first], delimiter=look.separator), [])]
+    text = look.head.removeprefix(b"\xef\xbb\xbf")
+    told = sep_line(text)
+    lines = [line for line in re.split(rb"[\r\n]", text)[told is not None :] if line.strip()]
+    first = lines[0].decode(errors="replace") if lines else ""
+    look.separator = told or (max(_SEPARATORS, key=first.count) if first else ",")
+    fields = split_record(first, look.separator)
+    look.fields = [part.strip() for part in fields]
     if not any(is_number(part) or UTC_TIME.match(part) for part in look.fields):
-        look.columns = look.fields
-
-
-def is_number(text: str) -> bool:
-    """Whether a field holds a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        look.columns = name_columns(fields)

@@ -136,7 +136,7 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     places = options.wanted == "places" or table is PLACES
     on_grid = options.grid is not None
     cells = entry.name == "cell-poicat" or options.cells_to_points
-    numbered = not places and (on_grid or visits)
+    numbered = not places and (on_grid or visits or grid)
     dated = not places and (on_grid or entry.name == "copb-pickle")
     timed = points and not places
     useless = (
@@ -146,11 +146,14 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
         ("--source-timezone", options.source_timezone is not None and not timed),
         ("--cells-to-points", options.cells_to_points and not grid),
         ("--grid", on_grid and not cells and not timed),
-        ("--uid-map", options.uid_map is not None and (grid or not numbered)),
+        ("--uid-map", options.uid_map is not None and not numbered),
         ("--places", options.places is not None and not visits),
         ("--start-date", options.start_date is not None and not dated),
         ("--mapping", options.mapping is not None and not places),
         ("--keep-unmapped", options.keep_unmapped and not places),
+        ("--keep-zero", options.keep_zero and not (places or points)),
+        ("--decimal-comma", options.decimal_comma and grid),
+        ("--wrap-longitude", options.wrap_longitude and grid),
     )
     for name, wrong in useless:
         if wrong:

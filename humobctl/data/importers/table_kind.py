@@ -15,7 +15,7 @@ from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Tab
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
-    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "points"), POINTS),
+    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "tdrive", "porto", "points"), POINTS),
     **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces"), VISITS),
 }
 """Formats of other programs -> the table that they are read as; grid trajectories else."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from humobctl.tables.id_text import id_text
+
 LARGEST = 2**32 - 1
+_SAMPLE = 1000
+"""Rows that say whether users are numbers."""
 
 
 class UserNumbers:
@@ -14,12 +18,13 @@ class UserNumbers:
         self._codes: dict[str, int] = {}
 
     def codes(self, names: pl.Series) -> pl.Series:
-        """A running number for each name (UInt32); new names get the next ones."""
-        unique = names.unique(maintain_order=True).to_list()
+        """A running number for each name (UInt32, null for none); new names get the next ones."""
+        unique = names.drop_nulls().unique(maintain_order=True).to_list()
         numbers = [self._codes.setdefault(name, len(self._codes)) for name in unique]
         return names.replace_strict(
             pl.Series(unique, dtype=pl.String),
             pl.Series(numbers, dtype=pl.UInt32),
+            default=None,
             return_dtype=pl.UInt32,
         )
 
@@ -38,3 +43,11 @@ def number_names(names: list[str]) -> list[tuple[int, str]]:
     if len(set(whole)) == len(names) and max(whole, default=0) <= LARGEST:
         return list(zip(whole, names, strict=True))
     return list(enumerate(names))
+
+
+def are_names(uids: pl.Series) -> bool:
+    """Whether most of the first users are no numbers that a table can hold: one may be a fault."""
+    sample = id_text(uids.head(_SAMPLE)).drop_nulls().unique()
+    number = sample.cast(pl.Float64, strict=False)
+    names = number.is_null() | (number.is_finite() & (number > LARGEST))
+    return 2 * int(names.sum()) > len(sample)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from humobctl.evaluate.score import TableScore
+from humobctl.evaluate.scores import TableScore
 from humobctl.native import Floats, Int64s
 from humobctl.tables.stays import Stays
 

@@ -12,7 +12,7 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.evaluate.cells.report import better, one_or_all, scopes_of
 from humobctl.evaluate.flows.run import FlowEvaluation
-from humobctl.evaluate.score import TableScore
+from humobctl.evaluate.scores import TableScore
 from humobctl.tables.schemas import SCORES
 
 

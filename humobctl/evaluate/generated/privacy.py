@@ -19,7 +19,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from humobctl.evaluate.score import TableScore
+from humobctl.evaluate.scores import TableScore
 from humobctl.native import Floats, Int64s, share_out
 from humobctl.tables.stays import Stays
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from humobctl.evaluate import score
 from humobctl.evaluate.flows.metrics import flows
 from humobctl.evaluate.generated.privacy import privacy
 from humobctl.evaluate.generated.run import Extra, GeneratedScore, half_of
 from humobctl.evaluate.registry import Metric
+from humobctl.evaluate.scores import TableScore
 from humobctl.tables.stays import Stays
 
 _YARDSTICK = "_real"
@@ -33,7 +33,7 @@ def flow_scores(cell_km: float, seed: int) -> Extra:
 
     def scored(generated: Stays, real: Stays) -> list[GeneratedScore]:
         half = half_of(real, seed)
-        floors: dict[str, score.TableScore] = {}
+        floors: dict[str, TableScore] = {}
         if half is not None:
             pair = flows(real.take(half), real.take(~half), cell_km=cell_km)
             floors = {one.name: one for one in pair}
@@ -44,7 +44,7 @@ def flow_scores(cell_km: float, seed: int) -> Extra:
     return scored
 
 
-def _beside(one: score.TableScore, floor: score.TableScore | None) -> GeneratedScore:
+def _beside(one: TableScore, floor: TableScore | None) -> GeneratedScore:
     metric = Metric(one.name, "", one.unit, bool(one.higher_is_better), one.settings)
     there = floor is not None and not math.isnan(floor.value)
     return GeneratedScore(metric, one.value, floor.value if there and floor else None)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from humobctl.data.importers import geolife
+from humobctl.data.importers import file_rows
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.errors import HumobError, TableError
@@ -55,7 +55,7 @@ def test_a_folder_becomes_points_by_user(data: Path) -> None:
 
 
 def test_so_do_many_batches(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geolife, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(file_rows, "BLOCK_BYTES", 1)
     assert rows(data) == EXPECTED
 
 
@@ -81,7 +81,7 @@ def test_times_are_gmt(data: Path) -> None:
 def test_a_fault_names_its_own_file_and_line(
     data: Path, monkeypatch: pytest.MonkeyPatch, size: int, line: str, names: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(geolife, "BLOCK_BYTES", size)
+    monkeypatch.setattr(file_rows, "BLOCK_BYTES", size)
     path = data / "001" / "Trajectory" / "b.plt"
     path.write_text(HEADER + SECOND + line + "\n" + SECOND)
     with raises(TableError, "001/Trajectory/b.plt", "row 2", "line 8", *names):

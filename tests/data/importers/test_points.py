@@ -174,7 +174,7 @@ def test_missing_columns_are_named_with_the_names_they_may_have(tmp_path: Path) 
 )
 def test_what_was_written_is_read(tmp_path: Path, points: list[tuple[Any, ...]]) -> None:
     body = "".join(f"{u},{m.isoformat(' ')},{lat!r},{lon!r}\n" for u, m, lat, lon in points)
-    found = rows(tmp_path, "uid,datetime,lat,lon\n" + body)
+    found = rows(tmp_path, "uid,datetime,lat,lon\n" + body, keep_zero=True)
     assert [row[:4] for row in found] == [(str(u), m, lat, lon) for u, m, lat, lon in points]
 
 

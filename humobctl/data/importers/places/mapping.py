@@ -8,7 +8,6 @@ intent says that nobody goes there for its own sake, and lines that begin with `
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humobctl.errors import HumobError, TableError
+from humobctl.io.csv_records import CLOSED, OPEN_QUOTE, records, split_record
 from humobctl.io.row_errors import quoted
 from humobctl.io.streams import clear_read_errors, open_input
 from humobctl.tables.schemas import INTENTS
@@ -135,16 +135,18 @@ def parse_rules(text: str, name: str) -> list[Rule]:
         TableError: a row that is none, an intent that is none of the twelve, a category twice.
         HumobError: another header, or no row.
     """
-    # csv counts the lines it is given, so what is no row becomes an empty line.
+    # Lines are counted, so what is no row becomes an empty one.
     lines = [
         "" if line.lstrip().startswith("#") else line
         for line in text.removeprefix("\ufeff").splitlines()
     ]
-    reader = csv.reader(lines)
     header: list[str] | None = None
     rules: dict[str, Rule] = {}
-    for fields in reader:
-        cells = [field.strip() for field in fields]
+    body = "".join(f"{line}\n" for line in lines).encode()
+    for before, record in records(body, ",", len(_HEADER)):
+        if record is None:
+            raise TableError(name, OPEN_QUOTE, CLOSED, line=before + 1)
+        cells = [field.strip() for field in split_record(record.decode(), ",")]
         if not any(cells):
             continue
         if header is None:
@@ -154,14 +156,14 @@ def parse_rules(text: str, name: str) -> list[Rule]:
                     f"{name}: found the columns {', '.join(cells)}, expected category, intent"
                 )
             continue
-        rule = _rule(cells, name, reader.line_num)
+        rule = _rule(cells, name, before + 1)
         category = plain_category(rule.category)
         if category in rules:
             raise TableError(
                 name,
                 f"{rule.category} a second time",
                 "each category once",
-                line=reader.line_num,
+                line=before + 1,
                 column="category",
             )
         rules[category] = rule

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
+from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN, Assigned
 from humobctl.data.importers.places.geometry import box_middle, positions
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
-from humobctl.errors import HumobError
-from humobctl.io.read import Reader
+from humobctl.errors import HumobError, TableError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, plain, roles
+from humobctl.tables.id_text import id_text, is_id_type
 from humobctl.tables.schemas import PLACES
 
 UNIQUE_PLACES = replace(PLACES, key=("place_id",))
@@ -34,7 +35,7 @@ _OWN = ("place_id", "name", "category", "intent")
 _OVERTURE = ("names", "categories", "basic_category", "taxonomy", "operating_status", "bbox")
 _FOURSQUARE = ("fsq_category_labels", "date_closed")
 _CLOSED = "closed"
-NOWHERE = "without coordinates"
+NOWHERE = "without coordinates (or with an empty, self-crossing or damaged shape)"
 _TOPMOST = (
     "Arts and Entertainment|Business and Professional Services|Community and Government|"
     "Dining and Drinking|Event|Health and Medicine|Landmarks and Outdoors|Retail|"
@@ -81,27 +82,26 @@ def is_wanted(name: str, options: ImportOptions, keys: frozenset[str]) -> bool:
 
 
 @dataclass
-class PlaceReader(Reader):
+class PlaceReader(ImportReader):
     """Reads places: finds the columns, gives each place its intent, and checks every row.
 
     Attributes:
-        options: columns, the mapping, and what to do with faults.
         kind: whose columns these are.
         vocabularies: the project's tables to ask; by default those of ``kind``.
         factory: makes raw frames where the input is no plain table.
-        notes: things to say when all is read.
+        geometry: the column or member that positions come from, where it is not lat and lon.
     """
 
-    options: ImportOptions = field(default_factory=ImportOptions)
     kind: Kind = "table"
     vocabularies: tuple[str, ...] | None = None
     factory: Callable[[], Iterator[Batch]] | None = None
-    notes: list[str] = field(default_factory=list)
+    geometry: str | None = None
     assigned: Assigned = field(init=False)
     numbered: int = 0
 
     def __post_init__(self) -> None:
         """Read the mapping before anything else, so that a fault in it costs no time."""
+        super().__post_init__()
         own = VOCABULARIES if self.kind == "table" else (self.kind,)
         asked = own if self.vocabularies is None else self.vocabularies
         self.assigned = Assigned(
@@ -120,6 +120,16 @@ class PlaceReader(Reader):
         if self.numbered:
             self.notes.append(f"numbered the places from 1 to {self.numbered}, which have no id")
         self.notes += self.assigned.notes()
+
+    def _first_broken_rule(
+        self, frame: pl.DataFrame, failure: Any, places: LineNumbers
+    ) -> TableError:
+        error = super()._first_broken_rule(frame, failure, places)
+        if self.geometry is None or error.column not in ("lat", "lon"):
+            return error
+        column = f"{self.geometry} ({error.column})"
+        where = {"row": error.row, "line": error.line, "column": column}
+        return TableError(error.source, error.found, error.expected, **where)
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())
@@ -156,9 +166,9 @@ class PlaceReader(Reader):
             "osm": self._of_tags,
             "table": self._of_table,
         }
-        columns = ways[self.kind](frame, found)
+        columns: dict[str, pl.Expr | pl.Series] = {**ways[self.kind](frame, found)}
         if "place_id" in found:
-            columns["place_id"] = _text(pl.col(found["place_id"]))
+            columns["place_id"] = self._ids(frame[found["place_id"]])
         else:
             first = self.numbered + 1
             columns["place_id"] = pl.int_range(first, first + pl.len()).cast(pl.String)
@@ -167,11 +177,20 @@ class PlaceReader(Reader):
             columns["name"] = pl.col(found["name"]) if "name" in found else pl.lit(None, pl.String)
         return frame.select(**columns, **self._where(frame, found))
 
+    def _ids(self, column: pl.Series) -> pl.Series:
+        if not is_id_type(column.dtype):
+            raise HumobError(
+                f"{self.source.name}: found the type {column.dtype} in column {column.name}, "
+                "expected text or numbers"
+            )
+        return id_text(column)
+
     def _where(self, frame: pl.DataFrame, found: dict[str, str]) -> dict[str, pl.Expr | pl.Series]:
         if "lat" in found and "lon" in found:
             return {name: pl.col(found[name]) for name in ("lat", "lon")}
         if "geom" in found:
-            lat, lon = positions(frame[found["geom"]], self.source.name)
+            self.geometry = found["geom"]
+            lat, lon = positions(frame[self.geometry], self.source.name)
             return {"lat": lat, "lon": lon}
         middle = box_middle(frame, "bbox") if "bbox" in frame.columns else None
         if middle is None:
@@ -254,7 +273,8 @@ class PlaceReader(Reader):
         if "closed" in frame.columns:
             gone = frame["closed"].fill_null(value=False)
             frame, places = self.assigned.leave_out(frame, places, gone, _CLOSED)
-        if self.kind != "table":  # a place without coordinates is no fault of such data sets
+        # A place without coordinates is no fault of such data sets, nor is an empty shape.
+        if self.geometry or self.kind != "table":
             nowhere = frame["lat"].is_null() | frame["lon"].is_null()
             frame, places = self.assigned.leave_out(frame, places, nowhere, NOWHERE)
         frame, places = self.assigned.intents(frame, places)
