@@ -202,9 +202,21 @@ def build_checked(
         HumobError: the settings are not those of the arrays.
     """
     import torch  # noqa: PLC0415 - models without a network need none
+    from torch.overrides import TorchFunctionMode  # noqa: PLC0415
+
+    class Unfilled(TorchFunctionMode):
+        """First values would make torch import its compiler, a second of a core, for nothing."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__module__", "") == "torch.nn.init":
+                return kwargs["tensor"] if "tensor" in kwargs else args[0]
+            return func(*args, **kwargs)
 
     shapes = check_layers(folder, layers)
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         wanted = {f"{prefix}{name}": tuple(a.shape) for name, a in make().state_dict().items()}
     for name, shape in wanted.items():
         if shapes.get(name) != shape:
