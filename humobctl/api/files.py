@@ -28,6 +28,7 @@ InputFormat = Literal[
     "geolife",
     "tdrive",
     "porto",
+    "timed-stays",
     "copb-stays",
     "copb-traces",
     "copb-pickle",

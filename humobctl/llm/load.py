@@ -21,8 +21,9 @@ import transformers
 
 from humobctl import native
 from humobctl.errors import HumobError
+from humobctl.io.json_files import read_json
 from humobctl.llm.hub import hub_settings
-from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes, read_json
+from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
 
 MOST_RANK = 4_096
 """Of an adapter that has none of peft's usual arrays to show its rank."""
