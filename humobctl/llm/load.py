@@ -21,6 +21,7 @@ import transformers
 
 from humobctl import native
 from humobctl.errors import HumobError
+from humobctl.llm.gguf_once import read_once
 from humobctl.llm.model_files import (
     TOKENIZER_CONFIG,
     ModelFiles,
@@ -94,7 +95,7 @@ def load_language_model(
     """
     _silence()
     name = model if adapter is None else f"{model}, {adapter}"
-    with readable(name):
+    with readable(name), read_once(model):
         files = files_of(model)
         tokenizer = load_tokenizer(files)
         network = load_causal(files, precision, device, quantization)
@@ -117,7 +118,7 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    with no_larger_than(files):
+    with no_larger_than(files), read_once(files.name):
         network, told = transformers.AutoModelForCausalLM.from_pretrained(
             str(files.folder),
             dtype=TYPES[precision],

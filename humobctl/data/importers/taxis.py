@@ -19,7 +19,7 @@ import polars as pl
 from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.file_rows import FileRows, read_files
-from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
 from humobctl.errors import HumobError
@@ -36,6 +36,7 @@ _DEGREES = r"\s*-?(?:0|[1-9]\d*)(?:\.\d+)?\s*"
 _POINT = rf"\s*\[{_DEGREES},{_DEGREES}\]\s*"
 _LINE = rf"^\s*\[\s*(?:{_POINT}(?:,{_POINT})*)?\]\s*$"
 _HEAD = 200
+_BEIJING = "T-Drive taxis"
 
 
 class TaxiRows(FileRows):
@@ -64,7 +65,7 @@ def _text_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.txt") if path.is_file())
 
 
-def tdrive(look: InputProbe, options: ImportOptions) -> PointReader:
+def tdrive(look: InputProbe, options: ImportOptions) -> Opened:
     """The points of one file, or of all ``.txt`` files of a folder.
 
     Raises:
@@ -76,14 +77,14 @@ def tdrive(look: InputProbe, options: ImportOptions) -> PointReader:
             raise HumobError(
                 f"{look.name}: found a directory without .txt files, expected those of T-Drive"
             )
-        return read_files(look.name, files, options, TaxiRows)
+        return read_files(look.name, files, options, TaxiRows).opened(_BEIJING)
     source = look.file("a file of T-Drive")
     reader = PointReader(source, POINTS, options.on_error, options=options)
     text = Delimited(
         source, names=TaxiRows.NAMES, on_error=options.on_error, dropped=reader.dropped
     )
     reader.factory = text.frames
-    return reader
+    return reader.opened(_BEIJING)
 
 
 def is_porto(look: InputProbe, _: ImportOptions) -> bool:
@@ -91,13 +92,13 @@ def is_porto(look: InputProbe, _: ImportOptions) -> bool:
     return set(look.columns or ()) >= set(PORTO_NAMES)
 
 
-def porto(look: InputProbe, options: ImportOptions) -> PointReader:
+def porto(look: InputProbe, options: ImportOptions) -> Opened:
     """The points of Porto's trips; trips that lack points are left out, and counted."""
     source = look.file("a table of trips")
     reader = PolylineReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(source, look.separator, on_error=options.on_error, dropped=reader.dropped)
     reader.factory = lambda: reader.points(text)
-    return reader
+    return reader.opened("Porto taxis")
 
 
 @dataclass

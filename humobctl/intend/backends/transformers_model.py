@@ -78,7 +78,9 @@ class LocalModel:
         ).to(self.device)
         ids, mask = batch["input_ids"], batch["attention_mask"]
         matchers = [self._matcher(ask) for ask in asks]
-        rule = Constrained(matchers, ids.shape[1], self.config.temperature, seeds)
+        rule = Constrained(
+            matchers, ids.shape[1], self.config.temperature, seeds, end=self._ends[0]
+        )
         with inference(self.device, len(asks)):
             found = self._model.generate(
                 input_ids=ids,
