@@ -333,6 +333,21 @@ def test_frames_of_all_kinds_are_taken(tmp_path: Path, monkeypatch: pytest.Monke
         hm.read([1, 2])
 
 
+def test_frames_of_pandas_are_taken() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert hm.predict(pandas.DataFrame(grid().to_dict(as_series=False))).rows() == [(7, 0, 2, 5, 6)]
+    # Texts with gaps and an index of its own.
+    stays = pandas.DataFrame(
+        {
+            **{"uid": [1, 1], "seq": [0, 1], "start_min": [0, 570], "end_min": [540, 1440]},
+            **{"place_id": ["home", None], "lon": [116.25, 116.5], "lat": [39.75, 40.0]},
+        },
+        index=[5, 3],
+    )
+    read = hm.read(stays).select("start_min", "end_min", "place_id", "lon", "lat")
+    assert read.rows() == [(0, 540, "home", 116.25, 39.75), (570, 1440, None, 116.5, 40.0)]
+
+
 def test_fault_of_a_frame_is_told_by_row_and_column() -> None:
     with pytest.raises(hm.TableError) as caught:
         hm.predict(grid(x=[5, 201, 999]))
