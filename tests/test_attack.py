@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from attack import inputs, kills, models
 from attack.workers import watch
-
-
-def attempt(number: int) -> bool:
-    """Die of one number, raise for another."""
-    if number == 2:
-        os.abort()
-    if number == 3:
-        raise KeyError(number)
-    return number > 3
+from tests.attempt import attempt
 
 
 def test_a_process_that_dies_is_a_finding_and_replaced() -> None:
