@@ -271,7 +271,7 @@ def example_files(once: Once) -> Path:
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
     those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
     """
-    return once("examples", _make_examples)
+    return once("examples", make_examples)
 
 
 @pytest.fixture(scope="session")
@@ -310,7 +310,7 @@ def workdir(example_files: Path, tmp_path: Path) -> Path:
 def few_people(once: Once) -> Path:
     """The example files with 8 of the 20 people, for what is only to run; do not write into it."""
 
-    everyone = once("examples", _make_examples)
+    everyone = once("examples", make_examples)
 
     def make(folder: Path) -> None:
         shutil.copytree(everyone, folder, dirs_exist_ok=True)
@@ -321,7 +321,7 @@ def few_people(once: Once) -> Path:
     return once("few", make)
 
 
-def _make_examples(folder: Path) -> None:
+def make_examples(folder: Path) -> None:
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
     (folder / "places.csv").write_text(_places())

@@ -28,6 +28,7 @@ InputFormat = Literal[
     "geolife",
     "tdrive",
     "porto",
+    "timed-stays",
     "copb-stays",
     "copb-traces",
     "copb-pickle",
@@ -101,7 +102,7 @@ def read(
         keep_unmapped: keep places of no known intent, which then serve every intent.
         keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and
             counted.
-        decimal_comma: read ``39,9`` as 39.9 in columns of numbers.
+        decimal_comma: read ``39,9`` as 39.9 in coordinates.
         wrap_longitude: read longitudes from 0 to 360: 181.5 becomes -178.5.
 
     Returns:

@@ -19,9 +19,9 @@ def import_(**options: Any) -> None:
     recognised is said on stderr. --format is the format of the input, --to that of the output.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
-    place_id, category) or, for stays and traces, visits. Points become cells with --grid; several
-    points in one half hour give the most frequent cell. User ids that are not all whole numbers
-    are then numbered from 0.
+    place_id, category) or, for stays and traces, visits, split at midnight. Points become cells
+    with --grid; several points in one half hour give the most frequent cell. User ids that are not
+    all whole numbers are then numbered from 0.
 
     Writes places (place_id, name, category, intent, lat, lon) for OpenStreetMap PBF or XML,
     Overture places, Foursquare OS Places, GeoJSON, tables of places, and HuMob's places by cell

@@ -23,6 +23,7 @@ import polars as pl
 from humobctl import __version__
 from humobctl.errors import HumobError
 from humobctl.execution.task import Done, TaskPart
+from humobctl.io.json_files import read_json
 from humobctl.io.output_lock import take_lock
 from humobctl.io.streams import clear_os_errors
 
@@ -82,7 +83,7 @@ class PartFolder:
             if not note.is_file():
                 _write_whole(note, (json.dumps(about, indent=2) + "\n").encode())
                 return
-            before: dict[str, Any] = json.loads(note.read_text())
+            before = read_json(note, "; --overwrite starts anew")
         for key in {**before, **about}:
             if before.get(key) != about.get(key):
                 raise HumobError(

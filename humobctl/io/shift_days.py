@@ -26,11 +26,10 @@ def shifted(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[p
             yield batch
             continue
         moved = batch["d"].cast(pl.Int64) + days
-        low, high = moved.min(), moved.max()
-        if low is not None and not 0 <= low <= high <= MAX_DAY:  # type: ignore[operator]
+        outside = moved.filter(~moved.is_between(0, MAX_DAY))
+        if len(outside):
             raise HumobError(
-                f"{name}: found days {low}-{high} after --shift-days {days}, expected 0 to "
-                f"{MAX_DAY}"
+                f"{name}: found day {outside[0]} after --shift-days {days}, expected 0 to {MAX_DAY}"
             )
         yield batch.with_columns(d=moved.cast(batch.schema["d"]))
 

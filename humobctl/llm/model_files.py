@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
+from humobctl.io.json_files import read_json
 from humobctl.llm.hub import fetch
-from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, ARRAYS, CONFIG, read_json
+from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, ARRAYS, CONFIG
 
 INDEX = f"{ARRAYS}.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"

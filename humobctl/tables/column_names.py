@@ -28,6 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "checkindatetime",
     ),
     "date": ("date",),
+    "leave": ("finishedat", "leavingdatetime"),
     "utc": ("utctimestamp", "utctime", "utcdatetime"),
     "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
     "lat": ("lat", "latitude"),

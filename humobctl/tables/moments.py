@@ -199,9 +199,9 @@ def _any_form(text: pl.Series, _: NumberForms) -> tuple[pl.Series, pl.Series]:
     micros = pl.col("p12").str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
     moved = micros - minutes.cast(pl.Int64) * 60_000_000
     moved += pl.when(last).then(86_400_000_000).otherwise(0)
-    local = plain.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
+    whole = plain.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us")
     found = part.select(
-        times=pl.when(minutes.abs() <= FARTHEST_OFFSET).then(local + moved.cast(pl.Duration("us"))),
+        times=pl.when(minutes.abs() <= FARTHEST_OFFSET).then(whole + moved.cast(pl.Duration("us"))),
         aware=pl.col("p13").is_not_null() | pl.col("p14").is_not_null(),
     )
     times = _in_four_digits(found["times"])

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from humobctl import __version__
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
+from humobctl.io.json_files import read_json
 from humobctl.io.output_lock import note_input, replace_folder, reserved
-from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
 
@@ -255,21 +255,6 @@ _DAMAGES = (
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write an object as indented JSON."""
     path.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object from a file of JSON.
-
-    Raises:
-        HumobError: it is none.
-    """
-    try:
-        record = parse_json(path.read_text())
-    except (ValueError, OSError) as exc:
-        raise HumobError(f"{path}: found broken JSON ({exc}), expected an object") from exc
-    if not isinstance(record, dict):
-        raise HumobError(f"{path}: found {record!r}, expected an object")
-    return record
 
 
 def fingerprint_of(path: str | Path) -> str:

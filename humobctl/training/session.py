@@ -17,6 +17,7 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.io.json_files import read_json_lines
 from humobctl.io.streams import clear_os_errors
 from humobctl.ranks import world_size
 from humobctl.training.distributed import Group
@@ -242,8 +243,9 @@ def _read_records(path: Path, step: int) -> list[dict[str, Any]]:
     """The log of an unfinished training, up to its state."""
     if not path.is_file():
         return []
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return [record for record in records if record["step"] <= step]
+    records = read_json_lines(path)
+    steps = ((record, record.get("step")) for record in records)
+    return [record for record, at in steps if isinstance(at, int) and at <= step]
 
 
 @contextmanager

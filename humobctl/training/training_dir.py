@@ -9,6 +9,7 @@ from typing import Any
 
 from humobctl import ranks
 from humobctl.errors import HumobError
+from humobctl.io.json_files import read_json
 from humobctl.io.streams import clear_os_errors
 
 NOTE = "job.json"
@@ -52,10 +53,13 @@ def open_training_dir(
             partial.write_text(json.dumps(about, indent=2) + "\n")
             partial.rename(note)
             return
-    before = {"processes": 1, **json.loads(note.read_text())}
+    before = {"processes": 1, **read_json(note, _ANEW)}
     for key, value in json.loads(json.dumps(about)).items():
         if before.get(key) != value:
             raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
+
+
+_ANEW = "; --overwrite starts anew"
 
 
 def _difference(key: str, before: Any, now: Any) -> str:

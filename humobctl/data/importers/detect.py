@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humobctl.data.importers import checkins, copb, geolife, humob, pickles, taxis
-from humobctl.data.importers.delimited import Delimited
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
 from humobctl.data.importers.places.geojson import Features, is_geojson
@@ -33,6 +32,7 @@ from humobctl.data.importers.probe import (
     UTC_TIME,
     InputProbe,
 )
+from humobctl.data.importers.timed_stays import timed_stays
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
 from humobctl.io.text import is_number
@@ -103,17 +103,8 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
 
 
 def _points(look: InputProbe, options: ImportOptions) -> Opened:
-    source = look.file("a table of points")
-    reader = PointReader(source, POINTS, options.on_error, options=options)
-    if source.kind == "csv":
-        if look.columns is None:
-            raise HumobError(
-                f"{look.name}: found no header, expected names of columns in the first line"
-            )
-        reader.factory = Delimited(
-            source, look.separator, on_error=options.on_error, dropped=reader.dropped
-        ).frames
-    return reader.opened("points")
+    reader = PointReader(look.file("a table of points"), POINTS, options.on_error, options=options)
+    return reader.with_header(look).opened("points")
 
 
 def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
@@ -123,14 +114,6 @@ def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
 def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     words = "Gowalla or Brightkite check-ins"
     return checkins.gowalla(look.file("a file"), options).opened(words)
-
-
-def _tdrive(look: InputProbe, options: ImportOptions) -> Opened:
-    return taxis.tdrive(look, options).opened("T-Drive taxis")
-
-
-def _porto(look: InputProbe, options: ImportOptions) -> Opened:
-    return taxis.porto(look, options).opened("Porto taxis")
 
 
 def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
@@ -345,6 +328,10 @@ def _is_stay_list(look: InputProbe, options: ImportOptions) -> bool:
     return look.has(options, "start_min", "end_min")
 
 
+def _is_timed_stays(look: InputProbe, options: ImportOptions) -> bool:
+    return look.has(options, "leave") and _is_points(look, options)
+
+
 def _is_pickle(look: InputProbe, _: ImportOptions) -> bool:
     return look.source is not None and look.source.kind == "pickle"
 
@@ -377,14 +364,15 @@ FORMATS = (
     Format("places", "a table of places", _is_places, _places("table", "places"), places=True),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
-    Format("tdrive", "T-Drive taxis, a file or folder", taxis.is_tdrive, _tdrive),
-    Format("porto", "Porto taxi trips", taxis.is_porto, _porto),
+    Format("tdrive", "T-Drive taxis, a file or folder", taxis.is_tdrive, taxis.tdrive),
+    Format("porto", "Porto taxi trips", taxis.is_porto, taxis.porto),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
     Format("grid", "grid trajectory of any days", _never, _grid("grid")),
     Format("geolife", "GeoLife .plt file or folder", _is_geolife, _geolife),
     Format("copb-pickle", "CoPB's pickled data sets", _is_pickle, _pickle),
     Format("copb-stays", "stay lists", _is_stay_list, _stays),
     Format("copb-traces", "CoPB's JSON traces, a file or a folder", _is_trace, _traces),
+    Format("timed-stays", "stays with arrival and leaving", _is_timed_stays, timed_stays),
     Format("points", "points or check-ins with a header", _is_points, _points),
 )
 """All formats, in the order in which ``--format auto`` asks them."""

@@ -63,7 +63,8 @@ class ImportReader(Reader):
     def _told(self, error: TableError) -> TableError:
         """The error in the names of the file, and with the option that would help."""
         hint = ""
-        if _COMMA.fullmatch(error.found):
+        dtype = self.table.dtypes.get(error.column or "")
+        if dtype == pl.Float64 and _COMMA.fullmatch(error.found):
             hint = "; --decimal-comma reads it"
         elif error.column == "lon" and _is_east_of_180(error.found):
             hint = "; --wrap-longitude reads 0 to 360"
@@ -73,7 +74,7 @@ class ImportReader(Reader):
         frame = self._with_numbers(frame)
         dtypes = self.table.dtypes
         if self.options.decimal_comma:
-            numeric = [name for name, dtype in dtypes.items() if dtype.is_numeric()]
+            numeric = [name for name, dtype in dtypes.items() if dtype == pl.Float64]
             frame = frame.with_columns(
                 pl.col(name).str.replace(",", ".", literal=True)
                 for name in numeric

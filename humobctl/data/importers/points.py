@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from humobctl.console.words import counted
-from humobctl.data.importers.delimited import Batch
+from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import Opened
+from humobctl.data.importers.probe import InputProbe
 from humobctl.errors import HumobError, TableError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, roles
@@ -26,7 +28,10 @@ from humobctl.tables.moments import (
 )
 from humobctl.tables.schemas import POINTS
 
-_OWN = ("uid", "date", "datetime", "utc", "offset", "lat", "lon", "geom", "place_id", "category")
+_OWN = (
+    *("uid", "date", "datetime", "utc", "leave", "offset"),
+    *("lat", "lon", "geom", "place_id", "category"),
+)
 _CLOCK = r"^\s*\d{1,2}:\d\d"
 _A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
 _WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
@@ -42,7 +47,7 @@ class PointReader(ImportReader):
         utc: whether times without an offset are UTC.
         naive: times without a zone so far, which --timezone leaves as they are.
         forms: what the numbers of the time column are.
-        repeated: times that --source-timezone's clocks show twice.
+        repeated: by column, times that --source-timezone's clocks show twice.
     """
 
     factory: Callable[[], Iterator[Batch]] | None = None
@@ -50,12 +55,28 @@ class PointReader(ImportReader):
     found: dict[str, str] = field(default_factory=dict)
     naive: int = 0
     forms: NumberForms = field(default_factory=NumberForms)
-    repeated: RepeatedHours = field(init=False)
+    repeated: dict[str, RepeatedHours] = field(init=False)
 
     def __post_init__(self) -> None:
         """Count from nothing."""
         super().__post_init__()
-        self.repeated = RepeatedHours()
+        self.repeated = defaultdict(RepeatedHours)
+
+    def with_header(self, look: InputProbe) -> PointReader:
+        """This reader, ready for separated text too.
+
+        Raises:
+            HumobError: text without names of columns.
+        """
+        if self.source.kind == "csv":
+            if look.columns is None:
+                raise HumobError(
+                    f"{look.name}: found no header, expected names of columns in the first line"
+                )
+            self.factory = Delimited(
+                self.source, look.separator, on_error=self.on_error, dropped=self.dropped
+            ).frames
+        return self
 
     def opened(self, words: str) -> Opened:
         """The input ready to be read, in words for people."""
@@ -68,7 +89,8 @@ class PointReader(ImportReader):
             HumobError: a fault.
         """
         yield from super().batches()
-        self.notes += [*self.forms.notes(), *self.repeated.notes()]
+        self.notes += self.forms.notes()
+        self.notes += [note for hours in self.repeated.values() for note in hours.notes()]
         if self.naive and self.options.timezone and not self.options.source_timezone:
             self.notes.append(
                 f"{counted(self.naive, 'time')} without a zone taken as local already: "
@@ -173,23 +195,24 @@ class PointReader(ImportReader):
             frame, places = self._refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
         if frame.height:
             frame, places = self._timed(frame, places)
-        return super()._cast(frame.select(POINTS.columns), places)
+        return super()._cast(frame.select(self.table.columns), places)
 
-    def _timed(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
+    def _timed(self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime") -> Batch:
         """Local times in place of raw ones, which are what an error shows."""
         from_utc = self.utc or "datetime" not in self.found
-        times, aware = moments(frame["datetime"], utc=from_utc, forms=self.forms)
-        bad = frame["datetime"].is_not_null() & times.is_null()
+        times, aware = moments(frame[column], utc=from_utc, forms=self.forms)
+        bad = frame[column].is_not_null() & times.is_null()
         frame = frame.with_columns(times.alias("times"), aware.alias("aware"))
-        frame, places = self._refuse(bad, frame, places, "datetime", _A_TIME)
+        frame, places = self._refuse(bad, frame, places, column, _A_TIME)
         frame, places = self._with_offsets(frame, places)
-        self.naive += int((frame["times"].is_not_null() & ~frame["aware"]).sum())
-        local = self._local(frame)
+        if column == "datetime":
+            self.naive += int((frame["times"].is_not_null() & ~frame["aware"]).sum())
+        local = self._local(frame, self.repeated[column])
         bad = frame["times"].is_not_null() & local.is_null()
         frame = frame.with_columns(local.alias("local"))
         expected = f"a date and time that exists in {self.options.source_timezone}"
-        frame, places = self._refuse(bad, frame, places, "datetime", expected)
-        return frame.with_columns(datetime=pl.col("local")), places
+        frame, places = self._refuse(bad, frame, places, column, expected)
+        return frame.with_columns(pl.col("local").alias(column)), places
 
     def _with_offsets(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         """Minutes ahead of UTC as numbers, where they are needed."""
@@ -203,7 +226,7 @@ class PointReader(ImportReader):
         expected = f"minutes ahead of UTC, from -{FARTHEST_OFFSET} to {FARTHEST_OFFSET}"
         return self._refuse(bad, frame, places, "offset", expected)
 
-    def _local(self, frame: pl.DataFrame) -> pl.Series:
+    def _local(self, frame: pl.DataFrame, repeated: RepeatedHours) -> pl.Series:
         options, aware = self.options, frame["aware"]
         offset = frame["minutes"] if "minutes" in frame.columns else None
         if aware.any() and not options.timezone and offset is None and UTC_NOTE not in self.notes:
@@ -215,7 +238,7 @@ class PointReader(ImportReader):
             zone=options.timezone,
             source_zone=options.source_timezone,
             offset_minutes=offset,
-            second=lambda walls, rows: self.repeated.second(uids.gather(rows), walls),
+            second=lambda walls, rows: repeated.second(uids.gather(rows), walls),
         )
 
     def _refuse(

@@ -137,21 +137,21 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     on_grid = options.grid is not None
     cells = entry.name == "cell-poicat" or options.cells_to_points
     numbered = not places and (on_grid or visits or grid)
-    dated = not places and (on_grid or entry.name == "copb-pickle")
-    timed = points and not places
+    dated = not places and (on_grid or entry.name in ("copb-pickle", "timed-stays"))
+    timed = (points or entry.name == "timed-stays") and not places
     useless = (
         ("--max-day", options.max_day is not None and not grid),
         ("--shift-days", options.shift_days != 0 and not grid),
         ("--timezone", options.timezone is not None and not timed),
         ("--source-timezone", options.source_timezone is not None and not timed),
         ("--cells-to-points", options.cells_to_points and not grid),
-        ("--grid", on_grid and not cells and not timed),
+        ("--grid", on_grid and not cells and not (points and not places)),
         ("--uid-map", options.uid_map is not None and not numbered),
         ("--places", options.places is not None and not visits),
         ("--start-date", options.start_date is not None and not dated),
         ("--mapping", options.mapping is not None and not places),
         ("--keep-unmapped", options.keep_unmapped and not places),
-        ("--keep-zero", options.keep_zero and not (places or points)),
+        ("--keep-zero", options.keep_zero and not (places or timed)),
         ("--decimal-comma", options.decimal_comma and grid),
         ("--wrap-longitude", options.wrap_longitude and grid),
     )

@@ -16,7 +16,7 @@ from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Tab
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
     **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "tdrive", "porto", "points"), POINTS),
-    **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces"), VISITS),
+    **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces", "timed-stays"), VISITS),
 }
 """Formats of other programs -> the table that they are read as; grid trajectories else."""
 

@@ -19,11 +19,11 @@ import polars as pl
 from humobctl.console.words import counted
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.file_rows import FileRows, read_files
-from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
-from humobctl.errors import HumobError
-from humobctl.io.row_errors import LineNumbers
+from humobctl.errors import HumobError, TableError
+from humobctl.io.row_errors import LineNumbers, quoted
 from humobctl.tables.schemas import POINTS
 
 PORTO_NAMES = ("TRIP_ID", "TAXI_ID", "TIMESTAMP", "MISSING_DATA", "POLYLINE")
@@ -36,6 +36,7 @@ _DEGREES = r"\s*-?(?:0|[1-9]\d*)(?:\.\d+)?\s*"
 _POINT = rf"\s*\[{_DEGREES},{_DEGREES}\]\s*"
 _LINE = rf"^\s*\[\s*(?:{_POINT}(?:,{_POINT})*)?\]\s*$"
 _HEAD = 200
+_BEIJING = "T-Drive taxis"
 
 
 class TaxiRows(FileRows):
@@ -64,7 +65,7 @@ def _text_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.txt") if path.is_file())
 
 
-def tdrive(look: InputProbe, options: ImportOptions) -> PointReader:
+def tdrive(look: InputProbe, options: ImportOptions) -> Opened:
     """The points of one file, or of all ``.txt`` files of a folder.
 
     Raises:
@@ -76,14 +77,14 @@ def tdrive(look: InputProbe, options: ImportOptions) -> PointReader:
             raise HumobError(
                 f"{look.name}: found a directory without .txt files, expected those of T-Drive"
             )
-        return read_files(look.name, files, options, TaxiRows)
+        return read_files(look.name, files, options, TaxiRows).opened(_BEIJING)
     source = look.file("a file of T-Drive")
     reader = PointReader(source, POINTS, options.on_error, options=options)
     text = Delimited(
         source, names=TaxiRows.NAMES, on_error=options.on_error, dropped=reader.dropped
     )
     reader.factory = text.frames
-    return reader
+    return reader.opened(_BEIJING)
 
 
 def is_porto(look: InputProbe, _: ImportOptions) -> bool:
@@ -91,13 +92,13 @@ def is_porto(look: InputProbe, _: ImportOptions) -> bool:
     return set(look.columns or ()) >= set(PORTO_NAMES)
 
 
-def porto(look: InputProbe, options: ImportOptions) -> PointReader:
+def porto(look: InputProbe, options: ImportOptions) -> Opened:
     """The points of Porto's trips; trips that lack points are left out, and counted."""
     source = look.file("a table of trips")
     reader = PolylineReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(source, look.separator, on_error=options.on_error, dropped=reader.dropped)
     reader.factory = lambda: reader.points(text)
-    return reader
+    return reader.opened("Porto taxis")
 
 
 @dataclass
@@ -126,6 +127,9 @@ class PolylineReader(PointReader):
 
     def _whole(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         """The trips that have all their points, as lists."""
+        if missing := [name for name in PORTO_NAMES[1:] if name not in frame.columns]:
+            found = f"columns {', '.join(map(quoted, frame.columns[:12]))}"
+            raise TableError(self.source.name, found, f"Porto's {', '.join(missing)}")
         trips = frame.select(pl.col("TAXI_ID").alias("uid"), *PORTO_NAMES[2:])
         bad = trips["TIMESTAMP"].cast(pl.Int64, strict=False).is_null()
         trips, places = self._refuse(bad, trips, places, "TIMESTAMP", "seconds since 1970")

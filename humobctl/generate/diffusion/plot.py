@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from humobctl.data.describe_plots import check_plot, in_formulas, in_html
+from humobctl.io.json_files import read_json_lines
 from humobctl.io.streams import whole_file
 from humobctl.training.model_dir import METRICS
 
@@ -24,8 +24,7 @@ def write_plot(model: str, path: str, name: str | None = None) -> None:
         UsageError, HumobError: as ``check_plot``, or the file cannot be written.
     """
     check_plot(path)
-    lines = (Path(model) / METRICS).read_text().splitlines()
-    records = [json.loads(line) for line in lines]
+    records = read_json_lines(Path(model) / METRICS)
     curves = {
         title: [(record["step"], record[name]) for record in records if name in record]
         for name, title in _PANELS.items()

@@ -98,8 +98,13 @@ class Journal:
             line = os.pread(self._file.fileno(), where[1], where[0])
         try:
             kept = json.loads(line)
-            given = {name: kept[name] for name in ("reply", "fault", "prompt", "completion")}
-            entry = JournalEntry(**given, cut=kept.get("cut") is True)
+            entry = JournalEntry(
+                reply=kept["reply"],
+                fault=kept["fault"],
+                prompt=kept["prompt"],
+                completion=kept["completion"],
+                cut=kept.get("cut") is True,
+            )
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return entry if isinstance(entry.reply, str) and isinstance(entry.fault, str) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from humobctl.errors import HumobError
+from humobctl.io.json_files import read_json
 from humobctl.llm.load import attached, check_vocabulary, load_causal, load_tokenizer, readable
 from humobctl.llm.model_files import files_of
 from humobctl.predict.llama.config import TYPE
@@ -19,7 +20,6 @@ from humobctl.training.model_dir import (
     Checkpoint,
     check_target,
     load,
-    read_json,
     save,
     write_json,
 )

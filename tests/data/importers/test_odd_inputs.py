@@ -469,3 +469,42 @@ def test_points_of_geopandas(cli: Cli, tmp_path: Path, form: str) -> None:
     bad = frame.with_columns(geometry=pl.lit(bytes.fromhex(LINE)))
     bad.write_parquet(tmp_path / "b.parquet")
     fails(cli("data", "import", "b.parquet", cwd=tmp_path), "row 1", "column geometry", "POINT")
+
+
+# -- stays with arrival and leaving ---------------------------------------------------------------
+
+
+def test_staypoints_of_trackintel_become_visits(cli: Cli, tmp_path: Path) -> None:
+    header = "id,user_id,started_at,finished_at,purpose,geom"
+    rows = (
+        "0,7,2023-01-01 22:00:00+09:00,2023-01-02 07:30:00+09:00,home,POINT (139.7 35.6)",
+        "1,7,2023-01-02 09:00:00+09:00,2023-01-04 00:00:00+09:00,,POINT (139.75 35.65)",
+        "2,9,2023-01-01 10:00:00+09:00,2023-01-01 10:00:00+09:00,eat,POINT (139.7 35.6)",
+    )
+    text = points(*rows, header=header)
+    done = imported(cli, text, "--timezone", "Asia/Tokyo")
+    assert done.out.splitlines()[1:] == [
+        "7,0,0,go home,1320,1440,,35.6,139.7",
+        "7,1,0,go home,0,450,,35.6,139.7",
+        "7,1,1,,540,1440,,35.65,139.75",
+        "7,2,0,,0,1440,,35.65,139.75",
+        "9,0,0,eat,600,600,,35.6,139.7",
+    ]
+    says(done.err, "day 0", "2023-01-01")
+    (tmp_path / "a.csv").write_text(text)
+    scored = cli("eval", "a.csv", "-t", "a.csv", cwd=tmp_path)
+    assert scored.code == 0, scored.err
+
+
+def test_stays_of_scikit_mobility_become_visits(cli: Cli) -> None:
+    header = "uid,datetime,leaving_datetime,lat,lng"
+    row = "{},2023-01-02 09:00:00,{},35.65,139.75"
+    text = points(row.format("ann", "2023-01-02 10:30:00"), header=header)
+    done = imported(cli, text, "--start-date", "2023-01-01")
+    assert done.out.splitlines()[1:] == ["0,1,0,,540,630,,35.65,139.75"]
+    for leaving in ("", "noon", "2023-01-02 08:00:00"):
+        done = cli("data", "import", input=points(row.format("ann", leaving), header=header))
+        fails(done, "row 1", "column")
+    done = cli("data", "import", "--start-date", "2023-01-03", input=text)
+    fails(done, "2023-01-02", "2023-01-03")
+    fails(cli("data", "import", "--grid", "500m@35,139", input=text), "--grid", code=2)

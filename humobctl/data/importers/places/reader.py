@@ -127,9 +127,14 @@ class PlaceReader(ImportReader):
         error = super()._first_broken_rule(frame, failure, places)
         if self.geometry is None or error.column not in ("lat", "lon"):
             return error
-        column = f"{self.geometry} ({error.column})"
-        where = {"row": error.row, "line": error.line, "column": column}
-        return TableError(error.source, error.found, error.expected, **where)
+        return TableError(
+            error.source,
+            error.found,
+            error.expected,
+            row=error.row,
+            line=error.line,
+            column=f"{self.geometry} ({error.column})",
+        )
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())

@@ -1,0 +1,133 @@
+"""Stays with the time of arrival and of leaving, as visits.
+
+Sources of the names: trackintel's staypoints (``started_at``, ``finished_at``, ``geom``,
+``location_id``, ``purpose``) and scikit-mobility's stay locations (``datetime``,
+``leaving_datetime``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import dataframely as dy
+import polars as pl
+
+from humobctl.console.words import counted
+from humobctl.data.importers.delimited import Batch
+from humobctl.data.importers.options import ImportOptions, Opened
+from humobctl.data.importers.points import PointReader
+from humobctl.data.importers.probe import InputProbe
+from humobctl.data.importers.user_ids import UserNumbers
+from humobctl.errors import HumobError
+from humobctl.io.row_errors import LineNumbers
+from humobctl.tables.calendar import EPOCH
+from humobctl.tables.column_names import plain
+from humobctl.tables.schemas import MAX_DAY, POINTS, VISITS, PointTrajectory, Table
+
+DAY_MINUTES = 24 * 60
+_INTENTS = {"home": "go home", "work": "go to work"}
+"""Purposes that are intents under another name."""
+
+
+class TimedStay(PointTrajectory):
+    """A stay from its arrival, ``datetime``, until ``leave``."""
+
+    leave = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    intent = dy.String(nullable=True)
+
+    @dy.rule()
+    def leaves_first(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class
+        """Nobody leaves before arriving."""
+        return pl.col("leave") >= pl.col("datetime")
+
+
+TIMED_STAYS = Table(
+    "stay",
+    TimedStay,
+    rules={"leaves_first": ("datetime, leave", "a stay that ends after its start")},
+    optional=(*POINTS.optional, "intent"),
+)
+
+
+@dataclass
+class TimedStayReader(PointReader):
+    """Reads stays of points and gives visits: split at midnight, users and days numbered."""
+
+    users_seen: UserNumbers = field(default_factory=UserNumbers)
+
+    def users(self) -> list[tuple[int, str]]:
+        """Numbers and names of users, once all is read."""
+        return self.users_seen.users()
+
+    def visits(self) -> Iterator[pl.DataFrame]:
+        """All visits, those of a user in the order of time.
+
+        Raises:
+            HumobError: a fault, or a stay before the start date.
+        """
+        stays = pl.concat(list(self.batches()))
+        codes = self.users_seen.codes(stays["uid"])
+        numbers = pl.Series([number for number, _ in self.users()], dtype=pl.UInt32)
+        visits = self._in_days(stays.with_columns(uid=numbers.gather(codes)))
+        yield visits.select(pl.col(name).cast(dtype) for name, dtype in VISITS.dtypes.items())
+
+    def _in_days(self, stays: pl.DataFrame) -> pl.DataFrame:
+        first: dt.date = stays["datetime"].min().date()  # type: ignore[union-attr]
+        last: dt.date = stays["leave"].max().date()  # type: ignore[union-attr]
+        start = self.options.start_date or first
+        if first < start or (last - start).days > MAX_DAY:
+            raise HumobError(
+                f"{self.source.name}: found stays from {first} to {last}, expected dates from "
+                f"{start} (day 0) to {start + dt.timedelta(days=MAX_DAY)} (day {MAX_DAY})"
+            )
+        zero = (start - EPOCH).days * DAY_MINUTES
+        begin, end = (
+            pl.col(name).dt.epoch("us") // 60_000_000 - zero for name in ("datetime", "leave")
+        )
+        day = begin // DAY_MINUTES
+        # A stay until midnight does not reach into the next day.
+        days = pl.max_horizontal((end - 1) // DAY_MINUTES - day, 0) + 1
+        parts = (
+            stays.with_columns(d=pl.int_ranges(day, day + days), begin=begin, end=end)
+            .explode("d")
+            .with_columns(
+                start_min=(pl.col("begin") - pl.col("d") * DAY_MINUTES).clip(lower_bound=0),
+                end_min=(pl.col("end") - pl.col("d") * DAY_MINUTES).clip(upper_bound=DAY_MINUTES),
+            )
+            .sort("uid", "d", "start_min", "end_min", maintain_order=True)
+        )
+        split = parts.height - stays.height
+        if split:
+            self.notes.append(f"split stays at {counted(split, 'midnight')}")
+        weekday = f"{start:%A}"
+        self.notes.append(f"day 0 is {start} ({weekday})")
+        return parts.with_columns(seq=pl.int_range(pl.len()).over("uid", "d"))
+
+    # -- the columns beside those of points -----------------------------------------------------
+
+    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        named = super()._named(frame)
+        purpose = self.found.get("intent") or next(
+            (name for name in frame.columns if plain(name) == "purpose"), None
+        )
+        intent = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+        if purpose is not None:
+            intent = frame[purpose].cast(pl.String).str.strip_chars().str.to_lowercase()
+            intent = intent.replace("", None).replace(_INTENTS)
+        return named.with_columns(leave=frame[self.found["leave"]], intent=intent)
+
+    def _timed(self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime") -> Batch:
+        frame, places = super()._timed(frame, places, column)
+        if column == "leave" or not frame.height:
+            return frame, places
+        return self._timed(frame, places, "leave")
+
+
+def timed_stays(look: InputProbe, options: ImportOptions) -> Opened:
+    """The stays of a table as visits."""
+    source = look.file("a table of stays")
+    reader = TimedStayReader(source, TIMED_STAYS, options.on_error, options=options)
+    reader.with_header(look)
+    return Opened(VISITS, reader.visits(), "stays", reader.notes, reader.dropped, reader.users)
