@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 from attack.workers import Outcome
+from humobctl.llm.server import clock
 from tests.conftest import POPULATION, run_cli
 from tests.intend.chat_server import KEY, Behaviour, Json, Reply, serving, well
 from tests.intend.server_faults import FAULTS, REFUSALS, THINKING, refusing, thinking
@@ -34,11 +37,20 @@ def behaviours() -> Iterator[tuple[str, Behaviour]]:
         yield f"thinks as {name}, cut off", thinking(name, cut=True)
 
 
+async def _no_pause(seconds: float) -> None:
+    """Waits that a server asks for are obeyed by the tests; here they would take hours."""
+    await asyncio.sleep(min(seconds, 0.01))
+
+
 def attack() -> Outcome:
     """Ask each server for plans of three people: plans or one line, in bounded time and memory."""
     outcome = Outcome()
     for number, (name, behave) in enumerate(behaviours()):
-        with tempfile.TemporaryDirectory() as place, serving(behave) as server:
+        with (
+            tempfile.TemporaryDirectory() as place,
+            serving(behave) as server,
+            mock.patch.object(clock, "pause", _no_pause),
+        ):
             Path(place, "population.csv").write_text(POPULATION)
             start = time.monotonic()
             done = run_cli(

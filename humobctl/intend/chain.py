@@ -131,7 +131,7 @@ class DayConversation:
         if ask is None:
             raise RuntimeError("a full day asks nothing")
         try:
-            answer = read_answer(reply, ask.form)
+            answer = read_answer(reply, ask.form, cut=cut)
         except AnswerError as exc:
             hint = "; it was cut off (--answer-tokens gives more room)"
             said = str(exc)

@@ -37,6 +37,7 @@ _CLOSE = re.compile(
 _HARMONY = re.compile(r"<\|channel\|>|^\s*(?:assistant)?analysis(?=[A-Z])")
 _FINAL = re.compile(r"<\|channel\|>final.*?<\|message\|>|assistantfinal", re.DOTALL)
 """OpenAI's Harmony: channels of which one is the answer; without its marks where these are cut."""
+_BEGINS = re.compile(r"\s*(?:```\w*\s*)?\{")
 Json = dict[str, Any]
 
 
@@ -84,11 +85,17 @@ def _plain(value: Json) -> Json:
     return {key: part for key, part in value.items() if key not in ("title", "default")}
 
 
-def read_answer(reply: str, form: type[AnyAnswer]) -> AnyAnswer:
+def read_answer(reply: str, form: type[AnyAnswer], *, cut: bool = False) -> AnyAnswer:
     """The first object in a reply that fits the form.
 
     Forgiven: text around the object, thinking aloud in front of it, code fences, an object inside
     another, near-JSON (quotes, commas, comments), spellings of intents, numbers in quotes.
+
+    Args:
+        reply: what was said.
+        form: what was asked for.
+        cut: whether it ended at its limit of tokens: what follows other text may be a draft then,
+            in thinking without a mark.
 
     Raises:
         AnswerError: there is none.
@@ -96,8 +103,11 @@ def read_answer(reply: str, form: type[AnyAnswer]) -> AnyAnswer:
     if len(reply) > MOST_CHARACTERS:
         found = f"a reply of {len(reply):,} characters"
         raise AnswerError(f"found {found}, expected at most {MOST_CHARACTERS:,}")
+    said = spoken(reply)
+    if cut and "{" in said and not _BEGINS.match(said):
+        raise AnswerError(CUT)
     fault = "found no JSON object" if reply.strip() else "found an empty reply"
-    for number, candidate in enumerate(_objects(spoken(reply))):
+    for number, candidate in enumerate(_objects(said)):
         try:
             return form.model_validate(candidate)
         except ValidationError as exc:

@@ -434,7 +434,7 @@ def test_only_the_answer_counts(name: str, tmp_path: Path) -> None:
     assert "DRAFT" not in (tmp_path / "plans.csv").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name in THINKING if name != "no opening"])
+@pytest.mark.parametrize("name", THINKING)
 def test_thinking_that_is_cut_off_is_no_answer(name: str, tmp_path: Path) -> None:
     with serving(thinking(name, cut=True)) as server:
         done = intend(server, tmp_path, "--count", "1")
