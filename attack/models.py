@@ -61,7 +61,7 @@ def attack(good: Path, warm: WarmStart) -> Outcome:
             if time.monotonic() - start > MOST_SECONDS - 1:
                 wrong.append("hung")
             outcome.tried += 1
-            outcome.refused += code == 1
+            outcome.refused += code in (1, 2)
             if wrong:
                 outcome.findings[number] = f"{words}: {', '.join(wrong)}"
     return outcome
@@ -70,6 +70,6 @@ def attack(good: Path, warm: WarmStart) -> Outcome:
 def _faults(folder: Path, code: int, said: str) -> list[str]:
     found = ["code of the model was run"] if list(folder.rglob(RAN)) else []
     found += ["somebody was asked"] if "[y/N]" in said else []
-    found += [f"exit {code}: {said[-300:]}"] if code not in (0, 1) else []
+    found += [f"exit {code}: {said[-300:]}"] if code not in (0, 1, 2) else []
     found += [said[-300:]] if "internal:" in said or "Traceback" in said else []
     return found

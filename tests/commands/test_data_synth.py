@@ -46,4 +46,4 @@ def test_numbers_out_of_range_are_wrong_usage(cli) -> None:
 
 def test_a_place_that_cannot_be_written_is_one_line(cli, tmp_path) -> None:
     done = cli("data", "synth", "-n", "2", "-o", "none/t.csv", cwd=tmp_path)
-    fails(done, "none/t.csv", "folder none")
+    fails(done, "none/t.csv", "folder", "none")
