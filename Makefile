@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= auto
+# Hundreds of processes of one program: none but the first compiles it.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -13,7 +15,7 @@ DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
 
-.PHONY: help demo test pytest lint types format bench docs licences constraints nightly newest audit \
+.PHONY: help attack demo test pytest lint types format bench docs licences constraints nightly newest audit \
     fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
@@ -91,6 +93,9 @@ newest: ## all tests with the newest version of every package but torch
 audit: $(DEV) ## known vulnerabilities of the pinned packages (needs the network)
 	$(PIP) install 'pip-audit>=2.9'
 	$(BIN)/python scripts/audit.py
+
+attack: $(DEV) ## kills, hostile models and servers, mutated inputs; writes docs/notes/robustness.md
+	$(BIN)/python -m attack --write docs/notes/robustness.md $(PARTS)
 
 fuzz: $(DEV) ## coverage-guided fuzzing of every parser, SECONDS=300 each
 	$(PIP) install -c $(CONSTRAINTS) -e '.[dev,fuzz]'

@@ -8,6 +8,7 @@
 set -euo pipefail
 folder=${1:-$(mktemp -d)}
 people=${2:-500}
+mkdir -p "$folder"
 cd "$folder"
 
 # Who they are.

@@ -7,6 +7,7 @@
 set -euo pipefail
 folder=${1:-$(mktemp -d)}
 users=${2:-50}
+mkdir -p "$folder"
 cd "$folder"
 
 # A city with days 0-74, and what it looks like.

@@ -20,6 +20,9 @@ GPS = "user,datetime,lat,lng\nann,2023-09-04 08:00:00,39.91,116.31\nbob,2023-09-
 TSMC = "7\tv1\tc1\tBar\t40.7\t-74.0\t-240\tTue Apr 03 18:00:09 +0000 2012\n"
 GOWALLA = "0\t2010-10-19T23:55:27Z\t30.235909\t-97.795139\t22847\n"
 GEOLIFE = "Geolife trajectory\nWGS 84\nAltitude is in Feet\nReserved 3\n0,2,255,My Track,0,0,2,8421376\n0\n39.906,116.385,0,492,39745.0,2008-10-24,02:09:59\n"
+TDRIVE = "1,2008-02-02 15:36:08,116.51172,39.92123\n1,2008-02-02 15:46:08,116.51135,39.93883\n"
+PORTO = '"TRIP_ID","CALL_TYPE","TAXI_ID","TIMESTAMP","MISSING_DATA","POLYLINE"\n"13726","C","20000589","1372636858","False","[[-8.61,41.14],[-8.62,41.15]]"\n'
+TRACKINTEL = "id,user_id,started_at,finished_at,geom\n0,7,2023-01-01 22:00:00+09:00,2023-01-02 07:30:00+09:00,POINT (139.7 35.6)\n"
 STAY_LIST = '{"1": [[["home", 1, 0], ["go to work", 2, 540]]]}'
 TRACE = '[[0, 540, "go to work", "p1"], [600, 900, "eat", "p2"]]'
 POICAT = "x,y,POIcategory,POI_count\n1,2,3,4\n"
@@ -34,6 +37,10 @@ ATTITUDE = '{"preferences": ["eat", "do sports", "go home"], "reason": "A quiet 
 NORM = '{"get_up": "7:00", "duty_from": "9:00", "duty_to": "18:00", "bedtime": "23:00", "routine": "x"}'
 ENTRY = '{"key": "abababababababababababababababab", "reply": "x", "fault": "", "prompt_tokens": 1, "completion_tokens": 2}\n'
 RECORD = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+ALPACA = (
+    '[{"system": "s", "instruction": "a", "input": null, "output": "b", "history": [["c", "d"]]}]'
+)
+SHARE_GPT = '{"system": "s", "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}\n'
 
 
 def tables() -> list[str]:
@@ -102,7 +109,18 @@ def _chosen(texts: list[str] | list[bytes], choices: range) -> Iterator[bytes]:
 
 def seeds(name: str) -> list[bytes]:
     """Inputs of a target, with the byte that chooses among its ways."""
-    imports = [*tables()[:4], TSMC, GOWALLA, GEOLIFE, STAY_LIST, TRACE, conftest.STAYS]
+    imports = [
+        *tables()[:4],
+        TDRIVE,
+        PORTO,
+        TRACKINTEL,
+        TSMC,
+        GOWALLA,
+        GEOLIFE,
+        STAY_LIST,
+        TRACE,
+        conftest.STAYS,
+    ]
     options = [
         *("60-74", "Asia/Shanghai", "2019-09-15", "500m@39.6,116.0", "x=east,y=north"),
         *("who=uid when=datetime", "attitude norm", "day:0.5", "0.3", "history"),
@@ -129,7 +147,7 @@ def seeds(name: str) -> list[bytes]:
             range(4),
         ),
         "journal": ([ENTRY, ENTRY * 2, ENTRY[:-9]], range(1)),
-        "records": ([RECORD, RECORD * 2], range(1)),
+        "records": ([RECORD, RECORD * 2, ALPACA, SHARE_GPT], range(1)),
         "options": (options, range(10)),
     }
     if name == "embeddings":

@@ -43,8 +43,8 @@ class Target:
     needs: tuple[str, ...] = ()
 
 
-def check(target: Target, folder: Path, data: bytes) -> None:
-    """Run a target on one input.
+def check(target: Target, folder: Path, data: bytes) -> bool:
+    """Run a target on one input; whether it was refused in one clear line.
 
     Raises:
         BrokenPromiseError: an error of more than one printable line.
@@ -59,6 +59,8 @@ def check(target: Target, folder: Path, data: bytes) -> None:
         plain = "".join(c for c in text if c not in "\u200c\u200d")
         if not plain.isprintable() or not text.strip() or len(text) > LONGEST + 10:
             raise BrokenPromiseError(f"no clear line: {text!r}") from exc
+        return True
+    return False
 
 
 def _all(things: Iterable[object]) -> None:
@@ -270,9 +272,9 @@ def _journal(folder: Path, _: int, payload: bytes) -> None:
 
 
 def _records(folder: Path, _: int, payload: bytes) -> None:
-    from humobctl.predict.llama.data import _lines
+    from humobctl.predict.llama.records import read_records
 
-    _all(_lines(_file(folder, "records.jsonl", payload)))
+    _all(read_records(_file(folder, "records.jsonl", payload)))
 
 
 def _options(_folder: Path, choice: int, payload: bytes) -> None:

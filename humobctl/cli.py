@@ -201,11 +201,12 @@ class StrictCommand(TyperCommand):
             if "" in (value if isinstance(value, list | tuple) else [value]):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
+        from humobctl.io.kept_inputs import inputs_kept
         from humobctl.io.output_lock import reserved_early
 
         # Of two runs that write the same, the second ends before its work, not after it.
         output = None if ctx.params.get("dry_run") else ctx.params.get("output")
-        with reserved_early(output):
+        with inputs_kept(), reserved_early(output):
             return super().invoke(ctx)
 
 
@@ -356,10 +357,10 @@ def main() -> None:
     except Exception as exc:
         _fault_of_ours(exc)
     except BaseException as exc:
-        # polars' panics are none of Python's exceptions; damaged files make some.
+        # Panics of polars and tokenizers are none of Python's exceptions; damaged files make some.
         if type(exc).__name__ != "PanicException":
             raise
-        report.error(f"found data that polars gives up on, likely damaged ({message(str(exc))})")
+        report.error(f"found data that a library gives up on, likely damaged ({message(str(exc))})")
         sys.exit(1)
 
 

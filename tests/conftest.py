@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import settings
 
@@ -96,6 +97,21 @@ class Run:
     err: str
     raw: bytes
     """Standard output as bytes, for Parquet and Arrow."""
+
+
+LONG = ("tests/execution/", "tests/intend/backends/", "tests/test_examples.py", "tests/explore/")
+"""Where tests wait for other processes, or take seconds: they begin first, so that none is last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: some tests wait for other processes or for time to pass."""
+    return (os.cpu_count() or 1) + 1
 
 
 Cli = Callable[..., Run]
@@ -255,7 +271,7 @@ def example_files(once: Once) -> Path:
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
     those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
     """
-    return once("examples", _make_examples)
+    return once("examples", make_examples)
 
 
 @pytest.fixture(scope="session")
@@ -290,7 +306,22 @@ def workdir(example_files: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _make_examples(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def few_people(once: Once) -> Path:
+    """The example files with 8 of the 20 people, for what is only to run; do not write into it."""
+
+    everyone = once("examples", make_examples)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(everyone, folder, dirs_exist_ok=True)
+        for name in ("city.csv", "challenge.csv", "predicted.csv"):
+            table = pl.read_csv(everyone / name)
+            table.filter(pl.col("uid") < 8).write_csv(folder / name)
+
+    return once("few", make)
+
+
+def make_examples(folder: Path) -> None:
     (folder / "gps.csv").write_text(_gps())
     (folder / "population.csv").write_text(POPULATION)
     (folder / "places.csv").write_text(_places())

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +58,16 @@ def test_compiler_is_chosen(
     assert kernel_hook.dependencies() == []
     monkeypatch.setenv("CC", "gcc -m64")
     assert hook.compiler() == ["gcc", "-m64"]
+
+
+def test_the_wheel_tells_type_checkers_of_its_types() -> None:
+    """Hatchling takes all of the packages, but for what is excluded or ignored by git."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"] == {"packages": ["humobctl"]}
+    assert build.keys() == {"hooks", "targets"}
+    assert (ROOT / "humobctl" / "py.typed").is_file()
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert not [line for line in ignored if fnmatch("humobctl/py.typed", f"*{line.strip('/')}")]
 
 
 def test_build_compiles_and_marks_the_wheel(

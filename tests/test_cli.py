@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import resource
 import shutil
@@ -28,6 +29,7 @@ HUMOBCTL = [sys.executable, "-m", "humobctl"]
 TARGETS = ["out.csv", "out.csv.gz", "out.parquet", "out.arrow"]
 
 
+@functools.cache
 def rows(users: range) -> bytes:
     """Full days 0-74 of some users."""
     lines = [f",{d},{t},{d + 1},{t + 1}\n" for d in range(75) for t in range(48)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.mutate import mutated
 from fuzz.seeds import pickled, seeds
 from fuzz.targets import TARGETS, BrokenPromiseError, Target, check, nothing_is_run
 from humobctl.console import report
@@ -41,35 +41,6 @@ def target(name: str) -> Target:
         if find_spec(package) is None:
             pytest.skip(f"needs {package}, which is not installed")
     return found
-
-
-def mutated(seed: bytes, draw: random.Random) -> bytes:
-    """A seed with some bytes changed, cut out, doubled, or put in."""
-    data = bytearray(seed)
-    odd = (
-        b"\0",
-        b"\xff",
-        b'"',
-        b"\n",
-        b",",
-        b"999999999999999999999",
-        b"-1",
-        b"nan",
-        b"\x1b",
-        b"[",
-    )
-    for _ in range(draw.randint(1, 4)):
-        place = draw.randrange(len(data) + 1)
-        how = draw.randrange(4)
-        if how == 0:
-            data[place : place + 1] = bytes([draw.randrange(256)])
-        elif how == 1:
-            del data[place : place + draw.randint(1, 20)]
-        elif how == 2:
-            data[place:place] = draw.choice(odd)
-        else:
-            data[place:place] = data[place : place + draw.randint(1, 40)]
-    return bytes(data)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,14 @@ def test_every_help_has_an_example(command: reference.Command) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_example_runs(example: str, workdir: Path, request: pytest.FixtureRequest) -> None:
+def test_example_runs(
+    example: str, few_people: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(few_people, tmp_path, dirs_exist_ok=True)
     if "finetune" in example:
         models: Path = request.getfixturevalue("tiny_llama")
         for name in ("tinyllama", "trained", "records.jsonl"):
-            (workdir / name).symlink_to(models / name)
-    done = run_line(example, workdir)
+            (tmp_path / name).symlink_to(models / name)
+    done = run_line(example, tmp_path)
     assert done.code == 0, f"{EXAMPLES[example]}: {example}\n{done.err}"
     assert "error:" not in done.err

@@ -19,6 +19,7 @@ from humobctl.api.options import (
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, Sources, as_path, paths_of, several
+from humobctl.console import report as notes
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
@@ -32,6 +33,7 @@ def evaluate_cells(
     *,
     dialect: Literal["both", "humob24", "humob25"] | None = None,
     days: Days | None = None,
+    shift_days: int = 0,
     metric: Sequence[str] | None = None,
     dtw: Literal["exact", "fast"] = "exact",
     detail: PathName | None = None,
@@ -60,8 +62,9 @@ def evaluate_cells(
         dialect: rules of GEO-BLEU and DTW: humob24 (HuMob 2023 and 2024), humob25 (GIS Cup 2025),
             or both. Default: both.
         days: days to score, such as 60-74. Default: those predicted.
+        shift_days: number added to the days of the predictions, to meet those of the truth.
         metric: metrics to compute: geobleu, dtw, accuracy, distance. Default: all.
-        dtw: exact DTW, or FastDTW's approximation (humob25 only).
+        dtw: exact DTW, or FastDTW's approximation (DTW of humob25 only).
         detail: also write the scores of every user-day to this file.
         per_user: add every user's scores (not in a table for people).
         users: users to score: all users in the truth, or only those with a prediction (predicted).
@@ -94,17 +97,21 @@ def evaluate_cells(
     long = LongRun(None, engine, address, workers)
     if truth is None:
         raise UsageError("--truth: expected the true cells to score predictions with")
-    if dtw == "fast" and dialect in ("both", "humob24"):
-        raise UsageError(
-            "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
-        )
-    chosen = dialect or ("humob25" if dtw == "fast" else "both")
+    names = check_names(metric, NAMES, "")
+    chosen = dialect or "both"
+    if dtw == "fast" and "dtw" in names and chosen != "humob25":
+        if chosen == "humob24":
+            raise UsageError(
+                "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+            )
+        notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
     check_choice("--dialect", chosen, ("both", *DIALECTS))
     settings = CellEvalSettings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
         days=first_and_last(days),
-        names=check_names(metric, NAMES, ""),
+        names=names,
+        shift_days=shift_days,
         allow_partial=allow_partial,
         only_predicted_users=users == "predicted",
         cell_km=cell_km,

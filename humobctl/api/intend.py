@@ -46,6 +46,8 @@ class LanguageModelOptions(TypedDict, total=False):
         price_output: price of a million output tokens (openai).
         max_cost: stop before this run costs more (openai).
         max_tokens_total: stop before this run uses more tokens (openai).
+        extra_body: JSON object of fields to add to each request, such as
+            {"chat_template_kwargs": {"enable_thinking": false}} (openai).
         journal: file that keeps every answer, so that none is paid for twice (openai). Default:
             OUTPUT.journal.jsonl; for standard output intend.journal.jsonl.
         adapter: folder of a LoRA adapter of peft (hf).
@@ -66,6 +68,7 @@ class LanguageModelOptions(TypedDict, total=False):
     price_output: Annotated[float, Between(0)] | None
     max_cost: Annotated[float, Between(0)] | None
     max_tokens_total: Count | None
+    extra_body: str | None
     journal: PathName | None
     adapter: ModelDir | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None

@@ -41,6 +41,7 @@ def predict(
     decode: str = "day",
     from_day: Day | None = None,
     to_day: Day | None = None,
+    use_future: bool = False,
     full: bool = False,
     top_p: Fraction = 0.9,
     blend: float | str = "auto",
@@ -52,6 +53,7 @@ def predict(
     candidates: Literal["own", "near", "all"] = "own",
     batch: Annotated[int, Between(1, 4096)] | None = None,
     base_url: str | None = None,
+    extra_body: str | None = None,
     journal: PathName | None = None,
     concurrency: Annotated[int, Between(1, 1024)] = 8,
     calendar: Source = "auto",
@@ -77,7 +79,9 @@ def predict(
             geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
             sampling).
         from_day: predict all rows from this day on, masked or not.
-        to_day: last day to predict, with ``from_day``. Default: the last one.
+        to_day: last day to predict, with ``from_day``; later days are not read. Default: the last
+            one.
+        use_future: read the days after ``to_day`` too, to fill a gap from both sides.
         full: give all rows, not only the predicted ones.
         top_p: probability mass that the decoder sample draws from.
         blend: weight of the history baseline in the mixture with a trained model, 0 to 1; auto:
@@ -93,6 +97,7 @@ def predict(
             template and the device.
         base_url: URL of an OpenAI-compatible server, up to /v1, that has ``model`` (vLLM,
             llama.cpp).
+        extra_body: JSON object of fields to add to each request to the server.
         journal: file that keeps the server's answers, so that none is asked for twice. Default:
             OUTPUT.journal.jsonl.
         concurrency: number of questions to the server at the same time.
@@ -121,6 +126,7 @@ def predict(
         decode=decode,
         from_day=from_day,
         to_day=to_day,
+        use_future=use_future,
         full=full,
         top_p=top_p,
         blend=blend,
@@ -132,6 +138,7 @@ def predict(
         candidates=candidates,
         batch=batch,
         base_url=base_url,
+        extra_body=extra_body,
         journal=journal,
         concurrency=concurrency,
         calendar=calendar,
@@ -196,6 +203,7 @@ def _job(
     decode: str,
     from_day: int | None,
     to_day: int | None,
+    use_future: bool,
     full: bool,
     top_p: float,
     blend: float | str,
@@ -207,6 +215,7 @@ def _job(
     candidates: str,
     batch: int | None,
     base_url: str | None,
+    extra_body: str | None,
     journal: PathName | None,
     concurrency: int,
     calendar: Source,
@@ -220,12 +229,14 @@ def _job(
     from humobctl.predict.registry import parse_blend
     from humobctl.predict.run import PredictJob
 
+    if extra_body is not None and base_url is None:
+        raise UsageError("--extra-body goes with --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
         model=str(as_path(model)),
         decode=kind,
         weight=weight,
-        targets=targets_of(from_day, to_day),
+        targets=targets_of(from_day, to_day, use_future=use_future),
         full=full,
         options=PredictOptions(
             seed=seed,
@@ -240,6 +251,7 @@ def _job(
                 candidates=candidates,
                 batch=batch,
                 base_url=base_url,
+                extra_body=extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),
                 concurrency=concurrency,
             ),
@@ -259,14 +271,16 @@ def _journal(given: str | None, base_url: str | None, output: str | None) -> str
     return given if given is not None else beside
 
 
-def targets_of(from_day: int | None, to_day: int | None) -> Targets:
+def targets_of(from_day: int | None, to_day: int | None, *, use_future: bool = False) -> Targets:
     """The rows to predict: the masked ones, or all of some days.
 
     Raises:
-        UsageError: a last day without a first one, or before it.
+        UsageError: a last day without a first one, or before it; a future without a last day.
     """
     from humobctl.predict.run import Targets
 
+    if use_future and to_day is None:
+        raise UsageError("--use-future goes with --from-day and --to-day")
     if from_day is None:
         if to_day is not None:
             raise UsageError("--to-day goes with --from-day")
@@ -274,7 +288,7 @@ def targets_of(from_day: int | None, to_day: int | None) -> Targets:
     last = 9999 if to_day is None else to_day
     if last < from_day:
         raise UsageError(f"--to-day: found {to_day}, expected {from_day} (--from-day) or later")
-    return Targets((from_day, last))
+    return Targets((from_day, last), use_future)
 
 
 @public()
@@ -284,6 +298,7 @@ def validate(
     *,
     from_day: Day | None = None,
     to_day: Day | None = None,
+    shift_days: int = 0,
 ) -> pl.DataFrame:
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
@@ -292,6 +307,7 @@ def validate(
         challenge: grid trajectory whose masked cells it fills.
         from_day: first day of the rows that it fills instead.
         to_day: last day of these rows.
+        shift_days: number added to the days of the submission, to meet those of the challenge.
 
     Returns:
         One row: how many rows and users are valid.
@@ -312,6 +328,10 @@ def validate(
     with paths_of(submission, challenge) as (path, wanted):
         if path == wanted == "-":
             raise UsageError("--validate: standard input can be read only once")
-        checked = checked_rows(path, wanted, targets_of(from_day, to_day))
+        checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
+    if shift_days:
+        report.warn(
+            f"{path}: checked with --shift-days {shift_days}; organisers take days as they stand"
+        )
     report.info(f"{path}: valid, {checked.rows} rows of {checked.users} users")
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from humobctl.errors import UsageError
 from humobctl.io.frame_path import NAME, FramePath
+from humobctl.io.kept_inputs import inputs_kept
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +86,7 @@ def paths_of(*sources: Source | NamedTable | None) -> Iterator[list[Any]]:
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
     """
-    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder:
+    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder, inputs_kept():
         yield [_path_of(one, Path(folder) / f"{at}.arrow") for at, one in enumerate(sources)]
 
 

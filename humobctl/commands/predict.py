@@ -20,6 +20,10 @@ def predict(
             help="Predict nothing; check this submission against the masked rows of INPUT.",
         ),
     ] = None,
+    shift_days: Annotated[
+        int,
+        typer.Option(metavar="DAYS", help="Number added to the days of the submission to check."),
+    ] = 0,
     explain: Annotated[
         int | None,
         typer.Option(
@@ -57,7 +61,7 @@ def predict(
         _list_models()
     elif validate is not None:
         days = {name: options.get(name) for name in ("from_day", "to_day")}
-        hm.validate(validate, options["table"], **days)
+        hm.validate(validate, options["table"], **days, shift_days=shift_days)
     elif explain is not None:
         _explain(explain, options)
     else:

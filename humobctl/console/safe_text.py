@@ -53,10 +53,15 @@ def message(text: str) -> str:
     return f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
+def unquoted(key: str) -> str:
+    """A key without the blanks and quotes that a file of variables may leave around it."""
+    return key.strip().strip("\"'").strip()
+
+
 def hidden(text: str) -> str:
     """The text without the keys of this environment, and without passwords in addresses."""
     for name in SECRET_VARIABLES:
-        key = os.environ.get(name, "").strip()
+        key = unquoted(os.environ.get(name, ""))
         if len(key) >= SHORTEST_SECRET:
             text = text.replace(key, HIDDEN)
     return _PASSWORD.sub(HIDDEN, text)

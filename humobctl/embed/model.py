@@ -61,11 +61,7 @@ class PlaceEmbedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        lengths = 1.5 * (256 / 1.5) ** (torch.arange(WAVES) / (WAVES - 1))
-        angles = torch.arange(4) * (math.pi / 4)
-        directions = torch.stack([angles.cos(), angles.sin()])  # (2, 4)
-        waves = (2 * math.pi / lengths)[None, :, None] * directions[:, None, :]
-        self.register_buffer("waves", waves.reshape(2, -1), persistent=False)
+        self.register_buffer("waves", _waves(), persistent=False)
         self.mix = nn.Sequential(nn.Linear(8 * WAVES, width), nn.GELU(), nn.Linear(width, width))
 
     def forward(self, place: Tensor) -> Tensor:
@@ -73,6 +69,16 @@ class PlaceEmbedding(nn.Module):
         phase = place.float() @ self.waves
         mixed: Tensor = self.mix(torch.cat([phase.sin(), phase.cos()], dim=-1))
         return mixed
+
+
+def _waves() -> Tensor:
+    """Wave numbers of all lengths and directions, (2, 4 * WAVES)."""
+    # On tensors without memory torch would import its compiler, a second of a core.
+    with torch.device("cpu"):
+        lengths = 1.5 * (256 / 1.5) ** (torch.arange(WAVES) / (WAVES - 1))
+        angles = torch.arange(4) * (math.pi / 4)
+        directions = torch.stack([angles.cos(), angles.sin()])  # (2, 4)
+        return ((2 * math.pi / lengths)[None, :, None] * directions[:, None, :]).reshape(2, -1)
 
 
 class TimeEmbedding(nn.Module):

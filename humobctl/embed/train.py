@@ -131,11 +131,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             uids = [np.empty(0, np.uint32), *(known["uid"].to_numpy() for known in city.groups())]
             everyone = np.unique(np.concatenate(uids))
             seen = seen_users(everyone, self.settings)
-            if len(seen) < 2:
-                raise HumobError(
-                    f"{city.name}: found {len(seen)} of {len(everyone)} users to train on, "
-                    "expected at least 2 (--train-below, --train-share, --last-day)"
-                )
+            _check_seen(city.name, everyone, seen, self.settings.train_below)
             before = rows.rows
             for known in city.groups(np.sort(seen)):
                 rows.add(known, number)
@@ -310,6 +306,25 @@ def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np
         return everyone[everyone < settings.train_below]
     count = max(1, round(settings.train_share * len(everyone)))
     return shuffled(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
+
+
+def _check_seen(
+    name: str, everyone: np.ndarray[Any, Any], seen: np.ndarray[Any, Any], below: int
+) -> None:
+    """Refuse a city with too few users to train on; warn of one with none left to score on."""
+    if len(seen) < 2:
+        why = "--train-share, --last-day"
+        if below and len(everyone):
+            why = f"--train-below {below}; its uids go from {everyone.min()} to {everyone.max()}"
+        raise HumobError(
+            f"{name}: found {len(seen)} of {len(everyone)} users to train on, expected at least 2 "
+            f"({why})"
+        )
+    if below and len(seen) == len(everyone):
+        report.warn(
+            f"{name}: all {len(everyone)} users have uids below --train-below {below} and are "
+            "trained on, so that 'eval embedding' has nobody left; --train-share 0.8 holds some out"
+        )
 
 
 def _validators(

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, TableError, UsageError
+from humobctl.io.output_lock import note_input
 from humobctl.io.parquet_dataset import parquet_columns
 from humobctl.io.size_limits import check_parquet
 from humobctl.io.streams import (
@@ -187,6 +188,7 @@ def read_embeddings(path: str) -> UserEmbeddings:
 
 
 def _read(path: str, name: str) -> UserEmbeddings:
+    note_input(path, name)
     ending = Path(path).suffix.lower()
     if ending == ".npy":
         return _from_npy(path)

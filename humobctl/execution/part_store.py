@@ -24,6 +24,7 @@ from humobctl import __version__
 from humobctl.errors import HumobError
 from humobctl.execution.task import Done, TaskPart
 from humobctl.io.json_files import read_json
+from humobctl.io.output_lock import take_lock
 from humobctl.io.streams import clear_os_errors
 
 JOB, LOCK, SUCCESS = "job.json", "lock", "_SUCCESS"
@@ -195,18 +196,12 @@ def refuse_unfinished(path: Path, *, resume: bool, overwrite: bool) -> None:
 
 def _take(lock: Any, path: Path) -> str:
     """Lock the folder; the process that held it before, if it was killed."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows, where two runs are not kept apart
-    except ImportError:
-        return ""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if take_lock(lock, path / LOCK) is False:
         lock.seek(0)
         raise HumobError(
             f"{path}: found another run at work here (process {lock.read() or 'unknown'}), "
             "expected its end first, or another --output"
-        ) from None
+        )
     lock.seek(0)
     return str(lock.read())
 

@@ -87,13 +87,16 @@ class World:
         return len(self.uid)
 
     def table_of(self, users: Int64s) -> pl.DataFrame:
-        """The grid trajectory of some users, by their numbers."""
+        """The grid trajectory of some users, by their numbers; of several cities, with the city."""
         parts = [np.arange(self.starts[one], self.starts[one + 1]) for one in users.tolist()]
         row = np.concatenate([np.empty(0, np.int64), *parts])
         x, y = decode_cells(self.cell[row]).T
         owner = np.repeat(users, [len(part) for part in parts])
+        several = len(self.cities) > 1
+        city = pl.Series(self.cities).gather(self.city[owner])
         return pl.DataFrame(
             {
+                **({"city": city} if several else {}),
                 "uid": self.uid[owner],
                 "d": self.d[row],
                 "t": self.t[row],

@@ -267,13 +267,16 @@ async function saveRows() {
     if (!reply.ok) { say(`the server refused: ${reply.status}`); return; }
     save(await reply.blob(), name); return;
   }
-  const lines = ["uid,d,t,x,y"];
+  const several = world.cities.length > 1;
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = [several ? "city,uid,d,t,x,y" : "uid,d,t,x,y"];
   let start = 0, next = 0;
   for (const u of chosen()) {
     for (; next < u; next++) start += world.rows[next];
     for (let i = start; i < start + world.rows[u]; i++) {
       const c = world.whole.cell[i];
-      lines.push(`${world.uid[u]},${world.whole.d[i]},${world.whole.t[i]},${Math.floor(c / SIDE) + 1},${(c % SIDE) + 1}`);
+      const city = several ? quoted(world.cities[world.city[u]]) + "," : "";
+      lines.push(`${city}${world.uid[u]},${world.whole.d[i]},${world.whole.t[i]},${Math.floor(c / SIDE) + 1},${(c % SIDE) + 1}`);
     }
   }
   save(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }), name);
@@ -282,8 +285,12 @@ async function saveRows() {
 function find(event) {
   event.preventDefault();
   const wanted = $("uid").value.trim();
-  const users = /^\d+$/.test(wanted) ? Array.from(world.uid.keys()).filter((u) => world.uid[u] === Number(wanted)) : [];
+  // A user is a uid in a city: CITY:UID where several cities have it.
+  const [, city, uid] = /^(?:(.*):)?\s*(\d+)$/.exec(wanted) || [];
+  const users = uid === undefined ? [] : Array.from(world.uid.keys()).filter((u) =>
+    world.uid[u] === Number(uid) && (city === undefined || world.cities[world.city[u]] === city.trim()));
   if (!users.length) { say(`no user ${wanted} here`); return; }
+  if (users.length > 1) { say(`user ${uid} is in several cities: ${users.map((u) => `${world.cities[world.city[u]]}:${uid}`).join(", ")}`); return; }
   world.marked = users[0];
   select(users); drawMap();
 }

@@ -1,12 +1,18 @@
-"""A small server of the page: three answers, by default to this machine only."""
+"""A small server of the page: three answers, by default to this machine only, and with a token."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import os
+import secrets
+import socket
+import sys
+import threading
 import webbrowser
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +21,10 @@ from humobctl.errors import HumobError, UsageError, reason
 from humobctl.explore.data import World
 from humobctl.explore.page import POLICY, page, plotly_script
 
-_MOST_ASKED = 1 << 24
+_MOST_ASKED, _BYTES_A_USER = 1 << 20, 12
+"""Bytes of a question about trajectories: of any, and what the number of a user may take."""
+_MOST_CONNECTIONS = 32
+_SECONDS_TO_ASK, _SECONDS_TO_READ = 5, 300
 
 
 def is_loopback(host: str) -> bool:
@@ -41,10 +50,11 @@ def serve(world: World, host: str, port: int, *, browser: bool = False) -> None:
     """
     if not is_loopback(host):
         report.warn(
-            f"--host {host}: everybody who reaches this machine there sees the trajectories"
+            f"--host {host}: whoever learns the address with its token there sees the trajectories"
         )
     try:
-        server = make_server(world, host, port)
+        token = secrets.token_urlsafe(16)
+        server = make_server(world, host, port, token)
     except OSError as exc:
         raise HumobError(
             f"--host {host} --port {port}: {reason(exc)}; another --port, or 0 for any that is free"
@@ -54,58 +64,68 @@ def serve(world: World, host: str, port: int, *, browser: bool = False) -> None:
     with server:
         signals.claim()
         shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{server.server_address[1]}/"
+        address = f"http://{shown}:{server.server_address[1]}/{token}/"
         report.info(f"{address}  (Ctrl-C ends)")
         if browser:
             webbrowser.open(address)
         server.serve_forever()
 
 
-def make_server(world: World, host: str, port: int) -> ThreadingHTTPServer:
-    """The server, listening."""
+def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTPServer:
+    """The server, listening; all of it lies below ``/TOKEN/``, which other users do not know."""
     answers = {
-        "/": ("text/html; charset=utf-8", page(world, served=True).encode()),
-        "/plotly.js": ("text/javascript; charset=utf-8", plotly_script().encode()),
+        "": ("text/html; charset=utf-8", page(world, served=True).encode()),
+        "plotly.js": ("text/javascript; charset=utf-8", plotly_script().encode()),
     }
+    most = max(_MOST_ASKED, _BYTES_A_USER * len(world))
 
     class Handler(BaseHTTPRequestHandler):
         server_version, sys_version = "humobctl", ""
+        timeout = _SECONDS_TO_ASK
 
         def do_GET(self) -> None:
-            found = answers.get(self.path)
-            if not self._expected():
-                self.send_error(403)
-            elif found is None:
-                self.send_error(404)
+            path = self._allowed()
+            if path is None:
+                return
+            if path in answers:
+                self._answer(*answers[path])
             else:
-                self._answer(*found)
+                self.send_error(404)
 
         def do_POST(self) -> None:
+            path = self._allowed()
+            if path is None:
+                return
             told = self.headers.get("Content-Length") or ""
-            length = int(told) if told.isascii() and told.isdigit() else 0
-            if not self._expected() or self.path != "/trajectories.csv":
-                self.send_error(403 if self.path == "/trajectories.csv" else 404)
-                return
-            if not 0 < length <= _MOST_ASKED:
+            length = int(told) if told.isascii() and told.isdigit() and len(told) < 10 else 0
+            if path != "trajectories.csv":
+                self.send_error(404)
+            elif not 0 < length <= most:
                 self.send_error(413)
-                return
-            users = _users(self.rfile.read(length), len(world))
-            if users is None:
+            elif (users := _users(self.rfile.read(length), len(world))) is None:
                 self.send_error(400)
-                return
-            self._answer("text/csv", world.table_of(users).write_csv().encode())
+            else:
+                self._answer("text/csv", world.table_of(users).write_csv().encode())
 
-        def _expected(self) -> bool:
-            """Whether the page was asked for by its own name.
+        def _allowed(self) -> str | None:
+            """The path below the token; None of a request that was refused.
 
-            A page from elsewhere could have its own name point to this machine, and read on.
+            A page from elsewhere could have its own name point to this machine, and read on, or ask
+            by this machine's name from its own.
             """
-            if not is_loopback(host):
-                return True
-            name = (self.headers.get("Host") or "").rsplit(":", 1)[0].strip("[]")
-            return is_loopback(name)
+            server.silent.pop(self.connection, None)
+            name = self.headers.get("Host") or ""
+            ours = not is_loopback(host) or is_loopback(name.rsplit(":", 1)[0].strip("[]"))
+            origin = self.headers.get("Origin")
+            _, given, *rest = f"{self.path}/".split("/", 2)
+            known = secrets.compare_digest(given.encode(), token.encode())
+            if not (ours and known) or origin not in (None, f"http://{name}"):
+                self.send_error(403)
+                return None
+            return rest[0].removesuffix("/")
 
         def _answer(self, kind: str, body: bytes) -> None:
+            self.connection.settimeout(_SECONDS_TO_READ)
             self.send_response(200)
             for name, value in (
                 ("Content-Type", kind),
@@ -120,21 +140,68 @@ def make_server(world: World, host: str, port: int) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            report.detail(f"{self.address_string()} {format % args}")
+            said = (format % args).replace(token, "…")
+            report.detail(f"{self.address_string()} {said}")
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        allow_reuse_address = os.name != "nt"
+    server = _Server((host, port), Handler)
+    return server
 
-    return Server((host, port), Handler)
+
+class _Server(ThreadingHTTPServer):
+    """As many threads as there are slots; who does not ask, or leaves early, is let go quietly.
+
+    Where all slots are taken, the connection that has been silent for the longest makes room.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = os.name != "nt"
+
+    def __init__(self, *args: Any) -> None:
+        self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self.silent: dict[socket.socket, None] = {}
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, once a slot is free."""
+        if not self._slots.acquire(blocking=False):
+            with suppress(StopIteration, RuntimeError, KeyError, OSError):  # it asks just now
+                oldest = next(iter(self.silent))
+                del self.silent[oldest]
+                oldest.shutdown(socket.SHUT_RDWR)
+            if not self._slots.acquire(timeout=_SECONDS_TO_ASK):
+                self.shutdown_request(request)
+                return
+        self.silent[request] = None
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self.silent.pop(request, None)
+            self._slots.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and free the slot."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.silent.pop(request, None)
+            self._slots.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, to those who want to know: a reader who leaves is no fault."""
+        exc = sys.exception()
+        if isinstance(exc, OSError):
+            report.detail(f"{client_address[0]} left: {reason(exc)}")
+        else:
+            report.warn(f"the page server could not answer ({type(exc).__name__})")
 
 
 def _users(body: bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """Numbers of users from a list in JSON; None for anything else."""
+    """Numbers of users from a list in JSON, each once; None for anything else."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(told, list) or not all(type(x) is int and 0 <= x < count for x in told):
         return None
-    return np.array(told, np.int64)
+    return np.array(list(dict.fromkeys(told)), np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from humobctl.tables.keyed_random import uniforms
 from humobctl.tables.schemas import HOME_WORK, PROFILES
 
 COLUMNS = ("home_lat", "home_lon", "work_lat", "work_lon")
+HOME_COLUMNS = COLUMNS[:2]
 _PAIR = 0x70616972
 """Keeps these draws apart from others of a person."""
 
@@ -56,6 +58,12 @@ def known_dwellings(
     # Who has a home of their own does not work where somebody else does.
     found[~np.isnan(own[:, 0]), 2:] = np.nan
     return np.where(np.isnan(own), found, own)
+
+
+def degrees(table: pl.DataFrame, columns: Sequence[str]) -> tuple[Floats, Floats]:
+    """Two columns of coordinates, nan where they are not known."""
+    lat, lon = (table[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in columns)
+    return lat, lon
 
 
 def read_people(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
+from humobctl.tables.day_events import refuse_overlaps, refuse_repeats
 
 
 def whole_people(
@@ -22,11 +23,11 @@ def whole_people(
     Args:
         batches: tables with the column uid.
         name: of the table, for messages.
-        columns: to keep.
+        columns: to keep, those of events among them.
         rows_at_once: in a batch, or one person's.
 
     Raises:
-        HumobError: a person's rows stand apart.
+        HumobError: a person's rows stand apart, overlap or repeat.
     """
     held: list[pl.DataFrame] = []
     seen = Seen(name)
@@ -42,10 +43,16 @@ def whole_people(
                 continue
             whole = pl.concat([*held, piece[: int(changes[-1])]])
             if whole.height:
-                yield seen.checked(whole)
+                yield _checked_days(seen.checked(whole), name)
             held = [piece[int(changes[-1]) :]]
     if held:
-        yield seen.checked(pl.concat(held))
+        yield _checked_days(seen.checked(pl.concat(held)), name)
+
+
+def _checked_days(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    refuse_repeats(frame, name)
+    refuse_overlaps(frame.sort("uid", "d", "start_min", "end_min"), name)
+    return frame
 
 
 class Seen:

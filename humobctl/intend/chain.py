@@ -16,7 +16,7 @@ from humobctl.intend import prompts
 from humobctl.intend.answers import LONGEST_TRAVEL, Attitude, Decision, Norm, RankedDecision
 from humobctl.intend.backends.base import WEEKDAYS, Part, Person
 from humobctl.intend.day_plan import DAY_MINUTES, Event, PlanError, clock, settle
-from humobctl.llm.json_reply import Answer, AnswerError, read_answer, tidy
+from humobctl.llm.json_reply import CUT, Answer, AnswerError, read_answer, tidy
 from humobctl.llm.question import Ask, Message, message
 from humobctl.tables.intents import AT_HOME
 from humobctl.tables.schemas import INTENTS
@@ -115,10 +115,14 @@ class DayConversation:
         )
         return "decision", RankedDecision if ranks else Decision, question
 
-    def take(self, reply: str) -> None:
+    def take(self, reply: str, *, cut: bool = False) -> None:
         """Go on from the reply to the question.
 
         An unusable reply is remembered; the next question then says what was wrong with it.
+
+        Args:
+            reply: what was said.
+            cut: whether it ended at its limit of tokens.
 
         Raises:
             ChainError: the question was asked as often as it may be.
@@ -129,15 +133,17 @@ class DayConversation:
         try:
             answer = read_answer(reply, ask.form)
         except AnswerError as exc:
-            self.refuse(str(exc), reply)
+            hint = "; it was cut off (--answer-tokens gives more room)"
+            said = str(exc)
+            self.refuse(f"{said}{hint}" if cut and said != CUT else said, reply)
             return
         if isinstance(answer, Decision):
             self._carry_out(answer, ask)
         else:
             self.answers[ask.name] = answer
             # What goes on is what was understood, not what was said around it.
-            said = message("assistant", answer.model_dump_json())
-            self._history += [message("user", self._question_of(ask)), said]
+            understood = message("assistant", answer.model_dump_json())
+            self._history += [message("user", self._question_of(ask)), understood]
         self._faults = []
 
     def refuse(self, fault: str, reply: str = "") -> None:

@@ -7,22 +7,50 @@ is in nobody's way: the next run takes the lock over, and clears up.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from humobctl import ranks
-from humobctl.console import signals
+from humobctl.console import report, signals
 from humobctl.errors import HumobError, reason
+from humobctl.io import kept_inputs
 
 if sys.platform != "win32":
     import fcntl
 
 _held: dict[Path, int] = {}
 """Outputs of this process -> how often they are held."""
+
+
+def behind_links(path: str | Path) -> Path:
+    """Where a path leads, an output that is a symbolic link too: what it points to is written.
+
+    Raises:
+        HumobError: links that lead in a circle.
+    """
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError) as exc:
+        raise HumobError(f"{path}: found symbolic links in a circle, expected a file") from exc
+
+
+def note_input(path: str | Path | int, name: str) -> None:
+    """Remember a file that this command reads, so that it is not written over.
+
+    Args:
+        path: of the file, or its descriptor.
+        name: as messages say it.
+
+    Raises:
+        UsageError: it is an output of this command.
+    """
+    kept_inputs.note_input(path, name, outputs=_held)
 
 
 def room_for(target: Path) -> Path:
@@ -52,9 +80,10 @@ def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
 
     Raises:
         HumobError: another run holds it, or the place cannot be written.
+        UsageError: it is an input of this command.
     """
-    target = Path(path)
-    target = target.parent.resolve() / target.name if target.name else target.resolve()
+    kept_inputs.refuse_input(path, name or path)
+    target = behind_links(path)
     if target in _held or not ranks.is_main() or sys.platform == "win32":
         _held[target] = _held.get(target, 0) + 1
         try:
@@ -122,22 +151,59 @@ if sys.platform != "win32":
     def _locked(lock: Path, shown: str | Path) -> int | None:
         """A descriptor that holds the lock; None on a file system that knows no locks."""
         while True:
-            opened = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            opened = _opened(lock)
+            held = take_lock(opened, lock)
+            if held is not True:
                 os.close(opened)
+            if held is False:
                 raise HumobError(
                     f"{shown}: found another run that is writing it, expected one at a time"
-                ) from None
-            except OSError:
-                os.close(opened)
+                )
+            if held is None:
                 lock.unlink(missing_ok=True)
                 return None
             with suppress(FileNotFoundError):
                 if os.path.samestat(lock.stat(), os.fstat(opened)):
                     return opened
             os.close(opened)  # the run before removed the file between our two steps
+
+    def _opened(lock: Path) -> int:
+        """The file of a lock, to be written where that is allowed: NFS locks no other."""
+        flags = os.O_CREAT | os.O_NOFOLLOW
+        try:
+            return os.open(lock, os.O_RDWR | flags, 0o644)
+        except PermissionError:
+            return os.open(lock, os.O_RDONLY | flags, 0o644)
+
+
+def take_lock(opened: Any, path: str | Path) -> bool | None:
+    """Lock an open file for this process, without waiting.
+
+    Args:
+        opened: the file, or its descriptor.
+        path: of the file, for messages.
+
+    Returns:
+        Whether this process has the lock; None on a file system without locks (some of Lustre and
+        NFS), of which there is one warning.
+    """
+    if sys.platform == "win32":  # where two runs are not kept apart
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as exc:
+        _warn_of_no_locks(str(Path(path).parent), reason(exc))
+        return None
+    return True
+
+
+@functools.cache
+def _warn_of_no_locks(folder: str, why: str) -> None:
+    report.warn(
+        f"{folder}: no locks on this file system ({why}); see that no two runs write one output"
+    )
 
 
 def _clear_up(target: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import stat
 import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, said_by_system
 from humobctl.io.frame_path import FramePath
-from humobctl.io.output_lock import reserved
+from humobctl.io.output_lock import behind_links, note_input, reserved
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
@@ -215,12 +216,15 @@ def open_input(path: str | None) -> Input:
         if sys.stdin.isatty():
             raise HumobError("stdin: found a terminal, expected a file name or a pipe")
         raw = sys.stdin.buffer
+        with suppress(OSError):  # no file at all, as in tests
+            note_input(sys.stdin.fileno(), name)
     else:
         place = path.file if isinstance(path, FramePath) else Path(path)
         if place.is_dir():
             return _opened_folder(name)
         with clear_os_errors(name):
             raw = place.open("rb")
+        note_input(place, name)
         size = place.stat().st_size if place.is_file() else None
     buffered: io.BufferedReader[Any] = (
         raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
@@ -235,6 +239,8 @@ def open_input(path: str | None) -> Input:
 def _opened_folder(name: str) -> Input:
     """The Parquet files of a folder as one input."""
     parts = parquet_parts(name)
+    for part in parts:
+        note_input(part.path, part.name)
     with clear_os_errors(parts[0].name):
         raw = parts[0].path.open("rb")
     size = sum(part.size for part in parts)
@@ -362,7 +368,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         HumobError: the folder is missing or cannot be written, another run writes the same file, or
             the disk is full.
     """
-    target = Path(path)
+    target = behind_links(path)
     if target.is_dir():
         raise HumobError(f"{path}: found a directory, expected a file name to write")
     if not target.parent.is_dir():
@@ -374,7 +380,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     with reserved(path), signals.unfinished(partial), clear_os_errors(str(path)):
         partial.touch()  # a folder that cannot be written is found out before the work is done
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        if mode is not None:
+            partial.chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
         yield partial
+        if mode is not None:
+            partial.chmod(mode)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(target)

@@ -83,7 +83,7 @@ static double bound_rings(const Query *query, const Law *law)
     double total = 0.0;
     for (int k = 1; k < query->rings; k++) {
         double held = (double)memory->held[k];
-        memory->edge[k] = held > 0.0 ? deterrence(law, k * (double)RING) : 0.0;
+        memory->edge[k] = held > 0.0 ? deterrence(law, k * (double)RING - TIE) : 0.0;
         memory->bound[k] = held * memory->edge[k];
         if (law->kind == GRAVITY) memory->bound[k] *= held / ring_area(query, k);
         total += memory->bound[k];
@@ -128,10 +128,24 @@ static int64_t by_distance(const Query *query, const Law *law, Draws *draws)
 
 /* -- radiation ------------------------------------------------------------------------------- */
 
-/* The member of a rank among the collected ones, the nearest being 0 (quickselect). */
-static int64_t of_rank(double *away, int64_t *member, int64_t count, int64_t rank)
+/* One of the members as far away as that of a rank, alike; ranks of theirs fall to all of them. */
+static int64_t one_as_far(const Memory *memory, int64_t count, int64_t rank, Draws *draws)
 {
-    int64_t low = 0, high = count - 1;
+    double at = memory->weight[rank];
+    int64_t tied = 0, i = 0;
+    for (i = 0; i < count; i++) tied += fabs(memory->weight[i] - at) <= TIE;
+    if (tied == 1) return memory->member[rank];
+    int64_t left = (int64_t)(draw(draws) * (double)tied);
+    for (i = 0; i < count; i++)
+        if (fabs(memory->weight[i] - at) <= TIE && left-- == 0) break;
+    return memory->member[i];
+}
+
+/* The member of a rank among the collected ones, the nearest being 0 (quickselect). */
+static int64_t of_rank(const Memory *memory, int64_t count, int64_t rank, Draws *draws)
+{
+    double *away = memory->weight;
+    int64_t *member = memory->member, low = 0, high = count - 1;
     while (low < high) {
         double pivot = away[low + (high - low) / 2];
         int64_t i = low, j = high;
@@ -150,7 +164,7 @@ static int64_t of_rank(double *away, int64_t *member, int64_t count, int64_t ran
         if (rank <= j) high = j;
         else low = i;
     }
-    return member[rank];
+    return one_as_far(memory, count, rank, draws);
 }
 
 /* How many places are nearer than the one to go to: P(at least s) = m / (m + s), if s < below. */
@@ -169,7 +183,7 @@ static int64_t by_radiation(const Query *query, Draws *draws)
     double origin = fmax(1.0, (double)found), total = 0.0;
     int64_t rank = drawn_rank(origin, INFINITY, draws);
     for (int k = 0;; k++) {
-        if (rank < found) return of_rank(memory->weight, memory->member, found, rank);
+        if (rank < found) return of_rank(memory, found, rank, draws);
         rank -= found;
         total += (double)found;
         if (k == query->rings - 1) break;
@@ -180,7 +194,7 @@ static int64_t by_radiation(const Query *query, Draws *draws)
     rank = drawn_rank(origin, total, draws);
     for (int k = 0; k < query->rings; k++) {
         found = collect(query, k);
-        if (rank < found) return of_rank(memory->weight, memory->member, found, rank);
+        if (rank < found) return of_rank(memory, found, rank, draws);
         rank -= found;
     }
     return -1;

@@ -51,6 +51,7 @@ typedef struct {
 /* -- gravity_index.c: which places lie how far away ------------------------------------------ */
 
 #define RING 1000.0f /* width of a ring around the person */
+#define TIE 0.05f    /* metres within which places are equally far: coordinates have 32 bits */
 
 /* Buffers that grow as needed and are used again. */
 typedef struct {

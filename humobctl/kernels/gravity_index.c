@@ -87,12 +87,18 @@ double ring_area(const Query *query, int ring)
     return 3.141592653589793 * (outer * outer - inner * inner);
 }
 
-/* Squares of the edges, so that a ring means the same wherever it is looked at. */
-static float inner_square(int ring) { return inner_edge(ring) * inner_edge(ring); }
+/* Squares of the edges, so that a ring means the same wherever it is looked at. They lie a little
+ * further in: of places on a round edge, all are beyond it, however their distances are rounded. */
+static float inner_square(int ring)
+{
+    float edge = inner_edge(ring) - (ring > 0 ? TIE : 0.0f);
+    return edge * edge;
+}
 
 static float outer_square(const Query *query, int ring)
 {
-    return outer_edge(query, ring) * outer_edge(query, ring);
+    float edge = outer_edge(query, ring) - TIE;
+    return edge * edge;
 }
 
 static float square_of(const Query *query, int64_t member)

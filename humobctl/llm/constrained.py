@@ -27,12 +27,19 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
         prompt: tokens of the prompt, padding included, which the matchers do not see.
         temperature: of sampling; 0 adds no noise.
         seeds: one a row.
+        end: the token that ends an answer; once its form is full, a row says nothing else.
     """
 
     def __init__(
-        self, matchers: Sequence[LLMatcher], prompt: int, temperature: float, seeds: Sequence[int]
+        self,
+        matchers: Sequence[LLMatcher],
+        prompt: int,
+        temperature: float,
+        seeds: Sequence[int],
+        end: int,
     ) -> None:
         self._matchers, self._seen, self._temperature = matchers, prompt, temperature
+        self._end = end
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
@@ -43,9 +50,11 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
         for row, matcher in enumerate(self._matchers):
             if not matcher.is_stopped():
                 matcher.consume_tokens(said[row])
-            if matcher.is_stopped():  # the row is padded from here on
-                continue
-            found[row] = self._drawn(row, matcher, found[row])
+            if matcher.is_stopped():
+                found[row] = float("-inf")
+                found[row, self._end] = 0
+            else:
+                found[row] = self._drawn(row, matcher, found[row])
         return found
 
     def _drawn(self, row: int, matcher: LLMatcher, scores: Any) -> Any:

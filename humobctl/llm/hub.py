@@ -4,11 +4,53 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from humobctl.errors import HumobError
+
+_WANTED = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
+"""Data of models and tokenizers. No Python and no pickle is fetched, so that none can be run."""
+_UNWANTED = ("*/*", "consolidated*")
+"""Other forms of the same weights."""
+
+
+def fetch(name: str) -> Path:
+    """The folder of a model's files in the hub's cache, fetched if they are not there.
+
+    Raises:
+        HumobError: there is no such model, or no way to the hub.
+    """
+    from huggingface_hub import errors, snapshot_download  # noqa: PLC0415 - an optional package
+
+    if name.startswith((".", "/", "~")):
+        raise HumobError(f"{name}: found no such folder, expected a model")
+    try:
+        offline = bool(hub_settings())
+        folder: str = snapshot_download(
+            name,
+            allow_patterns=[*_WANTED],
+            ignore_patterns=[*_UNWANTED],
+            local_files_only=offline,
+        )
+    except errors.HFValidationError as exc:
+        raise HumobError(f"{name}: found no such folder, and it is no name on a hub") from exc
+    except errors.LocalEntryNotFoundError as exc:
+        raise HumobError(
+            f"{name}: found no such folder, no such model in the hub's cache, and no network to "
+            "fetch it"
+        ) from exc
+    except errors.GatedRepoError as exc:
+        raise HumobError(
+            f"{name}: the hub gives it only to those who asked for it; HF_TOKEN says who you are"
+        ) from exc
+    except errors.RepositoryNotFoundError as exc:
+        raise HumobError(f"{name}: found no such folder, and no such model on the hub") from exc
+    return Path(folder)
 
 
 def hub_settings() -> dict[str, bool]:
-    """Arguments for ``from_pretrained``: without a way to the hub, only its cache is looked at.
+    """Arguments for the hub's library: without a way to the hub, only its cache is looked at.
 
     Otherwise the library would try each file six times, for more than half a minute. Notes of the
     library are silenced.

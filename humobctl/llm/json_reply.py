@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +23,20 @@ MOST_OBJECTS = 20
 """Places in a reply at which a JSON object is looked for."""
 MOST_WORDS = 300
 """Characters of a reason or a routine that are kept."""
+CUT = "found thinking that came to no answer (--answer-tokens gives it more room)"
+_NAMES = r"(?:seed:|mm:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
+_OPEN = re.compile(
+    rf"<{_NAMES}>|\[{_NAMES}\]|\u25c1{_NAMES}\u25b7|<\|(?:begin_of_|start_)?{_NAMES}\|>|<unused94>",
+    re.IGNORECASE,
+)
+_CLOSE = re.compile(
+    rf"</{_NAMES}>|\[/{_NAMES}\]|\u25c1/{_NAMES}\u25b7|<\|(?:/|end_of_|end_){_NAMES}\|>|<unused95>",
+    re.IGNORECASE,
+)
+"""Marks around thinking: of DeepSeek and Qwen, Mistral, Kimi, Sky-T1, Cohere, Gemma and others."""
+_HARMONY = re.compile(r"<\|channel\|>|^\s*(?:assistant)?analysis(?=[A-Z])")
+_FINAL = re.compile(r"<\|channel\|>final.*?<\|message\|>|assistantfinal", re.DOTALL)
+"""OpenAI's Harmony: channels of which one is the answer; without its marks where these are cut."""
 Json = dict[str, Any]
 
 
@@ -82,7 +97,7 @@ def read_answer(reply: str, form: type[AnyAnswer]) -> AnyAnswer:
         found = f"a reply of {len(reply):,} characters"
         raise AnswerError(f"found {found}, expected at most {MOST_CHARACTERS:,}")
     fault = "found no JSON object" if reply.strip() else "found an empty reply"
-    for number, candidate in enumerate(_objects(_said(reply))):
+    for number, candidate in enumerate(_objects(spoken(reply))):
         try:
             return form.model_validate(candidate)
         except ValidationError as exc:
@@ -90,9 +105,32 @@ def read_answer(reply: str, form: type[AnyAnswer]) -> AnyAnswer:
     raise AnswerError(fault)
 
 
-def _said(reply: str) -> str:
-    """The reply without what a reasoning model thought before it."""
-    return reply.rpartition("</think>")[2] or reply
+def spoken(reply: str) -> str:
+    """The reply without what a reasoning model thought before it, by whatever mark.
+
+    Raises:
+        AnswerError: the thinking did not come to an end, so that nothing in it is an answer.
+    """
+    with suppress(ValueError, RecursionError):
+        if isinstance(json.loads(reply, parse_constant=_refuse_constant), dict):
+            return reply  # an answer as it should be, whatever its texts say
+    if _HARMONY.search(reply):
+        reply = _last_part(_FINAL, reply)
+    closed = _last_part(_CLOSE, reply) if _CLOSE.search(reply) else reply
+    opened = _OPEN.search(closed)
+    if opened is None:
+        return closed
+    before = closed[: opened.start()]
+    if "{" not in before:
+        raise AnswerError(CUT)
+    return before
+
+
+def _last_part(mark: re.Pattern[str], text: str) -> str:
+    ends = [found.end() for found in mark.finditer(text)]
+    if not ends:
+        raise AnswerError(CUT)
+    return text[ends[-1] :]
 
 
 def _objects(text: str) -> Iterator[Json]:

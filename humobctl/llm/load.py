@@ -1,6 +1,7 @@
 """Causal language models from a folder, a GGUF file or a hub name, with or without an adapter.
 
-No pickle is read: weights come from safetensors or GGUF only.
+No pickle is read: weights come from safetensors or GGUF only. No code of a model's own is run, and
+nobody is asked whether it may be; ``model_files`` looks through a model before anything else does.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import functools
 import inspect
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -21,8 +21,17 @@ import transformers
 
 from humobctl import native
 from humobctl.errors import HumobError
-from humobctl.io.json_files import read_json
-from humobctl.llm.hub import hub_settings
+from humobctl.llm.gguf_once import read_once
+from humobctl.llm.model_files import (
+    TOKENIZER_CONFIG,
+    ModelFiles,
+    adapter_settings,
+    end_tokens,
+    files_of,
+    own_code,
+)
+from humobctl.llm.sizes import check_counts, no_larger_than
+from humobctl.llm.tokenizer_trial import check_tokenizer
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
 
 MOST_RANK = 4_096
@@ -39,11 +48,29 @@ class Loaded:
         model: a transformers causal model, or a peft model around one.
         tokenizer: its tokenizer.
         device: where the model is.
+        compared: tokens of the longest text whose scores were compared with a plain pass, by what
+            asked for them.
     """
 
     model: Any
     tokenizer: Any
     device: str
+    compared: dict[str, int] = field(default_factory=dict)
+
+    def is_new(self, what: str, tokens: int) -> bool:
+        """Whether scores of so long a text are still to be compared; then they count as compared.
+
+        Layers that do not look back over all of a text show only in long ones.
+        """
+        if tokens <= 2 * self.compared.get(what, 0):
+            return False
+        self.compared[what] = tokens
+        return True
+
+    @property
+    def architecture(self) -> str:
+        """The name of the model's architecture."""
+        return str(self.model.config.model_type)
 
 
 def load_language_model(
@@ -68,9 +95,11 @@ def load_language_model(
     """
     _silence()
     name = model if adapter is None else f"{model}, {adapter}"
-    with readable(name):
-        tokenizer = load_tokenizer(model)
-        network = load_causal(model, precision, device, quantization)
+    with readable(name), read_once(model):
+        files = files_of(model)
+        tokenizer = load_tokenizer(files)
+        network = load_causal(files, precision, device, quantization)
+        check_vocabulary(network, tokenizer, model)
         if adapter is not None:
             network = attached(network, adapter)
         if quantization == "none":
@@ -78,22 +107,40 @@ def load_language_model(
     return Loaded(network.eval(), tokenizer, device)
 
 
-def load_causal(model: str, precision: str, device: str, quantization: Quantization) -> Any:
+def load_causal(files: ModelFiles, precision: str, device: str, quantization: Quantization) -> Any:
     """The network alone, on the CPU unless it is quantized."""
     _silence()
-    name, where = place_of(model)
-    from_gguf = "gguf_file" in where
+    check_counts(files)
+    from_gguf = files.gguf is not None
     extra: dict[str, Any] = {} if from_gguf else {"use_safetensors": True}
     if quantization != "none":
         extra |= {"quantization_config": _quantized(quantization, device), "device_map": device}
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    network = transformers.AutoModelForCausalLM.from_pretrained(
-        name, dtype=TYPES[precision], trust_remote_code=False, **extra, **where
-    )
+    with no_larger_than(files), read_once(files.name):
+        network, told = transformers.AutoModelForCausalLM.from_pretrained(
+            str(files.folder),
+            dtype=TYPES[precision],
+            output_loading_info=True,
+            **extra,
+            **files.where,
+        )
+    if missing := sorted(told["missing_keys"]):
+        raise HumobError(
+            f"{files.name}: found no array {missing[0]} (of {len(missing)} that its config asks "
+            "for), expected weights that are whole"
+        )
     if from_gguf and quantization == "none":
         _forget_quantization(network)
+    if not from_gguf:
+        network.name_or_path = network.config.name_or_path = files.name
+    network.config.return_dict, network.config.output_hidden_states = True, False
+    network.config.output_attentions = False
+    # What its makers set for sampling, or for other ways to generate, is not asked for here.
+    network.generation_config = transformers.GenerationConfig(
+        eos_token_id=network.generation_config.eos_token_id
+    )
     return network
 
 
@@ -104,21 +151,42 @@ def _forget_quantization(network: Any) -> None:
         del network.config.quantization_config
 
 
-def load_tokenizer(model: str) -> Any:
-    """The tokenizer of a model."""
-    name, where = place_of(model)
-    return transformers.AutoTokenizer.from_pretrained(name, **where)
+def load_tokenizer(files: ModelFiles) -> Any:
+    """The tokenizer of a model; where it names no end token, the model's files may."""
+    check_counts(files)
+    check_tokenizer(files)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(files.folder), **files.where)
+    for end in end_tokens(files) if tokenizer.eos_token_id is None else ():
+        if 0 <= end < len(tokenizer):
+            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+            break
+    return tokenizer
 
 
-def _check_rank(adapter: str) -> None:
+def check_vocabulary(network: Any, tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer with texts that the network has no row for.
+
+    Control tokens beyond the rows are let be: some models for several media are cut down so.
+
+    Raises:
+        HumobError: there are such texts.
+    """
+    rows = network.get_input_embeddings().weight.shape[0]
+    control = tokenizer.added_tokens_decoder
+    last = max((i for i in tokenizer.get_vocab().values() if i not in control), default=-1)
+    if last >= rows:
+        raise HumobError(
+            f"{name}: found a tokenizer with token {last} and an embedding of {rows} rows, "
+            "expected a tokenizer of this model"
+        )
+
+
+def _check_rank(adapter: str, record: dict[str, Any]) -> None:
     """Refuse ranks beyond those of the arrays, for which more memory may be asked than there is.
 
     Raises:
-        HumobError: there are some, or the adapter is damaged. One from a hub is not looked at.
+        HumobError: there are some, or the adapter is damaged.
     """
-    if not (Path(adapter) / ADAPTER).is_file() or not (Path(adapter) / ADAPTER_CONFIG).is_file():
-        return
-    record = read_json(Path(adapter) / ADAPTER_CONFIG)
     pattern = record.get("rank_pattern")
     asked = [record.get("r"), *(pattern.values() if isinstance(pattern, dict) else ())]
     shapes = array_shapes(adapter)
@@ -139,10 +207,12 @@ def attached(network: Any, adapter: str) -> Any:
     """
     import peft  # noqa: PLC0415 - takes seconds, and only adapters need it
 
-    _check_rank(adapter)
+    settings = adapter_settings(adapter)
+    _check_rank(adapter, settings)
     try:
         with _warnings_caught() as said:
-            found = peft.PeftModel.from_pretrained(network, adapter)
+            config = peft.LoraConfig(**settings)
+            found = peft.PeftModel.from_pretrained(network, adapter, config=config)
     except RuntimeError as exc:
         if "size mismatch" not in str(exc):
             raise
@@ -175,11 +245,8 @@ def readable(name: str) -> Iterator[None]:
     except HumobError:
         raise
     except Exception as exc:  # whatever the libraries raise
-        if "couldn't connect to" in str(exc):
-            raise HumobError(
-                f"{name}: found no such folder, no such model in the hub's cache, and no network "
-                "to fetch it"
-            ) from exc
+        if "custom code" in str(exc):
+            raise own_code(name, TOKENIZER_CONFIG) from exc
         raise HumobError(f"{name}: cannot be loaded: {one_line(str(exc), 200)}") from exc
 
 
@@ -190,72 +257,13 @@ def past_name() -> str:
     return "cache" if "cache" in names else "past_key_values"
 
 
-def place_of(model: str) -> tuple[str, dict[str, Any]]:
-    """What to call the model, and where to look for it.
-
-    Raises:
-        HumobError: a GGUF file that is not there, or without the package that reads it.
-    """
-    path = Path(model)
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise HumobError(f"{model}: No such file or directory")
-        if find_spec("gguf") is None:
-            raise HumobError(f"{model}: needs the package gguf: pip install 'humobctl[llm]'")
-        return str(path.parent), {"gguf_file": path.name, "local_files_only": True}
-    return model, {"local_files_only": True} if path.is_dir() else hub_settings()
-
-
-def ends_of(model: Any, tokenizer: Any) -> list[int]:
-    """Tokens that end an answer."""
-    configured = model.generation_config.eos_token_id
+def ends_of(network: Any, tokenizer: Any) -> list[int]:
+    """Tokens that end an answer, of those that there are."""
+    configured = network.generation_config.eos_token_id
     ends = configured if isinstance(configured, list) else [configured]
-    return sorted({end for end in (*ends, tokenizer.eos_token_id) if end is not None})
-
-
-def special_texts(tokenizer: Any) -> list[str]:
-    """Texts that the tokenizer takes for control tokens, the longest first."""
-    added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-    return sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
-
-
-def conversation_text(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    """Messages in the model's chat template, up to where its answer begins.
-
-    Texts of control tokens are taken out of the messages. A model that knows no system turn gets
-    it before the first question.
-    """
-    special = special_texts(tokenizer)
-    plain = [{**turn, "content": _without(special, turn["content"])} for turn in messages]
-    try:
-        return _filled(tokenizer, plain)
-    except Exception:  # templates that know no system turn raise what they like
-        if plain[0]["role"] != "system":
-            raise
-        first = f"{plain[0]['content']}\n\n{plain[1]['content']}"
-        return _filled(tokenizer, [{"role": "user", "content": first}, *plain[2:]])
-
-
-def require_chat_template(tokenizer: Any, name: str) -> None:
-    """Refuse a tokenizer that knows no conversations.
-
-    Raises:
-        HumobError: it has no chat template.
-    """
-    if not tokenizer.chat_template:
-        raise HumobError(f"{name}: found no chat template, expected an instruct model")
-
-
-def _filled(tokenizer: Any, messages: list[dict[str, str]]) -> str:
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return text
-
-
-def _without(special: Sequence[str], text: str) -> str:
-    """Text that ends no turn and begins none, whatever a profile says."""
-    for token in special:
-        text = text.replace(token, " ")
-    return text
+    rows = network.get_input_embeddings().weight.shape[0]
+    known = (end for end in (*ends, tokenizer.eos_token_id) if type(end) is int)
+    return sorted({end for end in known if 0 <= end < rows})
 
 
 def device_of(asked: str) -> str:
@@ -329,5 +337,9 @@ def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
     try:
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
             yield
+    except IndexError as exc:
+        if "index out of range in self" not in str(exc):
+            raise
+        raise HumobError("--model: found a token that its embedding has no row for") from exc
     except torch.OutOfMemoryError as exc:
         raise HumobError(f"{device}: no memory left; try a --batch below {batch}") from exc

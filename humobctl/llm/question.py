@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,12 @@ class Ask:
 def message(role: str, content: str) -> Message:
     """A message of a conversation."""
     return {"role": role, "content": content}
+
+
+def folded(messages: Sequence[Message]) -> list[Message]:
+    """Messages without a system turn: what it says stands before the first question."""
+    first = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+    return [message("user", first), *messages[2:]]
 
 
 def digest(question: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ class Prompting:
         candidates: cells that can be answered: own, near or all.
         batch: users at once; None for what the device takes.
         base_url: of an OpenAI-compatible server that has the model; None for this machine.
+        extra_body: JSON of fields to add to each request to a server; None for none.
         journal: file of a server's answers; None for none.
         concurrency: questions to a server at once.
     """
@@ -82,6 +83,7 @@ class Prompting:
     candidates: str = "own"
     batch: int | None = None
     base_url: str | None = None
+    extra_body: str | None = None
     journal: str | None = None
     concurrency: int = 8
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from humobctl.native import Bools, Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, UserHistory
+from humobctl.tables.calendar import NIGHT
 from humobctl.tables.cells import CELLS, decode_cells, encode_columns
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _DAYTIME = (20, 36)  # 10:00 to 18:00, where working days and days off differ most
-_NIGHT = (10, 42)  # before 5:00 and from 21:00 on
 _COMMUTER_ROWS = 10  # daytime rows of working days that show a workplace
 _EVIDENCE = 30  # daytime rows of commuters that make a day's share worth believing
 _KEPT_CELLS = 100
@@ -119,7 +119,7 @@ class CityCounter:
             cell=encode_columns(),
             working=~(pl.col("d").cast(pl.Int64) + int(self.weekday[0])).mod(7).is_in([0, 6]),
             daytime=pl.col("t").is_between(*_DAYTIME, closed="left"),
-            night=(pl.col("t") < _NIGHT[0]) | (pl.col("t") >= _NIGHT[1]),
+            night=(pl.col("t") < NIGHT[0]) | (pl.col("t") >= NIGHT[1]),
         )
         key = rows["t"].to_numpy().astype(np.int64) * CELLS + rows["cell"].to_numpy()
         self._seen += np.bincount(key, minlength=len(self._seen))

@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import counted
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_parts
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Int32s, Int64s
+from humobctl.native import Bools, Int32s, Int64s
 from humobctl.predict.base import (
     PredictOptions,
     Predictor,
@@ -40,9 +41,12 @@ class Targets:
 
     Attributes:
         days: first and last day; None for the masked rows.
+        use_future: whether a model may look at days after the last one, to fill a gap from both
+            sides; of masked rows it sees all others anyway.
     """
 
     days: tuple[int, int] | None = None
+    use_future: bool = False
 
     def mask(self) -> pl.Expr:
         """True for a row to predict."""
@@ -54,9 +58,15 @@ class Targets:
         """The rows to predict."""
         return batch.filter(self.mask())
 
-    def known(self, batch: pl.DataFrame) -> pl.DataFrame:
-        """The rows a model may look at."""
-        return batch.filter(~self.mask() & (pl.col("x") != MASKED))
+    def later(self) -> pl.Expr:
+        """True for a row that lies in the future of what is to be predicted, and is not read."""
+        if self.days is None or self.use_future:
+            return pl.lit(value=False)
+        return pl.col("d") > self.days[1]
+
+    def known_mask(self) -> pl.Expr:
+        """True for a row a model may look at."""
+        return ~self.mask() & ~self.later() & (pl.col("x") != MASKED)
 
 
 @dataclass(frozen=True)
@@ -182,13 +192,14 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
     """The city that the known rows show, and the number of rows to predict."""
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)
-    wanted = known = 0
+    wanted = known = later = 0
     with report.progress("surveying", store.rows, "rows") as ticker:
         for (group,) in paired_groups([store]):
-            rows = job.targets.known(group)
+            rows = group.filter(job.targets.known_mask())
             counter.add(rows)
             known += rows.height
             wanted += job.targets.of(group).height
+            later += group.filter(job.targets.later()).height
             ticker.advance(group.height)
     if not wanted:
         raise HumobError(
@@ -197,6 +208,11 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
         )
     if not known:
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
+    if later and job.targets.days is not None:
+        report.info(
+            f"{name}: did not read {counted(later, 'row')} after day {job.targets.days[1]}, the "
+            "future of what is predicted; --use-future reads them, to fill a gap from both sides"
+        )
     return counter.city(job.calendar), wanted
 
 
@@ -209,9 +225,8 @@ def predict_group(
     """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
     if not group.height:
         return
-    target = group.select(target=job.targets.mask())["target"].to_numpy()
     columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
-    known = ~target & (columns["x"] != MASKED)
+    target, known = _roles(group, job.targets)
     filled_x, filled_y = columns["x"].copy(), columns["y"].copy()
     begins = np.flatnonzero(np.diff(columns["uid"], prepend=-1))
     ends = [*begins[1:].tolist(), group.height]
@@ -279,8 +294,14 @@ def _user(
 def user_of(rows: pl.DataFrame, targets: Targets) -> UserHistory:
     """One user's sorted rows as what is known and what is to be predicted."""
     columns = {name: rows[name].to_numpy().astype(np.int64) for name in GRID.columns}
-    wanted = rows.select(target=targets.mask())["target"].to_numpy()
-    return _user(columns, slice(None), ~wanted & (columns["x"] != MASKED), wanted)
+    wanted, known = _roles(rows, targets)
+    return _user(columns, slice(None), known, wanted)
+
+
+def _roles(rows: pl.DataFrame, targets: Targets) -> tuple[Bools, Bools]:
+    """Whether each row is to be predicted, and whether a model may look at it."""
+    both = rows.select(target=targets.mask(), known=targets.known_mask())
+    return both["target"].to_numpy(), both["known"].to_numpy()
 
 
 def _rows(

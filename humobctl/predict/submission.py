@@ -18,6 +18,7 @@ from humobctl.errors import HumobError, TableError
 from humobctl.io.by_user import UserStore, keys, paired_groups
 from humobctl.io.read import Reader, iter_table
 from humobctl.io.row_errors import LineNumbers, quoted
+from humobctl.io.shift_days import likely_shift, shifted
 from humobctl.io.streams import open_input
 from humobctl.io.text import text_blocks
 from humobctl.predict.run import Targets
@@ -37,13 +38,14 @@ class Checked:
     users: int = 0
 
 
-def validate(submission: str, challenge: str, targets: Targets) -> Checked:
+def validate(submission: str, challenge: str, targets: Targets, shift_days: int = 0) -> Checked:
     """Check every row of a submission.
 
     Args:
         submission: the file to check.
         challenge: the file whose masked rows it fills.
         targets: which rows of the challenge are to be predicted.
+        shift_days: added to the days of the submission.
 
     Raises:
         HumobError: the first fault, with its row where it has one.
@@ -53,7 +55,7 @@ def validate(submission: str, challenge: str, targets: Targets) -> Checked:
         wanted.collect(targets.of(batch) for batch in iter_table(challenge))
         if not wanted.rows:
             raise HumobError(f"{challenge}: found no masked rows (999), expected some to predict")
-        given.collect(_ordered(submission))
+        given.collect(shifted(_ordered(submission), shift_days, submission))
         for want, have in paired_groups([wanted, given]):
             _same_rows(want, have, submission, challenge)
             checked.rows += have.height
@@ -157,5 +159,5 @@ def _same_rows(want: pl.DataFrame, have: pl.DataFrame, submission: str, challeng
     text, rows = ("lacks", missing) if missing.height else ("has unasked", extra)
     raise HumobError(
         f"{submission}: {text} {rows.height} rows, the first (uid, d, t) = {rows.row(0)[:3]}, "
-        f"expected the rows that {challenge} masks"
+        f"expected the rows that {challenge} masks{likely_shift(have, want)}"
     )

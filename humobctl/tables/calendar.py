@@ -14,6 +14,9 @@ from humobctl.errors import UsageError
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
 MINUTES_PER_SLOT = 24 * 60 // SLOTS_PER_DAY
+NIGHT = (10, 42)
+"""Home is where a user is most before slot 10 (5:00) and from slot 42 (21:00) on: one rule for
+city profiles, probes of embeddings and training days of diffusion."""
 EPOCH = dt.date(1970, 1, 1)
 
 

@@ -65,7 +65,7 @@ class GridTrajectory(dy.Schema):
 class PointTrajectory(dy.Schema):
     """Who was where at what moment, in degrees (WGS 84)."""
 
-    uid = dy.String(metadata={"expected": "a user id"})
+    uid = dy.String(min_length=1, metadata={"expected": "a user id"})
     datetime = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
     lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
     lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
@@ -77,10 +77,10 @@ class Profile(dy.Schema):
     """A person's attributes, with home and work where they are known."""
 
     uid = dy.UInt32(metadata={"expected": "a user number"})
-    education = dy.String()
-    gender = dy.String()
-    consumption = dy.String()
-    occupation = dy.String()
+    education = dy.String(min_length=1)
+    gender = dy.String(min_length=1)
+    consumption = dy.String(min_length=1)
+    occupation = dy.String(min_length=1)
     home_lat = dy.Float64(nullable=True, min=-90, max=90)
     home_lon = dy.Float64(nullable=True, min=-180, max=180)
     work_lat = dy.Float64(nullable=True, min=-90, max=90)
@@ -96,7 +96,7 @@ class Population(Profile):
 class Place(dy.Schema):
     """A place one can go to, its category and the intent it serves."""
 
-    place_id = dy.String(metadata={"expected": "a place id"})
+    place_id = dy.String(min_length=1, metadata={"expected": "a place id"})
     name = dy.String(nullable=True)
     category = dy.String(nullable=True)
     intent = dy.String(
@@ -189,7 +189,7 @@ class Calendar(dy.Schema):
 class Area(dy.Schema):
     """An area that people live in and travel between, at its centroid."""
 
-    area_id = dy.String(metadata={"expected": "an area id"})
+    area_id = dy.String(min_length=1, metadata={"expected": "an area id"})
     lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
     lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
     population = dy.Float64(min=0, metadata={"expected": "a number of people from 0"})
@@ -201,8 +201,8 @@ class Area(dy.Schema):
 class Flow(dy.Schema):
     """Trips from one area to another; both may be the same."""
 
-    origin = dy.String(metadata={"expected": "an area id"})
-    destination = dy.String(metadata={"expected": "an area id"})
+    origin = dy.String(min_length=1, metadata={"expected": "an area id"})
+    destination = dy.String(min_length=1, metadata={"expected": "an area id"})
     flow = dy.Float64(min=0, metadata={"expected": "a number of trips from 0"})
 
 
@@ -217,8 +217,8 @@ class Embedding(dy.Schema):
 class Score(dy.Schema):
     """One value of one metric; scope says of what (``all``, ``uid=7``, ``uid=7,d=60``)."""
 
-    scope = dy.String()
-    metric = dy.String()
+    scope = dy.String(min_length=1)
+    metric = dy.String(min_length=1)
     value = dy.Float64(nullable=True)
 
 

@@ -27,7 +27,7 @@ from humobctl import __version__
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.json_files import read_json
-from humobctl.io.output_lock import replace_folder, reserved
+from humobctl.io.output_lock import note_input, replace_folder, reserved
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
 
@@ -135,6 +135,8 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
     missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
     if missing:
         raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
+    for name in (CONFIG, file, RUN):
+        note_input(path / name, str(path / name))
     config, run = (read_json(path / name) for name in (CONFIG, RUN))
     found = str(config.pop("type", "nothing"))
     if type is not None and found != type:
@@ -200,9 +202,21 @@ def build_checked(
         HumobError: the settings are not those of the arrays.
     """
     import torch  # noqa: PLC0415 - models without a network need none
+    from torch.overrides import TorchFunctionMode  # noqa: PLC0415
+
+    class Unfilled(TorchFunctionMode):
+        """First values would make torch import its compiler, a second of a core, for nothing."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            if getattr(func, "__module__", "") == "torch.nn.init":
+                return kwargs["tensor"] if "tensor" in kwargs else args[0]
+            return func(*args, **kwargs)
 
     shapes = check_layers(folder, layers)
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         wanted = {f"{prefix}{name}": tuple(a.shape) for name, a in make().state_dict().items()}
     for name, shape in wanted.items():
         if shapes.get(name) != shape:

@@ -127,10 +127,12 @@ def read_settings(kind: type[S], name: str, folder: str) -> S:
 def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - settings alone are light
 
+    from humobctl.io.output_lock import note_input  # noqa: PLC0415 - the same
     from humobctl.io.streams import clear_os_errors  # noqa: PLC0415 - the same
 
     try:
         with clear_os_errors(path):
+            note_input(path, path)
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no TOML ({exc})") from exc

@@ -109,7 +109,11 @@ def test_only_users_not_seen_are_scored(cli, workdir) -> None:
         (("eval", "embedding", "city.csv", "--metric", "x"), 2, ("--metric", "'x'")),
         (("explore", "city.csv", "city.csv", "--export", "p.html"), 1, ("columns uid, d, t",)),
         (("explore", "embeddings.parquet", "city.csv", "--export", "p.txt"), 2, ("p.txt", ".html")),
-        (("train", "embedder", "city.csv", "--train-below", "1", "-o", "z"), 1, ("1 of 20",)),
+        (
+            ("train", "embedder", "city.csv", "--train-below", "1", "-o", "z"),
+            1,
+            ("1 of 20", "--train-below 1", "from 0 to 19"),
+        ),
     ],
 )
 def test_bad_input_is_one_line(cli, example_files, tmp_path, command, code, names) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import run_cli
-from tests.messages import fails
+from tests.messages import fails, says
 
 HEAD = "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
 REAL = "".join(
@@ -77,3 +77,27 @@ def test_too_few_people_give_no_distances_but_no_fault(folder):
 def test_they_go_with_generated_data_only(workdir, option):
     done = run_cli("eval", "predicted.csv", "--truth", "city.csv", *option, cwd=workdir)
     fails(done, option[0], "generated data", code=2)
+
+
+def raw(every_seconds: int, named: bool) -> str:
+    """Two people's fixes over a day."""
+    rows = [
+        f"{uid},2023-09-04 {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02},"
+        f"{39.9 + 1e-4 * second / 60:.6f},116.3,{'a' if named else ''}"
+        for uid in (1, 2)
+        for second in range(0, 36_000, every_seconds)
+    ]
+    return "\n".join(["uid,datetime,lat,lon,place_id", *rows, ""])
+
+
+@pytest.mark.parametrize(("every", "named"), [(60, False), (3600, False), (60, True)])
+def test_raw_gps_points_are_no_stays(tmp_path, every: int, named: bool) -> None:
+    for name in ("made.csv", "real.csv"):
+        (tmp_path / name).write_text(raw(every, named))
+    done = run_cli("eval", "made.csv", "--truth", "real.csv", cwd=tmp_path)
+    assert done.code == 0
+    if every == 60 and not named:
+        says(done.err, "warning:", "made.csv", "1 min", "raw GPS", "--grid")
+        says(done.err, "warning:", "real.csv")
+    else:
+        assert "raw GPS" not in done.err

@@ -16,6 +16,7 @@ from tests.messages import fails, says
 from tests.predict.llama.tiny import tokenizer_of
 
 TINY = ("--base", "tinyllama", "--preset", "tiny")
+INTENTION = ("finetune", "llama", *TINY, "--task", "intention", "--validation-share", "0")
 
 
 @pytest.fixture
@@ -144,7 +145,8 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
     done = cli("finetune", "llama", "records.jsonl", "own.jsonl", *flags, "-o", "plans", cwd=here)
     assert done.code == 0, done.err
     run = json.loads((here / "plans" / "run.json").read_text())
-    assert run["files"][1] == {"file": "own.jsonl", "records": 2}
+    about = run["files"][1]
+    assert (about["file"], about["records"], len(about["fingerprint"])) == ("own.jsonl", 2, 32)
     assert json.loads((here / "plans" / "config.json").read_text())["task"] == "intention"
     done = predicted(cli, here, "plans")
     fails(done, "--task intention", "--task mobility", notes=True)
@@ -158,11 +160,94 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
     assert model.device in ("cpu", "cuda", "mps")
 
 
+ALPACA = {
+    "instruction": "And then?",
+    "input": "It is 7:00.",
+    "output": "Work.",
+    "system": "You are Ann.",
+    "history": [["What first?", "Sleep."]],
+}
+SHARED = {
+    "system": "You are Ann.",
+    "conversations": [
+        {"from": "human", "value": "What first?"},
+        {"from": "gpt", "value": "Sleep."},
+        {"from": "human", "value": "And then?\nIt is 7:00."},
+        {"from": "gpt", "value": "Work."},
+    ],
+}
+OPENAI = {
+    "messages": [
+        {"role": "system", "content": "You are Ann."},
+        {"role": "user", "content": "What first?"},
+        {"role": "assistant", "content": "Sleep."},
+        {"role": "user", "content": "And then?\nIt is 7:00."},
+        {"role": "assistant", "content": "Work."},
+    ]
+}
+
+
+@pytest.mark.parametrize("record", [ALPACA, SHARED, OPENAI], ids=["alpaca", "sharegpt", "openai"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_data_of_others_are_read(
+    cli: Cli, here: Path, record: dict[str, object], indent: int | None
+) -> None:
+    text = json.dumps(record) if indent is None else json.dumps([record, record], indent=indent)
+    (here / "own.json").write_text(f"\ufeff{text}", encoding="utf-8")
+    done = cli(*INTENTION, "own.json", "--dry-run", cwd=here)
+    assert done.code == 0, done.err
+    assert re.findall(r"<\|im_start\|>(\w+)\n([^<]*)", done.out) == [
+        ("system", "You are Ann."),
+        ("user", "What first?"),
+        ("assistant", "Sleep."),
+        ("user", "And then?\nIt is 7:00."),
+        ("assistant", "Work.\n"),
+    ]
+    says(done.err, "records", 1 if indent is None else 2)
+    if record is not OPENAI:
+        says(done.err, "own.json", 1 if indent is None else 2, "shown, not learnt")
+
+
+def test_what_is_null_is_not_there(cli: Cli, here: Path) -> None:
+    nulls = {"instruction": "Say yes.", "input": None, "output": "yes", "system": None}
+    (here / "own.jsonl").write_text(json.dumps({**nulls, "history": None, "tools": ""}) + "\n\n")
+    done = cli(*INTENTION, "own.jsonl", "--dry-run", cwd=here)
+    assert done.code == 0, done.err
+    assert "None" not in done.out
+
+
+def test_a_training_does_not_go_on_with_another_file(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from humobctl.errors import HumobError
+    from humobctl.predict.llama.train import LlamaRecipe
+
+    def stopped(*_: object) -> None:
+        raise HumobError("stopped")
+
+    def learn(word: str, *flags: str) -> Run:
+        (here / "own.jsonl").write_text(json.dumps({"prompt": "Where?", "completion": word}))
+        return cli(*INTENTION, "own.jsonl", "--max-steps", "1", "-o", "made", *flags, cwd=here)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LlamaRecipe, "finish", stopped)
+        assert learn("home").code == 1
+    fails(learn("work", "--resume"), "made.training", "files", notes=True)
+    assert learn("home", "--resume").code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
         ("{", ("line 1", "no JSON")),
         ('{"messages": [{"role": "user", "content": "a"}]}', ("line 1", "messages")),
+        ('[{"prompt": "a", "completion": "b"}, 7]', ("record 2", "instruction")),
+        ('[{"prompt": "a",]', ("no JSON",)),
+        ('{"instruction": "a", "output": 7}', ("line 1", "output")),
+        ('{"instruction": "a", "output": "b", "history": [["c"]]}', ("line 1", "history")),
+        ('{"instruction": "a", "output": "b", "images": ["c.png"]}', ("line 1", "images")),
+        ('{"conversations": [{"from": "observation", "value": "a"}]}', ("observation",)),
+        ('{"messages": [{"role": "assistant", "content": "a"}]}', ("line 1", "question")),
     ],
 )
 def test_records_that_are_none_are_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -70,6 +71,45 @@ def test_a_model_dir_says_how_it_came_to_be(folder) -> None:
     records = [json.loads(line) for line in lines]
     assert records[-1]["loss"] < records[0]["loss"]
     assert records[-1]["step"] == 20
+
+
+def test_places_and_homes_of_another_city_are_refused(cli, folder) -> None:
+    (folder / "helsinki.csv").write_text("place_id,lat,lon\na,60.17,24.94\n")
+    (folder / "pairs.csv").write_text(
+        "id,home_lat,home_lon,work_lat,work_lon\na,60.17,24.94,60.2,24.9\n"
+    )
+    for options in (("--places", "helsinki.csv"), ("--home-work", "pairs.csv")):
+        done = cli("generate", "diffusion", "plans.csv", "-m", "days", *options, cwd=folder)
+        fails(done, "km away", "model", "60.17", notes=True)
+        assert done.out == ""
+
+
+def test_a_model_whose_days_are_not_like_its_training_says_so(cli, folder) -> None:
+    config = json.loads((folder / "free" / "config.json").read_text())
+    stays = pl.read_csv(folder / "stays.csv")
+    days = stays.group_by("uid", "d").len().filter(pl.col("len") >= 3)
+    assert config["visits_a_day"] == pytest.approx(days["len"].mean(), rel=0.1)
+    done = cli("generate", "diffusion", "-m", "free", "--count", "4", cwd=folder)
+    assert pl.read_csv(done.out.encode()).height > 4 * 2 * 4
+    says(done.err, "warning:", "visits a day", f"{config['visits_a_day']:.1f}")
+    # A model of before says nothing of it, and works.
+    del config["visits_a_day"]
+    shutil.copytree(folder / "free", folder / "old")
+    (folder / "old" / "config.json").write_text(json.dumps(config))
+    old = cli("generate", "diffusion", "-m", "old", "--count", "4", cwd=folder)
+    assert old.out == done.out
+    assert "warning" not in old.err
+
+
+def test_guidance_of_what_was_never_left_out(cli, folder) -> None:
+    config = json.loads((folder / "days" / "config.json").read_text())
+    config["settings"]["unconditioned"] = 0
+    shutil.copytree(folder / "days", folder / "always")
+    (folder / "always" / "config.json").write_text(json.dumps(config))
+    flags = ("plans.csv", "-m", "always", "--guidance")
+    done = cli("generate", "diffusion", *flags, "2", cwd=folder)
+    fails(done, "--guidance", "--unconditioned", code=2, notes=True)
+    assert cli("generate", "diffusion", *flags, "1", cwd=folder).code == 0
 
 
 def test_plans_keep_their_times_and_people_their_home(cli, folder) -> None:

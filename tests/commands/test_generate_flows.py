@@ -8,6 +8,7 @@ import json
 import polars as pl
 import pytest
 
+from humobctl.data.importers.areas import read_areas
 from tests.conftest import COUNTIES
 from tests.messages import fails, says
 
@@ -118,6 +119,46 @@ def test_polygons_stand_for_their_centroids(cli, tmp_path) -> None:
     assert sum(f for (o, _), f in flows.items() if o == "a") == pytest.approx(1000)
     # Both of the others are 123 km and 8 km from a: c, though small, draws the most.
     assert flows["a", "c"] > flows["a", "b"]
+
+
+BOW = [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]
+CENTROIDS = {
+    "crosses itself": (BOW, "Polygon", (0.5, 0.5)),
+    "no area": ([[[0, 0], [1, 0], [2, 0], [0, 0]]], "Polygon", (0, 1)),
+    "across 180": ([[[179, 1], [-179, 1], [-179, 3], [179, 3], [179, 1]]], "Polygon", (2, 180)),
+    "apart at 180": (
+        [
+            [[[-170, 52], [-165, 52], [-165, 53], [-170, 53], [-170, 52]]],
+            [[[173, 52], [179, 52], [179, 53], [173, 53], [173, 52]]],
+        ],
+        "MultiPolygon",
+        # 5 degrees around 192.5 and 6 around 176.
+        (52.5, (5 * 192.5 + 6 * 176) / 11 - 360),
+    ),
+    "the whole earth": (
+        [[[-180, 1], [180, 1], [180, 3], [-180, 3], [-180, 1]]],
+        "Polygon",
+        (2, 0),
+    ),
+    "with heights": ([2, 1, 7], "Point", (1, 2)),
+}
+
+
+@pytest.mark.parametrize("case", CENTROIDS)
+def test_centroids_of_odd_shapes(save, case: str) -> None:
+    coordinates, kind, expected = CENTROIDS[case]
+    path = save(collection(feature("a", 1, coordinates, kind)), "a.geojson")
+    ((lat, lon),) = read_areas(path).select("lat", "lon").rows()
+    assert (lat, abs(lon) if expected[1] == 180 else lon) == pytest.approx(expected)
+
+
+def test_areas_without_a_centroid_can_be_dropped(save, capsys) -> None:
+    empty = feature("b", 2, [])
+    odd = feature("c", 3)
+    odd["properties"] |= {"note": float("nan"), "parts": [{"deep": [1]}]}  # as pandas writes it
+    path = save(collection(feature("a", 1), empty, odd), "a.geojson")
+    assert read_areas(path, on_error="drop")["area_id"].to_list() == ["a", "c"]
+    says(capsys.readouterr().err, "dropped 1 rows")
 
 
 def test_names_of_columns_by_option(cli, tmp_path) -> None:
@@ -244,6 +285,36 @@ def test_eval_of_flows_by_hand(cli, tmp_path) -> None:
         "eval", "made.csv", "--truth", "true.csv", "--within", "--metric", "cpc", cwd=tmp_path
     )
     assert json.loads(within.out)["scores"][0]["value"] == pytest.approx(2 * 12 / 44)
+
+
+OTHER_IDS = {
+    "leading zeros": ("01001", "01003", "1001", "1003"),
+    "decimal point": ("17.0", "18.0", "17", "18"),
+    "small letters": ("NL-A", "NL-B", "nl-a", "nl-b"),
+    "before their digits": ("US01001", "US01003", "1001", "1003"),
+    "expected the same areas": ("a", "b", "x", "y"),
+}
+
+
+@pytest.mark.parametrize("why", OTHER_IDS)
+def test_no_area_in_common_is_an_error_with_the_likely_reason(cli, tmp_path, why: str) -> None:
+    a, b, c, d = OTHER_IDS[why]
+    (tmp_path / "true.csv").write_text(f"origin,destination,flow\n{a},{b},10\n")
+    (tmp_path / "made.csv").write_text(f"origin,destination,flow\n{c},{d},10\n")
+    done = cli("eval", "made.csv", "--truth", "true.csv", cwd=tmp_path)
+    fails(done, "made.csv", "true.csv", f"'{a}'", f"'{c}'", why)
+    (tmp_path / "areas.csv").write_text(f"area_id,lat,lon,population\n{a},1,1,5\n{b},1,2,5\n")
+    done = cli("generate", "flows", "areas.csv", "--fit", "made.csv", cwd=tmp_path)
+    fails(done, "made.csv", f"'{c}'", *([why] if "expected" not in why else []))
+
+
+def test_areas_of_one_side_alone_are_told_of(cli, tmp_path) -> None:
+    (tmp_path / "true.csv").write_text("origin,destination,flow\na,b,10\nb,c,5\n")
+    (tmp_path / "made.csv").write_text("origin,destination,flow\na,b,10\nx,y,5\nx,a,1\n")
+    done = cli("eval", "made.csv", "--truth", "true.csv", cwd=tmp_path)
+    assert done.code == 0
+    says(done.err, "made.csv: 2 of 4 areas", "true.csv")
+    says(done.err, "true.csv: 1 of 3 areas", "made.csv")
 
 
 def test_eval_of_flows_in_all_forms(cli, workdir) -> None:

@@ -155,6 +155,74 @@ def test_a_person_in_two_parts_is_refused_and_nothing_is_written(cli, workdir) -
     assert not (workdir / "visits.csv").exists()
 
 
+PLAN = "uid,d,seq,intent,start_min,end_min\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ("1,0,0,go home,0,600\n1,0,1,eat,500,1440\n", ("'eat'", "user 1", "day 0", "500-1440")),
+        ("1,0,0,eat,500,1440\n1,0,1,go home,0,600\n", ("'eat'", "user 1", "day 0")),
+        ("1,0,0,eat,0,1440\n1,0,0,eat,0,1440\n", ("(1, 0, 0)", "second time")),
+        ("1,0,0,eat,0,600\n1,0,0,go home,600,1440\n", ("(1, 0, 0)", "second time")),
+    ],
+)
+def test_overlapping_or_repeated_events_are_refused(cli, workdir, rows, names) -> None:
+    text = PLAN + "0,0,0,go home,0,1440\n" + rows
+    done = cli(*GRAVITY, *PLACES, "-o", "visits.csv", cwd=workdir, input=text)
+    fails(done, "stdin", *names, notes=True)
+    assert not (workdir / "visits.csv").exists()
+
+
+PAIR = "id,home_lat,home_lon,work_lat,work_lon\na,{0},{1},{0},{1}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--home-work", PAIR.format(60.17, 24.94)),
+        ("--density", "lat,lon,population\n60.17,24.94,5\n60.2,24.9,7\n39.9,116.3,1\n"),
+        (
+            "--people",
+            "uid,education,gender,consumption,occupation,home_lat,home_lon\n"
+            + "".join(f"{uid},a,b,c,d,60.17,24.9\n" for uid in range(40)),
+        ),
+        (
+            "--fit",
+            "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
+            "1,0,0,eat,0,600,a,60.1,24.9\n1,0,1,eat,600,1440,b,60.2,24.9\n",
+        ),
+    ],
+)
+def test_homes_of_another_city_are_refused(cli, workdir, option, text) -> None:
+    (workdir / "helsinki.csv").write_text(text)
+    done = cli(*GRAVITY, "plans.csv", *PLACES, option, "helsinki.csv", cwd=workdir)
+    says_city = ("km away", "places.csv", "60.1", "39.9")
+    assert done.out == ""
+    assert done.code == 1
+    assert all(part in done.err for part in says_city), done.err
+
+
+def test_homes_across_180_are_of_one_city(cli, workdir) -> None:
+    """Suva lies near the meridian, and its homes on both sides."""
+    (workdir / "suva.csv").write_text(HEAD + "a,,-17.8,179.9\nb,,-17.8,-179.9\n")
+    (workdir / "pairs.csv").write_text(PAIR.format(-17.8, -179.95))
+    options = ("--places", "suva.csv", "--home-work", "pairs.csv")
+    done = cli(*GRAVITY, "plans.csv", *options, cwd=workdir)
+    assert done.code == 0
+    assert table(done.out)["lon"].abs().min() > 179
+
+
+def test_many_people_in_few_places_are_told_of(cli, workdir) -> None:
+    plans = PLAN + "".join(f"{uid},0,0,eat,0,1440\n" for uid in range(50))
+    (workdir / "few.csv").write_text(HEAD + "a,,39.9,116.4\nb,,39.91,116.4\n")
+    done = cli(*GRAVITY, "--places", "few.csv", cwd=workdir, input=plans)
+    assert done.code == 0
+    says(done.err, "warning:", "50 people", "2 places", "--density")
+    pairs = ("--home-work", "pairs.csv")
+    assert "warning" not in cli(*GRAVITY, "plans.csv", *PLACES, *pairs, cwd=workdir).err
+
+
 # -- real days ----------------------------------------------------------------------------------
 
 

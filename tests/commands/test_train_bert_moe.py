@@ -18,6 +18,8 @@ from tests.messages import fails, says
 from tests.warm import dies
 
 TINY = ("--preset", "tiny", "--epochs", "1")
+UNBLENDED = ("--blend-users", "0")
+"""Without the search for the best blend, which takes longer than a short training."""
 SCORES = ("--metric", "geobleu", "-f", "csv")
 
 
@@ -37,6 +39,8 @@ def trained(cli, example_files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for name in ("city.csv", "challenge.csv"):
         (folder / name).symlink_to(example_files / name)
+    challenge = pl.read_csv(folder / "challenge.csv")
+    challenge.filter(pl.col("uid") < 3).write_csv(folder / "few.csv")
     done = cli("train", "bert-moe", "challenge.csv", "--preset", "tiny", "-o", "bert", cwd=folder)
     assert done.code == 0, done.err
     says(done.err, "bert:", "bert-moe", "54 steps", "GEO-BLEU")
@@ -84,16 +88,18 @@ def test_it_predicts_better_than_the_mode(cli, trained):
 
 def test_the_days_to_predict_are_never_learnt_from(cli, trained):
     # The file with the truth of days 60 to 74 gives the same model to the last bit.
-    flags = ("--preset", "tiny", "-o", "whole")
-    done = cli("train", "bert-moe", "city.csv", *flags, "--city", "challenge", cwd=trained)
-    assert done.code == 0, done.err
+    flags = (*TINY, "--max-steps", "4", *UNBLENDED, "--city", "challenge")
+    for name, output in (("challenge.csv", "masked"), ("city.csv", "whole")):
+        done = cli("train", "bert-moe", name, *flags, "-o", output, cwd=trained)
+        assert done.code == 0, done.err
     says(done.err, "city.csv", 59, 3870)
-    first, second = (trained / name / "model.safetensors" for name in ("bert", "whole"))
+    first, second = (trained / name / "model.safetensors" for name in ("masked", "whole"))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_fine_tuning_starts_from_the_trained_weights(cli, trained):
-    flags = ("--epochs", "1", "--learning-rate", "1e-9", "--city", "other", "--seed", "3")
+    flags = ("--max-steps", "3", "--learning-rate", "1e-9", "--city", "other", "--seed", "3")
+    flags += UNBLENDED
     done = cli(
         *("train", "bert-moe", "city.csv", "--init-from", "bert", *flags, "-o", "tuned"),
         cwd=trained,
@@ -111,7 +117,7 @@ def test_fine_tuning_starts_from_the_trained_weights(cli, trained):
 
 
 def test_what_does_not_fit_is_new_and_told(cli, trained):
-    flags = ("--init-from", "bert", "--experts", "3", *TINY, "--max-steps", "2")
+    flags = ("--init-from", "bert", "--experts", "3", *TINY, "--max-steps", "2", *UNBLENDED)
     done = cli("train", "bert-moe", "city.csv", *flags, "-o", "wide", cwd=trained)
     assert done.code == 0, done.err
     says(done.err, "new weights", "moe.weight", "moe.bias", "moe.gate")
@@ -119,11 +125,11 @@ def test_what_does_not_fit_is_new_and_told(cli, trained):
 
 def test_several_cities_and_the_city_to_predict(cli, trained):
     files = ("challenge.csv", "city.csv")
-    flags = (*TINY, "--max-steps", "3", "--city", "B", "--city", "C", "-o", "both")
+    flags = (*TINY, "--max-steps", "3", *UNBLENDED, "--city", "B", "--city", "C", "-o", "both")
     done = cli("train", "bert-moe", *files, *flags, cwd=trained)
     assert done.code == 0, done.err
     for city, code in ((("--city", "C"), 0), ((), 0), (("--city", "D"), 2)):
-        done = cli("predict", "challenge.csv", "-m", "both", *city, "-o", "p.csv", cwd=trained)
+        done = cli("predict", "few.csv", "-m", "both", *city, "-o", "p.csv", cwd=trained)
         assert done.code == code, done.err
     fails(done, "--city", "'D'", "B", "C", code=2, notes=True)
 
@@ -131,10 +137,9 @@ def test_several_cities_and_the_city_to_predict(cli, trained):
 def test_the_published_way_of_predicting(cli, trained):
     # MobilityBERT, no copy heads, windows that go on from the model's own answers.
     flags = ("--model-name", "MobilityBERT", "--copy-heads", "0", "--horizon", "0")
+    flags += ("--max-steps", "4", *UNBLENDED)
     done = cli("train", "bert-moe", "city.csv", *TINY, *flags, "-o", "plain", cwd=trained)
     assert done.code == 0, done.err
-    challenge = pl.read_csv(trained / "challenge.csv")
-    challenge.filter(pl.col("uid") < 5).write_csv(trained / "few.csv")
     done = cli("predict", "few.csv", "-m", "plain", "--blend", "0", "-o", "p.csv", cwd=trained)
     assert done.code == 0, done.err
     assert cli("predict", "few.csv", "--validate", "p.csv", cwd=trained).code == 0
@@ -142,7 +147,7 @@ def test_the_published_way_of_predicting(cli, trained):
 
 def test_settings_from_a_file(cli, trained):
     (trained / "s.toml").write_text('preset = "tiny"\nmax_steps = 2\ntop_k = 1\nepochs = 5\n')
-    flags = ("--settings", "s.toml", "--precision", "bf16", "--accumulate", "2")
+    flags = ("--settings", "s.toml", "--precision", "bf16", "--accumulate", "2", *UNBLENDED)
     done = cli("train", "bert-moe", "city.csv", *flags, "-o", "filed", cwd=trained)
     assert done.code == 0, done.err
     run = json.loads((trained / "filed" / "run.json").read_text())
@@ -164,7 +169,7 @@ def test_a_dry_run_writes_nothing(cli, trained):
 
 def test_early_stopping(cli, trained):
     # Nothing is learnt at this rate: the second validation is no better than the first.
-    flags = (*TINY, "--learning-rate", "0", "--evaluate-every", "4", "--patience", "1")
+    flags = (*TINY, "--learning-rate", "0", "--evaluate-every", "4", "--patience", "1", *UNBLENDED)
     done = cli("train", "bert-moe", "city.csv", *flags, "-o", "early", cwd=trained)
     assert done.code == 0, done.err
     assert json.loads((trained / "early" / "run.json").read_text())["steps"] == 8
@@ -222,6 +227,7 @@ def test_options_of_other_models_are_refused(cli, trained):
 
 
 RESUMED = ("--preset", "tiny", "--max-steps", "24", "--evaluate-every", "4", "--seed", "7")
+RESUMED += ("--blend-users", "1")
 
 
 def test_a_killed_training_goes_on_bit_for_bit(cli, trained):
@@ -255,10 +261,20 @@ def test_a_fine_tuned_model_learns_faster_than_a_new_one(cli, trained):
         flags = ("--users", "24", "--seed", str(seed), "-o", f"{name}.parquet")
         assert cli("data", "synth", *flags, cwd=trained).code == 0
     first = ("first.parquet", "--preset", "tiny", "--epochs", "2", "-o", "pre", "--city", "c")
-    assert cli("train", "bert-moe", *first, cwd=trained).code == 0
+    assert cli("train", "bert-moe", *first, *UNBLENDED, cwd=trained).code == 0
     losses = []
     for name, start_from in (("alone", ("--preset", "tiny")), ("after", ("--init-from", "pre"))):
-        flags = ("second.parquet", *start_from, "--max-steps", "12", "--city", "c", "-o", name)
+        flags = (
+            "second.parquet",
+            *start_from,
+            "--max-steps",
+            "12",
+            "--city",
+            "c",
+            "-o",
+            name,
+            *UNBLENDED,
+        )
         done = cli("train", "bert-moe", *flags, cwd=trained)
         assert done.code == 0, done.err
         losses += [r["eval_loss"] for r in records(trained / name) if "eval_loss" in r]

@@ -103,6 +103,17 @@ def test_the_days_to_predict_are_never_learnt_from(cli, ranker):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_days_after_the_last_one_are_not_read(cli, ranker):
+    rows = (ranker / "city.csv").read_text().splitlines(keepends=True)
+    (ranker / "past.csv").write_text(
+        "".join(row for row in rows if row.startswith("uid") or int(row.split(",")[1]) <= 44)
+    )
+    flags = ("--from-day", "40", "--to-day", "44", "--model", "ranker")
+    whole, past = (cli("predict", name, *flags, cwd=ranker) for name in ("city.csv", "past.csv"))
+    assert whole.out == past.out
+    assert (whole.code, past.err) == (0, "")
+
+
 def test_a_model_serves_a_city_it_has_not_seen(cli, ranker):
     cli("data", "synth", "--users", "4", "--seed", "9", "-o", "other.csv", cwd=ranker)
     flags = ("--from-day", "60", "--model", "ranker")

@@ -24,6 +24,12 @@ EVAL = ("eval", "predicted.csv", "--truth", "city.csv", "--format", "json", "--p
 
 
 @pytest.fixture(scope="session")
+def example_files(few_people: Path) -> Path:
+    """Parts are small here: a few people make several."""
+    return few_people
+
+
+@pytest.fixture(scope="session")
 def models(cli: Cli, example_files: Path, once: Once) -> Path:
     """The example files, and diffusion models ``days`` and ``free``; do not write into it."""
     for package in ("torch", "diffusers"):

@@ -72,7 +72,7 @@ def test_every_touch_of_a_file_can_be_the_last(workdir, warm_cli) -> None:
     """Killed before each of them in turn, from the first part to the name of the output."""
     command = ("predict", "challenge.csv", "--model", "slot-mode", "--decode", "argmax")
     command = (*command, "--resume", "--output")
-    few = {"HUMOBCTL_PART_ROWS": "6000", "HUMOBCTL_PART_USERS": "9"}
+    few = {"HUMOBCTL_PART_ROWS": "3000", "HUMOBCTL_PART_USERS": "4"}
     run = functools.partial(warm_cli, cwd=workdir, env=few)
     whole = run(*command, "whole.csv", before=dies("whole.csv"))
     assert whole.code == 0, whole.err

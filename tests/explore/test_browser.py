@@ -64,7 +64,7 @@ def address(folder) -> Iterator[str]:
     )
     assert server.stderr is not None
     line = server.stderr.readline()
-    found = re.match(r"http://127\.0\.0\.1:\d+/", line)
+    found = re.match(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", line)
     assert found, line
     yield found[0]
     server.send_signal(signal.SIGINT)

@@ -6,9 +6,12 @@ import http.client
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,12 +24,14 @@ pytest.importorskip("plotly")
 
 from humobctl.embed.vectors import read_embeddings
 from humobctl.errors import HumobError
+from humobctl.explore import serve as serve_module
 from humobctl.explore.data import World, count_visits, load_world, radii
 from humobctl.explore.serve import is_loopback, make_server
 from tests.conftest import environment
 from tests.messages import raises, says
 
 USERS = 20
+TOKEN = "s3cret"  # noqa: S105
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def world(folder: Path, name: str = "embeddings.parquet", *, umap: bool = False)
 @pytest.fixture(scope="module")
 def port(folder: Path) -> Iterator[int]:
     """A server on loopback."""
-    server = make_server(world(folder), "127.0.0.1", 0)
+    server = make_server(world(folder), "127.0.0.1", 0, TOKEN)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server.server_address[1]
@@ -63,11 +68,20 @@ def port(folder: Path) -> Iterator[int]:
 
 
 def ask(
-    port: int, method: str, path: str, host: str, body: bytes | None = None
+    port: int,
+    method: str,
+    path: str,
+    host: str,
+    body: bytes | None = None,
+    *,
+    origin: str | None = None,
+    token: str = TOKEN,
 ) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.putrequest(method, path, skip_host=True)
+    connection.putrequest(method, f"/{token}{path}" if token else path, skip_host=True)
     connection.putheader("Host", host)
+    if origin is not None:
+        connection.putheader("Origin", origin)
     if body is not None:
         connection.putheader("Content-Length", str(len(body)))
     connection.endheaders(body)
@@ -95,6 +109,78 @@ def test_a_foreign_name_is_refused(port: int, host: str, path: str) -> None:
     status, said, _ = ask(port, method, path, host, body)
     assert status == 403
     assert b"uid" not in said
+
+
+@pytest.mark.parametrize("token", ["", "guess", TOKEN[:-1], TOKEN.upper()])
+@pytest.mark.parametrize("path", ["/", "/plotly.js", "/trajectories.csv"])
+def test_who_does_not_know_the_token_is_refused(port: int, token: str, path: str) -> None:
+    method, body = ("POST", b"[3]") if path.endswith(".csv") else ("GET", None)
+    status, said, _ = ask(port, method, path, "localhost", body, token=token)
+    assert status == 403
+    assert b"uid" not in said
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://localhost", 200), ("http://localhost:1", 403), ("https://evil.example", 403)],
+)
+def test_a_foreign_origin_is_refused(port: int, origin: str, status: int) -> None:
+    path = "/trajectories.csv"
+    assert ask(port, "POST", path, "localhost", b"[3]", origin=origin)[0] == status
+    assert ask(port, "POST", path, "localhost", b"[3]", origin="null")[0] == 403
+
+
+def test_a_user_who_is_asked_for_many_times_comes_once(port: int) -> None:
+    asked = b"[" + b",".join([b"3"] * 200_000) + b"]"
+    status, rows, _ = ask(port, "POST", "/trajectories.csv", "localhost", asked)
+    assert (status, rows) == (200, b"uid,d,t,x,y\n3,0,3,4,2\n3,1,3,4,2\n")
+    assert ask(port, "POST", "/trajectories.csv", "localhost", b" " * (1 << 21))[0] == 413
+
+
+def test_half_open_connections_are_bounded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve_module, "_MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(serve_module, "_SECONDS_TO_ASK", 0.2)
+    server = make_server(world(folder), "127.0.0.1", 0, TOKEN)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    before = threading.active_count()
+    thread.start()
+    port = server.server_address[1]
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(12)]
+    try:
+        assert ask(port, "GET", "/", "localhost")[0] == 200
+        assert threading.active_count() <= before + 1 + 3
+        # One who asks and does not wait for the answer.
+        idle[0].close()
+        with socket.create_connection(("127.0.0.1", port)) as early:
+            early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            early.sendall(f"GET /{TOKEN}/plotly.js HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        assert ask(port, "GET", "/", "localhost")[0] == 200
+    finally:
+        for one in idle:
+            one.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        for _ in range(200):  # until the last of them was given up
+            if threading.active_count() <= before:
+                break
+            time.sleep(0.02)
+    assert capfd.readouterr().err == ""
+
+
+def test_users_of_two_cities_are_told_apart(tmp_path: Path) -> None:
+    for city, x in (("a", 5), ("b", 9)):
+        (tmp_path / f"{city}.csv").write_text(f"uid,d,t,x,y\n1,0,0,{x},1\n2,0,0,{x},2\n")
+    table = {"city": ["a", "a", "b", "b"], "uid": pl.Series([1, 2, 1, 2], dtype=pl.UInt32)}
+    vectors = np.eye(4, 16, dtype=np.float32)
+    pl.DataFrame({**table, "embedding": vectors}).write_parquet(tmp_path / "e.parquet")
+    found = read_embeddings(str(tmp_path / "e.parquet"))
+    both = load_world(found, [str(tmp_path / f"{c}.csv") for c in "ab"], ["a", "b"])
+    rows = both.table_of(np.array([0, 2]))
+    assert rows.columns == ["city", "uid", "d", "t", "x", "y"]
+    assert rows.rows() == [("a", 1, 0, 0, 5, 1), ("b", 1, 0, 0, 9, 1)]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +227,7 @@ def test_another_address_is_warned_of(folder: Path) -> None:
     server.wait(20)
     server.stderr.close()
     says(warned, "warning:", "--host 0.0.0.0")
-    assert re.match(r"http://0\.0\.0\.0:\d+/", address)
+    assert re.match(r"http://0\.0\.0\.0:\d+/[\w-]{20,}/", address)
 
 
 def test_too_few_users_for_umap(folder: Path) -> None:

@@ -28,7 +28,7 @@ class Reply:
         drip: seconds between one byte and the next.
     """
 
-    body: Json | bytes
+    body: Json | list[Json] | bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
@@ -43,9 +43,10 @@ def kind(request: Json) -> str:
     """What a request asks for: attitude, norm or decision."""
     asked = [m["content"] for m in request["messages"] if m["role"] == "user"]
     last = next(text for text in reversed(asked) if "Form:" in text)
-    if last.startswith("Attitude"):
+    lines = f"\n{last}"  # a system turn may stand before the question
+    if "\nAttitude" in lines:
         return "attitude"
-    return "norm" if last.startswith("Subjective norm") else "decision"
+    return "norm" if "\nSubjective norm" in lines else "decision"
 
 
 def sensible(request: Json) -> str:
@@ -86,7 +87,7 @@ def chat(text: str | None, *, prompt: Any = 400, completion: Any = 50, **more: A
             {
                 "index": 0,
                 "finish_reason": "stop",
-                "message": {"role": "assistant", "content": text, **more},
+                "message": {"role": "assistant", "content": text} | more,
             }
         ],
         "usage": {
@@ -111,9 +112,13 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behave = behave
         self.requests: list[Json] = []
+        self.paths: list[str] = []
         self.keys: set[str | None] = set()
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no matter."""
 
     @property
     def url(self) -> str:
@@ -129,6 +134,7 @@ class ChatServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ChatServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
@@ -136,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             number = len(self.server.requests)
             self.server.requests.append(request)
+            self.server.paths.append(self.path)
             self.server.keys.add(self.headers.get("authorization"))
             self.server.at_once += 1
             self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
@@ -151,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(reply.delay)
         raw = isinstance(reply.body, bytes)
         body = reply.body if raw else json.dumps(reply.body).encode()
-        self.send_response(reply.status)
+        self.send_response_only(reply.status)
+        if "date" not in reply.headers:
+            self.send_header("date", self.date_time_string())
         self.send_header("content-type", "text/html" if raw else "application/json")
         self.send_header("content-length", str(len(body) + reply.missing))
         for name, value in reply.headers.items():

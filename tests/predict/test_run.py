@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shutil
 
 import polars as pl
 import pytest
@@ -15,6 +16,13 @@ from humobctl.predict import submission
 from humobctl.predict.registry import MODELS
 from humobctl.predict.run import PredictJob, PredictTally, predict
 from tests.messages import fails, says
+
+
+@pytest.fixture
+def workdir(few_people, tmp_path):
+    """A few people are enough."""
+    shutil.copytree(few_people, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def test_the_masked_rows_come_out_filled(cli, workdir):
@@ -44,6 +52,23 @@ def test_from_day_predicts_the_same_without_a_mask(cli, workdir):
     days = cli("predict", "city.csv", "--from-day", "60", "--to-day", "74", cwd=workdir)
     assert days.code == 0
     assert days.out == masked.out
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_days_after_the_last_one_are_not_read(cli, workdir, model):
+    days = ("--from-day", "30", "--to-day", "44", "--model", model)
+    whole = read_table(str(workdir / "city.csv"))
+    whole.filter(pl.col("d") <= 44).write_csv(workdir / "past.csv")
+    past = cli("predict", "past.csv", *days, cwd=workdir)
+    done = cli("predict", "city.csv", *days, cwd=workdir)
+    both = cli("predict", "city.csv", *days, "--use-future", cwd=workdir)
+    assert past.err == both.err == ""
+    assert done.out == past.out != both.out
+    later = whole.filter(pl.col("d") > 44).height
+    says(done.err, "city.csv", later, "after day 44", "--use-future")
+    one = (*days, "--explain", "3", "--format", "csv")
+    why = [cli("predict", name, *one, cwd=workdir) for name in ("city.csv", "past.csv")]
+    assert why[0].out == why[1].out
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -82,6 +107,7 @@ def test_models_are_listed(cli):
         (["city.csv", "--from-day", "0"], 1, ("city.csv", "no known cell")),
         (["challenge.csv", "--model", "oracle"], 2, ("oracle", "history")),
         (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
+        (["challenge.csv", "--use-future"], 2, ("--use-future", "--from-day", "--to-day")),
         (["city.csv", "--from-day", "70", "--to-day", "60"], 2, ("--to-day", 60, 70, "--from-day")),
         (["nowhere.csv"], 1, ("nowhere.csv", "No such file or directory")),
     ],
@@ -151,7 +177,7 @@ class TestValidate:
     def test_a_valid_one(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: lines)
         assert done.code == 0
-        says(done.err, "s.csv", "valid", "20 users")
+        says(done.err, "s.csv", "valid", "8 users")
 
     def test_without_header(self, cli, workdir):
         lines = (workdir / "predicted.csv").read_text().splitlines()[1:]
@@ -238,3 +264,13 @@ def test_from_challenge_to_scores_in_one_pipe(cli, shared_data):
     done = cli("eval", "-", "--truth", truth, "-f", "table", input=predicted.raw)
     assert done.code == 0
     assert "100 users, 1398 user-days, days 60-74" in done.out
+
+
+def test_a_submission_whose_days_are_shifted(cli, workdir):
+    rows = pl.read_csv(workdir / "predicted.csv")
+    rows.with_columns(d=pl.col("d") + 1).write_csv(workdir / "from1.csv")
+    validate = ("predict", "challenge.csv", "--validate", "from1.csv")
+    fails(cli(*validate, cwd=workdir), "from1.csv", "lacks", "--shift-days -1")
+    done = cli(*validate, "--shift-days", "-1", cwd=workdir)
+    assert done.code == 0
+    says(done.err, "--shift-days -1", "organisers")

@@ -1,19 +1,23 @@
 """Areas and the flows between them, from tables with the usual column names or from GeoJSON.
 
 A GeoJSON polygon stands for its centroid, taken on degrees as on a plane (so does scikit-mobility);
-in one direction degrees are stretched, and a centroid does not change by that.
+in one direction degrees are stretched, and a centroid does not change by that. An area across the
+180th meridian is put together there first.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from humobctl.data.importers.extra_columns import SeparatedReader
+from humobctl.data.importers.places.geometry import across_180, from_across
 from humobctl.errors import HumobError, TableError
 from humobctl.io.row_errors import Dropped, OnError
 from humobctl.io.size_limits import parse_json
@@ -22,6 +26,7 @@ from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import AREAS, FLOWS, Table
 
 _HEAD = 1 << 12
+_LONGEST = 100
 
 
 @dataclass
@@ -112,7 +117,7 @@ def read_areas(
     source = open_input(path)
     try:
         if source.kind == "ndjson" and b"FeatureCollection" in source.stream.peek(_HEAD)[:_HEAD]:
-            return _read(_features(source), AREAS, columns, on_error)
+            return _read(_features(source, on_error), AREAS, columns, on_error)
         return _read(source, AREAS, columns, on_error)
     finally:
         source.close()
@@ -121,7 +126,7 @@ def read_areas(
 # -- GeoJSON (RFC 7946) -------------------------------------------------------------------------
 
 
-def _features(source: Input) -> Input:
+def _features(source: Input, on_error: OnError) -> Input:
     """The features as a table: their id, their properties, and lat and lon of their centroids."""
     with clear_read_errors(source.name):
         payload = source.stream.read()
@@ -134,7 +139,15 @@ def _features(source: Input) -> Input:
     features = collection.get("features") if isinstance(collection, dict) else None
     if not isinstance(features, list):
         raise HumobError(f"{source.name}: found no features, expected a FeatureCollection")
-    rows = [_row(feature, source.name, n) for n, feature in enumerate(features, start=1)]
+    rows, dropped = [], Dropped()
+    for number, feature in enumerate(features, start=1):
+        try:
+            rows.append(_row(feature, source.name, number))
+        except TableError as exc:
+            if on_error == "fail":
+                raise
+            dropped.add("without a centroid", exc)
+    dropped.tell()
     raw = io.BytesIO(json.dumps(rows).encode())
     return Input(source.name, io.BufferedReader(raw), "json", None, None, raw)
 
@@ -144,18 +157,29 @@ def _row(feature: Any, name: str, number: int) -> dict[str, Any]:
         raise TableError(name, "something else", "a GeoJSON feature", row=number)
     lat, lon = _centroid(feature.get("geometry"), name, number)
     known = {"id": feature["id"]} if "id" in feature else {}
-    return {**known, **(feature.get("properties") or {}), "lat": lat, "lon": lon}
+    known |= feature.get("properties") or {}
+    plain = {key: value if _is_plain(value) else None for key, value in known.items()}
+    return {**plain, "lat": lat, "lon": lon}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value may stand in a table: no list, no object, no NaN (which pandas writes)."""
+    return not isinstance(value, dict | list) and not (
+        isinstance(value, float) and not math.isfinite(value)
+    )
 
 
 def _centroid(geometry: Any, name: str, number: int) -> tuple[float, float]:
     import shapely  # noqa: PLC0415 - only for GeoJSON
 
     try:
-        point = shapely.from_geojson(json.dumps(geometry)).centroid
+        shape = across_180(np.array([shapely.from_geojson(json.dumps(geometry))]))[0]
+        # The signed areas of a ring that crosses itself take each other away.
+        point = (shape if shape.is_valid else shapely.make_valid(shape)).centroid
         if not point.is_empty:
-            return float(point.y), float(point.x)
+            return float(point.y), float(from_across(point.x))
         why = "empty"
-    except (shapely.errors.ShapelyError, AttributeError, ValueError) as exc:
-        why = str(exc).splitlines()[0]
+    except (shapely.errors.ShapelyError, AttributeError, TypeError, ValueError) as exc:
+        why = "nothing" if geometry is None else str(exc).splitlines()[0][:_LONGEST]
     expected = "a polygon or a point"
     raise TableError(name, f"no geometry ({why})", expected, row=number, column="geometry")

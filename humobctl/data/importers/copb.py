@@ -26,6 +26,7 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
+from humobctl.io.output_lock import note_input
 from humobctl.io.read import BATCH_ROWS, read_table
 from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.size_limits import parse_json
@@ -120,6 +121,7 @@ def trace_folder(folder: Path) -> dict[str, Any]:
     people: dict[str, Any] = {}
     for path in sorted(folder.rglob("*.json"), key=natural):
         with clear_os_errors(str(path)):
+            note_input(path, str(path))
             text = path.read_text(encoding="utf-8", errors="replace")
         try:
             people[str(path)] = parse_json(text)

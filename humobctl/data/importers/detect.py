@@ -241,7 +241,7 @@ def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     keys = frozenset(reader.assigned.mapping.tag_keys())
     wanted = functools.cache(lambda name: is_wanted(name, options, keys))  # few names, many times
     features = Features(source, wanted, options.on_error, reader.dropped)
-    reader.factory = features.frames
+    reader.factory, reader.geometry = features.frames, "geometry"
     look.label = "GeoJSON"
     return _placed(reader, _OF_KIND[kind])
 

@@ -14,6 +14,7 @@ from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import ImportOptions, stand_in
 from humobctl.data.importers.points import PointReader
 from humobctl.errors import HumobError, TableError
+from humobctl.io.output_lock import note_input
 from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.streams import Input, clear_os_errors
 from humobctl.io.text import BLOCK_BYTES
@@ -71,6 +72,7 @@ class FileRows:
 
     def _body(self, path: Path) -> bytes:
         with clear_os_errors(str(path)):
+            note_input(path, str(path))
             content = path.read_bytes()
         lines = content.replace(b"\r\n", b"\n").split(b"\n", self.HEADER_LINES)
         if len(lines) <= self.HEADER_LINES:

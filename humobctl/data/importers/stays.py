@@ -52,6 +52,8 @@ SLOT_MINUTES = DAY_MINUTES // SLOTS_PER_DAY
 FAR_METRES = 200_000.0
 """A table whose middle is farther from the plane's centre gets a plane of its own."""
 _DEGREE_STEPS = 1e5
+_RAW_GAP = 600
+"""Seconds between the points of a user, up to which they are fixes and no stays."""
 _CODES = pl.Enum(INTENTS)
 _COLUMNS = ("uid", "d", "start", "end", "place", "intent", "lat", "lon")
 
@@ -241,7 +243,7 @@ def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
             f"{name}: {counted(len(others), 'stay')} with an intent that is not one of the twelve "
             f"count as without one (such as {others[0]!r})"
         )
-    return _runs_of_points(frame) if points else _sorted(frame)
+    return _runs_of_points(frame, name) if points else _sorted(frame)
 
 
 def _place() -> pl.Expr:
@@ -271,15 +273,33 @@ def _slim_visits(batch: pl.DataFrame, unknown: list[pl.Series]) -> pl.DataFrame:
 
 
 def _slim_points(batch: pl.DataFrame, _: list[pl.Series]) -> pl.DataFrame:
-    return batch.select("uid", "datetime", _place(), "lat", "lon", *_categories(batch))
+    named = pl.col("place_id").is_not_null().alias("named")
+    return batch.select("uid", "datetime", _place(), "lat", "lon", named, *_categories(batch))
 
 
 def _categories(frame: pl.DataFrame) -> list[str]:
     return [name for name in frame.columns if name == "category"]
 
 
-def _runs_of_points(frame: pl.DataFrame) -> pl.DataFrame:
+def _warn_of_raw_points(frame: pl.DataFrame, name: str) -> None:
+    """Fixes every few minutes, none of which names a place, are no stays."""
+    if frame["named"].any():
+        return
+    same = pl.col("uid") == pl.col("uid").shift(1)
+    gap = pl.col("datetime").diff().dt.total_seconds().filter(same).median()
+    seconds = frame.sort("uid", "datetime").select(gap).item()
+    if seconds is not None and seconds <= _RAW_GAP:
+        report.warn(
+            f"{name}: points {seconds / 60:.3g} min apart without place_id look like raw GPS "
+            "fixes, but each is taken for a stay: detect stays first (trackintel, "
+            "scikit-mobility), or put the points on a grid ('humobctl data import --grid', then "
+            "'eval --generated')"
+        )
+
+
+def _runs_of_points(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Stays of points: runs at one place that last until the next one begins."""
+    _warn_of_raw_points(frame, name)
     date, minute = pl.col("datetime").dt.date(), pl.col("datetime").dt
     timed = frame.sort("uid", "datetime", maintain_order=True).with_columns(
         d=(date - date.min()).dt.total_days().cast(pl.Int32),

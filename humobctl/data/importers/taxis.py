@@ -22,8 +22,8 @@ from humobctl.data.importers.file_rows import FileRows, read_files
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
-from humobctl.errors import HumobError
-from humobctl.io.row_errors import LineNumbers
+from humobctl.errors import HumobError, TableError
+from humobctl.io.row_errors import LineNumbers, quoted
 from humobctl.tables.schemas import POINTS
 
 PORTO_NAMES = ("TRIP_ID", "TAXI_ID", "TIMESTAMP", "MISSING_DATA", "POLYLINE")
@@ -127,6 +127,9 @@ class PolylineReader(PointReader):
 
     def _whole(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         """The trips that have all their points, as lists."""
+        if missing := [name for name in PORTO_NAMES[1:] if name not in frame.columns]:
+            found = f"columns {', '.join(map(quoted, frame.columns[:12]))}"
+            raise TableError(self.source.name, found, f"Porto's {', '.join(missing)}")
         trips = frame.select(pl.col("TAXI_ID").alias("uid"), *PORTO_NAMES[2:])
         bad = trips["TIMESTAMP"].cast(pl.Int64, strict=False).is_null()
         trips, places = self._refuse(bad, trips, places, "TIMESTAMP", "seconds since 1970")

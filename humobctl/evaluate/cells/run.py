@@ -23,9 +23,10 @@ from humobctl.evaluate.cells.points import POINT_METRICS
 from humobctl.evaluate.registry import NAMES, DtwKind, Metric, metrics
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Worker, user_parts
-from humobctl.io.by_user import UserStore
+from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.io.shift_days import likely_shift, shifted
 from humobctl.native import Floats
 from humobctl.tables.schemas import MAX_DAY
 
@@ -42,6 +43,7 @@ class CellEvalSettings:
         only_predicted_users: leave out users of the truth that were not predicted at all.
         cell_km: side of a cell, in kilometres.
         names: metrics to compute, by name.
+        shift_days: added to the days of the predictions.
     """
 
     dialects: tuple[str, ...] = DIALECTS
@@ -51,12 +53,15 @@ class CellEvalSettings:
     only_predicted_users: bool = False
     cell_km: float = HUMOB_CELL_KM
     names: tuple[str, ...] = NAMES
+    shift_days: int = 0
     on_error: OnError = "fail"
 
     def metrics(self) -> list[Metric]:
         """The metrics that these settings ask for."""
         found = metrics(self.dialects, self.dtw, self.cell_km)
-        return [m for m in found if m.name in self.names]
+        # FastDTW has no free prefix.
+        left_out = ("dtw", "humob24") if self.dtw == "fast" else None
+        return [m for m in found if m.name in self.names and (m.name, m.dialect) != left_out]
 
 
 @dataclass
@@ -211,7 +216,8 @@ class Evaluator:
             truth.collect(iter_table(self.truth, on_error=self.settings.on_error))
             for path in self.paths:
                 with UserStore() as predicted:
-                    predicted.collect(iter_table(path, on_error=self.settings.on_error))
+                    rows = iter_table(path, on_error=self.settings.on_error)
+                    predicted.collect(shifted(rows, self.settings.shift_days, path))
                     yield from self._score_file(path, predicted, truth)
 
     def _score_file(
@@ -237,10 +243,14 @@ class Evaluator:
                 seen_days = min(seen_days[0], low), max(seen_days[1], high)
                 scored.append(_by_user(detail, self.settings.metrics()))
                 yield detail
-        self._refuse_mismatch(name, extra, missing, coverage)
+        hint = ""
+        if self._differ(extra, missing) or not scored:
+            hint = likely_shift(*next(paired_groups([predicted, truth])))
+        self._refuse_mismatch(name, extra, missing, coverage, hint)
         if not scored:
             raise HumobError(
                 f"{name}: found no rows of days {days[0]}-{days[1]} in common with {self.truth}"
+                f"{hint}"
             )
         self.evaluations.append(
             Evaluation(
@@ -275,14 +285,14 @@ class Evaluator:
         return bool(extra.count or (missing.count and not self.settings.allow_partial))
 
     def _refuse_mismatch(
-        self, name: str, extra: Mismatch, missing: Mismatch, coverage: Coverage
+        self, name: str, extra: Mismatch, missing: Mismatch, coverage: Coverage, hint: str
     ) -> None:
         if extra.count:
             lacking = f" and lacks {missing.count} of its" if missing.count else ""
             first = min(where for where in (extra.first, missing.first) if where is not None)
             raise HumobError(
                 f"{name}: found {extra.count} rows that {self.truth} does not have{lacking}, the "
-                f"first mismatch at (uid, d, t) = {first}, expected the same rows in both"
+                f"first mismatch at (uid, d, t) = {first}, expected the same rows in both{hint}"
             )
         if missing.count and not self.settings.allow_partial:
             raise HumobError(
@@ -290,6 +300,7 @@ class Evaluator:
                 f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
                 f"missing at (uid, d, t) = {missing.first}, expected all of them; "
                 "--allow-partial scores what is there, --users predicted leaves out other users"
+                + hint
             )
         if missing.count:
             report.warn(

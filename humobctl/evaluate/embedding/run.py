@@ -113,7 +113,9 @@ def evaluate_embeddings(
         if len(people.uid) < 2:
             raise HumobError(
                 f"{city.name}: found {len(people.uid)} users that no model was trained on, "
-                "expected at least 2; train with --train-below or --train-share, or --users all"
+                f"expected at least 2: {len(without):,} of its users were; train with a lower "
+                "--train-below (preset paper: uids below 4000) or with --train-share, or score "
+                "--users all"
             )
         report.info(
             f"{city.name}: {len(people.uid):,} users to score, {len(without):,} were trained on"

@@ -13,6 +13,7 @@ from humobctl.evaluate.flows.metrics import Flows, compare_flows, counted
 from humobctl.evaluate.scores import TableScore
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
+from humobctl.tables.area_ids import likely_reason
 
 FLOW_NAMES = ("cpc", "cpl", "rmse", "correlation", "rmse_travelled", "correlation_travelled")
 """Metrics of flow tables, in the order they are shown."""
@@ -73,6 +74,7 @@ def _evaluation(
     within: bool,
 ) -> FlowEvaluation:
     titles = ["stdin" if path == "-" else path for path, _ in (made, real)]
+    _check_areas(titles, [_ids(table) for _, table in (made, real)])
     numbers = _numbered([made[1], real[1]])
     areas = 1 + max(int(part.max()) for pair in numbers for part in pair)
     found: list[Flows] = []
@@ -96,6 +98,29 @@ def _evaluation(
         (found[0].total, found[1].total),
         [score for score in scores if score.name in names],
     )
+
+
+def _ids(table: pl.DataFrame) -> pl.Series:
+    """All areas that a table of flows names, once."""
+    return pl.concat([table["origin"].rename("area"), table["destination"].rename("area")]).unique()
+
+
+def _check_areas(titles: list[str], ids: list[pl.Series]) -> None:
+    """Warn where two tables speak of other areas in part.
+
+    Raises:
+        HumobError: they have no area in common.
+    """
+    made, real = ids
+    common = made.is_in(real.implode()).sum()
+    if not common:
+        raise HumobError(
+            f"{titles[0]}: found areas such as {made.min()!r}, none of which {titles[1]} has "
+            f"(areas such as {real.min()!r}), expected the same areas{likely_reason(made, real)}"
+        )
+    for title, own, other in zip(titles, ids, reversed(titles), strict=True):
+        if len(own) > common:
+            report.warn(f"{title}: {len(own) - common:,} of {len(own):,} areas are not in {other}")
 
 
 def _numbered(tables: list[pl.DataFrame]) -> list[tuple[Int64s, Int64s]]:

@@ -23,6 +23,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats
 from humobctl.tables import copb_reference
+from humobctl.tables.day_events import refuse_overlaps
 from humobctl.tables.schemas import GRID, INTENTIONS, INTENTS, VISITS, Table
 
 MOST_EVENTS = 48
@@ -139,7 +140,7 @@ def read_statistics(path: str, *, least_events: int = 1, on_error: OnError = "fa
         "uid", "d", "start_min", "end_min", maintain_order=True
     )
     if table is INTENTIONS:
-        _refuse_overlaps(events, name)
+        refuse_overlaps(events, name)
     found = statistics(events, least_events)
     if not found.user_days:
         raise HumobError(f"{name}: found no day with {least_events} events or more")
@@ -153,17 +154,6 @@ def _slim(path: str, table: Table, on_error: OnError) -> Iterator[pl.DataFrame]:
     for batch in batches:
         yield batch.select(
             "uid", "d", pl.col("intent").cast(_CODES, strict=False), "start_min", "end_min"
-        )
-
-
-def _refuse_overlaps(events: pl.DataFrame, name: str) -> None:
-    last = pl.col("end_min").shift(1).over("uid", "d")
-    bad = events.filter(pl.col("start_min") < last)
-    if not bad.is_empty():
-        uid, day, intent, start, end = bad.row(0)
-        raise HumobError(
-            f"{name}: found {intent!r} of user {uid} on day {day}, minutes {start}-{end}, begun "
-            f"before the event before it ends ({bad.height} such events), expected one at a time"
         )
 
 

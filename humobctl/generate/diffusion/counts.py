@@ -11,6 +11,9 @@ from humobctl.console import report
 from humobctl.console.words import counted
 from humobctl.execution.task import Tally
 
+MOST_OFF = 2.0
+"""Factor by which the visits a day may differ from those of the training data."""
+
 
 @dataclass
 class DiffusionTally(Tally):
@@ -32,9 +35,19 @@ class DiffusionTally(Tally):
     elsewhere: int = 0
     snapped: Counter[int] = field(default_factory=Counter)
 
-    def tell(self) -> None:
-        """Say it."""
+    def tell(self, usual: float | None = None) -> None:
+        """Say it.
+
+        Args:
+            usual: visits a day of the training data, where the model makes the visits itself.
+        """
         report.info(f"{self.days:,} days of {self.people:,} people, {self.visits:,} visits")
+        mean = self.visits / max(self.days, 1)
+        if usual and self.days and not 1 / MOST_OFF <= mean / usual <= MOST_OFF:
+            report.warn(
+                f"{mean:.1f} visits a day, where the training data have {usual:.1f}: the model has "
+                "not learnt its days; train it for more steps, or with --preset small"
+            )
         if self.joined:
             report.info(
                 f"{counted(self.joined, 'visit')} joined with the one before, at the same place"

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from humobctl.generate.diffusion.config import STEP_MINUTES, STEPS
 from humobctl.native import Bools, Float32s, Floats, Int64s
+from humobctl.tables.calendar import MINUTES_PER_SLOT, NIGHT
 from humobctl.tables.intents import AT_HOME, CODES, WORK
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTS
@@ -149,6 +150,10 @@ class Known:
             self.home[wanted],
         )
 
+    def visits_a_day(self) -> float:
+        """Mean number of stays of a day."""
+        return float(np.diff(self.layout.first).mean())
+
     def tokens(self, condition: str) -> NDArray[np.int8] | None:
         """The class of each event, or None without a condition."""
         if condition == "none":
@@ -239,13 +244,14 @@ def _anchors(frame: pl.DataFrame) -> list[pl.Series]:
     def minutes(low: int, high: int) -> pl.Expr:
         return (pl.min_horizontal("end", high) - pl.max_horizontal("start", low)).clip(0)
 
+    morning, evening = (slot * MINUTES_PER_SLOT for slot in NIGHT)
     intended_home = pl.col("intent").is_in([CODES[name] for name in AT_HOME])
     intended_work = pl.col("intent") == CODES[WORK]
     length = pl.col("end") - pl.col("start") + 1  # a check-in without a length counts, too
     places = frame.group_by("uid", "place").agg(
         pl.col("lat", "lon").first(),
         total=length.sum(),
-        night=(minutes(0, 360) + minutes(1320, DAY)).sum(),
+        night=(minutes(0, morning) + minutes(evening, DAY)).sum(),
         by_day=minutes(540, 1080).sum(),
         home=length.filter(intended_home).sum(),
         work=length.filter(intended_work).sum(),

@@ -38,10 +38,11 @@ from humobctl.generate.diffusion.data import (
 )
 from humobctl.generate.diffusion.decode import GeneratedDays, decode
 from humobctl.generate.diffusion.load import TrainedDiffusion
-from humobctl.generate.diffusion.nearest_place import ANY, Places, place_ids
+from humobctl.generate.diffusion.nearest_place import ANY, LEARNT_DAYS, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
 from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
-from humobctl.generate.homes_and_works import known_dwellings
+from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
+from humobctl.generate.other_city import refuse_another_city
 from humobctl.generate.person_batches import whole_people
 from humobctl.native import Float32s, Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
@@ -135,12 +136,21 @@ class DiffusionJob:
     def _drawn(
         self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
+        self._refuse_another_city()
         with report.progress("generating visits", total, unit) as ticker:
             results = (long or LongRun()).results(self, parts, self.about, ticker.advance)
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell()
+        self.tally.tell(self.model.visits_a_day if self.model.condition == "none" else None)
+
+    def _refuse_another_city(self) -> None:
+        plane = self.model.scale.plane
+        centre = (np.array([plane.lat]), np.array([plane.lon]))
+        for name, table in (("--people", self.people), ("--home-work", self.pairs)):
+            if table is not None:
+                homes = degrees(table, HOME_COLUMNS)
+                refuse_another_city(f"homes of {name}", homes, LEARNT_DAYS, centre)
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""

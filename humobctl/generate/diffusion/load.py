@@ -28,6 +28,7 @@ class TrainedDiffusion:
         scale: of its days.
         network: on its device.
         device: as it was asked for.
+        visits_a_day: mean of its training days; None where the model does not say.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TrainedDiffusion:
     scale: Scale
     network: Denoiser
     device: str = "auto"
+    visits_a_day: float | None = None
 
     def __reduce__(self) -> tuple[Any, tuple[str, str]]:
         """Another process loads it from its folder."""
@@ -63,4 +65,17 @@ def load_diffusion(folder: str, device: str = "auto") -> TrainedDiffusion:
         arrays = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
         network.load_state_dict(arrays)
     network = network.to(torch_device(device)).eval()
-    return TrainedDiffusion(folder, settings, condition, categories, scale, network, device)
+    return TrainedDiffusion(
+        folder,
+        settings,
+        condition,
+        categories,
+        scale,
+        network,
+        device,
+        visits_a_day=_number_or_none(found.config.get("visits_a_day")),
+    )
+
+
+def _number_or_none(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

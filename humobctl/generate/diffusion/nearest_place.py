@@ -11,6 +11,8 @@ from scipy.spatial import KDTree
 
 from humobctl.errors import HumobError
 from humobctl.generate.diffusion.data import HOME_CLASS, WORK_CLASS
+from humobctl.generate.homes_and_works import degrees
+from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
@@ -18,6 +20,7 @@ from humobctl.tables.intents import ANCHORED
 from humobctl.tables.plane import Plane
 from humobctl.tables.schemas import INTENTS, PLACES
 
+LEARNT_DAYS = "the days that the model has learnt"
 ANY = -1
 """Stands for any place."""
 
@@ -98,12 +101,18 @@ def read_places(path: str, plane: Plane, *, on_error: OnError = "fail") -> Place
     """The places of a file, on a model's plane.
 
     Raises:
-        HumobError: the file cannot be read, or holds a fault or no place.
+        HumobError: the file cannot be read, holds a fault or no place, or is of another city.
     """
     name = "stdin" if path == "-" else path
     frame = read_table(path, PLACES, on_error=on_error)
     if not frame.height:
         raise HumobError(f"{name}: found no place, expected at least one")
+    refuse_another_city(
+        f"places of {name}",
+        degrees(frame, ("lat", "lon")),
+        LEARNT_DAYS,
+        (np.array([plane.lat]), np.array([plane.lon])),
+    )
     points = np.column_stack(plane.metres(frame["lat"].to_numpy(), frame["lon"].to_numpy()))
     codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64)
     return Places(name, frame, points, codes.fill_null(ANY).to_numpy())

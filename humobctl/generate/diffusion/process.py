@@ -84,8 +84,15 @@ def sampling_of(
     """Sampling that suits a model.
 
     Raises:
-        UsageError: a sampler that does not go with the objective, or too many evaluations.
+        UsageError: a sampler that does not go with the objective, too many evaluations, or guidance
+            of a model that has not learnt to do without its condition.
     """
+    if guidance != 1.0 and not settings.unconditioned:
+        raise UsageError(
+            f"--guidance: found {guidance:g}, expected 1 for a model trained with "
+            "--unconditioned 0 (preset paper): it has not learnt days without their condition, "
+            "from which to lean away; train with --unconditioned 0.1"
+        )
     flow = settings.objective == "flow"
     chosen = sampler or ("euler" if flow else "dpm")
     if flow != (chosen == "euler"):

@@ -254,6 +254,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "condition": data.condition,
                 "categories": list(data.categories),
                 "scale": asdict(source.scale),
+                "visits_a_day": source.known.visits_a_day(),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
         )

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
 from humobctl.native import Floats, Int64s
+from humobctl.tables.area_ids import likely_reason
 from humobctl.tables.grid import EARTH_RADIUS
 
 LEAST_KM = 0.1
 """Areas nearer than this count as this far, so that a power of the distance stays finite."""
+TIE_KM = 0.001
+"""Areas whose distances differ by no more are equally far: centroids have rounding, too."""
 BLOCK_PAIRS = 1 << 20
 """Pairs of areas in memory at once: 8 MB a number."""
 KEPT_PAIRS = 1 << 24
@@ -64,6 +67,7 @@ class Region:
             raise HumobError(
                 f"{source}: column {ids.name}: found {strange[0]!r} ({strange.n_unique()} such "
                 f"ids), expected an area of {self.name}"
+                + likely_reason(strange, pl.Series(self.ids))
             )
         return found.to_numpy().astype(np.int64)
 
@@ -134,22 +138,38 @@ class Pairs:
         return OriginBlock(rows, np.maximum(km, LEAST_KM), other)
 
 
-def between(km: Floats, mass: Floats, rows: Int64s) -> Floats:
+def between(km: Floats, mass: Floats, rows: Int64s) -> tuple[Floats, Floats]:
     """Intervening opportunities: the mass nearer to the origin than the destination is.
 
-    Origin and destination do not count; of areas equally far, the first in the file is nearer
-    (Simini et al., Nature 484, 2012).
+    Origin and destination do not count. Areas equally far (each within TIE_KM of the one before)
+    are one destination to the law, so that nothing depends on their order in the file; they share
+    its flow by their masses.
 
     Args:
         km: distances, shape (b, n).
         mass: of each area, shape (n,).
         rows: numbers of the origins, shape (b,).
+
+    Returns:
+        The mass nearer, and the mass as far as each area, its own among it, (b, n) each.
     """
     line = np.arange(len(rows))[:, None]
     far = km.copy()
     far[line[:, 0], rows] = -1.0
     order = np.argsort(far, axis=1, kind="stable")[:, 1:]
     along = mass[order]
-    result = np.zeros(km.shape)
-    result[line, order] = np.cumsum(along, axis=1) - along
-    return result
+    before = np.cumsum(along, axis=1) - along
+    distance = far[line, order]
+    apart = np.diff(distance, axis=1) > TIE_KM
+    nearer, together = np.zeros(km.shape), np.broadcast_to(mass, km.shape).copy()
+    if not apart.all():
+        place, edge = np.arange(order.shape[1]), np.ones((len(rows), 1), bool)
+        first = np.where(np.hstack([edge, apart]), place, 0)
+        first = np.maximum.accumulate(first, axis=1)
+        last = np.where(np.hstack([apart, edge]), place, len(place))
+        last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+        before = np.take_along_axis(before, first, axis=1)
+        through = np.take_along_axis(np.cumsum(along, axis=1), last, axis=1)
+        together[line, order] = np.where(first == last, along, through - before)
+    nearer[line, order] = before
+    return nearer, together

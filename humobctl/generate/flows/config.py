@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
+from humobctl.io.output_lock import note_input
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import clear_os_errors, whole_file
 
@@ -120,6 +121,7 @@ def load_law(path: str) -> FlowLaw:
         HumobError: it cannot be read, or is something else.
     """
     with clear_os_errors(path):
+        note_input(path, path)
         text = Path(path).read_text(errors="replace")
     try:
         record = parse_json(text)

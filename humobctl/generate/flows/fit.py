@@ -26,10 +26,10 @@ from scipy.optimize import minimize, minimize_scalar
 from humobctl.errors import HumobError
 from humobctl.evaluate.flows.metrics import Flows
 from humobctl.generate.flows import gravity
-from humobctl.generate.flows.areas import KEPT_PAIRS, Pairs, Region, between
+from humobctl.generate.flows.areas import KEPT_PAIRS, Pairs, Region
 from humobctl.generate.flows.config import FlowLaw
 from humobctl.generate.flows.model import masses
-from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS, opportunity_weights
 from humobctl.native import Floats, Int64s
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
@@ -310,8 +310,7 @@ def _fit_opportunities(
     def value(parameters: dict[str, float]) -> float:
         result = 0.0
         for block in pairs:
-            nearer = between(block.km, destination, block.rows)
-            p = kind.chances(origin[block.rows], destination, nearer, **parameters)
+            p = opportunity_weights(kind, origin, destination, block, parameters)
             p[~block.other] = 0.0
             p /= np.maximum(p.sum(axis=1, keepdims=True), _SMALLEST)
             result += float((trips.rows(block.rows) * np.log(np.maximum(p, _SMALLEST))).sum())

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from humobctl.generate.flows import gravity
-from humobctl.generate.flows.areas import OriginBlock, Pairs, Region, between
+from humobctl.generate.flows.areas import OriginBlock, Pairs, Region
 from humobctl.generate.flows.config import FlowLaw
-from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
+from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS, opportunity_weights
 from humobctl.native import Floats, Int64s
 
 _LEAST_MASS = 1e-9
@@ -52,9 +52,8 @@ def weights(law: FlowLaw, region: Region, block: OriginBlock) -> Floats:
             logs -= np.where(np.isfinite(top), top, 0.0)
         made: Floats = np.exp(logs) * attractions(law, region)
         return made
-    nearer = between(block.km, destination, block.rows)
-    chances = OPPORTUNITY_LAWS[law.name].chances
-    result: Floats = chances(origin[block.rows], destination, nearer, **law.parameters)
+    kind = OPPORTUNITY_LAWS[law.name]
+    result = opportunity_weights(kind, origin, destination, block, law.parameters)
     result[~possible] = 0.0
     return result
 

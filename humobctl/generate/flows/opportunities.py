@@ -19,6 +19,8 @@ the chance gamma::
 
     p_ij ~ exp(-gamma s_ij) - exp(-gamma (s_ij + m_j))
 
+Areas that are equally far share what the law gives to their masses together.
+
 To add a law: a function of the same arguments, and its entry in ``OPPORTUNITY_LAWS``.
 """
 
@@ -29,6 +31,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from humobctl.generate.flows.areas import OriginBlock, between
 from humobctl.native import Floats
 
 
@@ -37,7 +40,7 @@ def radiation(origin: Floats, destination: Floats, nearer: Floats) -> Floats:
 
     Args:
         origin: masses of the origins, above 0, shape (b,).
-        destination: masses of all areas, shape (n,).
+        destination: masses of all areas, each with those equally far, shape (b, n).
         nearer: intervening opportunities, shape (b, n).
     """
     home = origin[:, None]
@@ -87,3 +90,27 @@ OPPORTUNITY_LAWS = {
     ),
 }
 """Name -> law."""
+
+
+def opportunity_weights(
+    law: OpportunityLaw,
+    origin: Floats,
+    destination: Floats,
+    block: OriginBlock,
+    parameters: dict[str, float],
+) -> Floats:
+    """Chances of the pairs of a block up to a factor for each origin, shape (b, n).
+
+    Those of an area to itself, or to one without mass, mean nothing.
+
+    Args:
+        law: one of ``OPPORTUNITY_LAWS``.
+        origin: masses of all areas as origins, above 0, shape (n,).
+        destination: masses of all areas as destinations, shape (n,).
+        block: pairs of areas.
+        parameters: of the law.
+    """
+    nearer, together = between(block.km, destination, block.rows)
+    result = law.chances(origin[block.rows], together, nearer, **parameters)
+    result *= destination / np.where(together > 0, together, 1.0)
+    return result

@@ -21,6 +21,8 @@ from humobctl.data.importers.stays import iter_visits
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import DETERRED, Law
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
+from humobctl.generate.homes_and_works import degrees
+from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
 from humobctl.tables.intents import ANCHORED
@@ -113,8 +115,12 @@ def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 
     """The choices in visits, at most MOST_JUMPS of them.
 
     Raises:
-        HumobError: fewer than LEAST_JUMPS.
+        HumobError: fewer than LEAST_JUMPS, or visits of another city.
     """
+    points = degrees(visits, ("lat", "lon"))
+    refuse_another_city(
+        "visits of --fit", points, f"the places of {city.name}", (city.lat, city.lon)
+    )
     starts, away, intent = _choices(visits, city)
     near = (away > NEAREST) & (away < radius)
     chosen = np.flatnonzero(near)

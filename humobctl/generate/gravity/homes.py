@@ -16,7 +16,8 @@ from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
 from humobctl.generate.gravity.config import COMMUTE
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
-from humobctl.generate.homes_and_works import known_dwellings
+from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
+from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Float32s, Floats, Int32s, Int64s
@@ -84,10 +85,25 @@ class HomesAndWorks:
     source: str = "people"
     density: pl.DataFrame | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse homes of another city.
+
+        Raises:
+            HumobError: they lie far from all places.
+        """
+        places = (f"the places of {self.city.name}", (self.city.lat, self.city.lon))
+        for what, table, columns in (
+            (f"homes of {self.source or 'people'}", self.people, HOME_COLUMNS),
+            ("homes of --home-work", self.pairs, HOME_COLUMNS),
+            ("points of --density", self.density, ("lat", "lon")),
+        ):
+            if table is not None:
+                refuse_another_city(what, degrees(table, columns), *places)
+
     def of(
         self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: kernels.Memories
-    ) -> tuple[Locations, Locations]:
-        """Home and work of people; work only where ``working``.
+    ) -> tuple[Locations, Locations, int]:
+        """Home and work of people, work only where ``working``; and how many homes were drawn.
 
         Args:
             uid: people, (n,).
@@ -103,6 +119,7 @@ class HomesAndWorks:
             known[homeless, :2] = self._settled(uid[homeless])
         home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
         lost = np.flatnonzero(np.isnan(home.lat))
+        drawn = len(lost)
         home.put(lost, self.city, self._drawn_homes(uid[lost]))
         work = self._spots(known[:, 2], known[:, 3], CODES[GO_TO_WORK])
         lost = np.flatnonzero(np.isnan(work.lat) & working)
@@ -110,7 +127,7 @@ class HomesAndWorks:
         idle = np.flatnonzero(np.isnan(work.lat))
         for name in ("lat", "lon", "east", "north", "place"):
             getattr(work, name)[idle] = getattr(home, name)[idle]
-        return home, work
+        return home, work, drawn
 
     def _spots(self, lat: Floats, lon: Floats, intent: int) -> Locations:
         """Known points, each at the nearest place that serves the intent, if that is near."""
@@ -136,11 +153,14 @@ class HomesAndWorks:
         found: Floats = points[np.searchsorted(people, drawn, side="right")]
         return found
 
+    def places_for_homes(self) -> Int64s:
+        """Rows of the places that can be a home, or else of all."""
+        rows = self.city.serving(CODES[GO_HOME])
+        return rows if len(rows) else np.arange(len(self.city))
+
     def _drawn_homes(self, uid: NDArray[np.uint32]) -> Int64s:
         """Places in proportion to their density: each that can be a home, or else any, alike."""
-        rows = self.city.serving(CODES[GO_HOME])
-        if not len(rows):
-            rows = np.arange(len(self.city))
+        rows = self.places_for_homes()
         drawn = uniforms(1, self.seed, _HOME, uid)[:, 0] * len(rows)
         return rows[drawn.astype(np.int64)]
 

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console import report
+from humobctl.console.words import counted
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, parts_of_people
@@ -32,6 +33,8 @@ ROWS_AT_ONCE = 1 << 17
 LONG = 40
 """Parts beyond which finished ones are kept: 5 million events."""
 _KEPT = ("uid", "d", "seq", "intent", "start_min", "end_min")
+CROWDED = 20
+"""People who get their home at one place, from where on there is a warning."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class GravityTally(Tally):
         people, days, events: how many.
         shifted, shortened: events that travel made start at another time, or last less.
         hurried: days that hold more travel than time, in which people travel faster.
+        drawn_homes: people whose home is one of the places.
         widened, unreached: events by intent, (12,): the place lies beyond the radius; there was
             none up to the largest radius, so that the person stayed.
         first: the first person and day of an unreached event.
@@ -53,18 +57,31 @@ class GravityTally(Tally):
     shifted: int = 0
     shortened: int = 0
     hurried: int = 0
+    drawn_homes: int = 0
     widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     first: tuple[int, int] | None = None
 
-    def tell(self, law: Law) -> None:
-        """Say it."""
+    def tell(self, law: Law, homes: int) -> None:
+        """Say it.
+
+        Args:
+            law: by which places were chosen.
+            homes: places that can be a home.
+        """
         report.info(
             f"{self.days:,} days of {self.people:,} people, {self.events:,} visits; to leave time "
             f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
         )
         if self.hurried:
             report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
+        if self.drawn_homes > CROWDED * homes:
+            report.warn(
+                f"{self.drawn_homes:,} people get their homes in {counted(homes, 'place')} "
+                f"({self.drawn_homes / homes:,.0f} a place), so that distances from home mean "
+                "little; --people or --home-work say where people live, --density draws homes by "
+                "population"
+            )
         if self.widened.any():
             report.info(f"beyond {law.radius:g} km, since none was nearer: {_named(self.widened)}")
         if self.first is not None:
@@ -206,7 +223,7 @@ class GravityJob:
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell(self.law)
+        self.tally.tell(self.law, len(self.dwellings.places_for_homes()))
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""
@@ -231,7 +248,8 @@ class GravityJob:
             working = np.ones(len(working), bool)
         workers = np.zeros(len(days.uid), bool)
         workers[days.person[working]] = True
-        home, work = self.dwellings.of(days.uid, workers, memories)
+        home, work, drawn = self.dwellings.of(days.uid, workers, memories)
+        self.tally.drawn_homes += drawn
         start, end = (
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")
         )

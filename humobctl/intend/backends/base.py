@@ -202,7 +202,7 @@ _ENTRIES = (
         (
             *("model", "base_url", "concurrency", "retries", "timeout", "temperature"),
             *("answer_tokens", "plans_per_template", "price_input", "price_output", "max_cost"),
-            *("max_tokens_total", "journal", "recorder"),
+            *("max_tokens_total", "extra_body", "journal", "recorder"),
         ),
     ),
     BackendEntry(

@@ -113,7 +113,7 @@ class Served:
                 if entry.fault:
                     talk.chain.refuse(entry.fault)
                 else:
-                    talk.chain.take(entry.reply)
+                    talk.chain.take(entry.reply, cut=entry.cut)
                 following = talk.chain.ask
                 self._asked_again += following is not None and following.tries > 0
             self._failed_in_a_row = 0
@@ -141,8 +141,10 @@ class Served:
     async def _answer(self, ask: Ask, talk: Talk) -> tuple[JournalEntry, Usage]:
         """The reply to a question, from the journal where it has one, and what it cost now."""
         config = self.config
+        extra = {"extra_body": config.extra_body} if config.extra_body else {}
         name = digest(
             {
+                **extra,
                 "server": config.base_url,
                 "model": config.model,
                 "temperature": config.temperature,

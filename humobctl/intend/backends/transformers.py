@@ -18,7 +18,7 @@ from humobctl.intend.templates import Sharing, Talk
 from humobctl.llm.question import Ask, digest
 
 if TYPE_CHECKING:
-    from humobctl.intend.backends.transformers_model import LocalModel
+    from humobctl.intend.backends.transformers_model import LocalModel, Said
 
 NEEDED = ("torch", "transformers", "accelerate", "llguidance")
 
@@ -83,14 +83,14 @@ class Local:
             self._prompt += said.prompt
             self._completion += said.completion
             talk.calls += 1
-            self._go_on(talk, said.reply)
+            self._go_on(talk, said)
         ended = [talk for talk in self._active if talk.done]
         self._active = [talk for talk in self._active if not talk.done]
         return ended
 
-    def _go_on(self, talk: Talk, reply: str) -> None:
+    def _go_on(self, talk: Talk, said: Said) -> None:
         try:
-            talk.chain.take(reply)
+            talk.chain.take(said.reply, cut=said.completion >= self.config.answer_tokens)
         except ChainError as exc:
             talk.fault = str(exc)
             return

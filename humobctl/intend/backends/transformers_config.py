@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.llm.model_files import adapter_settings
 
 Precision = Literal["auto", "f32", "bf16", "f16"]
 
@@ -47,13 +48,7 @@ def configured(options: dict[str, Any]) -> HFConfig:
         raise UsageError("--backend hf needs --model, a folder, a GGUF file or a hub name")
     config = HFConfig(**options)
     if config.adapter is not None:
-        _check_adapter(Path(config.adapter))
+        adapter_settings(config.adapter)
     if config.model.endswith(".gguf") and not Path(config.model).is_file():
         raise HumobError(f"{config.model}: No such file or directory")
     return config
-
-
-def _check_adapter(folder: Path) -> None:
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            raise HumobError(f"{folder}: found no {name}, expected a LoRA adapter of peft")

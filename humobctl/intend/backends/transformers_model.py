@@ -11,17 +11,16 @@ import transformers
 from llguidance import LLMatcher
 
 from humobctl.intend.backends.transformers_config import HFConfig
+from humobctl.llm.chat import conversation_text, require_chat_template
 from humobctl.llm.constrained import Constrained
 from humobctl.llm.json_reply import schema
 from humobctl.llm.load import (
-    conversation_text,
     device_of,
     ends_of,
     inference,
     load_language_model,
     precision_of,
     readable,
-    require_chat_template,
 )
 from humobctl.llm.question import Ask
 
@@ -50,13 +49,13 @@ class LocalModel:
             config.model, adapter=config.adapter, device=self.device, precision=self.precision
         )
         self._model, self._tokenizer = loaded.model, loaded.tokenizer
+        require_chat_template(self._tokenizer, config.model)
         self._ends = ends_of(self._model, self._tokenizer)
         size = self._model.get_output_embeddings().weight.shape[0]
         with readable(config.model):
             self._vocabulary = llguidance.hf.from_tokenizer(
                 self._tokenizer, n_vocab=size, eos_token=self._ends
             )
-        require_chat_template(self._tokenizer, config.model)
 
     def answer(self, asks: Sequence[Ask], seeds: Sequence[int]) -> list[Said]:
         """Answers to a batch of questions, each in its form.
@@ -79,7 +78,9 @@ class LocalModel:
         ).to(self.device)
         ids, mask = batch["input_ids"], batch["attention_mask"]
         matchers = [self._matcher(ask) for ask in asks]
-        rule = Constrained(matchers, ids.shape[1], self.config.temperature, seeds)
+        rule = Constrained(
+            matchers, ids.shape[1], self.config.temperature, seeds, end=self._ends[0]
+        )
         with inference(self.device, len(asks)):
             found = self._model.generate(
                 input_ids=ids,

@@ -6,11 +6,13 @@ refuse), then JSON mode, then plain text. The prompts show the form in any case.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from humobctl.llm.json_reply import schema
-from humobctl.llm.question import Ask
+from humobctl.llm.question import Ask, folded
+from humobctl.llm.server.refusals import is_too_long, names, refuses_system_turn
 
 Structure = Literal["json_schema", "json_schema without lengths", "json_object", "text"]
 STRUCTURES: tuple[Structure, ...] = (
@@ -19,6 +21,11 @@ STRUCTURES: tuple[Structure, ...] = (
     "json_object",
     "text",
 )
+_UNKNOWN = re.compile(
+    r"unsupported|unknown|unrecognized|unexpected|not (permitted|supported|allowed)|extra|invalid"
+    r"|forbidden|cannot|must not"
+)
+"""Words of a server that does not know a parameter, rather than mind its value."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +34,26 @@ class Dialect:
 
     Attributes:
         structure: how the form of the answer is asked for.
-        limit: name of the limit on the answer's tokens.
+        limit: name of the limit on the answer's tokens; None to send none.
         temperature: whether it may be sent; reasoning models refuse it.
         seed: whether it may be sent.
+        system: whether there may be a system turn; it is folded into the first question otherwise.
     """
 
     structure: Structure = "json_schema"
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    limit: Literal["max_tokens", "max_completion_tokens"] | None = "max_tokens"
     temperature: bool = True
     seed: bool = True
+    system: bool = True
 
     def request(self, ask: Ask, *, temperature: float, tokens: int, seed: int) -> dict[str, Any]:
         """The body of a request, but for the model."""
-        body: dict[str, Any] = {"messages": list(ask.messages), self.limit: tokens}
+        messages = list(ask.messages)
+        if not self.system and messages[0]["role"] == "system":
+            messages = folded(messages)
+        body: dict[str, Any] = {"messages": messages}
+        if self.limit is not None:
+            body[self.limit] = tokens
         if self.temperature:
             body["temperature"] = temperature
         if self.seed:
@@ -59,13 +73,21 @@ class Dialect:
     def lowered(self, said: str) -> Dialect | None:
         """What to try when the server refused a request, by what it said; None for nothing."""
         said = said.lower()
-        if "max_completion_tokens" in said and self.limit == "max_tokens":
-            return replace(self, limit="max_completion_tokens")
-        if "temperature" in said and self.temperature:
-            return replace(self, temperature=False)
-        if "seed" in said.replace("'", " ").replace('"', " ").split() and self.seed:
-            return replace(self, seed=False)
-        return self.plainer()
+        limited = self.limit is not None and names(said, self.limit) and _UNKNOWN.search(said)
+        steps: list[tuple[object, dict[str, Any]]] = [
+            (
+                self.limit == "max_tokens" and names(said, "max_completion_tokens"),
+                {"limit": "max_completion_tokens"},
+            ),
+            (limited, {"limit": None}),
+            (self.temperature and "temperature" in said, {"temperature": False}),
+            (self.seed and names(said, "seed"), {"seed": False}),
+            (self.system and refuses_system_turn(said), {"system": False}),
+        ]
+        if is_too_long(said):
+            return None
+        changes = next((change for named, change in steps if named), None)
+        return self.plainer() if changes is None else replace(self, **changes)
 
     def plainer(self) -> Dialect | None:
         """The same with a plainer structure; None where there is none."""

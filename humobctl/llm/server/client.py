@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import openai
 
 from humobctl.errors import HumobError
 from humobctl.llm.json_reply import tidy
 from humobctl.llm.question import Ask
+from humobctl.llm.server import clock
 from humobctl.llm.server.budget import Spending, Usage
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.config import KEY_VARIABLE, OpenAIConfig, Secret
+from humobctl.llm.server.http import Connection, Response, ResponseError
 from humobctl.llm.server.journal import JournalEntry
+from humobctl.llm.server.refusals import (
+    asked_wait,
+    is_filtered,
+    out_of_quota,
+    refuses_system_turn,
+    words_of,
+)
 
-MOST_BYTES = 2 << 20
-"""Of one response; what is longer is not read on."""
 MOST_TOKENS = 10_000_000
 """Of one call, as a server reports them; more is not believed."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a retry; doubled each time. A server's Retry-After is kept up to the longest."""
+"""Seconds before a retry; doubled each time."""
+A_MINUTE = 64.0
+"""Seconds of all retries together, at least, for a limit per minute that nothing is said of."""
+LONGEST_ASKED = 600.0
+"""Seconds that a server may ask to wait; one that asks for more takes no more questions."""
 
 _FATAL = (401, 403, 404)
-_QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance")
 
 
 class CallError(Exception):
@@ -40,11 +48,27 @@ class _ServerFault(Exception):  # noqa: N818 - passed on as a CallError when ret
         reason: in words.
         wait: seconds that the server asked for, if it did.
         plainer: whether a plainer request may help.
+        limited: whether there were too many requests.
     """
 
-    def __init__(self, reason: str, *, wait: float | None = None, plainer: bool = False) -> None:
-        self.wait, self.plainer = wait, plainer
+    def __init__(
+        self,
+        reason: str,
+        *,
+        wait: float | None = None,
+        plainer: bool = False,
+        limited: bool = False,
+    ) -> None:
+        self.wait, self.plainer, self.limited = wait, plainer, limited
         super().__init__(reason)
+
+
+class _FilteredError(Exception):
+    """A question that the server will not have answered, for what it says."""
+
+
+class _RefusedError(Exception):
+    """A request that the server will not take as it is."""
 
 
 @dataclass
@@ -67,17 +91,11 @@ class Client:
     _proven: Dialect | None = None
 
     def __post_init__(self) -> None:
-        # Servers without keys get one all the same: the library insists on one.
-        self._sdk = openai.AsyncOpenAI(
-            api_key=self.key.reveal() or "none",
-            base_url=self.config.base_url,
-            max_retries=0,
-            timeout=self.config.timeout,
-        )
+        self._connection = Connection(self.config, self.key)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._sdk.close()
+        await self._connection.close()
 
     async def ask(self, ask: Ask, seed: int) -> JournalEntry:
         """The reply to a question.
@@ -92,11 +110,11 @@ class Client:
             HumobError: no question will be answered: wrong key, model or address.
         """
         fault: _ServerFault | None = None
-        failed = 0
+        failed, first = 0, self.dialect
         while failed <= self.config.retries:
             if fault is not None:
                 self.retries += 1
-                await asyncio.sleep(_waiting(failed - 1, fault.wait, seed))
+                await clock.pause(_waiting(failed - 1, fault, seed, self.config.retries))
             used = self.dialect
             try:
                 entry = await self._limited(ask, used, seed)
@@ -105,8 +123,12 @@ class Client:
                 if failed > self.config.retries and exc.plainer and self._step(used, None):
                     failed = 0
                 continue
+            except _FilteredError as exc:
+                return JournalEntry("", f"a refusal ({exc})")
             except _RefusedError as exc:
                 if not self._step(used, str(exc)):
+                    if self._proven is None:  # nothing helped: it was this question
+                        self.dialect = first
                     raise CallError(str(exc)) from exc
                 continue
             self._proven = used
@@ -131,9 +153,10 @@ class Client:
         usage: Usage | None = None
         try:
             payload = await self._timed(self._post(ask, dialect, seed))
-            reply, fault = self._reply(payload)
-            usage = _usage(payload) or Usage.of_texts(sent, len(reply.encode(errors="replace")))
-            return JournalEntry(reply, fault, usage.prompt, usage.completion)
+            entry = self._reply(payload)
+            answered = len(entry.reply.encode(errors="replace"))
+            usage = _usage(payload) or Usage.of_texts(sent, answered)
+            return replace(entry, prompt=usage.prompt, completion=usage.completion)
         finally:
             await self.spending.settle(worst, usage)
 
@@ -141,100 +164,101 @@ class Client:
         """A call with an end; what went wrong, in our words."""
         try:
             return await asyncio.wait_for(call, self.config.timeout)
-        except (TimeoutError, openai.APITimeoutError) as exc:
+        except TimeoutError as exc:
             raise _ServerFault(f"no answer within {self.config.timeout:g} s") from exc
-        except openai.APIStatusError as exc:
-            # Not "from exc": --verbose shows causes, and this one says what the server said.
-            raise self._status_fault(exc) from None
-        except openai.APIConnectionError as exc:
-            said = tidy(self.key.hide(repr(exc.__cause__ or exc)), 120)
+        except (HumobError, _ServerFault, _RefusedError, _FilteredError, CallError):
+            raise
+        except ResponseError as exc:
+            raise _ServerFault(str(exc)) from exc
+        except Exception as exc:  # the HTTP library's own, whose names depend on its version
+            said = tidy(self.key.hide(repr(exc), short=True), 120)
+            if "Read" in type(exc).__name__ or "Protocol" in type(exc).__name__:
+                raise _ServerFault(f"an answer that broke off ({said})") from exc
             raise _ServerFault(f"{self.config.server}: no connection ({said})") from exc
-        except (openai.OpenAIError, json.JSONDecodeError, UnicodeDecodeError) as exc:
-            raise _ServerFault(f"a response that is no JSON ({type(exc).__name__})") from exc
 
     async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
         config = self.config
         body = dialect.request(
             ask, temperature=config.temperature, tokens=config.answer_tokens, seed=seed
         )
-        return await self._read(self._sdk.chat.completions.with_streaming_response.create, body)
+        return await self._sent("chat/completions", body)
 
-    async def _read(self, create: Callable[..., Any], body: dict[str, Any]) -> dict[str, Any]:
-        """The response to a request, as far as its size is believed."""
-        content = bytearray()
-        async with create(model=self.config.model, **body) as response:
-            try:
-                async for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) > MOST_BYTES:
-                        raise _ServerFault(f"a response of more than {MOST_BYTES >> 20} MB")
-            except (openai.OpenAIError, _ServerFault):
-                raise
-            except Exception as exc:  # the HTTP library's own, whose name depends on its version
-                raise _ServerFault(f"an answer that broke off ({type(exc).__name__})") from exc
-        try:
-            payload = json.loads(bytes(content))
-        except RecursionError as exc:
-            raise _ServerFault("a response that is nested too deeply") from exc
-        if not isinstance(payload, dict):
-            raise _ServerFault("a response that is no JSON object")
-        return payload
+    async def _sent(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """What comes back for a request to this model."""
+        whole = {"model": self.config.model, **body, **self.config.extra_body}
+        response = await self._connection.post(path, whole)
+        if not 200 <= response.status < 300:
+            raise self._status_fault(response)
+        return response.payload()
 
-    def _status_fault(self, exc: openai.APIStatusError) -> Exception:
-        status = exc.status_code
-        said = tidy(self.key.hide(str(exc.message)), 200)
-        place = f"{self.config.server}: {status}: {said}"
+    def _status_fault(self, response: Response) -> Exception:
+        status = response.status
+        said = tidy(self.key.hide(words_of(response.body), short=True), 200)
+        place = f"{self.config.server}: {status}: {said or 'no words'}"
+        if status == 402 or out_of_quota(response.body):
+            return self._stopped(place)
         if status in _FATAL:
             hint = f"; is {KEY_VARIABLE} right?" if status in (401, 403) else ""
             hint = hint or "; are --model and --base-url right?"
             return HumobError(f"{place}{hint}")
-        if status == 402 or (status == 429 and _out_of_quota(exc)):
-            self.spending.stop(f"not asked: the server takes no more ({place})")
-            return CallError(place)
-        if status in (408, 409, 429) or status >= 500:
-            return _ServerFault(place, wait=_retry_after(exc), plainer=status >= 500)
-        return _RefusedError(place)
+        if is_filtered(response.body):
+            return _FilteredError(said)
+        passing = status in (408, 409, 429) or status >= 500
+        if not passing or (status >= 500 and refuses_system_turn(said)):  # by a chat template
+            return _RefusedError(place)
+        wait = asked_wait(response, clock.now())
+        if wait is not None and wait > LONGEST_ASKED:
+            return self._stopped(f"{place}; it asks to wait {wait:,.0f} s")
+        return _ServerFault(place, wait=wait, plainer=status >= 500, limited=status == 429)
 
-    def _reply(self, payload: dict[str, Any]) -> tuple[str, str]:
+    def _stopped(self, place: str) -> CallError:
+        self.spending.stop(f"not asked: the server takes no more ({place})")
+        return CallError(place)
+
+    def _reply(self, payload: dict[str, Any]) -> JournalEntry:
         """What the model said, and why it is no answer, if it is none."""
         try:
             choice = payload["choices"][0]
             said = choice["message"]
             content, refusal = said.get("content"), said.get("refusal")
         except (KeyError, IndexError, TypeError, AttributeError) as exc:
-            error = payload.get("error")
-            text = tidy(self.key.hide(str(error)), 200) if error else "a response without choices"
-            raise _ServerFault(text) from exc
+            words = words_of(json.dumps(payload.get("error") or "").encode())
+            text = tidy(self.key.hide(words, short=True), 200)
+            raise _ServerFault(text.strip('"') or "a response without choices") from exc
         if isinstance(refusal, str) and refusal.strip():
-            return "", f"a refusal ({tidy(self.key.hide(refusal), 100)})"
-        reply = self.key.hide(content) if isinstance(content, str) else ""
+            return JournalEntry("", f"a refusal ({tidy(self.key.hide(refusal), 100)})")
+        end = tidy(self.key.hide(str(choice.get("finish_reason"))), 40)
+        reply = self.key.hide(text_of(content))
         if not reply.strip():
-            end = tidy(self.key.hide(str(choice.get("finish_reason"))), 40)
-            return "", f"an empty reply (finish reason {end})"
-        return reply, ""
+            fault = f"an empty reply (finish reason {end})"
+            if end == "length" or said.get("reasoning_content") or said.get("reasoning"):
+                fault = f"{fault}: thinking took all its room; --answer-tokens gives more"
+            return JournalEntry("", fault)
+        return JournalEntry(reply, cut=end == "length")
 
 
-class _RefusedError(Exception):
-    """A request that the server will not take as it is."""
+def text_of(content: object) -> str:
+    """The text of a message: as it is, or the parts of a list that are text and no thinking."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and _is_text(part)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
-def _out_of_quota(exc: openai.APIStatusError) -> bool:
-    said = f"{exc.code} {exc.type} {exc.message}"
-    return any(word in said for word in _QUOTA)
+def _is_text(part: dict[str, Any]) -> bool:
+    return part.get("type", "text") in ("text", "output_text")
 
 
-def _retry_after(exc: openai.APIStatusError) -> float | None:
-    try:
-        wait = float(exc.response.headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return wait if wait >= 0 else None  # no NaN, either
-
-
-def _waiting(failed: int, asked: float | None, seed: int) -> float:
+def _waiting(failed: int, fault: _ServerFault, seed: int, retries: int) -> float:
     """Seconds to wait; questions wait a little differently, so as not to return all at once."""
-    doubled = FIRST_WAIT * 2.0 ** min(failed, 10) * (0.5 + (seed % 997) / 997)
-    return min(max(doubled, asked or 0.0), LONGEST_WAIT)
+    spread = (seed % 997) / 997
+    if fault.wait is not None:
+        return fault.wait + spread * min(fault.wait, FIRST_WAIT)
+    if fault.limited:
+        part = 2.0**failed / (2.0 ** min(retries, 30) - 1)
+        return max(A_MINUTE * part, FIRST_WAIT) * (1 + spread / 2)
+    return min(FIRST_WAIT * 2.0 ** min(failed, 10) * (0.5 + spread), LONGEST_WAIT)
 
 
 def _usage(payload: dict[str, Any]) -> Usage | None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from humobctl.console.safe_text import HIDDEN, SHORTEST_SECRET
+from humobctl.console.safe_text import HIDDEN, SHORTEST_SECRET, unquoted
 from humobctl.errors import HumobError, UsageError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
 OPENAI_URL = "https://api.openai.com/v1"
+
+_OURS = ("model", "messages", "prompt", "stream", "n", "logprobs", "top_logprobs")
+"""Fields of a request that the reading of its answer depends on."""
 
 
 class Secret:
@@ -28,9 +33,19 @@ class Secret:
         """The key itself."""
         return self._key
 
-    def hide(self, text: str) -> str:
-        """The text without the key, which a server may have sent back."""
-        return text.replace(self._key, HIDDEN) if len(self._key) >= SHORTEST_SECRET else text
+    def hide(self, text: str, *, short: bool = False) -> str:
+        """The text without the key, which a server may have sent back.
+
+        Args:
+            text: from the server.
+            short: also hide a short key, where it stands for itself: in messages, but not in
+                answers, which may have it as a word.
+        """
+        if len(self._key) >= SHORTEST_SECRET:
+            return text.replace(self._key, HIDDEN)
+        if short and self._key:
+            return re.sub(rf"(?<!\w){re.escape(self._key)}(?!\w)", HIDDEN, text)
+        return text
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,7 @@ class OpenAIConfig:
         price_output: money for a million tokens that are answered.
         max_cost: money that this run may cost; the run stops before it.
         max_tokens_total: tokens that this run may use; the run stops before it.
+        extra_body: fields that are added to each request, such as ``enable_thinking``.
     """
 
     model: str
@@ -64,6 +80,7 @@ class OpenAIConfig:
     price_output: float | None = None
     max_cost: float | None = None
     max_tokens_total: int | None = None
+    extra_body: dict[str, Any] = field(default_factory=dict)
 
     @property
     def server(self) -> str:
@@ -82,6 +99,7 @@ def configured(options: dict[str, Any]) -> OpenAIConfig:
     options.setdefault("base_url", os.environ.get(URL_VARIABLE) or OPENAI_URL)
     if "model" not in options:
         raise UsageError("--backend openai needs --model NAME, as the server knows it")
+    options["extra_body"] = parse_extra(options.get("extra_body"))
     config = OpenAIConfig(**options)
     try:
         parts = urlsplit(config.base_url)
@@ -97,13 +115,35 @@ def configured(options: dict[str, Any]) -> OpenAIConfig:
     return config
 
 
+def parse_extra(given: str | dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of ``--extra-body``.
+
+    Raises:
+        UsageError: no JSON object, or fields that are made here.
+    """
+    if given is None:
+        return {}
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(
+            """--extra-body: expected a JSON object, such as '{"enable_thinking": false}'"""
+        )
+    for name in _OURS:
+        if name in found:
+            raise UsageError(f"--extra-body: found {name}, which has another option or none")
+    return found
+
+
 def key_for(config: OpenAIConfig) -> Secret:
     """The key in the environment; empty for servers that need none.
 
     Raises:
         HumobError: there is none, and OpenAI itself is to be asked.
     """
-    key = os.environ.get(KEY_VARIABLE, "").strip()
+    key = unquoted(os.environ.get(KEY_VARIABLE, ""))
     if not key and urlsplit(config.base_url).hostname == urlsplit(OPENAI_URL).hostname:
         raise HumobError(f"{config.server}: found no key, expected one in {KEY_VARIABLE}")
     if not key.isascii() or not key.isprintable():

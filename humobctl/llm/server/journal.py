@@ -7,7 +7,6 @@ the digests and the places of the lines, not the lines.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.io.kept_inputs import refuse_input
+from humobctl.io.output_lock import take_lock
 from humobctl.io.streams import clear_os_errors
 
 
@@ -28,12 +29,14 @@ class JournalEntry:
         fault: why it is no answer, such as a refusal; empty if it may be one.
         prompt: tokens sent.
         completion: tokens answered.
+        cut: whether it ended at its limit of tokens.
     """
 
     reply: str
     fault: str = ""
     prompt: int = 0
     completion: int = 0
+    cut: bool = False
 
 
 class Journal:
@@ -49,6 +52,7 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
         self._places: dict[bytes, tuple[int, int]] = {}
+        refuse_input(path, path)
         if not Path(path).parent.is_dir():
             raise HumobError(f"{path}: found no folder {Path(path).parent}")
         with clear_os_errors(path):
@@ -58,13 +62,9 @@ class Journal:
         self.found = len(self._places)
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if take_lock(self._file, self.path) is False:
             self._file.close()
-            raise HumobError(
-                f"{self.path}: another run is using this journal; give each its own"
-            ) from None
+            raise HumobError(f"{self.path}: another run is using this journal; give each its own")
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -99,7 +99,11 @@ class Journal:
         try:
             kept = json.loads(line)
             entry = JournalEntry(
-                *(kept[name] for name in ("reply", "fault", "prompt", "completion"))
+                reply=kept["reply"],
+                fault=kept["fault"],
+                prompt=kept["prompt"],
+                completion=kept["completion"],
+                cut=kept.get("cut") is True,
             )
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
@@ -120,6 +124,7 @@ class Journal:
             "fault": entry.fault,
             "prompt": entry.prompt,
             "completion": entry.completion,
+            **({"cut": True} if entry.cut else {}),
         }
         # ASCII: half a surrogate in a reply is no UTF-8.
         line = json.dumps(kept, ensure_ascii=True).encode() + b"\n"

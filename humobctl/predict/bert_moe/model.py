@@ -29,10 +29,11 @@ from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from humobctl.errors import HumobError
+from humobctl.llm.model_files import refuse_outside
 from humobctl.predict.bert_moe.config import TYPE, BertMoeSettings
 from humobctl.predict.bert_moe.copy_heads import CopyHeads
 from humobctl.predict.bert_moe.mixture_of_experts import MixtureOfExperts
-from humobctl.training.model_dir import check_layers, clear_damage, load
+from humobctl.training.model_dir import ADAPTER_CONFIG, check_layers, clear_damage, load
 from humobctl.training.settings import from_record
 
 DAYS_BACK, DAYS_AHEAD = 75, 60
@@ -355,6 +356,9 @@ def load_network(folder: str) -> BertMoe:
         HumobError: the dir is missing, damaged, or of another type.
     """
     found = load(folder, type=TYPE, arrays=False)
+    refuse_outside(folder, found.config)
+    if (Path(folder) / ADAPTER_CONFIG).exists():
+        raise HumobError(f"{folder}: found {ADAPTER_CONFIG}, expected a model dir without adapters")
     try:
         with clear_damage(folder):
             settings = from_record(BertMoeSettings, found.config["settings"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ from torch import Tensor
 
 from humobctl.console import report
 from humobctl.errors import HumobError
-from humobctl.io.size_limits import parse_json
-from humobctl.io.streams import clear_os_errors
-from humobctl.llm.load import conversation_text, require_chat_template
+from humobctl.llm.chat import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.llama import template_compact, template_published
 from humobctl.predict.llama.config import LlamaSettings, PromptShape
+from humobctl.predict.llama.records import read_records
 from humobctl.predict.llama.tokens import (
     Compact,
     Example,
@@ -28,6 +27,7 @@ from humobctl.predict.llama.tokens import (
     row_of,
 )
 from humobctl.predict.llama.users import PromptedUser, Source, read_people
+from humobctl.training.model_dir import fingerprint_of
 
 
 @dataclass
@@ -217,74 +217,32 @@ def plain(tokenizer: Any, text: str) -> list[int]:
 def intention(
     paths: Sequence[str], settings: LlamaSettings, tokenizer: Any, name: str
 ) -> LlamaData:
-    """Records of ``intend --distill``, or a JSONL of one's own.
+    """Records of ``intend --distill``, or of one's own (``read_records``).
 
-    A line holds ``messages`` (role and content, the last one the assistant's), or ``instruction``
-    with ``output`` and perhaps ``input``, or ``prompt`` with ``completion``. Records of one person
-    (``uid``) validate together.
+    Records of one person (``uid``) validate together.
 
     Raises:
-        HumobError: a line is none of these, or nothing is left to learn from.
+        HumobError: a record cannot be read, or nothing is left to learn from.
     """
     require_chat_template(tokenizer, name)
     found = LlamaData(tokenizer)
     for path in paths:
-        records = list(_lines(path))
-        keys = [str(record.get("uid", number)) for number, (_, record) in enumerate(records)]
+        records = read_records(path)
+        keys = [one.key or str(number) for number, one in enumerate(records)]
         order = np.random.default_rng(settings.seed).permutation(sorted(set(keys)))
         held = set(order[: round(settings.validation_share * len(order))].tolist())
-        for key, (messages, _) in zip(keys, records, strict=True):
-            prompt = plain(tokenizer, conversation_text(tokenizer, messages[:-1]))
-            answer = messages[-1]["content"]
+        for key, one in zip(keys, records, strict=True):
+            prompt = plain(tokenizer, conversation_text(tokenizer, one.messages[:-1]))
+            answer = one.messages[-1]["content"]
             example = conversation(prompt, [*plain(tokenizer, answer), tokenizer.eos_token_id])
             fits = len(example) <= settings.max_length
             found.add(example if fits else None, validates=key in held)
-            found.shown = found.shown or shown(tokenizer, messages[:-1], answer)
-        found.about.append({"file": Path(path).name, "records": len(records)})
+            found.shown = found.shown or shown(tokenizer, one.messages[:-1], answer)
+        about = {"file": Path(path).name, "records": len(records)}
+        found.about.append({**about, "fingerprint": fingerprint_of(path)})
     if not found.train:
         raise HumobError(
             f"{', '.join(paths)}: found no record to learn from within --max-length "
             f"{settings.max_length}, expected some"
         )
     return found
-
-
-def _lines(path: str) -> Iterator[tuple[list[dict[str, str]], dict[str, Any]]]:
-    with clear_os_errors(path), Path(path).open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = parse_json(line)
-            except ValueError as exc:
-                raise HumobError(f"{path}: line {number}: found no JSON ({exc})") from exc
-            messages = _messages(record)
-            if messages is None:
-                raise HumobError(
-                    f"{path}: line {number}: expected messages that end with the assistant's, or "
-                    "instruction and output, or prompt and completion"
-                )
-            yield messages, record
-
-
-def _messages(record: Any) -> list[dict[str, str]] | None:
-    if not isinstance(record, dict):
-        return None
-    turns = record.get("messages")
-    if turns is None:
-        asked = record.get("instruction", record.get("prompt"))
-        more, said = record.get("input", ""), record.get("output", record.get("completion"))
-        if not all(isinstance(text, str) for text in (asked, more, said)):
-            return None
-        asked = f"{asked}\n{more}" if more else asked
-        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
-    whole = isinstance(turns, list) and len(turns) >= 2 and all(map(_is_turn, turns))
-    return turns if whole and turns[-1]["role"] == "assistant" else None
-
-
-def _is_turn(turn: Any) -> bool:
-    return (
-        isinstance(turn, dict)
-        and turn.get("role") in ("system", "user", "assistant")
-        and isinstance(turn.get("content"), str)
-    )

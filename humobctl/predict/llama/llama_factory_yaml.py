@@ -11,6 +11,7 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.io.output_lock import note_input
 from humobctl.io.streams import clear_os_errors
 
 Mapped = dict[str, Any]
@@ -78,6 +79,7 @@ def read_factory(path: str) -> Factory:
 
     try:
         with clear_os_errors(path):
+            note_input(path, path)
             record = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except RecursionError as exc:
         raise HumobError(f"{path}: found YAML that is nested too deeply") from exc

@@ -9,7 +9,8 @@ import torch
 
 from humobctl.errors import HumobError
 from humobctl.io.json_files import read_json
-from humobctl.llm.load import attached, load_causal, load_tokenizer, readable
+from humobctl.llm.load import attached, check_vocabulary, load_causal, load_tokenizer, readable
+from humobctl.llm.model_files import files_of
 from humobctl.predict.llama.config import TYPE
 from humobctl.predict.llama.weights import base_of
 from humobctl.training.model_dir import (
@@ -58,8 +59,10 @@ def merge(job: Merge) -> str:
     config = about.config if about is not None else {}
     base = base_of(job.adapter, config, job.base)
     with readable(f"{base}, {job.adapter}"):
-        network = load_causal(base, "f32", "cpu", "none")
-        tokenizer = load_tokenizer(base)
+        files = files_of(base)
+        network = load_causal(files, "f32", "cpu", "none")
+        tokenizer = load_tokenizer(files)
+        check_vocabulary(network, tokenizer, base)
         network = attached(network, job.adapter).merge_and_unload()
     kinds = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
     network = network.to(kinds[job.precision])

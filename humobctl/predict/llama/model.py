@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import peft
 import torch
 from torch import Tensor
 
-from humobctl.errors import UsageError
+from humobctl.errors import HumobError, UsageError
+from humobctl.llm.forward import UNFIT, agree, masks, plain_scores
 from humobctl.llm.load import name_of
 from humobctl.predict.llama.config import LlamaSettings
-from humobctl.predict.llama.tokens import Example, row_of
+from humobctl.predict.llama.tokens import NONE, Example, row_of
 
 
 def with_lora(network: Any, settings: LlamaSettings) -> Any:
@@ -55,8 +57,57 @@ def with_lora(network: Any, settings: LlamaSettings) -> Any:
 
 def answers_loss(model: Any, inputs: dict[str, Tensor], labels: Tensor) -> Tensor:
     """Sum of the cross-entropies of a row's answers."""
-    scores = model(**inputs, use_cache=False).logits[0].float()
+    scores = _scores(model, inputs)
     return torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
+
+
+def _scores(model: Any, inputs: dict[str, Tensor]) -> Tensor:
+    """Scores of all tokens at each answer of a row."""
+    inputs = dict(inputs)
+    if "attention_mask" in inputs:
+        places = inputs["position_ids"]
+        inputs["attention_mask"] = masks(model, inputs["attention_mask"], places, places)
+    found: Tensor = model(**inputs, use_cache=False).logits[0].float()
+    return found
+
+
+def check_packing(model: Any, examples: Sequence[Example], name: str) -> None:
+    """Refuse a network in which questions and records of a row do not stay apart.
+
+    Args:
+        model: the network.
+        examples: some to learn from; the two shortest share a row.
+        name: of the network, for the message.
+
+    Raises:
+        HumobError: an answer is scored otherwise than by a plain pass of what it may see.
+    """
+    pair = sorted(examples, key=len)[:2]
+    row = row_of(pair)
+    if "attention_mask" not in row:
+        return
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        try:
+            inputs = {key: value.to(device) for key, value in row.items() if key != "labels"}
+            found = _scores(model, inputs)[-1].log_softmax(0).double().cpu().numpy()
+            wanted = plain_scores(model, _seen_last(pair[-1])).log_softmax(0)
+            same = agree(model, found, wanted.double().cpu().numpy())
+        except UNFIT:
+            same = False
+    if not same:
+        raise HumobError(
+            f"{name}: found the architecture {model.config.model_type}, in which questions of one "
+            "row do not stay apart, expected one with attention masks, such as Llama or Qwen"
+        )
+
+
+def _seen_last(example: Example) -> list[int]:
+    """The tokens that the last answer of an example sees."""
+    end = int(np.flatnonzero(example.label != NONE)[-1]) + 1
+    block = example.block[:end]
+    seen: list[int] = example.ids[:end][(block == 0) | (block == block[-1])].tolist()
+    return seen
 
 
 def mean_loss(model: Any, examples: Sequence[Example], settings: LlamaSettings) -> float:

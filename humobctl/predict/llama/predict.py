@@ -6,7 +6,8 @@ from pathlib import Path
 
 from humobctl.console import report
 from humobctl.errors import UsageError
-from humobctl.llm.load import load_language_model, require_chat_template
+from humobctl.llm.chat import require_chat_template
+from humobctl.llm.load import load_language_model
 from humobctl.predict.base import PredictOptions
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.llama.predict_compact import CompactPredictor

@@ -3,7 +3,8 @@
 A person's profile goes through the network once; its keys and values stay. The questions follow in
 chunks, packed side by side: each sees the profile and itself, so that they are as many independent
 continuations of one prefix. Nothing is generated: the answer is the score of each letter after a
-question, one forward pass for all of a chunk's. Equal questions are asked once.
+question, one forward pass for all of a chunk's. Equal questions are asked once. A few scores are
+compared with a plain pass; a network in which they differ is asked question by question.
 
 Shapes:  B people, P tokens of the longest profile, C tokens of a chunk, L letters, k cells, r rows.
 """
@@ -18,7 +19,9 @@ import torch
 import transformers
 from torch import Tensor
 
+from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.llm.forward import UNFIT, Head, agree, context_of, masks, plain_scores
 from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats
 from humobctl.predict.base import SlotDistributions, UserHistory, normalised
@@ -29,6 +32,8 @@ from humobctl.predict.llama.tokens import Compact
 
 CHUNK = 512
 """Tokens of a person's questions that go through the network together."""
+_ALONE = "alone"
+"""Noted of a model whose questions are asked one by one."""
 NEIGHBOURS = 1e-3
 """Share of the eight cells around each own cell, where they are candidates."""
 
@@ -87,14 +92,12 @@ class CompactPredictor(BatchPredictor):
         self.device = torch.device(loaded.device)
         self.batch_users = batch or (1 if loaded.device == "cpu" else 16)
         self.tally = TokenTally()
-        self._bf16 = bf16
+        self._bf16, self._loaded, self._name = bf16, loaded, name
         network = loaded.model
         causal = network.get_base_model() if hasattr(network, "get_base_model") else network
-        self._body = causal.base_model
-        head = causal.get_output_embeddings()
-        letters = torch.from_numpy(self.tokens.letters).to(head.weight.device)
-        self._head = head.weight[letters].float().T
-        self._context = int(causal.config.max_position_embeddings)
+        self._causal, self._body = causal, causal.base_model
+        self._head = Head(causal, self.tokens.letters.tolist())
+        self._context = context_of(causal)
         self._pad = loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id or 0
 
     def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
@@ -126,10 +129,62 @@ class CompactPredictor(BatchPredictor):
                 f"--model: found a context of {self._context} tokens, expected {longest} or more; "
                 "a compact prompt has fewer with fewer --letters"
             )
-        order = sorted(range(len(prompts)), key=lambda i: -len(chunks[i]))
         with inference(self.device.type, len(prompts), bf16=self._bf16):
-            found = self._scores([profiles[i] for i in order], [chunks[i] for i in order])
-        return [found[order.index(i)] for i in range(len(prompts))]
+            return self._compared(profiles, chunks)
+
+    def _compared(
+        self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
+    ) -> list[Floats]:
+        """Scores by person, packed where that is shown to change nothing."""
+        if _ALONE in self._loaded.compared:
+            return [self._alone(*one) for one in zip(profiles, chunks, strict=True)]
+        lengths = [
+            len(profile) + max((len(q) for chunk in some for q in chunk), default=0)
+            for profile, some in zip(profiles, chunks, strict=True)
+        ]
+        longest = int(np.argmax(lengths))
+        is_new = self._loaded.is_new("packed", lengths[longest])
+        try:
+            found = self._packed(profiles, chunks)
+        except UNFIT as exc:
+            if not is_new or isinstance(exc, torch.OutOfMemoryError):
+                raise
+            same = False  # networks without attention have no place for our masks
+        else:
+            same = not is_new or self._is_plain(found[longest], profiles[longest], chunks[longest])
+        if same:
+            return found
+        self._loaded.compared[_ALONE] = 1
+        report.warn(
+            f"{self._name}: its architecture ({self._loaded.architecture}) does not take many "
+            "questions in one pass; they are asked one by one, which takes many times longer"
+        )
+        return self._compared(profiles, chunks)
+
+    def _is_plain(self, found: Floats, profile: list[int], chunks: list[list[list[int]]]) -> bool:
+        """Whether the scores of the longest and of the last question are those of a plain pass."""
+        questions = [question for chunk in chunks for question in chunk]
+        longest = max(range(len(questions)), key=lambda i: len(questions[i]))
+        return all(
+            agree(self._causal, found[number], self._alone(profile, [[questions[number]]])[0])
+            for number in {longest, len(questions) - 1}
+        )
+
+    def _alone(self, profile: list[int], chunks: list[list[list[int]]]) -> Floats:
+        """Scores of one person's questions, each by a plain pass."""
+        scores = []
+        for question in (question for chunk in chunks for question in chunk):
+            every = plain_scores(self._causal, [*profile, *question])
+            letters = every[torch.from_numpy(self.tokens.letters).to(every.device)]
+            scores.append(letters.log_softmax(0).double().cpu().numpy())
+        return np.array(scores)
+
+    def _packed(
+        self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
+    ) -> list[Floats]:
+        order = sorted(range(len(profiles)), key=lambda i: -len(chunks[i]))
+        found = self._scores([profiles[i] for i in order], [chunks[i] for i in order])
+        return [found[order.index(i)] for i in range(len(profiles))]
 
     def _scores(
         self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
@@ -141,7 +196,8 @@ class CompactPredictor(BatchPredictor):
         # A token that is not there sees itself: a softmax over nothing is no number.
         seen = seen | torch.eye(width, dtype=torch.bool)
         cache = transformers.DynamicCache()
-        self._run(ids, torch.arange(width).expand(len(profiles), -1), seen, cache)
+        position = torch.arange(width).expand(len(profiles), -1)
+        self._run(ids, position, position, seen, cache)
         self.tally.prefilled += int(lengths.sum())
         found: list[list[Floats]] = [[] for _ in profiles]
         for number in range(len(chunks[0]) if chunks else 0):
@@ -176,18 +232,22 @@ class CompactPredictor(BatchPredictor):
         own = (block[:, :, None] == block[:, None, :]) & earlier
         shared = there[:, None, :].expand(-1, size, -1)
         seen = torch.cat([shared, own], dim=2)[:, None]
-        states = self._run(ids, position, seen, cache)
-        scores = []
-        for row, places in enumerate(ends):
-            logits = states[row, places.to(self.device)].float() @ self._head
-            scores.append(logits.log_softmax(1).double().cpu().numpy())
-        return scores
+        before = torch.arange(there.shape[1]).expand(len(questions), -1)
+        others = torch.cat([before, position], dim=1)
+        states = self._run(ids, position, others, seen, cache)
+        return [
+            self._head(states[row, places.to(self.device)]).double().cpu().numpy()
+            for row, places in enumerate(ends)
+        ]
 
-    def _run(self, ids: Tensor, position: Tensor, seen: Tensor, cache: object) -> Tensor:
+    def _run(
+        self, ids: Tensor, position: Tensor, others: Tensor, seen: Tensor, cache: object
+    ) -> Tensor:
+        position, others, seen = (some.to(self.device) for some in (position, others, seen))
         out = self._body(
             input_ids=ids.to(self.device),
-            position_ids=position.to(self.device),
-            attention_mask=seen.to(self.device),
+            position_ids=position,
+            attention_mask=masks(self._causal, seen, position, others),
             use_cache=True,
             **{past_name(): cache},
         )

@@ -23,6 +23,7 @@ import transformers
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.llm.forward import UNFIT, agree, context_of, masks, plain_scores
 from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats, Int32s
 from humobctl.predict.base import (
@@ -159,7 +160,7 @@ class PublishedPredictor(BatchPredictor):
         self.batch_users = batch or (4 if loaded.device == "cpu" else 8)
         self.tally = TokenTally()
         self._loaded, self._bf16 = loaded, bf16
-        self._context = int(loaded.model.config.max_position_embeddings)
+        self._context = context_of(loaded.model)
         self._everywhere: tuple[Int32s, Branch] | None = None
 
     def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
@@ -223,13 +224,34 @@ class PublishedPredictor(BatchPredictor):
             return
         runs = [[*prompt, *walk.forced()] for prompt, walk in zip(prompts, walks, strict=True)]
         state = _State(self._loaded, len(walks), self.tally)
-        while any(not walk.done for walk in walks):
-            scores = state.feed(runs)
-            for number, walk in enumerate(walks):
-                runs[number] = []
-                if not walk.done:
-                    runs[number] = [walk.choose(scores[number]), *walk.forced()]
-                    self.tally.generated += 1
+        tokens: list[int] = []
+        last = np.zeros(0)
+        try:
+            while any(not walk.done for walk in walks):
+                scores = state.feed(runs)
+                if runs[0]:
+                    tokens += runs[0]
+                    last = scores[0]
+                for number, walk in enumerate(walks):
+                    runs[number] = []
+                    if not walk.done:
+                        runs[number] = [walk.choose(scores[number]), *walk.forced()]
+                        self.tally.generated += 1
+        except UNFIT as exc:
+            if isinstance(exc, torch.OutOfMemoryError) or "walked" in self._loaded.compared:
+                raise
+            raise self._unfit() from exc
+        if self._loaded.is_new("walked", len(tokens)):
+            model = self._loaded.model
+            plain_pass = plain_scores(model, tokens).log_softmax(0).double().cpu().numpy()
+            if not agree(model, last, plain_pass):
+                raise self._unfit()
+
+    def _unfit(self) -> HumobError:
+        return HumobError(
+            f"--model: found the architecture {self._loaded.architecture}, whose scores step by "
+            "step are not those of a plain pass; try --template compact"
+        )
 
 
 class _State:
@@ -244,6 +266,7 @@ class _State:
         self._pad = loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id or 0
         self._cache = transformers.DynamicCache()
         self._there = torch.zeros(people, 0, dtype=torch.bool)
+        self._position = torch.zeros(people, 0, dtype=torch.long)
         self._length = torch.zeros(people, dtype=torch.long)
 
     def feed(self, runs: list[list[int]]) -> list[Floats]:
@@ -257,10 +280,13 @@ class _State:
         before = self._there[:, None, :].expand(-1, size, -1)
         ends = (lengths - 1).clamp(min=0).tolist()
         kept = sorted(set(ends))
+        self._position = torch.cat([self._position, position], dim=1)
+        seen = torch.cat([before, own], dim=2)[:, None]
+        places = (seen, position, self._position)
         out = self._model(
             input_ids=ids.to(self._device),
             position_ids=position.to(self._device),
-            attention_mask=torch.cat([before, own], dim=2)[:, None].to(self._device),
+            attention_mask=masks(self._model, *(some.to(self._device) for some in places)),
             use_cache=True,
             logits_to_keep=torch.tensor(kept, device=self._device),
             **{past_name(): self._cache},

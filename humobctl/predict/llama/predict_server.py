@@ -1,9 +1,15 @@
 """Prediction by a model behind an OpenAI-compatible server: vLLM, llama.cpp, and others.
 
 Each question of the template ``compact`` is one completion of one token: profile and question are
-the prompt, guided decoding leaves the letters alone, and the scores of the likeliest tokens come
-back. The profile is a prefix that all of a person's questions share, which servers keep in their
-cache. A letter that is not among the scores that come back gets less than the last one that is.
+the prompt, and the scores of the likeliest tokens come back. The profile is a prefix that all of a
+person's questions share, which servers keep in their cache.
+
+What is wanted are the scores of the letters alone. A grammar does not give them: llama.cpp and vLLM
+tell scores from before it, so that the letters may not even be among the likeliest. llama.cpp is
+asked to raise all letters alike before it samples, and for the scores after that; these are exact.
+Other servers tell the likeliest tokens as they are: a letter that does not come back gets less than
+the last one that does, which is good where the model says hardly anything but letters. Where the
+letters hold less than half of the scores, the server is refused.
 
 Answers are kept in a journal as they come, so that a killed run asks for none twice; the client
 retries, waits and hides the key.
@@ -38,8 +44,18 @@ from humobctl.predict.llama.template_compact import Prompt, ask, names
 USERS = 8
 """Whose questions are on their way together."""
 MOST_LOGPROBS = 20
+LETTERS_AND_MORE = 64
+"""Scores that are asked of llama.cpp, which gives as many as it is asked for."""
+RAISE = 50.0
+"""By which all letters are raised together, in nats; their scores among themselves stay."""
+SCORES = 2
+"""Of the way in which scores are asked for; answers to another way are not used."""
 UNSEEN = 2.0
 """How much less likely, in nats, a letter is taken to be than the last score that came back."""
+LEAST = 1e-12
+"""Probability of a letter that is told as 0."""
+LEAST_MASS, FEW = 0.5, 5
+"""Of the letters among all that a model says, in the mean of so many answers or more."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +63,27 @@ class CellDialect(Dialect):
     """What a server takes beside a prompt, found out by trying, from most to least.
 
     Attributes:
+        raised: whether the letters can be raised before sampling, as llama.cpp does.
         guided: whether the letters can be demanded.
         logprobs: scores that it gives back, at most.
     """
 
+    raised: bool = True
     guided: bool = True
     logprobs: int = MOST_LOGPROBS
 
     def lowered(self, said: str) -> Dialect | None:
         """What to try when the server refused a request."""
+        if self.raised:
+            return replace(self, raised=False)
         if "logprob" in said.lower() and self.logprobs > 5:
             return replace(self, logprobs=5)  # OpenAI's own limit
         return self.plainer()
 
     def plainer(self) -> Dialect | None:
-        """The same without guided decoding, then with fewer scores."""
+        """The same without raised letters, without guided decoding, then with fewer scores."""
+        if self.raised:
+            return replace(self, raised=False)
         if self.guided:
             return replace(self, guided=False)
         return replace(self, logprobs=5) if self.logprobs > 5 else None
@@ -70,11 +92,18 @@ class CellDialect(Dialect):
         """A request, but for the model."""
         body: dict[str, Any] = {"prompt": prompt, "max_tokens": 1, "temperature": 0}
         body["logprobs"] = self.logprobs
+        choices = [f" {letter}" for letter in letters]
+        if self.raised:
+            neutral = {"top_k": 0, "top_p": 1, "min_p": 0, "typical_p": 1, "repeat_penalty": 1}
+            return body | {
+                **neutral,
+                "temperature": 1,
+                "logprobs": LETTERS_AND_MORE,
+                "post_sampling_probs": True,
+                "logit_bias": [[choice, RAISE] for choice in choices],
+            }
         if self.guided:
-            choices = [f" {letter}" for letter in letters]
-            grammar = " | ".join(json.dumps(choice) for choice in choices)
-            body["extra_body"] = {
-                "grammar": f"root ::= {grammar}",  # llama.cpp
+            body |= {
                 "structured_outputs": {"choice": choices},  # vLLM
                 "guided_choice": choices,  # vLLM before 0.12
             }
@@ -89,35 +118,40 @@ class _Completions(Client):
     async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
         assert isinstance(dialect, CellDialect)
         body = dialect.body(ask.messages[0]["content"], self.letters)
-        create = self._sdk.completions.with_streaming_response.create
-        return await self._read(create, body)
+        return await self._sent("completions", body)
 
-    def _reply(self, payload: dict[str, Any]) -> tuple[str, str]:
+    def _reply(self, payload: dict[str, Any]) -> JournalEntry:
         try:
-            choice = payload["choices"][0]
-            scores = top_scores(choice)
+            scores = top_scores(payload["choices"][0])
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            return "", "a response without scores of tokens (logprobs)"
-        said = str(choice.get("text", "")).strip()
-        if said in self.letters:
-            scores.setdefault(said, 0.0)
+            return JournalEntry("", "a response without scores of tokens (logprobs)")
         if not any(letter in scores for letter in self.letters):
-            return "", "no letter among the scores that came back"
-        return json.dumps(scores), ""
+            return JournalEntry("", "no letter among the scores that came back")
+        return JournalEntry(json.dumps(scores))
 
 
 def top_scores(choice: dict[str, Any]) -> dict[str, float]:
-    """Log-probabilities of the first token by its text, from either form in use."""
+    """Log-probabilities of the first token by its text, from any form in use."""
     found = choice["logprobs"]
     if found.get("top_logprobs"):
-        pairs = found["top_logprobs"][0].items()
+        pairs = list(found["top_logprobs"][0].items())
     else:  # llama.cpp gives the form of chat completions
-        pairs = [(one["token"], one["logprob"]) for one in found["content"][0]["top_logprobs"]]
+        first = found["content"][0]
+        if "top_probs" in first:  # after sampling
+            pairs = [(one["token"], _log(one["prob"])) for one in first["top_probs"]]
+        else:
+            pairs = [(one["token"], one["logprob"]) for one in first["top_logprobs"]]
     scores: dict[str, float] = {}
     for token, score in pairs:
-        name = str(token).strip()
-        scores[name] = float(np.logaddexp(scores.get(name, -np.inf), float(score)))
+        name, value = str(token).strip(), float(score)
+        if not value <= 0.01:  # a NaN, or no logarithm of a probability
+            raise ValueError(f"found the score {value}")
+        scores[name] = float(np.logaddexp(scores.get(name, -np.inf), max(value, -1e4)))
     return scores
+
+
+def _log(probability: float) -> float:
+    return float(np.log(max(float(probability), LEAST)))
 
 
 class ServedPredictor(BatchPredictor):
@@ -148,6 +182,7 @@ class ServedPredictor(BatchPredictor):
                 "concurrency": prompting.concurrency,
                 "temperature": 0.0,
                 "answer_tokens": 1,
+                "extra_body": prompting.extra_body,
             }
         )
         key = key_for(self.config)
@@ -159,6 +194,7 @@ class ServedPredictor(BatchPredictor):
         self.asked = self.from_journal = 0
         self._dialect: Dialect = CellDialect()
         self._spending = Spending()
+        self._masses: list[float] = []
 
     def close(self) -> None:
         """Close the journal; all of it is on the disk then."""
@@ -200,17 +236,35 @@ class ServedPredictor(BatchPredictor):
             await asyncio.gather(*flat, return_exceptions=True)
             await client.close()
             self._dialect = client.dialect
+        self._check_mass()
         return [np.array([task.result() for task in some]) for some in tasks]
+
+    def _check_mass(self) -> None:
+        """Refuse a server whose scores tell next to nothing of the letters.
+
+        Raises:
+            HumobError: they do.
+        """
+        if len(self._masses) >= FEW and (mass := float(np.mean(self._masses))) < LEAST_MASS:
+            raise HumobError(
+                f"{self.config.server}: tells scores from before it chooses a letter: the letters "
+                f"hold {mass:.0%} of them, expected {LEAST_MASS:.0%} or more; llama.cpp tells "
+                "others by post_sampling_probs and logit_bias, vLLM by --logprobs-mode "
+                "processed_logprobs, and a model on this machine needs no server"
+            )
 
     async def _one(
         self, client: _Completions, places: asyncio.Semaphore, prompt: str
     ) -> list[float]:
         """Log-probabilities of the letters after a prompt."""
+        extra = {"extra_body": self.config.extra_body} if self.config.extra_body else {}
         name = digest(
             {
+                **extra,
                 "server": self.config.base_url,
                 "model": self.config.model,
                 "letters": self.shape.letters,
+                "scores": SCORES,
                 "prompt": prompt,
             }
         )
@@ -225,7 +279,9 @@ class ServedPredictor(BatchPredictor):
             self._keep(name, entry)
         else:
             self.from_journal += 1
-        return letter_scores(json.loads(entry.reply), self.shape)
+        found = json.loads(entry.reply)
+        self._masses.append(float(sum(np.exp(found.get(x, -np.inf)) for x in names(self.shape))))
+        return letter_scores(found, self.shape)
 
     def _keep(self, name: str, entry: JournalEntry) -> None:
         if self._journal is not None:

@@ -17,13 +17,14 @@ from torch import Tensor
 from humobctl.console import report
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.run import CellEvalSettings
-from humobctl.llm.load import Loaded, load_causal, load_tokenizer, readable
+from humobctl.llm.load import Loaded, check_vocabulary, load_causal, load_tokenizer, readable
+from humobctl.llm.model_files import files_of
 from humobctl.predict.blend import likelihood, user_scores
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.llama import data as records
 from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
-from humobctl.predict.llama.model import answers_loss, mean_loss, with_lora
+from humobctl.predict.llama.model import answers_loss, check_packing, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.tokens import Example, mean_tokens, row_of
 from humobctl.predict.llama.users import Source
@@ -94,7 +95,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def prepare(self) -> Iterator[LlamaData]:
         """Read the files and make the records, the same in every process."""
         with readable(self.base):
-            tokenizer = load_tokenizer(self.base)
+            tokenizer = load_tokenizer(files_of(self.base))
         settings, name = self.settings, self.base
         if self.task == "mobility":
             yield records.mobility(self.paths, self.source, settings, tokenizer, name)
@@ -143,12 +144,16 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         settings = self.settings
         precision = "bf16" if settings.precision == "bf16" else "f32"
         with readable(self.base):
-            network = load_causal(self.base, precision, device.type, settings.quantization)
+            files = files_of(self.base)
+            network = load_causal(files, precision, device.type, settings.quantization)
+            check_vocabulary(network, data.tokenizer, self.base)
         torch.manual_seed(settings.seed)
         network = with_lora(network, settings)
         if settings.gradient_checkpointing:
             network.gradient_checkpointing_enable({"use_reentrant": False})
-        return network if settings.quantization != "none" else network.to(device)
+        network = network if settings.quantization != "none" else network.to(device)
+        check_packing(network.eval(), data.train, self.base)
+        return network
 
     def optimizer(self, network: Any) -> torch.optim.Optimizer:
         """AdamW of the adapter."""

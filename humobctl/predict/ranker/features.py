@@ -29,7 +29,8 @@ from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, Kernel
 
 SLOTS = 48
-_NIGHT = (12, 42)  # before 6:00 and from 21:00 on
+# Before 6:00 and from 21:00 on: part of what trained rankers have learnt, so not calendar.NIGHT.
+_NIGHT = (12, 42)
 _DAYTIME = (20, 36)  # 10:00 to 18:00
 _RECENT = 14  # days
 _EPS = np.float32(1e-9)

@@ -57,3 +57,8 @@ def test_a_broken_trip_of_porto(cli: Cli) -> None:
         assert done.out.count("\n") == 2
     bad = good.replace("1372636858", "noon")
     fails(cli("data", "import", input=PORTO + bad), "row 1", "column TIMESTAMP", "'noon'")
+
+
+def test_a_table_that_is_not_porto_s(cli: Cli) -> None:
+    done = cli("data", "import", "-", "--format", "porto", input="uid,d,t,x,y\n1,0,3,10,20\n")
+    fails(done, "stdin", "TAXI_ID", "uid")

@@ -107,7 +107,7 @@ def test_days_can_be_chosen(cli, example):
         (["--days", "74-60"], ("--days", "'74-60'")),
         (["--days", "x"], ("--days", "'x'", "60-74")),
         (["--metric", "bleu"], ("--metric", "'bleu'", "geobleu", "dtw", "accuracy", "distance")),
-        (["--dtw", "fast", "--dialect", "both"], ("--dtw", "--dialect humob25")),
+        (["--dtw", "fast", "--dialect", "humob24"], ("--dtw", "--dialect humob25")),
         (["--detail", "-"], ("--detail", "scores")),
         (["--detail", "x.csv", "-o", "x.csv"], ("--detail", "scores")),
         (["--per-user", "-f", "table"], ("--per-user", "--format json")),
@@ -129,6 +129,33 @@ def test_fast_dtw_is_an_upper_bound(cli, example):
     fast = scores(done.out)
     assert fast["dtw", "humob25"] >= exact["dtw", "humob25"] - 1e-9
     assert "algorithm:fast" in done.out
+
+
+@pytest.mark.parametrize("dialect", [(), ("--dialect", "both")])
+def test_fast_dtw_leaves_geobleu_of_both_editions(cli, example, dialect):
+    flags = ("--truth", "truth.csv", *dialect)
+    exact = scores(cli("eval", "predicted.csv", *flags, cwd=example).out)
+    done = cli("eval", "predicted.csv", *flags, "--dtw", "fast", cwd=example)
+    fast = scores(done.out)
+    assert fast.keys() == exact.keys() - {("dtw", "humob24")}
+    for edition in ("humob24", "humob25"):
+        assert fast["geobleu", edition] == exact["geobleu", edition]
+    says(done.err, "--dtw fast", "humob24")
+    done = cli("eval", "predicted.csv", *flags, "--dtw", "fast", "--metric", "geobleu", cwd=example)
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_days_shifted_by_one_are_found_out(cli, example, days):
+    moved = [(d - days, t, x, y) for d, t, x, y in GENERATED]
+    (example / "moved.csv").write_text(as_csv(moved))
+    flags = ("--truth", "truth.csv", "--format", "csv")
+    done = cli("eval", "moved.csv", *flags, cwd=example)
+    fails(done, "moved.csv", f"--shift-days {days}", notes=True)
+    done = cli("eval", "moved.csv", *flags, "--shift-days", days, cwd=example)
+    assert done.out == cli("eval", "predicted.csv", *flags, cwd=example).out
+    done = cli("eval", "moved.csv", *flags, "--shift-days", "-70", cwd=example)
+    fails(done, "moved.csv", "--shift-days -70", "0 to")
 
 
 def test_order_of_rows_and_users_changes_nothing(cli, workdir):

@@ -62,11 +62,62 @@ def test_distances_and_the_nearest_of_them() -> None:
 
 def test_intervening_opportunities_by_hand() -> None:
     (block,) = Pairs(TOWNS, np.arange(4))
-    nearer = between(block.km, TOWNS.population, block.rows)
+    nearer, together = between(block.km, TOWNS.population, block.rows)
     assert nearer[0].tolist() == [0, 0, 20, 50]
-    # From b, a and c are equally far, up to rounding: whichever comes first is nearer.
-    assert sorted(nearer[1].tolist()) in ([0, 0, 10, 40], [0, 0, 30, 40])
+    # From b, a and c are equally far, up to rounding: one destination of 40 people.
+    assert nearer[1].tolist() == [0, 0, 0, 40]
+    assert together[1].tolist() == [40, 20, 40, 40]
     assert nearer[3].tolist() == [50, 30, 0, 0]
+    assert together[3].tolist() == [10, 20, 30, 40]
+
+
+def test_radiation_shares_between_equally_far_towns_by_hand() -> None:
+    # From b: a and c as one of 40, 20*40 / (20*60) = 2/3, by 10 to 30; d 20*40 / (60*100) = 2/15.
+    # They sum to 1 - 20/100.
+    found = made(FlowLaw("radiation"), TOWNS, [0, 24, 0, 0])
+    assert found[1].tolist() == pytest.approx([5, 0, 15, 4])
+
+
+LAWS_OF_FLOWS = {
+    **{name: FlowLaw(name).unfitted() for name in ("radiation", "extended-radiation")},
+    "opportunities": FlowLaw("opportunities", parameters={"gamma": 3e-4}),
+    "gravity": FlowLaw().unfitted(),
+}
+
+
+def grid_of(order: list[int], mass: list[float], centre: tuple[float, float] = (0.0, 0.0)):
+    """Nine areas, a hundredth of a degree apart, in some order of the file."""
+    number = np.array(order)
+    columns = {
+        "area_id": [str(n) for n in order],
+        "lat": centre[0] + 0.01 * (number // 3 - 1),
+        "lon": centre[1] + 0.01 * (number % 3 - 1),
+        "population": np.array(mass, float)[number],
+        "outflow": np.full(9, 900.0),
+    }
+    return region_of(pl.DataFrame(columns, schema=AREAS.dtypes))
+
+
+@pytest.mark.parametrize("name", LAWS_OF_FLOWS)
+@given(st.permutations(range(9)), st.lists(st.integers(1, 5000), min_size=9, max_size=9))
+def test_the_order_of_the_file_makes_no_difference(
+    name: str, order: list[int], mass: list[int]
+) -> None:
+    law = LAWS_OF_FLOWS[name]
+    plain, other = (grid_of(each, mass, (40.1, 116.3)) for each in (list(range(9)), order))
+    expected = made(law, plain, plain.outflow)[np.ix_(order, order)]
+    assert made(law, other, other.outflow) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LAWS_OF_FLOWS)
+def test_equal_neighbours_equally_far_get_equal_flows(name: str) -> None:
+    law = LAWS_OF_FLOWS[name]
+    region = grid_of(list(range(9)), [1000.0] * 9)
+    found = made(law, region, region.outflow)[4]
+    assert found[[1, 3, 5, 7]] == pytest.approx(np.full(4, found[1]))
+    assert found[[0, 2, 6, 8]] == pytest.approx(np.full(4, found[0]))
+    if name == "radiation":  # 1000*4000 / (1000*5000), over 1 - 1/9, in four
+        assert found[1] == pytest.approx(900 * 0.8 / (8 / 9) / 4)
 
 
 def test_radiation_of_four_towns_by_hand() -> None:

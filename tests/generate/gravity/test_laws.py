@@ -62,7 +62,7 @@ DENSITY = np.array([1, 2, 2, 1, 1]) / AREA
         (Law("epr", exponent=1.0), 1 / AWAY),
         (Law("exponential", scale=1.0), np.exp(-AWAY)),
         (Law("exponential", scale=0.05), [1, 0, 0, 0, 0]),
-        # One place within 1 km: m = 1, and P(s) = 1 / ((1 + s) * (2 + s)).
+        # One place within 1 km: m = 1, and P(s) = 1 / ((1 + s) * (2 + s)). Two are equally far.
         (
             Law("radiation"),
             [1 / 2, 1 / 2 * (1 / 6 + 1 / 12), 1 / 2 * (1 / 6 + 1 / 12), 1 / 20, 1 / 30],
@@ -72,11 +72,26 @@ DENSITY = np.array([1, 2, 2, 1, 1]) / AREA
 )
 def test_probabilities_by_hand(law, weights, exhaustive) -> None:
     rows, widened = drawn(city(POINTS), law, exhaustive=exhaustive)
-    if law.name == "radiation":  # the two at 1.5 km are equally far: which comes first is arbitrary
-        rows = np.where(rows == 2, 1, rows)
-        weights = [weights[0], weights[1] + weights[2], 0, *weights[3:]]
     agree(rows, weights)
     assert not widened.any()
+
+
+ALIKE = [(1000, 0), (0, 1000), (-1000, 0), (0, -1000)]
+"""Equally far, on the edge of a ring: rounding must not put some inside of it, some outside."""
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 3, 1, 4, 2, 0]])
+@pytest.mark.parametrize("name", ["gravity", "power", "exponential", "radiation", "opportunity"])
+def test_equal_neighbours_are_alike_in_any_order(name: str, order: list[int]) -> None:
+    points = [*ALIKE, (3000, 0), (0, 10_000)]  # the last lies on the radius: not within it
+    where = city([points[number] for number in order])
+    rows, widened = drawn(where, Law(name))
+    counts = np.bincount(np.array(order)[rows], minlength=6)
+    assert chisquare(counts[:4]).pvalue > 1e-3
+    assert counts[4] > 0
+    assert counts[5] == widened.sum() == 0
+    if name == "radiation":  # m = 1: four of ranks 0 to 3, the fifth's P = 1 / (5 * 6), over 5 / 6
+        assert counts[4] == pytest.approx(DRAWS / 25, rel=0.2)
 
 
 def test_opportunities_by_hand() -> None:

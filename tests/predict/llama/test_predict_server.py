@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,22 +29,55 @@ from tests.predict.llama.test_template_published import user_of
 SCORES = {" A": -0.2, "A": -3.0, " B": -2.0, "x": -4.0}
 
 
+RAW = {" ": 0.6, "A": 0.1, "\n": 0.1, "the": 0.05} | {
+    " C": 0.06,
+    " A": 0.05,
+    " B": 0.03,
+    " ?": 0.01,
+}
+"""What a model of llama.cpp says before anything is done to it: the likeliest is a blank."""
+
+
+def llama_cpp(body: dict[str, Any]) -> dict[str, Any]:
+    """The choice of llama.cpp: scores from before its grammar, unless it is asked better."""
+    count = body["logprobs"]
+    if not body.get("post_sampling_probs"):
+        top = sorted(RAW.items(), key=lambda item: -item[1])[:count]
+        told = [{"token": token, "logprob": float(np.log(p))} for token, p in top]
+        return {"text": " ", "logprobs": {"content": [{"token": " ", "top_logprobs": told}]}}
+    bias = dict(map(tuple, body.get("logit_bias", ())))
+    raised = {token: p * np.exp(bias.get(token, 0.0)) for token, p in RAW.items()}
+    whole = sum(raised.values())
+    top = sorted(raised.items(), key=lambda item: -item[1])[:count]
+    told = [{"token": token, "prob": float(p / whole)} for token, p in top]
+    return {"text": " C", "logprobs": {"content": [{"token": " C", "top_probs": told}]}}
+
+
+def legacy(_body: dict[str, Any]) -> dict[str, Any]:
+    """The choice of a server that knows completions as they were."""
+    return {"text": " A", "logprobs": {"top_logprobs": [SCORES]}}
+
+
 @contextmanager
-def serving(refused: str = "", status: int = 200) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that scores letters as ``SCORES`` and refuses requests that hold a word."""
+def serving(
+    *refused: str,
+    status: int = 200,
+    choose: Callable[[dict[str, Any]], dict[str, Any]] = legacy,
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that refuses requests that hold one of these words."""
     asked: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(body)
-            bad = bool(refused) and refused in body
+            bad = [word for word in refused if word in body]
             answer: dict[str, Any] = {
-                "choices": [{"text": " A", "logprobs": {"top_logprobs": [SCORES]}}],
+                "choices": [choose(body)],
                 "usage": {"prompt_tokens": 9, "completion_tokens": 1},
             }
             if bad or status != 200:
-                answer = {"error": {"message": f"unknown field {refused}"}}
+                answer = {"error": {"message": f"unknown field {bad}"}}
             said = json.dumps(answer).encode()
             self.send_response(400 if bad else status)
             self.send_header("Content-Length", str(len(said)))
@@ -81,7 +114,7 @@ def test_each_question_is_asked_once_with_the_profile_before_it() -> None:
         prompt.profile + question for question in prompt.questions
     )
     assert asked[0]["max_tokens"] == 1
-    assert '" A" | " B"' in asked[0]["grammar"]
+    assert asked[0]["logit_bias"][:2] == [[" A", 50.0], [" B", 50.0]]
     # A by both of its texts, B, and C as a letter that did not come back.
     a, b, c = np.logaddexp(-0.2, -3.0), -2.0, -6.0
     shares = np.exp([a, b, c])
@@ -89,9 +122,39 @@ def test_each_question_is_asked_once_with_the_profile_before_it() -> None:
 
 
 def test_what_a_server_refuses_is_left_out() -> None:
-    with serving(refused="grammar") as (url, asked):
+    with serving("logit_bias", "structured_outputs") as (url, asked):
         assert predictor(url).distribution(USER).p.shape == (3, 3)
-    assert "grammar" not in asked[-1]
+    assert not {"logit_bias", "structured_outputs"} & set(asked[-1])
+
+
+def test_llama_cpp_gives_the_letters_as_they_are_among_themselves() -> None:
+    with serving(choose=llama_cpp) as (url, _):
+        dist = predictor(url).distribution(USER)
+    # ? is no cell, as this person has three alone, each with a letter.
+    assert dist.p[0] == pytest.approx([0.05 / 0.14, 0.03 / 0.14, 0.06 / 0.14], abs=1e-3)
+
+
+@pytest.mark.parametrize("refused", ["logit_bias", "post_sampling_probs"])
+def test_scores_from_before_the_grammar_are_refused(refused: str) -> None:
+    """An older llama.cpp: the letters hold a quarter, the floor would be most of what comes out."""
+    users = [USER] * 5
+    told = ("25%", "post_sampling_probs", "--logprobs-mode")
+    with serving(refused, choose=llama_cpp) as (url, _), raises(HumobError, url, *told):
+        predictor(url).distributions(users)
+
+
+@pytest.mark.parametrize("score", [float("nan"), 3.0, "high", None])
+def test_scores_that_are_none_are_told_of(score: Any) -> None:
+    choice = {"text": " A", "logprobs": {"top_logprobs": [{" A": score}]}}
+    with serving(choose=lambda _: choice) as (url, _), raises(HumobError, url, "logprobs"):
+        predictor(url).distribution(USER)
+
+
+def test_fields_of_ones_own_go_to_a_server() -> None:
+    with serving() as (url, asked):
+        prompting = Prompting(base_url=url, extra_body='{"cache_prompt": true}')
+        from_name("llama", city_of(), PredictOptions(prompting=prompting)).distribution(USER)
+    assert all(body["cache_prompt"] for body in asked)
 
 
 def test_a_journal_answers_for_the_server(tmp_path: Path) -> None:

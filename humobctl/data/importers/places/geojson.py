@@ -13,14 +13,17 @@ import polars as pl
 
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.places.geometry import needs, representative
-from humobctl.errors import HumobError, TableError
+from humobctl.errors import TableError
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
+from humobctl.io.shallow_json import ShallowJson
 from humobctl.io.streams import Input, clear_read_errors
 
 FEATURES = 50_000
 """Features of a batch."""
 _FEATURE = re.compile(rb'"type"\s*:\s*"Feature(Collection)?"')
 _PEEK = 1 << 16
+_LEAST_RING = 4
+"""Positions of a ring, the last of which is the first again."""
 
 
 def is_geojson(head: bytes) -> bool:
@@ -59,16 +62,17 @@ class Features:
         first = _FEATURE.search(self.source.stream.peek(_PEEK)[:_PEEK])
         by_line = first is not None and first[1] is None
         prefix = "" if by_line else "features.item"
+        stream = ShallowJson(self.source.stream)
+        row = 1
         with clear_read_errors(self.source.name):
             try:
-                yield from ijson.items(
-                    self.source.stream, prefix, use_float=True, multiple_values=by_line
-                )
-            except ijson.JSONError as exc:
-                raise HumobError(
-                    f"{self.source.name}: found broken JSON ({str(exc).splitlines()[0]}), expected "
-                    "a whole GeoJSON file"
-                ) from exc
+                items = ijson.items(stream, prefix, use_float=True, multiple_values=by_line)
+                for feature in items:
+                    yield feature
+                    row += 1
+            except (ijson.JSONError, ValueError) as exc:
+                found = f"broken JSON ({_words(exc)})"
+                raise TableError(self.source.name, found, "a whole GeoJSON file", row=row) from exc
 
     def _frame(self, features: list[Any], first: int) -> Batch:
         records: list[dict[str, Any]] = []
@@ -105,15 +109,32 @@ class Features:
         }
 
 
+def _words(exc: Exception) -> str:
+    """The first line of what ijson says, which it gives as bytes where the input is no text."""
+    if isinstance(exc, UnicodeDecodeError) or "UTF8" in str(exc):
+        return "text that is not UTF-8"
+    return str(exc).splitlines()[0]
+
+
 def _shape(geometry: Any) -> Any:
-    """(longitude, latitude) of a point, a shapely geometry of anything larger, None of nothing."""
+    """(longitude, latitude) of a point, a shapely geometry of anything larger.
+
+    None of nothing, and of rings that do not close or have too few points.
+    """
     from shapely.geometry import shape  # noqa: PLC0415
 
     if geometry is None:
         return None
-    if geometry["type"] == "Point" and geometry["coordinates"]:
-        lon, lat = geometry["coordinates"][:2]
+    kind = geometry["type"]
+    parts = geometry["geometries" if kind == "GeometryCollection" else "coordinates"]
+    if not parts:
+        return None
+    if kind == "Point":
+        lon, lat = parts[:2]
         return float(lon), float(lat)
+    areas = {"Polygon": [parts], "MultiPolygon": parts}.get(kind, [])
+    if any(len(ring) < _LEAST_RING or ring[0] != ring[-1] for area in areas for ring in area):
+        return None
     return shape(geometry)
 
 

@@ -7,7 +7,8 @@ a temporary file for a large one, so that memory does not grow with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN
 from humobctl.data.importers.places.geometry import needs, positions
 from humobctl.data.importers.places.reader import NOWHERE, UNIQUE_PLACES, PlaceReader
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, TableError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.io.scratch import Scratch
 from humobctl.io.streams import Input, seekable
@@ -88,11 +89,13 @@ class OsmObjects:
                     if len(self.rows) >= OBJECTS:
                         yield self._frame(), LineNumbers(first)
                         first += OBJECTS
-            except (RuntimeError, ValueError) as exc:
+            except (RuntimeError, ValueError, osmium.InvalidLocationError) as exc:
                 said = str(exc).splitlines()[0]
-                raise HumobError(
-                    f"{self.source.name}: found damaged data ({said}), expected a whole "
-                    "OpenStreetMap file, nodes before ways before relations"
+                raise TableError(
+                    self.source.name,
+                    f"damaged data ({said})",
+                    "a whole OpenStreetMap file, nodes before ways before relations",
+                    line=_line_of(said, path) if self.source.kind == "osm-xml" else None,
                 ) from exc
         if self.rows:
             yield self._frame(), LineNumbers(first)
@@ -120,13 +123,13 @@ class OsmObjects:
             else:
                 self.lost += 1
         elif thing.is_area():
-            self.lost -= 1  # its way or relation was counted, or will be
             kind = "way" if thing.from_way() else "relation"
-            shape = bytes.fromhex(shapes.create_multipolygon(thing))
-            self._add(f"{kind}/{thing.orig_id()}", thing.tags, None, None, shape)
+            if shape := _shape(shapes.create_multipolygon, thing):
+                self.lost -= 1  # its way or relation was counted, or will be
+                self._add(f"{kind}/{thing.orig_id()}", thing.tags, None, None, shape)
         elif thing.is_way() and (not thing.is_closed() or thing.tags.get("area") == "no"):
-            if all(node.location.valid() for node in thing.nodes) and len(thing.nodes) > 1:
-                shape = bytes.fromhex(shapes.create_linestring(thing))
+            whole = all(node.location.valid() for node in thing.nodes)
+            if whole and (shape := _shape(shapes.create_linestring, thing)):
                 self._add(f"way/{thing.id}", thing.tags, None, None, shape)
             else:
                 self.lost += 1
@@ -156,3 +159,25 @@ class OsmObjects:
                 lat=pl.coalesce("lat", lat.alias("_lat")), lon=pl.coalesce("lon", lon.alias("_lon"))
             )
         return frame.drop("shape")
+
+
+def _shape(make: Callable[[Any], str], thing: Any) -> bytes | None:
+    """WKB of an area or a way; None of one that crosses itself, does not close or has no length."""
+    try:
+        return bytes.fromhex(make(thing))
+    except RuntimeError:
+        return None
+
+
+def _line_of(said: str, path: Path) -> int | None:
+    """The first line of an XML file with the value that osmium quotes, as an attribute."""
+    told = re.search(r"'(.*)'$", said)
+    if told is None:
+        return None
+    value = re.escape(told[1].encode())
+    if said.startswith("characters after coordinate"):
+        value = rb"[^\"']+" + value
+    sought = re.compile(rb"""=\s*["']%b["']""" % value)
+    with path.open("rb") as lines:
+        found = (number for number, line in enumerate(lines, 1) if sought.search(line))
+        return next(found, None)

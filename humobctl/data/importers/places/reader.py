@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN, Assigned
 from humobctl.data.importers.places.geometry import box_middle, positions
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
-from humobctl.errors import HumobError
+from humobctl.errors import HumobError, TableError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, plain, roles
 from humobctl.tables.id_text import id_text, is_id_type
@@ -35,7 +35,7 @@ _OWN = ("place_id", "name", "category", "intent")
 _OVERTURE = ("names", "categories", "basic_category", "taxonomy", "operating_status", "bbox")
 _FOURSQUARE = ("fsq_category_labels", "date_closed")
 _CLOSED = "closed"
-NOWHERE = "without coordinates"
+NOWHERE = "without coordinates (or with an empty, self-crossing or damaged shape)"
 _TOPMOST = (
     "Arts and Entertainment|Business and Professional Services|Community and Government|"
     "Dining and Drinking|Event|Health and Medicine|Landmarks and Outdoors|Retail|"
@@ -89,11 +89,13 @@ class PlaceReader(ImportReader):
         kind: whose columns these are.
         vocabularies: the project's tables to ask; by default those of ``kind``.
         factory: makes raw frames where the input is no plain table.
+        geometry: the column or member that positions come from, where it is not lat and lon.
     """
 
     kind: Kind = "table"
     vocabularies: tuple[str, ...] | None = None
     factory: Callable[[], Iterator[Batch]] | None = None
+    geometry: str | None = None
     assigned: Assigned = field(init=False)
     numbered: int = 0
 
@@ -118,6 +120,21 @@ class PlaceReader(ImportReader):
         if self.numbered:
             self.notes.append(f"numbered the places from 1 to {self.numbered}, which have no id")
         self.notes += self.assigned.notes()
+
+    def _first_broken_rule(
+        self, frame: pl.DataFrame, failure: Any, places: LineNumbers
+    ) -> TableError:
+        error = super()._first_broken_rule(frame, failure, places)
+        if self.geometry is None or error.column not in ("lat", "lon"):
+            return error
+        return TableError(
+            error.source,
+            error.found,
+            error.expected,
+            row=error.row,
+            line=error.line,
+            column=f"{self.geometry} ({error.column})",
+        )
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())
@@ -177,7 +194,8 @@ class PlaceReader(ImportReader):
         if "lat" in found and "lon" in found:
             return {name: pl.col(found[name]) for name in ("lat", "lon")}
         if "geom" in found:
-            lat, lon = positions(frame[found["geom"]], self.source.name)
+            self.geometry = found["geom"]
+            lat, lon = positions(frame[self.geometry], self.source.name)
             return {"lat": lat, "lon": lon}
         middle = box_middle(frame, "bbox") if "bbox" in frame.columns else None
         if middle is None:
@@ -260,7 +278,8 @@ class PlaceReader(ImportReader):
         if "closed" in frame.columns:
             gone = frame["closed"].fill_null(value=False)
             frame, places = self.assigned.leave_out(frame, places, gone, _CLOSED)
-        if self.kind != "table":  # a place without coordinates is no fault of such data sets
+        # A place without coordinates is no fault of such data sets, nor is an empty shape.
+        if self.geometry or self.kind != "table":
             nowhere = frame["lat"].is_null() | frame["lon"].is_null()
             frame, places = self.assigned.leave_out(frame, places, nowhere, NOWHERE)
         frame, places = self.assigned.intents(frame, places)

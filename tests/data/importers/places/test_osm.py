@@ -104,6 +104,42 @@ def test_a_users_mapping_can_name_other_keys(save) -> None:
     assert intents["node/10"] == "eat"
 
 
+def nodes(*points: tuple[object, object]) -> str:
+    return "".join(f'<node id="{n}" lat="{y}" lon="{x}"/>\n' for n, (x, y) in enumerate(points, 1))
+
+
+def way(*refs: int) -> str:
+    inner = "".join(f'<nd ref="{ref}"/>' for ref in refs)
+    return f'<way id="9">{inner}<tag k="leisure" v="park"/></way>'
+
+
+CAFE = '<node id="{}" lat="60.1" lon="24.9"><tag k="amenity" v="cafe"/></node>\n'
+BAD_AREAS = {
+    "crosses itself": nodes((0, 0), (1, 1), (1, 0), (0, 1)) + way(1, 2, 3, 4, 1),
+    "no area": nodes((0, 0), (1, 0), (2, 0)) + way(1, 2, 3, 1),
+    "no length": nodes((0, 0), (0, 0)) + way(1, 2),
+}
+
+
+@pytest.mark.parametrize("case", BAD_AREAS)
+def test_an_area_that_is_none_is_left_out_and_counted(save, capsys, case: str) -> None:
+    text = f'<osm version="0.6">{CAFE.format(0)}{BAD_AREAS[case]}</osm>'
+    assert imported(save(text, "a.osm"))["place_id"].to_list() == ["node/0"]
+    says(capsys.readouterr().err, "left out 1 without coordinates")
+
+
+def test_a_way_across_180(save) -> None:
+    text = nodes((179, 10), (-179, 10), (-179, 12), (179, 12)) + way(1, 2, 3, 4, 1)
+    (row,) = imported(save(f'<osm version="0.6">{text}</osm>', "a.osm")).rows()
+    assert (row[4], abs(row[5])) == pytest.approx((11, 180))
+
+
+@pytest.mark.parametrize("bad", ["x", "", "nan", "5 "])
+def test_a_bad_coordinate_is_named_with_its_line(save, bad: str) -> None:
+    text = f'<osm version="0.6">\n{nodes((1, 2), (bad, 3))}</osm>'
+    says(refused(save(text, "a.osm")), "a.osm", "line 3", "coordinate")
+
+
 def test_damaged_files(save, tmp_path: Path, helsinki: Path) -> None:
     says(refused(save(MAP[:900], "a.osm")), "a.osm", "damaged")
     cut = save(helsinki.read_bytes()[:300_000], "cut.osm.pbf")

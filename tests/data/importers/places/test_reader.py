@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import polars as pl
 import pytest
+import shapely
 
 from humobctl.tables.schemas import PLACES
 from tests.data.importers.places.fixtures import foursquare, imported, overture, refused, wkb
@@ -274,4 +276,111 @@ def test_broken_geojson(save, capsys) -> None:
     assert imported(save(bad, "a.geojson"), on_error="drop").height == 1
     says(capsys.readouterr().err, "dropped 1 rows")
     far = collection(feature(point(385000, 6672000), id=1, category="cafe"))
-    says(refused(save(far, "a.geojson")), "column lat", 6672000, "latitude")
+    says(refused(save(far, "a.geojson")), "column geometry", 6672000, "latitude")
+
+
+def polygon(*ring: tuple[float, float]) -> dict[str, object]:
+    return {"type": "Polygon", "coordinates": [list(map(list, ring))]}
+
+
+BOW = polygon((0, 0), (1, 1), (1, 0), (0, 1), (0, 0))
+UNUSABLE = {
+    "empty point": {"type": "Point", "coordinates": []},
+    "empty area": {"type": "MultiPolygon", "coordinates": []},
+    "empty collection": {"type": "GeometryCollection", "geometries": []},
+    "crosses itself": BOW,
+    "no area": polygon((0, 0), (1, 0), (2, 0), (0, 0)),
+    "open": polygon((0, 0), (1, 0), (1, 1), (0, 1)),
+    "two points": polygon((0, 0), (1, 0), (0, 0)),
+    "no length": {"type": "LineString", "coordinates": [[1, 1], [1, 1]]},
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_shape_without_a_point_is_left_out_and_counted(
+    save, tmp_path: Path, capsys, case: str
+) -> None:
+    shape = UNUSABLE[case]
+    good = feature(point(2, 1), amenity="cafe")
+    path = save(collection(feature(shape, amenity="cafe"), good), "a.geojson")
+    assert imported(path).select("lat", "lon").rows() == [(1.0, 2.0)]
+    says(capsys.readouterr().err, "left out 1 without coordinates")
+    if case not in ("open", "two points"):  # shapely makes no such WKB
+        written = [shapely.to_wkb(shapely.geometry.shape(shape)), wkb(2, 1)]
+        table = {"id": ["a", "b"], "category": ["cafe"] * 2, "geometry": written}
+        pl.DataFrame(table).write_parquet(tmp_path / "a.parquet")
+        assert imported(tmp_path / "a.parquet")["place_id"].to_list() == ["b"]
+
+
+ODD_TEXT = {
+    "POINT Z (2 1 7)": (1.0, 2.0),
+    "GEOMETRYCOLLECTION (POINT (2 1))": (1.0, 2.0),
+    "POINT EMPTY": None,
+    "POINT (NaN NaN)": None,
+    "POLYGON ((0 0, 1 0, 1 1, 0 1))": None,
+    "POLYGON ((0 0, NaN 0, 1 1, 0 0))": None,
+    "POLYGON ((170 1, -170 1, -170 3, 170 3, 170 1))": (2.0, 180.0),
+    "LINESTRING (179 1, 180 1, -179 1)": (1.0, 180.0),
+    "MULTIPOLYGON (((178 1, 180 1, 180 3, 178 3, 178 1)),"
+    " ((-180 1, -179 1, -179 3, -180 3, -180 1)))": (2.0, 179.0),
+    "GEOMETRYCOLLECTION (" * 50_000 + "POINT (2 1)" + ")" * 50_000: None,
+}
+
+
+@pytest.mark.parametrize("text", ODD_TEXT, ids=lambda text: text[:40])
+def test_odd_shapes_as_text(save, text: str) -> None:
+    path = save(f'id,category,wkt\na,cafe,"{text}"\nb,cafe,POINT (5 5)\n')
+    *odd, _ = imported(path).select("lat", "lon").rows()
+    assert odd == ([] if ODD_TEXT[text] is None else [pytest.approx(ODD_TEXT[text], abs=1e-6)])
+
+
+@pytest.mark.parametrize("multi", [4, 5, 6, 7])
+def test_wkb_nested_beyond_the_stack_is_left_out(tmp_path: Path, multi: int) -> None:
+    deep = struct.pack("<BII", 1, multi, 1) * 200_000 + wkb(2, 1)
+    table = {"id": ["a", "b"], "category": ["cafe"] * 2, "geometry": [deep, wkb(2, 1)]}
+    pl.DataFrame(table).write_parquet(tmp_path / "a.parquet")
+    assert imported(tmp_path / "a.parquet")["place_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("west", "east", "middle"), [(2, 4, 3), (179, -177, -179), (-179, 177, 179), (-180, 180, 180)]
+)
+def test_a_box_across_180(tmp_path: Path, west: float, east: float, middle: float) -> None:
+    box = {"xmin": west, "xmax": east, "ymin": 1, "ymax": 3}
+    table = {"id": ["a"], "names": [{"primary": "A"}], "categories": [{"primary": "cafe"}]}
+    pl.DataFrame({**table, "bbox": [box]}).write_parquet(tmp_path / "a.parquet")
+    ((lat, lon),) = imported(tmp_path / "a.parquet").select("lat", "lon").rows()
+    assert (lat, abs(lon) if middle == 180 else lon) == (2, middle)
+
+
+def test_a_null_geometry_is_left_out_even_with_a_box(tmp_path: Path, capsys) -> None:
+    box = {"xmin": 3.0, "xmax": 3.0, "ymin": 4.0, "ymax": 4.0}
+    table = {"id": ["a", "b"], "geometry": [wkb(2, 1), None], "bbox": [None, box]}
+    table["categories"] = [{"primary": "cafe", "alternate": None}] * 2
+    pl.DataFrame(table).write_parquet(tmp_path / "a.parquet")
+    assert imported(tmp_path / "a.parquet")["place_id"].to_list() == ["a"]
+    says(capsys.readouterr().err, "left out 1 without coordinates")
+
+
+BROKEN_JSON = {
+    "not UTF-8": (b'"caf\xed"', "UTF-8"),
+    "deep": (b"[" * 200_000 + b"]" * 200_000, "levels"),
+    "brackets in text": (b'"' + b"[{" * 500 + b'\\" ["', None),
+    "a long integer": (b"9" * 5000, "broken JSON"),
+    "cut off": (b'{"a": ', "broken JSON"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_JSON)
+def test_what_a_json_value_may_be(save, case: str) -> None:
+    value, said = BROKEN_JSON[case]
+    good, odd = (
+        json.dumps(feature(point(2, 1), amenity="cafe", name="NAME")).encode() for _ in range(2)
+    )
+    odd = odd.replace(b'"NAME"', value)
+    whole = b'{"type": "FeatureCollection", "features": [' + good + b", " + odd + b"]}"
+    path = save(whole, "a.geojson")
+    if said is None:
+        assert imported(path).height == 2
+    else:
+        says(refused(path), said, "a whole GeoJSON file")

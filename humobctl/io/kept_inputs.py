@@ -1,0 +1,83 @@
+"""No output over an input: what a command reads is not what it writes, by whatever name.
+
+Files are known by device and inode, so that links and other spellings of a path make no difference.
+Inputs are remembered as long as the command (or the call of the library) lasts that reads them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from humobctl.errors import UsageError
+
+_Identity = tuple[int, int]
+_scopes: list[dict[_Identity, str]] = []
+
+
+@contextmanager
+def inputs_kept() -> Iterator[None]:
+    """Until the block ends, nothing that is read in it is written over."""
+    scope: dict[_Identity, str] = {}
+    _scopes.append(scope)
+    try:
+        yield
+    finally:
+        _scopes.remove(scope)
+
+
+def note_input(path: str | Path | int, name: str, outputs: Iterable[Path] = ()) -> None:
+    """Remember a file that is read.
+
+    Args:
+        path: of the file, or its descriptor.
+        name: as messages say it.
+        outputs: what is being written.
+
+    Raises:
+        UsageError: it is one of them.
+    """
+    if not _scopes:
+        return
+    identity = _identity(path)
+    if identity is None:
+        return
+    for output in outputs:
+        if _identity(output) == identity:
+            raise _refusal(str(output), name)
+    _scopes[-1][identity] = name
+
+
+def refuse_input(path: str | Path, name: str | Path) -> None:
+    """See that an output is no file that is read.
+
+    Args:
+        path: of the output.
+        name: as messages say it.
+
+    Raises:
+        UsageError: it is one.
+    """
+    identity = _identity(path) if _scopes else None
+    for scope in _scopes:
+        if identity in scope:
+            raise _refusal(str(name), scope[identity])
+
+
+def _identity(path: str | Path | int) -> _Identity | None:
+    """Device and inode of a file; None for what is no ordinary one."""
+    try:
+        found = os.fstat(path) if isinstance(path, int) else Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def _refusal(output: str, name: str) -> UsageError:
+    return UsageError(
+        f"{output}: found the input {name}, which would be lost, expected another name for the "
+        "output"
+    )
