@@ -201,39 +201,42 @@ class PointReader(ImportReader):
         """Local times in place of raw ones, which are what an error shows."""
         from_utc = self.utc or "datetime" not in self.found
         times, aware = moments(frame[column], utc=from_utc, forms=self.forms)
+        # Beside the frame, whose columns may be in pieces that others would be cut to.
+        clock = pl.DataFrame({"times": times, "aware": aware})
         bad = frame[column].is_not_null() & times.is_null()
-        frame = frame.with_columns(times.alias("times"), aware.alias("aware"))
         frame, places = self._refuse(bad, frame, places, column, _A_TIME)
-        frame, places = self._with_offsets(frame, places)
-        if column == "datetime":
-            self.naive += int((frame["times"].is_not_null() & ~frame["aware"]).sum())
-        local = self._local(frame, self.repeated[column])
-        bad = frame["times"].is_not_null() & local.is_null()
-        frame = frame.with_columns(local.alias("local"))
+        clock = self._with_offsets(frame, clock.filter(~bad) if bad.any() else clock)
+        bad = clock["bad_offset"]
+        expected = f"minutes ahead of UTC, from -{FARTHEST_OFFSET} to {FARTHEST_OFFSET}"
+        frame, places = self._refuse(bad, frame, places, "offset", expected)
+        clock = clock.filter(~bad) if bad.any() else clock
+        local = self._local(frame["uid"], clock, column)
+        bad = clock["times"].is_not_null() & local.is_null()
         expected = f"a date and time that exists in {self.options.source_timezone}"
         frame, places = self._refuse(bad, frame, places, column, expected)
-        return frame.with_columns(pl.col("local").alias(column)), places
+        local = local.filter(~bad) if bad.any() else local
+        return frame.with_columns(local.alias(column)), places
 
-    def _with_offsets(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
-        """Minutes ahead of UTC as numbers, where they are needed."""
-        if "offset" not in frame.columns or self.options.timezone or not frame["aware"].any():
-            return frame, places
+    def _with_offsets(self, frame: pl.DataFrame, clock: pl.DataFrame) -> pl.DataFrame:
+        """With minutes ahead of UTC where they are needed, and whether they are bad."""
+        if "offset" not in frame.columns or self.options.timezone or not clock["aware"].any():
+            return clock.with_columns(bad_offset=pl.lit(value=False))
         raw = frame["offset"]
         text = raw.str.strip_chars() if raw.dtype == pl.String else raw
         minutes = text.cast(pl.Float64, strict=False)
-        bad = frame["aware"] & ~(minutes.abs() <= FARTHEST_OFFSET).fill_null(False)
-        frame = frame.with_columns(minutes.alias("minutes"))
-        expected = f"minutes ahead of UTC, from -{FARTHEST_OFFSET} to {FARTHEST_OFFSET}"
-        return self._refuse(bad, frame, places, "offset", expected)
+        bad = clock["aware"] & ~(minutes.abs() <= FARTHEST_OFFSET).fill_null(value=False)
+        return clock.with_columns(minutes.alias("minutes"), bad.alias("bad_offset"))
 
-    def _local(self, frame: pl.DataFrame, repeated: RepeatedHours) -> pl.Series:
-        options, aware = self.options, frame["aware"]
-        offset = frame["minutes"] if "minutes" in frame.columns else None
+    def _local(self, uids: pl.Series, clock: pl.DataFrame, column: str) -> pl.Series:
+        options, aware = self.options, clock["aware"]
+        if column == "datetime":
+            self.naive += int((clock["times"].is_not_null() & ~aware).sum())
+        offset = clock["minutes"] if "minutes" in clock.columns else None
         if aware.any() and not options.timezone and offset is None and UTC_NOTE not in self.notes:
             self.notes.append(UTC_NOTE)
-        uids = frame["uid"]
+        repeated = self.repeated[column]
         return to_local(
-            frame["times"],
+            clock["times"],
             aware,
             zone=options.timezone,
             source_zone=options.source_timezone,
