@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from humobctl.api.options import Between, CellKm, Count, Day, OnError, OutputFormat, Seed
@@ -117,6 +115,7 @@ def split(
     import polars as pl
 
     from humobctl.data.split import Split, split_table
+    from humobctl.io.scratch import Scratch
 
     what = Split(by, test_share, test_users, from_day, validation_share, seed)
     files = {"train": train, "test": test, "validation": validation}
@@ -124,10 +123,10 @@ def split(
     written = any(path is not None for path in paths.values())
     if written and (train is None or test is None):
         raise UsageError("--train and --test: found one, expected both")
-    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder, paths_of(table) as (path,):
+    with Scratch() as owner, paths_of(table) as (path,):
         if not written:
             names = ["train", "test", *(["validation"] if validation_share is not None else [])]
-            paths = {name: str(Path(folder) / f"{name}.arrow") for name in names}
+            paths = {name: str(owner.scratch / f"{name}.arrow") for name in names}
         parts = split_table(
             path,
             what,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from humobctl.execution.run import LongRun
+    from humobctl.io.scratch import Scratch
     from humobctl.tables.schemas import Table
 
 Written = TypeVar("Written")
@@ -86,11 +86,13 @@ def paths_of(*sources: Source | NamedTable | None) -> Iterator[list[Any]]:
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
     """
-    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder, inputs_kept():
-        yield [_path_of(one, Path(folder) / f"{at}.arrow") for at, one in enumerate(sources)]
+    from humobctl.io.scratch import Scratch
+
+    with Scratch() as owner, inputs_kept():
+        yield [_path_of(one, owner, f"{at}.arrow") for at, one in enumerate(sources)]
 
 
-def _path_of(source: Source | NamedTable | None, file: Path) -> str | None:
+def _path_of(source: Source | NamedTable | None, owner: Scratch, file: str) -> str | None:
     name, table = source if isinstance(source, NamedTable) else (NAME, source)
     if table is None or isinstance(table, str):
         return table
@@ -99,9 +101,10 @@ def _path_of(source: Source | NamedTable | None, file: Path) -> str | None:
     from humobctl.io.streams import clear_os_errors
 
     frame = as_frame(table)
+    place = owner.scratch / file
     with clear_os_errors("temporary files"):
-        frame.write_ipc(file)
-    return FramePath(file, name)
+        frame.write_ipc(place)
+    return FramePath(place, name)
 
 
 def several(sources: Sources) -> list[Any]:
@@ -142,8 +145,10 @@ def framed(
     if output is not None:
         return pl.DataFrame(), write(output)
     refuse_format(format)
-    with tempfile.TemporaryDirectory(prefix="humobctl-") as folder:
-        path = Path(folder) / "table.arrow"
+    from humobctl.io.scratch import Scratch
+
+    with Scratch() as owner:
+        path = owner.scratch / "table.arrow"
         done = write(str(path))
         return pl.read_ipc(path), done
 
