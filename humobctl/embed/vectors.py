@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, TableError, UsageError
+from humobctl.io.arrow_stream import check_arrow_stream
 from humobctl.io.output_lock import note_input
 from humobctl.io.parquet_dataset import parquet_columns
 from humobctl.io.size_limits import check_parquet
@@ -252,6 +253,7 @@ def _from_table(path: str, name: str) -> UserEmbeddings:
             elif source.kind == "arrow":
                 frame = pl.read_ipc(place)
             elif source.kind == "arrow-stream":
+                check_arrow_stream(place, name)
                 frame = pl.read_ipc_stream(place)
             elif source.kind == "ndjson":
                 frame = pl.read_ndjson(place)

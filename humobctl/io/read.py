@@ -18,6 +18,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.errors import HumobError, TableError
+from humobctl.io.arrow_stream import check_arrow_stream
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
@@ -34,6 +35,26 @@ from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import GRID, Table
 
 BATCH_ROWS = 1 << 20
+
+
+@contextmanager
+def clear_damage(name: str, kind: str) -> Iterator[None]:
+    """Turn what a damaged file raises, panics of polars too, into one clear line.
+
+    Args:
+        name: of the input, for messages.
+        kind: of file, such as parquet.
+
+    Raises:
+        HumobError: the file is damaged.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
+        why = str(exc).splitlines()[0]
+        raise HumobError(
+            f"{name}: found a damaged {kind} file ({why}), expected a whole one"
+        ) from exc
 
 
 @dataclass
@@ -156,7 +177,7 @@ class Reader:
         first: list[str] | None = None
         for part in self.source.parts:
             with self.source.reading(part) as path:
-                with self._clear_damage():
+                with clear_damage(self.source.name, self.source.kind):
                     names = parquet_columns(path)
                 names += key_columns(self.source.keys, names)
                 first = first or names
@@ -174,23 +195,13 @@ class Reader:
             row += frame.height
 
     def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
-        with self._clear_damage():
+        with clear_damage(self.source.name, self.source.kind):
             if self.source.kind == "arrow-stream":
+                check_arrow_stream(path, self.source.name)
                 # By its name: polars would read past what was looked at already.
                 yield from pl.read_ipc_stream(path).iter_slices(self.batch_rows)
             else:
                 yield from self._lazy(path).collect_batches(chunk_size=self.batch_rows)
-
-    @contextmanager
-    def _clear_damage(self) -> Iterator[None]:
-        """Turn what a damaged file raises into one clear line."""
-        try:
-            yield
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
-            raise HumobError(
-                f"{self.source.name}: found a damaged {self.source.kind} file "
-                f"({str(exc).splitlines()[0]}), expected a whole one"
-            ) from exc
 
     def _lazy(self, path: Path) -> pl.LazyFrame:
         """A Parquet or Arrow file, of which nothing has been read yet."""

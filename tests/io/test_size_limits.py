@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import size_limits
+from humobctl.io.arrow_stream import check_arrow_stream
 from humobctl.io.parquet_pages import Holding, read_holding
 from humobctl.io.read import read_table
 from humobctl.io.size_limits import (
@@ -180,6 +181,23 @@ def test_a_page_that_promises_other_values_is_refused(tmp_path: Path) -> None:
         except HumobError as exc:
             refused += "damaged" in str(exc)
     assert refused > 3
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
+def test_a_message_longer_than_its_stream_is_refused(tmp_path: Path, compression: str) -> None:
+    """polars would make room for all of it first, or end the process."""
+    path = tmp_path / "a.arrows"
+    frame = pl.DataFrame({"uid": [1, 1], "d": [0, 1], "t": [3, 3], "x": [9, 9], "y": [8, 8]})
+    frame.write_ipc_stream(path, compression=compression)
+    assert read_table(str(path)).rows() == frame.rows()
+    raw, refused = path.read_bytes(), 0
+    for at in range(4, len(raw) - 8, 4):
+        path.write_bytes(raw[:at] + (1 << 44).to_bytes(8, "little") + raw[at + 8 :])
+        try:
+            check_arrow_stream(path, "a.arrows")
+        except HumobError:
+            refused += 1
+    assert refused > 5
 
 
 def test_pages_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

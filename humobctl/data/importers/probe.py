@@ -11,8 +11,10 @@ import polars as pl
 from humobctl.console.words import counted
 from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError
+from humobctl.io.arrow_stream import check_arrow_stream
 from humobctl.io.csv_records import name_columns, split_record
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
+from humobctl.io.read import clear_damage
 from humobctl.io.streams import Input
 from humobctl.io.text import is_number, sep_line
 from humobctl.tables.column_names import roles
@@ -112,17 +114,13 @@ def look_at(source: Input) -> InputProbe:
 
 def _names_of(source: Input, path: Path) -> list[str]:
     name = source.parts[0].name if source.parts else source.name
-    try:
+    with clear_damage(name, source.kind):
         if source.kind == "parquet":
             return parquet_columns(path)
         if source.kind == "arrow":
             return list(pl.read_ipc_schema(path))
+        check_arrow_stream(path, name)
         return pl.read_ipc_stream(path, n_rows=0).columns
-    except (pl.exceptions.PolarsError, OSError) as exc:
-        raise HumobError(
-            f"{name}: found a damaged {source.kind} file ({str(exc).splitlines()[0]}), "
-            "expected a whole one"
-        ) from exc
 
 
 def _look_at_text(look: InputProbe) -> None:
