@@ -172,10 +172,9 @@ def _parse(text: pl.Series, form: str, aware: bool) -> pl.Series:
 
 
 def _in_four_digits(times: pl.Series) -> pl.Series:
-    lowest = times.min()
-    if lowest is None or lowest >= _EARLIEST:  # type: ignore[operator]
-        return times
-    return times.zip_with(times >= _EARLIEST, _no_times(1))
+    # Compared in polars: Python has no moments of other years to compare with.
+    there = times.is_between(_EARLIEST, dt.datetime.max).fill_null(value=True)
+    return times if there.all() else times.zip_with(there, _no_times(1))
 
 
 def _any_form(text: pl.Series, _: NumberForms) -> tuple[pl.Series, pl.Series]:

@@ -508,3 +508,10 @@ def test_stays_of_scikit_mobility_become_visits(cli: Cli) -> None:
     done = cli("data", "import", "--start-date", "2023-01-03", input=text)
     fails(done, "2023-01-02", "2023-01-03")
     fails(cli("data", "import", "--grid", "500m@35,139", input=text), "--grid", code=2)
+
+
+@pytest.mark.parametrize("year", ["-12023", "-0001", "12023", "+12023", "99999"])
+def test_a_year_of_other_than_four_digits_is_a_bad_row(year: str, cli: Cli) -> None:
+    text = f"user,datetime,lat,lng\nann,{year}-09-04 08:00:00,39.9,116.3\n"
+    text += "bob,2023-09-04T09:10:00Z,39.9,116.3\n"
+    fails(cli("data", "import", "-", input=text), "stdin", "datetime", year)
