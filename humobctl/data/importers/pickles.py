@@ -12,6 +12,7 @@ Written from pickles of pandas 1.5, 2.2 and 3.0.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import datetime as dt
 import math
 import pickle
@@ -380,12 +381,16 @@ def _series(array: Any) -> pl.Series:
     if array.dtype.kind != "O":
         return pl.Series(np.ascontiguousarray(array))
     items = [None if isinstance(i, float) and math.isnan(i) else i for i in array.tolist()]
-    if any(isinstance(item, dt.datetime) for item in items):
+    there = [item for item in items if item is not None]
+    if there and all(isinstance(item, dt.datetime) for item in there):
         naive = [item.replace(tzinfo=None) if item is not None else None for item in items]
         return pl.Series(naive, dtype=pl.Datetime("us"))
-    if all(item is None or isinstance(item, str) for item in items):
-        return pl.Series(items, dtype=pl.String)
-    return pl.Series(items, strict=False)
+    # Things that have no common type are shown as what they are, for the check of their column.
+    with contextlib.suppress(TypeError, OverflowError, pl.exceptions.PolarsError):
+        found = pl.Series(items, dtype=None if there else pl.String)
+        if found.dtype != pl.Object:
+            return found
+    return pl.Series([None if i is None else str(i) for i in items], dtype=pl.String)
 
 
 def _wall(times: pl.Series, zone: Any) -> pl.Series:

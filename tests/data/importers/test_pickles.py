@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,14 @@ def test_columns_without_end_are_refused() -> None:
     manager.args = (manager.args[0], (columns, *manager.args[1][1:]))
     with raises(HumobError, 10**12, "columns"):
         pickles.to_polars(frame, "a")
+
+
+def test_things_of_no_common_type_are_text() -> None:
+    from humobctl.data.importers.pickles import _series
+
+    things = np.empty(3, object)
+    for place, thing in enumerate(("x", dt.datetime(2020, 1, 1), None)):
+        things[place] = thing
+    assert _series(things).to_list() == ["x", "2020-01-01 00:00:00", None]
+    things[1] = Fraction(1, 3)
+    assert _series(things).to_list() == ["x", "1/3", None]
