@@ -22,6 +22,7 @@ from benchmarks import (
     large,
     llama,
     nearness,
+    noise,
     places,
     planning,
     prediction,
@@ -31,7 +32,7 @@ from benchmarks import (
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += ("noise", "gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
@@ -43,6 +44,7 @@ TABLES = {
     "eval": ("The whole eval command, 3,000 users", scoring.command),
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
+    "noise": ("Seeds and users: history and ranker, days 60-74", noise.table),
     "against": ("The ranker against published models", prediction.against_published),
     "bert-train": ("bert-moe: training steps", bert_moe.train_speed),
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
