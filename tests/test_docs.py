@@ -11,9 +11,18 @@ from scripts import book
 from tests.conftest import ROOT, Run
 from tests.shell import in_bash, run_line
 
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+
+
+def pages() -> list[Path]:
+    """Every page of the project."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return sorted(path for path in found if not path.is_symlink())
+
+
+RUN = [page for page in pages() if BLOCK.search(page.read_text())]
+"""Pages with blocks of sh, which run in one folder; those of bash need what readers have."""
 
 
 def run_block(text: str, folder: Path) -> tuple[str, str]:
@@ -38,20 +47,15 @@ def assert_alike(shown: str, printed: str, *, trained: bool) -> None:
         assert abs(a - b) <= 0.1 * max(abs(a), abs(b)) + 0.1, printed
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_a_tutorial_runs(page: Path, tmp_path: Path) -> None:
-    if "embedder" in page.read_text():
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    blocks = BLOCK.findall(page.read_text())
+    if any(re.search("train (embedder|diffusion)", text) for text, _ in blocks):
         pytest.importorskip("torch")
-    for text, shown in BLOCK.findall(page.read_text()):
+    for text, shown in blocks:
         printed, said = run_block(text, tmp_path)
         if shown:
             assert_alike(shown, printed or said, trained=" embed" in text)
-
-
-def pages() -> list[Path]:
-    """Every page of the project."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    return sorted(path for path in found if not path.is_symlink())
 
 
 def broken_links(page: Path) -> list[str]:
