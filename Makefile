@@ -11,11 +11,12 @@ CONSTRAINTS ?= constraints-cpu.txt
 SOURCES := pyproject.toml hatch_build.py $(CONSTRAINTS) $(wildcard humobctl/kernels/*.[ch])
 PLAIN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+BOOK := $(VENV)/.installed-book
 DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
 
-.PHONY: help attack demo test pytest lint types format bench docs licences constraints nightly newest audit \
+.PHONY: help attack demo test pytest lint types format bench docs book licences constraints nightly newest audit \
     fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
@@ -33,6 +34,10 @@ $(PLAIN): $(SOURCES) | $(BIN)/python
 
 $(DEV): $(SOURCES) | $(BIN)/python
 	$(PIP) install -c $(CONSTRAINTS) -e '.[dev]'
+	@touch $(PLAIN) $@
+
+$(BOOK): $(SOURCES) | $(BIN)/python
+	$(PIP) install -c $(CONSTRAINTS) -e '.[docs]'
 	@touch $(PLAIN) $@
 
 demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them twice, print the scores
@@ -72,6 +77,9 @@ docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the d
 	$(BIN)/python scripts/reference.py docs/reference.md
 	$(BIN)/python scripts/api.py docs/api.md
 
+book: $(BOOK) ## docs/ as HTML in build/book; fails at a page or link that is missing
+	$(BIN)/mkdocs build --strict
+
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md
 
@@ -79,7 +87,7 @@ licences: $(DEV) ## write docs/licences.md anew
 constraints: ## write constraints-cpu.txt anew: the newest versions that install together
 	rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
 	grep '^torch==' constraints-cpu.txt > $(VENV)-new/torch.txt
-	$(VENV)-new/bin/python -m pip --disable-pip-version-check --quiet install -c $(VENV)-new/torch.txt -e '.[dev]'
+	$(VENV)-new/bin/python -m pip --disable-pip-version-check --quiet install -c $(VENV)-new/torch.txt -e '.[dev,docs]'
 	{ grep '^#' constraints-cpu.txt; $(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } \
 	    > $(VENV)-new/constraints.txt
 	mv $(VENV)-new/constraints.txt constraints-cpu.txt
