@@ -14,8 +14,9 @@ DEV := $(VENV)/.installed-dev
 DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
+NAMES ?=
 
-.PHONY: help attack demo test pytest lint types format bench docs licences constraints nightly newest audit \
+.PHONY: help attack demo test pytest lint types format bench docs pictures licences constraints nightly newest audit \
     fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
@@ -71,6 +72,10 @@ bench: $(DEV) ## benchmarks, scores beside the published ones (needs ../shared/d
 docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the docstrings
 	$(BIN)/python scripts/reference.py docs/reference.md
 	$(BIN)/python scripts/api.py docs/api.md
+
+pictures: $(DEV) ## draw docs/pictures/ anew (generated.png needs ../shared/data, explore.png chromium)
+	@rm -rf build/pictures
+	$(BIN)/python -m pictures $(NAMES)
 
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from pictures import days, explore, generated, hours, pipeline, scores
+from pictures import days, explore, generated, pipeline, population_day, scores
 from pictures.city import DATA, WORK
 
 PICTURES = {
@@ -15,7 +15,7 @@ PICTURES = {
     "days": days.draw,
     "generated": generated.draw,
     "pipeline": pipeline.draw,
-    "hours": hours.draw,
+    "population_day": population_day.draw,
     "explore": explore.draw,
 }
 NEEDS_DATA = ("generated",)

@@ -15,8 +15,9 @@ from pictures.city import WORK, made, synthetic
 from pictures.style import BLACK, BLUE, GREY, ORANGE, as_map, figure, save, scale_bar
 
 CELL_KM = 0.5
-FIRST, LAST = 60, 66
-"""Days shown: a week of the 15 that are predicted."""
+FROM, FIRST, LAST = 60, 60, 66
+"""The first day that is predicted; days shown, a week of the 15."""
+NEAR_KM = 15
 
 
 def draw() -> list[Path]:
@@ -27,15 +28,19 @@ def draw() -> list[Path]:
     mode = made("mode.csv.gz", "predict", challenge, "--model", "slot-mode", "--decode", "argmax")
     learnt = made("ranker.csv.gz", "predict", challenge, "--model", ranker)
     scores = [_by_user(path, files["city"]) for path in (mode, learnt)]
-    user = _usual(scores[1])
     truth = pl.read_parquet(files["city"])
+    user = _usual(scores[1], truth)
+    week = _week(truth, user)
     shown = {
-        f"most frequent cell\nGEO-BLEU {scores[0][user]:.2f}": (_week(_read(mode), user), ORANGE),
+        f"most frequent cell by slot\nGEO-BLEU {scores[0][user]:.2f}": (
+            _week(_read(mode), user),
+            ORANGE,
+        ),
         f"ranker\nGEO-BLEU {scores[1][user]:.2f}": (_week(_read(learnt), user), BLUE),
-        "truth": (_week(truth, user), BLACK),
+        "truth\n": (week, BLACK),
     }
-    past = truth.filter((pl.col("uid") == user) & (pl.col("d") < 60))
-    picture, axes = figure(6.0, 2, 3, height_ratios=(3, 1.6))
+    past = truth.filter((pl.col("uid") == user) & (pl.col("d") < FROM))
+    picture, axes = figure(5.6, 2, 3, height_ratios=(3, 1.5))
     _maps(axes[0], shown, past)
     grid = axes[1, 0].get_gridspec()
     for panel in axes[1]:
@@ -45,9 +50,10 @@ def draw() -> list[Path]:
         picture,
         "days",
         title=f"A week that two models predict (user {user}, days {FIRST}-{LAST})",
-        source=f"Synthetic city, 200 users; the user of the ranker's median GEO-BLEU (humob24, days"
-        f" 60-74).\nLight: cells visited on days 0-59; {shown['truth'][0].height} half hours are"
-        " predicted. Source: python -m pictures days.",
+        source="Synthetic city of 200 users; of those whose week lies within"
+        f" {NEAR_KM} km, the one of the ranker's median GEO-BLEU (humob24,\ndays 60-74). The larger"
+        f" a square, the more of the {week.height} half hours; grey: cells visited on days 0-59."
+        " Source: python -m pictures days.",
     )
 
 
@@ -72,47 +78,48 @@ def _by_user(path: Path, truth: Path) -> dict[int, float]:
     return {row["uid"]: row["geobleu_humob24"] for row in json.loads(done.stdout)["per_user"]}
 
 
-def _usual(scores: dict[int, float]) -> int:
-    """The user of the median score."""
-    return sorted(scores, key=lambda uid: scores[uid])[len(scores) // 2]
+def _usual(scores: dict[int, float], truth: pl.DataFrame) -> int:
+    """The user of the median score, of those whose week fits onto a map of ``NEAR_KM``."""
+    week = truth.filter(pl.col("d").is_between(FIRST, LAST))
+    reach = pl.max_horizontal(*(pl.col(axis).max() - pl.col(axis).min() for axis in "xy"))
+    near = week.group_by("uid").agg(reach=reach).filter(pl.col("reach") <= NEAR_KM / CELL_KM)
+    users = sorted(near["uid"], key=lambda uid: (scores[uid], uid))
+    return int(users[len(users) // 2])
 
 
 def _maps(panels: Any, shown: dict[str, tuple[pl.DataFrame, str]], past: pl.DataFrame) -> None:
     """Cells of each table; the larger a square, the more half hours."""
     tables = [table for table, _ in shown.values()]
-    both = pl.concat([table.select(pl.col("x", "y").cast(pl.Int64)) for table in [*tables, past]])
+    both = pl.concat([table.select(pl.col("x", "y").cast(pl.Int64)) for table in tables])
     middle = [(both[axis].min() + both[axis].max()) / 2 for axis in "xy"]
-    reach = max(both[axis].max() - both[axis].min() for axis in "xy") / 2 + 3
+    reach = max(both[axis].max() - both[axis].min() for axis in "xy") / 2 + 4
     for panel, (name, (table, colour)) in zip(panels, shown.items(), strict=True):
         cells = past.group_by("x", "y").len()
-        panel.scatter(cells["x"], cells["y"], s=9, marker="s", color="#D9D9D9", linewidths=0)
+        panel.scatter(cells["x"], cells["y"], s=20, marker="s", color="#DDDDDD", linewidths=0)
         for _, day in table.group_by("d"):
             panel.plot(day["x"], day["y"], color=colour, linewidth=0.7, alpha=0.5)
         cells = table.group_by("x", "y").len()
-        size = 10 + 9 * cells["len"].to_numpy()
+        size = 12 + 4 * cells["len"].to_numpy()
         panel.scatter(cells["x"], cells["y"], s=size, marker="s", color=colour, alpha=0.65)
         panel.set_xlim(middle[0] - reach, middle[0] + reach)
         panel.set_ylim(middle[1] - reach, middle[1] + reach)
         panel.set_title(name)
         as_map(panel)
-        scale_bar(panel, 5, unit_km=CELL_KM)
+        scale_bar(panel, 2, unit_km=CELL_KM)
 
 
 def _by_time(panel: Any, shown: dict[str, tuple[pl.DataFrame, str]], past: pl.DataFrame) -> None:
     """Distance from home over the week; home is the most frequent cell by night."""
     night = past.filter((pl.col("t") < 12) | (pl.col("t") > 43))
     home = night.group_by("x", "y").len().sort("len", "x", "y").row(-1)
-    for shift, (name, (table, colour)) in enumerate(shown.items()):
+    marks = ({"s": 42, "marker": "s", "alpha": 0.6}, {"s": 14}, {"s": 30, "facecolors": "none"})
+    for mark, (name, (table, colour)) in zip(marks, shown.items(), strict=True):
         at = table["d"] + table["t"] / 48
         away = CELL_KM * np.hypot(table["x"] - home[0], table["y"] - home[1])
-        marker = {"s": 22, "facecolors": "none"} if shift == 2 else {"s": 7}
-        panel.scatter(
-            at,
-            away,
-            label=name.split("\n")[0],
-            edgecolors=colour,
-            **(marker if shift == 2 else {**marker, "color": colour}),
+        paint = (
+            {"edgecolors": colour} if "facecolors" in mark else {"color": colour, "linewidths": 0}
         )
+        panel.scatter(at, away, label=name.partition("\n")[0], **mark, **paint)
     for day in range(FIRST, LAST + 2):
         panel.axvline(day, color=GREY, linewidth=0.4)
     panel.set_xticks(

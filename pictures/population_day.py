@@ -39,10 +39,10 @@ def draw() -> list[Path]:
     picture.legend(*handles, loc="outside upper right", ncols=3)
     return save(
         picture,
-        "hours",
+        "population_day",
         title="Where people are on a generated Monday",
         source=f"{PEOPLE:,} people of a synthetic city, a dot a person. Plans: intend (planner);"
-        " places: generate gravity.\nSource: python -m pictures hours.",
+        " places: generate gravity.\nSource: python -m pictures population_day.",
     )
 
 
