@@ -94,11 +94,11 @@ def _maps(panels: Any, shown: dict[str, tuple[pl.DataFrame, str]], past: pl.Data
     middle = [(both[axis].min() + both[axis].max()) / 2 for axis in "xy"]
     reach = max(both[axis].max() - both[axis].min() for axis in "xy") / 2 + 4
     for panel, (name, (table, colour)) in zip(panels, shown.items(), strict=True):
-        cells = past.group_by("x", "y").len()
+        cells = past.group_by("x", "y", maintain_order=True).len()
         panel.scatter(cells["x"], cells["y"], s=20, marker="s", color="#DDDDDD", linewidths=0)
-        for _, day in table.group_by("d"):
+        for _, day in table.group_by("d", maintain_order=True):
             panel.plot(day["x"], day["y"], color=colour, linewidth=0.7, alpha=0.5)
-        cells = table.group_by("x", "y").len()
+        cells = table.group_by("x", "y", maintain_order=True).len()
         size = 12 + 4 * cells["len"].to_numpy()
         panel.scatter(cells["x"], cells["y"], s=size, marker="s", color=colour, alpha=0.65)
         panel.set_xlim(middle[0] - reach, middle[0] + reach)
@@ -111,7 +111,7 @@ def _maps(panels: Any, shown: dict[str, tuple[pl.DataFrame, str]], past: pl.Data
 def _by_time(panel: Any, shown: dict[str, tuple[pl.DataFrame, str]], past: pl.DataFrame) -> None:
     """Distance from home over the week; home is the most frequent cell by night."""
     night = past.filter((pl.col("t") < 12) | (pl.col("t") > 43))
-    home = night.group_by("x", "y").len().sort("len", "x", "y").row(-1)
+    home = night.group_by("x", "y", maintain_order=True).len().sort("len", "x", "y").row(-1)
     marks = ({"s": 42, "marker": "s", "alpha": 0.6}, {"s": 14}, {"s": 30, "facecolors": "none"})
     for mark, (name, (table, colour)) in zip(marks, shown.items(), strict=True):
         at = table["d"] + table["t"] / 48
