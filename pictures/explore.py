@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pictures.city import command, made, synthetic
-from pictures.style import PAGE, pack
+from pictures.style import PAGE
 
 USERS = 300
 STEPS = 60
@@ -28,7 +28,6 @@ def draw() -> list[Path]:
         seen.after(lambda: seen.page.select_option("#show", "difference"))
         seen.page.screenshot(path=target)
         browser.close()
-    pack(target)
     return [target]
 
 

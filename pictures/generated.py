@@ -64,8 +64,8 @@ def draw() -> list[Path]:
         title="A generated population beside a real one, Beijing",
         source=f"Real: one day of {PEOPLE:,} people (CoPB). Generated: intend and generate gravity,"
         " real pairs of home and work, the law's defaults.\nDays of 3 stays or more. Cells with"
-        f" fewer than {FEWEST} visits are left out. Grey band: {HALVINGS} random halvings of the real"
-        " people.\nJSD: Jensen-Shannon divergence in nats, as eval prints it."
+        f" fewer than {FEWEST} visits are left out. Grey band: {HALVINGS} random halvings of the"
+        " real people.\nJSD: Jensen-Shannon divergence in nats, as eval prints it."
         " Source: python -m pictures generated.",
     )
 

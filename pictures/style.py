@@ -45,15 +45,10 @@ def save(picture: Any, name: str, *, title: str, source: str) -> list[Path]:
     picture.supxlabel(source, x=0.01, ha="left", fontsize=8, color="#555555")
     paths = [PAGE / f"{name}{ending}" for ending in (".png", ".svg")]
     picture.savefig(paths[0], dpi=150)
-    pack(paths[0])
+    Image.open(paths[0]).convert("RGB").quantize(256).save(paths[0], optimize=True)
     picture.savefig(paths[1], metadata={"Date": None}, dpi=100)
     plt.close(picture)
     return paths
-
-
-def pack(path: Path) -> None:
-    """Write a PNG anew with 256 colours, at a third of its size."""
-    Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def scale_bar(axes: Any, km: float, *, unit_km: float = 1.0) -> None:
