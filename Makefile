@@ -15,8 +15,9 @@ BOOK := $(VENV)/.installed-book
 DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
+NAMES ?=
 
-.PHONY: help attack demo test pytest lint types format bench docs book licences constraints nightly newest audit \
+.PHONY: help attack demo test pytest lint types format bench docs book pictures licences constraints nightly newest audit \
     fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
@@ -79,6 +80,10 @@ docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the d
 
 book: $(BOOK) ## docs/ as HTML in build/book; fails at a page or link that is missing
 	$(BIN)/mkdocs build --strict
+
+pictures: $(DEV) ## draw docs/pictures/ anew (generated.png needs ../shared/data, explore.png chromium)
+	@rm -rf build/pictures
+	$(BIN)/python -m pictures $(NAMES)
 
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md

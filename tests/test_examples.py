@@ -7,6 +7,7 @@ import gzip
 import itertools
 import json
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -99,11 +100,48 @@ def test_user_map(tmp_path: Path) -> None:
     assert "<title>humobctl explore: " in (tmp_path / "map.html").read_text()
 
 
+README = (ROOT / "README.md").read_text()
+RECIPES = re.findall(r"^```(bash|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+"""Blocks of the README that run as they stand, one after the other; what installs is ``sh``."""
+
+
+def test_the_recipes_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [kind for kind, _ in RECIPES] == ["bash"] * 4 + ["python"]
+    monkeypatch.chdir(tmp_path)
+    for kind, text in RECIPES:
+        if kind == "python":
+            (tmp_path / "recipe.py").write_text(text)
+            runpy.run_path(str(tmp_path / "recipe.py"))
+            continue
+        for line in text.replace("\\\n", "").splitlines():
+            done = run_line(line, tmp_path)
+            assert done.code == 0, f"{line}: {done.err}"
+    assert (tmp_path / "map.html").stat().st_size > 1e6
+
+
+def test_the_readme_is_a_front_page_and_its_scores_are_those_of_the_benchmarks() -> None:
+    assert len(README.splitlines()) <= 200
+    headline = (ROOT / "BENCHMARKS.md").read_text().partition("## Headline\n")[2]
+    measured = [float(text) for text in NUMBER.findall(headline.partition("\n## ")[0])]
+    table = README.partition("## Scores\n")[2].partition("\n\n`")[0]
+    rows = [line.split("|")[3:-2] for line in table.splitlines() if re.match(r"\| [BCD] ", line)]
+    assert len(rows) == 12
+    for text in NUMBER.findall(" ".join(itertools.chain(*rows))):
+        half = 0.5001 * 10.0 ** -len(text.partition(".")[2])
+        assert any(abs(float(text) - value) <= half for value in measured), text
+
+
+NUMBER = re.compile(r"[+-]?\d*\.\d+")
+PAGES = ("prediction", "places", "day_plans", "generate", "generated_data", "flows", "diffusion")
+PAGES += ("embeddings",)
+
+
 def blocks() -> dict[str, list[str]]:
-    """The README's blocks of lines with humobctl, each by its first line."""
+    """The pages' blocks of lines with humobctl, each by its first line."""
     found: dict[str, list[str]] = {}
     block: list[str] | None = None
-    for line in (ROOT / "README.md").read_text().replace("\\\n", "").splitlines():
+    text = "\n\n-\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
+    for line in text.replace("\\\n", "").splitlines():
         if line.startswith("    humobctl "):
             command = " ".join(line.split())
             block = found.setdefault(command, []) if block is None else block
@@ -114,9 +152,8 @@ def blocks() -> dict[str, list[str]]:
 
 
 BLOCKS = blocks()
-# tests/intend/backends/test_transformers.py and tests/commands/test_finetune.py have models,
-# tests/execution/test_rays.py a cluster.
-ELSEWHERE = ("--backend hf", "finetune", "-m adapter", "--address head:6379")
+# tests/intend/backends/test_transformers.py has models.
+ELSEWHERE = ("--backend hf",)
 OWN = {"cityB_challengedata.csv.gz", "points.csv", "city.geojson", "population.csv", "places.csv"}
 OWN |= {"stays.csv", "generated.csv", "plans.csv", "counties.csv", "commuting.csv"}
 """What readers have of their own."""
@@ -137,7 +174,7 @@ OUTPUTS = ("-o", "--output", "--profiles", "--report", "--plot", "--export")
 MODELS = ("-m", "--model", "--init-from")
 
 
-def test_each_line_of_the_readme_reads_what_those_before_it_wrote() -> None:
+def test_each_line_of_the_pages_reads_what_those_before_it_wrote() -> None:
     assert sum(map(len, BLOCKS.values())) >= 40
     there = OWN | {"history", "gpt-4o-mini"}
     for line in (line for block in BLOCKS.values() for line in block):
@@ -154,8 +191,8 @@ def test_each_line_of_the_readme_reads_what_those_before_it_wrote() -> None:
 
 
 @pytest.fixture(scope="session")
-def readme(few_people: Path, once: Once) -> Path:
-    """What the README's readers have, and what its blocks hand on, of fewer people."""
+def reader(few_people: Path, once: Once) -> Path:
+    """What readers of the pages have, and what their blocks hand on, of fewer people."""
 
     def make(folder: Path) -> None:
         for name in OWN & {path.name for path in few_people.iterdir()}:
@@ -181,12 +218,12 @@ def readme(few_people: Path, once: Once) -> Path:
             assert run_line(line, folder).code == 0
         shutil.copy(few_people / "profiles.csv", folder)
 
-    return once("readme", make)
+    return once("reader", make)
 
 
 @pytest.mark.parametrize("first", BLOCKS)
-def test_the_lines_of_the_readme_run(first: str, readme: Path, tmp_path: Path) -> None:
-    shutil.copytree(readme, tmp_path, dirs_exist_ok=True)
+def test_the_lines_of_the_pages_run(first: str, reader: Path, tmp_path: Path) -> None:
+    shutil.copytree(reader, tmp_path, dirs_exist_ok=True)
     with serving() as server:
         env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
         for line in BLOCKS[first]:
