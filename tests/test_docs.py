@@ -9,9 +9,10 @@ import pytest
 
 from scripts import book
 from tests.conftest import ROOT, Run
+from tests.intend.chat_server import KEY, serving
 from tests.shell import in_bash, run_line
 
-BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```bash\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -22,15 +23,16 @@ def pages() -> list[Path]:
 
 
 RUN = [page for page in pages() if BLOCK.search(page.read_text())]
-"""Pages with blocks of sh, which run in one folder; those of bash need what readers have."""
+"""Pages with blocks of bash, which run in one folder; those of sh need what readers have."""
 
 
-def run_block(text: str, folder: Path) -> tuple[str, str]:
+def run_block(text: str, folder: Path, env: dict[str, str] | None = None) -> tuple[str, str]:
     """What a block's last command printed, and what the block said."""
     lines = [text] if "<<" in text else text.replace("\\\n", "").splitlines()
     done, said = Run(0, "", "", b""), ""
     for line in lines:
-        done = in_bash(line, folder) if "<<" in line else run_line(line, folder)
+        run = in_bash if "<<" in line else run_line
+        done = run(line, folder, env)
         assert done.code == 0, f"{line}: {done.err}"
         said += done.err
     return done.out, said
@@ -50,12 +52,14 @@ def assert_alike(shown: str, printed: str, *, trained: bool) -> None:
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     blocks = BLOCK.findall(page.read_text())
-    if any(re.search("train (embedder|diffusion)", text) for text, _ in blocks):
+    if any(re.search("train (embedder|diffusion|bert-moe)", text) for text, _ in blocks):
         pytest.importorskip("torch")
-    for text, shown in blocks:
-        printed, said = run_block(text, tmp_path)
-        if shown:
-            assert_alike(shown, printed or said, trained=" embed" in text)
+    with serving() as server:
+        env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
+        for text, shown in blocks:
+            printed, said = run_block(text, tmp_path, env)
+            if shown:
+                assert_alike(shown, printed or said, trained=" embed" in text)
 
 
 def broken_links(page: Path) -> list[str]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import gzip
 import itertools
 import json
 import re
 import runpy
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,8 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.conftest import ROOT, Once, environment
-from tests.intend.chat_server import KEY, serving
+from tests.conftest import ROOT, environment
 from tests.shell import run_line
 
 EXAMPLES = ROOT / "examples"
@@ -121,7 +117,7 @@ def test_the_recipes_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_readme_is_a_front_page_and_its_scores_are_those_of_the_benchmarks() -> None:
     assert len(README.splitlines()) <= 200
-    headline = (ROOT / "BENCHMARKS.md").read_text().partition("## Headline\n")[2]
+    headline = (ROOT / "docs/notes/prediction.md").read_text().partition("## Headline\n")[2]
     measured = [float(text) for text in NUMBER.findall(headline.partition("\n## ")[0])]
     table = README.partition("## Scores\n")[2].partition("\n\n`")[0]
     rows = [line.split("|")[3:-2] for line in table.splitlines() if re.match(r"\| [BCD] ", line)]
@@ -132,102 +128,3 @@ def test_the_readme_is_a_front_page_and_its_scores_are_those_of_the_benchmarks()
 
 
 NUMBER = re.compile(r"[+-]?\d*\.\d+")
-PAGES = ("prediction", "places", "day_plans", "generate", "generated_data", "flows", "diffusion")
-PAGES += ("embeddings",)
-
-
-def blocks() -> dict[str, list[str]]:
-    """The pages' blocks of lines with humobctl, each by its first line."""
-    found: dict[str, list[str]] = {}
-    block: list[str] | None = None
-    text = "\n\n-\n".join((ROOT / "docs" / f"{page}.md").read_text() for page in PAGES)
-    for line in text.replace("\\\n", "").splitlines():
-        if line.startswith("    humobctl "):
-            command = " ".join(line.split())
-            block = found.setdefault(command, []) if block is None else block
-            block.append(command)
-        elif line.strip():
-            block = None
-    return found
-
-
-BLOCKS = blocks()
-# tests/intend/backends/test_transformers.py has models.
-ELSEWHERE = ("--backend hf",)
-OWN = {"cityB_challengedata.csv.gz", "points.csv", "city.geojson", "population.csv", "places.csv"}
-OWN |= {"stays.csv", "generated.csv", "plans.csv", "counties.csv", "commuting.csv"}
-"""What readers have of their own."""
-SHORTER = {
-    "--users 100": "--users 12",
-    "train bert-moe challenge.csv.gz": "train bert-moe challenge.csv.gz --max-steps 4",
-    "--epochs 1": "--epochs 1 --max-steps 4",
-}
-"""What only takes time."""
-
-
-def shorter(line: str) -> str:
-    """The same line, of less work."""
-    return functools.reduce(lambda text, pair: text.replace(*pair), SHORTER.items(), line)
-
-
-OUTPUTS = ("-o", "--output", "--profiles", "--report", "--plot", "--export")
-MODELS = ("-m", "--model", "--init-from")
-
-
-def test_each_line_of_the_pages_reads_what_those_before_it_wrote() -> None:
-    assert sum(map(len, BLOCKS.values())) >= 40
-    there = OWN | {"history", "gpt-4o-mini"}
-    for line in (line for block in BLOCKS.values() for line in block):
-        if any(words in line for words in ELSEWHERE):
-            continue
-        words = shlex.split(line)
-        made, models = (
-            {word for flag, word in itertools.pairwise(words) if flag in flags}
-            for flags in (OUTPUTS, MODELS)
-        )
-        files = {word for word in words if re.fullmatch(r"\w+\.[a-z][\w.]*", word)} - made
-        assert files | models <= there, line
-        there |= made
-
-
-@pytest.fixture(scope="session")
-def reader(few_people: Path, once: Once) -> Path:
-    """What readers of the pages have, and what their blocks hand on, of fewer people."""
-
-    def make(folder: Path) -> None:
-        for name in OWN & {path.name for path in few_people.iterdir()}:
-            shutil.copy(few_people / name, folder)
-        points = (few_people / "gps.csv").read_text()
-        (folder / "points.csv").write_text(points.replace("uid", "who", 1))
-        for name in ("city.csv", "challenge.csv", "predicted.csv"):
-            shutil.copy(few_people / name, folder)
-        for name, source in (
-            ("cityB_challengedata.csv.gz", "challenge.csv"),
-            ("challenge.csv.gz", "challenge.csv"),
-            ("submission.csv.gz", "predicted.csv"),
-            ("ranker.csv.gz", "predicted.csv"),
-        ):
-            packed = gzip.compress((folder / source).read_bytes())
-            (folder / name).write_bytes(packed)
-        for line in (
-            "humobctl data import city.csv --output city.parquet",
-            "humobctl data import cityB_challengedata.csv.gz --output cityB.parquet",
-            "humobctl data import city.geojson --output places.parquet",
-            "humobctl intend population.csv --count 100 --output plans.parquet",
-        ):
-            assert run_line(line, folder).code == 0
-        shutil.copy(few_people / "profiles.csv", folder)
-
-    return once("reader", make)
-
-
-@pytest.mark.parametrize("first", BLOCKS)
-def test_the_lines_of_the_pages_run(first: str, reader: Path, tmp_path: Path) -> None:
-    shutil.copytree(reader, tmp_path, dirs_exist_ok=True)
-    with serving() as server:
-        env = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY}
-        for line in BLOCKS[first]:
-            if not any(words in line for words in ELSEWHERE):
-                done = run_line(shorter(line), tmp_path, env)
-                assert done.code == 0, f"{line}: {done.err}"
-        assert bool(server.requests) == ("--backend openai" in first)
