@@ -22,7 +22,7 @@ def pages() -> list[Path]:
     return sorted(path for path in found if not path.is_symlink())
 
 
-RUN = [page for page in pages() if BLOCK.search(page.read_text())]
+RUN = [page for page in pages() if page.parent != ROOT and BLOCK.search(page.read_text())]
 """Pages with blocks of bash, which run in one folder; those of sh need what readers have."""
 
 
