@@ -61,6 +61,7 @@ lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, workflows, lic
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/python scripts/licences.py docs/licences.md --check
 
 types: $(DEV) ## mypy, strict

@@ -1,4 +1,4 @@
-"""Bars of the README's scores, read from the table in BENCHMARKS.md."""
+"""Bars of the README's scores, read from the notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 def table() -> list[dict[str, str]]:
     """Rows of the tables of the section Headline, by the heads of their columns."""
-    section = (ROOT / "BENCHMARKS.md").read_text().partition("## Headline\n")[2]
+    notes = ROOT / "docs" / "notes" / "prediction.md"
+    section = notes.read_text().partition("## Headline\n")[2]
     lines = [line for line in section.partition("\n## ")[0].splitlines() if line[:1] == "|"]
     head, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
     return [dict(zip(head, row, strict=True)) for row in rows if row[1] in COLOURS]
@@ -56,7 +57,7 @@ def draw() -> list[Path]:
         "scores",
         title="HuMob 2024, days 60-74",
         source="100 users a city, means over users; lines: 95 % bootstrap intervals over users"
-        " (city D: only of differences, see BENCHMARKS.md).\n"
+        " (city D: only of differences, see docs/notes/prediction.md).\n"
         "Ranker trained on each city's days before 60; nobody developed on city D."
         " Source: python -m benchmarks headline.",
     )
