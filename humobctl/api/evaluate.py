@@ -139,7 +139,7 @@ def evaluate_embedding(
     Args:
         tables: grid trajectories, one city per file.
         model: model dir of ``train_embedder``.
-        metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc,
+        metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km,
             next_day_km. Default: all.
         users: users to score: those that no model was trained on (unseen), or all.
         days: days to score, such as 0-59. Default: all.
