@@ -39,7 +39,7 @@ def gains_of(problem: DayProblem, chosen: Int64s, other: Int64s) -> dict[str, Fl
         "dtw": _sampled(problem, chosen, other, replace(config, longest=0)),
         "proximity": whole * config.proximity * _apart(problem.close, chosen, other),
         "copies": whole * config.auction * _apart(problem.worth, chosen, other),
-        "distance": -far * _apart(problem.far, chosen, other),
+        "distance": far * _apart(problem.far, other, chosen),
     }
 
 
