@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from humobctl.extras import install_command, installed, requirements, serves
 
-HIDDEN = ("dev", "fuzz")
+HIDDEN = ("dev", "docs", "fuzz")
 """Extras for those who work on humobctl."""
 
 
