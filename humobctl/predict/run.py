@@ -278,7 +278,7 @@ def choose_cells(
 
 
 def day_config(model: Predictor, job: PredictJob) -> DayConfig:
-    """Settings of the day decoder: the model's own, with the seed and weight that were asked for."""
+    """Settings of the day decoder: the model's own, with the seed and weight asked for."""
     days: DayConfig = replace(getattr(model, "days", DEFAULTS), seed=job.options.seed)
     return days if job.weight is None else replace(days, weight=job.weight)
 

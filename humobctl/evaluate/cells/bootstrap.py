@@ -163,9 +163,11 @@ def compare(
                     metric,
                     evaluations[a].value(metric),
                     evaluations[b].value(metric),
-                    *(float(found[row, at]) for found in (low, high)),
-                    confidence,
-                    *(float(found[row, at]) for found in (p, holm)),
+                    low=float(low[row, at]),
+                    high=float(high[row, at]),
+                    confidence=confidence,
+                    p=float(p[row, at]),
+                    p_holm=float(holm[row, at]),
                 )
                 for at, metric in enumerate(metrics)
             ],
