@@ -20,7 +20,7 @@ from typer.main import get_command
 
 import humobctl
 from humobctl import ranks
-from humobctl.console import report, signals
+from humobctl.console import near_misses, report, signals
 from humobctl.console.safe_text import message
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 from humobctl.io.size_limits import VARIABLE, parse_size
@@ -125,6 +125,7 @@ COMMANDS = {
 """Each command: module and function, and the first sentence of the function's help."""
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 _MAX_BYTES = "--max-bytes"
+_BRACES = dict.fromkeys(map(ord, "{}"))
 
 
 class LightGroup(TyperGroup):
@@ -146,6 +147,22 @@ class LightGroup(TyperGroup):
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of the first word; if there is none, say which may be meant."""
+        word = args[0]
+        if word not in self.commands and not word.startswith("-") and not ctx.resilient_parsing:
+            within = ctx.command_path.partition(" ")[2]
+            meant = near_misses.meant_command(word, within, [*GROUPS, *COMMANDS])
+            ctx.fail(f"No such command {word!r}{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, each with the whole first sentence of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.help.partition("\n\n")[0]) for name, one in self.commands.items()]
+            )
 
 
 class RootGroup(LightGroup):
@@ -182,12 +199,39 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except TyperException as exc:
-        exc.message = message(str(exc.message))
+        text = str(exc.message)
+        if hasattr(exc, "possibilities"):  # no such option
+            text += _meant_by(exc)
+        exc.message = message(text)
         raise
+
+
+def _meant_by(wrong: Any) -> str:
+    """The option that may be meant by one that does not exist."""
+    wrong.possibilities = None
+    params = wrong.ctx.command.get_params(wrong.ctx)
+    known = [name for one in params for name in (*one.opts, *one.secondary_opts)]
+    arguments = [one.metavar for one in params if one.param_type_name == "argument"]
+    return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments)
 
 
 class StrictCommand(TyperCommand):
     """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, in which options may have the names of published scripts."""
+        known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
+        return super().parse_args(ctx, near_misses.accepted(args, known))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line; what must be given stands without brackets."""
+        return [piece.translate(_BRACES) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options under headings, and the usual ones first."""
+        from humobctl.commands.help_page import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.

@@ -11,7 +11,6 @@ from humobctl.commands.options import options_from
 @options_from(
     hm.generate_flows,
     names={"law": "-l"},
-    metavars={"columns": "IN=OUT", "fit": "FLOWS", "law": "NAME|FILE"},
 )
 def flows(**options: Any) -> None:
     """Make flows of people between areas: commuting, say, by county.

@@ -10,7 +10,7 @@ import humobctl as hm
 from humobctl.commands.options import options_from
 
 
-@options_from(hm.intend, names={"backend": "-b", "count": "-n"}, metavars={"model": "NAME"})
+@options_from(hm.intend, names={"backend": "-b", "count": "-n"})
 def intend(
     show_prompt: Annotated[
         bool,

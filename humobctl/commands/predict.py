@@ -11,7 +11,7 @@ import humobctl as hm
 from humobctl.commands.options import options_from
 
 
-@options_from(hm.predict, metavars={"model": "NAME|DIR"}, before="output")
+@options_from(hm.predict, before="output")
 def predict(
     validate: Annotated[
         str | None,
