@@ -93,14 +93,14 @@ def speed() -> str:
     """Seconds and tokens a user, the same model and the same history for all ways."""
     set_up(0)
     bf16 = has_bf16(torch.device("cpu"))
-    loaded = load_language_model(smollm2(), precision="bf16" if bf16 else "f32")
+    loaded = load_language_model(smollm2(), precision="bf16" if bf16 else "fp32")
     city, everyone = people(100)
     # Users of many rows do not fit: the published answer alone is longer than the context.
     fitting = (user for user in map(functools.partial(_cut, loaded), everyone) if user is not None)
     users = list(itertools.islice(fitting, USERS))
     ways = _ways(loaded, city, users, bf16=bf16)
     head = (
-        f"SmolLM2-135M-Instruct, {'bf16' if bf16 else 'f32'}, {torch.get_num_threads()} threads, "
+        f"SmolLM2-135M-Instruct, {'bf16' if bf16 else 'fp32'}, {torch.get_num_threads()} threads, "
         f"{len(users)} users of city B with {sum(len(u.target_d) for u in users):,} rows to "
         "predict; history cut to what fits the context beside the published answer.\n\n"
     )

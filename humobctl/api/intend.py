@@ -52,7 +52,8 @@ class LanguageModelOptions(TypedDict, total=False):
             OUTPUT.journal.jsonl; for standard output intend.journal.jsonl.
         adapter: folder of a LoRA adapter of peft (hf).
         device: device to compute on (hf). Default: auto.
-        precision: numeric precision (hf). Default: auto, which is bf16 on a GPU, else f32.
+        precision: numeric precision (hf). Default: auto, which is bf16 where the processor has
+            it, else fp32.
         batch: number of conversations at once (hf). Default: 16.
     """
 
@@ -72,7 +73,7 @@ class LanguageModelOptions(TypedDict, total=False):
     journal: PathName | None
     adapter: ModelDir | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None
-    precision: Literal["auto", "f32", "bf16", "f16"] | None
+    precision: Literal["auto", "fp32", "bf16", "fp16"] | None
     batch: Annotated[int, Between(1, 4096)] | None
 
 

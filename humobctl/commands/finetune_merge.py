@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-WeightType = Literal["bf16", "f16", "f32"]
+WeightType = Literal["fp32", "bf16", "fp16"]
 
 
 def merge(
@@ -18,7 +18,9 @@ def merge(
         str | None,
         typer.Option("--base", "-b", metavar="MODEL", help="Base model, if it has moved."),
     ] = None,
-    precision: Annotated[WeightType, typer.Option(help="Of the weights.")] = "bf16",
+    precision: Annotated[
+        WeightType, typer.Option(help="Numeric precision of the weights to write.")
+    ] = "bf16",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
     ] = False,

@@ -49,7 +49,8 @@ class EmbedderSettings(settings.ModelSettings):
         weight_decay: AdamW weight decay.
         evaluate_every: number of steps between validations.
         patience: early stopping: stop after this many validations without improvement (0: off).
-        precision: numeric precision of matrix products: fp32 or bf16.
+        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
+            processor has it.
         seed: seed of all random choices.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
 from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
-from humobctl.training.device import set_up_torch, side_by_side, torch_device
+from humobctl.training.device import choose_precision, set_up_torch, side_by_side, torch_device
 from humobctl.training.model_dir import build_checked, clear_damage, fingerprint_of, load
 from humobctl.training.settings import from_record
 
@@ -105,7 +105,7 @@ class EmbedOptions:
 
     Attributes:
         first_weekday: of day 0; 0 is Sunday.
-        precision: fp32 or bf16.
+        precision: auto, fp32 or bf16.
         batch_rows: rows of a batch, padding included.
         on_error: stop at the first bad row, or drop bad rows.
         days: first and last day to look at; None for all.
@@ -185,7 +185,8 @@ def embed(
         HumobError: a file cannot be read, or has no known cell.
     """
     titles = tuple("stdin" if path == "-" else path for path in paths)
-    work = EmbedTask(trained, asked, titles, tuple(names))
+    precision = choose_precision(asked.precision, torch_device(trained.device))
+    work = EmbedTask(trained, replace(asked, precision=precision), titles, tuple(names))
     with report.progress("embedding", 0, "rows") as ticker:
         parts = _parts(paths, work, ticker)
         for done in (long or LongRun()).results(work, parts, work.about, ticker.advance):

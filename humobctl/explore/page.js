@@ -157,14 +157,22 @@ const chosen = () => state[state.active];
 
 function select(users) {
   state[state.active] = Uint32Array.from(users).sort();
+  showTheirCity();
   show();
+}
+
+/** Each city has a grid of its own: where nobody chosen lives in the one shown, show where most do. */
+function showTheirCity() {
+  const users = new Uint32Array(world.cities.length);
+  for (const u of chosen()) users[world.city[u]]++;
+  if (chosen().length && !users[Number($("city").value)]) $("city").value = users.indexOf(Math.max(...users));
 }
 
 function sums(users, city) {
   const cells = new Float64Array(SIDE * SIDE), hours = new Float64Array(24);
   let total = 0;
   for (const u of users) {
-    if (city >= 0 && world.city[u] !== city) continue;
+    if (world.city[u] !== city) continue;
     for (let i = world.starts[u]; i < world.starts[u + 1]; i++) { cells[world.cells[i]] += world.times[i]; total += world.times[i]; }
     for (let h = 0; h < 24; h++) hours[h] += world.hours[24 * u + h];
   }
@@ -247,7 +255,9 @@ async function show() {
   map.choose(chosen());
   await Promise.all([drawHeat(a, b), drawHours(a, b)]);
   const one = state.active === "a" ? a : b;
-  say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows`);
+  const beside = chosen().filter((u) => world.city[u] !== city).length;
+  const others = beside ? ` in ${world.cities[city] || "no city said"}; ${count(beside)} of these users are in other cities` : "";
+  say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows${others}`);
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
 }
 
@@ -324,7 +334,6 @@ async function start() {
   read();
   map = new Points($("points"), $("canvas"));
   for (const name of Object.keys(world.maps)) option($("map"), name, name);
-  option($("city"), -1, "all");
   world.cities.forEach((name, i) => option($("city"), i, name || "no city said"));
   $("city-label").hidden = world.cities.length < 2;
   if (world.cities.length > 1) { $("colour").value = "city"; world.cities.forEach((name, i) => option($("group"), `city:${i}`, name || "no city said")); }

@@ -36,7 +36,7 @@ from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
 
 MOST_RANK = 4_096
 """Of an adapter that has none of peft's usual arrays to show its rank."""
-TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Quantization = Literal["none", "8bit", "4bit"]
 
 
@@ -78,7 +78,7 @@ def load_language_model(
     *,
     adapter: str | None = None,
     device: str = "cpu",
-    precision: str = "f32",
+    precision: str = "fp32",
     quantization: Quantization = "none",
 ) -> Loaded:
     """A causal model, ready to answer.
@@ -87,7 +87,7 @@ def load_language_model(
         model: a folder, a GGUF file, or a name on the hub.
         adapter: folder of a LoRA adapter; its tokenizer is taken where it has one.
         device: cpu, cuda or mps.
-        precision: of the weights: f32, bf16 or f16.
+        precision: of the weights: fp32, bf16 or fp16.
         quantization: of the weights, by bitsandbytes on CUDA.
 
     Raises:
@@ -279,13 +279,6 @@ def device_of(asked: str) -> str:
     if not there.get(asked):
         raise HumobError(f"--device {asked}: found no such device here")
     return asked
-
-
-def precision_of(asked: str, device: str) -> str:
-    """The precision to use; ``auto`` is bf16 on CUDA and f32 elsewhere."""
-    if asked != "auto":
-        return asked
-    return "bf16" if device == "cuda" else "f32"
 
 
 def _quantized(quantization: Quantization, device: str) -> Any:

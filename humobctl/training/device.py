@@ -55,21 +55,29 @@ def _own(device: torch.device) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether matrix products in bf16 are quicker there than in fp32, as far as torch knows.
+    """Whether matrix products in bf16 are faster there than in fp32, as far as torch knows.
 
     A CPU without AVX-512 BF16, AMX or ARM's BF16 takes several times as long.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
     known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     names = ("avx512_bf16", "amx_bf16", "bf16", "arm_bf16")
     return not known or any(known.get(name, False) for name in names)
 
 
-def check_precision(precision: str, device: torch.device) -> None:
-    """Warn where bf16 is asked of a device that only imitates it."""
-    if precision == "bf16" and not has_bf16(device):
+def choose_precision(asked: str, device: torch.device) -> str:
+    """The precision to compute in; auto is bf16 where the processor has it, else fp32.
+
+    Warns where bf16 is asked of a device that only emulates it.
+    """
+    if asked == "auto":
+        return "bf16" if has_bf16(device) else "fp32"
+    if asked == "bf16" and not has_bf16(device):
         report.warn("--precision bf16: this processor has no bf16 instructions; fp32 is faster")
+    return asked
 
 
 MOST_BESIDE = 8

@@ -29,7 +29,7 @@ Part = Annotated[float, Range(0, 0.9)]
 """A fraction that leaves something over."""
 Rate = Annotated[float, Range(0, 100)]
 WeightDecay = Annotated[float, Range(0, 10)]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True)

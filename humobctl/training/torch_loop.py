@@ -11,6 +11,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from humobctl.errors import HumobError
-from humobctl.training.device import check_precision, set_up, set_up_torch, torch_device
+from humobctl.training.device import choose_precision, set_up, set_up_torch, torch_device
 from humobctl.training.distributed import Group, Share, join_processes
 from humobctl.training.recipe import Data, Recipe, Training, TrainingPlan
 from humobctl.training.session import check_loss, write_whole
@@ -120,10 +121,10 @@ class TorchRecipe(Recipe[Data]):
         return join_processes(torch_device(device))
 
     def set_up(self, device: str) -> Self:
-        """Seeds, threads, and a warning where bf16 is slow."""
+        """Seeds and threads; the recipe with its precision decided."""
         (set_up if self.uses_transformers else set_up_torch)(self.settings.seed)
-        check_precision(self.settings.precision, torch_device(device))
-        return self
+        precision = choose_precision(self.settings.precision, torch_device(device))
+        return replace(self, settings=replace(self.settings, precision=precision))
 
     def start(self, data: Data, device: str, group: Group) -> TorchTraining:
         """The network before its first step."""

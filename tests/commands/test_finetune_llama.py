@@ -78,7 +78,7 @@ def test_all_rows_are_predicted_in_the_users_own_cells(cli: Cli, here: Path) -> 
 
 
 def test_a_merged_model_predicts_as_the_adapter_does(cli: Cli, here: Path) -> None:
-    done = cli(*("finetune", "merge", "trained", "-o", "merged", "--precision", "f32"), cwd=here)
+    done = cli(*("finetune", "merge", "trained", "-o", "merged", "--precision", "fp32"), cwd=here)
     assert done.code == 0, done.err
     assert (here / "merged" / "model.safetensors").is_file()
     assert cli("finetune", "merge", "trained", "-o", "merged", cwd=here).code == 1  # it is there

@@ -271,3 +271,39 @@ def test_an_exported_page(browser, folder, cli) -> None:
     check(seen, pl.read_csv(folder / "city.csv"))
     assert all(one.startswith((url, "data:", "blob:")) for one in seen.asked)
     assert (folder / "page.html").stat().st_size < 12_000_000
+
+
+def test_each_city_has_a_grid_of_its_own(browser, cli, folder, tmp_path) -> None:
+    rows = pl.read_csv(folder / "city.csv").filter(pl.col("uid") < 6)
+    parts = []
+    for name, users in (
+        ("here", rows),
+        ("there", rows.filter((pl.col("uid") < 4) & (pl.col("d") == 0))),
+    ):
+        users.write_csv(tmp_path / f"{name}.csv")
+        uid = users["uid"].unique().sort().cast(pl.UInt32)
+        vectors = np.random.default_rng(len(uid)).normal(size=(len(uid), 512)).astype(np.float32)
+        parts.append(pl.DataFrame({"uid": uid, "embedding": vectors, "city": [name] * len(uid)}))
+    pl.concat(parts).write_parquet(tmp_path / "users.parquet")
+    files = ("users.parquet", "here.csv", "there.csv")
+    done = cli("explore", *files, "--export", "page.html", cwd=tmp_path)
+    assert done.code == 0, done.err
+    seen = Page(browser, (tmp_path / "page.html").as_uri())
+    seen.after(lambda: seen.lasso(0.001, 0.999))
+    assert len(seen.selected()) == sum(len(one) for one in parts)
+    np.testing.assert_array_equal(seen.heat(), counted(rows))
+    assert f"{len(parts[1])} of these users are in other cities" in said(seen)
+    seen.after(lambda: seen.page.select_option("#city", label="there"))
+    np.testing.assert_array_equal(
+        seen.heat(), counted(rows.filter((pl.col("uid") < 4) & (pl.col("d") == 0)))
+    )
+    # Users of the other city alone: their grid is shown.
+    seen.after(lambda: seen.page.select_option("#group", label="here"))
+    np.testing.assert_array_equal(seen.heat(), counted(rows))
+    assert "other cities" not in said(seen)
+    assert seen.complaints == []
+
+
+def said(seen: Page) -> str:
+    """What the page says of the selection."""
+    return str(seen.page.locator("#said").inner_text())

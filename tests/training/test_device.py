@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from humobctl.errors import UsageError
-from humobctl.training.device import check_precision, has_bf16, torch_device
+from humobctl.training.device import choose_precision, has_bf16, torch_device
 from tests.messages import raises
 
 
@@ -20,7 +20,9 @@ def test_bf16_on_a_processor_without_it_is_warned_about(monkeypatch, capsys, fea
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
     cpu = torch.device("cpu")
     assert has_bf16(cpu) is there
-    check_precision("bf16", cpu)
+    assert choose_precision("auto", cpu) == ("bf16" if there else "fp32")
+    assert capsys.readouterr().err == ""
+    assert choose_precision("bf16", cpu) == "bf16"
     assert ("bf16" in capsys.readouterr().err) is not there
-    check_precision("fp32", cpu)
+    assert choose_precision("fp32", cpu) == "fp32"
     assert capsys.readouterr().err == ""

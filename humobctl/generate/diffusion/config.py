@@ -48,7 +48,8 @@ class DiffusionSettings(settings.ModelSettings):
         warmup: fraction of steps used for learning-rate warm-up.
         weight_decay: AdamW weight decay.
         ema: decay of the moving average of the weights, which is what is kept.
-        precision: numeric precision of matrix products: fp32 or bf16.
+        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
+            processor has it.
         validation_share: fraction of people that only validate.
         evaluate_every: number of steps between validations and saved states; 0: a tenth of the
             training.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from humobctl.errors import HumobError, UsageError
 from humobctl.llm.model_files import adapter_settings
 
-Precision = Literal["auto", "f32", "bf16", "f16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class HFConfig:
         model: a folder, a GGUF file, or a name on the hub.
         adapter: folder of a LoRA adapter; None for the model as it is.
         device: auto, cpu, cuda or mps.
-        precision: of the numbers; auto is bf16 on a GPU and f32 elsewhere.
+        precision: of the numbers; auto is bf16 where the processor has it, else fp32.
         batch: conversations at once.
         temperature: of sampling; 0 takes the most probable token.
         answer_tokens: of one answer, at most.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import llguidance.hf
+import torch
 import transformers
 from llguidance import LLMatcher
 
@@ -19,10 +20,10 @@ from humobctl.llm.load import (
     ends_of,
     inference,
     load_language_model,
-    precision_of,
     readable,
 )
 from humobctl.llm.question import Ask
+from humobctl.training.device import choose_precision
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class LocalModel:
     def __init__(self, config: HFConfig) -> None:
         self.config = config
         self.device = device_of(config.device)
-        self.precision = precision_of(config.precision, self.device)
+        self.precision = choose_precision(config.precision, torch.device(self.device))
         loaded = load_language_model(
             config.model, adapter=config.adapter, device=self.device, precision=self.precision
         )

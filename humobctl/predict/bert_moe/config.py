@@ -56,7 +56,8 @@ class BertMoeSettings(settings.ModelSettings):
             ``learning_rate``.
         warmup: fraction of steps used for learning-rate warm-up.
         weight_decay: AdamW weight decay.
-        precision: numeric precision of matrix products: fp32 or bf16.
+        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
+            processor has it.
         validation_share: fraction of users that only validate.
         validation_days: number of last known days that nobody is trained on, for scores and the
             weight of the history baseline.

@@ -39,7 +39,7 @@ from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.training.device import (
     MOST_BESIDE,
-    check_precision,
+    choose_precision,
     set_up,
     side_by_side,
     torch_device,
@@ -339,7 +339,7 @@ def from_checkpoint(
     name = options.city if options.city is not None else names[0] if len(names) == 1 else None
     number = 0 if name is None else names.index(name) + 1
     device = torch_device(options.device)
-    check_precision(options.precision, device)
+    precision = choose_precision(options.precision, device)
     return BertMoePredictor(
-        network, city, city_number=number, device=str(device), precision=options.precision
+        network, city, city_number=number, device=str(device), precision=precision
     )

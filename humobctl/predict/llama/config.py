@@ -88,7 +88,7 @@ class LlamaSettings(settings.ModelSettings):
     schedule: Literal["cosine", "linear"] = "cosine"
     warmup: settings.Fraction = 0.05
     weight_decay: settings.WeightDecay = 0.0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: settings.Precision = "auto"
     validation_share: settings.Part = 0.05
     evaluate_every: settings.CountOrNone = 0
     patience: settings.CountOrNone = 0

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from humobctl.errors import HumobError
 from humobctl.io.json_files import read_json
-from humobctl.llm.load import attached, check_vocabulary, load_causal, load_tokenizer, readable
+from humobctl.llm.load import (
+    TYPES,
+    attached,
+    check_vocabulary,
+    load_causal,
+    load_tokenizer,
+    readable,
+)
 from humobctl.llm.model_files import files_of
 from humobctl.predict.llama.config import TYPE
 from humobctl.predict.llama.weights import base_of
@@ -33,7 +38,7 @@ class Merge:
         adapter: its dir.
         output: model dir to write.
         base: another base model than the one that the adapter names.
-        precision: of the weights that are written: bf16, f16 or f32.
+        precision: of the weights that are written: fp32, bf16 or fp16.
         overwrite: replace a model dir of that name.
     """
 
@@ -60,13 +65,12 @@ def merge(job: Merge) -> str:
     base = base_of(job.adapter, config, job.base)
     with readable(f"{base}, {job.adapter}"):
         files = files_of(base)
-        network = load_causal(files, "f32", "cpu", "none")
+        network = load_causal(files, "fp32", "cpu", "none")
         tokenizer = load_tokenizer(files)
         check_vocabulary(network, tokenizer, base)
         network = attached(network, job.adapter).merge_and_unload()
-    kinds = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
-    network = network.to(kinds[job.precision])
-    network.config.dtype = kinds[job.precision]
+    network = network.to(TYPES[job.precision])
+    network.config.dtype = TYPES[job.precision]
 
     def write(folder: Path) -> None:
         network.save_pretrained(folder)

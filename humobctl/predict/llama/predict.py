@@ -14,7 +14,7 @@ from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.predict_published import PublishedPredictor
 from humobctl.predict.llama.tokens import check_digits
 from humobctl.predict.llama.weights import origin_of
-from humobctl.training.device import check_precision, set_up, torch_device
+from humobctl.training.device import choose_precision, set_up, torch_device
 from humobctl.training.model_dir import RUN
 
 
@@ -31,16 +31,16 @@ def from_name(
     origin = origin_of(name, prompting.base, prompting.template)
     set_up(options.seed)
     device = torch_device(options.device)
-    check_precision(options.precision, device)
+    precision = choose_precision(options.precision, device)
     loaded = load_language_model(
         origin.base,
         adapter=origin.adapter,
         device=device.type,
-        precision="bf16" if options.precision == "bf16" else "f32",
+        precision=precision,
     )
     if origin.adapter is None and not (Path(name) / RUN).is_file():
         report.info(f"{name}: not trained for this; its answers are those of the model as it is")
-    bf16 = options.precision == "bf16"
+    bf16 = precision == "bf16"
     if origin.template == "compact":
         if prompting.candidates == "all":
             raise UsageError(

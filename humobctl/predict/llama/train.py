@@ -6,9 +6,9 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.tokens import Example, mean_tokens, row_of
 from humobctl.predict.llama.users import Source
 from humobctl.ranks import world_size
-from humobctl.training.device import has_bf16, torch_device
+from humobctl.training.device import torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
 from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
@@ -83,14 +83,6 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             raise UsageError("INPUT: found -, expected a file: each of several processes reads it")
         return super().join(device)
 
-    def set_up(self, device: str) -> Self:
-        """Seeds and threads; the recipe with its precision decided."""
-        settings = self.settings
-        if settings.precision != "auto":
-            return super().set_up(device)
-        decided = replace(settings, precision="bf16" if has_bf16(torch_device(device)) else "fp32")
-        return replace(self, settings=decided).set_up(device)
-
     @contextmanager
     def prepare(self) -> Iterator[LlamaData]:
         """Read the files and make the records, the same in every process."""
@@ -142,7 +134,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def network(self, data: LlamaData, device: torch.device) -> Any:
         """The model with an untrained adapter, on its device."""
         settings = self.settings
-        precision = "bf16" if settings.precision == "bf16" else "f32"
+        precision = settings.precision
         with readable(self.base):
             files = files_of(self.base)
             network = load_causal(files, precision, device.type, settings.quantization)
