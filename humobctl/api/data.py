@@ -71,11 +71,11 @@ def split(
     train: PathName | None = None,
     test: PathName | None = None,
     by: Literal["user", "day", "both"] = "user",
-    test_share: Annotated[float, Between(None, 1)] | None = None,
+    test_fraction: Annotated[float, Between(None, 1)] | None = None,
     test_users: Count | None = None,
     from_day: Day | None = None,
     validation: PathName | None = None,
-    validation_share: Annotated[float, Between(None, 1)] | None = None,
+    validation_fraction: Annotated[float, Between(None, 1)] | None = None,
     seed: Seed = 0,
     format: OutputFormat | None = None,
     users_per_block: Count | None = None,
@@ -90,11 +90,11 @@ def split(
         by: what makes the test part. user: all rows of the test users; day: all rows from the
             first test day on; both: the test users' rows from ``from_day`` on, as in the HuMob
             challenges.
-        test_share: fraction of users (of days with ``by`` day) to test on, above 0. Default: 0.2.
+        test_fraction: fraction of users (of days with ``by`` day) to test on, above 0. Default: 0.2.
         test_users: number of users to test on.
         from_day: first day of the test part.
         validation: file or folder (``FOLDER/``) for a validation part.
-        validation_share: fraction of users (of days with ``by`` day) to validate on, above 0.
+        validation_fraction: fraction of users (of days with ``by`` day) to validate on, above 0.
             Default: 0.1 with ``validation``.
         seed: seed of the draw of users, which does not depend on the order of the rows.
         format: format of the files. Default: by each file's ending, else csv.
@@ -117,7 +117,7 @@ def split(
     from humobctl.data.split import Split, split_table
     from humobctl.io.scratch import Scratch
 
-    what = Split(by, test_share, test_users, from_day, validation_share, seed)
+    what = Split(by, test_fraction, test_users, from_day, validation_fraction, seed)
     files = {"train": train, "test": test, "validation": validation}
     paths = {name: as_path(file) for name, file in files.items()}
     written = any(path is not None for path in paths.values())
@@ -125,7 +125,7 @@ def split(
         raise UsageError("--train and --test: found one, expected both")
     with Scratch() as owner, paths_of(table) as (path,):
         if not written:
-            names = ["train", "test", *(["validation"] if validation_share is not None else [])]
+            names = ["train", "test", *(["validation"] if validation_fraction is not None else [])]
             paths = {name: str(owner.scratch / f"{name}.arrow") for name in names}
         parts = split_table(
             path,
@@ -155,7 +155,7 @@ def mask(
     to_day: Day | None = None,
     users: Count | None = None,
     last: Count | None = None,
-    share: Annotated[float, Between(None, 1)] | None = None,
+    fraction: Annotated[float, Between(None, 1)] | None = None,
     users_file: PathName | None = None,
     seed: Seed = 0,
     output: PathName | None = None,
@@ -171,7 +171,7 @@ def mask(
         to_day: last day to mask. Default: the last one.
         users: number of users to mask, drawn at random. Default: all users.
         last: number of users to mask, those with the highest uid.
-        share: fraction of the users to mask, above 0, drawn at random.
+        fraction: fraction of the users to mask, above 0, drawn at random.
         users_file: file of the users to mask, a uid per line.
         seed: seed of the draw of users, which does not depend on the order of the rows.
 
@@ -189,7 +189,7 @@ def mask(
     """
     from humobctl.data.mask import Mask, mask_table
 
-    what = Mask(from_day, to_day, users, last, share, as_path(users_file), seed)
+    what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
     target = as_path(output)
     with paths_of(table) as (path,):
         frame, done = framed(

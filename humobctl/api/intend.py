@@ -54,7 +54,7 @@ class LanguageModelOptions(TypedDict, total=False):
         device: device to compute on (hf). Default: auto.
         precision: numeric precision (hf). Default: auto, which is bf16 where the processor has
             it, else fp32.
-        batch: number of conversations at once (hf). Default: 16.
+        batch_size: number of conversations per batch (hf). Default: 16.
     """
 
     model: str | None
@@ -74,7 +74,7 @@ class LanguageModelOptions(TypedDict, total=False):
     adapter: ModelDir | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None
-    batch: Annotated[int, Between(1, 4096)] | None
+    batch_size: Annotated[int, Between(1, 4096)] | None
 
 
 @public()

@@ -51,7 +51,7 @@ def predict(
     template: str | None = None,
     base: str | None = None,
     candidates: Literal["own", "near", "all"] = "own",
-    batch: Annotated[int, Between(1, 4096)] | None = None,
+    batch_size: Annotated[int, Between(1, 4096)] | None = None,
     base_url: str | None = None,
     extra_body: str | None = None,
     journal: PathName | None = None,
@@ -93,8 +93,8 @@ def predict(
         base: base model under a LoRA adapter. Default: the one that the adapter names.
         candidates: cells that a language model may answer: the user's own, those around them too,
             or (template llama3-8b-mob) all.
-        batch: number of users that a language model takes at once. Default: by the
-            template and the device.
+        batch_size: number of users per batch (language models). Default: chosen from the template
+            and the device.
         base_url: URL of an OpenAI-compatible server, up to /v1, that has ``model`` (vLLM,
             llama.cpp).
         extra_body: JSON object of fields to add to each request to the server.
@@ -136,7 +136,7 @@ def predict(
         template=template,
         base=base,
         candidates=candidates,
-        batch=batch,
+        batch_size=batch_size,
         base_url=base_url,
         extra_body=extra_body,
         journal=journal,
@@ -213,7 +213,7 @@ def _job(
     template: str | None,
     base: str | None,
     candidates: str,
-    batch: int | None,
+    batch_size: int | None,
     base_url: str | None,
     extra_body: str | None,
     journal: PathName | None,
@@ -249,7 +249,7 @@ def _job(
                 template=template,
                 base=base,
                 candidates=candidates,
-                batch=batch,
+                batch=batch_size,
                 base_url=base_url,
                 extra_body=extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),

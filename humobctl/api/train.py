@@ -187,7 +187,7 @@ def train_embedder(
 
     Args:
         last_day: last day to learn from. Default: all days.
-        **options: settings of the model and its training, such as ``train_share`` or ``steps``;
+        **options: settings of the model and its training, such as ``train_fraction`` or ``steps``;
             all are in the help of ``humobctl train embedder``.
 
     Returns:

@@ -49,7 +49,7 @@ MODEL = frozenset(
         *("hidden_size", "horizon", "input_length", "layers", "letters", "location_embedding_size"),
         *("location_ids", "lstm_units", "max_seq_length", "model_name", "patch"),
         *("prediction_length", "quantization", "rank", "shown", "target_modules", "template"),
-        *("time_embedding_size", "top_k", "weekday_embedding_size", "width"),
+        *("time_embedding_size", "top_k", "holiday_embedding_size", "width"),
     )
 )
 """Settings of what a model is; other settings are how it is trained."""

@@ -20,7 +20,7 @@ def embedder(**options: Any) -> None:
     Places and times of a user's rows attend to each other, go through transformer blocks and an
     LSTM both ways, and become one vector. It is learnt by rebuilding rows from it, by predicting
     the next cells, and by telling two spans of a user from those of others. Users that are not
-    seen (--train-below, --train-share) stay for 'eval embedding'. Several processes train together
+    seen (--train-below, --train-fraction) stay for 'eval embedding'. Several processes train together
     under torchrun. An unfinished training lies in DIR.training; --resume goes on with it.
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users

@@ -11,6 +11,11 @@ ALIASES = {
     "--model-path": ("--model", "--base"),
     "--batch": ("--batch-size",),
     "--batch-rows": ("--batch-size",),
+    "--share": ("--fraction",),
+    "--test-share": ("--test-fraction",),
+    "--train-share": ("--train-fraction",),
+    "--validation-share": ("--validation-fraction",),
+    "--weekday-embedding-size": ("--holiday-embedding-size",),
 }
 """Names of published scripts, and our earlier ones: each stands for the first that a command has."""
 _THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")

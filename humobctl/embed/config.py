@@ -39,9 +39,9 @@ class EmbedderSettings(settings.ModelSettings):
             embedded.
         span_rows: maximum number of records of a span in training.
         next_rows: number of records to reconstruct of a span, and to predict after it.
-        train_below: train only on users with a lower uid; 0: see ``train_share``.
-        train_share: fraction of each city's users to train on, drawn by seed.
-        validation_share: fraction of those users that only validate.
+        train_below: train only on users with a lower uid; 0: see ``train_fraction``.
+        train_fraction: fraction of each city's users to train on, drawn by seed.
+        validation_fraction: fraction of those users that only validate.
         steps: maximum number of optimizer steps.
         batch_size: number of users in a step of one process.
         learning_rate: highest learning rate; it falls along a cosine.
@@ -69,8 +69,8 @@ class EmbedderSettings(settings.ModelSettings):
     span_rows: Annotated[int, settings.Range(2, 1 << 14)] = 128
     next_rows: Annotated[int, settings.Range(1, 1 << 14)] = 32
     train_below: settings.CountOrNone = 0
-    train_share: Annotated[float, settings.Range(0.01, 1)] = 0.8
-    validation_share: settings.Part = 0.1
+    train_fraction: Annotated[float, settings.Range(0.01, 1)] = 0.8
+    validation_fraction: settings.Part = 0.1
     steps: settings.Steps = 300
     batch_size: Annotated[int, settings.Range(2, settings.MANY)] = 32
     learning_rate: settings.Rate = 1e-3

@@ -335,4 +335,4 @@ def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
             raise
         raise HumobError("--model: found a token that its embedding has no row for") from exc
     except torch.OutOfMemoryError as exc:
-        raise HumobError(f"{device}: no memory left; try a --batch below {batch}") from exc
+        raise HumobError(f"{device}: no memory left; try a --batch-size below {batch}") from exc

@@ -50,7 +50,7 @@ class DiffusionSettings(settings.ModelSettings):
         ema: decay of the moving average of the weights, which is what is kept.
         precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
             processor has it.
-        validation_share: fraction of people that only validate.
+        validation_fraction: fraction of people that only validate.
         evaluate_every: number of steps between validations and saved states; 0: a tenth of the
             training.
         seed: seed of all random choices.
@@ -74,7 +74,7 @@ class DiffusionSettings(settings.ModelSettings):
     weight_decay: settings.WeightDecay = 0.01
     ema: Annotated[float, settings.Range(0, 0.999999)] = 0.995
     precision: settings.Precision = "fp32"
-    validation_share: settings.Part = 0.1
+    validation_fraction: settings.Part = 0.1
     evaluate_every: settings.CountOrNone = 0
     seed: settings.CountOrNone = 0
 

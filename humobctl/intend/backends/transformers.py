@@ -56,7 +56,7 @@ class Local:
     """
 
     def __init__(self, config: HFConfig, model: LocalModel, record: Recorder | None = None) -> None:
-        self.config, self.capacity = config, config.batch
+        self.config, self.capacity = config, config.batch_size
         self._model, self._record = model, record
         self._sharing = Sharing(config.plans_per_template)
         self._active: list[Talk] = []

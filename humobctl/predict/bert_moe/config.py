@@ -29,7 +29,7 @@ class BertMoeSettings(settings.ModelSettings):
         day_embedding_size: size of the embedding of the days until the first day to predict.
         time_embedding_size: size of the embedding of the half-hour slot.
         dow_embedding_size: size of the embedding of the day of the week.
-        weekday_embedding_size: size of the holiday-flag embedding.
+        holiday_embedding_size: size of the holiday-flag embedding.
         location_embedding_size: size of the embedding of the cell.
         gap_embedding_size: size of the embedding of time gaps to the previous and next record.
         dropout: fraction of activations dropped in training, outside of the attention weights.
@@ -58,7 +58,7 @@ class BertMoeSettings(settings.ModelSettings):
         weight_decay: AdamW weight decay.
         precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
             processor has it.
-        validation_share: fraction of users that only validate.
+        validation_fraction: fraction of users that only validate.
         validation_days: number of last known days that nobody is trained on, for scores and the
             weight of the history baseline.
         blend_users: number of users on whose validation days the weight of the history baseline is
@@ -78,7 +78,7 @@ class BertMoeSettings(settings.ModelSettings):
     day_embedding_size: settings.Count = 16
     time_embedding_size: settings.Count = 32
     dow_embedding_size: settings.Count = 16
-    weekday_embedding_size: settings.Count = 8
+    holiday_embedding_size: settings.Count = 8
     location_embedding_size: settings.Count = 64
     gap_embedding_size: settings.Count = 16
     dropout: settings.Part = 0.1
@@ -101,7 +101,7 @@ class BertMoeSettings(settings.ModelSettings):
     warmup: settings.Fraction = 0.1
     weight_decay: settings.WeightDecay = 0.01
     precision: settings.Precision = "fp32"
-    validation_share: settings.Part = 0.1
+    validation_fraction: settings.Part = 0.1
     validation_days: settings.Count = 15
     blend_users: settings.CountOrNone = 200
     evaluate_every: settings.CountOrNone = 0
@@ -127,7 +127,7 @@ def tiny() -> BertMoeSettings:
         day_embedding_size=4,
         time_embedding_size=16,
         dow_embedding_size=4,
-        weekday_embedding_size=4,
+        holiday_embedding_size=4,
         location_embedding_size=16,
         gap_embedding_size=4,
         max_seq_length=144,
@@ -160,7 +160,7 @@ def paper() -> BertMoeSettings:
         day_embedding_size=64,
         time_embedding_size=64,
         dow_embedding_size=64,
-        weekday_embedding_size=32,
+        holiday_embedding_size=32,
         location_embedding_size=256,
         gap_embedding_size=16,
         dropout=0.2,

@@ -116,7 +116,7 @@ class Embeddings(nn.Module):
         self.day = nn.Embedding(DAYS_BACK + DAYS_AHEAD + 1, s.day_embedding_size)
         self.time = nn.Embedding(48, s.time_embedding_size)
         self.dow = nn.Embedding(7, s.dow_embedding_size)
-        self.weekday = nn.Embedding(2, s.weekday_embedding_size)
+        self.weekday = nn.Embedding(2, s.holiday_embedding_size)
         self.gap_before = nn.Embedding(GAPS, s.gap_embedding_size)
         self.gap_after = nn.Embedding(GAPS, s.gap_embedding_size)
         self.location = nn.Embedding(s.location_ids, s.location_embedding_size)

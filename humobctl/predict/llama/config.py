@@ -60,7 +60,7 @@ class LlamaSettings(settings.ModelSettings):
         warmup: fraction of steps used for learning-rate warm-up.
         weight_decay: AdamW weight decay.
         precision: numeric precision: fp32, bf16, or auto: bf16 where the processor has it.
-        validation_share: fraction of users, or of records of --task intention, that only validate.
+        validation_fraction: fraction of users, or of records of --task intention, that only validate.
         evaluate_every: number of steps between validations and saved states; 0: an epoch.
         patience: early stopping: stop after this many validations without a lower loss (0: off).
         seed: seed of all random choices.
@@ -89,7 +89,7 @@ class LlamaSettings(settings.ModelSettings):
     warmup: settings.Fraction = 0.05
     weight_decay: settings.WeightDecay = 0.0
     precision: settings.Precision = "auto"
-    validation_share: settings.Part = 0.05
+    validation_fraction: settings.Part = 0.05
     evaluate_every: settings.CountOrNone = 0
     patience: settings.CountOrNone = 0
     seed: settings.CountOrNone = 0
@@ -118,7 +118,7 @@ def tiny() -> LlamaSettings:
         alpha=8,
         target_modules="q_proj,v_proj",
         learning_rate=1e-2,
-        validation_share=0.1,
+        validation_fraction=0.1,
         precision="fp32",
     )
 
@@ -168,7 +168,7 @@ def copb() -> LlamaSettings:
         learning_rate=1e-4,
         warmup=0.1,
         precision="bf16",
-        validation_share=0.1,
+        validation_fraction=0.1,
     )
 
 

@@ -74,7 +74,7 @@ def read_people(
         counter = CityCounter(table.days, source.first_weekday)
         city, uids = survey(table.groups(), counter, source.calendar)
         drawn = shuffled(uids, settings.seed)[: source.most_users]
-        held = round(settings.validation_share * len(drawn))
+        held = round(settings.validation_fraction * len(drawn))
         validating = set(drawn[:held].tolist())
         found: list[PromptedUser] = []
         for rows in table.groups(np.sort(drawn)):
