@@ -27,7 +27,7 @@ BEGINNINGS = re.compile(
 )
 """How no help begins: what is set or done comes first."""
 ACTIONS = re.compile(
-    r"(Also|Add|Compute|Continue|Count|Discard|Draw|Export|Fill|Give|Keep|Leave|List|Make|Open|"
+    r"(Also|Add|Check|Compute|Continue|Count|Discard|Draw|Export|Fill|Give|Keep|Leave|List|Make|Open|"
     r"Predict|Print|Put|Read|Rename|Replace|Run|Score|Show|Stop|Turn|Write)\b"
 )
 """Verbs of options that do nothing where they are not given."""
@@ -125,9 +125,7 @@ def check_metavars(options: Iterable[tuple[str, Any]]) -> list[Finding]:
         elif "|" not in metavar or metavar.isupper():
             metavars[name].setdefault(metavar, place)
     return [
-        Finding(
-            name, "has metavars " + ", ".join(f"{one} ({where})" for one, where in of.items())
-        )
+        Finding(name, "has metavars " + ", ".join(f"{one} ({where})" for one, where in of.items()))
         for name, of in metavars.items()
         if len(of) > 1 or any(one.startswith("<") for one in of)
     ]
@@ -139,7 +137,9 @@ def check_docstrings(place: str, module: ast.Module) -> list[Finding]:
     for text in _docstrings(module):
         at = f"{place}:{text.lineno}"
         words = str(text.value).strip()
-        start = re.match(r"(Of|Else|The same|Whose|Which of them|Told)\b(?! (?:two|several))", words)
+        start = re.match(
+            r"(Of|Else|The same|Whose|Which of them|Told)\b(?! (?:two|several))", words
+        )
         if start:
             line = words.splitlines()[0]
             found.append(Finding(at, f"begins with {start[1]!r}, expected what it is: {line}"))
@@ -149,9 +149,9 @@ def check_docstrings(place: str, module: ast.Module) -> list[Finding]:
 
 def _docstrings(module: ast.Module) -> Iterator[ast.Constant]:
     for node in ast.walk(module):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
-                yield node.value
+        text = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            yield text
 
 
 def participles(place: str, module: ast.Module) -> list[Finding]:
@@ -238,6 +238,5 @@ def findings(paths: list[str]) -> list[Finding]:
 
 if __name__ == "__main__":
     found = sorted(set(findings(sys.argv[1:])))
-    for finding in found:
-        print(f"{finding.place}: {finding.fault}")
+    sys.stdout.writelines(f"{finding.place}: {finding.fault}\n" for finding in found)
     sys.exit(bool(found))

@@ -30,8 +30,8 @@ def describe(
 
     Args:
         table: grid trajectory or places.
-        plot: draw a picture of a trajectory: a .png or a self-contained .html file (extra plot).
-        cell_km: side of a grid cell in km.
+        plot: draw a trajectory's maps and histograms: a .png or .html file (extra plot).
+        cell_km: cell size in km.
 
     Returns:
         A description with an attribute for each number; it prints as tables, and has
@@ -85,19 +85,21 @@ def split(
 
     Args:
         table: grid trajectory.
-        train: file or folder (``FOLDER/``) for the train part; goes with ``test``.
+        train: file or folder (``FOLDER/``) for the train part; needs ``test``.
         test: file or folder (``FOLDER/``) for the test part.
-        by: what makes the test part. user: all rows of the test users; day: all rows from the
+        by: split by user, day or both. user: all rows of the test users; day: all rows from the
             first test day on; both: the test users' rows from ``from_day`` on, as in the HuMob
             challenges.
-        test_fraction: fraction of users (of days with ``by`` day) to test on, above 0. Default: 0.2.
-        test_users: number of users to test on.
-        from_day: first day of the test part.
-        validation: file or folder (``FOLDER/``) for a validation part.
-        validation_fraction: fraction of users (of days with ``by`` day) to validate on, above 0.
-            Default: 0.1 with ``validation``.
-        seed: seed of the draw of users, which does not depend on the order of the rows.
-        format: format of the files. Default: by each file's ending, else csv.
+        test_fraction: fraction of users (with ``by`` day: of days) in the test part, above 0.
+            Default: 0.2.
+        test_users: number of users in the test part. Default: see ``test_fraction``.
+        from_day: first day of the test part; needed with ``by`` both. Default: see
+            ``test_fraction``.
+        validation: file or folder (``FOLDER/``) for a validation part. Default: no such part.
+        validation_fraction: fraction of users (with ``by`` day: of days) in the validation part,
+            above 0. Default: 0.1 with ``validation``.
+        seed: seed of the random draw of users; the order of the rows does not matter.
+        format: format of the files. Default: from each file's ending, or csv.
 
     Returns:
         ``train``, ``test`` and maybe ``validation``, each with the table's columns; of files, one
@@ -168,12 +170,12 @@ def mask(
     Args:
         table: grid trajectory.
         from_day: first day to mask. Default: day 0.
-        to_day: last day to mask. Default: the last one.
+        to_day: last day to mask. Default: the last day of the table.
         users: number of users to mask, drawn at random. Default: all users.
-        last: number of users to mask, those with the highest uid.
-        fraction: fraction of the users to mask, above 0, drawn at random.
-        users_file: file of the users to mask, a uid per line.
-        seed: seed of the draw of users, which does not depend on the order of the rows.
+        last: number of users to mask, those with the highest uid (as in HuMob). Default: all users.
+        fraction: fraction of users to mask, above 0, drawn at random. Default: all users.
+        users_file: file of the users to mask, one uid per line. Default: all users.
+        seed: seed of the random draw of users; the order of the rows does not matter.
 
     Returns:
         All rows in their order; with ``output`` one row that says how many rows were masked.
@@ -228,10 +230,10 @@ def synth(
     row. A seed always gives the same city, of which person 7 is the same among any number.
 
     Args:
-        users: number of people.
+        users: number of users.
         days: number of days; day 0 is a Sunday.
-        places: also write the city's places (category, intent) to this file.
-        profiles: also write the people's profiles, with home and work, to this file.
+        places: also write the city's places (with category and intent) to this file.
+        profiles: also write the profiles of its people, with home and work, to this file.
 
     Returns:
         A grid trajectory (uid, d, t, x, y); with ``output`` one row that says how many rows went

@@ -65,14 +65,15 @@ def embed(
 
     Args:
         tables: grid trajectories, one city per file, or embeddings (without ``model``).
-        model: model dir of ``train_embedder``.
-        pca: number of principal components to add (pc1, pc2, ...).
-        nearest: write the users most similar to this one, or to each (all), by cosine, instead of
-            vectors.
-        k: number of similar users to find.
+        model: model dir of ``train_embedder``; needed for trajectories. Default: the input is
+            embeddings.
+        pca: also write this number of principal components (pc1, pc2, ...).
+        nearest: write the users most similar (by cosine) to this user, or to each user (all),
+            instead of embeddings.
+        k: number of similar users to find (with ``nearest``).
         city: name of each table's city, as in the training. Default: the files' names. With
-            embeddings and ``nearest``, the user's city.
-        days: days to look at, such as 0-59. Default: all.
+            embeddings and ``nearest``: the user's city.
+        days: days to embed, such as 0-59. Default: all.
         batch_size: number of records per batch.
         precision: numeric precision of matrix products.
 

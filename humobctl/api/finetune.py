@@ -46,16 +46,18 @@ def finetune_llama(
     """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
 
     Args:
-        tables: grid trajectories, one city per file; with ``task`` intention files of records.
-        output: adapter dir to write. Default: that of a LLaMA-Factory file as ``settings``.
-        base: base model: a folder, a GGUF file or a hub name.
-        task: learn to predict cells (mobility), or to plan days from records of 'intend --distill'
-            (intention).
-        preset: preset that the settings below change: tiny, small, llama3-8b-mob or copb. Default:
+        tables: grid trajectories, one city per file; with ``task`` intention, files of records.
+        output: adapter dir to write. Default: the one in a LLaMA-Factory file (``settings``);
+            needed otherwise.
+        base: base model: a folder, a GGUF file or a hub name. Default: the one in a LLaMA-Factory
+            file (``settings``); needed otherwise.
+        task: task to learn: predict cells (mobility), or plan days from records of 'intend
+            --distill' (intention).
+        preset: preset of settings to start from: tiny, small, llama3-8b-mob or copb. Default:
             small, or copb with ``task`` intention.
-        settings: TOML file of settings, named as the options of the command, or a YAML file of
-            LLaMA-Factory (.yaml, .yml).
-        dry_run: print one record, tokens, memory and time; train nothing.
+        settings: TOML file of settings, named like the options of the command, or a YAML file of
+            LLaMA-Factory (.yaml, .yml). Default: the preset alone.
+        dry_run: print one record, the number of tokens, memory and time; train nothing.
         **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
             finetune llama``.
 

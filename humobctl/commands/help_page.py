@@ -58,7 +58,7 @@ _BOUNDS = (
     (re.compile(r"([-\d.]+)<=x<=([-\d.]+)"), r"\1 to \2"),
     (re.compile(r"x>=([-\d.]+)"), r"at least \1"),
     (re.compile(r"x<=([-\d.]+)"), r"at most \1"),
-    (re.compile(r"(?<=default: )(\d+)\.0\b"), r"\1"),
+    (re.compile(r"(?<=default: )(\d+)\.0(?=[];])"), r"\1"),
 )
 
 

@@ -29,6 +29,7 @@ METAVARS = {
     "calendar": "auto|FILE",
     "city": "NAME",
     "columns": "OLD=NEW",
+    "days": "DAYS",
     "decode": "DECODER",
     "extra_body": "JSON",
     "flows": "KM",
@@ -53,8 +54,8 @@ METAVARS = {
 """What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""
 _KINDS = {int: "N", float: "FLOAT", str: "TEXT", list[str]: "TEXT"}
 _LONGEST_CHOICE = 42
-OUTPUT = "File to write, or folder (FOLDER/) for Parquet files; - or nothing for standard output."
-INPUT = "A file, or a folder of Parquet files; - or nothing for standard input."
+OUTPUT = "File to write, or folder (FOLDER/) for Parquet files. Default: standard output."
+INPUT = "A file, a folder of Parquet files, or - for standard input (the default)."
 
 
 def options_from(

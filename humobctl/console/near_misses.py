@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 
 ALIASES = {
     "--num-location-ids": ("--location-ids",),
@@ -17,7 +18,7 @@ ALIASES = {
     "--validation-share": ("--validation-fraction",),
     "--weekday-embedding-size": ("--holiday-embedding-size",),
 }
-"""Names of published scripts, and our earlier ones: each stands for the first that a command has."""
+"""Names of published scripts, and earlier ones of ours; the first that a command has is meant."""
 _THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")
 _OUTPUT = ("--output",)
 _MEANT = {
@@ -125,8 +126,6 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
 
 
 def _similar(name: str, names: Collection[str]) -> list[str]:
-    from difflib import get_close_matches
-
     return get_close_matches(name, names, n=1, cutoff=_LIKE)
 
 

@@ -40,7 +40,7 @@ class Split:
 
     Attributes:
         by: users, days, or later days of some users.
-        test_fraction: fraction of the users (``user``, ``both``) or of the days (``day``), above 0 and
+        test_fraction: fraction of the users (``user``, ``both``) or days (``day``), above 0 and
             up to 1, rounded to a whole number and at least one; 0.2 where nothing else says it.
         test_users: number of test users, exactly.
         from_day: first test day.
@@ -71,7 +71,9 @@ class Split:
         if self.test_fraction is not None and self.test_users is not None:
             raise UsageError("found --test-fraction and --test-users, expected only one of them")
         if self.by == "day" and self.test_fraction is not None and self.from_day is not None:
-            raise UsageError("found --test-fraction and --from-day, expected only one with --by day")
+            raise UsageError(
+                "found --test-fraction and --from-day, expected only one with --by day"
+            )
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,9 @@ def shuffled(users: Users, seed: int) -> Users:
 
 def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
     """An expression: 0 for train, then validation where there is one, then test."""
-    fraction = VALIDATION_FRACTION if split.validation_fraction is None else split.validation_fraction
+    fraction = (
+        VALIDATION_FRACTION if split.validation_fraction is None else split.validation_fraction
+    )
     test, validation = 1 + with_validation, 1
     part = pl.lit(0, dtype=pl.Int8)
     if split.by == "day":

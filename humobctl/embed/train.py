@@ -323,7 +323,7 @@ def _check_seen(
     if below and len(seen) == len(everyone):
         report.warn(
             f"{name}: all {len(everyone)} users have uids below --train-below {below} and are "
-            "trained on, so that 'eval embedding' has nobody left; --train-fraction 0.8 holds some out"
+            "trained on, so 'eval embedding' has no user left; --train-fraction 0.8 holds some out"
         )
 
 
