@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, TableError, UsageError
-from humobctl.io.arrow_stream import check_arrow_stream
+from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.output_lock import note_input
 from humobctl.io.parquet_dataset import parquet_columns
 from humobctl.io.size_limits import check_parquet
@@ -250,11 +250,10 @@ def _from_table(path: str, name: str) -> UserEmbeddings:
             elif source.kind == "parquet":
                 check_parquet(place, len(parquet_columns(place)), name)
                 frame = pl.read_parquet(place, glob=False)
-            elif source.kind == "arrow":
-                frame = pl.read_ipc(place)
-            elif source.kind == "arrow-stream":
-                check_arrow_stream(place, name)
-                frame = pl.read_ipc_stream(place)
+            elif source.kind in ("arrow", "arrow-stream"):
+                check_arrow(place, name)
+                read = pl.read_ipc if source.kind == "arrow" else pl.read_ipc_stream
+                frame = read(place)
             elif source.kind == "ndjson":
                 frame = pl.read_ndjson(place)
             else:

@@ -18,7 +18,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.errors import HumobError, TableError
-from humobctl.io.arrow_stream import check_arrow_stream
+from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
@@ -196,8 +196,9 @@ class Reader:
 
     def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
         with clear_damage(self.source.name, self.source.kind):
+            if self.source.kind != "parquet":
+                check_arrow(path, self.source.name)
             if self.source.kind == "arrow-stream":
-                check_arrow_stream(path, self.source.name)
                 # By its name: polars would read past what was looked at already.
                 yield from pl.read_ipc_stream(path).iter_slices(self.batch_rows)
             else:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import size_limits
-from humobctl.io.arrow_stream import check_arrow_stream
+from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.parquet_pages import Holding, read_holding
 from humobctl.io.read import read_table
 from humobctl.io.size_limits import (
@@ -194,7 +194,42 @@ def test_a_message_longer_than_its_stream_is_refused(tmp_path: Path, compression
     for at in range(4, len(raw) - 8, 4):
         path.write_bytes(raw[:at] + (1 << 44).to_bytes(8, "little") + raw[at + 8 :])
         try:
-            check_arrow_stream(path, "a.arrows")
+            check_arrow(path, "a.arrows")
+        except HumobError:
+            refused += 1
+    assert refused > 5
+
+
+@pytest.mark.parametrize("kind", ["ipc", "ipc_stream"])
+def test_buffers_that_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """One value a hundred thousand times takes a few bytes of zstd."""
+    monkeypatch.setattr(size_limits, "FREE_BYTES", 1_000_000)
+    path = tmp_path / "a.arrow"
+    rows = pl.select(uid=pl.repeat(1, 100_000, dtype=pl.Int64), d=0, t=0, x=0, y=0)
+    getattr(rows, f"write_{kind}")(path, compression="zstd")
+    with raises(HumobError, "a.arrow", "bytes", "--max-bytes") as caught:
+        read_table(str(path))
+    assert re.search(r"\b2,[45]\d{2},\d{3}\b", str(caught.value))
+    monkeypatch.setenv(VARIABLE, "1GB")
+    check_arrow(path, "a.arrow")
+    # Lengths are counted as they are, packed or not.
+    getattr(rows, f"write_{kind}")(path, compression="uncompressed")
+    monkeypatch.setenv(VARIABLE, "2MB")
+    with raises(HumobError, "a.arrow", 2_000_000):
+        check_arrow(path, "a.arrow")
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
+def test_a_file_that_lists_messages_elsewhere_is_refused(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.arrow"
+    frame = pl.DataFrame({"uid": [1, 1], "d": [0, 1], "t": [3, 3], "x": [9, 9], "y": [8, 8]})
+    frame.write_ipc(path, compression=compression)
+    assert read_table(str(path)).rows() == frame.rows()
+    raw, refused = path.read_bytes(), 0
+    for at in range(4, len(raw) - 8, 4):
+        path.write_bytes(raw[:at] + (1 << 44).to_bytes(8, "little") + raw[at + 8 :])
+        try:
+            check_arrow(path, "a.arrow")
         except HumobError:
             refused += 1
     assert refused > 5

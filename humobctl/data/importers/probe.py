@@ -11,7 +11,7 @@ import polars as pl
 from humobctl.console.words import counted
 from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError
-from humobctl.io.arrow_stream import check_arrow_stream
+from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.csv_records import name_columns, split_record
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.read import clear_damage
@@ -117,9 +117,9 @@ def _names_of(source: Input, path: Path) -> list[str]:
     with clear_damage(name, source.kind):
         if source.kind == "parquet":
             return parquet_columns(path)
+        check_arrow(path, name)
         if source.kind == "arrow":
             return list(pl.read_ipc_schema(path))
-        check_arrow_stream(path, name)
         return pl.read_ipc_stream(path, n_rows=0).columns
 
 
