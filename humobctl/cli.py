@@ -209,7 +209,7 @@ class StrictCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, in which options may have the names of published scripts."""
         known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
-        return super().parse_args(ctx, near_misses.accepted(args, known))
+        return super().parse_args(ctx, near_misses.accept_aliases(args, known))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words of the usage line; what must be given stands without brackets."""

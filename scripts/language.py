@@ -23,7 +23,7 @@ GENERATED = ("docs/reference.md", "docs/api.md", "docs/licences.md", "CHANGELOG.
 """Pages made of texts that are checked where they are written, and records of the past."""
 BEGINNINGS = re.compile(
     r"(Of|Else|The same|Whose|Which|Who|It|They|Them|Their|These|Those|That|What|How|Where|When|"
-    r"If|By|For|With|Also told|Told|Given|Made|From|To)\b"
+    r"If|By|For|With|Told|Given|Made|From|To)\b"
 )
 """How no help begins: what is set or done comes first."""
 ACTIONS = re.compile(
@@ -50,7 +50,7 @@ WORDS = (
     (r"\bat the most\b", "maximum"),
 )
 """Words that are not the field's, or not plain, and what is said instead."""
-_PATTERNS = [(re.compile(pattern), better) for pattern, better in WORDS]
+_PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS]
 _PARTICIPLES = frozenset(
     (
         *("built", "drawn", "found", "given", "kept", "known", "made", "put", "said", "seen"),

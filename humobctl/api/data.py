@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from humobctl.api.options import Between, CellKm, Count, Day, OnError, OutputFormat, Seed
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, framed, paths_of, summary
+from humobctl.api.tables import PathName, Source, as_path, write_to_frame, paths_of, summary
 from humobctl.console import report
 from humobctl.errors import UsageError
 
@@ -194,7 +194,7 @@ def mask(
     what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
     target = as_path(output)
     with paths_of(table) as (path,):
-        frame, done = framed(
+        frame, done = write_to_frame(
             target,
             format,
             lambda place: mask_table(
@@ -250,7 +250,7 @@ def synth(
     from humobctl.data.synth.run import SyntheticCity, write_city
 
     target = as_path(output)
-    frame, rows = framed(
+    frame, rows = write_to_frame(
         target,
         format,
         lambda place: write_city(

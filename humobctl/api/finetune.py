@@ -17,7 +17,7 @@ from humobctl.api.options import (
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
-from humobctl.api.train import carry_out, check_settings, trained_model
+from humobctl.api.train import carry_out, check_settings, load_result
 from humobctl.console import report
 from humobctl.errors import UsageError
 
@@ -110,4 +110,4 @@ def finetune_llama(
         loss = run["scores"].get("loss")
         told = "" if loss is None else f", validation loss {loss:.3f}"
         report.info(f"{place}: adapter of {model} trained in {run['steps']:,} steps{told}")
-    return trained_model(recipe, place, run)
+    return load_result(recipe, place, run)

@@ -19,7 +19,15 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, deliver, framed, paths_of, summary
+from humobctl.api.tables import (
+    PathName,
+    Source,
+    as_path,
+    deliver,
+    write_to_frame,
+    paths_of,
+    summary,
+)
 from humobctl.errors import HumobError, UsageError
 
 if TYPE_CHECKING:
@@ -340,7 +348,7 @@ def generate_flows(
             seed=seed,
             on_error=on_error,
         )
-        frame, rows = framed(
+        frame, rows = write_to_frame(
             target,
             format,
             lambda place: write_flows(job, place, format=format, save_law=law_to),

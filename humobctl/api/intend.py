@@ -17,7 +17,15 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import ModelDir, PathName, Source, as_path, framed, paths_of, summary
+from humobctl.api.tables import (
+    ModelDir,
+    PathName,
+    Source,
+    as_path,
+    write_to_frame,
+    paths_of,
+    summary,
+)
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,7 +173,7 @@ def intend(
         return job.outcome.events
 
     with paths_of(profiles) as (path,):
-        frame, rows = framed(target, format, write)
+        frame, rows = write_to_frame(target, format, write)
     return frame if target is None else summary(target, rows=rows)
 
 

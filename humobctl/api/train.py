@@ -101,7 +101,7 @@ def train_bert_moe(
         scores = run["scores"]
         best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
         report.info(f"{as_path(output)}: bert-moe trained in {run['steps']:,} steps{best}")
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -164,7 +164,7 @@ def train_diffusion(
         jsd = run["scores"].get("jsd")
         scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
         report.info(f"{as_path(output)}: diffusion trained in {run['steps']:,} steps{scored}")
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -231,7 +231,7 @@ def train_embedder(
         report.info(
             f"{as_path(output)}: embedder trained, weights of step {run['kept_step']:,}{scored}"
         )
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -292,7 +292,7 @@ def train_ranker(
         f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
         f"{run['scores']['loss']:.3f} nats a row"
     )
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 def check_settings(options: dict[str, Any], settings: Any) -> None:
@@ -327,7 +327,7 @@ def carry_out(
     return {}
 
 
-def trained_model(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
+def load_result(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
     """The model that was written, or what would be."""
     if run:
         return load_model(output)

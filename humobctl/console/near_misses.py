@@ -21,7 +21,7 @@ ALIASES = {
 """Names of published scripts, and earlier ones of ours; the first that a command has is meant."""
 _THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")
 _OUTPUT = ("--output",)
-_MEANT = {
+OPTIONS = {
     **dict.fromkeys(("--gpu", "--cuda", "--gpus", "--use-gpu"), ("--device cuda",)),
     "--cpu": ("--device cpu",),
     **dict.fromkeys(("--jobs", "-j", "--threads", "--n-jobs", "--num-threads"), _THREADS),
@@ -46,7 +46,7 @@ _MEANT = {
 }
 """What other programs call an option, and what we do: options with values, or what there is."""
 _FILES = ("--input", "--in", "-i", "--file", "--data", "--dataset", "--input-file", "--path")
-_COMMANDS = {
+COMMANDS = {
     **dict.fromkeys(("score", "evaluate", "evaluation", "metrics", "compare"), ("eval",)),
     **dict.fromkeys(("convert", "load", "read", "prepare", "preprocess"), ("data import",)),
     **dict.fromkeys(("info", "stats", "summary", "head", "inspect"), ("data describe",)),
@@ -66,7 +66,7 @@ _COMMANDS = {
 _LIKE = 0.6
 
 
-def accepted(arguments: Sequence[str], known: Collection[str]) -> list[str]:
+def accept_aliases(arguments: Sequence[str], known: Collection[str]) -> list[str]:
     """The arguments with names of published scripts and earlier ones as our own.
 
     Args:
@@ -99,7 +99,7 @@ def meant_option(option: str, known: Collection[str], arguments: Collection[str]
     name = option.replace("_", "-")
     if name in _FILES and arguments:
         return f"; give {' '.join(arguments)} without an option"
-    offered = _MEANT.get(name, ALIASES.get(name, ()))
+    offered = OPTIONS.get(name, ALIASES.get(name, ()))
     found = [one for one in offered if not one.startswith("--") or one.split()[0] in known]
     return _question(found or _similar(name, known))
 
@@ -113,10 +113,10 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
         commands: all groups and commands of the tree, in full.
     """
     name = word.replace("_", "-").lower()
-    ends = [one for one in commands if one.rpartition(" ")[2] == name]
+    ends = [one for one in commands if name in (one.rpartition(" ")[2], one.replace(" ", "-"))]
     if ends:
         return _question(ends)
-    offered = _COMMANDS.get(name, ())
+    offered = COMMANDS.get(name, ())
     found = [one for one in offered if one in commands or "-" in one]
     if found and not within:
         return _question(found)

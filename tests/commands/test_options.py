@@ -112,8 +112,8 @@ def test_help_has_the_sentences_of_the_docstring(capsys: pytest.CaptureFixture[s
         "--height FLOAT Height in m. [default: 2.5; 0.5 to 90]",
         "--as TEXT Label.",
         "--settings FILE File. [required]",
-        "Training: --depth FLOAT Depth in m. [tiny 0.5, deep 9] --sandy / --no-sandy Whether it has "
-        "--depth. [default: on]",
+        "Training: --depth FLOAT Depth in m. [tiny 0.5, deep 9]",
+        "--sandy / --no-sandy Whether it has --depth. [default: on]",
         "--dry --water Water them.",
     ):
         assert said in words

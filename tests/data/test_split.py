@@ -104,7 +104,10 @@ def test_through_the_disk(city: pl.DataFrame, tmp_path, monkeypatch: pytest.Monk
         ({"by": "user", "from_day": 3}, ("--from-day", "--by user")),
         ({"by": "day", "test_users": 3}, ("--test-users", "--by day")),
         ({"by": "both"}, ("--by both", "--from-day")),
-        ({"by": "user", "test_users": 3, "test_fraction": 0.5}, ("--test-fraction", "--test-users")),
+        (
+            {"by": "user", "test_users": 3, "test_fraction": 0.5},
+            ("--test-fraction", "--test-users"),
+        ),
         ({"by": "day", "from_day": 3, "test_fraction": 0.5}, ("--test-fraction", "--from-day")),
     ],
 )

@@ -56,7 +56,11 @@ def test_keys_are_mapped_and_unknown_ones_reported(tmp_path: Path, capsys) -> No
     assert (chosen.rank, chosen.alpha, chosen.target_modules) == (8, 16, "q_proj,v_proj")
     assert (chosen.batch_size, chosen.epochs, chosen.max_length) == (16, 3, 2048)
     assert (chosen.learning_rate, chosen.schedule, chosen.warmup) == (1e-4, "cosine", 0.1)
-    assert (chosen.precision, chosen.validation_fraction, chosen.evaluate_every) == ("bf16", 0.1, 500)
+    assert (chosen.precision, chosen.validation_fraction, chosen.evaluate_every) == (
+        "bf16",
+        0.1,
+        500,
+    )
     said = capsys.readouterr().err
     says(said, "not used", "neftune_noise_alpha")
     assert "logging_steps" not in said
