@@ -165,7 +165,7 @@ class RootGroup(LightGroup):
             return super().make_context(*args, **more)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command of the first two words, or else of the first."""
+        """Find the command of the first two words or of the first."""
         two = " ".join(args[:2])
         if two in self.commands:
             return two, self.commands[two], args[2:]
@@ -467,7 +467,7 @@ def _flush_what_goes() -> None:
 
 
 def _reader_gone(exc: BaseException) -> NoReturn:
-    """The reader of our output went away (``| head``): no failure, unless it was told of one."""
+    """The reader of our output went away (``| head``): no failure, unless it reported one."""
     _drop_output()
     told = exc.__context__
     sys.exit(told.exit_code if isinstance(told, TyperException) else 0)

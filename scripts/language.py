@@ -58,6 +58,7 @@ _PARTICIPLES = frozenset(
     )
 )
 _NO_PARTICIPLES = frozenset(("embed", "feed", "need", "seed", "shed", "speed", "bleed"))
+_DOCSTRING = re.compile(r"(Of|Else|The same(?= (?:at|by|for|on|with|without)\b)|Whose|Told)\b")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"``[^`]+``|`[^`\n]+`")
 
@@ -137,9 +138,7 @@ def check_docstrings(place: str, module: ast.Module) -> list[Finding]:
     for text in _docstrings(module):
         at = f"{place}:{text.lineno}"
         words = str(text.value).strip()
-        start = re.match(
-            r"(Of|Else|The same|Whose|Which of them|Told)\b(?! (?:two|several))", words
-        )
+        start = _DOCSTRING.match(words)
         if start:
             line = words.splitlines()[0]
             found.append(Finding(at, f"begins with {start[1]!r}, expected what it is: {line}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from humobctl.api.options import Between, CellKm, Count, Day, OnError, OutputFormat, Seed
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, write_to_frame, paths_of, summary
+from humobctl.api.tables import PathName, Source, as_path, paths_of, summary, write_to_frame
 from humobctl.console import report
 from humobctl.errors import UsageError
 

@@ -161,7 +161,7 @@ def _check(
 
 
 def _query(nearest: str | int | None) -> int | None:
-    """The user whose neighbours are wanted; None for everybody's."""
+    """The user whose neighbours are wanted; None for those of all users."""
     if nearest is None or nearest == "all":
         return None
     text = str(nearest)

@@ -24,9 +24,9 @@ from humobctl.api.tables import (
     Source,
     as_path,
     deliver,
-    write_to_frame,
     paths_of,
     summary,
+    write_to_frame,
 )
 from humobctl.errors import HumobError, UsageError
 

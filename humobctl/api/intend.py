@@ -22,9 +22,9 @@ from humobctl.api.tables import (
     PathName,
     Source,
     as_path,
-    write_to_frame,
     paths_of,
     summary,
+    write_to_frame,
 )
 from humobctl.errors import UsageError
 

@@ -70,7 +70,7 @@ class Option(NamedTuple):
 def public(shared: Mapping[str, str] = EVERYWHERE) -> Callable[[Function], Function]:
     """A decorator for functions of the library, whose options may be described once for all.
 
-    A parameter that the docstring leaves out gets its sentence from ``shared`` or else from
+    A parameter that the docstring leaves out gets its sentence from ``shared`` or from
     ``EVERYWHERE``, options of an ``Unpack[TypedDict]`` from the docstring of that class; numbers
     out of range are refused.
     """

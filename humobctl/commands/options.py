@@ -68,7 +68,7 @@ def options_from(
 ) -> Callable[[Command], Command]:
     """A decorator that gives a command the options of functions of the library.
 
-    The command gets as ``**options`` what the command line says of them: what nobody gave is left
+    The command gets as ``**options`` what the command line says of them: what is not given is left
     out, but for tables to read and to write, which are standard input and output then.
 
     Args:

@@ -46,7 +46,7 @@ def write_scores(scores: Scores, output: str | None, format: str | None) -> None
 
 
 def score_format(output: str | None, asked: str | None) -> str:
-    """The format of scores: as asked, by the file's ending, else for who reads them."""
+    """The format of scores: as asked, by the file's ending, otherwise for who reads them."""
     from humobctl.io.streams import output_format
 
     if asked:

@@ -12,7 +12,7 @@ from humobctl.training import settings
 Objective = Literal["contrast", "reconstruct", "both"]
 
 TYPE = "embedder"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def known_dwellings(
     Args:
         uid: people, (n,).
         seed: of the draws.
-        people: profiles with home and work, sorted by uid; None where nobody is known.
+        people: profiles with home and work, sorted by uid; None where none is known.
         pairs: home and work, one of which each person gets.
         source: name of the table of people, for messages.
 

@@ -87,8 +87,7 @@ def resolve_settings(
 
     Args:
         presets: by name; ``small`` is the default.
-        preset: name of the preset; None for the file's key ``preset``, else for ``earlier``, else
-            for small.
+        preset: name of the preset; None for the file's key ``preset``, or ``earlier``, or small.
         toml: a file of settings by name.
         given: flags that were given, by name of the setting.
         earlier: settings of the model that the weights start from.

@@ -94,7 +94,7 @@ def evaluate_embeddings(
     first_weekday: int = 0,
     seed: int = 0,
 ) -> list[EmbeddingEvaluation]:
-    """Score methods on the users of cities that nobody was trained on.
+    """Score methods on the users of cities without training users.
 
     Args:
         cities: what to score on.

@@ -14,7 +14,7 @@ Objective = Literal["pred_v", "pred_noise", "pred_x0", "flow"]
 Condition = Literal["auto", "none", "intent", "category", "home-work"]
 
 TYPE = "diffusion"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 STEPS, STEP_MINUTES = 144, 10
 """A day in steps of ten minutes (CoPB)."""
 UNCONDITIONED = "unet"

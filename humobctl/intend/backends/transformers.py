@@ -119,6 +119,6 @@ class Local:
 
 
 def _seed(talk: Talk, ask: Ask) -> int:
-    """Of an answer's draws: the same for the same question, whatever else is in the batch."""
+    """Seed of an answer's draws: the same for the same question, whatever else is in the batch."""
     question = {"seed": talk.seed, "sample": talk.sample, "tries": ask.tries}
     return int(digest({**question, "messages": ask.messages})[:15], 16)

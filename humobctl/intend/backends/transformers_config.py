@@ -20,7 +20,7 @@ class HFConfig:
         model: a folder, a GGUF file, or a name on the hub.
         adapter: folder of a LoRA adapter; None for the model as it is.
         device: auto, cpu, cuda or mps.
-        precision: of the numbers; auto is bf16 where the processor has it, else fp32.
+        precision: of the numbers; auto is bf16 where the processor has it, otherwise fp32.
         batch_size: conversations at once.
         temperature: of sampling; 0 takes the most probable token.
         answer_tokens: of one answer, at most.

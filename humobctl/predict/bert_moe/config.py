@@ -11,7 +11,7 @@ from humobctl.training import settings
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
 TYPE = "bert-moe"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 
 
 @dataclass(frozen=True)

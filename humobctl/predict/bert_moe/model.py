@@ -50,7 +50,7 @@ class BertMoeConfig(PreTrainedConfig):
     Attributes:
         settings: as a dict.
         cities: names of the training cities; city 0 of the network is an unknown one.
-        blend: weight of the history model beside this one, learnt on validation days.
+        blend: weight of the history baseline beside this one, learnt on validation days.
     """
 
     model_type = "bert-moe"
@@ -325,7 +325,7 @@ def _future_rows(layer: Any, rows: Tensor, mask: Tensor | None, past: int) -> Te
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What to add to attention scores, shape (B, 1, 1, S): 0 for rows to see, else -inf.
+    """What to add to attention scores, shape (B, 1, 1, S): 0 for rows to see, otherwise -inf.
 
     From a mask of booleans, SDPA would make this anew in every layer, for all pairs of rows.
     """

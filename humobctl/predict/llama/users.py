@@ -65,7 +65,7 @@ def read_people(
     other; a user who validates, about the last one only.
 
     Raises:
-        HumobError: the file cannot be read, or has nobody with a past.
+        HumobError: the file cannot be read, or has no user with a past.
     """
     with open_city(
         path, source.last_day, hold_out=source.hold_out, on_error=source.on_error
