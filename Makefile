@@ -11,11 +11,13 @@ CONSTRAINTS ?= constraints-cpu.txt
 SOURCES := pyproject.toml hatch_build.py $(CONSTRAINTS) $(wildcard humobctl/kernels/*.[ch])
 PLAIN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+BOOK := $(VENV)/.installed-book
 DEMO := demo
 SECONDS ?= 300
 TARGETS ?=
+NAMES ?=
 
-.PHONY: help attack demo test pytest lint types format bench docs licences constraints nightly newest audit \
+.PHONY: help attack demo test pytest lint types format bench docs book pictures licences constraints nightly newest audit \
     fuzz completions wheel clean
 .DELETE_ON_ERROR:
 
@@ -33,6 +35,10 @@ $(PLAIN): $(SOURCES) | $(BIN)/python
 
 $(DEV): $(SOURCES) | $(BIN)/python
 	$(PIP) install -c $(CONSTRAINTS) -e '.[dev]'
+	@touch $(PLAIN) $@
+
+$(BOOK): $(SOURCES) | $(BIN)/python
+	$(PIP) install -c $(CONSTRAINTS) -e '.[docs]'
 	@touch $(PLAIN) $@
 
 demo: $(PLAIN) ## make a synthetic city, hide its last 15 days, predict them twice, print the scores
@@ -56,6 +62,7 @@ lint: $(DEV) ## ruff over the code, words of helps and pages, hadolint, workflow
 	$(BIN)/python scripts/language.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/python scripts/licences.py docs/licences.md --check
 
 types: $(DEV) ## mypy, strict
@@ -73,6 +80,13 @@ docs: $(DEV) ## write docs/reference.md anew from --help, docs/api.md from the d
 	$(BIN)/python scripts/reference.py docs/reference.md
 	$(BIN)/python scripts/api.py docs/api.md
 
+book: $(BOOK) ## docs/ as HTML in build/book; fails at a page or link that is missing
+	$(BIN)/mkdocs build --strict
+
+pictures: $(DEV) ## draw docs/pictures/ anew (generated.png needs ../shared/data, explore.png chromium)
+	@rm -rf build/pictures
+	$(BIN)/python -m pictures $(NAMES)
+
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python scripts/licences.py docs/licences.md
 
@@ -80,7 +94,7 @@ licences: $(DEV) ## write docs/licences.md anew
 constraints: ## write constraints-cpu.txt anew: the newest versions that install together
 	rm -rf $(VENV)-new && $(PYTHON) -m venv $(VENV)-new
 	grep '^torch==' constraints-cpu.txt > $(VENV)-new/torch.txt
-	$(VENV)-new/bin/python -m pip --disable-pip-version-check --quiet install -c $(VENV)-new/torch.txt -e '.[dev]'
+	$(VENV)-new/bin/python -m pip --disable-pip-version-check --quiet install -c $(VENV)-new/torch.txt -e '.[dev,docs]'
 	{ grep '^#' constraints-cpu.txt; $(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } \
 	    > $(VENV)-new/constraints.txt
 	mv $(VENV)-new/constraints.txt constraints-cpu.txt

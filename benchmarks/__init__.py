@@ -1,4 +1,4 @@
-"""Benchmarks: ``python -m benchmarks`` prints the tables of BENCHMARKS.md."""
+"""Benchmarks: ``python -m benchmarks`` prints the tables of BENCHMARKS.md and docs/notes/."""
 
 import os
 

@@ -19,9 +19,11 @@ from benchmarks import (
     exploring,
     generated,
     gravity,
+    headline,
     large,
     llama,
     nearness,
+    noise,
     places,
     planning,
     prediction,
@@ -31,7 +33,7 @@ from benchmarks import (
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
@@ -43,7 +45,9 @@ TABLES = {
     "eval": ("The whole eval command, 3,000 users", scoring.command),
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
+    "noise": ("Seeds and users: history and ranker, days 60-74", noise.table),
     "against": ("The ranker against published models", prediction.against_published),
+    "headline": ("The README's scores, days 60-74, 100 users a city", headline.table),
     "bert-train": ("bert-moe: training steps", bert_moe.train_speed),
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),

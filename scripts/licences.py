@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NOT_SHIPPED = ("dev", "fuzz")
+NOT_SHIPPED = ("dev", "docs", "fuzz")
 ALLOWED = (
     *("MIT", "BSD", "Apache", "PSF", "Python Software Foundation", "ISC", "MPL-2.0", "MPL 2.0"),
     *("Mozilla Public License", "Unlicense", "Zlib", "HPND", "CC0", "0BSD", "BSL-1.0", "CNRI"),

@@ -21,7 +21,7 @@ def run_line(line: str, cwd: Path, env: dict[str, str] | None = None) -> Run:
     words.whitespace_split = True
     pipes = [_split(part, "|") for part in _split(list(words), "&&")]
     if not all(_is_ours(command) for pipe in pipes for command in pipe):
-        return _in_bash(line, cwd, env)
+        return in_bash(line, cwd, env)
     err, done = "", Run(0, "", "", b"")
     for pipe in pipes:
         done = Run(0, "", "", b"")
@@ -54,7 +54,7 @@ def _is_ours(command: list[str]) -> bool:
     return command[0] == "humobctl" or is_head
 
 
-def _in_bash(line: str, cwd: Path, env: dict[str, str] | None) -> Run:
+def in_bash(line: str, cwd: Path, env: dict[str, str] | None = None) -> Run:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")

@@ -194,9 +194,9 @@ def test_evaluation_of_embedders_equals_the_command(
     assert json.loads(cli(*words, cwd=workdir).out) == scores.to_dict()
 
 
-def test_line_of_the_readme_equals_the_commands(workdir: Path, cli: Cli) -> None:
-    readme = (ROOT / "README.md").read_text().splitlines()
-    line = next(line for line in readme if "import humobctl as hm; t =" in line)
+def test_line_of_the_page_on_files_equals_the_commands(workdir: Path, cli: Cli) -> None:
+    page = (ROOT / "docs" / "files.md").read_text().splitlines()
+    line = next(line for line in page if "import humobctl as hm; t =" in line)
     done = subprocess.run(
         ["bash", "-c", line.strip()],
         capture_output=True,

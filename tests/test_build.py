@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 from packaging.utils import canonicalize_name
 
-from humobctl import native
+from humobctl import __version__, native
 from humobctl.errors import HumobError
 from scripts.licences import dependencies, licence
 from tests.conftest import ROOT
@@ -133,6 +133,10 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "exec make test"
     assert "    make test\n" in (ROOT / "README.md").read_text()
     assert "    make demo\n" in (ROOT / "README.md").read_text()
+
+
+def test_the_citation_is_of_this_version() -> None:
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_every_package_that_tests_run_with_has_its_version_in_the_constraints() -> None:

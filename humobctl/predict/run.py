@@ -276,7 +276,7 @@ def _cells(
     user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor, job: PredictJob
 ) -> Int32s:
     if job.decode == "day":
-        days: DayConfig = getattr(model, "days", DEFAULTS)
+        days: DayConfig = replace(getattr(model, "days", DEFAULTS), seed=job.options.seed)
         if job.weight is not None:
             days = replace(days, weight=job.weight)
         return decode_user(user, city, dist, days)

@@ -124,7 +124,8 @@ class TorchRecipe(Recipe[Data]):
         """Seeds and threads; the recipe with its precision decided."""
         (set_up if self.uses_transformers else set_up_torch)(self.settings.seed)
         precision = choose_precision(self.settings.precision, torch_device(device))
-        return replace(self, settings=replace(self.settings, precision=precision))
+        settings = replace(self.settings, precision=precision)
+        return replace(self, settings=settings)  # type: ignore[type-var] # each is a dataclass
 
     def start(self, data: Data, device: str, group: Group) -> TorchTraining:
         """The network before its first step."""

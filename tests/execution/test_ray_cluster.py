@@ -21,7 +21,6 @@ from tests.execution.conftest import (
     EMBED,
     EVAL,
     FEW,
-    FREE,
     GRAVITY,
     INTEND,
     PREDICT,
@@ -103,8 +102,8 @@ def test_the_bytes_are_those_of_the_local_engine(cluster, example_files, command
 
 @pytest.mark.parametrize(
     ("command", "env"),
-    [(EMBED, SMALL), (DIFFUSION, FEW), (FREE, FEW)],
-    ids=["embed", "diffusion", "free"],
+    [(EMBED, SMALL), (DIFFUSION, FEW)],
+    ids=["embed", "diffusion"],
 )
 def test_models_give_the_same_too(cluster, models, warm_cli, command, env) -> None:
     local = warm_cli(*command, cwd=models, env=env)

@@ -36,6 +36,13 @@ def test_the_masked_rows_come_out_filled(cli, workdir):
     assert out["y"].max() <= 200
 
 
+def test_the_seed_draws_the_days_of_the_decoder(cli, workdir):
+    first, again, other = (
+        cli("predict", "challenge.csv", "--seed", seed, cwd=workdir).out for seed in "001"
+    )
+    assert first == again != other
+
+
 def test_full_keeps_every_row_and_every_known_cell(cli, workdir):
     done = cli("predict", "challenge.csv", "--full", "-o", "full.parquet", cwd=workdir)
     assert (done.code, done.out) == (0, "")

@@ -78,6 +78,6 @@ def show(evaluations: list[IntentionEvaluation], stream: TextIO) -> None:
         for metric in first.metrics
     ]
     counts = f"{first.plans.user_days} user-days, {first.plans.events} events"
-    title = f"{counts},\nagainst {first.reference}"
+    title = (f"{counts},", f"against {first.reference}")
     signatures = "\n".join(first.signature(m) for m in first.metrics)
     report.table(title, ["metric", "better", *titles], rows, stream=stream, caption=signatures)

@@ -21,7 +21,16 @@ def test_a_real_model_plans_a_day(smollm2_server: str, tmp_path: Path) -> None:
         done = run_cli(
             *("intend", "--backend", "openai", "--model", "smollm2", "--base-url", url),
             *("--plans-per-template", "2", "--temperature", "0.8", "--answer-tokens", "160"),
-            *("--without", "attitude", "--without", "norm", "--output", "plans.ndjson"),
+            *(
+                "--without",
+                "attitude",
+                "--without",
+                "norm",
+                "--without",
+                "control",
+                "--output",
+                "plans.ndjson",
+            ),
             *("--report", "report.json", "--retries", "1"),
             input=PEOPLE,
             cwd=tmp_path,
