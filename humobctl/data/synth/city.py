@@ -1,8 +1,8 @@
 """The ground of the embedded synthetic city: where people live, work and go, and its places.
 
 Positions are continuous, in cells: cell ``c`` covers ``[c - 1, c)``, so a position is anywhere in
-``[0, 200)``. x grows to the east and y to the north. The city lies in the open Atlantic, so that its
-coordinates are not taken for a real place.
+``[0, 200)``. x grows to the east and y to the north. The city lies in the open Atlantic, so that
+its coordinates are not taken for a real place.
 """
 
 from __future__ import annotations
