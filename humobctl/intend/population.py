@@ -113,7 +113,7 @@ def read_population(
     population = SyntheticPopulation(profiles, count, seed)
     if not population._everybody:
         name = "stdin" if path in (None, "-") else path
-        raise HumobError(f"{name}: found counts of 0 only, expected somebody")
+        raise HumobError(f"{name}: found counts of 0 only, expected at least one person")
     if count is not None and not population.keeps_uids:
         report.detail(f"{count} people drawn from {profiles.height} profiles; uids count from 0")
     return population

@@ -170,7 +170,7 @@ class Process:
         return loss * (len(level) / len(x))
 
     def _weight(self, level: Tensor) -> Tensor | float:
-        """Weight of the error: clipped signal-to-noise ratio for ``pred_x0`` (Hang et al., 2023)."""
+        """Weight of the error: clipped signal-to-noise for ``pred_x0`` (Hang et al., 2023)."""
         if self.schedule is None or self.settings.objective != "pred_x0":
             return 1.0
         steps = self.settings.diffusion_steps

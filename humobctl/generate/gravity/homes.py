@@ -201,5 +201,7 @@ def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     """
     density = read_table(path, DENSITY, on_error=on_error).filter(pl.col("population") > 0)
     if density.is_empty():
-        raise HumobError(f"{path}: found a population of 0 everywhere, expected somebody")
+        raise HumobError(
+            f"{path}: found a population of 0 everywhere, expected at least one inhabitant"
+        )
     return density

@@ -83,7 +83,7 @@ def read_people(
                 found += _spans(part, city, last, settings, validates=validates)
     if not any(not one.validates for one in found):
         raise HumobError(
-            f"{table.name}: found nobody with known rows both before and within "
+            f"{table.name}: found no user with known rows both before and within "
             f"{settings.horizon} days up to day {last}, expected some to learn from"
         )
     counts = {"users": len(drawn), "of_users": len(uids), "validating": held, "last_day": last}
