@@ -31,11 +31,16 @@ GROUPS = {
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
-    "train": """Train a model; each command writes a model dir.
+    "train": """Train a model, or fine-tune one on another city.
+
+    Each command writes a model dir for 'predict', 'embed' or 'generate diffusion'. To fine-tune
+    on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
     """,
     "finetune": """Fine-tune a language model with LoRA, merge and export it.
+
+    To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
     Example: humobctl finetune export trained --ollama Modelfile
     """,
@@ -330,6 +335,10 @@ def _root(
     that is more).
 
     Example: humobctl data synth --users 100 | humobctl data describe
+
+    Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv
+
+    Example: humobctl intend population.csv -n 9 | humobctl generate gravity - --places places.csv
     """
     report.configure(quiet=quiet, verbose=verbose)
     if os.environ.get(VARIABLE):

@@ -45,6 +45,8 @@ def intend(
 
     Example: humobctl intend profiles.csv --output plans.csv
 
+    Example: humobctl data synth -n 9 -o city9.csv --profiles p.csv && humobctl intend p.csv
+
     Example: humobctl intend population.csv --count 1000 --days 7 --people people.csv | head -3
 
     Example: humobctl intend population.csv --without norm --format ndjson | head -3
