@@ -154,7 +154,10 @@ class LightGroup(TyperGroup):
         """Write the commands, each with the whole first sentence of its help."""
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, one.help.partition("\n\n")[0]) for name, one in self.commands.items()]
+                [
+                    (name, (one.help or "").partition("\n\n")[0])
+                    for name, one in self.commands.items()
+                ]
             )
 
 
