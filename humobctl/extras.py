@@ -3,7 +3,7 @@
 What is needed, and where this copy of humobctl came from, stand in the metadata that pip and uv
 leave beside an installed package, so that there is no second list to keep. The command that is
 shown names the source of this copy where that is still there: a checkout or folder, a wheel, a
-repository. Else (a package index, a folder that was deleted) it names the packages themselves,
+repository. Otherwise (a package index, a folder that was deleted) it names the packages themselves,
 which any installation can fetch.
 """
 

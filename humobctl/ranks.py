@@ -27,7 +27,7 @@ def rank() -> int:
 
 
 def local_rank() -> int:
-    """Its number on this machine; 0 where each machine has one process and nobody says so."""
+    """Its number on this machine; 0 where each machine has one process and no variable says so."""
     return _number("LOCAL_RANK", 0) if world_size() > 1 else 0
 
 

@@ -109,7 +109,7 @@ class SpanBatch:
     following_rows: int
 
     def to(self, device: torch.device) -> SpanBatch:
-        """The same on a device."""
+        """A copy on a device."""
         return replace(
             self,
             spans=self.spans.to(device),
@@ -136,7 +136,7 @@ def draw_spans(
         settings: lengths, noise and the like.
         random: what all draws come from.
         plain: without noise, and the city as it is: to validate.
-        share: of the users, whose spans are laid out: all processes draw the same for everybody.
+        share: of the users, whose spans are laid out: all processes draw the same for all users.
     """
     halves = [_halves(rows, user, random) for user in users.tolist()]
     spans = [_cut(half[part], settings.span_rows, random) for part in (0, 1) for half in halves]
@@ -172,7 +172,7 @@ def draw_spans(
 
 
 def _both(share: Share, users: int) -> Int64s:
-    """Numbers of the first, then the second spans of a share of the users."""
+    """Numbers of the first, then the second spans of a fraction of the users."""
     part = np.arange(users)[share.of(users)]
     return np.concatenate([part, part + users])
 

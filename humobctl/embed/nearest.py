@@ -13,7 +13,7 @@ from humobctl.extras import install_command
 from humobctl.native import Floats, Int64s
 
 EXACT_USERS = 50_000
-"""Users up to whom everybody's neighbours are found by comparing all pairs."""
+"""Number of users up to which the neighbours of all are found by comparing all pairs."""
 _BLOCK = 1024
 _LINKS, _CONSTRUCTION, _SEARCH = 32, 80, 128
 
@@ -51,7 +51,7 @@ def exact(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
 
 
 def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
-    """The same by faiss's HNSW index: a neighbour may be missed.
+    """Neighbours by faiss's HNSW index: a neighbour may be missed.
 
     Malkov and Yashunin (2018), arXiv 1603.09320; 32 links, 128 candidates in a search.
     """
@@ -73,8 +73,8 @@ def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
 def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     """Neighbours as a table: uid, city, rank, neighbour, neighbour_city, cosine.
 
-    All pairs are compared where few users are asked for or there are few; else the index of the
-    extra ``nearest`` is used where it is installed.
+    All pairs are compared where few users are asked for or there are few; otherwise the index of
+    the extra ``nearest`` is used where it is installed.
     """
     k = min(k, len(found) - 1)
     vectors = normalised(found.vectors)

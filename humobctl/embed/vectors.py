@@ -83,7 +83,7 @@ class UserEmbeddings:
 
 
 def embedding_format(path: str | None, asked: str | None) -> str:
-    """The format to write: as asked, else by the file's ending, else Parquet for a file.
+    """The format to write: as asked, otherwise by the file's ending, otherwise Parquet for a file.
 
     Raises:
         UsageError: an ending that says nothing, and no format asked for.

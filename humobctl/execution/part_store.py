@@ -32,12 +32,12 @@ METADATA = "humobctl"
 
 
 class PartFolder:
-    """Finished parts of one run; nobody else works in the folder while it is open.
+    """Finished parts of one run; no other process works in the folder while it is open.
 
     Args:
         path: of the folder.
         output: of the run, a file or a folder.
-        resume: go on with what is there.
+        resume: continue with what is there.
         overwrite: throw away what is there.
 
     Raises:

@@ -119,7 +119,7 @@ class Cluster:
         Args:
             work: what to do.
             parts: with what; taken as they are needed.
-            moved: is told how many units of work are done.
+            moved: called with the number of finished units of work.
             in_order: of the parts, rather than as they are done.
 
         Raises:
@@ -212,11 +212,11 @@ def _import() -> Any:
 
 
 def _knock(address: str) -> None:
-    """See that somebody listens there: Ray itself would try for half a minute.
+    """See that a server listens there: Ray itself would try for half a minute.
 
     Raises:
         UsageError: no address of this form.
-        HumobError: nobody listens.
+        HumobError: no server listens there.
     """
     if address == "auto":
         return

@@ -47,7 +47,7 @@ class LongRun:
         engine: local or ray.
         address: of the cluster; None to start one on this machine.
         workers: of the cluster; None for as many as it has room for.
-        resume: go on with the parts that an earlier run finished.
+        resume: continue with the parts that an earlier run finished.
         overwrite: throw them away.
     """
 
@@ -65,7 +65,7 @@ class LongRun:
 
         Raises:
             UsageError: they do not.
-            HumobError: an unfinished run is there, and nobody says what is to become of it.
+            HumobError: an unfinished run is there, and neither resume nor overwrite is given.
         """
         if self.engine == "local":
             given = {"--address": self.address, "--workers": self.workers}
@@ -127,7 +127,7 @@ class LongRun:
             work: what to do.
             parts: with what.
             about: what makes the result: command, settings, data; asked where parts are kept.
-            moved: is told how many units of work are done.
+            moved: called with the number of finished units of work.
             long: parts beyond which those that are finished are kept, asked or not.
 
         Raises:

@@ -49,7 +49,7 @@ def page(world: World, *, served: bool) -> str:
 
     Args:
         world: what to show.
-        served: whether a server gives plotly.js and the trajectories; else all is in the page.
+        served: whether a server gives plotly.js and the trajectories; otherwise all is in the page.
     """
     here = files("humobctl.explore")
     parts = {

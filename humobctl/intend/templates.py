@@ -75,7 +75,7 @@ class Talker(Protocol):
         ...
 
     def step(self) -> list[Talk]:
-        """Go on with those begun; those that ended."""
+        """Continue with those begun; those that ended."""
         ...
 
 

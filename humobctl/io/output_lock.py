@@ -2,7 +2,7 @@
 
 A run that writes ``out.csv`` holds a lock on ``.out.csv.lock`` beside it, and removes that file
 when it ends. The kernel releases the lock of a process that was killed, so what such a process left
-is in nobody's way: the next run takes the lock over, and clears up.
+is in no run's way: the next run takes the lock over, and clears up.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def reserved_early(path: str | None) -> Iterator[None]:
-    """The same at the start of a command; what else is wrong with the output is told later."""
+    """A lock from the start of a command; other faults of the output are reported later."""
     if path is None or not _is_ordinary(Path(path)):
         yield
         return

@@ -320,7 +320,7 @@ FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
 
 
 def output_format(path: str | None, asked: str | None) -> Format:
-    """The format to write: as asked, else by the file's ending, else CSV.
+    """The format to write: as asked, otherwise by the file's ending, otherwise CSV.
 
     Raises:
         UsageError: an ending that says nothing, and no format asked for.

@@ -46,7 +46,7 @@ def write_table(
             an empty folder) gets Parquet files.
         table: what it holds, so that an empty result still has its columns; None for frames
             that say so themselves.
-        format: csv, ndjson, parquet or arrow; by default the file's ending decides, else CSV.
+        format: csv, ndjson, parquet or arrow; by default the file's ending decides, otherwise CSV.
         users_a_block: of a folder: a folder ``uid_block=...`` for each so many users.
 
     Returns:

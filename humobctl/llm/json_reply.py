@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 MOST_CHARACTERS = 65_536
-"""Of a reply; a longer one is refused unread."""
+"""Most characters of a reply; a longer one is refused unread."""
 MOST_REPAIRED = 4_096
 """Characters of a reply that are repaired where they are no JSON; repairing is quadratic."""
 MOST_OBJECTS = 20

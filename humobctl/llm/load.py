@@ -1,7 +1,7 @@
 """Causal language models from a folder, a GGUF file or a hub name, with or without an adapter.
 
 No pickle is read: weights come from safetensors or GGUF only. No code of a model's own is run, and
-nobody is asked whether it may be; ``model_files`` looks through a model before anything else does.
+no user is asked whether it may be; ``model_files`` looks through a model before anything else does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from humobctl.llm.tokenizer_trial import check_tokenizer
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
 
 MOST_RANK = 4_096
-"""Of an adapter that has none of peft's usual arrays to show its rank."""
+"""Highest rank of an adapter that has none of peft's usual arrays to show its rank."""
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Quantization = Literal["none", "8bit", "4bit"]
 
@@ -337,4 +337,4 @@ def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
             raise
         raise HumobError("--model: found a token that its embedding has no row for") from exc
     except torch.OutOfMemoryError as exc:
-        raise HumobError(f"{device}: no memory left; try a --batch below {batch}") from exc
+        raise HumobError(f"{device}: no memory left; try a --batch-size below {batch}") from exc

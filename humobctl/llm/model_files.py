@@ -22,7 +22,7 @@ INDEX = f"{ARRAYS}.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
 MOST_JSON_BYTES = 256 << 20
-"""Of a file of JSON; the largest tokenizers have 35 MB."""
+"""Most bytes of a file of JSON; the largest tokenizers have 35 MB."""
 _LORA_FIELDS = (
     *("r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "bias", "task_type"),
     *("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias", "modules_to_save"),

@@ -16,7 +16,7 @@ from humobctl.llm.model_files import ModelFiles, nested, read_bounded, weight_fi
 from humobctl.training.model_dir import CONFIG
 
 MOST_LAYERS = 10_000
-"""Of a config, before it is looked at any further: lists are made of so many."""
+"""Most layers of a config, before it is looked at any further: lists are made of so many."""
 _COUNTS = re.compile(r"layer|expert|head|depth|block")
 _TIMES, _FREE_ARRAYS, _FREE_NUMBERS = 8, 2_000, 8_000_000
 """Arrays and numbers that are made for one in a file (packed weights hold several), and besides."""

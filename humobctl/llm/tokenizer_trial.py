@@ -16,7 +16,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.model_files import TOKENIZER, ModelFiles, nested, read_bounded
 
 MOST_SECONDS = 20
-"""Of a processor, for all texts of the trial; real tokenizers take less than one."""
+"""Seconds of a processor, for all texts of the trial; real tokenizers take less than one."""
 _SHORT = 32
 """Characters of a replacement that need no trial."""
 

@@ -98,7 +98,7 @@ class PredictOptions:
         device: of models that run on torch: auto, cpu or cuda.
         precision: of the same: auto, fp32 or bf16.
         city: name of the city, for models that were trained on several.
-        blend: weight of the history model beside a trained one; None for the weight it learnt.
+        blend: weight of the history baseline beside a trained one; None for the weight it learnt.
         prompting: how a language model is asked.
     """
 

@@ -143,7 +143,7 @@ class CityCounter:
         return city if calendar is None else city.with_calendar(calendar)
 
     def _days_off(self) -> tuple[Bools, Bools]:
-        """Weekends, and working days on which the share of people at work is a weekend's."""
+        """Weekends, and working days on which the fraction of people at work is a weekend's."""
         weekend = (self.weekday == 0) | (self.weekday == 6)
         share = self._at_work / np.maximum(self._daytime, 1.0)
         known = self._daytime >= _EVIDENCE

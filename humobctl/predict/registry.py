@@ -157,7 +157,7 @@ def _refuse_city(options: PredictOptions) -> None:
 
 
 def _blended(model: Predictor, city: CityProfile, weight: float | None) -> Predictor:
-    """The model mixed with the history model, where that has a weight."""
+    """The model mixed with the history baseline, where that has a weight."""
     if not weight:
         return model
     return Blended(model, city, weight)

@@ -118,7 +118,7 @@ class PredictTask:
 
     @property
     def device(self) -> str:
-        """Of models that are built on torch."""
+        """Device of models that are built on torch."""
         return self.job.options.device if on_torch(self.job.model) else "cpu"
 
     def open(self) -> Worker:

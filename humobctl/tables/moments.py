@@ -311,7 +311,7 @@ def to_local(
     """Wall-clock times.
 
     Args:
-        times: UTC where ``aware``, else wall clock already (or of ``source_zone``).
+        times: UTC where ``aware``, otherwise wall clock already (or of ``source_zone``).
         aware: as ``moments`` gives it.
         zone: the zone to show UTC times in; without one they stay in UTC.
         source_zone: the zone of times that carry none; None: they are local already.

@@ -134,7 +134,7 @@ class CategorisedVisit(Visit):
 
 
 class HomeWork(dy.Schema):
-    """Home and work of somebody, in degrees."""
+    """Home and work of a person, in degrees."""
 
     id = dy.String(nullable=True)
     home_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})

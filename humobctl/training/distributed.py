@@ -3,7 +3,7 @@
 Each takes its share of every step's batch; gradients are added up by torch's
 DistributedDataParallel, through NCCL where the training runs on CUDA and through gloo elsewhere.
 What the main process finds out alone (data, validation scores) and who failed goes through the
-store of the rendezvous, so that nobody waits for what never comes.
+store of the rendezvous, so that no process waits for what never comes.
 """
 
 from __future__ import annotations

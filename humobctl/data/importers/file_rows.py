@@ -1,4 +1,4 @@
-"""Data sets of many small text files: read together, and each fault is told with its file."""
+"""Data sets of many small text files: read together, and each fault is reported with its file."""
 
 from __future__ import annotations
 

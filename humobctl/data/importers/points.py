@@ -83,7 +83,7 @@ class PointReader(ImportReader):
         return Opened(POINTS, self.batches(), words, self.notes, self.dropped)
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Checked batches; a fault is told in the names of the file.
+        """Checked batches; a fault is reported in the names of the file.
 
         Raises:
             HumobError: a fault.

@@ -32,7 +32,7 @@ class Imported:
 
     Attributes:
         table: what the batches hold.
-        batches: checked batches; when they are used up, what was seen is told on stderr.
+        batches: checked batches; when they are used up, what was found is reported on stderr.
     """
 
     table: Table

@@ -39,7 +39,7 @@ class TimedStay(PointTrajectory):
 
     @dy.rule()
     def leaves_first(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class
-        """Nobody leaves before arriving."""
+        """No user leaves before arriving."""
         return pl.col("leave") >= pl.col("datetime")
 
 

@@ -265,7 +265,7 @@ class Evaluator:
         )
 
     def _days(self, name: str, predicted: UserStore, truth: UserStore) -> tuple[int, int]:
-        """The days to score: as asked, else those predicted, or all of a truth without history."""
+        """The days to score: as asked, or those predicted, or all of a truth without history."""
         if self.settings.days:
             return self.settings.days
         assert predicted.first_day is not None

@@ -104,7 +104,7 @@ def halves(people: CityRecords, users: Int64s, how: str) -> tuple[Parts, Parts]:
     Args:
         people: the rows.
         users: numbers of users of two or more days.
-        how: ``alternate`` takes the days on which the user is seen by turns, ``chronological``
+        how: ``alternate`` takes the days on which the user is seen, alternating, ``chronological``
             the earlier and the later half of them.
     """
     first: Parts = []

@@ -94,7 +94,7 @@ def evaluate_embeddings(
     first_weekday: int = 0,
     seed: int = 0,
 ) -> list[EmbeddingEvaluation]:
-    """Score methods on the users of cities that nobody was trained on.
+    """Score methods on the users of cities without training users.
 
     Args:
         cities: what to score on.
@@ -114,7 +114,7 @@ def evaluate_embeddings(
             raise HumobError(
                 f"{city.name}: found {len(people.uid)} users that no model was trained on, "
                 f"expected at least 2: {len(without):,} of its users were; train with a lower "
-                "--train-below (preset paper: uids below 4000) or with --train-share, or score "
+                "--train-below (preset paper: uids below 4000) or with --train-fraction, or score "
                 "--users all"
             )
         report.info(

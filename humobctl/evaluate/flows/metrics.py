@@ -1,6 +1,6 @@
 """How far two sets of origin-destination flows agree: common parts, RMSE, correlation.
 
-Flows are sparse: only pairs that somebody travels are held, so a grid of 200 by 200 cells, which
+Flows are sparse: only pairs with trips are held, so a grid of 200 by 200 cells, which
 has 1.6 billion pairs, takes no more than its trips. Sums over all pairs, the empty ones too, follow
 from those of the others in closed form.
 
@@ -35,7 +35,7 @@ class Flows:
         origin: number of the area that a flow leaves.
         destination: number of the area that it goes to; a pair stands here at most once.
         flow: trips, above 0.
-        areas: how many areas there are, with those that nobody travels from or to.
+        areas: how many areas there are, with those without trips.
     """
 
     origin: Int64s

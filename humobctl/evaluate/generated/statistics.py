@@ -35,7 +35,7 @@ class Bins:
         width: of each, in ``unit``.
         unit: of the values.
         low: where the first bin begins.
-        open_end: whether one more bin holds all values above; else the last one holds its end.
+        open_end: whether one more bin holds all values above; otherwise the last one holds its end.
         text: how signatures write them, where "COUNTxWIDTH" would not say it.
     """
 

@@ -356,7 +356,7 @@ def _long_days(table: StayTable, least: int) -> pl.DataFrame:
 def _held_out(known: Known, settings: DiffusionSettings) -> Bools:
     """Days of the people that are not trained on, (days,)."""
     people = np.unique(known.person).astype(np.uint32)
-    count = round(settings.validation_share * len(people))
+    count = round(settings.validation_fraction * len(people))
     return np.isin(known.person, shuffled(people, settings.seed)[:count])
 
 

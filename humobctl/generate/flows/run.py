@@ -31,7 +31,7 @@ class FlowsJob:
         law: the law; with ``fit``, its parameters are found there.
         fit: file of flows to fit the law to.
         fitted: the law has its parameters already.
-        trips: how many trips in all, shared out by population; else from the areas or ``fit``.
+        trips: how many trips in all, shared out by population; otherwise from the areas or ``fit``.
         sample: draw whole trips instead of mean flows.
         least: leave out smaller flows.
         columns: names in the files -> names of our tables.

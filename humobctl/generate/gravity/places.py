@@ -21,7 +21,7 @@ from humobctl.tables.schemas import INTENTS, PLACES
 EVERYTHING = len(INTENTS)
 """Number of the list of all places, after those of the intents."""
 MOST_DISTORTION = 0.05
-"""Of distances east and west on the plane, beyond which there is a warning."""
+"""Error of distances east and west on the plane, beyond which there is a warning."""
 MEMBERS_PER_CELL = 4
 SMALLEST_CELL = 400.0
 """Metres; rings of 1 km would have to be put together from many rows of smaller cells."""

@@ -183,7 +183,7 @@ class GravityJob:
 
     Attributes:
         city: the places.
-        dwellings: homes and works.
+        homes_and_works: homes and works.
         law, travel: how people choose and travel.
         seed: of all draws.
         exhaustive: weigh every candidate, the slow way; for tests.
@@ -191,7 +191,7 @@ class GravityJob:
     """
 
     city: PlaceIndex
-    dwellings: HomesAndWorks
+    homes_and_works: HomesAndWorks
     law: Law = field(default_factory=Law)
     travel: Travel = field(default_factory=Travel)
     seed: int = 0
@@ -223,11 +223,11 @@ class GravityJob:
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell(self.law, len(self.dwellings.places_for_homes()))
+        self.tally.tell(self.law, len(self.homes_and_works.places_for_homes()))
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""
-        city, where = self.city, self.dwellings
+        city, where = self.city, self.homes_and_works
         places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
         law = {name: value for name, value in asdict(self.law).items() if name != "name"}
         return {
@@ -248,7 +248,7 @@ class GravityJob:
             working = np.ones(len(working), bool)
         workers = np.zeros(len(days.uid), bool)
         workers[days.person[working]] = True
-        home, work, drawn = self.dwellings.of(days.uid, workers, memories)
+        home, work, drawn = self.homes_and_works.of(days.uid, workers, memories)
         self.tally.drawn_homes += drawn
         start, end = (
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")

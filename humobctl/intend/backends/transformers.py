@@ -46,7 +46,7 @@ class Local:
     """
 
     def __init__(self, config: HFConfig, model: LocalModel, record: Recorder | None = None) -> None:
-        self.config, self.capacity = config, config.batch
+        self.config, self.capacity = config, config.batch_size
         self._model, self._record = model, record
         self._sharing = Sharing(config.plans_per_template)
         self._active: list[Talk] = []
@@ -109,6 +109,6 @@ class Local:
 
 
 def _seed(talk: Talk, ask: Ask) -> int:
-    """Of an answer's draws: the same for the same question, whatever else is in the batch."""
+    """Seed of an answer's draws: the same for the same question, whatever else is in the batch."""
     question = {"seed": talk.seed, "sample": talk.sample, "tries": ask.tries}
     return int(digest({**question, "messages": ask.messages})[:15], 16)

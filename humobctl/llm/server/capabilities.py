@@ -90,6 +90,6 @@ class Dialect:
         return self.plainer() if changes is None else replace(self, **changes)
 
     def plainer(self) -> Dialect | None:
-        """The same with a plainer structure; None where there is none."""
+        """The dialect with a plainer structure; None where there is none."""
         number = STRUCTURES.index(self.structure) + 1
         return replace(self, structure=STRUCTURES[number]) if number < len(STRUCTURES) else None

@@ -26,7 +26,7 @@ from humobctl.llm.server.refusals import (
 )
 
 MOST_TOKENS = 10_000_000
-"""Of one call, as a server reports them; more is not believed."""
+"""Most tokens of one call, as a server reports them; more is not believed."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before a retry; doubled each time."""
 A_MINUTE = 64.0

@@ -43,7 +43,7 @@ class Mode(_Frequencies):
     """How often the user was in each cell, whatever the time."""
 
     def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
-        """The same for every target row."""
+        """One distribution for every target row."""
         return np.tile(np.bincount(index).astype(np.float64), (len(user.target_d), 1))
 
 

@@ -1,4 +1,4 @@
-"""The history model: weighted counts of a user's past cells.
+"""The history baseline: weighted counts of a user's past cells.
 
     p(cell | day, slot) ~ sum over the user's records in that cell of
         slot kernel(slots apart) * exp(-age / recency) * weekday factor * day type factor
@@ -59,7 +59,7 @@ class HistoryConfig:
 
 
 class History:
-    """The history model of one city; it has nothing to train."""
+    """The history baseline of one city; it has nothing to train."""
 
     def __init__(
         self, city: CityProfile, options: PredictOptions, config: HistoryConfig | None = None

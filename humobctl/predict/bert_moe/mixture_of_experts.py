@@ -6,8 +6,8 @@ An expert is one linear layer and a GELU, as in ST-MoE-BERT; all experts are one
 row goes through them in one matrix product and not in a loop. Top-k routing weighs the k likeliest
 experts by their shares, made to sum to 1 where there are several (with one, its share is the
 weight, or the gate would not learn). The load-balance term is E * sum_e f_e P_e, where f_e is the
-share of rows sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch Transformers",
-2021, eq. 4).
+fraction of rows sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch
+Transformers", 2021, eq. 4).
 """
 
 from __future__ import annotations

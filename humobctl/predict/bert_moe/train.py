@@ -357,7 +357,7 @@ def _validation_users(rows: BertMoeColumns, settings: BertMoeSettings) -> Bools:
     chosen = np.zeros(len(rows.uid), np.bool_)
     for city in np.unique(rows.city):
         here = np.flatnonzero(rows.city == city)
-        count = round(settings.validation_share * len(here))
+        count = round(settings.validation_fraction * len(here))
         drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
         chosen[here] = np.isin(rows.uid[here], drawn)
     return chosen

@@ -109,7 +109,7 @@ def learn_blend(
     device: str,
     precision: str,
 ) -> float:
-    """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
+    """The weight of the history baseline, learnt on GEO-BLEU and DTW of whole-day predictions."""
     pairs = [
         (one, city, dist, History(city, PredictOptions()).distribution(one.user))
         for one, city, dist in _distributions(network, cities, asked, device, precision)

@@ -230,7 +230,7 @@ def intention(
         records = read_records(path)
         keys = [one.key or str(number) for number, one in enumerate(records)]
         order = np.random.default_rng(settings.seed).permutation(sorted(set(keys)))
-        held = set(order[: round(settings.validation_share * len(order))].tolist())
+        held = set(order[: round(settings.validation_fraction * len(order))].tolist())
         for key, one in zip(keys, records, strict=True):
             prompt = plain(tokenizer, conversation_text(tokenizer, one.messages[:-1]))
             answer = one.messages[-1]["content"]

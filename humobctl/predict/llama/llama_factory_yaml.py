@@ -43,7 +43,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], Any]]] = {
     "max_steps": ("max_steps", int),
     "warmup_ratio": ("warmup", float),
     "weight_decay": ("weight_decay", float),
-    "val_size": ("validation_share", float),
+    "val_size": ("validation_fraction", float),
     "eval_steps": ("evaluate_every", int),
     "seed": ("seed", int),
 }
@@ -143,8 +143,8 @@ def _finish(found: Factory, path: str, record: dict[str, Any]) -> None:
         found.settings["batch_size"] = math.prod(batch)
     rank = found.settings.setdefault("rank", 8)
     found.settings.setdefault("alpha", 2 * rank)
-    share = found.settings.get("validation_share", 0.0)
-    found.settings["validation_share"] = share if share < 1 else 0.05
+    share = found.settings.get("validation_fraction", 0.0)
+    found.settings["validation_fraction"] = share if share < 1 else 0.05
     if not share:
         found.settings.pop("evaluate_every", None)
 

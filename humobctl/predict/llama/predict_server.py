@@ -42,20 +42,20 @@ from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, ask, names
 
 USERS = 8
-"""Whose questions are on their way together."""
+"""Number of users whose questions are sent together."""
 MOST_LOGPROBS = 20
 LETTERS_AND_MORE = 64
 """Scores that are asked of llama.cpp, which gives as many as it is asked for."""
 RAISE = 50.0
 """By which all letters are raised together, in nats; their scores among themselves stay."""
 SCORES = 2
-"""Of the way in which scores are asked for; answers to another way are not used."""
+"""Version of the way in which scores are asked for; answers to another way are not used."""
 UNSEEN = 2.0
 """How much less likely, in nats, a letter is taken to be than the last score that came back."""
 LEAST = 1e-12
-"""Probability of a letter that is told as 0."""
+"""Probability of a letter that is reported as 0."""
 LEAST_MASS, FEW = 0.5, 5
-"""Of the letters among all that a model says, in the mean of so many answers or more."""
+"""Least mean probability of all letters together, over so many answers or more."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class CellDialect(Dialect):
         return self.plainer()
 
     def plainer(self) -> Dialect | None:
-        """The same without raised letters, without guided decoding, then with fewer scores."""
+        """The dialect without raised letters, without guided decoding, then with fewer scores."""
         if self.raised:
             return replace(self, raised=False)
         if self.guided:

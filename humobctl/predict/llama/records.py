@@ -37,7 +37,7 @@ class Record:
 
     Attributes:
         messages: user, assistant, and so on; the last one is the answer.
-        key: of the person whose it is; empty where nobody is named.
+        key: of the person whose it is; empty where no person is named.
     """
 
     messages: list[Message]

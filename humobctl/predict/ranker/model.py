@@ -4,7 +4,7 @@
         (log(history share + floor) + score(features)) / temperature
     score = mean over members of w2 . relu(W1 relu(W0 z + b0) + b1) + b2,  z the scaled features
 
-The history model's shares are where the training starts; the network learns how far to trust them.
+The training starts from the history baseline's shares; the network learns how far to trust them.
 
 Shapes: r target rows, k the user's cells, K candidates a row, F features, H hidden, M members.
 """

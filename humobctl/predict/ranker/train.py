@@ -181,7 +181,7 @@ class RankerTraining(Training):
         write_whole(path, lambda partial: save_file(arrays, partial))
 
     def restore(self, path: Path) -> dict[str, float]:
-        """Go on from what ``save`` wrote."""
+        """Continue from what ``save`` wrote."""
         from safetensors.numpy import load_file  # noqa: PLC0415
 
         arrays, config = load_file(path), self.config

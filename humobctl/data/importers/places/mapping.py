@@ -3,7 +3,7 @@
 A mapping is a CSV file of ``category,intent``. ``osm.csv``, ``overture.csv``, ``foursquare.csv``
 and ``humob.csv`` beside this file are those of the project; a user's has the same form. Rows are
 asked in their order, and the first that matches decides. ``*`` in a category is any text, an empty
-intent says that nobody goes there for its own sake, and lines that begin with ``#`` are comments.
+intent says that it is no destination in itself, and lines that begin with ``#`` are comments.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _NEXT_LABEL = rf"""["']?,\s*["']?({_TOPMOST})"""
 
 
 def kind_of_places(names: Sequence[str]) -> Kind | None:
-    """Whose columns these are; None where they are nobody's in particular."""
+    """The data set whose columns these are; None for no particular one."""
     known = set(names)
     if "fsq_place_id" in known:
         return "foursquare"
