@@ -53,10 +53,11 @@ WORDS = (
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS]
 _PARTICIPLES = frozenset(
     (
-        *("built", "drawn", "found", "given", "kept", "known", "made", "put", "said", "seen"),
+        *("built", "drawn", "found", "given", "kept", "known", "made", "said", "seen"),
         *("sent", "shown", "taken", "told", "written"),
     )
 )
+_PREPOSITIONS = frozenset(("at", "by", "from", "in", "of", "out", "up"))
 _NO_PARTICIPLES = frozenset(("embed", "feed", "need", "seed", "shed", "speed", "bleed"))
 _DOCSTRING = re.compile(r"(Of|Else|The same(?= (?:at|by|for|on|with|without)\b)|Whose|Told)\b")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -154,7 +155,7 @@ def _docstrings(module: ast.Module) -> Iterator[ast.Constant]:
 
 
 def participles(place: str, module: ast.Module) -> list[Finding]:
-    """Functions with a participle for a name rather than a verb; ``trained_model`` names a thing."""
+    """Functions named by a participle rather than a verb; ``trained_model`` names a thing."""
     return [
         Finding(f"{place}:{node.lineno}", f"function {node.name}: a participle, expected a verb")
         for node in ast.walk(module)
@@ -203,10 +204,11 @@ def check_app() -> list[Finding]:
 
 
 def check_package() -> list[Finding]:
-    """Faults of the docstrings of the package."""
+    """Faults of the docstrings and the names of the package."""
     found = []
     for file in sorted((ROOT / "humobctl").rglob("*.py")):
-        found += check_docstrings(str(file.relative_to(ROOT)), ast.parse(file.read_bytes()))
+        module, place = ast.parse(file.read_bytes()), str(file.relative_to(ROOT))
+        found += check_docstrings(place, module) + participles(place, module)
     return found
 
 
