@@ -8,7 +8,13 @@ from typing import Any
 import humobctl as hm
 from humobctl.api.signatures import options_of
 from humobctl.commands.options import options_from
-from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_format, write_scores
+from humobctl.commands.write_scores import (
+    PRINTED,
+    ScoreFormat,
+    ScoreOutput,
+    score_format,
+    write_scores,
+)
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "Generated data": hm.evaluate_generated,
@@ -43,8 +49,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
 
     Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
-    scored days. Several files of predictions are compared with the first one, with bootstrap
-    intervals over users.
+    scored days. Several files of predictions are compared pair by pair, with bootstrap intervals
+    over users and p-values with Holm's correction for the number of pairs.
 
     The dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW skip
     a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
@@ -86,6 +92,10 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv --format table
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
+
+    Example: humobctl eval predicted.csv --truth city.csv --per-user --format csv
+
+    Example: humobctl eval predicted.csv --truth city.csv --format latex
     """
     from humobctl.errors import UsageError
 
@@ -93,6 +103,6 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     for name in ("detail", "plot"):
         if name in options and (output or "-") == options[name]:
             raise UsageError(f"--{name} and the scores need a file each")
-    if options["per_user"] and kind == "table":
+    if options["per_user"] and kind in PRINTED:
         raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
     write_scores(hm.evaluate(**options), output, format)

@@ -19,8 +19,8 @@ def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options:
     both directions.
 
     Probes are ridge regressions, trained on 80 % of the users and tested on the others: median
-    distance to the home cell and to the work cell, weekend or other day (AUC), and median distance
-    to the centre of the user's last day, predicted from the days before.
+    distance to the home cell, to the work cell, and to the centre of the user's last day, predicted
+    from the days before.
 
     Every model is compared with baselines: bags of cells by tf-idf and SVD (128 dimensions, of
     whole users), and histograms of slots. Users that a model was trained or validated on are left
