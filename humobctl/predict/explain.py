@@ -104,7 +104,7 @@ def decoding(
         decoder: settings of the day decoder, or the name of another.
 
     Returns:
-        ``term``: ``probability`` where the most probable cell was chosen; else the term of most
+        ``term``: ``probability`` where the most probable cell was chosen; otherwise the term of most
         gain: ``geobleu`` and ``dtw`` (expected scores of the whole day over the sample days),
         ``proximity`` (expected proximity to the true cell), ``copies`` (how often the day holds
         the cell), ``distance`` (expected distance from the true cell), or ``draw``; null where
