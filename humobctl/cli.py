@@ -242,11 +242,11 @@ class StrictCommand(TyperCommand):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
         from humobctl.io.kept_inputs import inputs_kept
-        from humobctl.io.output_lock import reserved_early
+        from humobctl.io.output_lock import reserve_early
 
         # Of two runs that write the same, the second ends before its work, not after it.
         output = None if ctx.params.get("dry_run") else ctx.params.get("output")
-        with inputs_kept(), reserved_early(output):
+        with inputs_kept(), reserve_early(output):
             return super().invoke(ctx)
 
 
@@ -398,7 +398,7 @@ def main() -> None:
     except (ReaderGoneError, BrokenPipeError) as exc:
         _reader_gone(exc)
     except OSError as exc:
-        _refused(exc)
+        _end_by_os_error(exc)
     except MemoryError:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
@@ -441,7 +441,7 @@ def _leave(end: SystemExit) -> NoReturn:
     except BrokenPipeError as exc:
         _reader_gone(exc)
     except OSError as exc:
-        _refused(exc)
+        _end_by_os_error(exc)
     sys.stderr.flush()
     os._exit(end.code or 0)
 
@@ -464,7 +464,7 @@ def _explain(exc: HumobError) -> None:
         report.detail(f"cause: {exc.__cause__!r}")
 
 
-def _refused(exc: OSError) -> NoReturn:
+def _end_by_os_error(exc: OSError) -> NoReturn:
     report.error(f"{exc.filename or 'output'}: {reason(exc)}")
     _drop_output()
     sys.exit(1)

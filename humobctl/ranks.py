@@ -43,7 +43,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def joined() -> None:
+def mark_joined() -> None:
     """From here on the processes tell each other of their errors; see ``training.distributed``."""
     global _joined  # noqa: PLW0603 - a process joins once
     _joined = True

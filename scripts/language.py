@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from humobctl.cli import COMMANDS, GROUPS, build_app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("*.md", "docs/*.md", "examples/**/*.md")
+PAGES = ("*.md", "docs/*.md", "docs/tutorials/*.md", "examples/**/*.md")
 GENERATED = ("docs/reference.md", "docs/api.md", "docs/licences.md", "CHANGELOG.md")
 """Pages made of texts that are checked where they are written, and records of the past."""
 BEGINNINGS = re.compile(
@@ -53,10 +53,11 @@ WORDS = (
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS]
 _PARTICIPLES = frozenset(
     (
-        *("built", "drawn", "found", "given", "kept", "known", "made", "put", "said", "seen"),
+        *("built", "drawn", "found", "given", "kept", "known", "made", "said", "seen"),
         *("sent", "shown", "taken", "told", "written"),
     )
 )
+_PREPOSITIONS = frozenset(("at", "by", "from", "in", "of", "out", "up"))
 _NO_PARTICIPLES = frozenset(("embed", "feed", "need", "seed", "shed", "speed", "bleed"))
 _DOCSTRING = re.compile(r"(Of|Else|The same(?= (?:at|by|for|on|with|without)\b)|Whose|Told)\b")
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
@@ -154,17 +155,19 @@ def _docstrings(module: ast.Module) -> Iterator[ast.Constant]:
 
 
 def participles(place: str, module: ast.Module) -> list[Finding]:
-    """Public functions of a module with the name of a participle rather than of a verb."""
+    """Functions named by a participle rather than a verb; ``trained_model`` names a thing."""
     return [
         Finding(f"{place}:{node.lineno}", f"function {node.name}: a participle, expected a verb")
-        for node in module.body
-        if isinstance(node, ast.FunctionDef)
-        and not node.name.startswith("_")
-        and _is_participle(node.name.partition("_")[0])
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not any("property" in ast.unparse(one) for one in node.decorator_list)
+        and _is_participle(*node.name.strip("_").split("_"))
     ]
 
 
-def _is_participle(word: str) -> bool:
+def _is_participle(word: str, *rest: str) -> bool:
+    if rest and rest[0] not in _PREPOSITIONS:
+        return False
     return word in _PARTICIPLES or (word.endswith("ed") and word not in _NO_PARTICIPLES)
 
 
@@ -201,10 +204,11 @@ def check_app() -> list[Finding]:
 
 
 def check_package() -> list[Finding]:
-    """Faults of the docstrings of the package."""
+    """Faults of the docstrings and the names of the package."""
     found = []
     for file in sorted((ROOT / "humobctl").rglob("*.py")):
-        found += check_docstrings(str(file.relative_to(ROOT)), ast.parse(file.read_bytes()))
+        module, place = ast.parse(file.read_bytes()), str(file.relative_to(ROOT))
+        found += check_docstrings(place, module) + participles(place, module)
     return found
 
 

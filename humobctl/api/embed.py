@@ -100,7 +100,7 @@ def embed(
         if paths.count("-") > 1:
             raise UsageError("standard input (-) can be read only once")
         if model is not None:
-            batches = _embedded(
+            batches = _embed_paths(
                 paths,
                 str(as_path(model)),
                 city,
@@ -170,7 +170,7 @@ def _query(nearest: str | int | None) -> int | None:
     return int(text)
 
 
-def _embedded(
+def _embed_paths(
     paths: Sequence[str],
     model: str,
     city: Sequence[str] | None,
@@ -230,7 +230,7 @@ def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None)
         if long.into_folder:
             users = long.write(batches, None, format)
         else:
-            users = long.written(lambda: write_embeddings(batches, output, format))
+            users = long.write_and_clean(lambda: write_embeddings(batches, output, format))
     if output != "-":
         report.info(f"{output}: {users:,} users embedded")
     return summary(output, users=users)
@@ -262,5 +262,7 @@ def _deliver_nearest(
     if output is None:
         return neighbours()
     with long:
-        rows = long.written(lambda: write_table(neighbours(), output, table=None, format=format))
+        rows = long.write_and_clean(
+            lambda: write_table(neighbours(), output, table=None, format=format)
+        )
     return summary(output, rows=rows)

@@ -139,9 +139,9 @@ def generate_gravity(
         chosen = Law(law, radius, max_radius or 8 * radius, **given).check()
         city = read_city(places_at, on_error=on_error)
         if fit_at is not None:
-            from humobctl.generate.gravity.fit import fitted, read_visits
+            from humobctl.generate.gravity.fit import fit_law, read_visits
 
-            chosen = fitted(chosen, read_visits(fit_at, on_error=on_error), city, seed)
+            chosen = fit_law(chosen, read_visits(fit_at, on_error=on_error), city, seed)
         dwellings = HomesAndWorks(
             city,
             seed,

@@ -192,11 +192,13 @@ def first_prompt(
         HumobError: the profiles cannot be read.
     """
     from humobctl.intend.population import read_population
-    from humobctl.intend.show_prompt import shown
+    from humobctl.intend.show_prompt import show_prompt
 
     settings = _settings(seed=seed, days=1, weekday=weekday, without=without)
     with paths_of(profiles) as (path,):
-        return shown(read_population(path, count=count, seed=seed, on_error=on_error), settings)
+        return show_prompt(
+            read_population(path, count=count, seed=seed, on_error=on_error), settings
+        )
 
 
 def _settings(

@@ -76,7 +76,7 @@ def public(shared: Mapping[str, str] = EVERYWHERE) -> Callable[[Function], Funct
     """
 
     def decorate(function: Function) -> Function:
-        signature, sentences = _unpacked(function)
+        signature, sentences = _unpack_options(function)
         known = {**EVERYWHERE, **shared, **sentences}
 
         @functools.wraps(function)
@@ -178,7 +178,7 @@ def _plain(hint: Any) -> tuple[Any, Between, str | None]:
     return list[str] if several else kinds[0] if len(kinds) == 1 else str, limits, metavar
 
 
-def _unpacked(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, str]]:
+def _unpack_options(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, str]]:
     """The signature with each option of an ``Unpack[TypedDict]``, and the sentences on these."""
     signature = inspect.signature(function)
     *parameters, last = signature.parameters.values()

@@ -320,10 +320,7 @@ def carry_out(
     if not dry:
         return train(recipe, job)
     if is_main():
-        found = describe(recipe, job)
-        if found.example:
-            write_stdout_text(f"{found.example}\n")
-        report.lines(found.summary)
+        report.lines(describe(recipe, job, write_stdout_text))
     return {}
 
 

@@ -15,10 +15,10 @@ def split(**options: Any) -> None:
     Every row is in exactly one file. --by user: all rows of the test users. --by day: all rows
     from the first test day on. --by both: the test users' rows from --from-day on, while their
     earlier rows stay in the train file with the rows of all other users, as in the HuMob
-    challenges. The validation part (only with --validation) has its own users, chosen the same
-    way; with --by day it is the days just before the test part. Fractions are rounded to whole
-    users or days, at least one. The same seed draws the same users, whatever the order of the
-    rows.
+    challenges; 'data mask' makes the challenge's own file, with those rows in place but masked. The
+    validation part (only with --validation) has its own users, chosen the same way; with --by day
+    it is the days just before the test part. Fractions are rounded to whole users or days, at least
+    one. The same seed draws the same users, whatever the order of the rows.
 
     Example: humobctl data split city.csv --train train.csv --test test.csv
 

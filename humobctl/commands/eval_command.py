@@ -49,8 +49,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
 
     Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
-    scored days. Several files of predictions are compared pair by pair, with bootstrap intervals
-    over users and p-values with Holm's correction for the number of pairs.
+    scored days. Several files of predictions are compared pair by pair: bootstrap intervals over
+    users, and p-values with Holm's correction for the number of pairs.
 
     The dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW skip
     a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console.words import flag
-from humobctl.data.split import check_fraction, shuffled
+from humobctl.data.split import check_fraction, shuffle_users
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.read import iter_table
@@ -123,7 +123,7 @@ def mask_table(
                 f"{len(spool.users)} users, expected some from day {first}{end} of "
                 f"{'all' if chosen is None else len(chosen)} users"
             )
-        rows_out = _masked(spool, hit)
+        rows_out = _mask_cells(spool, hit)
         written = write_table(rows_out, output, format=format, users_a_block=users_a_block)
     return Masked(rows, users, written)
 
@@ -159,7 +159,7 @@ def choose_users(
         raise HumobError(f"{source}: found {len(present)} users, expected at least {wanted}")
     if mask.last is not None:
         return present[-wanted:]
-    return shuffled(present, mask.seed)[:wanted]
+    return shuffle_users(present, mask.seed)[:wanted]
 
 
 def read_users(path: str) -> Users:
@@ -202,7 +202,7 @@ def _count(spool: Spool, hit: pl.Expr) -> tuple[int, int]:
     return rows, len(users)
 
 
-def _masked(spool: Spool, hit: pl.Expr) -> Iterator[pl.DataFrame]:
+def _mask_cells(spool: Spool, hit: pl.Expr) -> Iterator[pl.DataFrame]:
     hidden = pl.lit(MASKED, dtype=pl.Int16)
     for batch in spool:
         yield batch.with_columns(

@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.output_lock import reserved_early
+from humobctl.io.output_lock import reserve_early
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.read import iter_table
 from humobctl.io.replayable import Spool
@@ -126,7 +126,7 @@ def split_table(
     source = "stdin" if path in (None, STANDARD) else str(path)
     with ExitStack() as stack:
         for file in paths.values():
-            stack.enter_context(reserved_early(file))
+            stack.enter_context(reserve_early(file))
         spool = stack.enter_context(Spool(iter_table(path, on_error=on_error), source))
         part = _parts(spool, split, with_validation=validation is not None)
         found = [_measure(spool, name, part == index) for index, name in enumerate(paths)]
@@ -147,7 +147,7 @@ def check_fraction(option: str, fraction: float | None) -> None:
         raise UsageError(f"{option}: found {fraction:g}, expected more than 0 and at most 1")
 
 
-def shuffled(users: Users, seed: int) -> Users:
+def shuffle_users(users: Users, seed: int) -> Users:
     """Users in a random order that depends on the seed and on each uid alone.
 
     The order is that of a hash of (seed, uid): splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
@@ -180,7 +180,7 @@ def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
                 )
             part = pl.when(pl.col("d") >= before).then(validation).otherwise(part)
         return pl.when(pl.col("d") >= first).then(test).otherwise(part)
-    order = shuffled(spool.users, split.seed)
+    order = shuffle_users(spool.users, split.seed)
     wanted = _user_counts(spool, split, fraction if with_validation else None)
     late = pl.lit(True) if split.from_day is None else pl.col("d") >= split.from_day
     for number, index, begin in (

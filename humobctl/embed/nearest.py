@@ -18,7 +18,7 @@ _BLOCK = 1024
 _LINKS, _CONSTRUCTION, _SEARCH = 32, 80, 128
 
 
-def normalised(vectors: Vectors) -> Vectors:
+def normalize_rows(vectors: Vectors) -> Vectors:
     """Vectors of length 1; those of length 0 stay."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
@@ -50,7 +50,7 @@ def exact(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
     return np.concatenate(rows).astype(np.int64), np.concatenate(cosines)
 
 
-def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
+def search_index(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
     """Neighbours by faiss's HNSW index: a neighbour may be missed.
 
     Malkov and Yashunin (2018), arXiv 1603.09320; 32 links, 128 candidates in a search.
@@ -77,13 +77,13 @@ def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     the extra ``nearest`` is used where it is installed.
     """
     k = min(k, len(found) - 1)
-    vectors = normalised(found.vectors)
+    vectors = normalize_rows(found.vectors)
     many = len(queries) > _BLOCK and len(found) > EXACT_USERS
     if many and find_spec("faiss") is None:
         command = install_command("nearest")
         report.warn(f"all pairs are compared; the extra 'nearest' brings an index: {command}")
         many = False
-    rows, cosines = (indexed if many else exact)(vectors, queries, k)
+    rows, cosines = (search_index if many else exact)(vectors, queries, k)
     owner = np.repeat(queries, k)
     flat = rows.ravel()
     city = found.city if found.city is not None else np.full(len(found), "", np.str_)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
 from humobctl.embed.embed import SEEN
@@ -26,7 +26,7 @@ from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _ROWS = "rows"
@@ -241,7 +241,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"{record['validation_top1']:.0%}"
         )
 
-    def describe(self, data: EmbedderData, device: str) -> DryRun:
+    def describe(self, data: EmbedderData, device: str) -> str:
         """Users, parameters, steps."""
         settings = self.settings
         network = EmbedderNetwork(settings, len(data.cities))
@@ -258,7 +258,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"{settings.batch_size * world_size()} users, two spans of up to "
             f"{settings.span_rows} rows each",
         )
-        return DryRun("\n".join(lines))
+        return "\n".join(lines)
 
     def finish(self, training: TorchTraining, data: EmbedderData, log: TrainingLog) -> TrainedModel:
         """The network, and the users that it has seen."""
@@ -305,7 +305,7 @@ def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np
     if settings.train_below:
         return everyone[everyone < settings.train_below]
     count = max(1, round(settings.train_fraction * len(everyone)))
-    return shuffled(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
+    return shuffle_users(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
 
 
 def _check_seen(
@@ -337,6 +337,6 @@ def _validators(
         count = round(settings.validation_fraction * len(here))
         if count < 2 or len(here) - count < 2:
             continue
-        drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
+        drawn = shuffle_users(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
         chosen[here] = np.isin(rows.uid[here], drawn)
     return chosen

@@ -58,7 +58,7 @@ class PartFolder:
                 self._lock.truncate(0)
                 self._lock.write(str(os.getpid()))
                 self._lock.flush()
-                self.marks = self._finished()
+                self.marks = self._find_finished()
             except BaseException:
                 self._lock.close()
                 raise
@@ -170,7 +170,7 @@ class PartFolder:
                 shutil.rmtree(self.path)
         self._lock.close()
 
-    def _finished(self) -> dict[int, str]:
+    def _find_finished(self) -> dict[int, str]:
         numbers = (int(file.stem.split("-")[1]) for file in self.path.glob("part-*.parquet"))
         return {number: _note(self.path / _name(number))["mark"] for number in sorted(numbers)}
 

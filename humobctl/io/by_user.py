@@ -112,8 +112,8 @@ class UserStore(Scratch):
     def group(self, low: int, high: int) -> pl.DataFrame:
         """All rows of the users from ``low`` to below ``high``, sorted by uid, d and t."""
         if self.spilled:
-            return sorted_by_key(_concat([run.slice(low, high) for run in self._runs]))
-        rows = sorted_by_key(_concat(self._held))
+            return sort_by_key(_concat([run.slice(low, high) for run in self._runs]))
+        rows = sort_by_key(_concat(self._held))
         if self._held:
             self._held = [rows]
         return rows if (low, high) == _ALL_USERS else between(rows, low, high)
@@ -132,7 +132,7 @@ def keys(frame: pl.DataFrame) -> pl.Series:
     )["key"]
 
 
-def sorted_by_key(frame: pl.DataFrame) -> pl.DataFrame:
+def sort_by_key(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame sorted by uid, d and t; at no cost where it is sorted already."""
     key = keys(frame)
     return frame if key.is_sorted() else frame.select(pl.all().sort_by(key))

@@ -15,7 +15,7 @@ _DAY = 1 << 8
 """What a day adds to a key of ``keys``."""
 
 
-def shifted(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[pl.DataFrame]:
+def add_days(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[pl.DataFrame]:
     """Batches of a grid trajectory with ``days`` added to each day.
 
     Raises:

@@ -102,7 +102,7 @@ def load_language_model(
         network = load_causal(files, precision, device, quantization)
         check_vocabulary(network, tokenizer, model)
         if adapter is not None:
-            network = attached(network, adapter)
+            network = attach_adapter(network, adapter)
         if quantization == "none":
             network = network.to(device)
     return Loaded(network.eval(), tokenizer, device)
@@ -115,7 +115,10 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
     from_gguf = files.gguf is not None
     extra: dict[str, Any] = {} if from_gguf else {"use_safetensors": True}
     if quantization != "none":
-        extra |= {"quantization_config": _quantized(quantization, device), "device_map": device}
+        extra |= {
+            "quantization_config": _quantization_config(quantization, device),
+            "device_map": device,
+        }
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
@@ -200,7 +203,7 @@ def _check_rank(adapter: str, record: dict[str, Any]) -> None:
         )
 
 
-def attached(network: Any, adapter: str) -> Any:
+def attach_adapter(network: Any, adapter: str) -> Any:
     """A network with an adapter that was trained on it.
 
     Raises:
@@ -282,7 +285,7 @@ def device_of(asked: str) -> str:
     return asked
 
 
-def _quantized(quantization: Quantization, device: str) -> Any:
+def _quantization_config(quantization: Quantization, device: str) -> Any:
     option = f"--quantization {quantization}"
     if device != "cuda":
         raise HumobError(f"{option}: found the device {device}, expected a CUDA GPU")

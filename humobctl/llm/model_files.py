@@ -116,7 +116,7 @@ def refuse_outside(name: str, config: dict[str, Any]) -> None:
     Raises:
         HumobError: there are some.
     """
-    for key, value in nested(config):
+    for key, value in walk_keys(config):
         if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
             raise HumobError(
                 f"{name}: {CONFIG}: found {key} {value!r}, a kernel from a hub, which is never run"
@@ -148,15 +148,15 @@ def own_code(name: str, file: str) -> HumobError:
     )
 
 
-def nested(value: Any) -> Iterator[tuple[str, Any]]:
+def walk_keys(value: Any) -> Iterator[tuple[str, Any]]:
     """All keys of an object and of those in it, with their values."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, inner
-            yield from nested(inner)
+            yield from walk_keys(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from nested(inner)
+            yield from walk_keys(inner)
 
 
 def read_bounded(path: Path) -> dict[str, Any]:

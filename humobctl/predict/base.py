@@ -140,7 +140,7 @@ def find_gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
     return before, after
 
 
-def normalised(weight: Floats) -> Floats:
+def normalize(weight: Floats) -> Floats:
     """The weights divided by their sum over the last axis."""
     shares: Floats = weight / weight.sum(axis=-1, keepdims=True)
     return shares

@@ -51,12 +51,12 @@ class Blended:
         """The mixed distributions of several users."""
         found = distributions(self.model, users)
         return [
-            mixed(one, self.partner.distribution(user), self.weight) if len(user.d) else one
+            mix(one, self.partner.distribution(user), self.weight) if len(user.d) else one
             for one, user in zip(found, users, strict=True)
         ]
 
 
-def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> SlotDistributions:
+def mix(one: SlotDistributions, other: SlotDistributions, weight: float) -> SlotDistributions:
     """(1 - weight) * one + weight * other, over the candidates of both."""
     keys = np.union1d(_keys(one.cells), _keys(other.cells))
     p = np.zeros((len(one.p), len(keys)))

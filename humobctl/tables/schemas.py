@@ -252,7 +252,7 @@ class Table:
         """Polars types by column."""
         return {name: column.dtype for name, column in self.schema.columns().items()}
 
-    def expected(self, column: str) -> str:
+    def describe_expected(self, column: str) -> str:
         """What a cell of ``column`` should hold, in words."""
         declared = self.schema.columns()[column]
         text = (declared.metadata or {}).get("expected")

@@ -289,7 +289,7 @@ def _join(device: torch.device) -> Group:
             f"training: process {ranks.rank()} of {ranks.world_size()} did not find the "
             f"others at {where} ({str(exc).splitlines()[0]})"
         ) from exc
-    ranks.joined()
+    ranks.mark_joined()
     own = distributed_c10d.PrefixStore("humobctl", store)
     return Group(Share(rank, size), own, on_gpus=device.type == "cuda")
 

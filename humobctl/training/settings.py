@@ -148,11 +148,11 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if key not in kinds:
             raise HumobError(f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}")
-        record[key] = _typed(path, key, value, kinds[key])
+        record[key] = _check_type(path, key, value, kinds[key])
     return record
 
 
-def _typed(path: str, key: str, value: object, kind: object) -> object:
+def _check_type(path: str, key: str, value: object, kind: object) -> object:
     numbers = kind in (float, float | None)
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

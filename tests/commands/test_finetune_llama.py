@@ -151,11 +151,11 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
     done = predicted(cli, here, "plans")
     fails(done, "--task intention", "--task mobility", notes=True)
     # It is an adapter like any other to `intend`.
-    from humobctl.intend.backends.transformers_config import configured
+    from humobctl.intend.backends.transformers_config import make_config
     from humobctl.intend.backends.transformers_model import LocalModel
 
     model = LocalModel(
-        configured({"model": str(here / "tinyllama"), "adapter": str(here / "plans")})
+        make_config({"model": str(here / "tinyllama"), "adapter": str(here / "plans")})
     )
     assert model.device in ("cpu", "cuda", "mps")
 

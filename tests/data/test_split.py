@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humobctl.data.split import Split, shuffled, split_table
+from humobctl.data.split import Split, shuffle_users, split_table
 from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import replayable as spool_module
@@ -150,15 +150,17 @@ def test_one_file_for_two_parts_is_refused(tmp_path) -> None:
 @given(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=50), st.integers(0, 2**70))
 def test_shuffled_order_depends_on_each_uid_alone(uids: set[int], seed: int) -> None:
     array = np.array(sorted(uids), dtype=np.uint32)
-    order = shuffled(array, seed)
+    order = shuffle_users(array, seed)
     assert sorted(order.tolist()) == sorted(uids)
-    assert shuffled(array[::-1], seed).tolist() == order.tolist()
+    assert shuffle_users(array[::-1], seed).tolist() == order.tolist()
     some = array[::2]
-    assert shuffled(some, seed).tolist() == [u for u in order.tolist() if u in set(some.tolist())]
+    assert shuffle_users(some, seed).tolist() == [
+        u for u in order.tolist() if u in set(some.tolist())
+    ]
 
 
 def test_shuffled_is_even() -> None:
     """The mean place of the lower half is the middle: 5 standard errors of 2,500 draws."""
-    order = shuffled(np.arange(5000, dtype=np.uint32), 3)
+    order = shuffle_users(np.arange(5000, dtype=np.uint32), 3)
     places = np.flatnonzero(order < 2500)
     assert abs(places.mean() - 2499.5) < 5 * 5000 / np.sqrt(12 * 5000)

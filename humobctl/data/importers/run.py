@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.detect import Format, recognise
 from humobctl.data.importers.options import ImportOptions, Opened
@@ -59,7 +59,7 @@ class _ImportTally:
             yield batch
 
     def words(self) -> str:
-        text = f"{counted(self.rows, 'row')}, {counted(len(self.users), 'user')}"
+        text = f"{pluralize(self.rows, 'row')}, {pluralize(len(self.users), 'user')}"
         if self.first is None:
             return text
         if isinstance(self.first, int):
@@ -82,7 +82,7 @@ class _PlaceTally:
     def words(self) -> str:
         order = [(intent, self.intents[intent]) for intent in (*INTENTS, None)]
         listed = [f"{intent or 'any intent'} {many:,}" for intent, many in order if many]
-        return f"{counted(self.intents.total(), 'place')}: {', '.join(listed)}"
+        return f"{pluralize(self.intents.total(), 'place')}: {', '.join(listed)}"
 
 
 _TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
@@ -202,7 +202,7 @@ def _finish(
     users = opened.users() if opened.users else []
     if any(not name.isdigit() or int(name) != number for number, name in users):
         how = "" if options.uid_map else " (--uid-map FILE writes which is which)"
-        opened.notes.append(f"numbered {counted(len(users), 'user')} from 0 as they appear{how}")
+        opened.notes.append(f"numbered {pluralize(len(users), 'user')} from 0 as they appear{how}")
     report.info(f"{look.name}: {opened.words} ({look.words}): {tally.words()}")
     if opened.notes:
         report.info("; ".join(opened.notes))

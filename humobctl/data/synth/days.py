@@ -102,7 +102,7 @@ def rows(
     begin, end, active = _outings(people, working, day)
     code = _codes(people, working, day, begin, end, active)
     where = _positions(city, people, active, past, visits, day)
-    seen, again = _seen(people, calendar, code, see, day)
+    seen, again = _draw_observed(people, calendar, code, see, day)
     return _report(city, people, code, where, seen, again, error)
 
 
@@ -247,7 +247,7 @@ def _new_places(
     return choose(city.venues, spots, u[:, 2], people.home[person])
 
 
-def _seen(
+def _draw_observed(
     people: Residents, calendar: SynthCalendar, code: NDArray[np.int8], see: Draws, day: Draws
 ) -> tuple[NDArray[np.bool_], Draws]:
     """Which slots are seen, (U, D, 48), and a fresh draw for each seen one.

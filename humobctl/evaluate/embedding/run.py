@@ -19,7 +19,7 @@ from humobctl.evaluate.embedding.metrics import (
     slot_histograms,
     tfidf_svd,
 )
-from humobctl.io.by_user import sorted_by_key
+from humobctl.io.by_user import sort_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
@@ -69,7 +69,7 @@ def read_city(path: str, name: str, days: tuple[int, int] | None, on_error: OnEr
     if days is not None:
         known &= pl.col("d").is_between(*days)
     batches = mark.watch(iter_table(path, on_error=on_error))
-    frame = sorted_by_key(pl.concat([batch.filter(known) for batch in batches]))
+    frame = sort_by_key(pl.concat([batch.filter(known) for batch in batches]))
     if not frame.height:
         title = "stdin" if path == "-" else path
         raise HumobError(f"{title}: found no known cell on the days to score, expected some")

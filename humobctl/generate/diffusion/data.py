@@ -353,14 +353,14 @@ class Series:
         return len(self.channels)
 
     def publish(self, path: Path) -> None:
-        """Write the days where other processes open them with ``published``."""
+        """Write the days where other processes open them with ``open``."""
         arrays: dict[str, NDArray[Any]] = {"channels": self.channels, "event": self.event}
         if self.token is not None:
             arrays["token"] = self.token
         save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, path)
 
     @classmethod
-    def published(cls, path: Path) -> Series:
+    def open(cls, path: Path) -> Series:
         """The days that another process wrote; see ``publish``."""
         arrays = load_file(path)
         return cls(arrays["channels"], arrays.get("token"), arrays["event"])

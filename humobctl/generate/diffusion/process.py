@@ -111,7 +111,7 @@ def sampling_of(
     return Sampling(chosen, found, guidance)
 
 
-def crowded(steps: int, evaluations: int) -> list[int]:
+def crowd_steps(steps: int, evaluations: int) -> list[int]:
     """Steps of the schedule at which ``dpm`` evaluates the network, falling from the last one.
 
     The i-th of N lies at 1 - (i / N) ** 1.5 of the schedule, and no two are the same.
@@ -231,7 +231,7 @@ class Process:
         scheduler = self._scheduler(sampling.sampler)
         device = next(network.parameters()).device
         if sampling.sampler == "dpm":
-            times = crowded(self.settings.diffusion_steps, sampling.evaluations)
+            times = crowd_steps(self.settings.diffusion_steps, sampling.evaluations)
             scheduler.set_timesteps(timesteps=times, device=device)
         else:
             scheduler.set_timesteps(sampling.evaluations, device=device)
@@ -245,10 +245,14 @@ class Process:
             x = scheduler.step(predict(x, time), time, x, **options).prev_sample
             if fixed is not None:
                 later = None if number + 1 == len(times) else times[number + 1]
-                x = torch.where(fixed.where, self._noised(scheduler, fixed.values, noise, later), x)
+                x = torch.where(
+                    fixed.where, self._add_noise(scheduler, fixed.values, noise, later), x
+                )
         return x
 
-    def _noised(self, scheduler: Any, values: Tensor, noise: Tensor, time: Tensor | None) -> Tensor:
+    def _add_noise(
+        self, scheduler: Any, values: Tensor, noise: Tensor, time: Tensor | None
+    ) -> Tensor:
         """Known values at the noise level of a time; None for the end."""
         if time is None:
             return values

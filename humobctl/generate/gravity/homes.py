@@ -116,7 +116,7 @@ class HomesAndWorks:
         known = known_dwellings(uid, self.seed, self.people, self.pairs, self.source)
         if self.density is not None:
             homeless = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
-            known[homeless, :2] = self._settled(uid[homeless])
+            known[homeless, :2] = self._settle(uid[homeless])
         home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
         lost = np.flatnonzero(np.isnan(home.lat))
         drawn = len(lost)
@@ -144,7 +144,7 @@ class HomesAndWorks:
             spots.put(at[near], self.city, place[near])
         return spots
 
-    def _settled(self, uid: NDArray[np.uint32]) -> Floats:
+    def _settle(self, uid: NDArray[np.uint32]) -> Floats:
         """Points in proportion to their population, (n, 2)."""
         assert self.density is not None
         people = np.cumsum(self.density["population"].to_numpy())

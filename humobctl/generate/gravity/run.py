@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, parts_of_people
@@ -77,22 +77,24 @@ class GravityTally(Tally):
             report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
         if self.drawn_homes > CROWDED * homes:
             report.warn(
-                f"{self.drawn_homes:,} people get their homes in {counted(homes, 'place')} "
+                f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
                 f"({self.drawn_homes / homes:,.0f} a place), so that distances from home mean "
                 "little; --people or --home-work say where people live, --density draws homes by "
                 "population"
             )
         if self.widened.any():
-            report.info(f"beyond {law.radius:g} km, since none was nearer: {_named(self.widened)}")
+            report.info(
+                f"beyond {law.radius:g} km, since none was nearer: {_name_counts(self.widened)}"
+            )
         if self.first is not None:
             report.warn(
                 f"no place within {law.most:g} km, so the person stayed where they were, with no "
-                f"place_id: {_named(self.unreached)}; first user {self.first[0]}, day "
+                f"place_id: {_name_counts(self.unreached)}; first user {self.first[0]}, day "
                 f"{self.first[1]} (--max-radius looks farther)"
             )
 
 
-def _named(counts: Int64s) -> str:
+def _name_counts(counts: Int64s) -> str:
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{INTENTS[i]} {counts[i]:,}" for i in order if counts[i])
 

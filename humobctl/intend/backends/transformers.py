@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from humobctl.console import report
 from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
-from humobctl.intend.backends.transformers_config import HFConfig, configured
+from humobctl.intend.backends.transformers_config import HFConfig, make_config
 from humobctl.intend.chain import ChainError
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.distill import Recorder
@@ -29,7 +29,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Local:
     """
     options = dict(options)
     record = options.pop("recorder", None)
-    config = configured(options)
+    config = make_config(options)
     require("llm", "--backend hf")
     from humobctl.intend.backends.transformers_model import LocalModel  # noqa: PLC0415 - imports torch
 

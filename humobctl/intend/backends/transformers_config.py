@@ -37,7 +37,7 @@ class HFConfig:
     plans_per_template: int = 1
 
 
-def configured(options: dict[str, Any]) -> HFConfig:
+def make_config(options: dict[str, Any]) -> HFConfig:
     """The settings of these options.
 
     Raises:

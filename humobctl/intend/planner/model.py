@@ -75,7 +75,7 @@ class Weights:
 
 
 @cache
-def calibrated() -> Weights:
+def calibrated_weights() -> Weights:
     """The weights that come with the program."""
     text = files("humobctl.intend.planner").joinpath("calibrated.json").read_text()
     stored = json.loads(text)

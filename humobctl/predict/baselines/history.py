@@ -27,7 +27,7 @@ from humobctl.predict.base import (
     candidates,
     circular_slots,
     find_gaps,
-    normalised,
+    normalize,
     number_days,
 )
 from humobctl.predict.city_profile import CityProfile
@@ -77,7 +77,7 @@ class History:
         order = np.argsort(index, kind="stable")
         weight = self._record_weights(user, by_day, day, target_day, order)
         first = np.searchsorted(index[order], np.arange(len(cells)))
-        return SlotDistributions(cells, normalised(np.add.reduceat(weight, first, axis=1)))
+        return SlotDistributions(cells, normalize(np.add.reduceat(weight, first, axis=1)))
 
     def _day_weights(self, target: Int64s, known: Int64s) -> Floats:
         """Weight of a known day for a target day by date and calendar, shape (D, J)."""

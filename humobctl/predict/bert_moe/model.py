@@ -200,7 +200,7 @@ class BertMoe(PreTrainedModel):
             return weight, bias
         return weight.index_select(0, cells), bias.index_select(0, cells)
 
-    def mixed(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def mix_experts(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (N, H) as the location head takes them, and the load-balance term."""
         return self.moe(states) if self.moe is not None else (states, states.new_zeros(()))
 
@@ -284,7 +284,7 @@ class BertMoe(PreTrainedModel):
         """Negative log-likelihood of the labels, a mean over ``items``, and the balance term."""
         asked = labels != IGNORE
         label = labels[asked]
-        rows, balance = self.mixed(ahead[asked])
+        rows, balance = self.mix_experts(ahead[asked])
         log_p = -self._cross_entropy(rows, label)
         if copied is not None and generated is not None:
             same = location[:, None, :] == labels[:, :, None]
@@ -370,7 +370,7 @@ def load_network(folder: str) -> BertMoe:
     return network
 
 
-def started_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
+def start_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
     """Copy into a network what fits of another; cities by their names.
 
     Returns:

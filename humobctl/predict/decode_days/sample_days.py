@@ -112,7 +112,7 @@ def draw(past: DaySamples, p: Floats, day: Int64s, count: int, follow: float, se
     return cells
 
 
-def mixed(
+def mix_samples(
     past: DaySamples, p: Floats, day: Int64s, starts: Int64s, near: Floats, config: DayConfig
 ) -> DaySamples:
     """The samples that the day is scored against: past days and drawn days."""

@@ -92,7 +92,7 @@ def read_factory(path: str) -> Factory:
     found, unknown = Factory(), []
     for key, value in record.items():
         if not isinstance(key, str):
-            raise HumobError(f"{path}: found the key {_seen(key)}, expected a name")
+            raise HumobError(f"{path}: found the key {_shorten(key)}, expected a name")
         if value is not None and not _take(found, path, key, value):
             unknown.append(key)
     _finish(found, path, record)
@@ -109,7 +109,7 @@ def _take(found: Factory, path: str, key: str, value: Any) -> bool:
     elif key in _FIXED:
         if isinstance(value, list | dict) or value not in _FIXED[key]:
             raise HumobError(
-                f"{path}: key {key}: found {_seen(value)}, expected {_FIXED[key][0]!r}; this is "
+                f"{path}: key {key}: found {_shorten(value)}, expected {_FIXED[key][0]!r}; this is "
                 "LoRA on records"
             )
     elif key == "model_name_or_path":
@@ -157,16 +157,16 @@ def _number(path: str, key: str, value: Any) -> float:
         if not math.isfinite(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError) as exc:
-        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a number") from exc
+        raise HumobError(f"{path}: key {key}: found {_shorten(value)}, expected a number") from exc
     return number
 
 
 def _text(path: str, key: str, value: Any) -> str:
     if not isinstance(value, str | int | float):
-        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a text")
+        raise HumobError(f"{path}: key {key}: found {_shorten(value)}, expected a text")
     return str(value)
 
 
-def _seen(value: object) -> str:
+def _shorten(value: object) -> str:
     """A value in short: in YAML, a few lines can stand for a list of any length."""
     return reprlib.repr(value)

@@ -32,7 +32,7 @@ from humobctl.llm.question import Ask, digest, message
 from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
-from humobctl.llm.server.config import configured, key_for
+from humobctl.llm.server.config import key_for, make_config
 from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
@@ -72,7 +72,7 @@ class CellDialect(Dialect):
     guided: bool = True
     logprobs: int = MOST_LOGPROBS
 
-    def lowered(self, said: str) -> Dialect | None:
+    def lower(self, said: str) -> Dialect | None:
         """What to try when the server refused a request."""
         if self.raised:
             return replace(self, raised=False)
@@ -118,7 +118,7 @@ class _Completions(Client):
     async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
         assert isinstance(dialect, CellDialect)
         body = dialect.body(ask.messages[0]["content"], self.letters)
-        return await self._sent("completions", body)
+        return await self._send("completions", body)
 
     def _reply(self, payload: dict[str, Any]) -> JournalEntry:
         try:
@@ -175,7 +175,7 @@ class ServedPredictor(BatchPredictor):
         """
         prompting = options.prompting
         self.city, self.shape, self.near = city, shape, prompting.candidates == "near"
-        self.config = configured(
+        self.config = make_config(
             {
                 "model": name,
                 "base_url": prompting.base_url,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
@@ -73,7 +73,7 @@ def read_people(
         last = table.last_day
         counter = CityCounter(table.days, source.first_weekday)
         city, uids = survey(table.groups(), counter, source.calendar)
-        drawn = shuffled(uids, settings.seed)[: source.most_users]
+        drawn = shuffle_users(uids, settings.seed)[: source.most_users]
         held = round(settings.validation_fraction * len(drawn))
         validating = set(drawn[:held].tolist())
         found: list[PromptedUser] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from humobctl.errors import HumobError, TableError
 from humobctl.io.csv_records import CLOSED, OPEN_QUOTE, records, split_record
-from humobctl.io.row_errors import quoted
+from humobctl.io.row_errors import quote
 from humobctl.io.streams import clear_read_errors, open_input
 from humobctl.tables.schemas import INTENTS
 
@@ -181,7 +181,7 @@ def _rule(cells: list[str], name: str, line: int) -> Rule:
     if intent and intent.lower() not in INTENTS:
         raise TableError(
             name,
-            quoted(intent),
+            quote(intent),
             f"nothing, or one of the twelve intents ({', '.join(INTENTS)})",
             line=line,
             column="intent",
