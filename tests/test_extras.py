@@ -214,7 +214,7 @@ def test_doctor_prints_the_command(copy: Installation, cli: Cli, tmp_path: Path)
     copy.source(url=folder.as_uri(), dir_info={"editable": True})
     found = extras.installed_version
     copy.patch.setattr(
-        "humobctl.doctor.packages.installed", lambda n: (n != "osmium" and found(n)) or None
+        "humobctl.doctor.packages.installed_version", lambda n: (n != "osmium" and found(n)) or None
     )
     done = cli("doctor", env={"PATH": str(copy.scripts)})
     assert f"  places: pip install -e '{folder}[places]'\n" in done.out

@@ -322,7 +322,7 @@ def test_a_rank_that_asks_for_more_than_the_arrays_are(tmp_path: Path) -> None:
     for record in ({"r": 1 << 30}, {"r": 4, "rank_pattern": {"q_proj": 5}}):
         (tmp_path / "adapter_config.json").write_text(json.dumps(record))
         with raises(HumobError, "adapter_config.json", "rank", 4):
-            language.attached(None, str(tmp_path))
+            language.attach_adapter(None, str(tmp_path))
 
 
 # -- clocks ---------------------------------------------------------------------------------------

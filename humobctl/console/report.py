@@ -7,6 +7,7 @@ elsewhere, as in the log of a cluster, a line every ten seconds, and every minut
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -20,6 +21,8 @@ from humobctl.console.safe_text import hide_secrets, message, printable
 BAR_AFTER_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
 LINE_SECONDS = 10.0
+LINES_VARIABLE = "HUMOBCTL_PROGRESS_SECONDS"
+"""Seconds between lines of progress where there is no terminal; 0 for no lines."""
 MOST_LINE_SECONDS = 60.0
 
 
@@ -158,6 +161,9 @@ class _Lines:
     @staticmethod
     def wait(seconds: float) -> float:
         """Seconds to the next one, after so many since the beginning."""
+        asked = os.environ.get(LINES_VARIABLE, "")
+        if asked.isdigit():
+            return float(asked) or math.inf
         return min(max(LINE_SECONDS, seconds / 10), MOST_LINE_SECONDS)
 
     def draw(self, now: _Progress) -> None:

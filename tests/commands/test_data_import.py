@@ -25,7 +25,7 @@ PICKLES = Path(__file__).parent.parent / "data" / "importers" / "pickles"
 def test_a_huge_help_says_which_format_is_which(cli: Cli) -> None:
     done = cli("data", "import", "--help")
     assert done.code == 0
-    assert "Format of the input (that of the output is --to)" in " ".join(done.out.split())
+    assert "Format of the input (the output's is --to)" in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.zst", "parquet", "arrow", "ndjson"])

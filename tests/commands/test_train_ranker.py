@@ -43,7 +43,7 @@ def test_predicting_with_it_beats_the_mode(cli, ranker):
             *("eval", f"{model}.csv", "-t", "city.csv", "--metric", "geobleu", "-f", "csv"),
             cwd=ranker,
         )
-        scores[model] = float(found.out.splitlines()[1].split(",")[2])
+        scores[model] = float(found.out.splitlines()[1].split(",")[4])
     assert scores["ranker"] > scores["mode"]
     assert cli("predict", "challenge.csv", "--validate", "ranker.csv", cwd=ranker).code == 0
 

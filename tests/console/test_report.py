@@ -214,10 +214,12 @@ def test_a_command_without_a_terminal_says_how_far_it_is(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(report, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(report, "MOST_LINE_SECONDS", 0.0)
     synth = ("data", "synth", "--users", "20", "--days", "3", "-o", "city.csv")
-    said = cli(*synth, cwd=tmp_path).err
+    said = cli(*synth, cwd=tmp_path, env={report.LINES_VARIABLE: ""}).err
     says(said, "making people:", "20 of 20 users", "100%", "0:00:00 left")
-    assert cli(*synth, "--quiet", cwd=tmp_path).err == ""
+    assert cli(*synth, "--quiet", cwd=tmp_path, env={report.LINES_VARIABLE: ""}).err == ""
+    assert "making people:" not in cli(*synth, cwd=tmp_path, env={report.LINES_VARIABLE: "0"}).err
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ with whole_file(sys.argv[1]) as place:
 """
 RIVAL = """
 import os, sys
-from humobctl.io.output_lock import reserved
+from humobctl.io.output_lock import reserve
 from humobctl.errors import HumobError
 held = refused = 0
 while held < 100:
     try:
-        with reserved(sys.argv[1]):
+        with reserve(sys.argv[1]):
             os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL))
             os.unlink(sys.argv[2])
             held += 1
