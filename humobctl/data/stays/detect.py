@@ -1,0 +1,123 @@
+"""Stays in points of whole users, and the locations that these stays are at.
+
+Sources: Li et al., ACM SIGSPATIAL GIS 2008 (stay points by a sliding window, as in trackintel);
+Hariharan and Toyama, GIScience 2004 (as in scikit-mobility); Ester et al., KDD 1996 (DBSCAN).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.data.stays.config import StayMethod
+from humobctl.native import Bools, Floats, Int64s, library
+from humobctl.tables.grid import EARTH_RADIUS
+
+_MINUTE = 60_000_000
+
+
+class Tracks(NamedTuple):
+    """Points, or stays, of whole users in the order of time.
+
+    Attributes:
+        first: first row of each user, and the end, (users + 1,).
+        at: microseconds, (rows,).
+        lat, lon: radians, (rows,).
+    """
+
+    first: Int64s
+    at: Int64s
+    lat: Floats
+    lon: Floats
+
+
+def tracks_of(points: pl.DataFrame) -> Tracks:
+    """The tracks of points (uid, at, lat, lon in degrees) sorted by user and time."""
+    uid = points["uid"].to_numpy()
+    first = np.flatnonzero(np.concatenate([[True], uid[1:] != uid[:-1], [True]]))
+    lat, lon = (np.radians(points[name].to_numpy()) for name in ("lat", "lon"))
+    return Tracks(first.astype(np.int64), np.ascontiguousarray(points["at"].to_numpy()), lat, lon)
+
+
+def find_slow(tracks: Tracks, max_speed: float) -> Bools:
+    """Which points are not reached from the last one kept at more than ``max_speed`` km/h.
+
+    As in scikit-mobility's ``filter``, for a user's last point too.
+    """
+    keep = np.empty(len(tracks.at), np.uint8)
+    radians = max_speed * 1000 / 3600 / 1e6 / EARTH_RADIUS
+    library().humob_filter_speed(
+        len(tracks.first) - 1, tracks.first, tracks.at, tracks.lat, tracks.lon, radians, keep
+    )
+    return keep.view(np.bool_)
+
+
+def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
+    """Stays of points (uid, at, lat, lon) sorted by user and time.
+
+    Returns:
+        uid, at and until (microseconds), lat and lon (degrees), in the order of the points.
+    """
+    tracks = tracks_of(points)
+    begin, stop = (np.empty(len(tracks.at), np.int64) for _ in range(2))
+    found = library().humob_find_stays(
+        *(len(tracks.first) - 1, *tracks, _half_chord(method.metres)),
+        *(int(method.minutes * _MINUTE), int(method.gap * _MINUTE)),
+        *(int(method.strict), method.last, begin, stop),
+    )
+    begin, stop = begin[:found], stop[:found]
+    ends = tracks.first[np.searchsorted(tracks.first, begin, side="right")] - 1
+    lat, lon = _middles(points, begin, stop, median=method.median)
+    return pl.DataFrame(
+        {
+            "uid": points["uid"].gather(begin),
+            "at": tracks.at[begin],
+            "until": tracks.at[np.minimum(stop, ends)],
+            "lat": lat,
+            "lon": lon,
+        }
+    )
+
+
+def join_stays(stays: pl.DataFrame, metres: float) -> Int64s:
+    """The location of each stay, named by the row of its first stay, (stays,).
+
+    Stays of a user at most ``metres`` apart are at one location, as are those joined through
+    others: DBSCAN with haversine distances and a minimum of one stay.
+    """
+    tracks = tracks_of(stays)
+    label = np.empty(stays.height, np.int64)
+    library().humob_join_stays(
+        *(len(tracks.first) - 1, tracks.first, tracks.lat, tracks.lon),
+        *(_half_chord(metres), label),
+    )
+    return label
+
+
+def _half_chord(metres: float) -> float:
+    """sin^2(d / 2R), by which the kernel compares distances."""
+    return math.sin(min(metres / EARTH_RADIUS, math.pi) / 2) ** 2
+
+
+def _middles(
+    points: pl.DataFrame, begin: Int64s, stop: Int64s, *, median: bool
+) -> tuple[Floats, Floats]:
+    """Median or mean latitudes and longitudes of runs of points, across the date line too."""
+    lengths = stop - begin
+    stay = np.repeat(np.arange(len(begin)), lengths)
+    row = np.arange(len(stay)) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
+    lon = points["lon"].to_numpy()
+    from_first = np.remainder(lon[row] - lon[begin][stay] + 180.0, 360.0) - 180.0
+    rows = pl.DataFrame({"stay": stay, "lat": points["lat"].gather(row), "turn": from_first})
+    many = pl.col("lat", "turn").median() if median else pl.col("lat", "turn").mean()
+    middle = rows.group_by("stay", maintain_order=True).agg(many)
+    return middle["lat"].to_numpy(), _wrapped(lon[begin] + middle["turn"].to_numpy())
+
+
+def _wrapped(lon: NDArray[np.float64]) -> Floats:
+    wrapped: Floats = np.where(np.abs(lon) > 180, np.remainder(lon + 180.0, 360.0) - 180.0, lon)
+    return wrapped
