@@ -27,7 +27,7 @@ from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 GROUPS = {
-    "data": """Import, make, describe, split and mask tables.
+    "data": """Import, make, describe, split and mask tables; find stays in points.
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
@@ -46,6 +46,10 @@ GROUPS = {
 }
 COMMANDS = {
     "data import": ("data_import:import_", "Convert a data set to a table of humobctl."),
+    "data stays": (
+        "data_stays:stays",
+        "Find stays in points: visits at each user's locations, with homes and works.",
+    ),
     "data synth": (
         "data_synth:synth",
         "Make a synthetic city whose trajectories look like HuMob data.",

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from humobctl.api.options import Between, CellKm, Count, Day, OnError, OutputFormat, Seed
+from humobctl.api.options import (
+    Between,
+    CellKm,
+    Count,
+    Day,
+    OnError,
+    OutputFormat,
+    Seed,
+    check_choice,
+)
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, as_path, framed, paths_of, summary
 from humobctl.console import report
@@ -208,6 +218,127 @@ def mask(
     if target is None:
         return frame
     return summary(target, rows=done.written, masked_rows=done.rows, masked_users=done.users)
+
+
+@public()
+def stays(
+    points: Source,
+    *,
+    method: Literal["sliding-window", "scikit-mobility"] = "sliding-window",
+    distance: Annotated[float, Between(0.1, 1e6)] | None = None,
+    minutes: Annotated[float, Between(0)] | None = None,
+    gap: Annotated[float, Between(0)] | None = None,
+    include_last: bool = False,
+    location_distance: Annotated[float, Between(0, 1e6)] = 100.0,
+    max_speed: Annotated[float, Between(0.001)] | None = None,
+    accuracy: Annotated[float, Between(0)] | None = None,
+    box: str | None = None,
+    home_work: PathName | None = None,
+    locations: PathName | None = None,
+    columns: Iterable[str] = (),
+    timezone: str | None = None,
+    source_timezone: str | None = None,
+    start_date: str | None = None,
+    uid_map: PathName | None = None,
+    output: PathName | None = None,
+    format: OutputFormat | None = None,
+    on_error: OnError = "fail",
+) -> pl.DataFrame:
+    """Find stays in points: visits at each user's locations, with homes and works.
+
+    docs/stays.md has the methods and their sources.
+
+    Args:
+        points: GPS points or pings in any form that 'data import' reads, rows in any order.
+        method: sliding-window (Li et al. 2008) as in trackintel, or the variant of
+            scikit-mobility.
+        distance: distance in metres at which a stay ends. Default: 100 (sliding-window), 200
+            (scikit-mobility).
+        minutes: minimum duration of a stay in minutes. Default: 5 (sliding-window), 20
+            (scikit-mobility).
+        gap: longest time in minutes between two points of a stay. Default: 15 (sliding-window),
+            any (scikit-mobility).
+        include_last: keep the stay that a user's points end in (sliding-window).
+        location_distance: distance in metres up to which stays are at one location (DBSCAN).
+        max_speed: leave out points reached at more than so many km/h. Default: none.
+        accuracy: leave out points whose accuracy is more than so many metres. Default: none.
+        box: leave out points outside SOUTH,WEST,NORTH,EAST in degrees. Default: none.
+        home_work: file for the pairs of home and work, a row per user of whom both are found.
+        locations: file for the locations of all users.
+        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
+        timezone: time zone in which times that carry an offset or are UTC are shown and cut into
+            days.
+        source_timezone: time zone of times that carry none. Default: they are local already.
+        start_date: date of day 0, YYYY-MM-DD. Default: that of the earliest point.
+        uid_map: file for the numbers that user ids got.
+
+    Returns:
+        Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon) split at midnight,
+        with started_at and finished_at of the whole stay; with ``output`` one row that says how
+        many rows went there.
+
+    Raises:
+        HumobError: the input is no table of points, or holds a fault.
+        UsageError: options that do not go together.
+
+    Example:
+        >>> points = pl.DataFrame({
+        ...     "uid": ["a"] * 4,
+        ...     "datetime": ["2026-01-05 08:00", "2026-01-05 08:10", "2026-01-05 08:20",
+        ...                  "2026-01-05 08:30"],
+        ...     "lat": [60.0, 60.0, 60.0, 60.1],
+        ...     "lon": [25.0, 25.0, 25.0, 25.0],
+        ... })
+        >>> hm.stays(points).select("start_min", "end_min", "lat").rows()
+        [(480, 510, 60.0)]
+    """
+    import dataclasses
+
+    import polars as pl
+
+    from humobctl.data.importers.options import ImportOptions
+    from humobctl.data.stays.config import METHODS, PointFilter, parse_box
+    from humobctl.data.stays.run import StayJob
+    from humobctl.io.write import write_table
+    from humobctl.tables.calendar import check_zone, parse_date
+    from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.schemas import HOME_WORK, LOCATIONS, TIMED_VISITS
+
+    check_choice("--method", method, METHODS)
+    if include_last and method != "sliding-window":
+        raise UsageError("--include-last goes with --method sliding-window")
+    asked = {"metres": distance, "minutes": minutes, "gap": gap, "last": int(include_last) or None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    job = StayJob(
+        dataclasses.replace(METHODS[method], **given),
+        filters=PointFilter(max_speed, accuracy, parse_box(box) if box else None),
+        metres=location_distance,
+        options=ImportOptions(
+            columns=parse_columns(columns),
+            on_error=on_error,
+            timezone=check_zone(timezone) if timezone else None,
+            source_timezone=(
+                check_zone(source_timezone, "--source-timezone") if source_timezone else None
+            ),
+            start_date=parse_date(start_date) if start_date else None,
+            uid_map=as_path(uid_map),
+            accuracy=accuracy is not None,
+        ),
+    )
+    target = as_path(output)
+    with paths_of(points) as (path,):
+        frame, rows = framed(
+            target,
+            format,
+            lambda place: write_table(job.run(path), place, table=TIMED_VISITS, format=format),
+        )
+    for file, table, frames in (
+        (home_work, HOME_WORK, job.pairs),
+        (locations, LOCATIONS, job.locations),
+    ):
+        if file is not None:
+            write_table(pl.concat(frames), as_path(file), table=table)
+    return frame if target is None else summary(target, rows=rows)
 
 
 @public()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from humobctl.errors import UsageError
@@ -33,7 +34,7 @@ class StayMethod:
 METHODS = {
     "sliding-window": StayMethod(metres=100.0, minutes=5.0, gap=15.0),
     "scikit-mobility": StayMethod(
-        metres=200.0, minutes=20.0, gap=1e12 / 60e6, strict=True, median=True, last=2
+        metres=200.0, minutes=20.0, gap=math.inf, strict=True, median=True, last=2
     ),
 }
 """With the defaults of trackintel 1.4 and of scikit-mobility 1.3."""

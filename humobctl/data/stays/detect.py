@@ -17,7 +17,7 @@ from humobctl.data.stays.config import StayMethod
 from humobctl.native import Bools, Floats, Int64s, library
 from humobctl.tables.grid import EARTH_RADIUS
 
-_MINUTE = 60_000_000
+_MINUTE, _EVER = 60_000_000, 1 << 62
 
 
 class Tracks(NamedTuple):
@@ -38,9 +38,10 @@ class Tracks(NamedTuple):
 def tracks_of(points: pl.DataFrame) -> Tracks:
     """The tracks of points (uid, at, lat, lon in degrees) sorted by user and time."""
     uid = points["uid"].to_numpy()
-    first = np.flatnonzero(np.concatenate([[True], uid[1:] != uid[:-1], [True]]))
+    begins = np.flatnonzero(np.append(True, uid[1:] != uid[:-1]))[: len(uid)]
+    first = np.append(begins, len(uid)).astype(np.int64)
     lat, lon = (np.radians(points[name].to_numpy()) for name in ("lat", "lon"))
-    return Tracks(first.astype(np.int64), np.ascontiguousarray(points["at"].to_numpy()), lat, lon)
+    return Tracks(first, np.ascontiguousarray(points["at"].to_numpy()), lat, lon)
 
 
 def find_slow(tracks: Tracks, max_speed: float) -> Bools:
@@ -66,7 +67,7 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
     begin, stop = (np.empty(len(tracks.at), np.int64) for _ in range(2))
     found = library().humob_find_stays(
         *(len(tracks.first) - 1, *tracks, _half_chord(method.metres)),
-        *(int(method.minutes * _MINUTE), int(method.gap * _MINUTE)),
+        *(int(min(limit * _MINUTE, _EVER)) for limit in (method.minutes, method.gap)),
         *(int(method.strict), method.last, begin, stop),
     )
     begin, stop = begin[:found], stop[:found]
@@ -83,19 +84,37 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
     )
 
 
-def join_stays(stays: pl.DataFrame, metres: float) -> Int64s:
-    """The location of each stay, named by the row of its first stay, (stays,).
+def join_stays(stays: pl.DataFrame, metres: float) -> pl.DataFrame:
+    """The stays with ``place``, a number for each location of a user in the order of first visits.
 
     Stays of a user at most ``metres`` apart are at one location, as are those joined through
     others: DBSCAN with haversine distances and a minimum of one stay.
     """
     tracks = tracks_of(stays)
-    label = np.empty(stays.height, np.int64)
+    earliest = np.empty(stays.height, np.int64)
     library().humob_join_stays(
         *(len(tracks.first) - 1, tracks.first, tracks.lat, tracks.lon),
-        *(_half_chord(metres), label),
+        *(_half_chord(metres), earliest),
     )
-    return label
+    return stays.with_columns(place=pl.Series(earliest).rank("dense").cast(pl.Int64)).with_columns(
+        place=pl.col("place") - pl.col("place").min().over("uid")
+    )
+
+
+def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
+    """The locations of stays (see ``join_stays``).
+
+    Returns:
+        uid, place; lat and lon, means over its stays; stays, how many; minutes spent there.
+    """
+    first = pl.col("lon").first()
+    lon = first + ((pl.col("lon") - first + 180.0) % 360.0 - 180.0).mean()
+    return stays.group_by("uid", "place", maintain_order=True).agg(
+        lat=pl.col("lat").mean(),
+        lon=pl.when(lon.abs() > 180).then((lon + 180.0) % 360.0 - 180.0).otherwise(lon),
+        stays=pl.len(),
+        minutes=(pl.col("until") - pl.col("at")).sum() / _MINUTE,
+    )
 
 
 def _half_chord(metres: float) -> float:
