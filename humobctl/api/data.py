@@ -233,6 +233,7 @@ def stays(
     max_speed: Annotated[float, Between(0.001)] | None = None,
     accuracy: Annotated[float, Between(0)] | None = None,
     box: str | None = None,
+    keep_zero: bool = False,
     home_work: PathName | None = None,
     locations: PathName | None = None,
     columns: Iterable[str] = (),
@@ -263,6 +264,7 @@ def stays(
         max_speed: leave out points reached at more than so many km/h. Default: none.
         accuracy: leave out points whose accuracy is more than so many metres. Default: none.
         box: leave out points outside SOUTH,WEST,NORTH,EAST in degrees. Default: none.
+        keep_zero: keep points at latitude 0, longitude 0. Default: left out and counted.
         home_work: file for the pairs of home and work, a row per user of whom both are found.
         locations: file for the locations of all users.
         columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
@@ -320,10 +322,11 @@ def stays(
             source_timezone=(
                 check_zone(source_timezone, "--source-timezone") if source_timezone else None
             ),
-            start_date=parse_date(start_date) if start_date else None,
-            uid_map=as_path(uid_map),
+            keep_zero=keep_zero,
             accuracy=accuracy is not None,
         ),
+        start_date=parse_date(start_date) if start_date else None,
+        uid_map=as_path(uid_map),
     )
     target = as_path(output)
     with paths_of(points) as (path,):

@@ -55,7 +55,7 @@ class UserStore(Scratch):
         when: column of whole numbers that orders a user's rows in time.
     """
 
-    dtypes = GRID.dtypes
+    dtypes: ClassVar[dict[str, pl.DataType]] = GRID.dtypes
     when = "d"
 
     def __init__(self) -> None:
@@ -139,7 +139,12 @@ class PointStore(UserStore):
     order of their coordinates, so that that of the input does not matter.
     """
 
-    dtypes: ClassVar = {"uid": pl.UInt32(), "at": pl.Int64(), "lat": pl.Float64(), "lon": pl.Float64()}
+    dtypes: ClassVar = {
+        "uid": pl.UInt32(),
+        "at": pl.Int64(),
+        "lat": pl.Float64(),
+        "lon": pl.Float64(),
+    }
     when = "at"
 
     def in_order(self, frame: pl.DataFrame) -> pl.DataFrame:

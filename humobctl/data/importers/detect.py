@@ -36,7 +36,14 @@ from humobctl.data.importers.timed_stays import timed_stays
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
 from humobctl.io.text import is_number
-from humobctl.tables.schemas import ACCURATE_POINTS, CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
+from humobctl.tables.schemas import (
+    ACCURATE_POINTS,
+    CATEGORISED_VISITS,
+    GRID,
+    PLACES,
+    POINTS,
+    VISITS,
+)
 
 _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from humobctl.data.stays.config import StayMethod
 from humobctl.native import Bools, Floats, Int64s, library
@@ -107,11 +106,10 @@ def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
     Returns:
         uid, place; lat and lon, means over its stays; stays, how many; minutes spent there.
     """
-    first = pl.col("lon").first()
-    lon = first + ((pl.col("lon") - first + 180.0) % 360.0 - 180.0).mean()
+    lat, lon = _from_first()
     return stays.group_by("uid", "place", maintain_order=True).agg(
-        lat=pl.col("lat").mean(),
-        lon=pl.when(lon.abs() > 180).then((lon + 180.0) % 360.0 - 180.0).otherwise(lon),
+        lat=pl.col("lat").first() + lat.mean(),
+        lon=_wrap(pl.col("lon").first() + lon.mean()),
         stays=pl.len(),
         minutes=(pl.col("until") - pl.col("at")).sum() / _MINUTE,
     )
@@ -129,14 +127,22 @@ def _middles(
     lengths = stop - begin
     stay = np.repeat(np.arange(len(begin)), lengths)
     row = np.arange(len(stay)) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
-    lon = points["lon"].to_numpy()
-    from_first = np.remainder(lon[row] - lon[begin][stay] + 180.0, 360.0) - 180.0
-    rows = pl.DataFrame({"stay": stay, "lat": points["lat"].gather(row), "turn": from_first})
-    many = pl.col("lat", "turn").median() if median else pl.col("lat", "turn").mean()
-    middle = rows.group_by("stay", maintain_order=True).agg(many)
-    return middle["lat"].to_numpy(), _wrapped(lon[begin] + middle["turn"].to_numpy())
+    lat, lon = (one.median() if median else one.mean() for one in _from_first())
+    middle = (
+        points[row]
+        .with_columns(stay=stay)
+        .group_by("stay", maintain_order=True)
+        .agg(lat=pl.col("lat").first() + lat, lon=_wrap(pl.col("lon").first() + lon))
+    )
+    return middle["lat"].to_numpy(), middle["lon"].to_numpy()
 
 
-def _wrapped(lon: NDArray[np.float64]) -> Floats:
-    wrapped: Floats = np.where(np.abs(lon) > 180, np.remainder(lon + 180.0, 360.0) - 180.0, lon)
-    return wrapped
+def _from_first() -> tuple[pl.Expr, pl.Expr]:
+    """Degrees from the first point of a group, so that equal points have themselves for a mean."""
+    north, east = (pl.col(axis) - pl.col(axis).first() for axis in ("lat", "lon"))
+    return north, _wrap(east)
+
+
+def _wrap(lon: pl.Expr) -> pl.Expr:
+    """Longitudes from -180 to 180; those that are, as they are."""
+    return pl.when(lon.abs() > 180).then((lon + 180.0) % 360.0 - 180.0).otherwise(lon)

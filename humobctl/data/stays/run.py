@@ -76,7 +76,9 @@ class StayJob:
         method: when points are a stay.
         filters: which points count.
         metres: distance up to which stays are at one location.
-        options: how points are read; the date of day 0; where the numbers of users go.
+        options: how points are read.
+        start_date: date of day 0; None for that of the earliest point.
+        uid_map: file for the numbers of users.
         tally, pairs, locations: filled in as the run goes on.
     """
 
@@ -84,6 +86,8 @@ class StayJob:
     filters: PointFilter = field(default_factory=PointFilter)
     metres: float = 100.0
     options: ImportOptions = field(default_factory=ImportOptions)
+    start_date: dt.date | None = None
+    uid_map: str | None = None
     tally: StayTally = field(default_factory=StayTally)
     pairs: list[pl.DataFrame] = field(default_factory=list)
     locations: list[pl.DataFrame] = field(default_factory=list)
@@ -104,7 +108,7 @@ class StayJob:
                     f"{name}: found no point in --box and within --accuracy, expected one at least"
                 )
             first, last = (_date(at) for at in (store.first_day, store.last_day))
-            start = day_zero(name, first, last, self.options.start_date)
+            start = day_zero(name, first, last, self.start_date)
             users = numbers.users()
             uids = pl.Series([number for number, _ in users], dtype=pl.UInt32)
             for (points,) in paired_groups([store]):
@@ -114,10 +118,9 @@ class StayJob:
 
     def _number(self, users: list[tuple[int, str]]) -> list[str]:
         """Write the users' numbers where that was asked for; what to say of them."""
-        target = self.options.uid_map
-        if target is not None:
-            write_users(users, target)
-        return numbering_notes(users, written=target is not None)
+        if self.uid_map is not None:
+            write_users(users, self.uid_map)
+        return numbering_notes(users, written=self.uid_map is not None)
 
     def _slim(self, batch: pl.DataFrame, numbers: UserNumbers) -> pl.DataFrame:
         """The points of a batch that count, as the store has them."""
@@ -207,8 +210,5 @@ def _name(locations: pl.DataFrame, anchors: pl.DataFrame, uids: pl.Series) -> pl
     return named.with_columns(number=uids.gather(named["uid"])).select(
         *("uid", "place", "number", "lat", "lon", "stays", "minutes"),
         place_id=pl.format("{}-{}", "number", "place"),
-        intent=pl.when(is_home)
-        .then(pl.lit("go home"))
-        .when(is_work)
-        .then(pl.lit("go to work")),
+        intent=pl.when(is_home).then(pl.lit("go home")).when(is_work).then(pl.lit("go to work")),
     )

@@ -127,7 +127,9 @@ def plain_stays(points: pl.DataFrame, method: StayMethod) -> list[tuple[int, int
     method=st.sampled_from([SLIDING, LAST, SCIKIT, replace(SCIKIT, gap=10)]),
 )
 def test_stays_of_any_track(steps, method) -> None:
-    minutes, north, east = (np.cumsum([0, *column]) for column in zip(*steps, (0, 0, 0)))
+    minutes, north, east = (
+        np.cumsum([0, *column]) for column in zip(*steps, (0, 0, 0), strict=True)
+    )
     points = pl.DataFrame(
         {"uid": 7, "at": minutes * MINUTE, "lat": 40 + north * 4e-4, "lon": 116 + east * 6e-4},
         schema_overrides={"uid": pl.UInt32},
