@@ -18,7 +18,7 @@ TARGETS ?=
 NAMES ?=
 
 .PHONY: help attack demo test pytest lint types format bench docs book pictures licences constraints nightly newest audit \
-    fuzz completions wheel clean
+    fuzz completions extras wheel clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -98,11 +98,14 @@ constraints: ## write constraints-cpu.txt anew: the newest versions that install
 	    > $(VENV)-new/constraints.txt
 	mv $(VENV)-new/constraints.txt constraints-cpu.txt
 
-nightly: audit fuzz newest ## what takes minutes or the network: audit, fuzz, newest
+nightly: audit fuzz newest extras ## what takes minutes or the network: audit, fuzz, newest, extras
 
 newest: ## all tests with the newest version of every package but torch
 	@mkdir -p build && grep '^torch==' constraints-cpu.txt > build/newest.txt
 	$(MAKE) pytest VENV=.venv-newest CONSTRAINTS=build/newest.txt
+
+extras: $(DEV) ## a wheel in empty environments, with each extra by the command that doctor prints
+	$(BIN)/python scripts/wheel_extras.py
 
 audit: $(DEV) ## known vulnerabilities of the pinned packages (needs the network)
 	$(PIP) install 'pip-audit>=2.9'

@@ -35,7 +35,7 @@ from humobctl.predict.llama.data import fit_history, plain
 from humobctl.predict.llama.predict_compact import CompactPredictor, TokenTally
 from humobctl.predict.llama.predict_published import PublishedPredictor
 from humobctl.predict.registry import build
-from humobctl.predict.run import PredictJob, Targets, decoded, user_of
+from humobctl.predict.run import PredictJob, Targets, choose_cells, user_of
 from humobctl.tables.schemas import GRID
 from humobctl.training.device import has_bf16, set_up
 from tests.packages import from_package
@@ -253,7 +253,9 @@ def _predicted(folder: str, name: str, decoders: tuple[Decode, ...]) -> list[lis
             begun = time.process_time()
             parts = []
             for user in users:
-                cells = decoded(user, city, model, PredictJob(folder, decoder))
+                cells = choose_cells(
+                    user, model.distribution(user), city, model, PredictJob(folder, decoder)
+                )
                 columns = {"uid": user.uid, "d": user.target_d, "t": user.target_t}
                 parts.append(pl.DataFrame({**columns, "x": cells[:, 0], "y": cells[:, 1]}))
             path = str(WORK / f"{name_of_city}_{Path(folder).name}_{decoder}.csv")

@@ -82,7 +82,7 @@ def against_published() -> str:
             pass
         *published, mine = evaluator.evaluations
         for name, other in zip(PUBLISHED, published, strict=True):
-            for d in compare(other, mine):
+            for d in compare([other, mine])[0].differences:
                 verdict = {True: "better", False: "worse", None: "not decided"}[d.better]
                 interval = f"{d.low:+.4f} to {d.high:+.4f}"
                 rows.append([city, name, d.metric.label, f"{d.value:+.4f}", interval, verdict])

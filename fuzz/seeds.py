@@ -52,7 +52,7 @@ def tables() -> list[str]:
         "place_id,name,category,intent,lat,lon\np1,Ab,cafe,eat,39.9,116.3\n",
         "uid,d,seq,intent,start_min,end_min,reason\n1,0,0,go to sleep,0,420,x\n",
         "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n1,0,0,eat,0,420,p,39.9,116.3\n",
-        "scope,metric,value\nall,geobleu,0.3\n",
+        "file,uid,metric,edition,value,low,high\na.csv,,geobleu,humob24,0.3,,\n",
         "lat,lon,density\n39.9,116.3,12.5\n",
     ]
 

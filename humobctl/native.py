@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
+from humobctl.extras import reinstall_command
 from humobctl.kernels import hash_sources
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -42,18 +43,18 @@ def library() -> ctypes.CDLL:
     Raises:
         HumobError: they are missing, or not compiled of the sources beside them.
     """
-    mend = "reinstall with 'pip install --force-reinstall --no-deps humobctl'"
     try:
         lib = ctypes.CDLL(str(LIBRARY))
     except OSError as exc:
         found = "cannot be loaded" if LIBRARY.exists() else "not found"
-        raise HumobError(f"{LIBRARY}: compiled kernels {found}; {mend}") from exc
+        raise _broken(found) from exc
     if _hash_of(lib) != hash_sources(LIBRARY.parent):
-        raise HumobError(
-            f"{LIBRARY}: compiled kernels of other sources than those beside them; {mend} "
-            "(in a checkout: 'pip install --no-deps -e .')"
-        )
+        raise _broken("of other sources than those beside them")
     return _declared(lib)
+
+
+def _broken(how: str) -> HumobError:
+    return HumobError(f"{LIBRARY}: compiled kernels {how}; reinstall with: {reinstall_command()}")
 
 
 def _hash_of(lib: ctypes.CDLL) -> str:

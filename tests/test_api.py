@@ -394,10 +394,11 @@ def test_scores_of_several_frames_go_by_their_names() -> None:
     challenge = hm.mask(city, from_day=18)
     tables = {"a": hm.predict(challenge), "b": hm.predict(challenge, model="mode")}
     scores = hm.evaluate(tables, city, dialect="humob25", days=(18, 19))
-    assert scores.to_frame()["scope"].unique(maintain_order=True).to_list() == ["a", "b", "b - a"]
+    assert scores.to_frame()["file"].unique(maintain_order=True).to_list() == ["a", "b", "b - a"]
     assert [one["file"] for one in scores.to_dict()] == ["a", "b"]
     assert "b minus a" in str(scores) == repr(scores)
-    assert scores.to_latex().count(r"\begin{tabular}{lrrr}") == 2
+    assert scores.to_latex().count(r"\begin{tabular}{l") == 2
+    assert scores.to_markdown().count("| --- ") == 3
     assert r"95 \% interval" in scores.to_latex()
     assert scores._repr_html_().count("<table>") == 2
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
+import zipfile
 from fnmatch import fnmatch
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -104,6 +111,61 @@ def loads(library: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "LIBRARY", library)
         native.library.__wrapped__()
+
+
+def assembled_wheel(folder: Path) -> Path:
+    """A wheel of the package as it is here, without the build that takes the network."""
+    info = "humobctl-0.1.0.dist-info"
+    about = metadata.distribution("humobctl").read_text("METADATA") or ""
+    files = {
+        f"{info}/METADATA": re.sub(r"(?m)^Version: .*", "Version: 0.1.0", about),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nhumobctl = humobctl.__main__:run\n",
+    }
+    wheel = folder / "humobctl-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        for path in sorted((ROOT / "humobctl").rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                packed.write(path, path.relative_to(ROOT))
+        names = [*packed.namelist(), *files, f"{info}/RECORD"]
+        for name, text in files.items():
+            packed.writestr(name, text)
+        packed.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in names))
+    return wheel
+
+
+def test_a_wheel_in_an_environment_of_its_own_says_how_to_install_extras(tmp_path: Path) -> None:
+    """Real processes: pip writes where the copy came from, `doctor` there reads it."""
+    wheel, home = assembled_wheel(tmp_path), tmp_path / "my environment"
+    venv.create(home, symlinks=True, with_pip=False)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    seen = tmp_path / "seen"  # the packages of this environment, but for one
+    seen.mkdir()
+    for place in Path(str(metadata.distribution("osmium").locate_file(""))).iterdir():
+        if not place.name.startswith(("osmium", "humobctl")) and place.suffix != ".pth":
+            (seen / place.name).symlink_to(place)
+    (site / "seen.pth").write_text(f"{seen}\n")
+    python = home / "bin" / "python"
+    install = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run([*install, wheel], check=True, capture_output=True, env=environ)
+    doctor = [home / "bin" / "humobctl", "doctor", "--format", "json"]
+    done = subprocess.run(doctor, check=True, capture_output=True, text=True, env=environ)
+    told = json.loads(done.stdout)
+    (osmium,) = (package for package in told["packages"] if package["name"] == "osmium")
+    assert osmium["install"] == f"'{python}' -m pip install '{wheel}[places]'"
+    kernels = next(fact for fact in told["machine"] if fact["name"] == "compiled kernels")
+    assert kernels["state"] == "ok"
 
 
 def test_the_package_does_not_depend_on_torch() -> None:

@@ -78,8 +78,8 @@ def test_gps_to_cells(workdir: Path) -> None:
 def test_day_plans(tmp_path: Path) -> None:
     out = run(tmp_path, EXAMPLES / "day_plans.sh", tmp_path / "new", "300")
     scores = pl.read_csv(out.encode())
-    days = scores.filter(metric="events_per_day").sort("scope")
-    assert days["scope"].to_list() == [
+    days = scores.filter(metric="events_per_day").sort("file")
+    assert days["file"].to_list() == [
         "week.parquet",
         "without_attitude.parquet",
         "without_control.parquet",

@@ -26,6 +26,7 @@ ROOMS = (
     "io",
     "tables",
     "native ranks",
+    "extras",
     "errors",
     "console kernels",
 )

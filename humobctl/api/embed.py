@@ -125,9 +125,9 @@ def load_embedders(models: Sequence[Any], device: str) -> dict[str, TrainedEmbed
     """TrainedEmbedder embedders by the names of their folders."""
     if not models:
         return {}
-    from humobctl.predict.registry import require
+    from humobctl.extras import require
 
-    require("torch")
+    require("torch", "embed")
     from humobctl.embed.embed import load_embedder
     from humobctl.training.device import set_up_torch
 
@@ -182,10 +182,10 @@ def _embedded(
     first_weekday: int,
     on_error: OnError,
 ) -> Iterator[pl.DataFrame]:
+    from humobctl.extras import require
     from humobctl.io.city_names import city_names
-    from humobctl.predict.registry import require
 
-    require("torch")
+    require("torch", "embed")
     from humobctl.embed.embed import EmbedOptions, check_city
     from humobctl.embed.embed import embed as embed_files
 

@@ -68,8 +68,8 @@ def evaluate(
 
     Example:
         >>> scores = hm.evaluate(hm.predict("challenge.csv"), "city.csv", dialect="humob25")
-        >>> scores.to_frame()["metric"].head(2).to_list()
-        ['geobleu_humob25', 'dtw_humob25']
+        >>> scores.to_frame().select("metric", "edition").head(2).rows()
+        [('geobleu', 'humob25'), ('dtw', 'humob25')]
     """
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         if paths.count("-") + (truth_path == "-") > 1:
@@ -139,7 +139,7 @@ def evaluate_embedding(
     Args:
         tables: grid trajectories, one city per file.
         model: model dir of ``train_embedder``.
-        metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km, weekend_auc,
+        metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km,
             next_day_km. Default: all.
         users: users to score: those that no model was trained on (unseen), or all.
         days: days to score, such as 0-59. Default: all.
@@ -154,7 +154,7 @@ def evaluate_embedding(
         UsageError: no such metric.
 
     Example:
-        >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["scope"].to_list()
+        >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["file"].to_list()
         ['tf-idf + SVD', 'slot histograms']
     """
     import numpy as np

@@ -41,6 +41,7 @@ def evaluate_cells(
     users: Literal["all", "predicted"] = "all",
     allow_partial: bool = False,
     cell_km: CellKm = 0.5,
+    pairs: Literal["all", "first"] = "all",
     bootstrap: Annotated[int, Between(100)] = 2000,
     confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
     seed: Seed = 0,
@@ -57,7 +58,7 @@ def evaluate_cells(
     ordinary DTW (the rules of the HuMob challenges 2023 and 2024, and of the GIS Cup 2025).
 
     Args:
-        tables: predictions, each compared with the first one.
+        tables: predictions; several are compared with each other.
         truth: the true cells.
         dialect: rules of GEO-BLEU and DTW: humob24 (HuMob 2023 and 2024), humob25 (GIS Cup 2025),
             or both. Default: both.
@@ -70,6 +71,7 @@ def evaluate_cells(
         users: users to score: all users in the truth, or only those with a prediction (predicted).
         allow_partial: score incomplete predictions, and say how much is missing.
         cell_km: side of a cell in km, for DTW and distances.
+        pairs: files to compare with each other: all pairs, or each file with the first one (first).
         bootstrap: number of resamples of users when predictions are compared.
         confidence: confidence level of the bootstrap intervals.
         seed: seed of the resamples.
@@ -124,12 +126,14 @@ def evaluate_cells(
         else:
             for _ in evaluator.run():
                 pass
-    first, *others = evaluator.evaluations
-    differences = [
-        compare(first, other, resamples=bootstrap, confidence=confidence, seed=seed)
-        for other in others
-    ]
-    found = report.Comparison(evaluator.evaluations, differences, by_user=per_user)
+    compared = compare(
+        evaluator.evaluations,
+        pairs,
+        resamples=bootstrap,
+        confidence=confidence,
+        seed=seed,
+    )
+    found = report.Comparison(evaluator.evaluations, compared, by_user=per_user)
     return Scores(report, found)
 
 
@@ -222,7 +226,7 @@ def evaluate_generated(
     Example:
         >>> scores = hm.evaluate_generated("generated.csv", "stays.csv", metric=["radius"])
         >>> scores.to_frame().columns
-        ['scope', 'metric', 'value']
+        ['file', 'uid', 'metric', 'edition', 'value', 'low', 'high']
     """
     from humobctl.evaluate.generated import report
     from humobctl.evaluate.generated.plots import check_pictures, write_pictures

@@ -73,9 +73,9 @@ def finetune_llama(
         >>> adapter.type
         'llama'
     """
+    from humobctl.extras import require
     from humobctl.predict.llama.config import PRESETS, resolve
     from humobctl.predict.llama.llama_factory_yaml import is_yaml, read_factory
-    from humobctl.predict.registry import require
 
     check_settings(options, PRESETS["small"]())
     toml, target, model = as_path(settings), as_path(output), as_path(base)
@@ -88,7 +88,7 @@ def finetune_llama(
         raise UsageError("--base: expected a model, a folder, a GGUF file or a hub name")
     if target is None and not dry_run:
         raise UsageError("--output: expected a name for the adapter dir")
-    require("llm")
+    require("llm", "finetune llama")
     from humobctl.predict.llama.train import LlamaRecipe
     from humobctl.predict.llama.users import Source as UserSource
 

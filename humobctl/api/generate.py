@@ -204,9 +204,9 @@ def generate_diffusion(
     """
     from humobctl.data.importers.table_kind import columns_of
     from humobctl.execution.run import LongRun
+    from humobctl.extras import require
     from humobctl.generate.homes_and_works import read_pairs, read_people
     from humobctl.io.read import iter_table
-    from humobctl.predict.registry import require
     from humobctl.tables.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
 
     if count is not None and intentions is not None:
@@ -220,7 +220,7 @@ def generate_diffusion(
         _refuse_two_streams(paths)
         plans, places_at, people_at, pairs_at = paths
         long = LongRun(target, engine, address, workers, resume, overwrite)
-        require("diffusion")
+        require("diffusion", "generate diffusion")
         from humobctl.generate.diffusion.generate import DiffusionJob
         from humobctl.generate.diffusion.load import load_diffusion
         from humobctl.generate.diffusion.nearest_place import read_places

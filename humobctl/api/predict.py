@@ -169,10 +169,14 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
         **options: those of ``predict`` that choose the model and the rows, output and format.
 
     Returns:
-        A row a slot: d, t, the chosen cell x, y, its probability p and rank, the likeliest cell
-        (best_x, best_y, best_p), and what the user's past says of the chosen one: visits,
-        near_slot (within an hour of the slot), same_weekday, last_day, home_km; with ``output``
-        one row that says how many went there.
+        A row a slot: d, t, the chosen cell x, y, its probability p and rank, the most probable
+        cell (best_x, best_y, best_p); term, what the decoder chose x, y for instead of it
+        (probability where they are one cell; geobleu, dtw: expected scores of the day; proximity,
+        distance: to the true cell; copies: how often the day holds the cell; draw), gain_geobleu
+        to gain_distance, what each term gains, copied_day, the past day that the cell may be
+        copied from; and what the user's past says of the chosen cell: visits, near_slot (within
+        an hour of the slot), same_weekday, last_day, home_km; with ``output`` one row that says
+        how many went there.
 
     Raises:
         HumobError: the user is not there, or has nothing to predict.

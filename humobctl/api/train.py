@@ -72,14 +72,14 @@ def train_bert_moe(
         >>> hm.predict("challenge.csv", model=model).height
         3870
     """
+    from humobctl.extras import require
     from humobctl.predict.bert_moe.config import PRESETS, resolve, settings_of
-    from humobctl.predict.registry import require
 
     check_settings(options, PRESETS["small"]())
     start = as_path(init_from)
     earlier = settings_of(start) if start is not None else None
     chosen = resolve(preset, as_path(settings), options, earlier)
-    require("torch")
+    require("torch", "bert-moe")
     from humobctl.predict.bert_moe.train import BertMoeRecipe
 
     with paths_of(*several(tables)) as paths:
@@ -141,15 +141,15 @@ def train_diffusion(
         'diffusion'
     """
     from humobctl.data.describe_plots import check_plot
+    from humobctl.extras import require
     from humobctl.generate.diffusion.config import PRESETS, resolve
-    from humobctl.predict.registry import require
 
     check_settings(options, PRESETS["small"]())
     picture = as_path(plot)
     if picture is not None:
         check_plot(picture)
     chosen = resolve(preset, as_path(settings), options)
-    require("diffusion")
+    require("diffusion", "train diffusion")
     from humobctl.generate.diffusion.train import DiffusionRecipe
 
     with paths_of(table) as (path,):
@@ -203,11 +203,11 @@ def train_embedder(
         20
     """
     from humobctl.embed.config import PRESETS, resolve
-    from humobctl.predict.registry import require
+    from humobctl.extras import require
 
     check_settings(options, PRESETS["small"]())
     chosen = resolve(preset, as_path(settings), options)
-    require("torch")
+    require("torch", "train embedder")
     from humobctl.embed.train import EmbedderRecipe
 
     with paths_of(*several(tables)) as paths:
@@ -319,10 +319,7 @@ def carry_out(
     if not dry:
         return train(recipe, job)
     if is_main():
-        found = describe(recipe, job)
-        if found.example:
-            write_stdout_text(f"{found.example}\n")
-        report.lines(found.summary)
+        report.lines(describe(recipe, job, write_stdout_text))
     return {}
 
 

@@ -14,7 +14,8 @@ def split(**options: Any) -> None:
 
     Every row lands in exactly one file. --by user: all rows of the test users. --by day: all rows
     from the first test day on. --by both: the test users' rows from --from-day on, while their
-    earlier rows stay with everybody else's rows in the train file, as in the HuMob challenges. The
+    earlier rows stay with everybody else's rows in the train file, as in the HuMob challenges; the
+    challenge's own file, with those rows in their place and masked, is made by 'data mask'. The
     validation part takes its own users the same way, or with --by day the days just before the
     test part. Shares are rounded to whole users or days, one at least; a seed always draws the same
     users, whatever the order of the rows.

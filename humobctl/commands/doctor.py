@@ -85,8 +85,19 @@ def _as_tables(
         steps = [(o.step, o.state, f"{o.seconds:.1f}", o.detail) for o in outcomes]
         title = f"self-test, {sum(o.seconds for o in outcomes):.1f} s"
         report.table(title, ("step", "state", "seconds", "seen"), steps, stream=out, left=2)
+    for line in _commands(parts):
+        out.write(f"{line}\n")
     if not healthy:
         report.info("something is broken that humobctl cannot do without: see the states above")
+
+
+def _commands(parts: Sequence[Package]) -> list[str]:
+    """What installs the extras of which something is missing: lines to copy, so never folded."""
+    from humobctl.console.safe_text import printable
+
+    missing = {part.extra: part.install for part in parts if not part.ok}
+    commands = [f"  {extra or 'humobctl'}: {command}" for extra, command in missing.items()]
+    return [printable(line) for line in ["to install what is missing:", *commands] if commands]
 
 
 def _by_name(parts: Sequence[Package]) -> list[tuple[str, str, str, str]]:

@@ -8,7 +8,13 @@ from typing import Any
 import humobctl as hm
 from humobctl.api.signatures import options_of
 from humobctl.commands.options import options_from
-from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, score_format, write_scores
+from humobctl.commands.write_scores import (
+    PRINTED,
+    ScoreFormat,
+    ScoreOutput,
+    score_format,
+    write_scores,
+)
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "Generated data": hm.evaluate_generated,
@@ -41,9 +47,9 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     The kind of file is detected from its columns. 'eval embedding' scores embedders.
 
     Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
-    user's days, then over users. Both files must hold the same (uid, d, t) on the days scored. Two
-    or more files of predictions are compared with the first one, with bootstrap intervals over
-    users.
+    user's days, then over users. Both files must hold the same (uid, d, t) on the days scored.
+    Several files of predictions are compared pair by pair: bootstrap intervals over users, and
+    p-values by Holm's correction for the number of pairs.
 
     The two dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW
     skip a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
@@ -84,6 +90,10 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv --format table
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
+
+    Example: humobctl eval predicted.csv --truth city.csv --per-user --format csv
+
+    Example: humobctl eval predicted.csv --truth city.csv --format latex
     """
     from humobctl.errors import UsageError
 
@@ -91,6 +101,6 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     for name in ("detail", "plot"):
         if name in options and (output or "-") == options[name]:
             raise UsageError(f"--{name} and the scores need a file each")
-    if options["per_user"] and kind == "table":
+    if options["per_user"] and kind in PRINTED:
         raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
     write_scores(hm.evaluate(**options), output, format)

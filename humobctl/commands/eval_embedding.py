@@ -18,8 +18,8 @@ def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options:
     of all users of the city by cosine: top-1, top-10 and mean reciprocal rank, both ways round.
 
     Probes are ridge regressions, fitted on four fifths of the users and asked about the others:
-    the median distance to the home cell and to the work cell, telling weekends from other days
-    (AUC), and the median distance to the middle of the user's last day from the days before.
+    the median distance to the home cell, to the work cell, and to the middle of the user's last
+    day from the days before.
 
     Beside every model stand bags of cells by tf-idf and SVD (128 axes, of whole users), and
     histograms of slots. Users that a model was trained or validated on are left out.

@@ -30,9 +30,9 @@ def merge(
     Example: humobctl finetune merge trained --output merged
     """
     from humobctl.console import report
-    from humobctl.predict.registry import require
+    from humobctl.extras import require
 
-    require("llm")
+    require("llm", "finetune merge")
     from humobctl.predict.llama.merge import Merge
     from humobctl.predict.llama.merge import merge as run
 

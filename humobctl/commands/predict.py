@@ -95,7 +95,7 @@ def _explain(uid: int, options: dict[str, Any]) -> None:
     reasons = hm.explain(uid=uid, **{**asked, "output": None})
     rows = [
         ["" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
-        for row in reasons.iter_rows()
+        for row in reasons.select(list(COLUMNS)).iter_rows()
     ]
     headings = list(COLUMNS.values())
     report.table(f"user {uid}", headings, rows, stream=sys.stdout, caption=LEGEND)

@@ -1,4 +1,4 @@
-"""Writing scores: a table for people, JSON, or the score table, to a file or standard output."""
+"""Writing scores: tables for people or papers, JSON, or the score table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ScoreOutput = Annotated[
     typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output."),
 ]
 ScoreFormat = Annotated[
-    Literal["table", "json", "csv", "ndjson", "parquet", "arrow"] | None,
+    Literal["table", "latex", "markdown", "json", "csv", "ndjson", "parquet", "arrow"] | None,
     typer.Option(
         "--format",
         "-f",
@@ -25,20 +25,25 @@ ScoreFormat = Annotated[
     ),
 ]
 
+PRINTED = ("table", "latex", "markdown")
+"""Formats for people."""
+_TEXTS = {".json": "json", ".tex": "latex", ".md": "markdown"}
+
 
 def write_scores(scores: Scores, output: str | None, format: str | None) -> None:
-    """Write scores as a table for people, JSON, or the score table."""
+    """Write scores as tables for people or papers, as JSON, or as the score table."""
     from humobctl.io.write import write_table
 
     kind = score_format(output, format)
+    texts = {"latex": scores.to_latex, "markdown": scores.to_markdown, "json": scores.to_json}
     if kind == "table" and output in (None, "-"):
         scores.show()
     elif kind == "table":
         buffer = io.StringIO()
         scores.show(buffer)
         _write_text(buffer.getvalue(), output)
-    elif kind == "json":
-        _write_text(scores.to_json(), output)
+    elif kind in texts:
+        _write_text(texts[kind](), output)
     else:
         write_table(scores.to_frame(), output, table=None, format=kind)
 
@@ -50,7 +55,7 @@ def score_format(output: str | None, asked: str | None) -> str:
     if asked:
         return asked
     if output and output != "-":
-        return "json" if Path(output).suffix == ".json" else output_format(output, None)
+        return _TEXTS.get(Path(output).suffix) or output_format(output, None)
     return "table" if sys.stdout.isatty() else "json"
 
 

@@ -1,7 +1,8 @@
 """What people see: messages, progress bars and tables. The only place that imports rich.
 
 Everything here goes to stderr, except score tables that a command prints to a terminal as its
-result. A progress bar appears on a terminal or in a notebook, once the work has lasted a second.
+result. A progress bar appears on a terminal or in a notebook, once the work has lasted a second;
+elsewhere, as in the log of a cluster, a line every ten seconds, and every minute of long work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from humobctl.console.safe_text import hidden, message, printable
 
 BAR_AFTER_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
+LINE_SECONDS = 10.0
+MOST_LINE_SECONDS = 60.0
 
 
 @dataclass
@@ -109,7 +112,73 @@ def detail(text: str) -> None:
         sys.stderr.write(f"{_style(sys.stderr, '2', message(text))}\n")
 
 
-class _TerminalBar:
+@dataclass(frozen=True)
+class _Progress:
+    """How far a piece of work is.
+
+    Attributes:
+        label: what is done.
+        done, total: units; the total is None where it is not known.
+        unit: in the plural.
+        seconds: since it began.
+    """
+
+    label: str
+    done: float
+    total: float | None
+    unit: str
+    seconds: float
+
+    @property
+    def rate(self) -> str:
+        """Units in a second."""
+        return f"{_short(self.done / max(self.seconds, 1e-9))} {self.unit}/s"
+
+    @property
+    def line(self) -> str:
+        """All of it in one line: done, total, rate and time left."""
+        some = _short if self.unit == "B" else "{:,.0f}".format
+        if not self.total:
+            return f"{self.label}: {some(self.done)} {self.unit}, {self.rate}"
+        percent = f"{self.done / self.total:.0%}"
+        share = f"{some(self.done)} of {some(self.total)} {self.unit} ({percent})"
+        left = (self.total - self.done) * self.seconds / self.done if self.done else None
+        rest = f", {_clock(left)} left" if left is not None and left >= 0 else ""
+        return f"{self.label}: {share}, {self.rate}{rest}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+class _Lines:
+    """Lines of a log, more and more seldom."""
+
+    @staticmethod
+    def wait(seconds: float) -> float:
+        """Seconds to the next one, after so many since the beginning."""
+        return min(max(LINE_SECONDS, seconds / 10), MOST_LINE_SECONDS)
+
+    def draw(self, now: _Progress) -> None:
+        if _heard is None:
+            sys.stderr.write(f"{message(now.line)}\n")
+            sys.stderr.flush()
+
+    def stop(self) -> None:
+        pass
+
+
+class _Moving:
+    """What is drawn anew in its place."""
+
+    @staticmethod
+    def wait(seconds: float) -> float:
+        """Seconds to the next time, after so many since the beginning."""
+        return BAR_AFTER_SECONDS if seconds < BAR_AFTER_SECONDS else REFRESH_SECONDS
+
+
+class _TerminalBar(_Moving):
     """A bar of rich's, which moves on a terminal."""
 
     def __init__(self) -> None:
@@ -128,21 +197,27 @@ class _TerminalBar:
         self._bar.start()
         self._task = self._bar.add_task("", total=None, rate="")
 
-    def draw(self, label: str, done: float, total: float | None, rate: str) -> None:
-        self._bar.update(self._task, completed=done, total=total, description=label, rate=rate)
+    def draw(self, now: _Progress) -> None:
+        self._bar.update(
+            self._task,
+            completed=now.done,
+            total=now.total,
+            description=printable(now.label),
+            rate=now.rate,
+        )
 
     def stop(self) -> None:
         self._bar.stop()
 
 
-class _NotebookBar:
+class _NotebookBar(_Moving):
     """A line of text that is written over itself, which every notebook shows."""
 
     _width = 0
 
-    def draw(self, label: str, done: float, total: float | None, rate: str) -> None:
-        parts = [label, *([f"{done / total:.0%}"] if total else []), rate]
-        self._write("  ".join(parts))
+    def draw(self, now: _Progress) -> None:
+        share = [f"{now.done / now.total:.0%}"] if now.total else []
+        self._write("  ".join([printable(now.label), *share, now.rate]))
 
     def stop(self) -> None:
         self._write("")
@@ -155,7 +230,7 @@ class _NotebookBar:
 
 
 class Ticker:
-    """Counts finished work; shows a bar with rate and time left when it is worth one."""
+    """Counts finished work; shows rate and time left when it lasts."""
 
     def __init__(
         self,
@@ -163,11 +238,11 @@ class Ticker:
         total: float | None,
         unit: str,
         *,
-        bar: type[_TerminalBar | _NotebookBar] | None,
+        bar: type[_TerminalBar | _NotebookBar | _Lines] | None,
     ) -> None:
         self._label, self._total, self._unit, self._kind = label, total, unit, bar
         self._started = self._drawn = time.monotonic()
-        self._bar: _TerminalBar | _NotebookBar | None = None
+        self._bar: _TerminalBar | _NotebookBar | _Lines | None = None
         self.done = 0.0
 
     def advance(self, amount: float = 1) -> None:
@@ -180,15 +255,13 @@ class Ticker:
         if self._kind is None:
             return
         now = time.monotonic()
-        if self._bar is None:
-            if now - self._started < BAR_AFTER_SECONDS:
-                return
-            self._bar = self._kind()
-        elif now - self._drawn < REFRESH_SECONDS:
+        seconds = now - self._started
+        if now - self._drawn < self._kind.wait(seconds):
             return
+        if self._bar is None:
+            self._bar = self._kind()
         self._drawn = now
-        rate = f"{_short(done / (now - self._started))} {self._unit}/s"
-        self._bar.draw(printable(self._label), done, self._total, rate)
+        self._bar.draw(_Progress(self._label, done, self._total, self._unit, seconds))
 
     def expect(self, more: float) -> None:
         """Say that ``more`` units are to come."""
@@ -215,9 +288,9 @@ def restore_terminal() -> None:
 @contextmanager
 def progress(label: str, total: float | None = None, unit: str = "rows") -> Iterator[Ticker]:
     """A ticker for a piece of work; ``total`` in the same unit, None where it is not known."""
-    bar: type[_TerminalBar | _NotebookBar] | None = None
-    if not settings.quiet and (sys.stderr.isatty() or _in_notebook()):
-        bar = _NotebookBar if _in_notebook() else _TerminalBar
+    bar: type[_TerminalBar | _NotebookBar | _Lines] | None = None
+    if not settings.quiet:
+        bar = _NotebookBar if _in_notebook() else _TerminalBar if sys.stderr.isatty() else _Lines
     ticker = Ticker(label, total, unit, bar=bar)
     try:
         yield ticker

@@ -18,6 +18,8 @@ _LATEX = str.maketrans(
     }
 )
 
+_MARKDOWN = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]<>|"}, "\n": " "})
+
 
 class Shown(ABC):
     """A result whose ``show`` prints tables."""
@@ -35,8 +37,12 @@ class Shown(ABC):
         return str(self)
 
     def to_latex(self) -> str:
-        """The tables in LaTeX (needs the package booktabs), their captions as comments."""
+        """The tables in LaTeX (needs the package booktabs), titles and captions as comments."""
         return "\n".join(_latex(one) for one in self._tables())
+
+    def to_markdown(self) -> str:
+        """The tables in Markdown, each between its title and its caption."""
+        return "\n".join(_markdown(one) for one in self._tables())
 
     def _repr_html_(self) -> str:
         return "\n".join(_html(one) for one in self._tables())
@@ -63,6 +69,17 @@ def _latex(one: report.TableText) -> str:
 
 def _latex_row(cells: list[str]) -> str:
     return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+
+
+def _markdown(one: report.TableText) -> str:
+    def row(cells: list[str]) -> str:
+        return f"| {' | '.join(cell.translate(_MARKDOWN) for cell in cells)} |"
+
+    rule = ["---" if at < one.left else "---:" for at in range(len(one.columns))]
+    table = "\n".join([row(one.columns), f"| {' | '.join(rule)} |", *map(row, one.rows)])
+    caption = "\n".join(f"    {line}" for line in one.caption.splitlines())
+    parts = [one.title.translate(_MARKDOWN), table, caption]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _html(one: report.TableText) -> str:

@@ -6,14 +6,14 @@ matplotlib and plotly are imported only when a picture is drawn.
 from __future__ import annotations
 
 import html
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from humobctl.console.safe_text import printable
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import UsageError
+from humobctl.extras import require
 from humobctl.io.streams import whole_file
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def check_plot(path: str) -> None:
     library = _NEEDS.get(Path(path).suffix.lower())
     if library is None:
         raise UsageError(f"--plot: found {path}, expected a file that ends in .png or .html")
-    if find_spec(library) is None:
-        raise HumobError(f"--plot: {library} is not installed; pip install 'humobctl[plot]'")
+    require("plot", f"--plot {path}", (library,))
 
 
 def write_plot(found: Description, path: str) -> None:

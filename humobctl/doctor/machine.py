@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from humobctl import native
-from humobctl.doctor.packages import installed
 from humobctl.errors import HumobError, reason
+from humobctl.extras import has_nvidia_driver, install_command, installed
 
 GIB = 1 << 30
 LITTLE_ROOM = GIB
@@ -120,12 +120,12 @@ def _limit() -> int | None:
 
 def gpus() -> Iterator[Fact]:
     """CUDA devices. torch is imported only where there is a driver: it takes seconds."""
-    if not _has_driver():
+    if not has_nvidia_driver(_PROC):
         yield Fact("GPU", "none")
         return
     version = installed("torch")
     if version is None:
-        state = "not used: pip install 'humobctl[torch]'"
+        state = f"not used; install torch with: {install_command('torch')}"
         yield Fact("GPU", "an NVIDIA driver", state)
         return
     try:
@@ -140,10 +140,6 @@ def gpus() -> Iterator[Fact]:
     for number, (name, free, total) in enumerate(found):
         room = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
         yield Fact(f"GPU {number}", f"{name}, {room}")
-
-
-def _has_driver() -> bool:
-    return (_PROC / "driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 def kernels() -> Fact:

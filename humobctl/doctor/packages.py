@@ -1,19 +1,12 @@
-"""Packages: which are here, which are missing or too old, and what installs them.
-
-What is needed stands in the package's own metadata, so that there is no second list to keep.
-"""
+"""Packages: which are here, which are missing or too old, and what installs them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from importlib import metadata
 
-_NEEDED = re.compile(r"([\w.-]+)(?:\[([\w,-]+)\])?\s*([^;]*)(?:;\s*(.*))?")
-_EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
-_LEAST = re.compile(r">=\s*([\d.]+)")
-OURSELVES = "humobctl"
-HIDDEN = ("dev", "fuzz")
+from humobctl.extras import install_command, installed, requirements, serves
+
+HIDDEN = ("dev", "docs", "fuzz")
 """Extras for those who work on humobctl."""
 
 
@@ -36,23 +29,19 @@ class Package:
     @property
     def ok(self) -> bool:
         """Whether it is here, and new enough."""
-        return self.version is not None and _numbers(self.version) >= _numbers(self.least)
+        return serves(self.version, self.least)
 
     @property
     def install(self) -> str | None:
-        """The line that mends it; None where nothing is to be mended."""
-        if self.ok:
-            return None
-        wanted = f"{OURSELVES}[{self.extra}]" if self.extra else OURSELVES
-        return f"pip install '{wanted}'"
+        """The command that installs it; None where nothing is to be installed."""
+        return None if self.ok else install_command(self.extra)
 
     @property
     def state(self) -> str:
-        """``ok``, or what is wrong and what mends it."""
+        """``ok``, or what is wrong."""
         if self.ok:
             return "ok"
-        fault = "missing" if self.version is None else f"too old, {self.least} is needed"
-        return f"{fault}: {self.install}"
+        return "missing" if self.version is None else f"too old, {self.least} is needed"
 
 
 def parts() -> list[Package]:
@@ -64,37 +53,3 @@ def parts() -> list[Package]:
         if extra not in HIDDEN
         for name, least in sorted(needed[extra].items())
     ]
-
-
-def requirements() -> dict[str, dict[str, str]]:
-    """For each extra ("" is the core) the packages of its own, with the oldest version that serves.
-
-    Packages of an extra that another one includes stand only there.
-    """
-    needed: dict[str, dict[str, str]] = {"": {}}
-    for line in metadata.requires(OURSELVES) or ():
-        match = _NEEDED.match(line)
-        if match is None:
-            continue
-        name, _, versions, marker = match.groups()
-        extra = _EXTRA.search(marker or "")
-        if name == OURSELVES:
-            continue
-        least = _LEAST.search(versions or "")
-        group = needed.setdefault(extra[1] if extra else "", {})
-        group[name] = least[1] if least else ""
-    return needed
-
-
-def installed(name: str) -> str | None:
-    """The version of a distribution, or None."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: enough to compare with an oldest one."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()

@@ -92,9 +92,15 @@ def run(folder: Path, parts: Sequence[Package]) -> Iterator[StepOutcome]:
     for step in STEPS:
         missing = [part for part in parts if part.extra == step.extra and not part.ok]
         if step.extra is not None and missing:
-            yield StepOutcome(step.name, "skipped", 0.0, missing[0].state)
+            yield StepOutcome(step.name, "skipped", 0.0, _lack(missing))
         else:
             yield _attempt(step, folder)
+
+
+def _lack(missing: Sequence[Package]) -> str:
+    """What keeps a step from being run."""
+    states = "; ".join(f"{part.name}: {part.state}" for part in missing)
+    return f"needs the extra '{missing[0].extra}' ({states})"
 
 
 def _attempt(step: SmokeStep, folder: Path) -> StepOutcome:

@@ -9,6 +9,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.embed.vectors import UserEmbeddings, Vectors
+from humobctl.extras import install_command
 from humobctl.native import Floats, Int64s
 
 EXACT_USERS = 50_000
@@ -79,7 +80,8 @@ def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     vectors = normalised(found.vectors)
     many = len(queries) > _BLOCK and len(found) > EXACT_USERS
     if many and find_spec("faiss") is None:
-        report.warn("all pairs are compared; pip install 'humobctl[nearest]' brings an index")
+        command = install_command("nearest")
+        report.warn(f"all pairs are compared; the extra 'nearest' brings an index: {command}")
         many = False
     rows, cosines = (indexed if many else exact)(vectors, queries, k)
     owner = np.repeat(queries, k)

@@ -26,7 +26,7 @@ from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _ROWS = "rows"
@@ -241,7 +241,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"{record['validation_top1']:.0%}"
         )
 
-    def describe(self, data: EmbedderData, device: str) -> DryRun:
+    def describe(self, data: EmbedderData, device: str) -> str:
         """Users, parameters, steps."""
         settings = self.settings
         network = EmbedderNetwork(settings, len(data.cities))
@@ -258,7 +258,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"{settings.batch_size * world_size()} users, two spans of up to "
             f"{settings.span_rows} rows each",
         )
-        return DryRun("\n".join(lines))
+        return "\n".join(lines)
 
     def finish(self, training: TorchTraining, data: EmbedderData, log: TrainingLog) -> TrainedModel:
         """The network, and the users that it has seen."""

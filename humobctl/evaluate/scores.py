@@ -70,7 +70,12 @@ class Scores(Shown):
         self._presenter.show(self.found, stream or sys.stdout)
 
     def to_frame(self) -> pl.DataFrame:
-        """The score table: scope, metric, value."""
+        """The scores in long form: file, uid, metric, edition, value, low, high.
+
+        ``uid`` is of a user's own score and missing for all users. ``edition`` is the dialect of
+        GEO-BLEU and DTW. Differences of two files (``b.csv - a.csv``) have an interval (low,
+        high) and the columns p and p_holm; scores of single intents have a column intent.
+        """
         return self._presenter.as_table(self.found)
 
     def to_json(self) -> str:

@@ -18,7 +18,6 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from humobctl import __version__
 from humobctl.console import report, signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.task import Done, Moved, PartTask, TaskPart
+from humobctl.extras import require
 from humobctl.native import threads
 
 AHEAD = 2
@@ -126,10 +126,7 @@ class Cluster:
             HumobError: Ray is not installed, there is no cluster, a part ends its workers again
                 and again, or an error of ours in a worker, which reads as it does here.
         """
-        if find_spec("ray") is None:
-            raise HumobError(
-                "--engine ray: found no ray, expected the extra 'ray': pip install 'humobctl[ray]'"
-            )
+        require("ray", "--engine ray")
         waiting = iter(parts)
         first = next(waiting, None)
         if first is None:

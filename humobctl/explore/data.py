@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from humobctl.console import report
 from humobctl.embed.nearest import normalised
 from humobctl.embed.vectors import UserEmbeddings, Vectors, components
 from humobctl.errors import HumobError
+from humobctl.extras import require
 from humobctl.io.by_user import sorted_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -273,8 +273,7 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
 
 
 def _umap(found: UserEmbeddings, seed: int) -> Vectors:
-    if find_spec("umap") is None:
-        raise HumobError("--umap: umap-learn is not installed; pip install 'humobctl[umap]'")
+    require("umap", "--umap")
     if len(found) < LEAST_UMAP:
         raise HumobError(f"--umap: found {len(found)} users, expected at least {LEAST_UMAP}")
     import umap  # noqa: PLC0415

@@ -10,14 +10,13 @@ import base64
 import html
 import json
 from importlib.resources import files
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from humobctl.console.safe_text import printable
-from humobctl.errors import HumobError
 from humobctl.explore.data import World, hours
+from humobctl.extras import require
 
 MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
@@ -37,10 +36,7 @@ def check_plotly() -> None:
     Raises:
         HumobError: it is not.
     """
-    if find_spec("plotly") is None:
-        raise HumobError(
-            "found no plotly, expected the extra 'explore': pip install 'humobctl[explore]'"
-        )
+    require("explore", "explore")
 
 
 def plotly_script() -> str:

@@ -21,6 +21,7 @@ import transformers
 
 from humobctl import native
 from humobctl.errors import HumobError
+from humobctl.extras import install_packages
 from humobctl.llm.gguf_once import read_once
 from humobctl.llm.model_files import (
     TOKENIZER_CONFIG,
@@ -286,7 +287,8 @@ def _quantized(quantization: Quantization, device: str) -> Any:
     if device != "cuda":
         raise HumobError(f"{option}: found the device {device}, expected a CUDA GPU")
     if find_spec("bitsandbytes") is None:
-        raise HumobError(f"{option}: needs the package bitsandbytes: pip install bitsandbytes")
+        command = install_packages("bitsandbytes")
+        raise HumobError(f"{option} needs the package bitsandbytes; install it with: {command}")
     if quantization == "8bit":
         return transformers.BitsAndBytesConfig(load_in_8bit=True)
     return transformers.BitsAndBytesConfig(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
+from humobctl.extras import require
 from humobctl.io.json_files import read_json
 from humobctl.llm.hub import fetch
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, ARRAYS, CONFIG
@@ -68,8 +68,7 @@ def files_of(model: str) -> ModelFiles:
     if path.suffix == ".gguf":
         if not path.is_file():
             raise HumobError(f"{model}: No such file or directory")
-        if find_spec("gguf") is None:
-            raise HumobError(f"{model}: needs the package gguf: pip install 'humobctl[llm]'")
+        require("llm", f"{model}: a GGUF file", ("gguf",))
         return ModelFiles(model, path.parent, path.name)
     found = ModelFiles(model, path if path.is_dir() else fetch(model))
     _check_folder(found)

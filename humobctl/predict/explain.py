@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -10,10 +12,14 @@ from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM
 from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.native import Floats, Int32s, Int64s
-from humobctl.predict.base import SlotDistributions, UserHistory, circular_slots
+from humobctl.predict.base import SlotDistributions, UserHistory, circular_slots, distances
 from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.decode_days.config import DayConfig
+from humobctl.predict.decode_days.run import pose_user
+from humobctl.predict.decode_days.terms import TERMS, copied_days, gains_of
+from humobctl.predict.decode_slots import Decode
 from humobctl.predict.registry import build
-from humobctl.predict.run import PredictJob, decoded, survey, user_of
+from humobctl.predict.run import PredictJob, choose_cells, day_config, survey, user_of
 from humobctl.tables.cells import decode_cells, encode_cells
 
 COLUMNS = {
@@ -26,15 +32,19 @@ COLUMNS = {
     "best_x": "best x",
     "best_y": "best y",
     "best_p": "best p",
+    "term": "term",
+    "copied_day": "copied d",
     "visits": "visits",
     "near_slot": "near t",
     "same_weekday": "weekday",
     "last_day": "last d",
     "home_km": "km home",
 }
-"""Columns of the table, and their headings for people."""
+"""Columns that people see, and their headings."""
 LEGEND = (
-    "x, y: the chosen cell; p, rank: its probability and rank; best: the likeliest cell\n"
+    "x, y: the chosen cell; p, rank: its probability and rank; best: the most probable cell\n"
+    "term: what chose x, y instead of best (probability where they are one); copied d: past day "
+    "with x, y in this slot\n"
     "visits: records in the chosen cell; near t: within an hour of the slot; weekday: on that day "
     "of the week\nlast d: last day there; km home: distance from the most frequent cell"
 )
@@ -50,11 +60,12 @@ def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
         job: model, decoder and targets.
 
     Returns:
-        The columns of ``COLUMNS``: the chosen cell, its probability and rank among the model's
-        candidates, the likeliest cell, and what the user's records say of the chosen cell: how
-        many there are, how many within an hour of the slot and on that day of the week, the last
-        day, and the distance from the user's most frequent cell. Nulls where the chosen cell is
-        no candidate or was never visited.
+        The chosen cell (x, y), its probability and rank among the model's candidates, the most
+        probable cell (best_x, best_y, best_p); what the decoder says (see ``decoding``); and what
+        the user's records say of the chosen cell: how many there are (visits), how many within an
+        hour of the slot (near_slot) and on that day of the week (same_weekday), the last day
+        (last_day), and the distance from the user's most frequent cell (home_km). Nulls where the
+        chosen cell is no candidate or was never visited.
 
     Raises:
         HumobError: the user is not there, or has nothing to predict.
@@ -70,13 +81,73 @@ def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
     if not len(user.target_d):
         raise HumobError(f"{name}: found no row to predict of user {uid}, expected masked rows")
     model = build(job.model, city, job.options)
-    return table(user, city, model.distribution(user), decoded(user, city, model, job))
+    dist = model.distribution(user)
+    cells = choose_cells(user, dist, city, model, job)
+    days = day_config(model, job) if job.decode == "day" else None
+    return table(user, city, dist, cells, decoding(user, city, dist, cells, days or job.decode))
+
+
+def decoding(
+    user: UserHistory,
+    city: CityProfile,
+    dist: SlotDistributions,
+    cells: Int32s,
+    decoder: DayConfig | Decode,
+) -> dict[str, Any]:
+    """What decided for the chosen cells against the most probable ones, as columns.
+
+    Args:
+        user: known and target rows.
+        city: the calendar.
+        dist: what the model returned.
+        cells: the chosen cells, (r, 2).
+        decoder: settings of the day decoder, or the name of another.
+
+    Returns:
+        ``term``: ``probability`` where the most probable cell was chosen; else the term of most
+        gain: ``geobleu`` and ``dtw`` (expected scores of the whole day over the sample days),
+        ``proximity`` (expected proximity to the true cell), ``copies`` (how often the day holds
+        the cell), ``distance`` (expected distance from the true cell), or ``draw``; null where
+        none gains. ``gain_geobleu`` and so on: what each term gains by the chosen cell, in the
+        value of the day that the decoder maximises. ``copied_day``: the past day, heaviest among
+        the sample days, that holds the chosen cell in this slot. Decoders of slots have the gain
+        of their own term (an expected proximity, or km), and no copied day.
+    """
+    best, chosen = dist.p.argmax(axis=1), _index(dist.cells, cells)
+    gains: dict[str, Floats] = {}
+    copied = np.full(len(best), -1)
+    if isinstance(decoder, DayConfig):
+        problem = pose_user(user, city, dist, decoder)
+        gains = gains_of(problem, chosen, best)
+        if len(user.d):
+            place = copied_days(problem, chosen)
+            copied = np.where(place >= 0, np.unique(user.d)[place], -1)
+    elif decoder in ("geobleu", "dtw"):
+        row = np.arange(len(best))
+        near = decoder == "geobleu"
+        apart = distances(dist.cells)
+        worth = dist.p @ (np.exp(-0.5 * apart) if near else -apart * HUMOB_CELL_KM)
+        gains["proximity" if near else "distance"] = worth[row, chosen] - worth[row, best]
+    names = np.array([*gains, "draw", "probability", ""], dtype=object)
+    every = np.stack([*gains.values(), np.zeros(len(best))])
+    term = np.where(every.max(axis=0) > 0, every.argmax(axis=0), len(gains) if not gains else -1)
+    term[chosen == best] = len(gains) + 1
+    nothing = np.full(len(best), np.nan)
+    return {
+        "term": names[term].astype(str),
+        **{f"gain_{name}": gains.get(name, nothing) for name in TERMS},
+        "copied_day": copied,
+    }
 
 
 def table(
-    user: UserHistory, city: CityProfile, dist: SlotDistributions, cells: Int32s
+    user: UserHistory,
+    city: CityProfile,
+    dist: SlotDistributions,
+    cells: Int32s,
+    why: dict[str, Any],
 ) -> pl.DataFrame:
-    """The reasons for the chosen cells (r, 2); see ``explain``."""
+    """The reasons for the chosen cells (r, 2), with those of ``decoding``; see ``explain``."""
     best = dist.p.argmax(axis=1)
     chosen = _index(dist.cells, cells)
     p = np.where(chosen >= 0, dist.p[np.arange(len(cells)), chosen], np.nan)
@@ -96,6 +167,7 @@ def table(
         "best_x": dist.cells[best, 0],
         "best_y": dist.cells[best, 1],
         "best_p": dist.p.max(axis=1),
+        **why,
         "visits": visits,
         "near_slot": (there & near).sum(axis=1),
         "same_weekday": (there & weekday).sum(axis=1),
@@ -107,6 +179,8 @@ def table(
     return frame.with_columns(
         rank=pl.when(~unknown).then("rank"),
         last_day=pl.when(pl.col("last_day") >= 0).then("last_day"),
+        copied_day=pl.when(pl.col("copied_day") >= 0).then("copied_day"),
+        term=pl.when(pl.col("term") != "").then("term"),
     )
 
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError, UsageError
+from humobctl.extras import require
 from humobctl.predict.base import PredictOptions, Predictor, Prompting
 from humobctl.predict.blend import Blended
 from humobctl.predict.city_profile import CityProfile
@@ -106,7 +106,8 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
         )
     kind = TRAINED[checkpoint.type]
     module, maker = kind.path.split(":")
-    require(kind.extra)
+    if kind.extra is not None:
+        require(kind.extra, checkpoint.type)
     make: Any = getattr(import_module(f"humobctl.predict.{module}"), maker)
     if "cities" not in checkpoint.config:
         _refuse_city(options)
@@ -119,7 +120,8 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
 
 def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Predictor:
     _refuse_city(options)
-    require("llm" if module == "predict" else "openai")
+    local = module == "predict"
+    require("llm" if local else "openai", "a local language model" if local else "--base-url")
     make: Any = import_module(f"humobctl.predict.llama.{module}").from_name
     return make(name, city, options)  # type: ignore[no-any-return]
 
@@ -159,26 +161,6 @@ def _blended(model: Predictor, city: CityProfile, weight: float | None) -> Predi
     if not weight:
         return model
     return Blended(model, city, weight)
-
-
-def require(extra: str | None) -> None:
-    """Refuse early and clearly what needs packages that are not installed.
-
-    Raises:
-        HumobError: a package of the extra is missing.
-    """
-    packages = {
-        "torch": ("torch", "transformers", "tensorboard"),
-        "llm": ("torch", "transformers", "tensorboard", "peft"),
-        "openai": ("openai",),
-        "diffusion": ("torch", "transformers", "tensorboard", "diffusers"),
-    }
-    missing = [name for name in packages.get(extra or "", ()) if find_spec(name) is None]
-    if missing:
-        raise HumobError(
-            f"found no {' and no '.join(missing)}, expected the extra {extra!r}: "
-            f"pip install 'humobctl[{extra}]'"
-        )
 
 
 def parse_blend(text: str) -> float | None:

@@ -240,7 +240,7 @@ def predict_group(
         end = here.stop
         if user is not None and dist is not None:
             wanted = target[here]
-            cells = _cells(user, dist, city, model, job)
+            cells = choose_cells(user, dist, city, model, job)
             filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
@@ -267,21 +267,20 @@ def _with_distributions(
             yield here, user, next(found) if user is not None else None
 
 
-def decoded(user: UserHistory, city: CityProfile, model: Predictor, job: PredictJob) -> Int32s:
-    """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
-    return _cells(user, model.distribution(user), city, model, job)
-
-
-def _cells(
+def choose_cells(
     user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor, job: PredictJob
 ) -> Int32s:
+    """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
     if job.decode == "day":
-        days: DayConfig = replace(getattr(model, "days", DEFAULTS), seed=job.options.seed)
-        if job.weight is not None:
-            days = replace(days, weight=job.weight)
-        return decode_user(user, city, dist, days)
+        return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
+
+
+def day_config(model: Predictor, job: PredictJob) -> DayConfig:
+    """Settings of the day decoder: the model's own, with the seed and weight asked for."""
+    days: DayConfig = replace(getattr(model, "days", DEFAULTS), seed=job.options.seed)
+    return days if job.weight is None else replace(days, weight=job.weight)
 
 
 def _user(

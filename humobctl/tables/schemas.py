@@ -244,11 +244,18 @@ class Embedding(dy.Schema):
 
 
 class Score(dy.Schema):
-    """One value of one metric; scope says of what (``all``, ``uid=7``, ``uid=7,d=60``)."""
+    """One value of one metric, of a file, of a user in it, or of a difference of two files."""
 
-    scope = dy.String(min_length=1)
+    file = dy.String(min_length=1)
+    uid = dy.UInt32(nullable=True, metadata={"expected": "a user number, or none for all"})
     metric = dy.String(min_length=1)
+    edition = dy.String(nullable=True)
     value = dy.Float64(nullable=True)
+    low = dy.Float64(nullable=True)
+    high = dy.Float64(nullable=True)
+    intent = dy.String(nullable=True)
+    p = dy.Float64(nullable=True)
+    p_holm = dy.Float64(nullable=True)
 
 
 @dataclass(frozen=True)
@@ -339,7 +346,11 @@ DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))
 EMBEDDINGS = Table("embedding", Embedding, key=("city", "uid"), optional=("city",))
-SCORES = Table("score", Score)
+SCORES = Table(
+    "score",
+    Score,
+    optional=("uid", "edition", "value", "low", "high", "intent", "p", "p_holm"),
+)
 CALENDAR = Table("calendar", Calendar, key=("d",))
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),

@@ -167,19 +167,6 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class DryRun:
-    """What a training would be.
-
-    Attributes:
-        summary: lines for people.
-        example: one training record as text, where there are such.
-    """
-
-    summary: str
-    example: str = ""
-
-
-@dataclass
 class TrainingLog:
     """What happened in a training.
 
@@ -237,9 +224,13 @@ class Recipe(ABC, Generic[Data]):
     def start(self, data: Data, device: str, group: Group) -> Training:
         """The network before its first step."""
 
+    def example(self, data: Data) -> str:
+        """One training record as text; nothing where there are no such."""
+        return ""
+
     @abstractmethod
-    def describe(self, data: Data, device: str) -> DryRun:
-        """What a training would be."""
+    def describe(self, data: Data, device: str) -> str:
+        """Lines on what a training would be."""
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Scores of a validation in words; nothing where there are none."""

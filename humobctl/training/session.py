@@ -23,7 +23,6 @@ from humobctl.ranks import world_size
 from humobctl.training.distributed import Group
 from humobctl.training.model_dir import METRICS, Checkpoint, check_target, save
 from humobctl.training.recipe import (
-    DryRun,
     Recipe,
     TrainedModel,
     Training,
@@ -75,11 +74,19 @@ def train(recipe: Recipe[Any], job: TrainingJob) -> dict[str, Any]:
             return _save_model(recipe.finish(training, data, log), recipe, job, log, work)
 
 
-def dry_run(recipe: Recipe[Any], job: TrainingJob) -> DryRun:
-    """What a training would be; nothing is trained or written."""
+def dry_run(recipe: Recipe[Any], job: TrainingJob, show: Callable[[str], None]) -> str:
+    """Lines on what a training would be; nothing is trained or written.
+
+    Args:
+        recipe: of the model.
+        job: the training.
+        show: takes a training record, where there are such, before what takes its time.
+    """
     check_target(job.output, overwrite=True)
     recipe = recipe.set_up(job.device)
     with recipe.prepare() as data:
+        if example := recipe.example(data):
+            show(f"{example}\n")
         return recipe.describe(data, job.device)
 
 

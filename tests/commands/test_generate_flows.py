@@ -323,7 +323,7 @@ def test_eval_of_flows_in_all_forms(cli, workdir) -> None:
     assert "cpc" in text
     assert "within-areas:no" in text
     rows = table(cli(*command, "--format", "csv", cwd=workdir).out)
-    assert rows.columns == ["scope", "metric", "value"]
+    assert rows.columns == ["file", "uid", "metric", "edition", "value", "low", "high"]
     assert cli(*command, "--output", "s.parquet", cwd=workdir).code == 0
     assert pl.read_parquet(workdir / "s.parquet").height == rows.height == 6
 

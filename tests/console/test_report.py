@@ -160,6 +160,66 @@ def test_table_in_a_pipe_is_not_folded() -> None:
     assert "[ok]" in text
 
 
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_long_work_without_a_terminal_says_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(report, "time", clock)
+    with report.progress("counting sheep", 50_000, "sheep") as ticker:
+        for _ in range(40):
+            clock.now += 1
+            ticker.advance(1_000)
+    with report.progress("reading a\x1b.csv", None, "B") as ticker:
+        clock.now += 20
+        ticker.advance(3_000_000)
+    with report.heard(), report.progress("for another", 2) as ticker:
+        clock.now += 20
+        ticker.advance()
+    assert capsys.readouterr().err.splitlines() == [
+        "counting sheep: 10,000 of 50,000 sheep (20%), 1.0k sheep/s, 0:00:40 left",
+        "counting sheep: 20,000 of 50,000 sheep (40%), 1.0k sheep/s, 0:00:30 left",
+        "counting sheep: 30,000 of 50,000 sheep (60%), 1.0k sheep/s, 0:00:20 left",
+        "counting sheep: 40,000 of 50,000 sheep (80%), 1.0k sheep/s, 0:00:10 left",
+        r"reading a\x1b.csv: 3.0M B, 150.0k B/s",
+    ]
+
+
+def test_lines_come_more_seldom_in_long_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(report, "time", clock)
+    with report.progress("counting sheep", 3_600, "sheep") as ticker:
+        for _ in range(3_600):
+            clock.now += 1
+            ticker.advance()
+    at = [int(line.split()[2].replace(",", "")) for line in capsys.readouterr().err.splitlines()]
+    steps = [after - before for before, after in itertools.pairwise([0, *at])]
+    assert steps[:10] == [10] * 10  # seconds, as a sheep takes one
+    assert steps == sorted(steps)
+    assert set(steps[-40:]) == {60}
+
+
+def test_a_command_without_a_terminal_says_how_far_it_is(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(report, "LINE_SECONDS", 0.0)
+    synth = ("data", "synth", "--users", "20", "--days", "3", "-o", "city.csv")
+    said = cli(*synth, cwd=tmp_path).err
+    says(said, "making people:", "20 of 20 users", "100%", "0:00:00 left")
+    assert cli(*synth, "--quiet", cwd=tmp_path).err == ""
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (999, "999"), (1234, "1.2k"), (5e6, "5.0M"), (2e9, "2.0G")]
 )

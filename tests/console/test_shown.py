@@ -36,6 +36,19 @@ def test_latex() -> None:
     assert r"1 & 2 \\" in second
 
 
+def test_markdown() -> None:
+    first, second = Fruit().to_markdown().split("\n\n    x<y\n\n")
+    assert first.splitlines() == [
+        "one two",
+        "",
+        "| what | much |",
+        "| --- | ---: |",
+        r"| a\_b & \<c\> | 5 |",
+        r"| ~^\\ | {}$#% |",
+    ]
+    assert second == "| n | m |\n| --- | ---: |\n| 1 | 2 |\n"
+
+
 def test_html() -> None:
     page = Fruit()._repr_html_()
     assert page.count("<table>") == 2

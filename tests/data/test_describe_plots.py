@@ -64,8 +64,8 @@ def test_only_png_and_html(tmp_path) -> None:
 def test_missing_library_is_one_clear_line(
     file: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humobctl.data.describe_plots.find_spec", lambda name: None)
-    with raises(HumobError, library, "humobctl[plot]"):
+    monkeypatch.setattr("humobctl.extras.installed", lambda name: None)
+    with raises(HumobError, library, "'plot'", "pip install"):
         check_plot(file)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from humobctl import extras
 from humobctl.errors import HumobError
-from humobctl.execution import ray_cluster
 from humobctl.execution.ray_cluster import Cluster
 from humobctl.execution.task import TaskPart
 from tests.messages import fails, raises
 
 
 def test_without_ray_the_extra_is_named(monkeypatch) -> None:
-    monkeypatch.setattr(ray_cluster, "find_spec", lambda _name: None)
-    with raises(HumobError, "ray", "humobctl[ray]"):
+    monkeypatch.setattr(extras, "installed", lambda _name: None)
+    with raises(HumobError, "--engine ray", "'ray'", "pip install"):
         list(Cluster().run(None, [TaskPart(0, 0, "")], print, in_order=True))  # type: ignore[arg-type]
 
 

@@ -234,7 +234,7 @@ def test_another_address_is_warned_of(folder: Path) -> None:
 
 def test_too_few_users_for_umap(folder: Path) -> None:
     if find_spec("umap") is None:
-        with raises(HumobError, "humobctl[umap]"):
+        with raises(HumobError, "umap-learn", "'umap'"):
             world(folder, umap=True)
         return
     with raises(HumobError, "--umap", 3, 4):

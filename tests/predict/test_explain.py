@@ -8,8 +8,10 @@ import pytest
 
 from humobctl.errors import UsageError
 from humobctl.predict.base import SlotDistributions
+from humobctl.predict.decode_days.config import DayConfig
+from humobctl.predict.decode_days.terms import TERMS
 from humobctl.predict.decode_slots import parse_decode
-from humobctl.predict.explain import table
+from humobctl.predict.explain import decoding, table
 from tests.messages import fails, raises
 from tests.predict.helpers import city, user
 
@@ -22,7 +24,9 @@ def test_reasons_by_hand():
     )
     chosen = np.array([[1, 1], [4, 5]], dtype=np.int32)
     # Day 14 is a Sunday, as are days 0 and 7.
-    first, second = table(user(KNOWN, [(14, 21), (14, 22)]), city(), dist, chosen).to_dicts()
+    one = user(KNOWN, [(14, 21), (14, 22)])
+    why = decoding(one, city(), dist, chosen, "argmax")
+    first, second = table(one, city(), dist, chosen, why).to_dicts()
     assert (first["p"], first["rank"], first["visits"], first["near_slot"]) == (0.7, 1, 3, 2)
     assert (first["same_weekday"], first["last_day"], first["home_km"]) == (2, 7, 0.0)
     assert (second["p"], second["rank"], second["best_x"], second["best_p"]) == (0.4, 2, 1, 0.6)
@@ -30,10 +34,73 @@ def test_reasons_by_hand():
     assert second["home_km"] == 2.5  # 3 and 4 cells: 5 cells of half a kilometre
 
 
+CELLS = np.array([[1, 1], [4, 5]], dtype=np.int32)
+TWO = SlotDistributions(CELLS, np.array([[0.6, 0.4], [0.45, 0.55]]))
+
+
+def test_the_terms_of_a_days_value_by_hand():
+    # One sample day, day 1, at (4, 5) in both slots; no drawn days, no n-grams but single cells.
+    config = DayConfig(
+        weight=0.5, longest=1, drawn=0, open_km=10.0, closed_km=20.0, proximity=0.4, auction=0.0,
+        distance=0.2,
+    )  # fmt: skip
+    one = user([(1, 20, 4, 5), (1, 23, 4, 5)], [(14, 20), (14, 23)])
+    other = np.array([[4, 5], [4, 5]], dtype=np.int32)
+    why = decoding(one, city(), TWO, other, config)
+    # The cells are 5 cells or 2.5 km apart. The first row exchanged: one of two cells matches at
+    # a proximity of exp(-0.35 * 5); both ways of DTW cost 2.5 km, closed, and 0 to 2.5 open (the
+    # last row is matched with any prefix left out, the first row is not).
+    assert why["gain_geobleu"][0] == pytest.approx(0.5 * (1 - np.exp(-0.35 * 5)) / 2)
+    assert why["gain_dtw"][0] == pytest.approx(0.5 * 2.5 / 10 + 0.5 * 2.5 / 20)
+    # Expected proximity: 0.4 + 0.6 e to 0.6 + 0.4 e, over two rows; likewise kilometres.
+    e = np.exp(-0.5 * 5)
+    assert why["gain_proximity"][0] == pytest.approx(0.5 * 0.4 * (0.2 * e - 0.2) / 2)
+    assert why["gain_distance"][0] == pytest.approx(-0.5 * 0.2 * (0.6 - 0.4) * 2.5 / 2)
+    assert why["gain_copies"][0] == 0.0
+    assert why["term"].tolist() == ["geobleu", "probability"]
+    assert why["copied_day"].tolist() == [1, 1]
+    assert [why[f"gain_{name}"][1] for name in TERMS] == [0.0] * 5
+
+
+def test_decoders_of_slots_say_their_own_term():
+    one = user(KNOWN, [(14, 21), (14, 22)])
+    other = np.array([[4, 5], [4, 5]], dtype=np.int32)
+    three = SlotDistributions(
+        np.array([[1, 1], [2, 1], [3, 1]], dtype=np.int32), np.array([[0.4, 0.25, 0.35]])
+    )
+    middle = np.array([[2, 1]], dtype=np.int32)  # 0.5 km from both others
+    single = user(KNOWN, [(14, 21)])
+    found = decoding(single, city(), three, middle, "dtw")
+    assert found["term"].tolist() == ["distance"]
+    assert found["gain_distance"][0] == pytest.approx((0.25 * 0.5 + 0.35 * 1) - 0.75 * 0.5)
+    found = decoding(single, city(), three, middle, "geobleu")
+    assert found["term"].tolist() == ["proximity"]
+    assert np.isnan(found["gain_distance"]).all()
+    assert decoding(one, city(), TWO, other, "sample")["term"].tolist() == ["draw", "probability"]
+
+
+def test_gains_tell_why_a_less_probable_cell_was_chosen(cli, workdir):
+    done = cli("predict", "challenge.csv", "--explain", "3", cwd=workdir)
+    found = pl.read_csv(done.out.encode())
+    same = (found["x"] == found["best_x"]) & (found["y"] == found["best_y"])
+    assert found.filter(same)["term"].unique().to_list() == ["probability"]
+    others = found.filter(~same)
+    assert others.height > 0
+    # The decoder climbs: no single cell is better by more than it may leave out.
+    assert others.select(pl.sum_horizontal(pl.col("^gain_.*$")))["gain_geobleu"].min() > -0.01
+    assert set(others["term"].drop_nulls()) <= set(TERMS)
+    assert found["copied_day"].max() < 60
+    shown = cli("predict", "challenge.csv", "--explain", "3", "--decode", "argmax", cwd=workdir)
+    assert set(pl.read_csv(shown.out.encode())["term"]) == {"probability"}
+
+
 def test_a_cell_that_is_no_candidate_has_no_probability():
     dist = SlotDistributions(np.array([[9, 9]], dtype=np.int32), np.ones((1, 1)))
     cells = np.array([[1, 2]], dtype=np.int32)
-    (row,) = table(user([], [(14, 21)]), city(), dist, cells).to_dicts()
+    one = user([], [(14, 21)])
+    (row,) = table(
+        one, city(), dist, cells, decoding(one, city(), dist, cells, "sample")
+    ).to_dicts()
     assert (row["p"], row["rank"], row["visits"]) == (None, None, 0)
     assert (row["last_day"], row["home_km"]) == (None, None)
 
@@ -89,5 +156,5 @@ def test_the_weight_of_days_trades_geobleu_for_dtw(cli, workdir):
         *("eval", "0.csv", "1.csv", "--truth", "city.csv", "-f", "csv", "--metric", "dtw"),
         cwd=workdir,
     )
-    values = [float(line.split(",")[2]) for line in done.out.splitlines()[1:5]]
+    values = [float(line.split(",")[4]) for line in done.out.splitlines()[1:5]]
     assert values[0] < values[2]

@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.bootstrap import Difference
+from humobctl.evaluate.cells.bootstrap import Difference, PairDifferences
 from humobctl.evaluate.cells.run import Evaluation
 from humobctl.evaluate.registry import Metric
-from humobctl.tables.schemas import SCORES
-
-
-class Named(Protocol):
-    """Whatever came of a file."""
-
-    name: str
+from humobctl.evaluate.score_table import names_of, score_table
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of one file of predictions, or of several beside the first one.
+    """Scores of one file of predictions, or of several beside each other.
 
     Attributes:
         evaluations: of each file.
-        differences: of each further file from the first one.
+        pairs: differences of the files that are compared.
         by_user: whether records and tables hold every user's scores, too.
     """
 
     evaluations: list[Evaluation]
-    differences: list[list[Difference]]
+    pairs: list[PairDifferences]
     by_user: bool = False
 
 
-def as_record(
-    evaluation: Evaluation, differences: list[Difference] | None, *, by_user: bool = False
-) -> dict[str, Any]:
-    """One file's scores as JSON holds them; ``differences`` are those from the first file."""
+def _record(found: Comparison, number: int) -> dict[str, Any]:
+    """One file's scores as JSON holds them, with its differences from earlier files."""
+    evaluation = found.evaluations[number]
     coverage = evaluation.coverage
     record: dict[str, Any] = {
         "file": evaluation.name,
@@ -57,22 +50,30 @@ def as_record(
         "version": __version__,
         "scores": [_score_record(evaluation, metric) for metric in evaluation.metrics],
     }
-    if by_user:
+    if found.by_user:
         record["per_user"] = evaluation.users.to_dicts()
-    if differences is not None:
-        record["difference_from_first"] = [
-            {
-                "metric": d.metric.name,
-                "dialect": d.metric.dialect or None,
-                "unit": d.metric.unit or None,
-                "difference": d.value,
-                "interval": [d.low, d.high],
-                "confidence": d.confidence,
-                "better": d.better,
-            }
-            for d in differences
-        ]
-    return record
+    differences = [
+        _difference_record(found.evaluations[pair.first].name, difference)
+        for pair in found.pairs
+        if pair.second == number
+        for difference in pair.differences
+    ]
+    return record | ({"differences": differences} if differences else {})
+
+
+def _difference_record(other: str, found: Difference) -> dict[str, Any]:
+    return {
+        "from": other,
+        "metric": found.metric.name,
+        "dialect": found.metric.dialect or None,
+        "unit": found.metric.unit or None,
+        "difference": found.value,
+        "interval": [found.low, found.high],
+        "confidence": found.confidence,
+        "p": found.p,
+        "p_holm": found.p_holm,
+        "better": found.better,
+    }
 
 
 def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
@@ -88,40 +89,45 @@ def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
 
 def as_json(found: Comparison) -> str:
     """All scores: one object for one file, an array for several."""
-    return one_or_all(
-        as_record(one, found.differences[index - 1] if index else None, by_user=found.by_user)
-        for index, one in enumerate(found.evaluations)
-    )
+    return one_or_all(_record(found, number) for number in range(len(found.evaluations)))
 
 
 def as_table(found: Comparison) -> pl.DataFrame:
-    """The score table (scope, metric, value); several files stand apart in the scope.
-
-    A comparison adds the scope ``second - first`` with the difference of each metric and the ends
-    of its interval (``_low``, ``_high``).
-    """
-    rows: list[tuple[str, str, float]] = []
-    scopes = scopes_of(found.evaluations)
-    for scope, evaluation in zip(scopes, found.evaluations, strict=True):
-        rows += [(scope, m.column, evaluation.value(m)) for m in evaluation.metrics]
+    """The score table; ``second - first`` in the place of a file stands for a difference."""
+    names = names_of(found.evaluations)
+    rows: list[dict[str, Any]] = []
+    for name, evaluation in zip(names, found.evaluations, strict=True):
+        rows += [_row(name, m, evaluation.value(m)) for m in evaluation.metrics]
         if found.by_user:
             rows += [
-                (f"{scope},uid={row['uid']}", m.column, row[m.column])
+                _row(name, m, row[m.column], uid=row["uid"])
                 for row in evaluation.users.iter_rows(named=True)
                 for m in evaluation.metrics
             ]
-    for scope, differences in zip(scopes[1:], found.differences, strict=True):
-        for d in differences:
-            parts = (("", d.value), ("_low", d.low), ("_high", d.high))
-            rows += [
-                (f"{scope} - {scopes[0]}", f"{d.metric.column}{end}", value) for end, value in parts
-            ]
-    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+    rows += [
+        _row(
+            f"{names[pair.second]} - {names[pair.first]}",
+            d.metric,
+            d.value,
+            low=d.low,
+            high=d.high,
+            p=d.p,
+            p_holm=d.p_holm,
+        )
+        for pair in found.pairs
+        for d in pair.differences
+    ]
+    return score_table(rows)
+
+
+def _row(file: str, metric: Metric, value: float, **more: float) -> dict[str, Any]:
+    edition = metric.dialect or None
+    return {"file": file, "metric": metric.name, "edition": edition, "value": value, **more}
 
 
 def show(found: Comparison, stream: TextIO) -> None:
     """Print the scores for people, with their signatures."""
-    first, *others = found.evaluations
+    first = found.evaluations[0]
     columns = ["metric", "better", *(Path(e.name).name for e in found.evaluations)]
     rows = [
         [m.label, better(m.higher_is_better)] + [number(m, e.value(m)) for e in found.evaluations]
@@ -131,29 +137,34 @@ def show(found: Comparison, stream: TextIO) -> None:
     title = f"{first.users.height} users, {first.user_days} user-days, {days}"
     signatures = "\n".join(first.signature(m) for m in first.metrics)
     report.table(title, columns, rows, stream=stream, caption=signatures)
-    for evaluation, differences in zip(others, found.differences, strict=True):
-        _show_differences(first, evaluation, differences, stream)
+    if found.pairs:
+        _show_differences(found, stream)
 
 
-def _show_differences(
-    first: Evaluation, second: Evaluation, found: list[Difference], stream: TextIO
-) -> None:
-    percent = f"{100 * found[0].confidence:g} %"
+def _show_differences(found: Comparison, stream: TextIO) -> None:
+    names = [Path(name).name for name in names_of(found.evaluations)]
     verdicts = {True: "better", False: "worse", None: "not decided"}
     rows = [
         [
+            f"{names[pair.second]} minus {names[pair.first]}",
             d.metric.label,
             f"{number(d.metric, d.value, sign='+')}",
             f"{number(d.metric, d.low, sign='+')} to {number(d.metric, d.high, sign='+')}",
+            f"{d.p_holm:.4f}",
             verdicts[d.better],
         ]
-        for d in found
+        for pair in found.pairs
+        for d in pair.differences
     ]
+    several = len(found.pairs) > 1
+    adjusted = f"; p adjusted for {len(found.pairs)} pairs (Holm)" if several else ""
+    percent = f"{100 * found.pairs[0].differences[0].confidence:g} %"
     report.table(
-        f"{Path(second.name).name} minus {Path(first.name).name}, paired bootstrap over users",
-        ["metric", "difference", f"{percent} interval", "verdict"],
+        f"paired bootstrap over users{adjusted}",
+        ["files", "metric", "difference", f"{percent} interval", "p", "verdict"],
         rows,
         stream=stream,
+        left=2,
     )
 
 
@@ -166,15 +177,6 @@ def one_or_all(records: Iterable[dict[str, Any]]) -> str:
 def better(higher: bool | None) -> str:
     """Which way is better, as tables for people show it."""
     return "higher" if higher else "lower"
-
-
-def scopes_of(evaluations: Sequence[Named]) -> list[str]:
-    """``all`` for one file; the names of several, with a number where one comes again."""
-    scopes = [e.name if len(evaluations) > 1 else "all" for e in evaluations]
-    for index, scope in enumerate(scopes):
-        if scope in scopes[:index]:
-            scopes[index] = f"{scope}#{index + 1}"
-    return scopes
 
 
 def number(metric: Metric, value: float, sign: str = "") -> str:

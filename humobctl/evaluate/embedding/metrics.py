@@ -5,7 +5,8 @@ Shapes:  n rows of all users, u users, p parts of users' rows, E numbers of a ve
 A method makes a vector of any part of a user's rows (``Vectorise``). Re-identification cuts the
 days of each user into two halves and looks for the second half of a user among those of all users
 of the city, by cosine, and the other way round. Probes are ridge regressions from vectors to what
-they should tell, fitted on four fifths of the users and asked about the others.
+they should tell, fitted on four fifths of the users and asked about the others. What a vector is
+made from is not asked for: the day of the week goes into an embedder with every row.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PENALTIES = np.logspace(-4, 3, 15)
 HALVES = ("alternate", "chronological")
 NAMES = (
     *("reid_top1", "reid_top10", "reid_mrr"),
-    *("home_km", "work_km", "weekend_auc", "next_day_km"),
+    *("home_km", "work_km", "next_day_km"),
 )
 
 
@@ -166,25 +167,14 @@ def ridge(x: Floats, y: Floats, new: Floats) -> Floats:
     return told
 
 
-def across(x: Floats, y: Floats, group: Int64s, seed: int) -> Floats:
-    """What ``ridge`` says of each row when fitted on the rows of other groups' folds, (k, m)."""
-    named = np.unique(group)
-    fold_of = np.random.default_rng(seed).permutation(len(named)) % min(FOLDS, len(named))
-    fold = fold_of[np.searchsorted(named, group)]
+def across(x: Floats, y: Floats, seed: int) -> Floats:
+    """What ``ridge`` says of each row when fitted on the rows of the other folds, (k, m)."""
+    fold = np.random.default_rng(seed).permutation(len(x)) % min(FOLDS, len(x))
     told = np.zeros_like(y)
     for number in np.unique(fold):
         mine = fold == number
         told[mine] = ridge(x[~mine], y[~mine], x[mine])
     return told
-
-
-def auc(score: Floats, label: NDArray[np.bool_]) -> float:
-    """Chance that a true row scores higher than a false one; ties count a half."""
-    values, place = np.unique(score, return_inverse=True)
-    true = np.bincount(place, weights=label, minlength=len(values))
-    false = np.bincount(place, weights=~label, minlength=len(values))
-    below = np.cumsum(false) - false
-    return float((true * (below + false / 2)).sum() / (true.sum() * false.sum()))
 
 
 def most_frequent(people: CityRecords, chosen: NDArray[np.bool_], without: Int64s | None) -> Int64s:
@@ -246,8 +236,6 @@ def score_city(
         vectors = vectorise(people, everyone)
         for name, cells in zip(("home_km", "work_km"), homes_and_works(people), strict=True):
             found[name, ""] = _distance(vectors, cells, seed)
-    if "weekend_auc" in names:
-        found["weekend_auc", ""] = _weekend(people, vectorise, seed)
     if "next_day_km" in names:
         found["next_day_km", ""] = _next_day(people, users, vectorise, seed)
     return {key: value for key, value in found.items() if key[0] in names}
@@ -273,26 +261,8 @@ def _distance(vectors: Floats, cells: Int64s, seed: int) -> float:
     if len(known) < 2 * FOLDS:
         return float("nan")
     truth = _cell_km(cells[known])
-    told = across(vectors[known], truth, known, seed)
+    told = across(vectors[known], truth, seed)
     return float(np.median(np.linalg.norm(told - truth, axis=1)))
-
-
-def _weekend(people: CityRecords, vectorise: Vectorise, seed: int) -> float:
-    """AUC of telling vectors of a user's weekends from those of the other days."""
-    weekend = people.weekend
-    parts, label, group = [], [], []
-    for user in range(len(people.uid)):
-        rows = people.rows_of(user)
-        if weekend[rows].all() or not weekend[rows].any():
-            continue
-        parts += [rows[weekend[rows]], rows[~weekend[rows]]]
-        label += [True, False]
-        group += [user, user]
-    if len(parts) < 4 * FOLDS:
-        return float("nan")
-    truth = np.array(label)
-    told = across(vectorise(people, parts), truth[:, None].astype(float), np.array(group), seed)
-    return auc(told[:, 0], truth)
 
 
 def _next_day(people: CityRecords, users: Int64s, vectorise: Vectorise, seed: int) -> float:
@@ -306,7 +276,7 @@ def _next_day(people: CityRecords, users: Int64s, vectorise: Vectorise, seed: in
         parts.append(rows[~last])
         middles.append([people.x[rows[last]].mean(), people.y[rows[last]].mean()])
     truth = np.array(middles) * CELL_KM
-    told = across(vectorise(people, parts), truth, users, seed)
+    told = across(vectorise(people, parts), truth, seed)
     return float(np.median(np.linalg.norm(told - truth, axis=1)))
 
 
@@ -362,7 +332,6 @@ def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
 _SAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "home_km": (("cell", "most-rows-21:00-5:00"), ("probe", f"ridge-{FOLDS}-fold")),
     "work_km": (("cell", "most-rows-10:00-18:00-weekdays"), ("probe", f"ridge-{FOLDS}-fold")),
-    "weekend_auc": (("probe", f"ridge-{FOLDS}-fold"),),
     "next_day_km": (("of", "middle-of-last-day"), ("probe", f"ridge-{FOLDS}-fold")),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TextIO
 
 import polars as pl
@@ -13,7 +12,7 @@ from humobctl.console import report
 from humobctl.evaluate.cells.report import better
 from humobctl.evaluate.embedding.metrics import EmbeddingEvaluation
 from humobctl.evaluate.flows.report import score_record
-from humobctl.tables.schemas import SCORES
+from humobctl.evaluate.score_table import score_table
 
 
 def as_json(evaluations: list[EmbeddingEvaluation]) -> str:
@@ -31,13 +30,12 @@ def as_json(evaluations: list[EmbeddingEvaluation]) -> str:
 
 
 def as_table(evaluations: list[EmbeddingEvaluation]) -> pl.DataFrame:
-    """The score table; the scope is the method."""
-    rows = [
-        (one.name, score.name, None if math.isnan(score.value) else score.value)
+    """The score table; in the place of files stand the methods."""
+    return score_table(
+        {"file": one.name, "metric": score.name, "value": score.value}
         for one in evaluations
         for score in one.scores
-    ]
-    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+    )
 
 
 def show(evaluations: list[EmbeddingEvaluation], stream: TextIO) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,10 +9,10 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import better, one_or_all, scopes_of
+from humobctl.evaluate.cells.report import better, one_or_all
 from humobctl.evaluate.flows.run import FlowEvaluation
+from humobctl.evaluate.score_table import defined, names_of, score_table
 from humobctl.evaluate.scores import TableScore
-from humobctl.tables.schemas import SCORES
 
 
 def as_json(evaluations: list[FlowEvaluation]) -> str:
@@ -37,20 +36,19 @@ def score_record(score: TableScore) -> dict[str, Any]:
     return {
         "metric": score.name,
         "unit": score.unit or None,
-        "value": None if math.isnan(score.value) else score.value,
+        "value": defined(score.value),
         "higher_is_better": score.higher_is_better,
         "signature": score.signature,
     }
 
 
 def as_table(evaluations: list[FlowEvaluation]) -> pl.DataFrame:
-    """The score table; several files stand apart in the scope."""
-    rows = [
-        (scope, score.name, None if math.isnan(score.value) else score.value)
-        for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True)
+    """The score table."""
+    return score_table(
+        {"file": name, "metric": score.name, "value": score.value}
+        for name, evaluation in zip(names_of(evaluations), evaluations, strict=True)
         for score in evaluation.scores
-    ]
-    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+    )
 
 
 def show(evaluations: list[FlowEvaluation], stream: TextIO) -> None:

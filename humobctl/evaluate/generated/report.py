@@ -10,10 +10,11 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import better, one_or_all, scopes_of
+from humobctl.evaluate.cells.report import better, one_or_all
 from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
-from humobctl.tables.schemas import INTENTS, SCORES
+from humobctl.evaluate.score_table import defined, names_of, score_table
+from humobctl.tables.schemas import INTENTS
 
 
 def as_json(evaluations: list[GeneratedEvaluation]) -> str:
@@ -43,7 +44,7 @@ def _score_record(evaluation: GeneratedEvaluation, score: GeneratedScore) -> dic
     bins = evaluation.bins(score.metric)
     record: dict[str, Any] = {
         "metric": score.metric.name,
-        "value": None if math.isnan(score.value) else score.value,
+        "value": defined(score.value),
         "floor": score.floor,
         "wasserstein": score.wasserstein,
         "wasserstein_floor": score.wasserstein_floor,
@@ -87,12 +88,12 @@ def _share(one: Side, intent: str) -> float:
 
 
 def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
-    """The score table; ``intent=NAME`` in the scope stands for the scores of one intent.
+    """The score table; rows with an intent have the scores of that intent alone.
 
     ``METRIC_floor``, ``METRIC_wasserstein`` and ``METRIC_wasserstein_floor`` stand beside METRIC.
     """
-    rows: list[tuple[str, str, float | None]] = []
-    for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True):
+    rows: list[dict[str, Any]] = []
+    for file, evaluation in zip(names_of(evaluations), evaluations, strict=True):
         for score in evaluation.scores:
             name = score.metric.column
             found = {
@@ -102,16 +103,19 @@ def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
                 f"{name}_wasserstein_floor": score.wasserstein_floor,
             }
             rows += [
-                (scope, key, None if math.isnan(value) else value)
+                {"file": file, "metric": key, "value": value}
                 for key, value in found.items()
                 if value is not None
             ]
         for intent in INTENTS:
             for name, (value, apart) in evaluation.of_intent(intent).items():
-                rows.append((f"{scope},intent={intent}", name, value))
-                if apart is not None:
-                    rows.append((f"{scope},intent={intent}", f"{name}_wasserstein", apart))
-    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+                both = {name: value, f"{name}_wasserstein": apart}
+                rows += [
+                    {"file": file, "metric": key, "value": number, "intent": intent}
+                    for key, number in both.items()
+                    if number is not None
+                ]
+    return score_table(rows)
 
 
 def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:

@@ -9,10 +9,11 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
-from humobctl.evaluate.cells.report import number, one_or_all, scopes_of
+from humobctl.evaluate.cells.report import number, one_or_all
 from humobctl.evaluate.plans.run import IntentionEvaluation, intent_durations
+from humobctl.evaluate.score_table import names_of, score_table
 from humobctl.native import Floats
-from humobctl.tables.schemas import INTENTS, SCORES
+from humobctl.tables.schemas import INTENTS
 
 
 def as_json(evaluations: list[IntentionEvaluation]) -> str:
@@ -59,14 +60,20 @@ def _share(counts: Floats, code: int) -> float | None:
 
 
 def as_table(evaluations: list[IntentionEvaluation]) -> pl.DataFrame:
-    """The score table; ``intent=NAME`` in the scope stands for the durations of one intent."""
-    rows: list[tuple[str, str, float]] = []
-    for scope, evaluation in zip(scopes_of(evaluations), evaluations, strict=True):
-        rows += [(scope, m.column, evaluation.value(m)) for m in evaluation.metrics]
+    """The score table; rows with an intent have the durations of that intent alone."""
+    rows: list[dict[str, Any]] = []
+    for name, evaluation in zip(names_of(evaluations), evaluations, strict=True):
+        rows += [
+            {"file": name, "metric": m.column, "value": evaluation.value(m)}
+            for m in evaluation.metrics
+        ]
         if any(m.name == "intent_duration" for m in evaluation.metrics):
             lasting = intent_durations(evaluation.plans, evaluation.truth)
-            rows += [(f"{scope},intent={i}", "intent_duration", v) for i, v in lasting.items()]
-    return pl.DataFrame(rows, schema=SCORES.dtypes, orient="row")
+            rows += [
+                {"file": name, "metric": "intent_duration", "value": value, "intent": intent}
+                for intent, value in lasting.items()
+            ]
+    return score_table(rows)
 
 
 def show(evaluations: list[IntentionEvaluation], stream: TextIO) -> None:

@@ -42,7 +42,7 @@ from humobctl.native import Bools
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import LOG_EVERY, DryRun, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import LOG_EVERY, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _DAYS = "days.safetensors"
@@ -216,7 +216,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         )
         return f"JSD of people not trained on: {scored}" if scored else ""
 
-    def describe(self, data: DiffusionData, device: str) -> DryRun:
+    def describe(self, data: DiffusionData, device: str) -> str:
         """Days, channels, parameters, steps."""
         settings, channels = self.settings, channel_count(data.condition)
         network = build(settings, channels, data.classes)
@@ -228,7 +228,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
             f"a batch: {plan.batch} days, {channels} channels, {STEPS} steps",
             f"training: {plan.steps:,} steps",
         )
-        return DryRun("\n".join(lines))
+        return "\n".join(lines)
 
     def finish(
         self, training: TorchTraining, data: DiffusionData, log: TrainingLog

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from humobctl.console import report
-from humobctl.errors import HumobError
+from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.chain import ChainError
 from humobctl.intend.day_plan import DayPlan
@@ -36,12 +36,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Served:
     journal, record = options.pop("journal", None), options.pop("recorder", None)
     config = configured(options)
     key = key_for(config)
-    try:
-        import openai  # noqa: F401, PLC0415 - said in one line before anything is opened
-    except ModuleNotFoundError as exc:
-        raise HumobError(
-            "--backend openai needs the openai package: pip install 'humobctl[openai]'"
-        ) from exc
+    require("openai", "--backend openai")  # said before anything is opened
     kept = Journal(journal) if journal is not None else None
     if kept is not None and kept.found:
         report.detail(f"{kept.path}: {kept.found:,} answers of earlier runs")

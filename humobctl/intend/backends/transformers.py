@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from humobctl.console import report
-from humobctl.errors import HumobError
+from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.backends.transformers_config import HFConfig, configured
 from humobctl.intend.chain import ChainError
@@ -20,8 +19,6 @@ from humobctl.llm.question import Ask, digest
 if TYPE_CHECKING:
     from humobctl.intend.backends.transformers_model import LocalModel, Said
 
-NEEDED = ("torch", "transformers", "accelerate", "llguidance")
-
 
 def make(settings: BackendSettings, options: dict[str, Any]) -> Local:
     """The backend, with its model loaded.
@@ -33,14 +30,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Local:
     options = dict(options)
     record = options.pop("recorder", None)
     config = configured(options)
-    needed = [*NEEDED, *(["peft"] if config.adapter else [])]
-    needed += ["gguf"] if config.model.endswith(".gguf") else []
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise HumobError(
-            f"--backend hf needs {', '.join(missing)}: pip install -c constraints-cpu.txt "
-            "'humobctl[llm]'"
-        )
+    require("llm", "--backend hf")
     from humobctl.intend.backends.transformers_model import LocalModel  # noqa: PLC0415 - imports torch
 
     return Local(config, LocalModel(config), record)

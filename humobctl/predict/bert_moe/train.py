@@ -40,7 +40,7 @@ from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.ranks import world_size
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.torch_loop import (
     Batches,
     TorchRecipe,
@@ -299,7 +299,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             f"DTW {record['eval_dtw']:.2f} km"
         )
 
-    def describe(self, data: BertMoeData, device: str) -> DryRun:
+    def describe(self, data: BertMoeData, device: str) -> str:
         """Parameters, memory, and one batch's shapes.
 
         The memory of a step is what autograd keeps of one batch, measured, beside weights,
@@ -323,7 +323,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             f"longest batch, {_size(state + kept)} in all",
             f"batch: {shapes}",
         )
-        return DryRun("\n".join(lines))
+        return "\n".join(lines)
 
     def finish(self, training: TorchTraining, data: BertMoeData, log: TrainingLog) -> TrainedModel:
         """The network, with the weight of the history baseline in its config."""

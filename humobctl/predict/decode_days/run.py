@@ -19,6 +19,8 @@ Shapes:  r rows to fill, k candidate cells, D target days, J sample days, n know
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s, library, share_out
@@ -31,6 +33,36 @@ from humobctl.predict.decode_days.sample_days import DaySamples, mixed, past_day
 _CELLS_PER_KM = 2.0
 _LEAST = 2
 """Target days that are worth a thread; a day takes some milliseconds."""
+
+
+@dataclass(frozen=True)
+class DayProblem:
+    """What the decoder is to decide for a user.
+
+    Attributes:
+        config: settings.
+        day, starts: number of each row's target day, (r,), and where the days begin, (D + 1,).
+        near, apart: proximities and distances in km of all pairs of cells, (k, k) each.
+        close, worth, far: expected proximity, worth in the auction and expected distance in km of
+            each cell in each row, (r, k) each.
+        past: the user's past days.
+        samples: past days, by how well they agree with p, and days drawn from p.
+        options: cells to try in each row, -1 for none, (r, any).
+        begin: cells to start from, (r,).
+    """
+
+    config: DayConfig
+    day: Int64s
+    starts: Int64s
+    near: Floats
+    apart: Floats
+    close: Floats
+    worth: Floats
+    far: Floats
+    past: DaySamples
+    samples: DaySamples
+    options: Int64s
+    begin: Int64s
 
 
 def decode_days(
@@ -50,6 +82,11 @@ def decode_days(
     """
     if not len(p):
         return np.zeros(0, dtype=np.int64)
+    return solve(pose(cells, p, day, past, config))
+
+
+def pose(cells: Int32s, p: Floats, day: Int64s, past: DaySamples, config: DayConfig) -> DayProblem:
+    """What there is to decide; arguments as those of ``decode_days``, r is at least 1."""
     starts = np.searchsorted(day, np.arange(int(day[-1]) + 2)).astype(np.int64)
     apart = distances(cells)
     if not past.weight.shape[1]:
@@ -58,13 +95,31 @@ def decode_days(
     samples = mixed(past, p, day, starts, np.exp(-0.5 * apart), config)
     worth = auction(p, day, starts, past, apart, config)
     close, far = p @ np.exp(-0.5 * apart), p @ apart / _CELLS_PER_KM
-    rows = np.diff(starts)[day][:, None]
-    own = config.weight * (config.proximity * close + config.auction * worth)
-    own = (own - (1.0 - config.weight) * config.distance * far) / rows
     begin = worth.argmax(axis=1) if config.weight > 0 else far.argmin(axis=1)
-    options = _options(close - 0.02 * far, begin, day, config.options)
-    tables = (near, apart / _CELLS_PER_KM)
-    return ascend(starts, tables, own, options, samples, begin, config)[0]
+    return DayProblem(
+        config=config,
+        day=day,
+        starts=starts,
+        near=near,
+        apart=apart / _CELLS_PER_KM,
+        close=close,
+        worth=worth,
+        far=far,
+        past=past,
+        samples=samples,
+        options=_options(close - 0.02 * far, begin, day, config.options),
+        begin=begin,
+    )
+
+
+def solve(problem: DayProblem) -> Int64s:
+    """The candidate for each row, shape (r,)."""
+    config = problem.config
+    rows = np.diff(problem.starts)[problem.day][:, None]
+    own = config.weight * (config.proximity * problem.close + config.auction * problem.worth)
+    own = (own - (1.0 - config.weight) * config.distance * problem.far) / rows
+    tables, samples = (problem.near, problem.apart), problem.samples
+    return ascend(problem.starts, tables, own, problem.options, samples, problem.begin, config)[0]
 
 
 def _options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:
@@ -136,12 +191,21 @@ def decode_user(
     Returns:
         Cells (x, y), shape (r, 2).
     """
+    if not len(user.target_d):
+        return dist.cells[:0]
+    return dist.cells[solve(pose_user(user, city, dist, config))]
+
+
+def pose_user(
+    user: UserHistory, city: CityProfile, dist: SlotDistributions, config: DayConfig = DEFAULTS
+) -> DayProblem:
+    """What there is to decide for a user; arguments as those of ``decode_user``."""
     target, day = number_days(user.target_d)
     past = DaySamples(np.empty((0, len(day)), np.int64), np.empty((len(target), 0)))
     if len(user.d):
         own, index = candidates(user)
         past = past_days(user, _places(own, dist.cells)[index], city, target, config)
-    return dist.cells[decode_days(dist.cells, dist.p, day, past, config)]
+    return pose(dist.cells, dist.p, day, past, config)
 
 
 def _places(cells: Int32s, among: Int32s) -> Int64s:

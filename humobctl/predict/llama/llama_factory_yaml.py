@@ -11,6 +11,7 @@ from typing import Any
 
 from humobctl.console import report
 from humobctl.errors import HumobError
+from humobctl.extras import require
 from humobctl.io.output_lock import note_input
 from humobctl.io.streams import clear_os_errors
 
@@ -75,6 +76,7 @@ def read_factory(path: str) -> Factory:
     Raises:
         HumobError: it is no YAML, holds a value of a wrong type, or asks for another training.
     """
+    require("llm", f"{path}: YAML", ("pyyaml",))
     import yaml  # noqa: PLC0415 - only these files need it
 
     try:

@@ -32,7 +32,7 @@ from humobctl.ranks import world_size
 from humobctl.training.device import torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
-from humobctl.training.recipe import DryRun, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.torch_loop import (
     Batches,
     TorchRecipe,
@@ -224,8 +224,12 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         geobleu = f", GEO-BLEU {record['eval_geobleu']:.4f}" if "eval_geobleu" in record else ""
         return f"validation loss {record['eval_loss']:.3f}{geobleu}"
 
-    def describe(self, data: LlamaData, device: str) -> DryRun:
-        """One record as text, and numbers about the training: tokens, rows, memory and time.
+    def example(self, data: LlamaData) -> str:
+        """The first record, as the model sees it."""
+        return data.shown
+
+    def describe(self, data: LlamaData, device: str) -> str:
+        """Numbers about the training: tokens, rows, memory and time.
 
         The time is that of one row's pass, forward and back, measured on a part of it; the memory
         is weights, the adapter with its gradients and two moments, and what autograd keeps of that
@@ -258,7 +262,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             f"time: about {total / 60:.1f} min on this {place.type}, validation not counted "
             f"({len(tried) / seconds:,.0f} tokens/s)",
         )
-        return DryRun("\n".join(lines), data.shown)
+        return "\n".join(lines)
 
     def _time_pass(self, network: Any, example: Example, device: torch.device) -> tuple[float, int]:
         """Seconds of a pass forward and back, and bytes that autograd keeps for it."""

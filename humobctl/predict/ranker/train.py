@@ -30,7 +30,6 @@ from humobctl.predict.ranker.features import NAMES
 from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, to_checkpoint
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import (
-    DryRun,
     Recipe,
     TrainedModel,
     Training,
@@ -91,10 +90,10 @@ class RankerRecipe(Recipe[RankerData]):
         """The network before its first step."""
         return RankerTraining(data.rows, self.settings)
 
-    def describe(self, data: RankerData, device: str) -> DryRun:
+    def describe(self, data: RankerData, device: str) -> str:
         """Rows and steps."""
         plan = RankerTraining(data.rows, self.settings).plan
-        return DryRun(
+        return (
             f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
             f"training: {plan.steps:,} steps of {plan.batch} rows"
         )

@@ -57,8 +57,9 @@ def test_score_table_and_detail_files(cli, example):
     )
     assert (done.code, done.out) == (0, "")
     table = pl.read_csv(example / "scores.csv")
-    assert table.columns == ["scope", "metric", "value"]
-    assert table["scope"].to_list() == ["all", "all,uid=7"]
+    assert table.columns == ["file", "uid", "metric", "edition", "value", "low", "high"]
+    assert table["file"].to_list() == ["predicted.csv"] * 2
+    assert table["uid"].to_list() == [None, 7]
     detail = pl.read_parquet(example / "detail.parquet")
     assert detail.select("uid", "d", "rows").rows() == [(7, 60, 3), (7, 61, 8), (7, 62, 5)]
     # Day 60: (2, 5), (0, 0), (5, 0) cells apart, two cells a kilometre.
@@ -153,7 +154,8 @@ def test_days_shifted_by_one_are_found_out(cli, example, days):
     done = cli("eval", "moved.csv", *flags, cwd=example)
     fails(done, "moved.csv", f"--shift-days {days}", notes=True)
     done = cli("eval", "moved.csv", *flags, "--shift-days", days, cwd=example)
-    assert done.out == cli("eval", "predicted.csv", *flags, cwd=example).out
+    as_made = cli("eval", "predicted.csv", *flags, cwd=example).out
+    assert done.out == as_made.replace("predicted.csv", "moved.csv")
     done = cli("eval", "moved.csv", *flags, "--shift-days", "-70", cwd=example)
     fails(done, "moved.csv", "--shift-days -70", "0 to")
 

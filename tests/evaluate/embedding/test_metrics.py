@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from humobctl.evaluate.embedding.metrics import (
     CityRecords,
     across,
-    auc,
     halves,
     homes_and_works,
     ranks,
@@ -60,16 +57,6 @@ def test_equal_vectors_find_nobody() -> None:
     assert ranks(np.ones((4, 2)), np.ones((4, 2))).tolist() == [4, 4, 4, 4]
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
-def test_auc_is_the_share_of_pairs_in_order(pairs) -> None:
-    score = np.array([float(a) for a, _ in pairs])
-    label = np.array([b for _, b in pairs])
-    if label.all() or not label.any():
-        return
-    above = score[label][:, None] - score[~label][None]
-    assert auc(score, label) == pytest.approx(((above > 0) + (above == 0) / 2).mean())
-
-
 def test_ridge_finds_a_line_and_leaves_noise_alone() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(60, 5))
@@ -81,13 +68,11 @@ def test_ridge_finds_a_line_and_leaves_noise_alone() -> None:
 
 
 def test_probes_never_see_whom_they_are_asked_about() -> None:
-    # Labels are random, two rows a user: who saw the other row of a user would be right.
+    # Labels are random: who saw them would be right.
     random = np.random.default_rng(1)
-    group = np.repeat(np.arange(60), 2)
-    label = np.repeat(random.random(60) < 0.5, 2)
-    x = np.repeat(random.normal(size=(60, 40)), 2, axis=0)
-    told = across(x, label[:, None].astype(float), group, 0)
-    assert auc(told[:, 0], label) < 0.7
+    label = (random.random(60) < 0.5).astype(float)
+    told = across(random.normal(size=(60, 40)), label[:, None], 0)
+    assert abs(np.corrcoef(told[:, 0], label)[0, 1]) < 0.3
 
 
 def city(users: int) -> CityRecords:
@@ -124,7 +109,7 @@ def test_a_vector_that_holds_the_home_tells_it() -> None:
 
 
 def test_too_few_users_have_no_score() -> None:
-    scores = score_city(people(ONE), slot_histograms, ["reid_top1", "home_km", "weekend_auc"], 0)
+    scores = score_city(people(ONE), slot_histograms, ["reid_top1", "home_km", "next_day_km"], 0)
     assert all(np.isnan(value) for value in scores.values())
 
 

@@ -183,19 +183,21 @@ def test_forms_of_output(cli, folder) -> None:
     assert "medical treatment" not in table.out  # nobody's
     flat = cli("eval", *("generated.csv", "real.csv"), "-t", "real.csv", "-f", "csv", cwd=folder)
     frame = pl.read_csv(io.StringIO(flat.out))
-    assert frame.columns == ["scope", "metric", "value"]
+    assert frame.columns == ["file", "uid", "metric", "edition", "value", "low", "high", "intent"]
     jumps = frame.filter(pl.col("metric").str.starts_with("jump_distance"))
-    assert jumps.filter(scope="generated.csv")["metric"].to_list() == [
+    assert jumps.filter(pl.col("intent").is_null(), file="generated.csv")["metric"].to_list() == [
         "jump_distance",
         "jump_distance_floor",
         "jump_distance_wasserstein",
         "jump_distance_wasserstein_floor",
     ]
-    assert jumps.filter(scope="real.csv", metric="jump_distance")["value"].to_list() == [0.0]
-    assert "real.csv,intent=go home" in frame["scope"].to_list()
+    assert jumps.filter(pl.col("intent").is_null(), file="real.csv", metric="jump_distance")[
+        "value"
+    ].to_list() == [0.0]
+    assert frame.filter(file="real.csv", intent="go home").height > 0
     done = cli("eval", "generated.csv", "-t", "real.csv", "-o", "s.parquet", cwd=folder)
     assert done.code == 0
-    written = pl.read_parquet(folder / "s.parquet").filter(scope="all", metric="daily_loc")
+    written = pl.read_parquet(folder / "s.parquet").filter(file="generated.csv", metric="daily_loc")
     assert written["value"][0] == pytest.approx(HALF)
 
 

@@ -160,12 +160,13 @@ def test_forms_of_output(cli, folder) -> None:
     assert "intent|divergence:jsd|log:e|bins:12|" in table.out
     flat = cli("eval", "plans.csv", "--truth", "reference.csv", "-f", "csv", cwd=folder)
     frame = pl.read_csv(io.StringIO(flat.out))
-    assert frame.columns == ["scope", "metric", "value"]
-    assert frame["scope"].unique(maintain_order=True).to_list() == [
-        "all",
-        "all,intent=go to work",
-        "all,intent=go home",
-        "all,intent=go to sleep",
+    assert frame.columns == ["file", "uid", "metric", "edition", "value", "low", "high", "intent"]
+    assert set(frame["file"]) == {"plans.csv"}
+    assert frame["intent"].unique(maintain_order=True).to_list() == [
+        None,
+        "go to work",
+        "go home",
+        "go to sleep",
     ]
     two = cli(
         "eval",
@@ -181,7 +182,7 @@ def test_forms_of_output(cli, folder) -> None:
     )
     assert (two.code, two.out) == (0, "")
     saved = pl.read_csv(folder / "s.csv")
-    assert saved["scope"].to_list() == ["plans.csv", "reference.csv"]
+    assert saved["file"].to_list() == ["plans.csv", "reference.csv"]
     assert saved["value"][1] == 0.0
 
 

@@ -194,14 +194,18 @@ def test_hf_needs_a_model(tmp_path: Path) -> None:
 
 def test_missing_packages_are_named(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "real = u.find_spec\n"
-        "u.find_spec = lambda n, p=None: None if n in ('torch', 'llguidance') else real(n, p)\n"
+        "from importlib import metadata as m\n"
+        "real = m.version\n"
+        "def version(name):\n"
+        "    if name in ('torch', 'llguidance'):\n"
+        "        raise m.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "m.version = version\n"
     )
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     env = {"PYTHONPATH": path}
     done = run_cli("intend", "-b", "hf", "-m", "x", input=PEOPLE, cwd=tmp_path, env=env)
-    fails(done, "--backend hf", "torch", "llguidance", "humobctl[llm]")
+    fails(done, "--backend hf", "torch", "llguidance", "'llm'", "pip install")
 
 
 @needs_torch

@@ -62,7 +62,8 @@ class Assigned:
 
     def _looked_up(self, categories: pl.Series) -> pl.DataFrame:
         """For each row: category, intent, and whether a row of the mapping decided."""
-        keys = categories.unique().drop_nulls().to_list()
+        # A tag without a value is a category without a name: none.
+        keys = [key for key in categories.unique().drop_nulls() if key.strip(BETWEEN)]
         answers = [
             self.mapping.find([c for c in key.split(BETWEEN) if c], together=self.together)
             for key in keys

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch
-from humobctl.data.importers.places.geometry import needs, representative
+from humobctl.data.importers.places.geometry import representative
 from humobctl.errors import TableError
+from humobctl.extras import require
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
 from humobctl.io.shallow_json import ShallowJson
 from humobctl.io.streams import Input, clear_read_errors
@@ -55,10 +56,9 @@ class Features:
             row += len(batch)
 
     def _features(self) -> Iterator[Any]:
-        try:
-            import ijson  # noqa: PLC0415 - of the extra "places"
-        except ImportError as exc:
-            raise needs(str(exc.name), self.source.name, "GeoJSON") from exc
+        require("places", f"{self.source.name}: GeoJSON", ("ijson",))
+        import ijson  # noqa: PLC0415 - of the extra "places"
+
         first = _FEATURE.search(self.source.stream.peek(_PEEK)[:_PEEK])
         by_line = first is not None and first[1] is None
         prefix = "" if by_line else "features.item"

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from humobctl.errors import HumobError
 from humobctl.native import Floats
 
-_EXTRA = "pip install 'humobctl[places]'"
 _BOXES = (("ymin", "ymax", "xmin", "xmax"), ("miny", "maxy", "minx", "maxx"))
 _SURELY_SHALLOW = 1 << 15
 """Bytes of a geometry below which it is nested too little to fill the stack of GEOS."""
@@ -28,11 +27,6 @@ _MULTI_WKB = re.compile(
     rb"|\0[\0\x20\x80\xa0\xc0\xe0]\0(?:\0[\x04-\x07]|\x03[\xec-\xef]|\x07[\xd4-\xd7]|\x0b[\xbc-\xbf])"
 )
 """Byte order and type of shapes that hold others, with and without Z, M and a spatial reference."""
-
-
-def needs(library: str, name: str, what: str) -> HumobError:
-    """The error for a library that is not installed."""
-    return HumobError(f"{name}: {what} needs {library}: {_EXTRA}")
 
 
 def representative(shapes: Any) -> tuple[Floats, Floats]:

@@ -19,9 +19,10 @@ import polars as pl
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import BETWEEN
-from humobctl.data.importers.places.geometry import needs, positions
+from humobctl.data.importers.places.geometry import positions
 from humobctl.data.importers.places.reader import NOWHERE, UNIQUE_PLACES, PlaceReader
 from humobctl.errors import HumobError, TableError
+from humobctl.extras import require
 from humobctl.io.row_errors import LineNumbers
 from humobctl.io.scratch import Scratch
 from humobctl.io.streams import Input, seekable
@@ -75,10 +76,9 @@ class OsmObjects:
 
     def frames(self) -> Iterator[Batch]:
         """Frames of id, name, tags (as ``categories``), closed, lat and lon."""
-        try:
-            import osmium  # noqa: PLC0415 - of the extra "places"
-        except ImportError as exc:
-            raise needs("osmium", self.source.name, "OpenStreetMap data") from exc
+        require("places", f"{self.source.name}: OpenStreetMap data", ("osmium",))
+        import osmium  # noqa: PLC0415 - of the extra "places"
+
         first = 1
         with ExitStack() as stack:
             path = stack.enter_context(seekable(self.source))

@@ -72,6 +72,12 @@ def test_nodes_ways_and_relations(save, capsys) -> None:
     says(said, *left_out, "amenity=bench 1", "shop=vacant 1")
 
 
+def test_a_tag_without_a_value_is_no_category(save, capsys) -> None:
+    text = MAP.replace('v="cafe"', 'v99="cafe"')
+    assert "node/10" not in imported(save(text, "a.osm"))["place_id"]
+    says(capsys.readouterr().err, "without a category 1")
+
+
 def test_packed_and_as_pbf(save, tmp_path: Path) -> None:
     plain = imported(save(MAP, "a.osm"))
     assert imported(save(gzip.compress(MAP.encode()), "b.osm.gz")).equals(plain)
