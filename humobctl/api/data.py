@@ -1,4 +1,4 @@
-"""Grid trajectories: describe, split and mask them, and make an example city."""
+"""Grid trajectories: describe, split and mask them, and make an example city; stays in points."""
 
 from __future__ import annotations
 
@@ -284,15 +284,9 @@ def stays(
         UsageError: options that do not go together.
 
     Example:
-        >>> points = pl.DataFrame({
-        ...     "uid": ["a"] * 4,
-        ...     "datetime": ["2026-01-05 08:00", "2026-01-05 08:10", "2026-01-05 08:20",
-        ...                  "2026-01-05 08:30"],
-        ...     "lat": [60.0, 60.0, 60.0, 60.1],
-        ...     "lon": [25.0, 25.0, 25.0, 25.0],
-        ... })
-        >>> hm.stays(points).select("start_min", "end_min", "lat").rows()
-        [(480, 510, 60.0)]
+        >>> visits = hm.stays("gps.csv")
+        >>> visits.filter(uid=1).select("d", "start_min", "intent").rows()[:3]
+        [(0, 0, 'go home'), (0, 540, 'go to work'), (0, 1080, 'go home')]
     """
     import dataclasses
 
