@@ -166,7 +166,7 @@ class TrainedModel:
     write: Callable[[Path], None] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainingLog:
     """What happened in a training.
 
