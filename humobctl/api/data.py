@@ -303,10 +303,15 @@ def stays(
     check_choice("--method", method, METHODS)
     if include_last and method != "sliding-window":
         raise UsageError("--include-last goes with --method sliding-window")
-    asked = {"metres": distance, "minutes": minutes, "gap": gap, "last": int(include_last) or None}
-    given = {name: value for name, value in asked.items() if value is not None}
+    known = METHODS[method]
     job = StayJob(
-        dataclasses.replace(METHODS[method], **given),
+        dataclasses.replace(
+            known,
+            metres=known.metres if distance is None else distance,
+            minutes=known.minutes if minutes is None else minutes,
+            gap=known.gap if gap is None else gap,
+            last=1 if include_last else known.last,
+        ),
         filters=PointFilter(max_speed, accuracy, parse_box(box) if box else None),
         metres=location_distance,
         options=ImportOptions(

@@ -23,10 +23,10 @@ def stays(**options: Any) -> None:
     pairs that 'generate' takes. Homes and works go by local time: give --timezone where times are
     UTC.
 
-    Example: humobctl data stays points.parquet --output visits.parquet --home-work pairs.parquet
+    Example: humobctl data stays gps.csv --output visits.parquet --home-work pairs.parquet
 
-    Example: humobctl data stays pings.csv --accuracy 50 --max-speed 200 --timezone Asia/Tokyo
+    Example: humobctl data import gps.csv | humobctl data stays --max-speed 200 --box 39,115,41,118
 
-    Example: humobctl data stays points.csv --method scikit-mobility --distance 300 --minutes 15
+    Example: humobctl data stays gps.csv --method scikit-mobility --distance 300 --minutes 15
     """
     hm.stays(**options)

@@ -64,14 +64,14 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
     """
     tracks = tracks_of(points)
     begin, stop = (np.empty(len(tracks.at), np.int64) for _ in range(2))
+    least, gap = (int(min(limit * _MINUTE, _EVER)) for limit in (method.minutes, method.gap))
+    far, strict, last = _half_chord(method.metres), int(method.strict), method.last
     found = library().humob_find_stays(
-        *(len(tracks.first) - 1, *tracks, _half_chord(method.metres)),
-        *(int(min(limit * _MINUTE, _EVER)) for limit in (method.minutes, method.gap)),
-        *(int(method.strict), method.last, begin, stop),
+        len(tracks.first) - 1, *tracks, far, least, gap, strict, last, begin, stop
     )
     begin, stop = begin[:found], stop[:found]
     ends = tracks.first[np.searchsorted(tracks.first, begin, side="right")] - 1
-    lat, lon = _middles(points, begin, stop, median=method.median)
+    lat, lon = _place_stays(points, begin, stop, median=method.median)
     return pl.DataFrame(
         {
             "uid": points["uid"].gather(begin),
@@ -91,10 +91,8 @@ def join_stays(stays: pl.DataFrame, metres: float) -> pl.DataFrame:
     """
     tracks = tracks_of(stays)
     earliest = np.empty(stays.height, np.int64)
-    library().humob_join_stays(
-        *(len(tracks.first) - 1, tracks.first, tracks.lat, tracks.lon),
-        *(_half_chord(metres), earliest),
-    )
+    users, near = len(tracks.first) - 1, _half_chord(metres)
+    library().humob_join_stays(users, tracks.first, tracks.lat, tracks.lon, near, earliest)
     return stays.with_columns(place=pl.Series(earliest).rank("dense").cast(pl.Int64)).with_columns(
         place=pl.col("place") - pl.col("place").min().over("uid")
     )
@@ -106,7 +104,7 @@ def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
     Returns:
         uid, place; lat and lon, means over its stays; stays, how many; minutes spent there.
     """
-    lat, lon = _from_first()
+    lat, lon = _measure_from_first()
     return stays.group_by("uid", "place", maintain_order=True).agg(
         lat=pl.col("lat").first() + lat.mean(),
         lon=_wrap(pl.col("lon").first() + lon.mean()),
@@ -120,14 +118,14 @@ def _half_chord(metres: float) -> float:
     return math.sin(min(metres / EARTH_RADIUS, math.pi) / 2) ** 2
 
 
-def _middles(
+def _place_stays(
     points: pl.DataFrame, begin: Int64s, stop: Int64s, *, median: bool
 ) -> tuple[Floats, Floats]:
     """Median or mean latitudes and longitudes of runs of points, across the date line too."""
     lengths = stop - begin
     stay = np.repeat(np.arange(len(begin)), lengths)
     row = np.arange(len(stay)) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
-    lat, lon = (one.median() if median else one.mean() for one in _from_first())
+    lat, lon = (one.median() if median else one.mean() for one in _measure_from_first())
     middle = (
         points[row]
         .with_columns(stay=stay)
@@ -137,7 +135,7 @@ def _middles(
     return middle["lat"].to_numpy(), middle["lon"].to_numpy()
 
 
-def _from_first() -> tuple[pl.Expr, pl.Expr]:
+def _measure_from_first() -> tuple[pl.Expr, pl.Expr]:
     """Degrees from the first point of a group, so that equal points have themselves for a mean."""
     north, east = (pl.col(axis) - pl.col(axis).first() for axis in ("lat", "lon"))
     return north, _wrap(east)

@@ -107,7 +107,7 @@ class StayJob:
                 raise HumobError(
                     f"{name}: found no point in --box and within --accuracy, expected one at least"
                 )
-            first, last = (_date(at) for at in (store.first_day, store.last_day))
+            first, last = (_to_date(at) for at in (store.first_day, store.last_day))
             start = day_zero(name, first, last, self.start_date)
             users = numbers.users()
             uids = pl.Series([number for number, _ in users], dtype=pl.UInt32)
@@ -148,7 +148,7 @@ class StayJob:
 
     def _visits(self, points: pl.DataFrame, uids: pl.Series, start: dt.date) -> pl.DataFrame:
         """The visits of whole users, whose running numbers become those of ``uids``."""
-        found = find_stays(self._filtered(points), self.method)
+        found = find_stays(self._filter(points), self.method)
         stays = join_stays(found, self.metres).with_columns(
             datetime=pl.col("at").cast(pl.Datetime("us")),
             leave=pl.col("until").cast(pl.Datetime("us")),
@@ -176,16 +176,18 @@ class StayJob:
         pairs = anchors.drop_nulls(["home", "work"])
         for what in ("home", "work"):
             here = locations.select(
-                *("uid", "number", pl.col("place").alias(what)),
-                *(pl.col(axis).alias(f"{what}_{axis}") for axis in ("lat", "lon")),
+                "uid",
+                pl.col("place").alias(what),
+                pl.col("number").cast(pl.String).alias("id"),
+                pl.col("lat").alias(f"{what}_lat"),
+                pl.col("lon").alias(f"{what}_lon"),
             )
             pairs = pairs.join(here, on=["uid", what], how="left", maintain_order="left")
-        pairs = pairs.with_columns(id=pl.col("number").cast(pl.String))
         self.pairs.append(
             pairs.select(pl.col(name).cast(kind) for name, kind in HOME_WORK.dtypes.items())
         )
 
-    def _filtered(self, points: pl.DataFrame) -> pl.DataFrame:
+    def _filter(self, points: pl.DataFrame) -> pl.DataFrame:
         """Points without repeats and outliers; counts both."""
         repeats = points.select(
             pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(value=False)
@@ -199,7 +201,7 @@ class StayJob:
         return points.filter(slow)
 
 
-def _date(at: int) -> dt.date:
+def _to_date(at: int) -> dt.date:
     return (dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=at)).date()
 
 
@@ -208,7 +210,13 @@ def _name(locations: pl.DataFrame, anchors: pl.DataFrame, uids: pl.Series) -> pl
     is_home, is_work = (pl.col("place") == pl.col(what) for what in ("home", "work"))
     named = locations.join(anchors, on="uid", how="left", maintain_order="left")
     return named.with_columns(number=uids.gather(named["uid"])).select(
-        *("uid", "place", "number", "lat", "lon", "stays", "minutes"),
+        "uid",
+        "place",
+        "number",
+        "lat",
+        "lon",
+        "stays",
+        "minutes",
         place_id=pl.format("{}-{}", "number", "place"),
         intent=pl.when(is_home).then(pl.lit("go home")).when(is_work).then(pl.lit("go to work")),
     )
