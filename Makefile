@@ -56,9 +56,10 @@ pytest: $(DEV) ## all tests, without lint and types
 	@scripts/chromium.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 
-lint: $(DEV) ## ruff over the code, hadolint over the Dockerfile, workflows, licences of all packages
+lint: $(DEV) ## ruff over the code, words of helps and pages, hadolint, workflows, licences of all packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/language.py
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff

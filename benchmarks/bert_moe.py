@@ -282,7 +282,7 @@ def _train(file: str, name: str, *flags: str) -> str:
         "--city",
         "one",
         "--overwrite",
-        "--validation-share",
+        "--validation-fraction",
         "0",
         "-o",
         folder,

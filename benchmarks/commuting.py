@@ -13,7 +13,7 @@ import polars as pl
 
 from benchmarks.harness import DATA, markdown
 from humobctl.data.importers.areas import read_areas, read_flows
-from humobctl.evaluate.flows.metrics import Flows, aligned, common_part, counted
+from humobctl.evaluate.flows.metrics import Flows, align, common_part, count_flows
 from humobctl.generate.flows.areas import Region, region_of
 from humobctl.generate.flows.config import FlowLaw
 from humobctl.generate.flows.fit import fit
@@ -62,7 +62,7 @@ def commuting() -> str:
 
 def _flows(table: pl.DataFrame, region: Region) -> Flows:
     numbers = [region.numbers(table[name], "flows") for name in ("origin", "destination")]
-    return counted(*numbers, len(region), table["flow"].to_numpy())
+    return count_flows(*numbers, len(region), table["flow"].to_numpy())
 
 
 def _of(real: Flows, origins: np.ndarray) -> Flows:
@@ -77,7 +77,7 @@ def _score(law: FlowLaw, region: Region, real: Flows, train: np.ndarray) -> floa
     made = np.concatenate([part for _, part in flows(fitted, region, outflow)])
     origin, destination = np.nonzero(made)
     every = Flows(origin, destination, made[origin, destination], len(region))
-    return common_part(*aligned(_of(every, ~train), _of(real, ~train)))
+    return common_part(*align(_of(every, ~train), _of(real, ~train)))
 
 
 def _key(law: FlowLaw) -> str:
@@ -116,5 +116,5 @@ def _skmob(region: Region, real: Flows, halves: list[np.ndarray]) -> dict[str, l
         for name, rows in models.items():
             table = pl.DataFrame(rows, ["origin", "destination", "flow"], orient="row")
             made = _flows(table.with_columns(pl.col("flow").cast(pl.Float64)), region)
-            scores.setdefault(name, []).append(common_part(*aligned(made, true)))
+            scores.setdefault(name, []).append(common_part(*align(made, true)))
     return scores

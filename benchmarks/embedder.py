@@ -116,7 +116,7 @@ def scores() -> str:
         folder = WORK / f"embedder-{name}"
         more = ("--city", "synth") if len(files) > 2 else ()
         command = ("train", "embedder", *files, *NAMES, *more, "--objective", objective)
-        options = ("--train-share", "0.5", "--precision", "bf16", "-o", folder)
+        options = ("--train-fraction", "0.5", "--precision", "bf16", "-o", folder)
         if not folder.is_dir():
             subprocess.run([*humobctl, *command, *options], check=True)
         models += ["--model", folder]

@@ -6,7 +6,7 @@ set -euo pipefail
 folder=${1:-map} users=${2:-300} preset=${3:-small}
 mkdir -p "$folder"
 humobctl data synth --users "$users" --output "$folder/city.parquet"
-humobctl train embedder "$folder/city.parquet" --preset "$preset" --train-share 0.5 \
+humobctl train embedder "$folder/city.parquet" --preset "$preset" --train-fraction 0.5 \
     --output "$folder/embedder"
 humobctl embed "$folder/city.parquet" --model "$folder/embedder" --output "$folder/users.parquet"
 humobctl explore "$folder/users.parquet" "$folder/city.parquet" --export "$folder/map.html"

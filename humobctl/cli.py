@@ -20,115 +20,109 @@ from typer.main import get_command
 
 import humobctl
 from humobctl import ranks
-from humobctl.console import report, signals
+from humobctl.console import near_misses, report, signals
 from humobctl.console.safe_text import message
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 GROUPS = {
-    "data": """Import, make, describe, split and mask tables; find stays in points.
+    "data": """Import, describe, split and mask data; find stays; make an example city.
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
-    "train": """Train a model; each writes a model dir.
+    "train": """Train a model, or fine-tune one on another city.
+
+    Each command writes a model dir for 'predict', 'embed' or 'generate diffusion'. To fine-tune
+    on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
     """,
-    "finetune": """Fine-tune a language model, and use it elsewhere.
+    "finetune": """Fine-tune a language model with LoRA, merge and export it.
+
+    To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
     Example: humobctl finetune export trained --ollama Modelfile
     """,
-    "generate": """Make synthetic data.
+    "generate": """Generate visits or flows of a synthetic population.
 
     Example: humobctl generate flows counties.csv --law radiation --trips 1000
     """,
 }
 COMMANDS = {
-    "data import": ("data_import:import_", "Convert a data set to a table of humobctl."),
+    "data import": ("data_import:import_", "Convert a data set to a humobctl table."),
     "data stays": (
         "data_stays:stays",
         "Find stays in points: visits at each user's locations, with homes and works.",
     ),
-    "data synth": (
-        "data_synth:synth",
-        "Make a synthetic city whose trajectories look like HuMob data.",
-    ),
+    "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
     "data describe": (
         "data_describe:describe",
-        "Describe a grid trajectory, or a table of places.",
+        "Describe a grid trajectory or a table of places.",
     ),
     "data split": (
         "data_split:split",
-        "Split a grid trajectory into train and test files, and a validation file if asked for.",
+        "Split a grid trajectory into train, validation and test files.",
     ),
-    "data mask": ("data_mask:mask", "Mask cells that are to be predicted: x and y become 999."),
+    "data mask": ("data_mask:mask", "Mask the cells to predict: x and y become 999."),
+    "train ranker": (
+        "train_ranker:ranker",
+        "Train a ranker of the cells each user has visited (fast, on a CPU).",
+    ),
     "train bert-moe": (
         "train_bert_moe:bert_moe",
-        "Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).",
+        "Train ST-MoE-BERT, a BERT encoder with a mixture of experts.",
     ),
     "train diffusion": (
         "train_diffusion:diffusion",
-        "Train a diffusion or flow matching model of days: 144 steps of ten minutes.",
+        "Train a diffusion or flow matching model of daily trajectories.",
     ),
     "train embedder": (
         "train_embedder:embedder",
-        "Train an embedder: 512 numbers that say where and when a user is.",
-    ),
-    "train ranker": (
-        "train_ranker:ranker",
-        "Train a model that ranks each person's own cells for each slot to predict.",
+        "Train an embedder of users: 512-dimensional vectors of where and when they are.",
     ),
     "finetune llama": (
         "finetune_llama:llama",
-        "Fine-tune a Llama model: LoRA on questions about where people will be, or what they plan.",
+        "Fine-tune a language model with LoRA, to predict or to plan.",
     ),
-    "finetune merge": (
-        "finetune_merge:merge",
-        "Add a LoRA adapter to its base model: a model dir in safetensors, for any program.",
-    ),
+    "finetune merge": ("finetune_merge:merge", "Merge a LoRA adapter into its base model."),
     "finetune export": (
         "finetune_export:export",
-        "Write what other programs need to run a fine-tuned model.",
+        "Export a fine-tuned model for Ollama or llama.cpp.",
     ),
-    "generate diffusion": (
-        "generate_diffusion:diffusion",
-        "Draw visits from a model that 'train diffusion' made.",
-    ),
-    "generate gravity": (
-        "generate_gravity:gravity",
-        "Give every event of day plans a place, by a law of mobility.",
-    ),
-    "generate flows": (
-        "generate_flows:flows",
-        "Make flows of people between areas: commuting, say, by county.",
+    "predict": ("predict:predict", "Predict the masked cells of trajectories."),
+    "eval": ("eval_command:evaluate", "Score predictions, generated data, day plans or flows."),
+    "eval embedding": (
+        "eval_embedding:embedding",
+        "Evaluate user embeddings: re-identification and linear probes.",
     ),
     "intend": (
         "intend:intend",
-        "Plan people's days: what they intend to do, when, and why (Theory of Planned Behaviour).",
+        "Plan the days of a population: activities, times and reasons.",
     ),
-    "predict": ("predict:predict", "Predict the masked cells of trajectories."),
+    "generate gravity": (
+        "generate_gravity:gravity",
+        "Choose a place for each activity of day plans by a mobility law.",
+    ),
+    "generate diffusion": (
+        "generate_diffusion:diffusion",
+        "Generate visits with a model of 'train diffusion'.",
+    ),
+    "generate flows": (
+        "generate_flows:flows",
+        "Generate flows between areas (such as commuting) by a mobility law.",
+    ),
     "embed": (
         "embed:embed",
-        "Embed users: 512 numbers for each, from all their rows that are not masked.",
+        "Embed users as 512-dimensional vectors with a trained embedder.",
     ),
-    "eval": (
-        "eval_command:evaluate",
-        "Score predictions against the truth, generated data against real ones, or day plans.",
-    ),
-    "eval embedding": (
-        "eval_embedding:embedding",
-        "Score embedders: finding people again, and what their vectors tell.",
-    ),
-    "explore": (
-        "explore:explore",
-        "Look at an embedding space: a map of users, and what those you select do.",
-    ),
+    "explore": ("explore:explore", "Explore an embedding space on an interactive map."),
     "doctor": ("doctor:doctor", "Report what is installed and what works here."),
 }
 """Each command: module and function, and the first sentence of the function's help."""
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 _MAX_BYTES = "--max-bytes"
+_BRACES = dict.fromkeys(map(ord, "{}"))
 
 
 class LightGroup(TyperGroup):
@@ -151,6 +145,25 @@ class LightGroup(TyperGroup):
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command of the first word; if there is none, say which may be meant."""
+        word = args[0]
+        if word not in self.commands and not word.startswith("-") and not ctx.resilient_parsing:
+            within = ctx.command_path.partition(" ")[2]
+            meant = near_misses.meant_command(word, within, [*GROUPS, *COMMANDS])
+            ctx.fail(f"No such command {word!r}{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, each with the whole first sentence of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, (one.help or "").partition("\n\n")[0])
+                    for name, one in self.commands.items()
+                ]
+            )
+
 
 class RootGroup(LightGroup):
     """The root, where a command's name may be two words beside a command of the first alone.
@@ -164,7 +177,7 @@ class RootGroup(LightGroup):
             return super().make_context(*args, **more)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command of the first two words, or else of the first."""
+        """Find the command of the first two words or of the first."""
         two = " ".join(args[:2])
         if two in self.commands:
             return two, self.commands[two], args[2:]
@@ -186,12 +199,39 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except TyperException as exc:
-        exc.message = message(str(exc.message))
+        text = str(exc.message)
+        if hasattr(exc, "possibilities"):  # no such option
+            text += _meant_by(exc)
+        exc.message = message(text)
         raise
+
+
+def _meant_by(wrong: Any) -> str:
+    """The option that may be meant by one that does not exist."""
+    wrong.possibilities = None
+    params = wrong.ctx.command.get_params(wrong.ctx)
+    known = [name for one in params for name in (*one.opts, *one.secondary_opts)]
+    arguments = [one.metavar for one in params if one.param_type_name == "argument"]
+    return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments)
 
 
 class StrictCommand(TyperCommand):
     """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, in which options may have the names of published scripts."""
+        known = {name for one in self.get_params(ctx) for name in (*one.opts, *one.secondary_opts)}
+        return super().parse_args(ctx, near_misses.accept_aliases(args, known))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line; what must be given stands without brackets."""
+        return [piece.translate(_BRACES) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options under headings, and the usual ones first."""
+        from humobctl.commands.help_page import write_options
+
+        write_options(self.get_params(ctx), ctx, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -206,11 +246,11 @@ class StrictCommand(TyperCommand):
                 name = param.get_error_hint().replace("'", "")
                 raise UsageError(f"{name}: found an empty text, expected a value")
         from humobctl.io.kept_inputs import inputs_kept
-        from humobctl.io.output_lock import reserved_early
+        from humobctl.io.output_lock import reserve_early
 
         # Of two runs that write the same, the second ends before its work, not after it.
         output = None if ctx.params.get("dry_run") else ctx.params.get("output")
-        with inputs_kept(), reserved_early(output):
+        with inputs_kept(), reserve_early(output):
             return super().invoke(ctx)
 
 
@@ -260,10 +300,10 @@ def build_app(*, completion: bool = False) -> Any:
     }
     for words in COMMANDS:
         first, _, last = words.partition(" ")
+        if first in groups:
+            root.add_command(groups[first])
         group, name = (groups[first], last) if first in groups else (root, words)
         group.add_command(LazyCommand(words), name)
-    for group in groups.values():
-        root.add_command(group)
     return root
 
 
@@ -281,23 +321,31 @@ def _show_version(wanted: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_show_version, is_eager=True
+        ),
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print errors and results only.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Print more messages, and tracebacks.")
     ] = False,
 ) -> None:
-    """Work with human mobility data: import, describe, predict, score.
+    """Work with human mobility data: import, train, predict, generate, score.
 
-    Tables go in and out as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a missing
-    path means standard input or output. --quiet and --verbose may stand anywhere, and so may
-    --max-bytes SIZE: most bytes of an input, unpacked, such as 2GB; else 200 times its packed
-    bytes from 1 GB on.
+    Tables are read and written as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a
+    missing path means standard input or output. `humobctl COMMAND --help` has examples.
+
+    --quiet and --verbose may be given anywhere, and so may --max-bytes SIZE: the maximum size of
+    an input after decompression, such as 2GB (default: 1 GB, or 200 times its compressed size if
+    that is more).
 
     Example: humobctl data synth --users 100 | humobctl data describe
+
+    Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv
+
+    Example: humobctl intend population.csv -n 9 | humobctl generate gravity - --places places.csv
     """
     report.configure(quiet=quiet, verbose=verbose)
     if os.environ.get(VARIABLE):
@@ -354,7 +402,7 @@ def main() -> None:
     except (ReaderGoneError, BrokenPipeError) as exc:
         _reader_gone(exc)
     except OSError as exc:
-        _refused(exc)
+        _end_by_os_error(exc)
     except MemoryError:
         report.error("no memory left; try a smaller input or fewer users at once")
         sys.exit(1)
@@ -397,7 +445,7 @@ def _leave(end: SystemExit) -> NoReturn:
     except BrokenPipeError as exc:
         _reader_gone(exc)
     except OSError as exc:
-        _refused(exc)
+        _end_by_os_error(exc)
     sys.stderr.flush()
     os._exit(end.code or 0)
 
@@ -420,7 +468,7 @@ def _explain(exc: HumobError) -> None:
         report.detail(f"cause: {exc.__cause__!r}")
 
 
-def _refused(exc: OSError) -> NoReturn:
+def _end_by_os_error(exc: OSError) -> NoReturn:
     report.error(f"{exc.filename or 'output'}: {reason(exc)}")
     _drop_output()
     sys.exit(1)
@@ -435,7 +483,7 @@ def _flush_what_goes() -> None:
 
 
 def _reader_gone(exc: BaseException) -> NoReturn:
-    """The reader of our output went away (``| head``): no failure, unless it was told of one."""
+    """The reader of our output went away (``| head``): no failure, unless it reported one."""
     _drop_output()
     told = exc.__context__
     sys.exit(told.exit_code if isinstance(told, TyperException) else 0)

@@ -29,7 +29,7 @@ def reason(exc: OSError) -> str:
     return "closed" if exc.errno == errno.EBADF else exc.strerror or str(exc)
 
 
-def said_by_system(text: str) -> str:
+def system_reason(text: str) -> str:
     """What the system refused, from the words of a library that passes them on.
 
     polars writes ``parquet: ...: File too large (os error 27)``, safetensors much the same.

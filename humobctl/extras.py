@@ -3,7 +3,7 @@
 What is needed, and where this copy of humobctl came from, stand in the metadata that pip and uv
 leave beside an installed package, so that there is no second list to keep. The command that is
 shown names the source of this copy where that is still there: a checkout or folder, a wheel, a
-repository. Else (a package index, a folder that was deleted) it names the packages themselves,
+repository. Otherwise (a package index, a folder that was deleted) it names the packages themselves,
 which any installation can fetch.
 """
 
@@ -49,7 +49,7 @@ def require(extra: str, what: str, packages: Iterable[str] = ()) -> None:
     """
     needed = requirements().get(extra, {})
     wanted = tuple(packages) or tuple(needed)
-    missing = [name for name in wanted if not serves(installed(name), needed.get(name, ""))]
+    missing = [name for name in wanted if not serves(installed_version(name), needed.get(name, ""))]
     if missing:
         raise HumobError(
             f"{what} needs the optional extra {extra!r} (missing: {', '.join(missing)}); "
@@ -75,7 +75,7 @@ def requirements() -> dict[str, dict[str, str]]:
     return needed
 
 
-def installed(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
     """The version of a distribution, or None."""
     from importlib import metadata  # noqa: PLC0415 - not needed to start up
 
@@ -119,7 +119,7 @@ def install_packages(*names: str) -> str:
 def reinstall_command() -> str:
     """The command that installs this copy of humobctl anew, and nothing else."""
     source = _source("")
-    version = installed(OURSELVES)
+    version = installed_version(OURSELVES)
     if source is None:
         source = (OURSELVES + (f"=={version}" if version else ""),)
     return _command("--force-reinstall", "--no-deps", *source)
@@ -137,7 +137,7 @@ def _command(*arguments: str) -> str:
 
 def _installer() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What installs packages in the environment of this process, and its options."""
-    if shutil.which("uv") and (_written("INSTALLER") == "uv" or find_spec("pip") is None):
+    if shutil.which("uv") and (_read_metadata("INSTALLER") == "uv" or find_spec("pip") is None):
         # uv takes the environment that is activated, or .venv of the current folder.
         activated = Path(os.environ.get("VIRTUAL_ENV") or "/") == Path(sys.prefix)
         return ("uv", "pip"), () if activated else ("--python", sys.executable)
@@ -171,13 +171,13 @@ def _place() -> Path | None:
 def _direct() -> dict[str, Any]:
     """What ``direct_url.json`` says (the PyPA's "Recording the Direct URL Origin")."""
     try:
-        told = json.loads(_written("direct_url.json"))
+        told = json.loads(_read_metadata("direct_url.json"))
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
 
 
-def _written(name: str) -> str:
+def _read_metadata(name: str) -> str:
     """A file of this copy's metadata; empty where there is none."""
     found = _distribution()
     return ((found and found.read_text(name)) or "").strip()

@@ -50,7 +50,7 @@ def library() -> ctypes.CDLL:
         raise _broken(found) from exc
     if _hash_of(lib) != hash_sources(LIBRARY.parent):
         raise _broken("of other sources than those beside them")
-    return _declared(lib)
+    return _declare(lib)
 
 
 def _broken(how: str) -> HumobError:
@@ -65,7 +65,7 @@ def _hash_of(lib: ctypes.CDLL) -> str:
     return carried.decode()
 
 
-def _declared(lib: ctypes.CDLL) -> ctypes.CDLL:
+def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
     u8, i32, i64 = pointer(np.uint8), pointer(np.int32), pointer(np.int64)
     f32, f64 = pointer(np.float32), pointer(np.float64)
     code, address, number, count = ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64

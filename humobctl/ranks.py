@@ -27,7 +27,7 @@ def rank() -> int:
 
 
 def local_rank() -> int:
-    """Its number on this machine; 0 where each machine has one process and nobody says so."""
+    """Its number on this machine; 0 where each machine has one process and no variable says so."""
     return _number("LOCAL_RANK", 0) if world_size() > 1 else 0
 
 
@@ -43,7 +43,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def joined() -> None:
+def mark_joined() -> None:
     """From here on the processes tell each other of their errors; see ``training.distributed``."""
     global _joined  # noqa: PLW0603 - a process joins once
     _joined = True

@@ -350,7 +350,7 @@ def make_examples(folder: Path) -> None:
         ("generate", "flows", "counties.csv", "--fit", "commuting.csv", "--output", "flows.csv"),
         (
             *("train", "embedder", "city.csv", "--preset", "tiny", "--steps", "2"),
-            *("--train-share", "0.5", "--output", "embedder"),
+            *("--train-fraction", "0.5", "--output", "embedder"),
         ),
         ("embed", "city.csv", "--model", "embedder", "--output", "embeddings.parquet"),
     ):

@@ -90,8 +90,8 @@ PAIRS: dict[str, tuple[Callable[[], pl.DataFrame], str]] = {
         "data import gps.csv --grid 500m@39.6,116.0 --outside drop",
     ),
     "mask": (
-        lambda: hm.mask("city.csv", from_day=70, share=0.2, seed=4),
-        "data mask city.csv --from-day 70 --share 0.2 --seed 4",
+        lambda: hm.mask("city.csv", from_day=70, fraction=0.2, seed=4),
+        "data mask city.csv --from-day 70 --fraction 0.2 --seed 4",
     ),
     "predict": (
         lambda: hm.predict(hm.read("challenge.csv"), model="markov", decode="sample", seed=5),
@@ -147,7 +147,7 @@ def test_split_equals_what_the_command_writes(
     monkeypatch.chdir(workdir)
     words = "data split city.csv --seed 2 --validation v.arrow --train t.arrow --test s.arrow"
     assert cli(*words.split(), cwd=workdir).code == 0
-    parts = hm.split(hm.read("city.csv"), seed=2, validation_share=0.1)
+    parts = hm.split(hm.read("city.csv"), seed=2, validation_fraction=0.1)
     for name, file in (("train", "t.arrow"), ("validation", "v.arrow"), ("test", "s.arrow")):
         assert_frame_equal(parts[name], pl.read_ipc(file))
     files = hm.split("city.csv", seed=2, train="a.csv", test="b.csv")
@@ -373,7 +373,7 @@ def test_fault_of_a_frame_is_told_by_row_and_column() -> None:
         (lambda: hm.split(grid(), by="day", from_day=0, train="a.csv"), ["--train", "--test"]),
         (lambda: hm.generate_diffusion(model="none"), ["--count"]),
         (lambda: hm.synth(users=0), ["--users"]),
-        (lambda: hm.predict(grid(), batch=0), ["--batch", "4096"]),
+        (lambda: hm.predict(grid(), batch_size=0), ["--batch-size", "4096"]),
         (lambda: hm.intend(grid(), retries=101), ["--retries", "100"]),
         (lambda: hm.evaluate(grid(), grid(), cell_km=0), ["--cell-km"]),
     ],

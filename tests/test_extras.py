@@ -143,7 +143,7 @@ def test_which_program_installs(copy: Installation, tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named(copy: Installation) -> None:
     here = {"torch": "2.13.0+cpu", "transformers": "5.1"}
-    copy.patch.setattr(extras, "installed", here.get)
+    copy.patch.setattr(extras, "installed_version", here.get)
     extras.require("torch", "bert-moe")
     here["transformers"] = "4.57"
     told = (
@@ -166,7 +166,7 @@ def test_nothing_is_known_of_a_copy_that_was_not_installed(copy: Installation) -
     assert extras.requirements() == {"": {}}
     extras.require("torch", "bert-moe")
     with raises(HumobError, "missing: ijson)", "ijson"):
-        copy.patch.setattr(extras, "installed", lambda _: None)
+        copy.patch.setattr(extras, "installed_version", lambda _: None)
         extras.require("places", "GeoJSON", ("ijson",))
 
 
@@ -201,16 +201,18 @@ def test_commands_name_what_they_need(
 ) -> None:
     (workdir / "no.gguf").touch()
     (workdir / "f.yaml").write_text("model_name_or_path: x\n")
-    found, lacking = extras.installed, set().union(*extras.requirements().values())
+    found, lacking = extras.installed_version, set().union(*extras.requirements().values())
     lacking -= extras.requirements()[""].keys()
-    monkeypatch.setattr(extras, "installed", lambda name: None if name in lacking else found(name))
+    monkeypatch.setattr(
+        extras, "installed_version", lambda name: None if name in lacking else found(name)
+    )
     fails(cli(*words, cwd=workdir), *names, "missing:", "install it with:", "pip install")
 
 
 def test_doctor_prints_the_command(copy: Installation, cli: Cli, tmp_path: Path) -> None:
     folder = checkout(tmp_path / "a code")
     copy.source(url=folder.as_uri(), dir_info={"editable": True})
-    found = extras.installed
+    found = extras.installed_version
     copy.patch.setattr(
         "humobctl.doctor.packages.installed", lambda n: (n != "osmium" and found(n)) or None
     )

@@ -17,7 +17,7 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, framed, paths_of, summary
+from humobctl.api.tables import PathName, Source, as_path, paths_of, summary, write_to_frame
 from humobctl.console import report
 from humobctl.errors import UsageError
 
@@ -40,8 +40,8 @@ def describe(
 
     Args:
         table: grid trajectory or places.
-        plot: draw a picture of a trajectory: a .png or a self-contained .html file (extra plot).
-        cell_km: side of a grid cell in km.
+        plot: draw a trajectory's maps and histograms: a .png or .html file (extra plot).
+        cell_km: cell size in km.
 
     Returns:
         A description with an attribute for each number; it prints as tables, and has
@@ -81,11 +81,11 @@ def split(
     train: PathName | None = None,
     test: PathName | None = None,
     by: Literal["user", "day", "both"] = "user",
-    test_share: Annotated[float, Between(None, 1)] | None = None,
+    test_fraction: Annotated[float, Between(None, 1)] | None = None,
     test_users: Count | None = None,
     from_day: Day | None = None,
     validation: PathName | None = None,
-    validation_share: Annotated[float, Between(None, 1)] | None = None,
+    validation_fraction: Annotated[float, Between(None, 1)] | None = None,
     seed: Seed = 0,
     format: OutputFormat | None = None,
     users_per_block: Count | None = None,
@@ -95,19 +95,21 @@ def split(
 
     Args:
         table: grid trajectory.
-        train: file or folder (``FOLDER/``) for the train part; goes with ``test``.
+        train: file or folder (``FOLDER/``) for the train part; needs ``test``.
         test: file or folder (``FOLDER/``) for the test part.
-        by: what makes the test part. user: all rows of the test users; day: all rows from the
+        by: split by user, day or both. user: all rows of the test users; day: all rows from the
             first test day on; both: the test users' rows from ``from_day`` on, as in the HuMob
             challenges.
-        test_share: fraction of users (of days with ``by`` day) to test on, above 0. Default: 0.2.
-        test_users: number of users to test on.
-        from_day: first day of the test part.
-        validation: file or folder (``FOLDER/``) for a validation part.
-        validation_share: fraction of users (of days with ``by`` day) to validate on, above 0.
-            Default: 0.1 with ``validation``.
-        seed: seed of the draw of users, which does not depend on the order of the rows.
-        format: format of the files. Default: by each file's ending, else csv.
+        test_fraction: fraction of users (with ``by`` day: of days) in the test part, above 0.
+            Default: 0.2.
+        test_users: number of users in the test part. Default: see ``test_fraction``.
+        from_day: first day of the test part; needed with ``by`` both. Default: see
+            ``test_fraction``.
+        validation: file or folder (``FOLDER/``) for a validation part. Default: no such part.
+        validation_fraction: fraction of users (with ``by`` day: of days) in the validation part,
+            above 0. Default: 0.1 with ``validation``.
+        seed: seed of the random draw of users; the order of the rows does not matter.
+        format: format of the files. Default: from each file's ending, or csv.
 
     Returns:
         ``train``, ``test`` and maybe ``validation``, each with the table's columns; of files, one
@@ -127,7 +129,7 @@ def split(
     from humobctl.data.split import Split, split_table
     from humobctl.io.scratch import Scratch
 
-    what = Split(by, test_share, test_users, from_day, validation_share, seed)
+    what = Split(by, test_fraction, test_users, from_day, validation_fraction, seed)
     files = {"train": train, "test": test, "validation": validation}
     paths = {name: as_path(file) for name, file in files.items()}
     written = any(path is not None for path in paths.values())
@@ -135,7 +137,7 @@ def split(
         raise UsageError("--train and --test: found one, expected both")
     with Scratch() as owner, paths_of(table) as (path,):
         if not written:
-            names = ["train", "test", *(["validation"] if validation_share is not None else [])]
+            names = ["train", "test", *(["validation"] if validation_fraction is not None else [])]
             paths = {name: str(owner.scratch / f"{name}.arrow") for name in names}
         parts = split_table(
             path,
@@ -165,7 +167,7 @@ def mask(
     to_day: Day | None = None,
     users: Count | None = None,
     last: Count | None = None,
-    share: Annotated[float, Between(None, 1)] | None = None,
+    fraction: Annotated[float, Between(None, 1)] | None = None,
     users_file: PathName | None = None,
     seed: Seed = 0,
     output: PathName | None = None,
@@ -178,12 +180,12 @@ def mask(
     Args:
         table: grid trajectory.
         from_day: first day to mask. Default: day 0.
-        to_day: last day to mask. Default: the last one.
+        to_day: last day to mask. Default: the last day of the table.
         users: number of users to mask, drawn at random. Default: all users.
-        last: number of users to mask, those with the highest uid.
-        share: fraction of the users to mask, above 0, drawn at random.
-        users_file: file of the users to mask, a uid per line.
-        seed: seed of the draw of users, which does not depend on the order of the rows.
+        last: number of users to mask, those with the highest uid (as in HuMob). Default: all users.
+        fraction: fraction of users to mask, above 0, drawn at random. Default: all users.
+        users_file: file of the users to mask, one uid per line. Default: all users.
+        seed: seed of the random draw of users; the order of the rows does not matter.
 
     Returns:
         All rows in their order; with ``output`` one row that says how many rows were masked.
@@ -199,10 +201,10 @@ def mask(
     """
     from humobctl.data.mask import Mask, mask_table
 
-    what = Mask(from_day, to_day, users, last, share, as_path(users_file), seed)
+    what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
     target = as_path(output)
     with paths_of(table) as (path,):
-        frame, done = framed(
+        frame, done = write_to_frame(
             target,
             format,
             lambda place: mask_table(
@@ -329,7 +331,7 @@ def stays(
     )
     target = as_path(output)
     with paths_of(points) as (path,):
-        frame, rows = framed(
+        frame, rows = write_to_frame(
             target,
             format,
             lambda place: write_table(job.run(path), place, table=TIMED_VISITS, format=format),
@@ -361,10 +363,10 @@ def synth(
     row. A seed always gives the same city, of which person 7 is the same among any number.
 
     Args:
-        users: number of people.
+        users: number of users.
         days: number of days; day 0 is a Sunday.
-        places: also write the city's places (category, intent) to this file.
-        profiles: also write the people's profiles, with home and work, to this file.
+        places: also write the city's places (with category and intent) to this file.
+        profiles: also write the profiles of its people, with home and work, to this file.
 
     Returns:
         A grid trajectory (uid, d, t, x, y); with ``output`` one row that says how many rows went
@@ -381,7 +383,7 @@ def synth(
     from humobctl.data.synth.run import SyntheticCity, write_city
 
     target = as_path(output)
-    frame, rows = framed(
+    frame, rows = write_to_frame(
         target,
         format,
         lambda place: write_city(

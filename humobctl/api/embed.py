@@ -50,7 +50,7 @@ def embed(
     k: Count = 10,
     city: Sequence[str] | None = None,
     days: Days | None = None,
-    batch_rows: Count = 16384,
+    batch_size: Count = 16384,
     precision: Precision = "fp32",
     device: Device = "auto",
     first_weekday: Weekday = "sunday",
@@ -65,15 +65,16 @@ def embed(
 
     Args:
         tables: grid trajectories, one city per file, or embeddings (without ``model``).
-        model: model dir of ``train_embedder``.
-        pca: number of principal components to add (pc1, pc2, ...).
-        nearest: write the users most similar to this one, or to each (all), by cosine, instead of
-            vectors.
-        k: number of similar users to find.
+        model: model dir of ``train_embedder``; needed for trajectories. Default: the input is
+            embeddings.
+        pca: also write this number of principal components (pc1, pc2, ...).
+        nearest: write the users most similar (by cosine) to this user, or to each user (all),
+            instead of embeddings.
+        k: number of similar users to find (with ``nearest``).
         city: name of each table's city, as in the training. Default: the files' names. With
-            embeddings and ``nearest``, the user's city.
-        days: days to look at, such as 0-59. Default: all.
-        batch_rows: number of rows that go through the network together.
+            embeddings and ``nearest``: the user's city.
+        days: days to embed, such as 0-59. Default: all.
+        batch_size: number of records per batch.
         precision: numeric precision of matrix products.
 
     Returns:
@@ -99,13 +100,13 @@ def embed(
         if paths.count("-") > 1:
             raise UsageError("standard input (-) can be read only once")
         if model is not None:
-            batches = _embedded(
+            batches = _embed_paths(
                 paths,
                 str(as_path(model)),
                 city,
                 long,
                 days=first_and_last(days),
-                batch_rows=batch_rows,
+                batch_size=batch_size,
                 precision=precision,
                 device=device,
                 first_weekday=weekday_number(first_weekday),
@@ -160,7 +161,7 @@ def _check(
 
 
 def _query(nearest: str | int | None) -> int | None:
-    """The user whose neighbours are wanted; None for everybody's."""
+    """The user whose neighbours are wanted; None for those of all users."""
     if nearest is None or nearest == "all":
         return None
     text = str(nearest)
@@ -169,14 +170,14 @@ def _query(nearest: str | int | None) -> int | None:
     return int(text)
 
 
-def _embedded(
+def _embed_paths(
     paths: Sequence[str],
     model: str,
     city: Sequence[str] | None,
     long: LongRun,
     *,
     days: tuple[int, int] | None,
-    batch_rows: int,
+    batch_size: int,
     precision: str,
     device: str,
     first_weekday: int,
@@ -193,7 +194,7 @@ def _embedded(
     (trained,) = load_embedders([model], device).values()
     for name in city or ():
         check_city(name, trained)
-    asked = EmbedOptions(first_weekday, precision, batch_rows, on_error, days)
+    asked = EmbedOptions(first_weekday, precision, batch_size, on_error, days)
     yield from embed_files(paths, names, trained, asked, long)
 
 
@@ -229,7 +230,7 @@ def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None)
         if long.into_folder:
             users = long.write(batches, None, format)
         else:
-            users = long.written(lambda: write_embeddings(batches, output, format))
+            users = long.write_and_clean(lambda: write_embeddings(batches, output, format))
     if output != "-":
         report.info(f"{output}: {users:,} users embedded")
     return summary(output, users=users)
@@ -261,5 +262,7 @@ def _deliver_nearest(
     if output is None:
         return neighbours()
     with long:
-        rows = long.written(lambda: write_table(neighbours(), output, table=None, format=format))
+        rows = long.write_and_clean(
+            lambda: write_table(neighbours(), output, table=None, format=format)
+        )
     return summary(output, rows=rows)

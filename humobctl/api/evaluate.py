@@ -51,11 +51,12 @@ def evaluate(
     Frames of a mapping are called by its keys.
 
     Args:
-        tables: predicted cells, generated visits or trajectories, day plans or flows, or several
-            tables of one kind to compare.
-        truth: true cells, real data or true flows; for day plans a table to compare with (by
-            default what CoPB published).
-        generated: score cells as generated data, without matching users.
+        tables: predicted cells, generated visits or trajectories, day plans or flows; several
+            tables of one type are compared.
+        truth: true cells, real data or true flows. Default: for day plans, the statistics published
+            with CoPB; needed for all others.
+        generated: score grid trajectories as generated data, by their distributions, not user by
+            user.
         **options: those of ``evaluate_cells``, ``evaluate_generated``, ``evaluate_plans`` or
             ``evaluate_flows``; one of another family may stand at its default.
 
@@ -138,13 +139,13 @@ def evaluate_embedding(
 
     Args:
         tables: grid trajectories, one city per file.
-        model: model dir of ``train_embedder``.
+        model: model dir of ``train_embedder``. Default: the baselines alone.
         metric: metrics to compute: reid_top1, reid_top10, reid_mrr, home_km, work_km,
             next_day_km. Default: all.
         users: users to score: those that no model was trained on (unseen), or all.
         days: days to score, such as 0-59. Default: all.
         city: name of each table's city, as in the training. Default: the files' names.
-        seed: seed of the folds of the probes.
+        seed: seed of the cross-validation folds of the probes.
 
     Returns:
         The scores of each method; distances in km.

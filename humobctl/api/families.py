@@ -62,19 +62,19 @@ def evaluate_cells(
         truth: the true cells.
         dialect: rules of GEO-BLEU and DTW: humob24 (HuMob 2023 and 2024), humob25 (GIS Cup 2025),
             or both. Default: both.
-        days: days to score, such as 60-74. Default: those predicted.
-        shift_days: number added to the days of the predictions, to meet those of the truth.
+        days: days to score, such as 60-74. Default: the predicted days.
+        shift_days: number of days to add to each day of the predictions, to match the truth.
         metric: metrics to compute: geobleu, dtw, accuracy, distance. Default: all.
-        dtw: exact DTW, or FastDTW's approximation (DTW of humob25 only).
+        dtw: DTW algorithm: exact, or the approximation FastDTW (dialect humob25 only).
         detail: also write the scores of every user-day to this file.
-        per_user: add every user's scores (not in a table for people).
+        per_user: also report the scores of every user (not with --format table).
         users: users to score: all users in the truth, or only those with a prediction (predicted).
-        allow_partial: score incomplete predictions, and say how much is missing.
-        cell_km: side of a cell in km, for DTW and distances.
+        allow_partial: score incomplete predictions and report how much is missing.
+        cell_km: cell size in km, for DTW and distances.
         pairs: files to compare with each other: all pairs, or each file with the first one (first).
-        bootstrap: number of resamples of users when predictions are compared.
+        bootstrap: number of bootstrap samples of users (several predictions).
         confidence: confidence level of the bootstrap intervals.
-        seed: seed of the resamples.
+        seed: seed of the bootstrap samples.
 
     Returns:
         The scores, with a signature of every setting that changes them.
@@ -153,10 +153,11 @@ def evaluate_plans(
 
     Args:
         tables: intentions or visits.
-        truth: intentions or visits to compare with. Default: what CoPB published of Beijing.
+        truth: intentions or visits to compare with. Default: the statistics that CoPB published for
+            Beijing.
         metric: metrics to compute: events_per_day, intent, intent_duration, duration, start,
             transition. Default: all.
-        min_events: leave out days with fewer events.
+        min_events: minimum number of activities per day; days with fewer are left out.
 
     Returns:
         The scores.
@@ -207,14 +208,14 @@ def evaluate_generated(
         truth: real data, in any of these forms.
         metric: metrics to compute: jump_distance, radius, duration, daily_loc, periodicity, grank,
             irank, start, events_per_day, intent, intent_duration, transition. Default: all.
-        cell_km: side of a cell in km.
-        seed: seed of the halves of the real people.
-        min_events: leave out days with fewer stays.
-        places: table of place_id, lat and lon for CoPB's traces, which name places by id only.
+        cell_km: cell size in km.
+        seed: seed of the random halves of the real users (floor).
+        min_events: minimum number of stays per day; days with fewer are left out.
+        places: table of place_id, lat and lon; needed for CoPB's traces, which have no coordinates.
         plot: draw the distributions of generated and real data: a .png or .html file (extra plot).
-        privacy: also score how near generated people come to real ones (km), and copies of them.
-        flows: also compare the flows of generated and real people between cells of this side, in
-            km.
+        privacy: also score privacy: distances (km) from generated days to the nearest real ones,
+            and copies.
+        flows: also compare flows between cells of this size, in km.
 
     Returns:
         The scores.
@@ -275,7 +276,7 @@ def evaluate_flows(
         truth: the true flows.
         metric: metrics to compute: cpc (common part of commuters), cpl (of links), rmse (trips),
             correlation, rmse_travelled, correlation_travelled. Default: all.
-        within: count trips within an area, too.
+        within: also count trips within an area.
 
     Returns:
         The scores.

@@ -76,34 +76,35 @@ def read(
     scores) are read as they are.
 
     Args:
-        table: CSV, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst, OpenStreetMap, a GeoLife
-            folder, or CoPB's pickles.
+        table: HuMob, GPS, check-in or place data in CSV, NDJSON, JSON, Parquet or Arrow (plain, .gz
+            or .zst), OpenStreetMap, GeoJSON, a GeoLife folder, or CoPB's pickles.
         output: file to write in batches, or folder (``FOLDER/``) for Parquet files. Default: the
             table is returned.
-        format: format of the input (that of the output is ``to``); auto recognises it and says so.
-        as_: what to make of the input: what it is (auto), or a table of the places in it.
-        to: format of the output. Default: by the file's ending, else csv.
-        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
-        grid: put points on a grid: cell size in m or km, origin (outer corner of cell 1, 1),
-            number of cells (200x200), such as 500m@39.6,116.0,200x200.
-        axes: directions in which x and y of ``grid`` grow. Default: east,north for points.
-        outside: stop at the first point outside ``grid``, or drop these points.
-        cells_to_points: turn cells into their centres; needs ``grid``, ``axes`` and
+        format: format of the input (the output's is ``to``); auto: detected and reported.
+        as_: table to make: what the input holds (auto), or the distinct places in it (places).
+        to: format of the output. Default: from the file's ending, or csv.
+        columns: rename a column (``OLD=NEW``) or leave it out (``OLD=``); several with commas.
+        grid: put points on a grid: cell size (m or km), corner of cell (1, 1), number of cells
+            (200x200 if left out), such as 500m@39.6,116.0,200x200.
+        axes: compass directions in which x and y of ``grid`` grow. Default: east,north for points;
+            needed with ``cells_to_points``.
+        outside: stop at the first point outside ``grid`` (fail), or drop such points (drop).
+        cells_to_points: turn cells into points at their centres; needs ``grid``, ``axes`` and
             ``start_date``.
-        timezone: time zone in which times that carry an offset or are UTC are shown and cut into
-            half hours.
-        source_timezone: time zone of times that carry none. Default: they are local already.
-        start_date: date of day 0, YYYY-MM-DD. Default: that of the earliest point.
-        uid_map: file for the numbers that user ids got.
+        timezone: time zone to convert times to, if they carry an offset or are UTC. Default: UTC
+            (for TSMC2014 each record's own offset).
+        source_timezone: time zone of times without one. Default: they are local times already.
+        start_date: date of day 0, YYYY-MM-DD. Default: the date of the earliest point.
+        uid_map: also write the table of original and new user ids to this file.
         max_day: last day allowed in a grid trajectory. Default: 75.
-        shift_days: number added to the days of a grid trajectory: -1 turns 1-75 into 0-74.
-        places: table of place_id, lat and lon for CoPB's traces, which name places by id only.
-        mapping: CSV of category and intent for places; its rows go before those of humobctl.
-        keep_unmapped: keep places of no known intent, which then serve every intent.
-        keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and
-            counted.
-        decimal_comma: read ``39,9`` as 39.9 in coordinates.
-        wrap_longitude: read longitudes from 0 to 360: 181.5 becomes -178.5.
+        shift_days: number of days to add to each day of a grid trajectory: -1 turns 1-75 into 0-74.
+        places: table of place_id, lat and lon; needed for CoPB's traces, which have no coordinates.
+        mapping: CSV of category and intent for places, used before the built-in mapping. Default:
+            the built-in mapping alone.
+        keep_unmapped: keep places of unknown intent; they then serve every intent.
+        keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and counted.
+        decimal_comma: read decimal commas in coordinates: ``39,9`` is 39.9.
+        wrap_longitude: read longitudes from 0 to 360: 181.5 is -178.5.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many

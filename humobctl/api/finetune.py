@@ -17,7 +17,7 @@ from humobctl.api.options import (
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
-from humobctl.api.train import carry_out, check_settings, trained_model
+from humobctl.api.train import carry_out, check_settings, load_result
 from humobctl.console import report
 from humobctl.errors import UsageError
 
@@ -46,16 +46,18 @@ def finetune_llama(
     """Fine-tune a Llama model by LoRA: on where people will be, or on what they plan.
 
     Args:
-        tables: grid trajectories, one city per file; with ``task`` intention files of records.
-        output: adapter dir to write. Default: that of a LLaMA-Factory file as ``settings``.
-        base: base model: a folder, a GGUF file or a hub name.
-        task: learn to predict cells (mobility), or to plan days from records of 'intend --distill'
-            (intention).
-        preset: preset that the settings below change: tiny, small, llama3-8b-mob or copb. Default:
+        tables: grid trajectories, one city per file; with ``task`` intention, files of records.
+        output: adapter dir to write. Default: the one in a LLaMA-Factory file (``settings``);
+            needed otherwise.
+        base: base model: a folder, a GGUF file or a hub name. Default: the one in a LLaMA-Factory
+            file (``settings``); needed otherwise.
+        task: task to learn: predict cells (mobility), or plan days from records of 'intend
+            --distill' (intention).
+        preset: preset of settings to start from: tiny, small, llama3-8b-mob or copb. Default:
             small, or copb with ``task`` intention.
-        settings: TOML file of settings, named as the options of the command, or a YAML file of
-            LLaMA-Factory (.yaml, .yml).
-        dry_run: print one record, tokens, memory and time; train nothing.
+        settings: TOML file of settings, named like the options of the command, or a YAML file of
+            LLaMA-Factory (.yaml, .yml). Default: the preset alone.
+        dry_run: print one record, the number of tokens, memory and time; train nothing.
         **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
             finetune llama``.
 
@@ -108,4 +110,4 @@ def finetune_llama(
         loss = run["scores"].get("loss")
         told = "" if loss is None else f", validation loss {loss:.3f}"
         report.info(f"{place}: adapter of {model} trained in {run['steps']:,} steps{told}")
-    return trained_model(recipe, place, run)
+    return load_result(recipe, place, run)

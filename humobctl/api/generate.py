@@ -19,7 +19,15 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, deliver, framed, paths_of, summary
+from humobctl.api.tables import (
+    PathName,
+    Source,
+    as_path,
+    deliver,
+    paths_of,
+    summary,
+    write_to_frame,
+)
 from humobctl.errors import HumobError, UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +39,10 @@ LawName = Literal[
     "gravity", "power", "exponential", "radiation", "opportunity", "epr", "random", "home-work"
 ]
 PEOPLE = {
-    "intentions": "day plans, each person's rows together.",
-    "people": "profiles with home and work coordinates.",
-    "home_work": "pairs of home and work, one of which each person draws.",
+    "intentions": "day plans (intentions), each person's rows together.",
+    "people": "profiles with home and work coordinates. Default: see ``home_work``.",
+    "home_work": "pairs of home and work; each person draws one. Default: homes and works are "
+    "drawn from the places, the density or the model.",
 }
 
 
@@ -75,23 +84,24 @@ def generate_gravity(
     person, day and event alone. docs/generate.md has the formulas and their sources.
 
     Args:
-        places: places, as 'data import' writes them.
-        law: law by which people choose among places (docs/generate.md).
-        density: points (lat, lon, population) from which homes are drawn. Default: the places.
-        radius: radius in km within which people look for a place.
-        max_radius: radius in km up to which it is doubled where there is no place. Default: 8
-            times ``radius``.
-        exponent: exponent of distance (laws gravity, power, epr). Default: 2.
-        scale: distance in km over which the law exponential falls to 1/e. Default: 2.
-        alpha: exploratory tendency of the law opportunity. Default: 1/3.
-        beta: cautious tendency of the law opportunity. Default: 1/3.
-        rho: factor of the chance rho * S^-gamma by which the law epr explores. Default: 0.6.
-        gamma: exponent of that chance. Default: 0.21.
-        fit: visits or stays by which the law's parameters are fitted (maximum likelihood).
-        speed: speed of travel in km/h, straight from door to door.
-        min_minutes: minimum number of minutes that travel leaves of an event.
-        snap: distance in metres within which a given home or work becomes the nearest place that
-            serves it.
+        places: places to choose from, as 'data import' writes them.
+        law: mobility law by which places are chosen (docs/generate.md).
+        density: points (lat, lon, population) to draw homes from. Default: the places.
+        radius: search radius in km around the person's location.
+        max_radius: maximum search radius in km; the radius doubles while it holds no place.
+            Default: 8 times ``radius``.
+        exponent: distance exponent (laws gravity, power, epr). Default: 2.
+        scale: distance scale in km of the law exponential. Default: 2.
+        alpha: exploratory tendency (law opportunity). Default: 1/3.
+        beta: cautious tendency (law opportunity). Default: 1/3.
+        rho: exploration factor rho in rho * S^-gamma (law epr). Default: 0.6.
+        gamma: exploration exponent gamma in rho * S^-gamma (law epr). Default: 0.21.
+        fit: visits or stays to fit the law's parameters to, by maximum likelihood. Default: the
+            parameters above.
+        speed: travel speed in km/h, in a straight line.
+        min_minutes: minimum duration in minutes that travel leaves of an activity.
+        snap: distance in metres within which a given home or work is moved to the nearest place
+            that serves it.
 
     Returns:
         Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon); with ``output`` one
@@ -129,9 +139,9 @@ def generate_gravity(
         chosen = Law(law, radius, max_radius or 8 * radius, **given).check()
         city = read_city(places_at, on_error=on_error)
         if fit_at is not None:
-            from humobctl.generate.gravity.fit import fitted, read_visits
+            from humobctl.generate.gravity.fit import fit_law, read_visits
 
-            chosen = fitted(chosen, read_visits(fit_at, on_error=on_error), city, seed)
+            chosen = fit_law(chosen, read_visits(fit_at, on_error=on_error), city, seed)
         dwellings = HomesAndWorks(
             city,
             seed,
@@ -176,15 +186,17 @@ def generate_diffusion(
 
     Args:
         model: model dir of ``train_diffusion``.
-        count: number of people, a day each, of a model without a condition, instead of
-            ``intentions``.
-        places: places; points become the nearest of their intent.
-        no_snap: leave points where they are, whatever ``places``.
-        sampler: sampling method; euler is for flow matching. Default: dpm, or euler.
-        steps: number of evaluations of the network. Default: 16 with dpm, 20 with ddim and euler,
-            all with ddpm.
-        guidance: weight of the condition; 1 as learnt, 0 for none.
-        batch_size: number of days that are sampled together.
+        count: number of people, one day each, for a model without a condition; needed if there are
+            no ``intentions``.
+        places: places; generated points move to the nearest place of their intent. Default: points
+            stay as generated.
+        no_snap: keep points as generated, even with ``places``.
+        sampler: sampling method (euler: flow matching only). Default: dpm, or euler for flow
+            matching.
+        steps: number of sampling steps. Default: 16 with dpm, 20 with ddim and euler, all with
+            ddpm.
+        guidance: guidance weight: 1 as trained, 0 to ignore the condition.
+        batch_size: number of days per batch.
 
     Returns:
         Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon); with ``output`` one
@@ -282,19 +294,21 @@ def generate_flows(
     """Make flows of people between areas by a law; docs/flows.md has the formulas.
 
     Args:
-        areas: table of area_id, lat, lon, population, and outflow where it is known, or GeoJSON.
-        law: name of a law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et
-            al. 2014), opportunities (Schneider 1959); or a file of ``save_law``.
-        fit: flows, maybe of a part, that the law is fitted to by maximum likelihood.
-        deterrence: how gravity falls with distance. Default: power.
-        constraint: what gravity keeps: each area's outflow (origin), the total, or nothing (none).
-            Default: origin.
-        mass: what draws people: population, the inflow in ``fit``, or an attraction fitted to it
-            (gravity). Default: population.
-        trips: total number of trips, shared out by population. Default: by the areas' outflows.
-        sample: draw whole trips instead of mean flows.
-        min_flow: leave out smaller flows.
-        columns: name of a column or property in the files, ``IN=OUT``.
+        areas: areas (area_id, lat, lon, population; outflow if known), as a table or GeoJSON.
+        law: mobility law: gravity, radiation (Simini et al. 2012), extended-radiation (Yang et al.
+            2014), opportunities (Schneider 1959); or a file of ``save_law``.
+        fit: observed flows, of all or some areas, to fit the law to by maximum likelihood. Default:
+            no fit.
+        deterrence: distance decay of the gravity law. Default: power.
+        constraint: constraint of the gravity law: each area's outflow (origin), the total number of
+            trips (total), or none. Default: origin.
+        mass: attraction of a destination: its population, its inflow in ``fit``, or a fitted
+            attraction (gravity). Default: population.
+        trips: total number of trips, distributed over the areas by population. Default: the areas'
+            outflows.
+        sample: draw whole numbers of trips instead of mean flows.
+        min_flow: minimum flow; smaller flows are left out.
+        columns: rename a column or property (``OLD=NEW``). Default: the usual names.
         save_law: also write the fitted law to this file, as JSON.
 
     Returns:
@@ -334,7 +348,7 @@ def generate_flows(
             seed=seed,
             on_error=on_error,
         )
-        frame, rows = framed(
+        frame, rows = write_to_frame(
             target,
             format,
             lambda place: write_flows(job, place, format=format, save_law=law_to),

@@ -17,7 +17,15 @@ from humobctl.api.options import (
     check_choice,
 )
 from humobctl.api.signatures import public
-from humobctl.api.tables import ModelDir, PathName, Source, as_path, framed, paths_of, summary
+from humobctl.api.tables import (
+    ModelDir,
+    PathName,
+    Source,
+    as_path,
+    paths_of,
+    summary,
+    write_to_frame,
+)
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,30 +39,33 @@ class LanguageModelOptions(TypedDict, total=False):
     """Options of the backends openai and hf.
 
     Attributes:
-        model: name of the model on the server (openai), or a folder, a GGUF file or a hub name
-            (hf).
-        base_url: URL of the server, up to /v1 (openai). Default: OPENAI_BASE_URL, else OpenAI.
-        concurrency: number of conversations at the same time (openai). Default: 8.
-        retries: number of retries of a failed call (openai). Default: 5.
-        timeout: maximum number of seconds for an answer (openai). Default: 120.
+        model: model to ask: its name on the server (openai), or a folder, a GGUF file or a hub name
+            (hf); needed by both.
+        base_url: URL of the server, up to /v1 (openai). Default: the variable OPENAI_BASE_URL, or
+            OpenAI.
+        concurrency: number of simultaneous conversations (openai). Default: 8.
+        retries: number of retries of a failed request (openai). Default: 5.
+        timeout: timeout of a request in seconds (openai). Default: 120.
         temperature: sampling temperature (openai, hf). Default: 1.
-        answer_tokens: maximum number of tokens of one answer (openai, hf). Default: 512.
-        plans_per_template: number of people of the same attributes and weekday who share a
-            conversation; all but the first are jittered by up to 10 minutes (openai, hf).
-            Default: 1.
-        price_input: price of a million input tokens (openai).
-        price_output: price of a million output tokens (openai).
-        max_cost: stop before this run costs more (openai).
-        max_tokens_total: stop before this run uses more tokens (openai).
-        extra_body: JSON object of fields to add to each request, such as
-            {"chat_template_kwargs": {"enable_thinking": false}} (openai).
+        answer_tokens: maximum number of tokens per answer (openai, hf). Default: 512.
+        plans_per_template: number of people with the same attributes and weekday who share one
+            conversation; the plans of all but the first are jittered by up to 10 minutes (openai,
+            hf). Default: 1.
+        price_input: price per million input tokens, to report the cost (openai). Default: no cost
+            is reported.
+        price_output: price per million output tokens, to report the cost (openai). Default: no cost
+            is reported.
+        max_cost: stop before this run costs more (openai). Default: no limit.
+        max_tokens_total: stop before this run uses more tokens (openai). Default: no limit.
+        extra_body: JSON object of fields to add to each request, such as {"chat_template_kwargs":
+            {"enable_thinking": false}} (openai). Default: none.
         journal: file that keeps every answer, so that none is paid for twice (openai). Default:
             OUTPUT.journal.jsonl; for standard output intend.journal.jsonl.
-        adapter: folder of a LoRA adapter of peft (hf).
+        adapter: adapter dir (LoRA, peft) to load on top of the model (hf). Default: none.
         device: device to compute on (hf). Default: auto.
         precision: numeric precision (hf). Default: auto, which is bf16 where the processor has
-            it, else fp32.
-        batch: number of conversations at once (hf). Default: 16.
+            it, or fp32.
+        batch_size: number of conversations per batch (hf). Default: 16.
     """
 
     model: str | None
@@ -74,7 +85,7 @@ class LanguageModelOptions(TypedDict, total=False):
     adapter: ModelDir | None
     device: Literal["auto", "cpu", "cuda", "mps"] | None
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None
-    batch: Annotated[int, Between(1, 4096)] | None
+    batch_size: Annotated[int, Between(1, 4096)] | None
 
 
 @public()
@@ -108,17 +119,18 @@ def intend(
     day alone.
 
     Args:
-        profiles: people (uid or profile_id, education, gender, consumption, occupation), or kinds
-            of people with their count.
-        backend: what makes the plans: the planner, or a language model on a server (openai) or on
-            this machine (hf).
-        count: number of people to draw, by the counts of the profiles. Default: everybody.
+        profiles: profiles (uid or profile_id, education, gender, consumption, occupation), one row
+            per person, or per group of people with their count.
+        backend: planner to use: the built-in planner, or a language model on a server (openai) or
+            on this machine (hf).
+        count: number of people to plan, drawn by the counts of the profiles. Default: all.
         days: number of days to plan, from day 0.
         weekday: day of the week of day 0.
-        without: part of the chain to leave out, for ablation: attitude, norm or control.
-        people: also write who the people are, their profiles, to this file.
-        report: also write how the run went to this file, as JSON.
-        distill: also write instruction-tuning records to this file, a line of JSON per decision.
+        without: part of the chain to leave out, for ablation: attitude, norm or control. Default:
+            none.
+        people: also write the profile of each planned person to this file.
+        report: also write a report of the run (failures, tokens, cost) to this file, as JSON.
+        distill: also write instruction-tuning records to this file, one line of JSON per decision.
 
     Returns:
         Intentions (uid, d, seq, intent, start_min, end_min, reason), minutes from 0:00; with
@@ -161,7 +173,7 @@ def intend(
         return job.outcome.events
 
     with paths_of(profiles) as (path,):
-        frame, rows = framed(target, format, write)
+        frame, rows = write_to_frame(target, format, write)
     return frame if target is None else summary(target, rows=rows)
 
 
@@ -180,11 +192,13 @@ def first_prompt(
         HumobError: the profiles cannot be read.
     """
     from humobctl.intend.population import read_population
-    from humobctl.intend.show_prompt import shown
+    from humobctl.intend.show_prompt import show_prompt
 
     settings = _settings(seed=seed, days=1, weekday=weekday, without=without)
     with paths_of(profiles) as (path,):
-        return shown(read_population(path, count=count, seed=seed, on_error=on_error), settings)
+        return show_prompt(
+            read_population(path, count=count, seed=seed, on_error=on_error), settings
+        )
 
 
 def _settings(

@@ -43,40 +43,41 @@ Days: TypeAlias = str | tuple[int, int]
 EVERYWHERE = {
     "output": "file to write, or folder (``FOLDER/``) for Parquet files. Default: the table is "
     "returned.",
-    "format": "format of ``output``. Default: by the file's ending, else csv.",
+    "format": "format of ``output``. Default: from the file's ending, or csv.",
     "users_per_block": "number of users in each folder ``uid_block=...``; needs a folder as "
     "``output``.",
-    "on_error": "stop at the first bad row, or drop bad rows and say how many.",
-    "seed": "seed of all random choices.",
-    "device": "device to compute on: auto, cpu or cuda.",
-    "calendar": "days off: found in the data (auto), or a table of d and off (1 for a day off; "
-    "days that it leaves out follow the week).",
+    "on_error": "stop at the first bad row (fail), or drop bad rows and report how many (drop).",
+    "seed": "seed of the random numbers; the same seed gives the same result.",
+    "device": "device to compute on; auto: a GPU if there is one.",
+    "calendar": "days off: detected from the data (auto), or a table of d and off (1 for a day "
+    "off; days it does not list follow the week).",
     "first_weekday": "day of the week of day 0 (Sunday in HuMob 2023 and 2024).",
-    "engine": "where to compute: in this process, or on a Ray cluster (extra ray); the result is "
-    "the same.",
-    "address": "address of the Ray cluster to join, or auto. Default: one is started on this "
+    "engine": "execution engine: this process (local), or a Ray cluster (ray; extra ray). The "
+    "result is the same.",
+    "address": "address of the Ray cluster to join, or auto. Default: a cluster is started on this "
     "machine.",
     "workers": "maximum number of Ray workers (with ``engine`` ray). Default: one per core or GPU.",
     "resume": "continue an interrupted run from OUTPUT.parts.",
-    "overwrite": "discard an unfinished run in OUTPUT.parts.",
-    "metric": "names of the metrics to compute. Default: all.",
+    "overwrite": "discard an unfinished run in OUTPUT.parts and start again.",
+    "metric": "metrics to compute. Default: all.",
 }
 """Sentences for options that mean the same in every function that takes them."""
 TRAINING = {
     "tables": "grid trajectories, one city per file.",
     "output": "model dir to write.",
-    "preset": "preset that the settings below change: tiny, small or paper. Default: small.",
-    "settings": "TOML file of settings, named as the options of the command.",
+    "preset": "preset of settings to start from: tiny, small or paper. Default: small.",
+    "settings": "TOML file of settings, named like the options of the command. Default: the "
+    "preset alone.",
     "city": "name of each table's city, in their order. Default: the files' names.",
-    "users": "maximum number of users of each city, drawn by seed. Default: all.",
-    "to_day": "last day to learn from. Default: see ``hold_out``.",
-    "hold_out": "number of final days excluded from training (the test period), masked ones "
+    "users": "maximum number of users per city, drawn at random. Default: all.",
+    "to_day": "last day to train on. Default: see ``hold_out``.",
+    "hold_out": "number of final days excluded from training (the test period), masked days "
     "included.",
-    "resume": "continue an interrupted training.",
-    "overwrite": "replace a model dir of that name.",
-    "dry_run": "print what would be trained, and on what; train nothing.",
+    "resume": "continue an interrupted training from DIR.training.",
+    "overwrite": "replace an existing model dir.",
+    "dry_run": "print the data, the model size and the number of steps; train nothing.",
 }
-"""The same for functions that train a model."""
+"""Sentences for options of all functions that train a model."""
 _RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")
 _LAST = 9999
 

@@ -51,7 +51,7 @@ def predict(
     template: str | None = None,
     base: str | None = None,
     candidates: Literal["own", "near", "all"] = "own",
-    batch: Annotated[int, Between(1, 4096)] | None = None,
+    batch_size: Annotated[int, Between(1, 4096)] | None = None,
     base_url: str | None = None,
     extra_body: str | None = None,
     journal: PathName | None = None,
@@ -71,36 +71,36 @@ def predict(
     """Predict the masked cells of a grid trajectory.
 
     Args:
-        table: grid trajectory in which the cells to predict are masked (x = y = 999), or complete
-            with ``from_day``; a model sees the other rows only.
-        model: name of a model (history, mode, slot-mode, weekday-mode, markov), or a model dir.
+        table: grid trajectory; the cells to predict are masked (x = y = 999), or chosen with
+            ``from_day``.
+        model: model: history, mode, slot-mode, weekday-mode or markov, or a model dir.
         decode: decoding strategy. day: jointly decode each user-day for the best expected score;
             day:W weights GEO-BLEU (1) against DTW (0). Per slot: argmax (most probable cell),
             geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
             sampling).
-        from_day: predict all rows from this day on, masked or not.
+        from_day: predict all rows from this day on, masked or not. Default: the masked rows.
         to_day: last day to predict, with ``from_day``; later days are not read. Default: the last
-            one.
-        use_future: read the days after ``to_day`` too, to fill a gap from both sides.
-        full: give all rows, not only the predicted ones.
-        top_p: probability mass that the decoder sample draws from.
+            day of the table.
+        use_future: also read the days after ``to_day``, to fill a gap from both sides.
+        full: write all rows, known and predicted.
+        top_p: probability mass for nucleus sampling (``decode`` sample).
         blend: weight of the history baseline in the mixture with a trained model, 0 to 1; auto:
             the weight learnt in training.
-        city: name of the city, for a model trained on several.
-        precision: numeric precision of matrix products (models built on torch).
+        city: name of the city, needed for a model trained on several.
+        precision: numeric precision of matrix products (models based on torch).
         template: prompt template of a language model: compact or llama3-8b-mob. Default: the one
             of its training.
         base: base model under a LoRA adapter. Default: the one that the adapter names.
-        candidates: cells that a language model may answer: the user's own, those around them too,
-            or (template llama3-8b-mob) all.
-        batch: number of users that a language model takes at once. Default: by the
-            template and the device.
-        base_url: URL of an OpenAI-compatible server, up to /v1, that has ``model`` (vLLM,
-            llama.cpp).
-        extra_body: JSON object of fields to add to each request to the server.
+        candidates: candidate cells for a language model: the user's own, also their neighbours
+            (near), or all (template llama3-8b-mob).
+        batch_size: number of users per batch (language models). Default: chosen from the template
+            and the device.
+        base_url: URL of an OpenAI-compatible server, up to /v1, that serves ``model`` (vLLM,
+            llama.cpp). Default: the model runs on this machine.
+        extra_body: JSON object of fields to add to each request to the server. Default: none.
         journal: file that keeps the server's answers, so that none is asked for twice. Default:
             OUTPUT.journal.jsonl.
-        concurrency: number of questions to the server at the same time.
+        concurrency: number of simultaneous requests to the server.
 
     Returns:
         The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``output`` one row
@@ -136,7 +136,7 @@ def predict(
         template=template,
         base=base,
         candidates=candidates,
-        batch=batch,
+        batch_size=batch_size,
         base_url=base_url,
         extra_body=extra_body,
         journal=journal,
@@ -217,7 +217,7 @@ def _job(
     template: str | None,
     base: str | None,
     candidates: str,
-    batch: int | None,
+    batch_size: int | None,
     base_url: str | None,
     extra_body: str | None,
     journal: PathName | None,
@@ -253,7 +253,7 @@ def _job(
                 template=template,
                 base=base,
                 candidates=candidates,
-                batch=batch,
+                batch=batch_size,
                 base_url=base_url,
                 extra_body=extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),

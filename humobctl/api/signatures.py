@@ -53,6 +53,7 @@ class Option(NamedTuple):
         metavar: what stands for a value in a help; None for its type.
         first: whether it is the table that a command takes as its argument.
         is_stream: whether a command reads or writes a standard stream where it is not given.
+        is_setting: whether it is a setting of a model rather than a parameter.
     """
 
     name: str
@@ -63,18 +64,19 @@ class Option(NamedTuple):
     metavar: str | None = None
     first: bool = False
     is_stream: bool = False
+    is_setting: bool = False
 
 
 def public(shared: Mapping[str, str] = EVERYWHERE) -> Callable[[Function], Function]:
     """A decorator for functions of the library, whose options may be described once for all.
 
-    A parameter that the docstring leaves out gets its sentence from ``shared`` or else from
+    A parameter that the docstring leaves out gets its sentence from ``shared`` or from
     ``EVERYWHERE``, options of an ``Unpack[TypedDict]`` from the docstring of that class; numbers
     out of range are refused.
     """
 
     def decorate(function: Function) -> Function:
-        signature, sentences = _unpacked(function)
+        signature, sentences = _unpack_options(function)
         known = {**EVERYWHERE, **shared, **sentences}
 
         @functools.wraps(function)
@@ -123,7 +125,13 @@ def settings_of(presets: Mapping[str, Callable[[], Any]]) -> list[Option]:
     kind = type(next(iter(settings.values())))
     hints, texts = get_type_hints(kind), entries(kind.__doc__ or "", "Attributes")
     return [
-        Option(name, _setting_kind(hints[name]), f"{texts.get(name)} [{_values(name, settings)}]")
+        Option(
+            name,
+            _setting_kind(hints[name]),
+            f"{texts.get(name)} [{_values(name, settings)}]",
+            metavar="|".join(get_args(hints[name])) if get_origin(hints[name]) is Literal else None,
+            is_setting=True,
+        )
         for name in kind.__dataclass_fields__
     ]
 
@@ -137,7 +145,7 @@ def _values(name: str, settings: Mapping[str, Any]) -> str:
     """The value in each preset, or the only one."""
     values = {preset: _say(getattr(one, name)) for preset, one in settings.items()}
     if len(set(values.values())) == 1:
-        return next(iter(values.values()))
+        return f"default: {next(iter(values.values()))}"
     return ", ".join(f"{preset} {value}" for preset, value in values.items())
 
 
@@ -170,7 +178,7 @@ def _plain(hint: Any) -> tuple[Any, Between, str | None]:
     return list[str] if several else kinds[0] if len(kinds) == 1 else str, limits, metavar
 
 
-def _unpacked(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, str]]:
+def _unpack_options(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, str]]:
     """The signature with each option of an ``Unpack[TypedDict]``, and the sentences on these."""
     signature = inspect.signature(function)
     *parameters, last = signature.parameters.values()

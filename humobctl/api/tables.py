@@ -136,7 +136,7 @@ def deliver(
         return summary(long.output, rows=long.write(iter(frames), table, format))
 
 
-def framed(
+def write_to_frame(
     output: str | None, format: str | None, write: Callable[[str], Written]
 ) -> tuple[pl.DataFrame, Written]:
     """What ``write`` writes as a frame, an empty one where there is an output; what it returns."""

@@ -54,9 +54,10 @@ def train_bert_moe(
     """Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).
 
     Args:
-        preset: preset that the settings below change: tiny, small or paper. Default: small, or the
+        preset: preset of settings to start from: tiny, small or paper. Default: small, or the
             settings of ``init_from``.
-        init_from: model dir of a bert-moe to fine-tune; what fits of it is kept.
+        init_from: model dir of a bert-moe to fine-tune (on another city, say); weights that fit are
+            kept. Default: random weights.
         **options: settings of the model and its training, such as ``hidden_size`` or ``epochs``;
             all are in the help of ``humobctl train bert-moe``.
 
@@ -100,7 +101,7 @@ def train_bert_moe(
         scores = run["scores"]
         best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
         report.info(f"{as_path(output)}: bert-moe trained in {run['steps']:,} steps{best}")
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -123,7 +124,7 @@ def train_diffusion(
 
     Args:
         table: visits, stays or points.
-        name: name of the experiment, for the record and the picture.
+        name: name of the experiment, for the log and the picture. Default: none.
         plot: draw the loss and the scores: a .png or .html file (extra plot).
         **options: settings of the model and its training, such as ``denoiser``, ``condition`` or
             ``steps``; all are in the help of ``humobctl train diffusion``.
@@ -163,7 +164,7 @@ def train_diffusion(
         jsd = run["scores"].get("jsd")
         scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
         report.info(f"{as_path(output)}: diffusion trained in {run['steps']:,} steps{scored}")
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -186,8 +187,8 @@ def train_embedder(
     """Train an embedder: 512 numbers that say where and when a user is.
 
     Args:
-        last_day: last day to learn from. Default: all days.
-        **options: settings of the model and its training, such as ``train_share`` or ``steps``;
+        last_day: last day to train on. Default: all days.
+        **options: settings of the model and its training, such as ``train_fraction`` or ``steps``;
             all are in the help of ``humobctl train embedder``.
 
     Returns:
@@ -230,7 +231,7 @@ def train_embedder(
         report.info(
             f"{as_path(output)}: embedder trained, weights of step {run['kept_step']:,}{scored}"
         )
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 @public(TRAINING)
@@ -254,9 +255,9 @@ def train_ranker(
     """Train a model that ranks each person's own cells for each slot to predict.
 
     Args:
-        users: maximum number of users of each city, drawn by seed.
-        to_day: last day to learn from. Default: all known days.
-        epochs: number of passes over the targets.
+        users: maximum number of users per city, drawn at random.
+        to_day: last day to train on. Default: all known days.
+        epochs: number of epochs: passes over the training targets.
         hidden: width of the hidden layers.
         members: ensemble size.
         rows: maximum number of training targets.
@@ -291,7 +292,7 @@ def train_ranker(
         f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
         f"{run['scores']['loss']:.3f} nats a row"
     )
-    return trained_model(recipe, output, run)
+    return load_result(recipe, output, run)
 
 
 def check_settings(options: dict[str, Any], settings: Any) -> None:
@@ -323,7 +324,7 @@ def carry_out(
     return {}
 
 
-def trained_model(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
+def load_result(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
     """The model that was written, or what would be."""
     if run:
         return load_model(output)

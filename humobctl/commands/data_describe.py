@@ -19,23 +19,24 @@ def describe(
         typer.Option(
             "--format",
             "-f",
-            help="Output format. Default: a table on a terminal, json in a pipe.",
+            metavar="table|json",
+            help="Format of the output. Default: table on a terminal, json in a pipe.",
         ),
     ] = None,
     **options: Any,
 ) -> None:
-    """Describe a grid trajectory, or a table of places.
+    """Describe a grid trajectory or a table of places.
 
-    Of a trajectory: users, days, coverage, cells, gyration, entropy, gaps.
-    Masked rows (999) count as rows but have no place. A gap is a run of half hours, or of whole
-    days, without a row between a user's first and last row. The radius of gyration is the root
-    mean square distance of a user's rows from their mean position (Gonzalez et al. 2008); random
-    entropy is log2 of a user's cells, uncorrelated entropy that of the shares of their rows by
-    cell (Song et al. 2010). Numbers by day and by slot stand in the json; --plot needs the extra
+    Trajectory: users, days, coverage, cells, radius of gyration, entropy, gaps. Masked rows (999)
+    count as records but have no location. A gap is a run of half hours, or of whole days, without a
+    record between a user's first and last record. The radius of gyration is the root mean square
+    distance of a user's records from their centre (Gonzalez et al. 2008); random entropy is log2 of
+    the number of a user's cells, uncorrelated entropy that of the visit fractions of the cells
+    (Song et al. 2010). Numbers by day and by slot are in the JSON output; --plot needs the extra
     humobctl[plot].
 
-    Of places: how many of each intent and category, where, and how dense, by square km and in
-    cells of --cell-km.
+    Places: number per intent and category, extent, and density per square km and in cells of
+    --cell-km.
 
     Example: humobctl data describe city.csv
 

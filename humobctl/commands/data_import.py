@@ -10,32 +10,33 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.read)
 def import_(**options: Any) -> None:
-    """Convert a data set to a table of humobctl.
+    """Convert a data set to a humobctl table.
 
     Reads HuMob tables (2023, 2024, 2025), GPS points and check-ins with a header (scikit-mobility,
     trackintel, user_id/lat/lon/timestamp), Foursquare TSMC2014, Gowalla and Brightkite, GeoLife
-    folders, T-Drive and Porto taxis, and CoPB's stay lists, JSON traces and pickled data sets; as
-    CSV or other separated text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. What was
-    recognised is said on stderr. --format is the format of the input, --to that of the output.
+    folders, T-Drive and Porto taxis, and CoPB's stay lists, JSON traces and pickled data sets. They
+    may be CSV or other separated text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. The
+    detected format is reported on stderr. --format is the format of the input, --to that of the
+    output.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
-    place_id, category) or, for stays and traces, visits, split at midnight. Points become cells
+    place_id, category) or, from stays and traces, visits, split at midnight. Points become cells
     with --grid; several points in one half hour give the most frequent cell. User ids that are not
     all whole numbers are then numbered from 0.
 
-    Writes places (place_id, name, category, intent, lat, lon) for OpenStreetMap PBF or XML,
+    Writes places (place_id, name, category, intent, lat, lon) from OpenStreetMap PBF or XML,
     Overture places, Foursquare OS Places, GeoJSON, tables of places, and HuMob's places by cell
-    (cell_POIcat, with --grid and --axes). Categories get one of the twelve intents; places of none
-    are left out, and counted. --as places takes the distinct places of visits and check-ins; those
-    of visits serve every intent. See docs/places.md.
+    (cell_POIcat, with --grid and --axes). Categories are mapped to one of the twelve intents;
+    places without an intent are left out and counted. --as places takes the distinct places of
+    visits and check-ins; places from visits serve every intent. See docs/places.md.
 
-    Times are local wall-clock times. Times with an offset or in UTC are shown in --timezone;
-    without it TSMC2014's become local by their own offset and others stay UTC. Times that carry
-    no zone are taken as local, unless --source-timezone names theirs. Numbers of 10, 13, 16 or 19
-    digits count seconds to nanoseconds since 1970; those of 8, 12 or 14 are YYYYMMDD[hhmm[ss]].
+    Times are local wall-clock times. Times with an offset or in UTC are converted to --timezone;
+    without it TSMC2014 times use their own offset and others stay UTC. Times without a zone are
+    local times, unless --source-timezone is given. Numbers of 10, 13, 16 or 19 digits count
+    seconds to nanoseconds since 1970; numbers of 8, 12 or 14 digits are YYYYMMDD[hhmm[ss]].
 
-    Days of a grid table stay as they are, 0-74 or 1-75; --format humob23, humob24 or humob25
-    insists on those of the year, --format grid allows any.
+    Days of a grid table stay as they are, 0-74 or 1-75. --format humob23, humob24 or humob25
+    accepts only the days of that year, --format grid accepts any.
 
     Example: humobctl data import city.csv --output city.parquet
 

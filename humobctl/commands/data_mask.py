@@ -10,18 +10,18 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.mask)
 def mask(**options: Any) -> None:
-    """Mask cells that are to be predicted: x and y become 999.
+    """Mask the cells to predict: x and y become 999.
 
     Masks the rows of some days (--from-day, --to-day, both inclusive) and of some users (--users,
-    --last, --share or --users-file; all users without them), and writes all rows in their order,
-    the form of a HuMob challenge file. Rows that are masked already stay so. Says how much was
-    masked; nothing to mask is an error. A seed always draws the same users, whatever the order of
-    the rows.
+    --last, --fraction or --users-file; all users by default), and writes all rows in their order,
+    in the format of a HuMob challenge file. Rows that are masked already stay masked. The number of
+    masked rows is reported; it is an error if nothing is masked. The same seed draws the same
+    users, whatever the order of the rows.
 
     Example: humobctl data mask city.csv --from-day 60 --output masked.csv
 
     Example: humobctl data mask city.csv --from-day 60 --to-day 74 --last 5 -o last5.parquet
 
-    Example: humobctl data mask city.csv --from-day 60 --share 0.2 --seed 1 | humobctl data describe
+    Example: humobctl data mask city.csv --from-day 60 --fraction 0.2 | humobctl data describe
     """
     hm.mask(**options)

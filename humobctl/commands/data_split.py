@@ -10,15 +10,15 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.split, required=("train", "test"))
 def split(**options: Any) -> None:
-    """Split a grid trajectory into train and test files, and a validation file if asked for.
+    """Split a grid trajectory into train, validation and test files.
 
-    Every row lands in exactly one file. --by user: all rows of the test users. --by day: all rows
+    Every row is in exactly one file. --by user: all rows of the test users. --by day: all rows
     from the first test day on. --by both: the test users' rows from --from-day on, while their
-    earlier rows stay with everybody else's rows in the train file, as in the HuMob challenges; the
-    challenge's own file, with those rows in their place and masked, is made by 'data mask'. The
-    validation part takes its own users the same way, or with --by day the days just before the
-    test part. Shares are rounded to whole users or days, one at least; a seed always draws the same
-    users, whatever the order of the rows.
+    earlier rows stay in the train file with the rows of all other users, as in the HuMob
+    challenges; 'data mask' makes the challenge's own file, with those rows in place but masked. The
+    validation part (only with --validation) has its own users, chosen the same way; with --by day
+    it is the days just before the test part. Fractions are rounded to whole users or days, at least
+    one. The same seed draws the same users, whatever the order of the rows.
 
     Example: humobctl data split city.csv --train train.csv --test test.csv
 

@@ -10,14 +10,14 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.synth, names={"users": "-n"})
 def synth(**options: Any) -> None:
-    """Make a synthetic city whose trajectories look like HuMob data.
+    """Make a synthetic city with HuMob-like trajectories.
 
     Writes a grid trajectory (uid, d, t, x, y): 200 by 200 cells of 500 m, half-hour slots, day 0 a
-    Sunday. People live, work, come back to their places by exploration and preferential return,
-    take weekends and holidays off, travel now and then, and are seen in about 13 of 48 slots a
-    day. A seed always gives the same city; person 7 of it is the same among 100 people and among
-    100,000. The city lies in the open Atlantic, on the grid 500m@40,-30,200x200: cell (1, 1) has
-    its south-west corner at 40 N 30 W, x grows to the east and y to the north.
+    Sunday. Its users live, work, return to places by exploration and preferential return, have
+    weekends and holidays, travel now and then, and have records in about 13 of 48 slots per day.
+    The same seed gives the same city; user 7 is the same among 100 users and among 100,000. The
+    city lies in the open Atlantic, on the grid 500m@40,-30,200x200: the south-west corner of cell
+    (1, 1) is at 40 N 30 W, x grows to the east and y to the north.
 
     Example: humobctl data synth --users 100 --output synthetic.csv
 

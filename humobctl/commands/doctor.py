@@ -22,18 +22,19 @@ def doctor(
     self_test: Annotated[
         bool,
         typer.Option(
-            "--self-test", help="Run commands on a small city too; takes less than 30 seconds."
+            "--self-test", help="Also run commands on a small city; takes less than 30 seconds."
         ),
     ] = False,
     format: Annotated[
-        ReportFormat, typer.Option("--format", "-f", help="A table for people, or JSON.")
+        ReportFormat,
+        typer.Option("--format", "-f", metavar="table|json", help="Format of the report."),
     ] = "table",
 ) -> None:
     """Report what is installed and what works here.
 
-    Versions, processor, memory, GPUs, folders for temporary files and for models of a hub, and
-    what installs the optional parts that are missing. The exit code is 1 where something is broken
-    that humobctl cannot do without, or where a step of --self-test fails.
+    Versions, processor, memory, GPUs, folders for temporary files and for downloaded models, and
+    how to install missing optional parts. The exit code is 1 if something that humobctl needs is
+    broken, or if a step of --self-test fails.
 
     Example: humobctl doctor
 

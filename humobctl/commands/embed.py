@@ -10,12 +10,12 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.embed)
 def embed(**options: Any) -> None:
-    """Embed users: 512 numbers for each, from all their rows that are not masked.
+    """Embed users as 512-dimensional vectors with a trained embedder.
 
-    Writes uid, embedding and city. Vectors have length 1, so that their product is the cosine.
-    Users are put together by length, and groups of them are written as they are done; --pca, npy
-    and safetensors gather all vectors first (2 KB a user). A table of embeddings as INPUT needs no
-    model: with --pca, --nearest or another --format it is worked on as it is.
+    Writes uid, embedding and city, from all records that are not masked. Vectors have length 1, so
+    their dot product is the cosine similarity. Users are batched by length and written as they are
+    done; --pca, npy and safetensors collect all vectors first (2 KB per user). A table of
+    embeddings as INPUT needs no model: use it with --pca, --nearest or another --format.
 
     Example: humobctl embed city.csv --model embedder --output users.parquet
 

@@ -34,44 +34,46 @@ METRICS = [
     hm.evaluate,
     *FAMILIES.values(),
     helps={
-        "cell_km": "side of a cell in km, for DTW and distances.",
+        "cell_km": "cell size in km, for DTW and distances.",
         "metric": f"metrics to compute. {' '.join(METRICS)} Default: all.",
-        "min_events": "leave out days with fewer stays or events (not of predicted cells).",
-        "seed": "seed of the resamples, and of the halves of the real people.",
+        "min_events": "minimum number of stays or activities per day; days with fewer are left "
+        "out.",
+        "seed": "seed of the bootstrap samples and of the random halves of the real users (floor).",
     },
     before="engine",
 )
 def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
-    """Score predictions against the truth, generated data against real ones, or day plans.
+    """Score predictions, generated data, day plans or flows.
 
-    The kind of file is detected from its columns. 'eval embedding' scores embedders.
+    The type of file is detected from its columns. 'eval embedding' scores user embeddings.
 
-    Cells: GEO-BLEU, DTW, accuracy and distance. A score is taken of each user-day, averaged over a
-    user's days, then over users. Both files must hold the same (uid, d, t) on the days scored.
-    Several files of predictions are compared pair by pair: bootstrap intervals over users, and
-    p-values by Holm's correction for the number of pairs.
+    Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
+    averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
+    scored days. Several files of predictions are compared pair by pair: bootstrap intervals over
+    users, and p-values with Holm's correction for the number of pairs.
 
-    The two dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW
-    skip a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
+    The dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW skip
+    a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
 
     Generated data (visits, points, check-ins, CoPB's traces; grid trajectories with --generated)
-    against real ones in any of these forms: how far their distributions are apart. Jump distance,
-    radius of gyration, stay duration, distinct places of a day (daily_loc), periodicity, location
-    popularity (grank), individual ranks (irank), start times and intents, each as the
-    Jensen-Shannon divergence of fixed bins (natural logarithm) and as the Wasserstein distance of
-    the values. The floor beside them is what two halves of the real people are apart. --privacy
-    adds distances to the nearest real person-day and shares of copies, beside those among real
-    people, and --flows the common part of commuters (cpc), RMSE and correlation of the flows
-    between cells, beside those of the halves.
+    are compared with real data in any of these forms by their distributions: displacement
+    (jump_distance), radius of gyration, stay duration, distinct places per day (daily_loc),
+    periodicity, location popularity (grank), individual location ranks (irank), start times and
+    intents. Each is given as Jensen-Shannon divergence over fixed bins (natural logarithm) and as
+    Wasserstein distance of the values. The floor beside them is the score between two random
+    halves of the real users. --privacy adds distances to the nearest real day and the fraction of
+    copies, beside those among real users. --flows adds common part of commuters (cpc), RMSE and
+    correlation of the flows between cells, beside those of the halves.
 
-    Day plans (intentions from 'intend', or visits without --truth): divergences (Jensen-Shannon,
-    natural logarithm) of events per day, intents, durations by intent, all durations and starts,
-    and the distance of the transition matrices. An event is one row: one stay at one place. Real
-    stays as a reference often leave out days with fewer than 3; so does --min-events 3.
+    Day plans (intentions from 'intend', or visits without --truth): Jensen-Shannon divergences
+    (natural logarithm) of activities per day, intents, durations by intent, all durations and
+    start times, and the distance of the transition matrices. An activity is one row: one stay at
+    one place. Real stays used as reference often leave out days with fewer than 3 stays; so does
+    --min-events 3.
 
     Flows (origin, destination, flow): common part of commuters (cpc) and of links (cpl), RMSE and
-    correlation over all pairs of areas and over those that either file has. Trips within an area
-    count with --within only.
+    correlation over all pairs of areas and over the pairs that either file has. Trips within an
+    area count only with --within.
 
     Example: humobctl eval predicted.csv --truth city.csv
 

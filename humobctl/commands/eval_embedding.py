@@ -11,18 +11,20 @@ from humobctl.commands.write_scores import ScoreFormat, ScoreOutput, write_score
 
 @options_from(hm.evaluate_embedding, before="on_error")
 def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
-    """Score embedders: finding people again, and what their vectors tell.
+    """Evaluate user embeddings: re-identification and linear probes.
 
-    Re-identification cuts each user's days into two halves, by turns (alternate) and into the
-    earlier and the later ones (chronological), and looks for each half's other half among those
-    of all users of the city by cosine: top-1, top-10 and mean reciprocal rank, both ways round.
+    Re-identification splits each user's days into two halves, alternating days (alternate) or
+    earlier and later days (chronological), and asks whether one half finds the other among all
+    users of the city by cosine similarity: top-1, top-10 and mean reciprocal rank, averaged over
+    both directions.
 
-    Probes are ridge regressions, fitted on four fifths of the users and asked about the others:
-    the median distance to the home cell, to the work cell, and to the middle of the user's last
-    day from the days before.
+    Probes are ridge regressions, trained on 80 % of the users and tested on the others: median
+    distance to the home cell, to the work cell, and to the centre of the user's last day, predicted
+    from the days before.
 
-    Beside every model stand bags of cells by tf-idf and SVD (128 axes, of whole users), and
-    histograms of slots. Users that a model was trained or validated on are left out.
+    Every model is compared with baselines: bags of cells by tf-idf and SVD (128 dimensions, of
+    whole users), and histograms of slots. Users that a model was trained or validated on are left
+    out.
 
     Example: humobctl eval embedding city.csv --model embedder --metric reid_top1 --format table
 

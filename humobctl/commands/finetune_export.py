@@ -8,29 +8,42 @@ import typer
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="DIR", help="Adapter dir, or merged model dir.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR", help="Adapter dir of 'finetune llama', or model dir of 'finetune merge'."
+        ),
+    ],
     ollama: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write a Modelfile, for `ollama create -f FILE`."),
+        typer.Option(
+            metavar="FILE", help="Write an Ollama Modelfile, for 'ollama create -f FILE'."
+        ),
     ] = None,
     gguf: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Write a GGUF file, by llama.cpp's own converter."),
+        typer.Option(metavar="FILE", help="Write a GGUF file, with llama.cpp's converter."),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            "--base", "-b", metavar="MODEL", help="Base model of an adapter, as ollama knows it."
+            "--base",
+            "-b",
+            metavar="MODEL",
+            help="Base model of an adapter, by its name in Ollama; needed for an adapter.",
         ),
     ] = None,
     converter: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="llama.cpp's convert_hf_to_gguf.py; else that on the PATH."
+            metavar="FILE",
+            help="Path of llama.cpp's convert_hf_to_gguf.py. Default: the one on the PATH.",
         ),
     ] = None,
 ) -> None:
-    """Write what other programs need to run a fine-tuned model.
+    """Export a fine-tuned model for Ollama or llama.cpp.
+
+    Give one of --ollama and --gguf.
 
     Example: humobctl finetune export trained --ollama Modelfile
     """

@@ -22,13 +22,13 @@ from humobctl.predict.llama.config import PRESETS
     },
 )
 def llama(**options: Any) -> None:
-    """Fine-tune a Llama model: LoRA on questions about where people will be, or what they plan.
+    """Fine-tune a language model with LoRA, to predict or to plan.
 
-    Mobility records ask for the cells of some days, given the days before. The last 15 days of each
-    file are never seen, and some people only validate. What is learnt is the answers alone.
-    `predict --model DIR` uses the adapter; `finetune merge` adds it to the model. Several processes
-    train together under torchrun. An unfinished training lies in DIR.training; --resume goes on
-    with it.
+    Mobility records ask for the cells of some days, given the days before; intention records
+    (--task intention) come from 'intend --distill'. The last 15 days of each file are excluded, and
+    some users are used for validation only. The loss is on the answers alone. 'predict --model DIR'
+    uses the adapter; 'finetune merge' adds it to the model. Several processes train together
+    under torchrun. An unfinished training is kept in DIR.training; --resume continues it.
 
     Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
 

@@ -10,22 +10,30 @@ WeightType = Literal["fp32", "bf16", "fp16"]
 
 
 def merge(
-    adapter: Annotated[str, typer.Argument(metavar="DIR", help="Adapter dir of finetune llama.")],
+    adapter: Annotated[str, typer.Argument(metavar="DIR", help="Adapter dir of 'finetune llama'.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Model dir to write.")
+        str, typer.Option("--output", "-o", metavar="PATH", help="Model dir to write.")
     ],
     base: Annotated[
         str | None,
-        typer.Option("--base", "-b", metavar="MODEL", help="Base model, if it has moved."),
+        typer.Option(
+            "--base",
+            "-b",
+            metavar="MODEL",
+            help="Base model. Default: the one that the adapter names.",
+        ),
     ] = None,
     precision: Annotated[
-        WeightType, typer.Option(help="Numeric precision of the weights to write.")
+        WeightType,
+        typer.Option(metavar="bf16|fp16|fp32", help="Numeric precision of the weights to write."),
     ] = "bf16",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model dir of that name.")
+        bool, typer.Option("--overwrite", help="Replace an existing model dir.")
     ] = False,
 ) -> None:
-    """Add a LoRA adapter to its base model: a model dir in safetensors, for any program.
+    """Merge a LoRA adapter into its base model.
+
+    Writes a model dir in safetensors that any program can load.
 
     Example: humobctl finetune merge trained --output merged
     """

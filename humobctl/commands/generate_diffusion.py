@@ -10,16 +10,16 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.generate_diffusion)
 def diffusion(**options: Any) -> None:
-    """Draw visits from a model that 'train diffusion' made.
+    """Generate visits with a model of 'train diffusion'.
 
-    Reads intentions (as 'intend' writes them, each person's rows together) and keeps their times;
-    a model without a condition takes --count instead, and makes the times, too. A model that was
-    told categories needs the column category beside the intents, and takes places of the category.
-    Writes visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon).
+    Reads intentions (as 'intend' writes them, each person's rows together) and keeps their times; a
+    model without a condition takes --count instead, and generates the times, too. A model
+    conditioned on categories needs the column category beside the intents, and chooses places of
+    that category. Writes visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon).
 
-    A person has one home and one work, on all days: those of --people or a pair of --home-work, or
-    else what the model draws on the person's first day with work. A visit depends on the seed, the
-    person and their days alone.
+    A person has one home and one work location on all days: those of --people, a pair of
+    --home-work, or the locations that the model draws on the person's first day with work. A
+    visit depends only on the seed, the person and their days.
 
     Example: humobctl train diffusion stays.csv --preset tiny -o m && humobctl generate diffusion plans.csv -m m
 

@@ -11,22 +11,22 @@ from humobctl.commands.options import options_from
 @options_from(
     hm.generate_flows,
     names={"law": "-l"},
-    metavars={"columns": "IN=OUT", "fit": "FLOWS", "law": "NAME|FILE"},
 )
 def flows(**options: Any) -> None:
-    """Make flows of people between areas: commuting, say, by county.
+    """Generate flows between areas (such as commuting) by a mobility law.
 
-    Reads areas (area_id, lat, lon, population, and outflow where it is known) or GeoJSON with such
-    properties, whose polygons stand for their centroids. Writes origin, destination, flow. Usual
-    names of columns are known (tile_ID, tot_outflow, ...); --columns says others.
+    Reads areas (area_id, lat, lon, population, and outflow if known) or GeoJSON with these
+    properties, whose polygons are replaced by their centroids. Writes origin, destination, flow.
+    Usual column names are recognised (tile_ID, tot_outflow, ...); --columns renames others.
 
-    Laws: gravity (masses and distance), radiation (Simini et al. 2012; nothing to fit),
-    extended-radiation (Yang et al. 2014), opportunities (Schneider 1959). Parameters come from
-    --fit, by maximum likelihood; without it gravity is the inverse square of the distance. Trips
-    within an area are left out.
+    Laws: gravity (masses and distance), radiation (Simini et al. 2012; no parameters),
+    extended-radiation (Yang et al. 2014), opportunities (Schneider 1959). --fit estimates the
+    parameters by maximum likelihood; without it gravity uses the inverse square of the distance.
+    Trips within an area are left out.
 
-    How many trips leave an area is its outflow, else that in --fit, else what the other areas have
-    per person; --trips shares out a number instead. docs/flows.md has the formulas.
+    The number of trips that leave an area is its outflow column, or its outflow in --fit, or the
+    outflow per inhabitant of the other areas times its population; --trips distributes a total
+    instead. docs/flows.md has the formulas.
 
     Example: humobctl generate flows counties.csv --law radiation --trips 100000 -o flows.csv
 

@@ -10,18 +10,18 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.generate_gravity)
 def gravity(**options: Any) -> None:
-    """Give every event of day plans a place, by a law of mobility.
+    """Choose a place for each activity of day plans by a mobility law.
 
     Reads intentions (as 'intend' writes them, each person's rows together) and writes visits (uid,
     d, seq, intent, start_min, end_min, place_id, lat, lon).
 
-    People go home and sleep at home, and work at work; for all other events the law chooses among
-    the places that serve the intent, seen from where the person is. A place without an intent
-    serves all. Home and work are fixed for each person: from --people, else from a pair of
-    --home-work, else home is drawn by population (--density) or is a place like any other, and work
-    is drawn from home by the radiation law.
+    'go home' and 'go to sleep' take place at home, 'go to work' at work. For all other activities
+    the law chooses among the places that serve the intent, from the person's location. A place
+    without an intent serves all intents. Home and work are fixed for each person: from --people or
+    a pair of --home-work; otherwise home is drawn by population (--density) or from the places,
+    and work from home by the radiation law.
 
-    A visit depends on the seed, the person, the day and the event alone, so that the result is the
+    A visit depends only on the seed, the person, the day and the activity, so the result is the
     same with any number of threads.
 
     Example: humobctl generate gravity plans.csv --places places.csv --output visits.csv

@@ -10,42 +10,42 @@ import humobctl as hm
 from humobctl.commands.options import options_from
 
 
-@options_from(hm.intend, names={"backend": "-b", "count": "-n"}, metavars={"model": "NAME"})
+@options_from(hm.intend, names={"backend": "-b", "count": "-n"})
 def intend(
     show_prompt: Annotated[
         bool,
         typer.Option(
             "--show-prompt",
-            help="Print the whole conversation for the first person, with example answers, and "
-            "end.",
+            help="Print the conversation for the first person, with example answers, and exit.",
         ),
     ] = False,
     **options: Any,
 ) -> None:
-    """Plan people's days: what they intend to do, when, and why (Theory of Planned Behaviour).
+    """Plan the days of a population: activities, times and reasons.
 
-    Reads profiles (uid or profile_id, education, gender, consumption, occupation): a row for each
-    person, as 'data synth --profiles' writes them, or for each kind of people with their count.
+    Reads profiles (uid or profile_id, education, gender, consumption, occupation): one row per
+    person, as 'data synth --profiles' writes them, or one row per group of people with their count.
     Writes intentions (uid, d, seq, intent, start_min, end_min, reason): days from 0:00 to 24:00,
-    events that do not overlap, each at another place than the one before; between them people
-    travel.
+    activities that do not overlap, consecutive ones at different places, with travel between them.
 
-    Rows that stand for one person each keep their uid. From a table with counts, or when more
-    people are wanted than it has, uids count from 0; --people says who they are. A plan depends on
-    the seed, the person and the day alone: person 7 of 100 plans as person 7 of 100,000 does.
+    Rows that stand for one person keep their uid. From a table with counts, or if more people are
+    wanted than it has, uids count from 0; --people writes their profiles. A plan depends only on
+    the seed, the person and the day: person 7 of 100 plans as person 7 of 100,000 does.
 
-    The planner follows the chain in the way of Chain-of-Planned-Behaviour (CoPB): attitude (what
-    people of this profile like), norm (when people of this occupation work, sleep, eat), control
-    (what still fits into the day), then one intention after another with a duration. Its shares of
-    events per day and of durations are those published for Beijing.
+    The planner follows Chain-of-Planned-Behaviour (CoPB, after the Theory of Planned Behaviour):
+    attitude (what people of this profile like), norm (when people of this occupation work, sleep,
+    eat), control (what still fits into the day), then one intention after another with a duration.
+    Activities per day and durations follow the distributions published for Beijing.
 
     The backends openai and hf ask a language model the same chain, question by question, and check
-    every answer. openai takes its key from OPENAI_API_KEY alone, keeps each answer in a journal, so
-    that a killed run goes on without paying twice (with --resume or without it), and leaves no
-    person out in silence: plans that cannot be made are in --report with their reason. Plans of
-    these two also depend on how many people of the same kind come before.
+    every answer. openai reads its key from OPENAI_API_KEY, keeps each answer in a journal, so that
+    an interrupted run continues without paying twice (with --resume or without it), and lists the
+    plans that failed in --report with their reason. Plans of these two backends also depend on how
+    many people of the same group come before.
 
     Example: humobctl intend profiles.csv --output plans.csv
+
+    Example: humobctl data synth -n 9 -o city9.csv --profiles p.csv && humobctl intend p.csv
 
     Example: humobctl intend population.csv --count 1000 --days 7 --people people.csv | head -3
 

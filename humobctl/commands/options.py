@@ -10,12 +10,13 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 import typer
 
 import humobctl
 from humobctl.api.signatures import Option, options_of, settings_of
+from humobctl.commands.help_page import heading
 from humobctl.console.words import flag
 
 Command = Callable[..., None]
@@ -23,29 +24,38 @@ SHORT = {"format": "-f", "model": "-m", "output": "-o", "truth": "-t"}
 METAVARS = {
     "address": "HOST:PORT",
     "axes": "X,Y",
-    "base": "MODEL",
     "base_url": "URL",
     "blend": "auto|WEIGHT",
     "calendar": "auto|FILE",
     "city": "NAME",
     "columns": "OLD=NEW",
+    "days": "DAYS",
     "decode": "DECODER",
-    "flows": "CELL_KM",
+    "extra_body": "JSON",
+    "flows": "KM",
     "grid": "CELL@LAT,LON[,NXxNY]",
+    "law": "LAW",
     "metric": "NAME",
-    "name": "TEXT",
+    "model": "MODEL",
+    "base": "MODEL",
+    "name": "NAME",
     "nearest": "UID|all",
-    "pca": "N",
+    "output": "PATH",
+    "preset": "PRESET",
     "source_timezone": "ZONE",
     "start_date": "DATE",
     "table": "INPUT",
-    "tables": "INPUT...",
-    "template": "NAME",
+    "tables": "INPUT",
+    "target_modules": "NAMES",
+    "template": "TEMPLATE",
     "timezone": "ZONE",
     "without": "PART",
 }
-OUTPUT = "File to write, or folder (FOLDER/) for Parquet files; - or nothing for standard output."
-INPUT = "A file, or a folder of Parquet files; - or nothing for standard input."
+"""What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""
+_KINDS = {int: "N", float: "FLOAT", str: "TEXT", list[str]: "TEXT"}
+_LONGEST_CHOICE = 42
+OUTPUT = "File to write, or folder (FOLDER/) for Parquet files. Default: standard output."
+INPUT = "A file, a folder of Parquet files, or - for standard input (the default)."
 
 
 def options_from(
@@ -53,13 +63,12 @@ def options_from(
     presets: Mapping[str, Callable[[], Any]] | None = None,
     names: Mapping[str, str] | None = None,
     helps: Mapping[str, str] | None = None,
-    metavars: Mapping[str, str] | None = None,
     required: Collection[str] = (),
     before: str | None = None,
 ) -> Callable[[Command], Command]:
     """A decorator that gives a command the options of functions of the library.
 
-    The command gets as ``**options`` what the command line says of them: what nobody gave is left
+    The command gets as ``**options`` what the command line says of them: what is not given is left
     out, but for tables to read and to write, which are standard input and output then.
 
     Args:
@@ -67,7 +76,6 @@ def options_from(
         presets: those of a model's settings, whose options follow ``settings``.
         names: other names of options, such as ``-n``, by name.
         helps: sentences instead of those of the docstrings.
-        metavars: what stands for a value in the help, instead of that of all commands.
         required: options that only the library can do without.
         before: of which option the command's own parameters stand; by default they come last.
     """
@@ -79,7 +87,6 @@ def options_from(
         typed={one.name: one.name.upper() if one.first else flag(one.name) for one in options},
         names=names or {},
         helps=helps or {},
-        metavars={**METAVARS, "preset": "|".join(presets or ()), **(metavars or {})},
         required=required,
     )
 
@@ -115,7 +122,6 @@ class _Words(NamedTuple):
     typed: Mapping[str, str]
     names: Mapping[str, str]
     helps: Mapping[str, str]
-    metavars: Mapping[str, str]
     required: Collection[str]
 
 
@@ -131,17 +137,32 @@ def _parameter(option: Option, words: _Words) -> Parameter:
     if option.first:
         needed = default is not None
         text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
-        info = typer.Argument(metavar=words.metavars.get(name, name.upper()), help=text)
+        info = typer.Argument(metavar=METAVARS.get(name, name.upper()), help=text)
     else:
         flags = [_flag(option), *([SHORT[name]] if name in SHORT else [])]
         flags += words.names.get(name, "").split()
         low, high = option.limits
-        metavar = words.metavars.get(name, option.metavar)
+        metavar, choices = _metavar(option)
         text = OUTPUT if option.is_stream else text
-        text += " May be repeated." if option.kind == list[str] else ""
-        info = typer.Option(*flags, min=low, max=high, metavar=metavar, help=text)
+        text += choices + (" May be repeated." if option.kind == list[str] else "")
+        panel = heading(name, is_setting=option.is_setting)
+        info = typer.Option(
+            *flags, min=low, max=high, metavar=metavar, help=text, rich_help_panel=panel
+        )
     annotation: Any = Annotated[kind, info]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _metavar(option: Option) -> tuple[str | None, str]:
+    """What stands for the value, and a sentence on its choices where they are too many for that."""
+    choices = "|".join(get_args(option.kind)) if get_origin(option.kind) is Literal else ""
+    if len(choices) > _LONGEST_CHOICE:
+        return _name(option), f" One of: {choices.replace('|', ', ')}."
+    return METAVARS.get(option.name) or option.metavar or choices or _KINDS.get(option.kind), ""
+
+
+def _name(option: Option) -> str:
+    return METAVARS.get(option.name, option.name.rpartition("_")[2].upper())
 
 
 def _merge(several: Iterable[Iterable[Option]]) -> list[Option]:

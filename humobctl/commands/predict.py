@@ -11,37 +11,40 @@ import humobctl as hm
 from humobctl.commands.options import options_from
 
 
-@options_from(hm.predict, metavars={"model": "NAME|DIR"}, before="output")
+@options_from(hm.predict, before="output")
 def predict(
     validate: Annotated[
         str | None,
         typer.Option(
-            metavar="SUBMISSION",
-            help="Predict nothing; check this submission against the masked rows of INPUT.",
+            metavar="FILE",
+            help="Check this submission against the masked rows of INPUT; predict nothing.",
         ),
     ] = None,
     shift_days: Annotated[
         int,
-        typer.Option(metavar="DAYS", help="Number added to the days of the submission to check."),
+        typer.Option(
+            metavar="N", help="Number of days to add to each day of the submission to check."
+        ),
     ] = 0,
     explain: Annotated[
         int | None,
         typer.Option(
             metavar="UID",
             min=0,
-            help="Predict nothing; show for this user why each cell would be chosen.",
+            help="Show for this user why each cell would be chosen; predict nothing.",
         ),
     ] = None,
     list_models: Annotated[
-        bool, typer.Option("--list-models", help="Print the models and exit.")
+        bool, typer.Option("--list-models", help="List the models and exit.")
     ] = False,
     **options: Any,
 ) -> None:
     """Predict the masked cells of trajectories.
 
     Reads a grid trajectory in which the cells to predict are masked (x = y = 999), or predicts all
-    rows from --from-day on; a model sees the other rows only. Writes the predicted rows as
-    uid,d,t,x,y, the form of a HuMob submission.
+    rows from --from-day on; a model sees only the other rows. Writes the predicted rows as
+    uid,d,t,x,y, the format of a HuMob submission. --validate checks such a submission, 'eval'
+    scores it.
 
     Example: humobctl predict challenge.csv --output predicted.csv
 

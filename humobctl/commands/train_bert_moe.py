@@ -21,12 +21,13 @@ from humobctl.predict.bert_moe.config import PRESETS
     },
 )
 def bert_moe(**options: Any) -> None:
-    """Train ST-MoE-BERT: a BERT encoder with a mixture of experts (arXiv 2410.14099).
+    """Train ST-MoE-BERT, a BERT encoder with a mixture of experts.
 
-    Learns to fill masked cells from windows of past and future rows. Give several files to learn
-    from several cities, and --init-from to fine-tune a trained model on another. The last 15 days
-    of each file are never seen, and some users only validate. Several processes train together
-    under torchrun. An unfinished training lies in DIR.training; --resume goes on with it.
+    The model (arXiv 2410.14099) learns to fill masked cells from windows of past and future
+    records. Give several files to train on several cities, and --init-from to fine-tune a trained
+    model on another city. The last 15 days of each file are excluded, and some users are used for
+    validation only. Several processes train together under torchrun. An unfinished training is
+    kept in DIR.training; --resume continues it.
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --output bert
 

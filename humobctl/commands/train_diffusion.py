@@ -16,14 +16,14 @@ from humobctl.generate.diffusion.config import PRESETS
     names={"learning_rate": "--lr"},
 )
 def diffusion(**options: Any) -> None:
-    """Train a diffusion or flow matching model of days: 144 steps of ten minutes.
+    """Train a diffusion or flow matching model of daily trajectories.
 
-    Learns where people are, given what they intend at each step (the column intent), or the
-    category of the place (the column category), or else home, work and other, which are inferred.
-    With --condition none it learns the times of the stays, too. Some people only validate: scores
-    are said against them, and at the end how near sampled days come to training days, beside
-    theirs. Several processes train together under torchrun. An unfinished training lies in
-    DIR.training; --resume goes on with it.
+    The model learns 144 steps of ten minutes per day: where people are, given their intent at each
+    step (column intent), the category of the place (column category), or home, work and other,
+    which are inferred. With --condition none it also learns the schedule of the stays. Some users
+    are used for validation only: scores are against them, and at the end the distance of sampled
+    days to training days is reported beside theirs. Several processes train together under
+    torchrun. An unfinished training is kept in DIR.training; --resume continues it.
 
     Example: humobctl train diffusion stays.csv --preset tiny --output days
 

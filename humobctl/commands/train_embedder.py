@@ -15,13 +15,13 @@ from humobctl.embed.config import PRESETS
     names={"learning_rate": "--lr"},
 )
 def embedder(**options: Any) -> None:
-    """Train an embedder: 512 numbers that say where and when a user is.
+    """Train an embedder of users: 512-dimensional vectors of where and when they are.
 
-    Places and times of a user's rows attend to each other, go through transformer blocks and an
-    LSTM both ways, and become one vector. It is learnt by rebuilding rows from it, by predicting
-    the next cells, and by telling two spans of a user from those of others. Users that are not
-    seen (--train-below, --train-share) stay for 'eval embedding'. Several processes train together
-    under torchrun. An unfinished training lies in DIR.training; --resume goes on with it.
+    Attention over a user's places and times, transformer blocks and a bidirectional LSTM give one
+    vector. It is trained to reconstruct records, to predict the next cells, and to tell two
+    spans of a user from those of others. Users that are not trained on (--train-below,
+    --train-fraction) are kept for 'eval embedding'. Several processes train together under
+    torchrun. An unfinished training is kept in DIR.training; --resume continues it.
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 

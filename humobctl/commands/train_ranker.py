@@ -10,11 +10,11 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.train_ranker)
 def ranker(**options: Any) -> None:
-    """Train a model that ranks each person's own cells for each slot to predict.
+    """Train a ranker of the cells each user has visited (fast, on a CPU).
 
-    It learns across users from their own past: windows of 15 days are predicted from the days
-    before them, as in use. Features are relative to the user, so that one model serves other
-    cities too: give several files to learn from several. Masked rows are left out.
+    The ranker predicts windows of 15 days from the days before them, as in the challenge. Features
+    are relative to the user, so one model also serves other cities: give several files to train on
+    several cities. Masked rows are left out.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
 

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 ScoreOutput = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output."),
+    typer.Option("--output", "-o", metavar="PATH", help="File to write. Default: standard output."),
 ]
 ScoreFormat = Annotated[
     Literal["table", "latex", "markdown", "json", "csv", "ndjson", "parquet", "arrow"] | None,
     typer.Option(
         "--format",
         "-f",
-        help="Format of the scores. Default: a table on a terminal, json in a pipe.",
+        metavar="table|json|csv|ndjson|parquet|arrow",
+        help="Format of the scores. Default: from the file's ending, or table on a terminal, json "
+        "in a pipe.",
     ),
 ]
 
@@ -49,7 +51,7 @@ def write_scores(scores: Scores, output: str | None, format: str | None) -> None
 
 
 def score_format(output: str | None, asked: str | None) -> str:
-    """The format of scores: as asked, by the file's ending, else for who reads them."""
+    """The format of scores: as asked, by the file's ending, otherwise for who reads them."""
     from humobctl.io.streams import output_format
 
     if asked:

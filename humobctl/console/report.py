@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from humobctl.console.safe_text import hidden, message, printable
+from humobctl.console.safe_text import hide_secrets, message, printable
 
 BAR_AFTER_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
@@ -101,7 +101,7 @@ def info(text: str) -> None:
 def lines(text: str) -> None:
     """Several lines for people: what a training would do, or where a program failed."""
     if not settings.quiet:
-        sys.stderr.write(f"{printable(hidden(text), lines=True)}\n")
+        sys.stderr.write(f"{printable(hide_secrets(text), lines=True)}\n")
 
 
 def detail(text: str) -> None:

@@ -38,30 +38,30 @@ def printable(text: str, *, lines: bool = False) -> str:
     if text.isprintable():
         return text
     kept = f"{_JOINERS}\n" if lines else _JOINERS
-    return "".join(c if c.isprintable() or c in kept else _written_out(c) for c in text)
+    return "".join(c if c.isprintable() or c in kept else _write_out(c) for c in text)
 
 
-def _written_out(character: str) -> str:
+def _write_out(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
 def message(text: str) -> str:
     """A message in one printable line of bearable length, without secrets."""
-    text = printable(hidden(text))
+    text = printable(hide_secrets(text))
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
-def unquoted(key: str) -> str:
+def strip_quotes(key: str) -> str:
     """A key without the blanks and quotes that a file of variables may leave around it."""
     return key.strip().strip("\"'").strip()
 
 
-def hidden(text: str) -> str:
+def hide_secrets(text: str) -> str:
     """The text without the keys of this environment, and without passwords in addresses."""
     for name in SECRET_VARIABLES:
-        key = unquoted(os.environ.get(name, ""))
+        key = strip_quotes(os.environ.get(name, ""))
         if len(key) >= SHORTEST_SECRET:
             text = text.replace(key, HIDDEN)
     return _PASSWORD.sub(HIDDEN, text)

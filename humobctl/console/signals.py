@@ -29,7 +29,7 @@ def install(before_exit: Callable[[], None]) -> None:
         before_exit: what else to tidy up when the process is ended from the second thread.
     """
     global _installed  # noqa: PLW0603 - signals belong to the process, too
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _terminate)
     if callable(signal.getsignal(signal.SIGINT)):  # the quiet end of __main__
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.name != "posix":
@@ -56,7 +56,7 @@ def claim() -> None:
 
 
 @contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
+def remove_if_ended(path: Path) -> Iterator[Path]:
     """A file or folder that must not outlive the block, however the process ends."""
     _unfinished.add(path)
     try:
@@ -85,7 +85,7 @@ def patience(seconds: float) -> Iterator[None]:
         GRACE_SECONDS = before
 
 
-def _terminated(_signal: int, _frame: object) -> None:
+def _terminate(_signal: int, _frame: object) -> None:
     raise SystemExit(128 + signal.SIGTERM)
 
 

@@ -1,4 +1,4 @@
-"""What is in a grid trajectory: how much, of whom, when, where, and with which gaps.
+"""What is in a grid trajectory: how much, which users, when, where, and with which gaps.
 
 Rows of one user are looked at together; a large input goes through sorted files on disk, so that
 memory grows by a few numbers a user.
@@ -136,7 +136,7 @@ def describe(
 def describe_batches(
     batches: Iterable[pl.DataFrame], *, source: str = "", cell_km: float = CELL_KM
 ) -> Description:
-    """The same for checked batches of a grid trajectory, in any order of rows."""
+    """Describe checked batches of a grid trajectory, in any order of rows."""
     tally = _UserSums(cell_km)
     with UserStore() as store:
         store.collect(batches)
@@ -299,7 +299,7 @@ def spread(values: NDArray[np.float64]) -> Spread:
 
 
 def weighted_spread(values: NDArray[np.int64], counts: Counts) -> Spread:
-    """The same for values that stand ``counts`` times; percentiles interpolate between ranks."""
+    """Statistics of values that occur ``counts`` times; percentiles interpolate between ranks."""
     total = int(counts.sum())
     if not total:
         return spread(np.empty(0))

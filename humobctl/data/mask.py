@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console.words import flag
-from humobctl.data.split import check_share, shuffled
+from humobctl.data.split import check_fraction, shuffle_users
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.read import iter_table
@@ -28,14 +28,14 @@ Users = NDArray[np.uint32]
 class Mask:
     """Which rows to mask: those of some days and of some users.
 
-    At most one of ``users``, ``last``, ``share`` and ``users_file`` is given; with none of them,
+    At most one of ``users``, ``last``, ``fraction`` and ``users_file`` is given; with none of them,
     all users are meant.
 
     Attributes:
         from_day, to_day: first and last day (both inclusive).
         users: as many users, drawn at random.
         last: as many users, those with the highest uid (what HuMob masks).
-        share: this share of the users (above 0, up to 1), drawn at random; at least one.
+        fraction: this fraction of the users (above 0, up to 1), drawn at random; at least one.
         users_file: a file with one uid a line.
         seed: of the draw, which does not depend on the order of rows.
 
@@ -47,16 +47,16 @@ class Mask:
     to_day: int | None = None
     users: int | None = None
     last: int | None = None
-    share: float | None = None
+    fraction: float | None = None
     users_file: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together, and a share of nothing."""
-        check_share("--share", self.share)
+        """Refuse what does not go together, and a fraction of nothing."""
+        check_fraction("--fraction", self.fraction)
         given = [
             name
-            for name in ("users", "last", "share", "users_file")
+            for name in ("users", "last", "fraction", "users_file")
             if getattr(self, name) is not None
         ]
         if len(given) > 1:
@@ -64,7 +64,7 @@ class Mask:
             raise UsageError(f"found {options}, expected only one of them")
         if not given and self.from_day is None and self.to_day is None:
             raise UsageError(
-                "found nothing to mask, expected --from-day, --to-day, --users, --last, --share "
+                "found nothing to mask, expected --from-day, --to-day, --users, --last, --fraction "
                 "or --users-file"
             )
         if None not in (self.from_day, self.to_day) and (self.to_day or 0) < (self.from_day or 0):
@@ -123,7 +123,7 @@ def mask_table(
                 f"{len(spool.users)} users, expected some from day {first}{end} of "
                 f"{'all' if chosen is None else len(chosen)} users"
             )
-        rows_out = _masked(spool, hit)
+        rows_out = _mask_cells(spool, hit)
         written = write_table(rows_out, output, format=format, users_a_block=users_a_block)
     return Masked(rows, users, written)
 
@@ -151,15 +151,15 @@ def choose_users(
             )
         return listed
     wanted = mask.users if mask.users is not None else mask.last
-    if mask.share is not None:
-        wanted = max(1, round(mask.share * len(present)))
+    if mask.fraction is not None:
+        wanted = max(1, round(mask.fraction * len(present)))
     if wanted is None:
         return None
     if wanted > len(present):
         raise HumobError(f"{source}: found {len(present)} users, expected at least {wanted}")
     if mask.last is not None:
         return present[-wanted:]
-    return shuffled(present, mask.seed)[:wanted]
+    return shuffle_users(present, mask.seed)[:wanted]
 
 
 def read_users(path: str) -> Users:
@@ -202,7 +202,7 @@ def _count(spool: Spool, hit: pl.Expr) -> tuple[int, int]:
     return rows, len(users)
 
 
-def _masked(spool: Spool, hit: pl.Expr) -> Iterator[pl.DataFrame]:
+def _mask_cells(spool: Spool, hit: pl.Expr) -> Iterator[pl.DataFrame]:
     hidden = pl.lit(MASKED, dtype=pl.Int16)
     for batch in spool:
         yield batch.with_columns(

@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.errors import HumobError, UsageError
-from humobctl.io.output_lock import reserved_early
+from humobctl.io.output_lock import reserve_early
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.read import iter_table
 from humobctl.io.replayable import Spool
@@ -31,7 +31,7 @@ from humobctl.io.write import write_table
 
 By = Literal["user", "day", "both"]
 Users = NDArray[np.uint32]
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
+TEST_FRACTION, VALIDATION_FRACTION = 0.2, 0.1
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Split:
 
     Attributes:
         by: users, days, or later days of some users.
-        test_share: share of the users (``user``, ``both``) or of the days (``day``), above 0 and
+        test_fraction: fraction of the users (``user``, ``both``) or days (``day``), above 0 and
             up to 1, rounded to a whole number and at least one; 0.2 where nothing else says it.
         test_users: number of test users, exactly.
         from_day: first test day.
-        validation_share: as ``test_share``; None for no validation file.
+        validation_fraction: as ``test_fraction``; None for no validation file.
         seed: of the draw of users, which does not depend on the order of rows.
 
     Raises:
@@ -52,26 +52,28 @@ class Split:
     """
 
     by: By
-    test_share: float | None = None
+    test_fraction: float | None = None
     test_users: int | None = None
     from_day: int | None = None
-    validation_share: float | None = None
+    validation_fraction: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together, and shares of nothing."""
-        check_share("--test-share", self.test_share)
-        check_share("--validation-share", self.validation_share)
+        """Refuse what does not go together, and fractions of nothing."""
+        check_fraction("--test-fraction", self.test_fraction)
+        check_fraction("--validation-fraction", self.validation_fraction)
         if self.by == "user" and self.from_day is not None:
             raise UsageError("found --from-day with --by user, expected --by day or --by both")
         if self.by == "day" and self.test_users is not None:
             raise UsageError("found --test-users with --by day, expected --by user or --by both")
         if self.by == "both" and self.from_day is None:
             raise UsageError("found --by both without --from-day, expected the first test day")
-        if self.test_share is not None and self.test_users is not None:
-            raise UsageError("found --test-share and --test-users, expected only one of them")
-        if self.by == "day" and self.test_share is not None and self.from_day is not None:
-            raise UsageError("found --test-share and --from-day, expected only one with --by day")
+        if self.test_fraction is not None and self.test_users is not None:
+            raise UsageError("found --test-fraction and --test-users, expected only one of them")
+        if self.by == "day" and self.test_fraction is not None and self.from_day is not None:
+            raise UsageError(
+                "found --test-fraction and --from-day, expected only one with --by day"
+            )
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def split_table(
 
     Args:
         path: a file, or None or ``-`` for standard input.
-        split: what goes where; its ``validation_share`` counts only with a validation file.
+        split: what goes where; its ``validation_fraction`` counts only with a validation file.
         train: file for the train part.
         test: file for the test part.
         validation: file for the validation part.
@@ -109,7 +111,7 @@ def split_table(
         users_a_block: users of each folder ``uid_block=...``, where the parts are folders.
 
     Raises:
-        UsageError: two parts would go to one file, or a validation share has no file.
+        UsageError: two parts would go to one file, or a validation fraction has no file.
         HumobError: the input cannot be read, or a part would have no rows (then nothing is
             written).
     """
@@ -119,12 +121,12 @@ def split_table(
         raise UsageError("--train, --test and --validation need a file each")
     for file in paths.values():
         check_folder_options(file, users_a_block)
-    if validation is None and split.validation_share is not None:
-        raise UsageError("found --validation-share without --validation, expected a file for it")
+    if validation is None and split.validation_fraction is not None:
+        raise UsageError("found --validation-fraction without --validation, expected a file for it")
     source = "stdin" if path in (None, STANDARD) else str(path)
     with ExitStack() as stack:
         for file in paths.values():
-            stack.enter_context(reserved_early(file))
+            stack.enter_context(reserve_early(file))
         spool = stack.enter_context(Spool(iter_table(path, on_error=on_error), source))
         part = _parts(spool, split, with_validation=validation is not None)
         found = [_measure(spool, name, part == index) for index, name in enumerate(paths)]
@@ -135,17 +137,17 @@ def split_table(
     return found
 
 
-def check_share(option: str, share: float | None) -> None:
-    """Refuse a share that is no part of anything.
+def check_fraction(option: str, fraction: float | None) -> None:
+    """Refuse a fraction that is no part of anything.
 
     Raises:
-        UsageError: a share of 0 or less, or above 1.
+        UsageError: a fraction of 0 or less, or above 1.
     """
-    if share is not None and not 0 < share <= 1:
-        raise UsageError(f"{option}: found {share:g}, expected more than 0 and at most 1")
+    if fraction is not None and not 0 < fraction <= 1:
+        raise UsageError(f"{option}: found {fraction:g}, expected more than 0 and at most 1")
 
 
-def shuffled(users: Users, seed: int) -> Users:
+def shuffle_users(users: Users, seed: int) -> Users:
     """Users in a random order that depends on the seed and on each uid alone.
 
     The order is that of a hash of (seed, uid): splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
@@ -161,14 +163,16 @@ def shuffled(users: Users, seed: int) -> Users:
 
 def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
     """An expression: 0 for train, then validation where there is one, then test."""
-    share = VALIDATION_SHARE if split.validation_share is None else split.validation_share
+    fraction = (
+        VALIDATION_FRACTION if split.validation_fraction is None else split.validation_fraction
+    )
     test, validation = 1 + with_validation, 1
     part = pl.lit(0, dtype=pl.Int8)
     if split.by == "day":
         first = _first_test_day(spool, split)
         if with_validation:
             days = first - spool.first_day
-            before = first - max(1, round(share * (spool.last_day - spool.first_day + 1)))
+            before = first - max(1, round(fraction * (spool.last_day - spool.first_day + 1)))
             if before <= spool.first_day:
                 raise HumobError(
                     f"{spool.source}: found {days} days before day {first}, expected more than the "
@@ -176,8 +180,8 @@ def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
                 )
             part = pl.when(pl.col("d") >= before).then(validation).otherwise(part)
         return pl.when(pl.col("d") >= first).then(test).otherwise(part)
-    order = shuffled(spool.users, split.seed)
-    wanted = _user_counts(spool, split, share if with_validation else None)
+    order = shuffle_users(spool.users, split.seed)
+    wanted = _user_counts(spool, split, fraction if with_validation else None)
     late = pl.lit(True) if split.from_day is None else pl.col("d") >= split.from_day
     for number, index, begin in (
         (wanted[0], test, 0),
@@ -191,17 +195,17 @@ def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
 def _first_test_day(spool: Spool, split: Split) -> int:
     if split.from_day is not None:
         return split.from_day
-    share = TEST_SHARE if split.test_share is None else split.test_share
+    fraction = TEST_FRACTION if split.test_fraction is None else split.test_fraction
     days = spool.last_day - spool.first_day + 1
-    return spool.last_day + 1 - max(1, round(share * days))
+    return spool.last_day + 1 - max(1, round(fraction * days))
 
 
-def _user_counts(spool: Spool, split: Split, validation_share: float | None) -> tuple[int, int]:
+def _user_counts(spool: Spool, split: Split, validation_fraction: float | None) -> tuple[int, int]:
     """Number of test and of validation users; at least one is left to train on."""
     users = len(spool.users)
-    share = TEST_SHARE if split.test_share is None else split.test_share
-    test = max(1, round(share * users)) if split.test_users is None else split.test_users
-    validation = 0 if validation_share is None else max(1, round(validation_share * users))
+    fraction = TEST_FRACTION if split.test_fraction is None else split.test_fraction
+    test = max(1, round(fraction * users)) if split.test_users is None else split.test_users
+    validation = 0 if validation_fraction is None else max(1, round(validation_fraction * users))
     left = split.by != "both"  # with "both", the train part has the users' earlier days
     if test + validation + left > users:
         parts = f"{test} to test" + (f", {validation} to validate" if validation else "")

@@ -14,7 +14,7 @@ from typing import Any
 
 from humobctl import native
 from humobctl.errors import HumobError, reason
-from humobctl.extras import has_nvidia_driver, install_command, installed
+from humobctl.extras import has_nvidia_driver, install_command, installed_version
 
 GIB = 1 << 30
 LITTLE_ROOM = GIB
@@ -123,7 +123,7 @@ def gpus() -> Iterator[Fact]:
     if not has_nvidia_driver(_PROC):
         yield Fact("GPU", "none")
         return
-    version = installed("torch")
+    version = installed_version("torch")
     if version is None:
         state = f"not used; install torch with: {install_command('torch')}"
         yield Fact("GPU", "an NVIDIA driver", state)

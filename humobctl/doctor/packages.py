@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from humobctl.extras import install_command, installed, requirements, serves
+from humobctl.extras import install_command, installed_version, requirements, serves
 
 HIDDEN = ("dev", "docs", "fuzz")
 """Extras for those who work on humobctl."""
@@ -48,7 +48,7 @@ def parts() -> list[Package]:
     """The packages of the core, then of each extra, none twice in the same one."""
     needed = requirements()
     return [
-        Package(extra, name, installed(name), least)
+        Package(extra, name, installed_version(name), least)
         for extra in sorted(needed, key=lambda extra: (extra != "", extra))
         if extra not in HIDDEN
         for name, least in sorted(needed[extra].items())

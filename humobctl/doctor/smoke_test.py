@@ -22,10 +22,10 @@ from humobctl.doctor.packages import Package
 
 STEP_SECONDS = 60
 ROWS, MASKED, FEW_MASKED = 19_379, 3_870, 935
-"""Of 20 users, seed 1; of their days from 60 on; and of the first four users of those."""
+"""Rows of 20 users, seed 1; of their days from 60 on; and of the first four users of those."""
 FEW = 4
 RECORDED = {("geobleu", "humob24"): (0.437, 0.02), ("dtw", "humob24"): (13.82, 0.7)}
-"""Scores of the history model there, and how far other processors and versions may be off."""
+"""Scores of the history baseline there, and how far other processors and versions may be off."""
 BY_HAND = {
     # Generated (1, 1), (2, 1) against (2, 1), (4, 1): greedy pairs at 0 and 3 cells, one bigram at
     # 1 and 2 cells; DTW along the diagonal, 1 + 2 cells of 0.5 km.

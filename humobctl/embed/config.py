@@ -12,7 +12,7 @@ from humobctl.training import settings
 Objective = Literal["contrast", "reconstruct", "both"]
 
 TYPE = "embedder"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 
 
 @dataclass(frozen=True)
@@ -22,36 +22,33 @@ class EmbedderSettings(settings.ModelSettings):
     Attributes:
         width: width of the record embeddings and the transformer blocks.
         blocks: number of transformer blocks.
-        heads: number of attention heads; they divide ``width``.
+        heads: number of attention heads; a divisor of ``width``.
         lstm_units: number of LSTM units in each direction.
-        decoder_units: number of units of the LSTM that reconstructs records from a vector; not used
-            by embed.
-        dropout: fraction of activations dropped in the blocks.
-        objective: training objective: reconstruct (records of a span and the next cells after it),
-            contrast (two spans of a user are closer than those of others; van den Oord et al.,
-            2018), or both.
-        contrast_weight: weight of the contrastive loss beside the other two, with ``objective``
-            both.
+        decoder_units: number of units of the LSTM decoder that reconstructs records in training.
+        dropout: dropout in the transformer blocks.
+        objective: training objective: reconstruct (records of a span and the next cells), contrast
+            (two spans of one user against those of others; van den Oord et al., 2018), or both.
+        contrast_weight: weight of the contrastive loss, with ``objective`` both.
         temperature: temperature of the contrastive loss.
-        noise: standard deviation of the Gaussian noise on places, in cells (augmentation).
-        moved: fraction of batches with the grid flipped and shifted (augmentation).
-        hide_city: fraction of batches without the name of their city, so that other cities can be
+        noise: standard deviation of the Gaussian noise added to positions, in cells (augmentation).
+        moved: fraction of batches with mirrored and translated coordinates (augmentation).
+        hide_city: fraction of batches without the city token, so that unknown cities can be
             embedded.
-        span_rows: maximum number of records of a span in training.
-        next_rows: number of records to reconstruct of a span, and to predict after it.
-        train_below: train only on users with a lower uid; 0: see ``train_share``.
-        train_share: fraction of each city's users to train on, drawn by seed.
-        validation_share: fraction of those users that only validate.
+        span_rows: maximum number of records per training span.
+        next_rows: number of records to reconstruct within a span, and to predict after it.
+        train_below: train only on users with a lower uid; 0: see ``train_fraction``.
+        train_fraction: fraction of each city's users to train on, drawn at random.
+        validation_fraction: fraction of the training users used for validation only.
         steps: maximum number of optimizer steps.
-        batch_size: number of users in a step of one process.
-        learning_rate: highest learning rate; it falls along a cosine.
-        warmup: fraction of steps used for learning-rate warm-up.
+        batch_size: number of users per step and process.
+        learning_rate: peak learning rate of a cosine schedule.
+        warmup: warm-up fraction: fraction of steps with a rising learning rate.
         weight_decay: AdamW weight decay.
         evaluate_every: number of steps between validations.
         patience: early stopping: stop after this many validations without improvement (0: off).
-        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
-            processor has it.
-        seed: seed of all random choices.
+        precision: numeric precision of matrix products: fp32, bf16, or auto (bf16 if the processor
+            supports it).
+        seed: seed of the random numbers.
     """
 
     width: Annotated[int, settings.Range(1, 1 << 14)] = 128
@@ -69,8 +66,8 @@ class EmbedderSettings(settings.ModelSettings):
     span_rows: Annotated[int, settings.Range(2, 1 << 14)] = 128
     next_rows: Annotated[int, settings.Range(1, 1 << 14)] = 32
     train_below: settings.CountOrNone = 0
-    train_share: Annotated[float, settings.Range(0.01, 1)] = 0.8
-    validation_share: settings.Part = 0.1
+    train_fraction: Annotated[float, settings.Range(0.01, 1)] = 0.8
+    validation_fraction: settings.Part = 0.1
     steps: settings.Steps = 300
     batch_size: Annotated[int, settings.Range(2, settings.MANY)] = 32
     learning_rate: settings.Rate = 1e-3

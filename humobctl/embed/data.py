@@ -65,7 +65,7 @@ class EmbedderColumns(UserColumns):
             width: rows of the padded batch; None for as many as are needed.
         """
         lengths = np.array([len(one) for one in numbers])
-        width = padded(numbers) if width is None else width
+        width = pad(numbers) if width is None else width
         there = np.arange(width)[None, :] < lengths[:, None]
         row = np.zeros(there.shape, np.int64)
         row[there] = np.concatenate(numbers)
@@ -81,7 +81,7 @@ class EmbedderColumns(UserColumns):
         )
 
 
-def padded(numbers: Sequence[Int64s]) -> int:
+def pad(numbers: Sequence[Int64s]) -> int:
     """Rows of a padded batch of spans."""
     longest = max((len(one) for one in numbers), default=0)
     return -(-max(1, longest) // _ROUND) * _ROUND
@@ -109,7 +109,7 @@ class SpanBatch:
     following_rows: int
 
     def to(self, device: torch.device) -> SpanBatch:
-        """The same on a device."""
+        """A copy on a device."""
         return replace(
             self,
             spans=self.spans.to(device),
@@ -136,7 +136,7 @@ def draw_spans(
         settings: lengths, noise and the like.
         random: what all draws come from.
         plain: without noise, and the city as it is: to validate.
-        share: of the users, whose spans are laid out: all processes draw the same for everybody.
+        share: of the users, whose spans are laid out: all processes draw the same for all users.
     """
     halves = [_halves(rows, user, random) for user in users.tolist()]
     spans = [_cut(half[part], settings.span_rows, random) for part in (0, 1) for half in halves]
@@ -146,7 +146,7 @@ def draw_spans(
         np.arange(span[-1] + 1, min(span[-1] + 1 + settings.next_rows, end))
         for span, end in zip(spans, ends.tolist(), strict=True)
     ]
-    longest = padded(spans)
+    longest = pad(spans)
     totals = (len(users), sum(map(len, inside)), sum(map(len, following)))
     mine = _both(share or Share(), len(users))
     spans, inside, following = ([part[i] for i in mine] for part in (spans, inside, following))
@@ -172,7 +172,7 @@ def draw_spans(
 
 
 def _both(share: Share, users: int) -> Int64s:
-    """Numbers of the first, then the second spans of a share of the users."""
+    """Numbers of the first, then the second spans of a fraction of the users."""
     part = np.arange(users)[share.of(users)]
     return np.concatenate([part, part + users])
 

@@ -242,7 +242,7 @@ def embed_parts(
         city: number of each part's city, (p,).
         trained: the model.
         asked: how.
-        moved: is told of finished rows.
+        moved: called with the number of finished rows.
     """
     lengths = np.array([len(part) for part in parts])
     pieces = np.maximum(1, -(-lengths // PIECE_ROWS))

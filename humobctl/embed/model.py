@@ -46,14 +46,14 @@ class Spans:
     city: Tensor
 
     def to(self, device: torch.device) -> Spans:
-        """The same on a device."""
+        """A copy on a device."""
         return Spans(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 class PlaceEmbedding(nn.Module):
     """Places as waves over the plane in four directions, then two layers.
 
-    Near places have near embeddings, and a cell nobody was seen in has one too: a table of cells
+    Near places have near embeddings, and a cell without records has one too: a table of cells
     could learn neither from a few hundred users.
     """
 

@@ -13,12 +13,12 @@ from humobctl.extras import install_command
 from humobctl.native import Floats, Int64s
 
 EXACT_USERS = 50_000
-"""Users up to whom everybody's neighbours are found by comparing all pairs."""
+"""Number of users up to which the neighbours of all are found by comparing all pairs."""
 _BLOCK = 1024
 _LINKS, _CONSTRUCTION, _SEARCH = 32, 80, 128
 
 
-def normalised(vectors: Vectors) -> Vectors:
+def normalize_rows(vectors: Vectors) -> Vectors:
     """Vectors of length 1; those of length 0 stay."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: Vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
@@ -50,8 +50,8 @@ def exact(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
     return np.concatenate(rows).astype(np.int64), np.concatenate(cosines)
 
 
-def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
-    """The same by faiss's HNSW index: a neighbour may be missed.
+def search_index(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
+    """Neighbours by faiss's HNSW index: a neighbour may be missed.
 
     Malkov and Yashunin (2018), arXiv 1603.09320; 32 links, 128 candidates in a search.
     """
@@ -73,17 +73,17 @@ def indexed(vectors: Vectors, queries: Int64s, k: int) -> tuple[Int64s, Floats]:
 def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     """Neighbours as a table: uid, city, rank, neighbour, neighbour_city, cosine.
 
-    All pairs are compared where few users are asked for or there are few; else the index of the
-    extra ``nearest`` is used where it is installed.
+    All pairs are compared where few users are asked for or there are few; otherwise the index of
+    the extra ``nearest`` is used where it is installed.
     """
     k = min(k, len(found) - 1)
-    vectors = normalised(found.vectors)
+    vectors = normalize_rows(found.vectors)
     many = len(queries) > _BLOCK and len(found) > EXACT_USERS
     if many and find_spec("faiss") is None:
         command = install_command("nearest")
         report.warn(f"all pairs are compared; the extra 'nearest' brings an index: {command}")
         many = False
-    rows, cosines = (indexed if many else exact)(vectors, queries, k)
+    rows, cosines = (search_index if many else exact)(vectors, queries, k)
     owner = np.repeat(queries, k)
     flat = rows.ravel()
     city = found.city if found.city is not None else np.full(len(found), "", np.str_)

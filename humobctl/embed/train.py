@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
 from humobctl.embed.embed import SEEN
@@ -300,12 +300,12 @@ def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np
 
     Args:
         everyone: uids.
-        settings: ``train_below``, ``train_share`` and ``seed``.
+        settings: ``train_below``, ``train_fraction`` and ``seed``.
     """
     if settings.train_below:
         return everyone[everyone < settings.train_below]
-    count = max(1, round(settings.train_share * len(everyone)))
-    return shuffled(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
+    count = max(1, round(settings.train_fraction * len(everyone)))
+    return shuffle_users(np.sort(everyone).astype(np.uint32), settings.seed)[:count]
 
 
 def _check_seen(
@@ -313,7 +313,7 @@ def _check_seen(
 ) -> None:
     """Refuse a city with too few users to train on; warn of one with none left to score on."""
     if len(seen) < 2:
-        why = "--train-share, --last-day"
+        why = "--train-fraction, --last-day"
         if below and len(everyone):
             why = f"--train-below {below}; its uids go from {everyone.min()} to {everyone.max()}"
         raise HumobError(
@@ -323,7 +323,7 @@ def _check_seen(
     if below and len(seen) == len(everyone):
         report.warn(
             f"{name}: all {len(everyone)} users have uids below --train-below {below} and are "
-            "trained on, so that 'eval embedding' has nobody left; --train-share 0.8 holds some out"
+            "trained on, so 'eval embedding' has no user left; --train-fraction 0.8 holds some out"
         )
 
 
@@ -334,9 +334,9 @@ def _validators(
     chosen = np.zeros(len(rows.uid), np.bool_)
     for city in np.unique(rows.city):
         here: Int64s = np.flatnonzero(rows.city == city)
-        count = round(settings.validation_share * len(here))
+        count = round(settings.validation_fraction * len(here))
         if count < 2 or len(here) - count < 2:
             continue
-        drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
+        drawn = shuffle_users(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
         chosen[here] = np.isin(rows.uid[here], drawn)
     return chosen

@@ -83,7 +83,7 @@ class UserEmbeddings:
 
 
 def embedding_format(path: str | None, asked: str | None) -> str:
-    """The format to write: as asked, else by the file's ending, else Parquet for a file.
+    """The format to write: as asked, otherwise by the file's ending, otherwise Parquet for a file.
 
     Raises:
         UsageError: an ending that says nothing, and no format asked for.
@@ -182,7 +182,7 @@ def read_embeddings(path: str) -> UserEmbeddings:
     """
     name = "stdin" if path == STANDARD else path
     try:
-        return _checked(_read(path, name))
+        return _check(_read(path, name))
     except (ValueError, TypeError, IndexError, OverflowError, pl.exceptions.PolarsError) as exc:
         # Arrays can be of any shape and type.
         raise HumobError(f"{name}: found no table of embeddings ({exc})") from exc
@@ -315,7 +315,11 @@ def of_frame(frame: pl.DataFrame, name: str) -> UserEmbeddings:
     if uid.null_count():
         row = int(uid.is_null().arg_max() or 0)
         raise TableError(
-            name, repr(frame["uid"][row]), EMBEDDINGS.expected("uid"), row=row + 1, column="uid"
+            name,
+            repr(frame["uid"][row]),
+            EMBEDDINGS.describe_expected("uid"),
+            row=row + 1,
+            column="uid",
         )
     if "embedding" in frame.columns:
         vectors = _matrix(frame["embedding"], name)
@@ -345,7 +349,7 @@ def _matrix(column: pl.Series, name: str) -> Vectors:
     return column.cast(pl.Array(pl.Float32, size)).to_numpy()
 
 
-def _checked(found: UserEmbeddings) -> UserEmbeddings:
+def _check(found: UserEmbeddings) -> UserEmbeddings:
     if not len(found) or found.vectors.ndim != 2 or not found.vectors.shape[1]:
         raise HumobError(f"{found.name}: found no vectors, expected some")
     if len(found.vectors) != len(found):

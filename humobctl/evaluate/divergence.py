@@ -58,7 +58,7 @@ def wasserstein(
     Returns:
         NaN where a sample is empty or has no weight.
     """
-    cumulated = [_cumulated(first, first_weights), _cumulated(second, second_weights)]
+    cumulated = [_cumulate(first, first_weights), _cumulate(second, second_weights)]
     if not all(shares[-1] for _, shares in cumulated):
         return float("nan")
     steps = np.sort(np.concatenate([values for values, _ in cumulated]), kind="stable")
@@ -69,7 +69,7 @@ def wasserstein(
     return float((np.abs(p - q) * np.diff(steps)).sum())
 
 
-def _cumulated(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
+def _cumulate(values: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats]:
     """Sorted values, and the weight below each of them and in all, shape (n + 1,)."""
     value = np.asarray(values, dtype=np.float64)
     if weights is None:

@@ -44,6 +44,6 @@ def score_table(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
     return found.drop([name for name in _RARE if found[name].null_count() == len(found)])
 
 
-def defined(value: float) -> float | None:
+def or_null(value: float) -> float | None:
     """A score for JSON, where one that is not defined is null."""
     return None if math.isnan(value) else value

@@ -32,12 +32,12 @@ METADATA = "humobctl"
 
 
 class PartFolder:
-    """Finished parts of one run; nobody else works in the folder while it is open.
+    """Finished parts of one run; no other process works in the folder while it is open.
 
     Args:
         path: of the folder.
         output: of the run, a file or a folder.
-        resume: go on with what is there.
+        resume: continue with what is there.
         overwrite: throw away what is there.
 
     Raises:
@@ -58,7 +58,7 @@ class PartFolder:
                 self._lock.truncate(0)
                 self._lock.write(str(os.getpid()))
                 self._lock.flush()
-                self.marks = self._finished()
+                self.marks = self._find_finished()
             except BaseException:
                 self._lock.close()
                 raise
@@ -170,7 +170,7 @@ class PartFolder:
                 shutil.rmtree(self.path)
         self._lock.close()
 
-    def _finished(self) -> dict[int, str]:
+    def _find_finished(self) -> dict[int, str]:
         numbers = (int(file.stem.split("-")[1]) for file in self.path.glob("part-*.parquet"))
         return {number: _note(self.path / _name(number))["mark"] for number in sorted(numbers)}
 

@@ -119,7 +119,7 @@ class Cluster:
         Args:
             work: what to do.
             parts: with what; taken as they are needed.
-            moved: is told how many units of work are done.
+            moved: called with the number of finished units of work.
             in_order: of the parts, rather than as they are done.
 
         Raises:
@@ -212,11 +212,11 @@ def _import() -> Any:
 
 
 def _knock(address: str) -> None:
-    """See that somebody listens there: Ray itself would try for half a minute.
+    """See that a server listens there: Ray itself would try for half a minute.
 
     Raises:
         UsageError: no address of this form.
-        HumobError: nobody listens.
+        HumobError: no server listens there.
     """
     if address == "auto":
         return
@@ -272,7 +272,7 @@ class _Pool:
                 self._start(self._again.popleft())
             if not self._busy:
                 break
-            for part, result in self._finished():
+            for part, result in self._wait():
                 done[part.number] = part, result
             ready = order if not in_order else _ahead(order, done)
             for number in [n for n in ready if n in done]:
@@ -289,7 +289,7 @@ class _Pool:
         actor = self._idle.pop() if self._idle else self._actor.remote(*self._given)
         self._busy[actor.run.remote(task.payload)] = actor, task
 
-    def _finished(self) -> Iterator[tuple[TaskPart, Done]]:
+    def _wait(self) -> Iterator[tuple[TaskPart, Done]]:
         """Wait for a part at least; those that are done."""
         errors = self._ray.exceptions
         ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=_PATIENCE_SECONDS)
@@ -302,7 +302,7 @@ class _Pool:
             except errors.RayTaskError as exc:
                 raise (exc.cause if isinstance(exc.cause, Exception) else exc) from None
             except errors.RayError:  # of the actor, its node or its memory
-                self._died(task)
+                self._retry(task)
                 continue
             self._idle.append(actor)
             self._say(answer)
@@ -313,7 +313,7 @@ class _Pool:
             self._moved(answer.done.units)
             yield task.part, answer.done
 
-    def _died(self, task: _Task) -> None:
+    def _retry(self, task: _Task) -> None:
         task.deaths += 1
         if task.deaths < DEATHS:
             report.detail(f"part {task.part.number} ({task.part.name}): its worker died; again")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.part_store import PartFolder, folder_of, refuse_unfinished
 from humobctl.execution.task import (
@@ -47,7 +47,7 @@ class LongRun:
         engine: local or ray.
         address: of the cluster; None to start one on this machine.
         workers: of the cluster; None for as many as it has room for.
-        resume: go on with the parts that an earlier run finished.
+        resume: continue with the parts that an earlier run finished.
         overwrite: throw them away.
     """
 
@@ -65,7 +65,7 @@ class LongRun:
 
         Raises:
             UsageError: they do not.
-            HumobError: an unfinished run is there, and nobody says what is to become of it.
+            HumobError: an unfinished run is there, and neither resume nor overwrite is given.
         """
         if self.engine == "local":
             given = {"--address": self.address, "--workers": self.workers}
@@ -108,7 +108,7 @@ class LongRun:
             return
         if error is not None and (count := self._folder.finished):
             report.info(
-                f"{self._folder.path} keeps {counted(count, 'finished part')}; --resume goes on"
+                f"{self._folder.path} keeps {pluralize(count, 'finished part')}; --resume goes on"
             )
         self._folder.close()
 
@@ -127,7 +127,7 @@ class LongRun:
             work: what to do.
             parts: with what.
             about: what makes the result: command, settings, data; asked where parts are kept.
-            moved: is told how many units of work are done.
+            moved: called with the number of finished units of work.
             long: parts beyond which those that are finished are kept, asked or not.
 
         Raises:
@@ -161,7 +161,7 @@ class LongRun:
             {**about(), **{name: part_size(variable, 0) for name, variable in sizes.items()}}
         )
         if folder.marks:
-            report.info(f"{folder.path}: {counted(len(folder.marks), 'part')} finished already")
+            report.info(f"{folder.path}: {pluralize(len(folder.marks), 'part')} finished already")
 
         def missing() -> Iterator[TaskPart]:
             for part in parts:
@@ -200,14 +200,14 @@ class LongRun:
             UsageError: a folder in another format than Parquet.
         """
         if not self.into_folder:
-            return self.written(
+            return self.write_and_clean(
                 lambda: write_table(frames, self.output, table=table, format=format)
             )
         if format not in (None, "parquet"):
             raise UsageError(f"--format {format}: a folder of parts is Parquet")
-        return self.written(lambda: sum(frame.height for frame in frames))
+        return self.write_and_clean(lambda: sum(frame.height for frame in frames))
 
-    def written(self, write: Callable[[], int]) -> int:
+    def write_and_clean(self, write: Callable[[], int]) -> int:
         """What ``write`` returns, which goes through all results; then the parts go, or stay."""
         rows = write()
         if self._folder is not None and self.into_folder:

@@ -55,7 +55,7 @@ def _as_json(value: Any) -> Any:
 
 
 Moved = Callable[[float], None]
-"""Is told how many more units of work are done."""
+"""Called with the number of further units of work are done."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console import report
-from humobctl.embed.nearest import normalised
+from humobctl.embed.nearest import normalize_rows
 from humobctl.embed.vectors import UserEmbeddings, Vectors, components
 from humobctl.errors import HumobError
 from humobctl.extras import require
-from humobctl.io.by_user import sorted_by_key
+from humobctl.io.by_user import sort_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
@@ -137,14 +137,14 @@ def load_world(
     )
     width = min(_AXES, *found.vectors.shape)
     with ThreadPoolExecutor(1) as beside:  # while the rows are read
-        placed = beside.submit(_placed, found.vectors, width, seed)
+        placed = beside.submit(_place, found.vectors, width, seed)
         frame = pl.concat(
             [
                 _rows_of(found, path, _users_of(found, name, path, alone=len(paths) == 1), on_error)
                 for path, name in zip(paths, names, strict=True)
             ]
         )
-        frame = sorted_by_key(frame)
+        frame = sort_by_key(frame)
         axes, group = placed.result()
     user = frame["uid"].to_numpy().astype(np.int64)
     counts = np.bincount(user, minlength=len(found))
@@ -235,22 +235,22 @@ def radii(visits: Visits) -> Floats:
     users = len(visits.starts) - 1
     owner = np.repeat(np.arange(users), np.diff(visits.starts))
 
-    def summed(values: Floats) -> Floats:
+    def weighted_sums(values: Floats) -> Floats:
         found = np.bincount(owner, weights=values * visits.times, minlength=users)
         return found.astype(np.float64)
 
-    many = np.maximum(summed(np.ones(len(owner))), 1)
+    many = np.maximum(weighted_sums(np.ones(len(owner))), 1)
     total = np.zeros(users)
     for axis in decode_cells(visits.cell).T - 1:
         km = axis * CELL_KM
-        mean = summed(km) / many
-        total += summed((km - mean[owner]) ** 2) / many
+        mean = weighted_sums(km) / many
+        total += weighted_sums((km - mean[owner]) ** 2) / many
     return np.sqrt(total)
 
 
-def _placed(vectors: Vectors, width: int, seed: int) -> tuple[Vectors, Int64s]:
+def _place(vectors: Vectors, width: int, seed: int) -> tuple[Vectors, Int64s]:
     """The first principal components, (u, width), and clusters by them, (u,)."""
-    axes = components(normalised(vectors), width)[0]
+    axes = components(normalize_rows(vectors), width)[0]
     return axes, clusters(axes, seed)
 
 

@@ -49,7 +49,7 @@ def page(world: World, *, served: bool) -> str:
 
     Args:
         world: what to show.
-        served: whether a server gives plotly.js and the trajectories; else all is in the page.
+        served: whether a server gives plotly.js and the trajectories; otherwise all is in the page.
     """
     here = files("humobctl.explore")
     parts = {
@@ -79,28 +79,28 @@ def payload(world: World, *, served: bool) -> str:
         "served": served,
         "cities": [printable(name) for name in world.cities],
         "maps": {
-            name: [_packed(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
+            name: [_pack(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
         },
-        "uid": _packed(world.uid, "<u4"),
-        "city": _packed(world.city, "<u2"),
-        "cluster": _packed(world.cluster, "<u2"),
-        "rows": _packed(world.rows, "<u4"),
-        "entropy": _packed(world.entropy, "<f4"),
-        "radius": _packed(world.radius, "<f4"),
-        "hours": _packed(hours(world), "<u2"),
-        "starts": _packed(visits.starts, "<u4"),
-        "cells": _packed(visits.cell, "<u2"),
-        "times": _packed(np.minimum(visits.times, np.iinfo(np.uint16).max), "<u2"),
+        "uid": _pack(world.uid, "<u4"),
+        "city": _pack(world.city, "<u2"),
+        "cluster": _pack(world.cluster, "<u2"),
+        "rows": _pack(world.rows, "<u4"),
+        "entropy": _pack(world.entropy, "<f4"),
+        "radius": _pack(world.radius, "<f4"),
+        "hours": _pack(hours(world), "<u2"),
+        "starts": _pack(visits.starts, "<u4"),
+        "cells": _pack(visits.cell, "<u2"),
+        "times": _pack(np.minimum(visits.times, np.iinfo(np.uint16).max), "<u2"),
         "whole": None,
     }
     if not served and len(world.cell) <= MOST_ROWS:
         record["whole"] = {
-            "d": _packed(world.d, "<i2"),
-            "t": _packed(world.t, "<u1"),
-            "cell": _packed(world.cell, "<u2"),
+            "d": _pack(world.d, "<i2"),
+            "t": _pack(world.t, "<u1"),
+            "cell": _pack(world.cell, "<u2"),
         }
     return json.dumps(record).replace("<", "\\u003c")
 
 
-def _packed(values: np.ndarray[Any, Any], kind: str) -> str:
+def _pack(values: np.ndarray[Any, Any], kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")

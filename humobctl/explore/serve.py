@@ -84,7 +84,7 @@ def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTP
         timeout = _SECONDS_TO_ASK
 
         def do_GET(self) -> None:
-            path = self._allowed()
+            path = self._allowed_path()
             if path is None:
                 return
             if path in answers:
@@ -93,7 +93,7 @@ def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTP
                 self.send_error(404)
 
         def do_POST(self) -> None:
-            path = self._allowed()
+            path = self._allowed_path()
             if path is None:
                 return
             told = self.headers.get("Content-Length") or ""
@@ -107,7 +107,7 @@ def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTP
             else:
                 self._answer("text/csv", world.table_of(users).write_csv().encode())
 
-        def _allowed(self) -> str | None:
+        def _allowed_path(self) -> str | None:
             """The path below the token; None of a request that was refused.
 
             A page from elsewhere could have its own name point to this machine, and read on, or ask

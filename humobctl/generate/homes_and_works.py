@@ -34,7 +34,7 @@ def known_dwellings(
     Args:
         uid: people, (n,).
         seed: of the draws.
-        people: profiles with home and work, sorted by uid; None where nobody is known.
+        people: profiles with home and work, sorted by uid; None where none is known.
         pairs: home and work, one of which each person gets.
         source: name of the table of people, for messages.
 
@@ -53,7 +53,7 @@ def known_dwellings(
     row = np.minimum(np.searchsorted(uids, uid), len(uids) - 1)
     strangers = uid[uids[row] != uid] if len(uids) else uid
     if len(strangers):
-        raise HumobError(f"{source}: found no user {strangers[0]}, expected everybody who plans")
+        raise HumobError(f"{source}: found no user {strangers[0]}, expected all who have plans")
     own = people.select(COLUMNS).to_numpy()[row].astype(np.float64)
     # Who has a home of their own does not work where somebody else does.
     found[~np.isnan(own[:, 0]), 2:] = np.nan

@@ -11,7 +11,7 @@ from humobctl.tables.plane import kilometres_apart, plane_through
 FAR_KM = 100.0
 """Beyond all places of a city by so much is another one."""
 _REACH = 0.95
-"""Of the places, so that a stray one does not widen a city."""
+"""Fraction of the places, so that a stray one does not widen a city."""
 
 
 def refuse_another_city(

@@ -43,10 +43,10 @@ def whole_people(
                 continue
             whole = pl.concat([*held, piece[: int(changes[-1])]])
             if whole.height:
-                yield _checked_days(seen.checked(whole), name)
+                yield _checked_days(seen.check(whole), name)
             held = [piece[int(changes[-1]) :]]
     if held:
-        yield _checked_days(seen.checked(pl.concat(held)), name)
+        yield _checked_days(seen.check(pl.concat(held)), name)
 
 
 def _checked_days(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -62,7 +62,7 @@ class Seen:
         self._name, self._highest = name, -1
         self._before: list[NDArray[np.uint32]] = []
 
-    def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def check(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame itself.
 
         Raises:

@@ -16,7 +16,7 @@ LONGEST_TRAVEL = 180
 """Minutes."""
 
 
-def _known(text: str) -> str:
+def _known_intent(text: str) -> str:
     intent = intent_of(text)
     if intent is None:
         raise ValueError(f"found {tidy(text, 40)!r}, expected one of the twelve intentions")
@@ -38,7 +38,9 @@ def _range(fewest: int, most: int) -> Json:
     return {"minimum": fewest, "maximum": most}
 
 
-Intent = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(INTENTS)})]
+Intent = Annotated[
+    str, AfterValidator(_known_intent), Field(json_schema_extra={"enum": list(INTENTS)})
+]
 Words = Annotated[str, AfterValidator(tidy), Field(json_schema_extra={"maxLength": MOST_WORDS})]
 Clock = Annotated[
     str,

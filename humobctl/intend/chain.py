@@ -4,8 +4,8 @@ CoPB (Shao et al., "Chain-of-Planned-Behaviour Workflow Elicits Few-Shot Mobilit
 LLMs", 2024) follows the Theory of Planned Behaviour (Ajzen, 1991): attitude, subjective norm and
 perceived behavioural control lead to an intention. Here the attitude and the norm are asked for
 once; then each decision starts from a ranking by confidence (control) and names one intention, its
-duration and its reason, until the day is full. A chain asks nobody: it says what to ask next, and
-is told the reply.
+duration and its reason, until the day is full. A chain asks no model itself: it
+says what to ask next, and gets the reply.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class DayConversation:
         return "decision", RankedDecision if ranks else Decision, question
 
     def take(self, reply: str, *, cut: bool = False) -> None:
-        """Go on from the reply to the question.
+        """Continue from the reply to the question.
 
         An unusable reply is remembered; the next question then says what was wrong with it.
 
@@ -158,7 +158,7 @@ class DayConversation:
             raise ChainError(f"{name}: no usable answer in {tries} tries; the last: {fault}")
 
     def follow(self, event: Event) -> None:
-        """Go on from an event that was decided elsewhere, as if it had been the answer.
+        """Continue from an event that was decided elsewhere, as if it had been the answer.
 
         Args:
             event: the next one of a valid day.

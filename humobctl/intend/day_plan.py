@@ -92,15 +92,15 @@ def settle(events: Sequence[Event]) -> Settled:
     if not events:
         raise PlanError("found no event, expected at least one")
     repairs: list[str] = []
-    day = _in_order([_checked(event, repairs) for event in events], repairs)
+    day = _in_order([_check(event, repairs) for event in events], repairs)
     day = _apart(day, repairs)
     day = _whole(day, repairs)
-    day = _joined(day, repairs)
+    day = _join(day, repairs)
     _refuse_long_gaps(day)
     return Settled(tuple(day), tuple(repairs))
 
 
-def _checked(event: Event, repairs: list[str]) -> Event:
+def _check(event: Event, repairs: list[str]) -> Event:
     intent = intent_of(event.intent)
     if intent is None:
         raise PlanError(f"found the intent {event.intent[:60]!r}, expected one of the twelve")
@@ -156,7 +156,7 @@ def _refuse_stretch(event: Event, minutes: int, limit: str) -> None:
         raise PlanError(f"found {event.words} at an end of the day, expected it to reach {limit}")
 
 
-def _joined(day: list[Event], repairs: list[str]) -> list[Event]:
+def _join(day: list[Event], repairs: list[str]) -> list[Event]:
     joined = day[:1]
     for event in day[1:]:
         before = joined[-1]

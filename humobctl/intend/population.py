@@ -33,7 +33,7 @@ class SyntheticPopulation:
 
     Attributes:
         profiles: a population table.
-        count: people to draw; None for everybody.
+        count: people to draw; None for all.
         seed: of the draw.
     """
 
@@ -60,7 +60,7 @@ class SyntheticPopulation:
 
     @property
     def keeps_uids(self) -> bool:
-        """Whether each person is a row of the table, with its uid; else uids count from 0."""
+        """Whether each person is a row of the table, with its uid; otherwise uids count from 0."""
         return not self._has_counts and self.size <= self.profiles.height
 
     def batches(self, people: int) -> Iterator[pl.DataFrame]:
@@ -113,7 +113,7 @@ def read_population(
     population = SyntheticPopulation(profiles, count, seed)
     if not population._everybody:
         name = "stdin" if path in (None, "-") else path
-        raise HumobError(f"{name}: found counts of 0 only, expected somebody")
+        raise HumobError(f"{name}: found counts of 0 only, expected at least one person")
     if count is not None and not population.keeps_uids:
         report.detail(f"{count} people drawn from {profiles.height} profiles; uids count from 0")
     return population

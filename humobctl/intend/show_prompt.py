@@ -11,13 +11,13 @@ from humobctl.intend.population import SyntheticPopulation, persons
 from humobctl.llm.json_reply import read_answer
 
 
-def shown(population: SyntheticPopulation, settings: BackendSettings) -> str:
+def show_prompt(population: SyntheticPopulation, settings: BackendSettings) -> str:
     """The conversation about day 0 of the first person."""
     person = next(person for batch in population.batches(1) for person in persons(batch))
-    return "\n".join(rendered(DayConversation(person, settings.weekday_of(0), settings.without)))
+    return "\n".join(render(DayConversation(person, settings.weekday_of(0), settings.without)))
 
 
-def rendered(chain: DayConversation) -> Iterator[str]:
+def render(chain: DayConversation) -> Iterator[str]:
     """Each turn of the conversation, with the example answers of the prompts."""
     examples = prompts.text("example.jsonl").splitlines()
     replies = {"attitude": examples[:1], "norm": examples[1:2], "decision": examples[2:]}

@@ -75,7 +75,7 @@ class Talker(Protocol):
         ...
 
     def step(self) -> list[Talk]:
-        """Go on with those begun; those that ended."""
+        """Continue with those begun; those that ended."""
         ...
 
 
@@ -109,7 +109,7 @@ class Sharing:
                 if request is None:
                     exhausted = True
                     break
-                talk, rank = self._assigned(request)
+                talk, rank = self._assign(request)
                 waiting.append((request, talk, rank))
                 if rank == 0:
                     talker.begin(talk)
@@ -121,9 +121,9 @@ class Sharing:
                     self.ended += talk.fault is None
                     self.failed += talk.fault is not None
             while waiting and waiting[0][1].done:
-                yield self._answered(*waiting.popleft())
+                yield self._answer(*waiting.popleft())
 
-    def _assigned(self, request: Request) -> tuple[Talk, int]:
+    def _assign(self, request: Request) -> tuple[Talk, int]:
         """The conversation for a request, and how many plans it has served before."""
         kind = (request.person.key, request.weekday)
         talk, used = self._open.get(kind, (None, 0))
@@ -135,14 +135,14 @@ class Sharing:
         self._open[kind] = (talk, used + 1)
         return talk, used
 
-    def _answered(self, request: Request, talk: Talk, rank: int) -> DayPlan | Failure:
+    def _answer(self, request: Request, talk: Talk, rank: int) -> DayPlan | Failure:
         uid, d = request.person.uid, request.d
         if rank:
             self.shared += 1
             self.calls_saved += talk.calls
         if talk.events is None:
             return Failure(uid, d, talk.fault or "no plan")
-        events = jittered(talk.events, request.seed, uid, d) if rank else talk.events
+        events = jitter(talk.events, request.seed, uid, d) if rank else talk.events
         return DayPlan(uid, d, events)
 
     def summary(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class Sharing:
         }
 
 
-def jittered(events: tuple[Event, ...], seed: int, uid: int, d: int) -> tuple[Event, ...]:
+def jitter(events: tuple[Event, ...], seed: int, uid: int, d: int) -> tuple[Event, ...]:
     """A valid day like this one: the same events and travel times, other moments.
 
     The end of each event but the last moves by up to ``JITTER_MINUTES``, and the start of the next

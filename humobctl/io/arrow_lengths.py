@@ -46,7 +46,7 @@ def check_arrow(path: Path, name: str) -> None:
     try:
         with path.open("rb") as file:
             in_blocks = file.read(len(_MAGIC)) == _MAGIC
-            for message in (_listed if in_blocks else _in_turn)(file, size):
+            for message in (_messages_of_footer if in_blocks else _messages_of_stream)(file, size):
                 held += _unpacked_bytes(file, message)
     except (ValueError, IndexError, struct.error, OSError) as exc:
         kind = "arrow" if in_blocks else "arrow-stream"
@@ -56,7 +56,7 @@ def check_arrow(path: Path, name: str) -> None:
     check_bytes(held, size, name)
 
 
-def _in_turn(file: BinaryIO, size: int) -> Iterator[_Message]:
+def _messages_of_stream(file: BinaryIO, size: int) -> Iterator[_Message]:
     """The messages of a stream."""
     at = 0
     while at + 8 <= size:
@@ -67,7 +67,7 @@ def _in_turn(file: BinaryIO, size: int) -> Iterator[_Message]:
         at = message.body + _body_length(message.head)
 
 
-def _listed(file: BinaryIO, size: int) -> Iterator[_Message]:
+def _messages_of_footer(file: BinaryIO, size: int) -> Iterator[_Message]:
     """The messages that the footer of a file lists."""
     file.seek(max(0, size - _END.size))
     length, magic = _END.unpack(file.read(_END.size))

@@ -126,7 +126,7 @@ class UserStore(Scratch):
 
     def in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows by user and time."""
-        return sorted_by_key(frame)
+        return sort_by_key(frame)
 
     def _concat(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         return pl.concat(frames) if frames else pl.DataFrame(schema=self.dtypes)
@@ -161,7 +161,7 @@ def keys(frame: pl.DataFrame) -> pl.Series:
     )["key"]
 
 
-def sorted_by_key(frame: pl.DataFrame) -> pl.DataFrame:
+def sort_by_key(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame sorted by uid, d and t; at no cost where it is sorted already."""
     key = keys(frame)
     return frame if key.is_sorted() else frame.select(pl.all().sort_by(key))

@@ -69,7 +69,7 @@ class SeenKeys:
 
 
 class SeenRows:
-    """The same for the keys of small tables, kept as they are."""
+    """Duplicates among the keys of small tables, kept as they are."""
 
     def __init__(self, key: tuple[str, ...]) -> None:
         self._key = key

@@ -9,7 +9,7 @@ NAME = "<DataFrame>"
 
 
 class FramePath(str):
-    """The name of a table that somebody holds in memory, and the Arrow file that it was put into.
+    """The name of a table that a program holds in memory, and the Arrow file that it was put into.
 
     Attributes:
         file: the Arrow file.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
-from humobctl.io.row_errors import quoted
+from humobctl.io.row_errors import quote
 from humobctl.io.size_limits import parse_json
 
 
@@ -25,7 +25,7 @@ def read_json(path: Path, hint: str = "") -> dict[str, Any]:
     except (ValueError, OSError) as exc:
         raise HumobError(f"{path}: found broken JSON ({exc}), expected an object{hint}") from exc
     if not isinstance(record, dict):
-        raise HumobError(f"{path}: found {quoted(record)}, expected an object{hint}")
+        raise HumobError(f"{path}: found {quote(record)}, expected an object{hint}")
     return record
 
 

@@ -2,7 +2,7 @@
 
 A run that writes ``out.csv`` holds a lock on ``.out.csv.lock`` beside it, and removes that file
 when it ends. The kernel releases the lock of a process that was killed, so what such a process left
-is in nobody's way: the next run takes the lock over, and clears up.
+is in no run's way: the next run takes the lock over, and clears up.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def is_empty(folder: Path) -> bool:
 
 
 @contextmanager
-def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
+def reserve(path: str | Path, *, name: str | None = None) -> Iterator[None]:
     """Hold an output for as long as the block lasts; this process may hold it several times.
 
     Of the processes of one training (torchrun), the first holds it for all.
@@ -96,7 +96,7 @@ def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
     lock = room_for(target) / f".{target.name}.lock"
     signals.claim()
     try:
-        opened = _locked(lock, name or path)
+        opened = _lock(lock, name or path)
     except OSError as exc:
         raise HumobError(f"{name or path}: {reason(exc)}") from exc
     if opened is None:
@@ -104,7 +104,7 @@ def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
         return
     try:
         _held[target] = 1
-        with signals.unfinished(lock):
+        with signals.remove_if_ended(lock):
             _clear_up(target)
             yield
     finally:
@@ -113,12 +113,12 @@ def reserved(path: str | Path, *, name: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def reserved_early(path: str | None) -> Iterator[None]:
-    """The same at the start of a command; what else is wrong with the output is told later."""
+def reserve_early(path: str | None) -> Iterator[None]:
+    """A lock from the start of a command; other faults of the output are reported later."""
     if path is None or not _is_ordinary(Path(path)):
         yield
         return
-    with reserved(path):
+    with reserve(path):
         yield
 
 
@@ -148,10 +148,10 @@ def _is_ordinary(path: Path) -> bool:
 
 if sys.platform != "win32":
 
-    def _locked(lock: Path, shown: str | Path) -> int | None:
+    def _lock(lock: Path, shown: str | Path) -> int | None:
         """A descriptor that holds the lock; None on a file system that knows no locks."""
         while True:
-            opened = _opened(lock)
+            opened = _open(lock)
             held = take_lock(opened, lock)
             if held is not True:
                 os.close(opened)
@@ -167,7 +167,7 @@ if sys.platform != "win32":
                     return opened
             os.close(opened)  # the run before removed the file between our two steps
 
-    def _opened(lock: Path) -> int:
+    def _open(lock: Path) -> int:
         """The file of a lock, to be written where that is allowed: NFS locks no other."""
         flags = os.O_CREAT | os.O_NOFOLLOW
         try:

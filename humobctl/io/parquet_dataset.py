@@ -104,7 +104,7 @@ def _files(folder: str, *, strict: bool = True) -> Iterator[tuple[Path, tuple[st
             continue
         except OSError as exc:
             if strict:
-                raise HumobError(f"{_shown(folder, place)}: {reason(exc)}") from exc
+                raise HumobError(f"{_shown_path(folder, place)}: {reason(exc)}") from exc
             continue
         for entry in entries:
             if entry.name.startswith((".", "_")):
@@ -114,11 +114,13 @@ def _files(folder: str, *, strict: bool = True) -> Iterator[tuple[Path, tuple[st
                 waiting.append((Path(entry.path), inside))
             elif strict:
                 what = "a symbolic link" if entry.is_symlink() else "a device, pipe or socket"
-                raise HumobError(f"{_shown(folder, inside)}: found {what}, expected a Parquet file")
+                raise HumobError(
+                    f"{_shown_path(folder, inside)}: found {what}, expected a Parquet file"
+                )
 
 
 def _part(folder: str, path: Path, place: tuple[str, ...]) -> DatasetFile:
-    name = _shown(folder, place)
+    name = _shown_path(folder, place)
     try:
         first, last = _ends(path)
         size = path.stat().st_size
@@ -151,7 +153,7 @@ def _keys(folders: tuple[str, ...]) -> dict[str, str | None]:
     }
 
 
-def _shown(folder: str, place: tuple[str, ...]) -> str:
+def _shown_path(folder: str, place: tuple[str, ...]) -> str:
     return os.path.join(folder, *place).encode(errors="replace").decode().replace("\n", "\\n")  # noqa: PTH118 - as the user wrote it
 
 

@@ -20,7 +20,7 @@ import polars as pl
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import stream_columnar
-from humobctl.io.output_lock import is_empty, replace_folder, reserved, room_for
+from humobctl.io.output_lock import is_empty, replace_folder, reserve, room_for
 from humobctl.io.streams import STANDARD, clear_os_errors, is_folder
 
 FILE_ROWS = 4_000_000
@@ -87,8 +87,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     beside = room_for(target)
     partial = beside / f".{target.name}.{os.getpid()}.part"
     with (
-        reserved(target, name=str(path)),
-        signals.unfinished(partial),
+        reserve(target, name=str(path)),
+        signals.remove_if_ended(partial),
         clear_os_errors(str(path)),
     ):
         check_folder(path)  # nobody else has written it meanwhile

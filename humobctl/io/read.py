@@ -21,7 +21,7 @@ from humobctl.errors import HumobError, TableError
 from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
-from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted, shown
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, display, quote
 from humobctl.io.size_limits import check_parquet, parse_json
 from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
 from humobctl.io.text import (
@@ -89,10 +89,10 @@ class Reader:
             TableError: the first fault, with its row and column (on_error="fail").
             HumobError: no row at all, or no good one (on_error="drop").
         """
-        seen = self._seen() if self.unique else None
+        seen = self._make_seen() if self.unique else None
         with report.progress(f"reading {self.source.name}", self.source.size, "B") as ticker:
-            for frame, places in self._parsed():
-                good, kept = self._checked(frame, places)
+            for frame, places in self._parse():
+                good, kept = self._check(frame, places)
                 if seen is not None:
                     good = self._without_repeats(good, seen, kept)
                 ticker.move_to(self.source.position())
@@ -107,14 +107,14 @@ class Reader:
         """What an input without a row to give on holds."""
         return "no good row" if self.dropped.rows else "no rows"
 
-    def _seen(self) -> SeenKeys | SeenRows | None:
+    def _make_seen(self) -> SeenKeys | SeenRows | None:
         if self.table.key == GRID.key:
             return SeenKeys()
         return SeenRows(self.table.key) if self.table.key else None
 
     # -- parsing ------------------------------------------------------------------------------
 
-    def _parsed(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
+    def _parse(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         """Frames with the right columns and types, and where their rows stand."""
         kind = self.source.kind
         if kind == "csv":
@@ -138,7 +138,7 @@ class Reader:
         if self.source.kind == "json":
             with clear_read_errors(self.source.name):
                 payload = self.source.stream.read()
-            yield self._cast(self._named(self._array(payload)), LineNumbers(1))
+            yield self._cast(self._rename_columns(self._array(payload)), LineNumbers(1))
             return
         row, line = 0, 1
         for block in text_blocks(self.source, quotes=False):
@@ -146,7 +146,7 @@ class Reader:
                 frame = pl.read_ndjson(block, infer_schema_length=None)
             except pl.exceptions.PolarsError:
                 frame = parse_ndjson(block, self.source.name, line)
-            yield self._cast(self._named(frame), LineNumbers(row + 1, line))
+            yield self._cast(self._rename_columns(frame), LineNumbers(row + 1, line))
             row += frame.height
             line += block.count(b"\n")
 
@@ -166,7 +166,7 @@ class Reader:
             raise HumobError(f"{self.source.name}: found no array, expected an array of objects")
         for number, row in enumerate(rows, start=1):
             if not isinstance(row, dict):
-                raise TableError(self.source.name, quoted(row), "an object", row=number)
+                raise TableError(self.source.name, quote(row), "an object", row=number)
         return frame_of_objects(rows)
 
     def _columnar_frames(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
@@ -191,7 +191,7 @@ class Reader:
     def _file_frames(self, path: Path) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         row = 0
         for frame in self._raw_frames(path):
-            yield self._cast(self._named(plain_types(frame)), LineNumbers(row + 1))
+            yield self._cast(self._rename_columns(plain_types(frame)), LineNumbers(row + 1))
             row += frame.height
 
     def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
@@ -220,7 +220,7 @@ class Reader:
             if roles([name]).keys() & set(self.table.columns)
         )
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The table's columns in their order; missing optional ones as nulls."""
         return frame.rename(self.rename, strict=False).select(
             pl.lit(None).alias(name) if name in absent else pl.col(name)
@@ -273,8 +273,8 @@ class Reader:
         column = next(c for c in dtypes if frame[c][index] is not None and typed[c][index] is None)
         error = TableError(
             self.source.name,
-            quoted(frame[column][index]),
-            self.table.expected(column),
+            quote(frame[column][index]),
+            self.table.describe_expected(column),
             **places.of(index),
             column=column,
         )
@@ -285,9 +285,7 @@ class Reader:
 
     # -- checking -----------------------------------------------------------------------------
 
-    def _checked(
-        self, frame: pl.DataFrame, places: LineNumbers
-    ) -> tuple[pl.DataFrame, LineNumbers]:
+    def _check(self, frame: pl.DataFrame, places: LineNumbers) -> tuple[pl.DataFrame, LineNumbers]:
         good, failure = self.table.schema.filter(frame)
         if not len(failure):
             return good, places
@@ -316,10 +314,10 @@ class Reader:
         )
         if rule in self.table.rules:
             column, expected = self.table.rules[rule]
-            found = ", ".join(shown(details[c.strip()]) for c in column.split(","))
+            found = ", ".join(display(details[c.strip()]) for c in column.split(","))
         else:
             column = rule.split("|")[0]
-            found, expected = shown(details[column]), self.table.expected(column)
+            found, expected = display(details[column]), self.table.describe_expected(column)
         return TableError(self.source.name, found, expected, column=column, **places.of(index))
 
     def _without_repeats(

@@ -90,12 +90,12 @@ def _at(numbers: int | list[int], kept: pl.Series) -> list[int]:
     return pl.Series(numbers, dtype=pl.Int64).gather(kept).to_list()
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """A value as Python writes it, cut where it is long."""
     text = repr(value.to_list() if isinstance(value, pl.Series) else value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def shown(value: object) -> str:
+def display(value: object) -> str:
     """A value as it stands in a table."""
     return "nothing" if value is None else str(value)

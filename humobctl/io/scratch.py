@@ -30,7 +30,7 @@ class Scratch:
         with clear_os_errors("temporary files"), ExitStack() as undo:
             folder = Path(tempfile.gettempdir(), f"humobctl-{secrets.token_hex(8)}")
             # Known before it is there, since a signal may come at any time.
-            undo.enter_context(signals.unfinished(folder))
+            undo.enter_context(signals.remove_if_ended(folder))
             folder.mkdir(mode=0o700)
             self._remove = undo.pop_all()
         return folder

@@ -15,7 +15,7 @@ _DAY = 1 << 8
 """What a day adds to a key of ``keys``."""
 
 
-def shifted(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[pl.DataFrame]:
+def add_days(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[pl.DataFrame]:
     """Batches of a grid trajectory with ``days`` added to each day.
 
     Raises:
@@ -35,7 +35,7 @@ def shifted(batches: Iterable[pl.DataFrame], days: int, name: str) -> Iterator[p
 
 
 def likely_shift(have: pl.DataFrame, want: pl.DataFrame) -> str:
-    """The end of a message on rows that do not match: days may be shifted by one; else nothing.
+    """The end of a message on rows that do not match, where days may be shifted by one; or "".
 
     Args:
         have: rows to check, sorted by (uid, d, t).

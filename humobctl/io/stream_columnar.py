@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from humobctl.errors import HumobError, said_by_system
+from humobctl.errors import HumobError, system_reason
 from humobctl.io.streams import Format
 
 
@@ -42,5 +42,5 @@ def sink(
         if raised:
             raise raised[0] from None
         if isinstance(exc, pl.exceptions.PolarsError):
-            raise HumobError(f"{name}: {said_by_system(str(exc))}") from exc
+            raise HumobError(f"{name}: {system_reason(str(exc))}") from exc
         raise

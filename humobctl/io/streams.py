@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from humobctl.console import signals
-from humobctl.errors import HumobError, TableError, UsageError, reason, said_by_system
+from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
 from humobctl.io.frame_path import FramePath
-from humobctl.io.output_lock import behind_links, note_input, reserved
+from humobctl.io.output_lock import behind_links, note_input, reserve
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
@@ -126,7 +126,7 @@ class _ZstdRaw(io.RawIOBase):
         return count
 
 
-def _decompressed(
+def _decompress(
     raw: io.BufferedReader[Any], name: str
 ) -> tuple[io.BufferedReader[Any] | None, str | None]:
     head = raw.peek(4)[:4]
@@ -230,7 +230,7 @@ def open_input(path: str | None) -> Input:
         raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
     )
     try:
-        return _recognised(buffered, name, size, place)
+        return _recognize(buffered, name, size, place)
     except BaseException:
         buffered.close()
         raise
@@ -247,7 +247,7 @@ def _opened_folder(name: str) -> Input:
     return Input(name, raw, "parquet", parts[0].path, size, raw, parts=parts, keys=parts[0].keys)
 
 
-def _recognised(
+def _recognize(
     raw: io.BufferedReader[Any], name: str, size: int | None, place: Path | None
 ) -> Input:
     """An opened input of which the first bytes have been looked at."""
@@ -255,7 +255,7 @@ def _recognised(
         first = raw.peek(1)
     if not first:
         raise HumobError(f"{name}: found an empty file, expected a table")
-    inflated, packing = _decompressed(raw, name)
+    inflated, packing = _decompress(raw, name)
     stream = inflated or raw
     if inflated is None and asked_bytes() is not None:
         stream = io.BufferedReader(Bounded(raw, None, name), 1 << 20)
@@ -284,7 +284,7 @@ def clear_os_errors(name: str) -> Iterator[None]:
         raise HumobError(f"{name}: {reason(exc)}") from exc
     except Exception as exc:
         if type(exc).__name__ == "SafetensorError":  # its writer passes on what the system says
-            raise HumobError(f"{name}: {said_by_system(str(exc))}") from exc
+            raise HumobError(f"{name}: {system_reason(str(exc))}") from exc
         raise
 
 
@@ -296,7 +296,7 @@ def seekable(source: Input) -> Iterator[Path]:
         return
     with (
         tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part", delete=False) as spool,
-        signals.unfinished(Path(spool.name)),
+        signals.remove_if_ended(Path(spool.name)),
     ):
         with clear_os_errors(source.name), clear_read_errors(source.name):
             while block := source.stream.read(1 << 20):
@@ -320,7 +320,7 @@ FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
 
 
 def output_format(path: str | None, asked: str | None) -> Format:
-    """The format to write: as asked, else by the file's ending, else CSV.
+    """The format to write: as asked, otherwise by the file's ending, otherwise CSV.
 
     Raises:
         UsageError: an ending that says nothing, and no format asked for.
@@ -378,7 +378,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield target
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with reserved(path), signals.unfinished(partial), clear_os_errors(str(path)):
+    with reserve(path), signals.remove_if_ended(partial), clear_os_errors(str(path)):
         partial.touch()  # a folder that cannot be written is found out before the work is done
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
         if mode is not None:
@@ -392,7 +392,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def compressed(path: Path, name: str) -> Iterator[BinaryIO]:
+def open_compressed(path: Path, name: str) -> Iterator[BinaryIO]:
     """Open ``path`` for writing bytes, compressed as the ending of ``name`` says."""
     with path.open("wb") as plain:
         if name.endswith(".gz"):

@@ -20,7 +20,7 @@ from humobctl.io.csv_records import (
     records,
     split_record,
 )
-from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quote
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_read_errors
 from humobctl.tables.id_text import PADDING
@@ -220,8 +220,8 @@ class CsvBlocks:
             if not text and name in self.table.optional:
                 continue
             if not _fits(text, self.table.dtypes[name]):
-                found = quoted(text) if text else "nothing"
-                expected = self.table.expected(name)
+                found = quote(text) if text else "nothing"
+                expected = self.table.describe_expected(name)
                 return TableError(self.name, found, expected, column=name, **place)
         return None
 
@@ -302,7 +302,7 @@ def parse_ndjson(block: bytes, name: str, line: int) -> pl.DataFrame:
                 name, f"broken JSON ({exc})", "one object a line", line=line + offset
             ) from None
         if not isinstance(record, dict):
-            found = quoted(raw.decode(errors="replace"))
+            found = quote(raw.decode(errors="replace"))
             raise TableError(name, found, "an object", line=line + offset)
         rows.append(record)
     return frame_of_objects(rows)

@@ -21,9 +21,9 @@ from humobctl.io.streams import (
     STANDARD,
     Format,
     clear_os_errors,
-    compressed,
     is_folder,
     is_special,
+    open_compressed,
     output_format,
     whole_file,
 )
@@ -46,7 +46,7 @@ def write_table(
             an empty folder) gets Parquet files.
         table: what it holds, so that an empty result still has its columns; None for frames
             that say so themselves.
-        format: csv, ndjson, parquet or arrow; by default the file's ending decides, else CSV.
+        format: csv, ndjson, parquet or arrow; by default the file's ending decides, otherwise CSV.
         users_a_block: of a folder: a folder ``uid_block=...`` for each so many users.
 
     Returns:
@@ -64,7 +64,7 @@ def write_table(
     elif table is not None:
         schema = dict(table.dtypes)
     else:
-        schema, batches = _peeked(batches)
+        schema, batches = _peek(batches)
     counter = _Counter(batches)
     if path is None or path == STANDARD:
         _to_stdout(counter, kind, schema)
@@ -76,7 +76,7 @@ def write_table(
         if kind in ("parquet", "arrow") and not is_special(Path(path)):
             stream_columnar.sink(counter, kind, place, schema, path)
         else:
-            with compressed(place, path) as sink:
+            with open_compressed(place, path) as sink:
                 _to_stream(counter, kind, schema, sink)
     return counter.rows
 
@@ -89,7 +89,7 @@ def write_stdout_text(text: str) -> None:
         sys.stdout.buffer.flush()
 
 
-def _peeked(
+def _peek(
     batches: Iterable[pl.DataFrame],
 ) -> tuple[dict[str, pl.DataType], Iterable[pl.DataFrame]]:
     """The schema of the first batch, and all batches."""

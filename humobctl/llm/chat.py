@@ -16,7 +16,7 @@ from typing import Any
 
 from humobctl.errors import HumobError
 from humobctl.llm.json_reply import tidy
-from humobctl.llm.question import Message, folded
+from humobctl.llm.question import Message, fold_system_turn
 
 MOST_SECONDS = 10.0
 MOST_MEMORY = 1 << 30
@@ -42,18 +42,18 @@ def conversation_text(tokenizer: Any, messages: Turns) -> str:
     special = special_texts(tokenizer)
     plain = [{**turn, "content": _without(special, turn["content"])} for turn in messages]
     try:
-        return _filled(tokenizer, plain)
+        return _fill(tokenizer, plain)
     except HumobError:
         raise
     except Exception as exc:  # templates that know no system turn raise what they like
         if [turn["role"] for turn in plain[:2]] != ["system", "user"]:
-            raise _failed(tokenizer, exc) from exc
+            raise _template_error(tokenizer, exc) from exc
     try:
-        return _filled(tokenizer, folded(plain))
+        return _fill(tokenizer, fold_system_turn(plain))
     except HumobError:
         raise
     except Exception as exc:
-        raise _failed(tokenizer, exc) from exc
+        raise _template_error(tokenizer, exc) from exc
 
 
 def require_chat_template(tokenizer: Any, name: str) -> None:
@@ -74,8 +74,8 @@ def special_texts(tokenizer: Any) -> list[str]:
     return sorted({*added, *tokenizer.all_special_tokens}, key=len, reverse=True)
 
 
-def _filled(tokenizer: Any, messages: Turns) -> str:
-    with _bounded(tokenizer):
+def _fill(tokenizer: Any, messages: Turns) -> str:
+    with _limit(tokenizer):
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     room = (len(messages) + 1) * MOST_ADDED + sum(len(turn["content"]) for turn in messages)
     if not isinstance(text, str) or len(text) > room:
@@ -90,7 +90,7 @@ def _without(special: Sequence[str], text: str) -> str:
     return text
 
 
-def _failed(tokenizer: Any, exc: Exception) -> HumobError:
+def _template_error(tokenizer: Any, exc: Exception) -> HumobError:
     said = tidy(str(exc) or type(exc).__name__, 160)
     return HumobError(f"{_name(tokenizer)}: found a chat template that fails ({said})")
 
@@ -100,7 +100,7 @@ def _name(tokenizer: Any) -> str:
 
 
 @contextmanager
-def _bounded(tokenizer: Any) -> Iterator[None]:
+def _limit(tokenizer: Any) -> Iterator[None]:
     """Within it, neither time nor memory goes beyond what a template needs.
 
     The time is kept in the main thread alone, where signals are taken.

@@ -38,14 +38,14 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
         seeds: Sequence[int],
         end: int,
     ) -> None:
-        self._matchers, self._seen, self._temperature = matchers, prompt, temperature
+        self._matchers, self._make_seen, self._temperature = matchers, prompt, temperature
         self._end = end
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Scores (batch, vocabulary) of which the largest is the token that is drawn."""
-        said = input_ids[:, self._seen :].tolist()
-        self._seen = input_ids.shape[1]
+        said = input_ids[:, self._make_seen :].tolist()
+        self._make_seen = input_ids.shape[1]
         found = scores.float()
         for row, matcher in enumerate(self._matchers):
             if not matcher.is_stopped():
@@ -54,10 +54,10 @@ class Constrained(LogitsProcessor):  # type: ignore[misc]
                 found[row] = float("-inf")
                 found[row, self._end] = 0
             else:
-                found[row] = self._drawn(row, matcher, found[row])
+                found[row] = self._draw(row, matcher, found[row])
         return found
 
-    def _drawn(self, row: int, matcher: LLMatcher, scores: Any) -> Any:
+    def _draw(self, row: int, matcher: LLMatcher, scores: Any) -> Any:
         bits = np.frombuffer(matcher.compute_bitmask(), np.uint8)
         allowed = np.flatnonzero(np.unpackbits(bits, bitorder="little")[: scores.shape[0]])
         tokens = torch.from_numpy(allowed).to(scores.device)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 MOST_CHARACTERS = 65_536
-"""Of a reply; a longer one is refused unread."""
+"""Most characters of a reply; a longer one is refused unread."""
 MOST_REPAIRED = 4_096
 """Characters of a reply that are repaired where they are no JSON; repairing is quadratic."""
 MOST_OBJECTS = 20
@@ -103,7 +103,7 @@ def read_answer(reply: str, form: type[AnyAnswer], *, cut: bool = False) -> AnyA
     if len(reply) > MOST_CHARACTERS:
         found = f"a reply of {len(reply):,} characters"
         raise AnswerError(f"found {found}, expected at most {MOST_CHARACTERS:,}")
-    said = spoken(reply)
+    said = strip_thinking(reply)
     if cut and "{" in said and not _BEGINS.match(said):
         raise AnswerError(CUT)
     fault = "found no JSON object" if reply.strip() else "found an empty reply"
@@ -115,7 +115,7 @@ def read_answer(reply: str, form: type[AnyAnswer], *, cut: bool = False) -> AnyA
     raise AnswerError(fault)
 
 
-def spoken(reply: str) -> str:
+def strip_thinking(reply: str) -> str:
     """The reply without what a reasoning model thought before it, by whatever mark.
 
     Raises:
@@ -154,7 +154,7 @@ def _objects(text: str) -> Iterator[Json]:
             yield from _with_inner(found)
         except (ValueError, RecursionError):
             end = start + 1
-    yield from _with_inner(_repaired(text))
+    yield from _with_inner(_repair(text))
 
 
 def _with_inner(found: object) -> Iterator[Json]:
@@ -163,7 +163,7 @@ def _with_inner(found: object) -> Iterator[Json]:
         yield from (value for value in found.values() if isinstance(value, dict))
 
 
-def _repaired(text: str) -> object:
+def _repair(text: str) -> object:
     """What near-JSON means, by json_repair; it never evaluates anything."""
     from json_repair import repair_json  # noqa: PLC0415 - only for replies that need it
 

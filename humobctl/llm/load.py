@@ -1,7 +1,7 @@
 """Causal language models from a folder, a GGUF file or a hub name, with or without an adapter.
 
 No pickle is read: weights come from safetensors or GGUF only. No code of a model's own is run, and
-nobody is asked whether it may be; ``model_files`` looks through a model before anything else does.
+no user is asked whether it may be; ``model_files`` looks through a model before anything else does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from humobctl.llm.tokenizer_trial import check_tokenizer
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
 
 MOST_RANK = 4_096
-"""Of an adapter that has none of peft's usual arrays to show its rank."""
+"""Highest rank of an adapter that has none of peft's usual arrays to show its rank."""
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Quantization = Literal["none", "8bit", "4bit"]
 
@@ -102,7 +102,7 @@ def load_language_model(
         network = load_causal(files, precision, device, quantization)
         check_vocabulary(network, tokenizer, model)
         if adapter is not None:
-            network = attached(network, adapter)
+            network = attach_adapter(network, adapter)
         if quantization == "none":
             network = network.to(device)
     return Loaded(network.eval(), tokenizer, device)
@@ -115,7 +115,10 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
     from_gguf = files.gguf is not None
     extra: dict[str, Any] = {} if from_gguf else {"use_safetensors": True}
     if quantization != "none":
-        extra |= {"quantization_config": _quantized(quantization, device), "device_map": device}
+        extra |= {
+            "quantization_config": _quantization_config(quantization, device),
+            "device_map": device,
+        }
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
@@ -200,7 +203,7 @@ def _check_rank(adapter: str, record: dict[str, Any]) -> None:
         )
 
 
-def attached(network: Any, adapter: str) -> Any:
+def attach_adapter(network: Any, adapter: str) -> Any:
     """A network with an adapter that was trained on it.
 
     Raises:
@@ -282,7 +285,7 @@ def device_of(asked: str) -> str:
     return asked
 
 
-def _quantized(quantization: Quantization, device: str) -> Any:
+def _quantization_config(quantization: Quantization, device: str) -> Any:
     option = f"--quantization {quantization}"
     if device != "cuda":
         raise HumobError(f"{option}: found the device {device}, expected a CUDA GPU")
@@ -337,4 +340,4 @@ def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
             raise
         raise HumobError("--model: found a token that its embedding has no row for") from exc
     except torch.OutOfMemoryError as exc:
-        raise HumobError(f"{device}: no memory left; try a --batch below {batch}") from exc
+        raise HumobError(f"{device}: no memory left; try a --batch-size below {batch}") from exc

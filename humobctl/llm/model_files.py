@@ -22,7 +22,7 @@ INDEX = f"{ARRAYS}.index.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
 MOST_JSON_BYTES = 256 << 20
-"""Of a file of JSON; the largest tokenizers have 35 MB."""
+"""Most bytes of a file of JSON; the largest tokenizers have 35 MB."""
 _LORA_FIELDS = (
     *("r", "lora_alpha", "lora_dropout", "target_modules", "exclude_modules", "bias", "task_type"),
     *("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias", "modules_to_save"),
@@ -116,7 +116,7 @@ def refuse_outside(name: str, config: dict[str, Any]) -> None:
     Raises:
         HumobError: there are some.
     """
-    for key, value in nested(config):
+    for key, value in walk_keys(config):
         if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
             raise HumobError(
                 f"{name}: {CONFIG}: found {key} {value!r}, a kernel from a hub, which is never run"
@@ -148,15 +148,15 @@ def own_code(name: str, file: str) -> HumobError:
     )
 
 
-def nested(value: Any) -> Iterator[tuple[str, Any]]:
+def walk_keys(value: Any) -> Iterator[tuple[str, Any]]:
     """All keys of an object and of those in it, with their values."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, inner
-            yield from nested(inner)
+            yield from walk_keys(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from nested(inner)
+            yield from walk_keys(inner)
 
 
 def read_bounded(path: Path) -> dict[str, Any]:

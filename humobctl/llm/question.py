@@ -35,7 +35,7 @@ def message(role: str, content: str) -> Message:
     return {"role": role, "content": content}
 
 
-def folded(messages: Sequence[Message]) -> list[Message]:
+def fold_system_turn(messages: Sequence[Message]) -> list[Message]:
     """Messages without a system turn: what it says stands before the first question."""
     first = f"{messages[0]['content']}\n\n{messages[1]['content']}"
     return [message("user", first), *messages[2:]]

@@ -12,11 +12,11 @@ from typing import Any
 from torch.nn.modules import module
 
 from humobctl.errors import HumobError
-from humobctl.llm.model_files import ModelFiles, nested, read_bounded, weight_files
+from humobctl.llm.model_files import ModelFiles, read_bounded, walk_keys, weight_files
 from humobctl.training.model_dir import CONFIG
 
 MOST_LAYERS = 10_000
-"""Of a config, before it is looked at any further: lists are made of so many."""
+"""Most layers of a config, before it is looked at any further: lists are made of so many."""
 _COUNTS = re.compile(r"layer|expert|head|depth|block")
 _TIMES, _FREE_ARRAYS, _FREE_NUMBERS = 8, 2_000, 8_000_000
 """Arrays and numbers that are made for one in a file (packed weights hold several), and besides."""
@@ -30,7 +30,7 @@ def check_counts(files: ModelFiles) -> None:
     """
     if files.gguf is not None:
         return
-    for key, value in nested(read_bounded(files.folder / CONFIG)):
+    for key, value in walk_keys(read_bounded(files.folder / CONFIG)):
         counted = isinstance(value, int | float) and _COUNTS.search(key) and "size" not in key
         if counted and abs(value) > MOST_LAYERS and not key.endswith(("_id", "_ids", "theta")):
             raise HumobError(
@@ -45,7 +45,7 @@ def no_larger_than(files: ModelFiles) -> Iterator[None]:
     Raises:
         HumobError: the config asks for more arrays or numbers.
     """
-    arrays, numbers = _held(files)
+    arrays, numbers = _count_held(files)
     made = [0, 0]
 
     def count(_parent: Any, _name: str, value: Any) -> None:
@@ -71,7 +71,7 @@ def no_larger_than(files: ModelFiles) -> Iterator[None]:
         yield
 
 
-def _held(files: ModelFiles) -> tuple[int, int]:
+def _count_held(files: ModelFiles) -> tuple[int, int]:
     """Arrays and numbers that a model's files hold; of GGUF, the most that they can."""
     from safetensors import safe_open  # noqa: PLC0415 - only models need it
 

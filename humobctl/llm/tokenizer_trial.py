@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
-from humobctl.llm.model_files import TOKENIZER, ModelFiles, nested, read_bounded
+from humobctl.llm.model_files import TOKENIZER, ModelFiles, read_bounded, walk_keys
 
 MOST_SECONDS = 20
-"""Of a processor, for all texts of the trial; real tokenizers take less than one."""
+"""Seconds of a processor, for all texts of the trial; real tokenizers take less than one."""
 _SHORT = 32
 """Characters of a replacement that need no trial."""
 
@@ -64,5 +64,5 @@ def needs_trial(part: Any) -> bool:
     return any(
         key == "Regex"
         or (key in ("content", "prepend") and isinstance(value, str) and len(value) > _SHORT)
-        for key, value in nested(part)
+        for key, value in walk_keys(part)
     )

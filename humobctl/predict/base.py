@@ -98,7 +98,7 @@ class PredictOptions:
         device: of models that run on torch: auto, cpu or cuda.
         precision: of the same: auto, fp32 or bf16.
         city: name of the city, for models that were trained on several.
-        blend: weight of the history model beside a trained one; None for the weight it learnt.
+        blend: weight of the history baseline beside a trained one; None for the weight it learnt.
         prompting: how a language model is asked.
     """
 
@@ -140,7 +140,7 @@ def find_gaps(d: Int64s, t: Int64s) -> tuple[Int64s, Int64s]:
     return before, after
 
 
-def normalised(weight: Floats) -> Floats:
+def normalize(weight: Floats) -> Floats:
     """The weights divided by their sum over the last axis."""
     shares: Floats = weight / weight.sum(axis=-1, keepdims=True)
     return shares

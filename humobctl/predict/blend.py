@@ -1,7 +1,7 @@
 """Two predictors' distributions mixed: p = (1 - w) * p_model + w * p_history.
 
 The weight is learnt on validation days by the scores that predictions are made for: likelihood
-hangs on the rare rows in cells that nobody could foresee, and prefers the model that is less sure.
+hangs on the rare rows in cells that no model could foresee, and prefers the less certain model.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ FLOOR = 1e-6  # of a likelihood: a cell outside of both models' candidates tells
 
 
 class Blended:
-    """A model and the history model, mixed.
+    """A model and the history baseline, mixed.
 
     Attributes:
         days: how its whole days are decoded.
     """
 
     def __init__(self, model: Predictor, city: CityProfile, weight: float) -> None:
-        """Mix ``model`` with the history model, which has the share ``weight``."""
+        """Mix ``model`` with the history baseline, which has the weight ``weight``."""
         self.model, self.weight = model, weight
         self.partner = History(city, PredictOptions())
         self.batch_users = getattr(model, "batch_users", 1)
@@ -51,12 +51,12 @@ class Blended:
         """The mixed distributions of several users."""
         found = distributions(self.model, users)
         return [
-            mixed(one, self.partner.distribution(user), self.weight) if len(user.d) else one
+            mix(one, self.partner.distribution(user), self.weight) if len(user.d) else one
             for one, user in zip(found, users, strict=True)
         ]
 
 
-def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> SlotDistributions:
+def mix(one: SlotDistributions, other: SlotDistributions, weight: float) -> SlotDistributions:
     """(1 - weight) * one + weight * other, over the candidates of both."""
     keys = np.union1d(_keys(one.cells), _keys(other.cells))
     p = np.zeros((len(one.p), len(keys)))
@@ -66,14 +66,14 @@ def mixed(one: SlotDistributions, other: SlotDistributions, weight: float) -> Sl
 
 
 def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
-    """The history model's weight at which the score that gains least gains most.
+    """The history baseline's weight at which the score that gains least gains most.
 
-    A gain is relative to the history model alone, weight 1, which is the answer where at every
+    A gain is relative to the history baseline alone, weight 1, which is the answer where at every
     other weight a score loses.
 
     Args:
         score: scores at a weight, the higher the better, shape (scores,).
-        alone: those of the history model alone.
+        alone: those of the history baseline alone.
     """
     best, most = 1.0, 0.0
     for weight in WEIGHTS:

@@ -104,7 +104,7 @@ class CityCounter:
             first_weekday: of day 0; 0 is Sunday, as in HuMob 2023 and 2024.
         """
         self.weekday = (np.arange(days, dtype=np.int64) + first_weekday) % 7
-        self._seen = np.zeros(SLOTS_PER_DAY * CELLS)
+        self._make_seen = np.zeros(SLOTS_PER_DAY * CELLS)
         self._at_work = np.zeros(days)
         self._daytime = np.zeros(days)
 
@@ -122,7 +122,7 @@ class CityCounter:
             night=(pl.col("t") < NIGHT[0]) | (pl.col("t") >= NIGHT[1]),
         )
         key = rows["t"].to_numpy().astype(np.int64) * CELLS + rows["cell"].to_numpy()
-        self._seen += np.bincount(key, minlength=len(self._seen))
+        self._make_seen += np.bincount(key, minlength=len(self._make_seen))
         commutes = rows.join(_workplaces(rows), on="uid").filter("daytime")
         days = len(self.weekday)
         self._daytime += np.bincount(commutes["d"], minlength=days)
@@ -132,7 +132,7 @@ class CityCounter:
     def city(self, calendar: pl.DataFrame | None = None) -> CityProfile:
         """The summary; with the days off of a calendar table, where there is one."""
         off, holiday = self._days_off()
-        seen = self._seen.reshape(SLOTS_PER_DAY, -1)
+        seen = self._make_seen.reshape(SLOTS_PER_DAY, -1)
         total = seen.sum(axis=0)
         top = np.argsort(-total, kind="stable")[:_KEPT_CELLS]
         top = top[total[top] > 0]
@@ -143,7 +143,7 @@ class CityCounter:
         return city if calendar is None else city.with_calendar(calendar)
 
     def _days_off(self) -> tuple[Bools, Bools]:
-        """Weekends, and working days on which the share of people at work is a weekend's."""
+        """Weekends, and working days on which the fraction of people at work is a weekend's."""
         weekend = (self.weekday == 0) | (self.weekday == 6)
         share = self._at_work / np.maximum(self._daytime, 1.0)
         known = self._daytime >= _EVIDENCE

@@ -104,14 +104,14 @@ def decoding(
         decoder: settings of the day decoder, or the name of another.
 
     Returns:
-        ``term``: ``probability`` where the most probable cell was chosen; else the term of most
-        gain: ``geobleu`` and ``dtw`` (expected scores of the whole day over the sample days),
-        ``proximity`` (expected proximity to the true cell), ``copies`` (how often the day holds
-        the cell), ``distance`` (expected distance from the true cell), or ``draw``; null where
-        none gains. ``gain_geobleu`` and so on: what each term gains by the chosen cell, in the
-        value of the day that the decoder maximises. ``copied_day``: the past day, heaviest among
-        the sample days, that holds the chosen cell in this slot. Decoders of slots have the gain
-        of their own term (an expected proximity, or km), and no copied day.
+        ``term``: ``probability`` where the most probable cell was chosen; otherwise the term of
+        the largest gain: ``geobleu`` and ``dtw`` (expected scores of the whole day over the sample
+        days), ``proximity`` (expected proximity to the true cell), ``copies`` (how often the day
+        holds the cell), ``distance`` (expected distance from the true cell), or ``draw``; null
+        where none gains. ``gain_geobleu`` and so on: what each term gains by the chosen cell, in
+        the value of the day that the decoder maximises. ``copied_day``: the past day, heaviest
+        among the sample days, that holds the chosen cell in this slot. Decoders of slots have the
+        gain of their own term (an expected proximity, or km), and no copied day.
     """
     best, chosen = dist.p.argmax(axis=1), _index(dist.cells, cells)
     gains: dict[str, Floats] = {}

@@ -89,15 +89,15 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
         HumobError: the model dir is damaged, or of a type that does not predict.
     """
     if options.prompting.base_url is not None:
-        return _blended(_language("predict_server", name, city, options), city, options.blend)
+        return _blend(_language("predict_server", name, city, options), city, options.blend)
     check_name(name)
     if name not in MODELS and is_language_model(name):
-        return _blended(_language("predict", name, city, options), city, options.blend)
+        return _blend(_language("predict", name, city, options), city, options.blend)
     if options.prompting != Prompting():
         raise UsageError(f"--model: found {name!r}, expected a language model for these options")
     if name in MODELS:
         _refuse_city(options)
-        return _blended(MODELS[name].load()(city, options), city, options.blend)
+        return _blend(MODELS[name].load()(city, options), city, options.blend)
     checkpoint = load(name, arrays=False)
     if checkpoint.type not in TRAINED:
         raise HumobError(
@@ -115,7 +115,7 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
         checkpoint = load(name)
     model = make(checkpoint, city, name, options)
     learnt = checkpoint.config.get("blend")
-    return _blended(model, city, learnt if options.blend is None else options.blend)
+    return _blend(model, city, learnt if options.blend is None else options.blend)
 
 
 def _language(module: str, name: str, city: CityProfile, options: PredictOptions) -> Predictor:
@@ -156,8 +156,8 @@ def _refuse_city(options: PredictOptions) -> None:
         raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
 
 
-def _blended(model: Predictor, city: CityProfile, weight: float | None) -> Predictor:
-    """The model mixed with the history model, where that has a weight."""
+def _blend(model: Predictor, city: CityProfile, weight: float | None) -> Predictor:
+    """The model mixed with the history baseline, where that has a weight."""
     if not weight:
         return model
     return Blended(model, city, weight)

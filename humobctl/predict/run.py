@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_parts
@@ -118,7 +118,7 @@ class PredictTask:
 
     @property
     def device(self) -> str:
-        """Of models that are built on torch."""
+        """Device of models that are built on torch."""
         return self.job.options.device if on_torch(self.job.model) else "cpu"
 
     def open(self) -> Worker:
@@ -210,7 +210,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
         raise HumobError(f"{name}: found no known cell, expected some to learn from")
     if later and job.targets.days is not None:
         report.info(
-            f"{name}: did not read {counted(later, 'row')} after day {job.targets.days[1]}, the "
+            f"{name}: did not read {pluralize(later, 'row')} after day {job.targets.days[1]}, the "
             "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
     return counter.city(job.calendar), wanted

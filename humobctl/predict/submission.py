@@ -17,8 +17,8 @@ import polars as pl
 from humobctl.errors import HumobError, TableError
 from humobctl.io.by_user import UserStore, keys, paired_groups
 from humobctl.io.read import Reader, iter_table
-from humobctl.io.row_errors import LineNumbers, quoted
-from humobctl.io.shift_days import likely_shift, shifted
+from humobctl.io.row_errors import LineNumbers, quote
+from humobctl.io.shift_days import add_days, likely_shift
 from humobctl.io.streams import open_input
 from humobctl.io.text import text_blocks
 from humobctl.predict.run import Targets
@@ -55,7 +55,7 @@ def validate(submission: str, challenge: str, targets: Targets, shift_days: int 
         wanted.collect(targets.of(batch) for batch in iter_table(challenge))
         if not wanted.rows:
             raise HumobError(f"{challenge}: found no masked rows (999), expected some to predict")
-        given.collect(shifted(_ordered(submission), shift_days, submission))
+        given.collect(add_days(_read_ordered(submission), shift_days, submission))
         for want, have in paired_groups([wanted, given]):
             _same_rows(want, have, submission, challenge)
             checked.rows += have.height
@@ -66,7 +66,7 @@ def validate(submission: str, challenge: str, targets: Targets, shift_days: int 
 class _Submission(Reader):
     """Reads the text of a submission as strictly as the validators do."""
 
-    def _parsed(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
+    def _parse(self) -> Iterator[tuple[pl.DataFrame, LineNumbers]]:
         name, kind = self.source.name, self.source.kind
         if kind != "csv":
             raise HumobError(f"{name}: found {kind}, expected CSV (or .csv.gz): organisers take it")
@@ -90,22 +90,22 @@ class _Submission(Reader):
 
 def _strictly(bad: bytes, name: str, row: int, line: int) -> TableError:
     text = bad.decode(errors="replace").removesuffix("\n")
-    found = quoted(text) if text.strip() else "a blank line"
+    found = quote(text) if text.strip() else "a blank line"
     if line == 1 and not re.search(r"\d", text):
         return TableError(name, found, "the header uid,d,t,x,y or none", line=line)
     return TableError(name, found, "five whole numbers, digits and commas only", row=row, line=line)
 
 
-def _ordered(submission: str) -> Iterator[pl.DataFrame]:
+def _read_ordered(submission: str) -> Iterator[pl.DataFrame]:
     """The batches of the submission, once their cells and their order are checked."""
     source = open_input(submission)
     try:
-        yield from _checked(_Submission(source, GRID).batches(), submission)
+        yield from _check_cells(_Submission(source, GRID).batches(), submission)
     finally:
         source.close()
 
 
-def _checked(batches: Iterator[pl.DataFrame], submission: str) -> Iterator[pl.DataFrame]:
+def _check_cells(batches: Iterator[pl.DataFrame], submission: str) -> Iterator[pl.DataFrame]:
     last: dict[int, int] = {}
     row = 0
     for batch in batches:

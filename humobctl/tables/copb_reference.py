@@ -87,7 +87,7 @@ def durations(*, stand_ins: bool = False) -> Floats:
     """Number of labelled stays by intent and half hour of duration, shape (12, 48).
 
     Args:
-        stand_ins: fill the rows of the two intents without stays as CoPB does, else with zeros.
+        stand_ins: fill the rows of the two intents without stays as CoPB does, not with zeros.
     """
     counts = np.zeros((len(INTENTS), DURATION_BINS))
     for code, intent in enumerate(INTENTS):

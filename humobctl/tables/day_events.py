@@ -8,7 +8,7 @@ from humobctl.errors import HumobError
 
 
 def refuse_overlaps(events: pl.DataFrame, name: str) -> None:
-    """See that nobody does two things at once.
+    """See that no person does two things at once.
 
     Args:
         events: uid, d, intent, start_min, end_min, sorted by uid, d and start_min.

@@ -22,7 +22,7 @@ _LAST = np.uint64(31)
 _MANTISSA = np.uint64(11)
 
 
-def _mixed(words: Words) -> Words:
+def _mix_words(words: Words) -> Words:
     for shift, factor in _MIX:
         words = (words ^ (words >> shift)) * factor
     mixed: Words = words ^ (words >> _LAST)
@@ -41,7 +41,7 @@ def uniforms(count: int, *names: ArrayLike) -> Floats:
     """
     state = np.zeros(1, np.uint64)
     for name in names:
-        state = _mixed((state ^ np.asarray(name).astype(np.uint64)) * _GOLDEN + _GOLDEN)
+        state = _mix_words((state ^ np.asarray(name).astype(np.uint64)) * _GOLDEN + _GOLDEN)
     steps = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * _GOLDEN
-    words = _mixed(np.atleast_1d(state)[:, None] + steps)
+    words = _mix_words(np.atleast_1d(state)[:, None] + steps)
     return (words >> _MANTISSA).astype(np.float64) * 2.0**-53

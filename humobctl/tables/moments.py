@@ -124,7 +124,7 @@ def _in_all_years(times: pl.Series) -> pl.Series:
     return times.zip_with(inside.fill_null(False), times.clear(len(times)))
 
 
-def shown(raw: pl.Series, row: int) -> str:
+def display(raw: pl.Series, row: int) -> str:
     """A value as a message shows it; a time beyond all years by its number."""
     if isinstance(raw.dtype, pl.Datetime) and _in_all_years(raw[row : row + 1]).null_count():
         return f"{raw.to_physical()[row]} {raw.dtype.time_unit} from 1970"
@@ -265,7 +265,9 @@ def _of_numbers(
         if digits in (8, 10, 12, 14, 17):
             rows = (frame["digits"] == digits).fill_null(False).arg_true()
             dates = _dates(frame[rows], digits)
-            if digits in _AMBIGUOUS and not _decided(dates, digits, frame["whole"][rows[0]], forms):
+            if digits in _AMBIGUOUS and not _are_dates(
+                dates, digits, frame["whole"][rows[0]], forms
+            ):
                 continue
             times = times.scatter(rows, dates)
             aware = aware.scatter(rows, False)
@@ -285,7 +287,7 @@ def _dates(numbers: pl.DataFrame, digits: int) -> pl.Series:
     ).to_series()
 
 
-def _decided(dates: pl.Series, digits: int, sample: int, forms: NumberForms) -> bool:
+def _are_dates(dates: pl.Series, digits: int, sample: int, forms: NumberForms) -> bool:
     """Whether the column's numbers of so many digits are dates: most of them are plausible."""
     if digits not in forms.dates:
         plausible = dates.is_between(*_MODERN, closed="left").sum()
@@ -311,7 +313,7 @@ def to_local(
     """Wall-clock times.
 
     Args:
-        times: UTC where ``aware``, else wall clock already (or of ``source_zone``).
+        times: UTC where ``aware``, otherwise wall clock already (or of ``source_zone``).
         aware: as ``moments`` gives it.
         zone: the zone to show UTC times in; without one they stay in UTC.
         source_zone: the zone of times that carry none; None: they are local already.
@@ -324,7 +326,7 @@ def to_local(
     """
     utc = times
     if source_zone is not None and not aware.all():
-        utc = times.zip_with(aware, _placed(times, aware, source_zone, second))
+        utc = times.zip_with(aware, _to_utc(times, aware, source_zone, second))
         aware = pl.repeat(True, len(times), eager=True)
     if not aware.any():
         return times
@@ -338,7 +340,7 @@ def to_local(
     return local if aware.all() else local.zip_with(aware, times)
 
 
-def _placed(times: pl.Series, aware: pl.Series, zone: str, second: Choose | None) -> pl.Series:
+def _to_utc(times: pl.Series, aware: pl.Series, zone: str, second: Choose | None) -> pl.Series:
     """Naive times of a zone in UTC."""
 
     def utc(walls: pl.Series, ambiguous: str) -> pl.Series:

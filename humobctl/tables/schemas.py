@@ -147,7 +147,7 @@ class TimedVisit(Visit):
 
 
 class HomeWork(dy.Schema):
-    """Home and work of somebody, in degrees, and how much speaks for them."""
+    """Home and work of a person, in degrees, and how much speaks for them."""
 
     id = dy.String(nullable=True)
     home_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
@@ -281,7 +281,7 @@ class Table:
         """Polars types by column."""
         return {name: column.dtype for name, column in self.schema.columns().items()}
 
-    def expected(self, column: str) -> str:
+    def describe_expected(self, column: str) -> str:
         """What a cell of ``column`` should hold, in words."""
         declared = self.schema.columns()[column]
         text = (declared.metadata or {}).get("expected")

@@ -73,14 +73,14 @@ def open_city(
     name = "stdin" if path == "-" else path
     mark, days = Fingerprint(), 0
 
-    def known(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def known_rows(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         nonlocal days
         for batch in batches:
             days = max(days, 1 + int(batch["d"].to_numpy().max(initial=-1)))
             yield batch.filter(pl.col("x") != MASKED)
 
     with UserStore() as store:
-        store.collect(known(mark.watch(iter_table(path, on_error=on_error))))
+        store.collect(known_rows(mark.watch(iter_table(path, on_error=on_error))))
         if not days:
             raise HumobError(f"{name}: found no row, expected some to learn from")
         last = last_day if last_day is not None else days - 1 - hold_out

@@ -69,7 +69,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """The precision to compute in; auto is bf16 where the processor has it, else fp32.
+    """The precision to compute in; auto is bf16 where the processor has it, otherwise fp32.
 
     Warns where bf16 is asked of a device that only emulates it.
     """

@@ -3,7 +3,7 @@
 Each takes its share of every step's batch; gradients are added up by torch's
 DistributedDataParallel, through NCCL where the training runs on CUDA and through gloo elsewhere.
 What the main process finds out alone (data, validation scores) and who failed goes through the
-store of the rendezvous, so that nobody waits for what never comes.
+store of the rendezvous, so that no process waits for what never comes.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def _join(device: torch.device) -> Group:
             f"training: process {ranks.rank()} of {ranks.world_size()} did not find the "
             f"others at {where} ({str(exc).splitlines()[0]})"
         ) from exc
-    ranks.joined()
+    ranks.mark_joined()
     own = distributed_c10d.PrefixStore("humobctl", store)
     return Group(Share(rank, size), own, on_gpus=device.type == "cuda")
 

@@ -27,7 +27,7 @@ from humobctl import __version__
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.json_files import read_json
-from humobctl.io.output_lock import note_input, replace_folder, reserved
+from humobctl.io.output_lock import note_input, replace_folder, reserve
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
 
@@ -100,7 +100,7 @@ def save(
     path = Path(folder)
     check_target(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with reserved(path), signals.unfinished(partial):
+    with reserve(path), signals.remove_if_ended(partial):
         check_target(folder, overwrite=overwrite)  # nobody else has written it meanwhile
         with clear_os_errors(str(path)):
             partial.mkdir()

@@ -134,7 +134,7 @@ class Training(ABC):
 
     @abstractmethod
     def restore(self, path: Path) -> dict[str, float]:
-        """Go on from what ``save`` wrote; the session's numbers."""
+        """Continue from what ``save`` wrote; the session's numbers."""
 
     def validate(self) -> dict[str, float]:
         """Scores of the network; none where nothing validates."""
@@ -214,7 +214,7 @@ class Recipe(ABC, Generic[Data]):
         """What must be the same for a training to go on, beside the settings."""
 
     def publish(self, data: Data, work: Path) -> Any:
-        """Put the data where the other processes find them; what they are told, as JSON."""
+        """Put the data where the other processes find them; what they get, as JSON."""
 
     def receive(self, work: Path, group: Group) -> AbstractContextManager[Data]:
         """The data in another process, as soon as ``group.receive`` says that they are there."""

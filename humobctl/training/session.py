@@ -227,7 +227,7 @@ def _describe_pace(done: int, seconds: float, plan: TrainingPlan) -> str:
 
 
 def check_loss(loss: float, step: int, rate: float, remedy: str) -> None:
-    """Refuse to go on with a loss that is NaN or infinite.
+    """Refuse to continue with a loss that is NaN or infinite.
 
     Raises:
         HumobError: it is.

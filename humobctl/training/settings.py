@@ -29,6 +29,12 @@ Part = Annotated[float, Range(0, 0.9)]
 """A fraction that leaves something over."""
 Rate = Annotated[float, Range(0, 100)]
 WeightDecay = Annotated[float, Range(0, 10)]
+RENAMED = {
+    "train_share": "train_fraction",
+    "validation_share": "validation_fraction",
+    "weekday_embedding_size": "holiday_embedding_size",
+}
+"""Names that settings had in earlier files."""
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -81,8 +87,7 @@ def resolve_settings(
 
     Args:
         presets: by name; ``small`` is the default.
-        preset: name of the preset; None for the file's key ``preset``, else for ``earlier``, else
-            for small.
+        preset: name of the preset; None for the file's key ``preset``, or ``earlier``, or small.
         toml: a file of settings by name.
         given: flags that were given, by name of the setting.
         earlier: settings of the model that the weights start from.
@@ -110,7 +115,8 @@ def resolve_settings(
 def from_record(kind: type[S], record: Mapping[str, Any]) -> S:
     """Settings from their JSON; keys of other versions are left out."""
     known = {field.name for field in fields(kind)}
-    return kind(**{key: value for key, value in record.items() if key in known})
+    today = {RENAMED.get(key, key): value for key, value in record.items()}
+    return kind(**{key: value for key, value in today.items() if key in known})
 
 
 def read_settings(kind: type[S], name: str, folder: str) -> S:
@@ -136,16 +142,17 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as exc:
         raise HumobError(f"{path}: found no TOML ({exc})") from exc
+    record = {RENAMED.get(key, key): value for key, value in record.items()}
     for key, value in record.items():
         if key == "preset":
             continue
         if key not in kinds:
             raise HumobError(f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}")
-        record[key] = _typed(path, key, value, kinds[key])
+        record[key] = _check_type(path, key, value, kinds[key])
     return record
 
 
-def _typed(path: str, key: str, value: object, kind: object) -> object:
+def _check_type(path: str, key: str, value: object, kind: object) -> object:
     numbers = kind in (float, float | None)
     if numbers and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

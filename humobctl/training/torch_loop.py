@@ -306,7 +306,7 @@ class TorchTraining(Training):
         )
 
     def restore(self, path: Path) -> dict[str, float]:
-        """Go on from what ``save`` wrote."""
+        """Continue from what ``save`` wrote."""
         parts, numbers = load_state(path, self.optimizer, self.device)
         self.network.load_state_dict(parts["network"], strict=False)
         if self.average is not None:

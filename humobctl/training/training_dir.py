@@ -28,9 +28,9 @@ def open_training_dir(
     Args:
         work: the folder.
         about: settings and data, which it remembers as ``job.json``.
-        resume: go on with the training that it holds.
+        resume: continue with the training that it holds.
         overwrite: throw that away.
-        unfinished: whether it holds something to go on with.
+        unfinished: whether it holds something to continue with.
 
     ``about`` gets the number of processes, on which batches and their rounding depend.
 

@@ -35,10 +35,10 @@ def test_without_a_choice_is_wrong_usage(cli) -> None:
 
 @pytest.mark.parametrize("share", ["0", "0.0", "-0.1"])
 def test_a_share_of_nothing_is_wrong_usage(cli, share) -> None:
-    done = cli("data", "mask", "--share", share, input=ROWS)
+    done = cli("data", "mask", "--fraction", share, input=ROWS)
     assert done.out == ""
-    fails(done, "--share", float(share), 0, 1, code=2)
-    least = cli("data", "mask", "--share", "0.01", input=ROWS)
+    fails(done, "--fraction", float(share), 0, 1, code=2)
+    least = cli("data", "mask", "--fraction", "0.01", input=ROWS)
     says(least.err, 1, "of 3 rows", "1 users")
 
 

@@ -50,7 +50,7 @@ def test_options_that_do_not_go_together(cli, workdir) -> None:
     fails(done, "--by both", "--from-day", code=2)
 
 
-@pytest.mark.parametrize("option", ["--test-share", "--validation-share"])
+@pytest.mark.parametrize("option", ["--test-fraction", "--validation-fraction"])
 def test_a_share_of_nothing_is_wrong_usage(cli, workdir, option) -> None:
     files = ("--train", "a.csv", "--test", "b.csv", "--validation", "c.csv")
     done = cli("data", "split", "city.csv", *files, option, "0", cwd=workdir)

@@ -206,10 +206,10 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert [fact.found for fact in machine.gpus()] == ["none"]
     (tmp_path / "driver" / "nvidia").mkdir(parents=True)
     (tmp_path / "driver" / "nvidia" / "version").touch()
-    monkeypatch.setattr(machine, "installed", lambda _: None)
+    monkeypatch.setattr(machine, "installed_version", lambda _: None)
     (unused,) = machine.gpus()
     says(unused.state, "not used", "pip install", "[torch]'")
-    monkeypatch.setattr(machine, "installed", lambda _: "2.13.0")
+    monkeypatch.setattr(machine, "installed_version", lambda _: "2.13.0")
     cuda = SimpleNamespace(
         is_available=lambda: True,
         device_count=lambda: 1,

@@ -16,7 +16,7 @@ from tests.messages import fails, says
 from tests.predict.llama.tiny import tokenizer_of
 
 TINY = ("--base", "tinyllama", "--preset", "tiny")
-INTENTION = ("finetune", "llama", *TINY, "--task", "intention", "--validation-share", "0")
+INTENTION = ("finetune", "llama", *TINY, "--task", "intention", "--validation-fraction", "0")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_merged_model_predicts_as_the_adapter_does(cli: Cli, here: Path) -> No
 
 def test_a_training_that_goes_on_is_the_same_to_the_last_bit(cli: Cli, here: Path) -> None:
     flags = (*TINY, "--epochs", "2", "--evaluate-every", "2", "--records", "2", "--dropout", "0.1")
-    command = ("finetune", "llama", "challenge.csv", *flags, "--validation-share", "0.4")
+    command = ("finetune", "llama", "challenge.csv", *flags, "--validation-fraction", "0.4")
     assert cli(*command, "-o", "whole", cwd=here).code == 0
     code = (
         "import os, signal\n"
@@ -151,11 +151,11 @@ def test_intentions_are_learnt_from_records_of_intend(cli: Cli, here: Path) -> N
     done = predicted(cli, here, "plans")
     fails(done, "--task intention", "--task mobility", notes=True)
     # It is an adapter like any other to `intend`.
-    from humobctl.intend.backends.transformers_config import configured
+    from humobctl.intend.backends.transformers_config import make_config
     from humobctl.intend.backends.transformers_model import LocalModel
 
     model = LocalModel(
-        configured({"model": str(here / "tinyllama"), "adapter": str(here / "plans")})
+        make_config({"model": str(here / "tinyllama"), "adapter": str(here / "plans")})
     )
     assert model.device in ("cpu", "cuda", "mps")
 

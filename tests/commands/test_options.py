@@ -13,6 +13,7 @@ from typer.main import get_command
 from humobctl.api.options import Between, Count
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source
+from humobctl.cli import StrictCommand
 from humobctl.commands.options import options_from
 
 
@@ -68,7 +69,7 @@ def planting(got: Got, **words: Any) -> Any:
         got.append({"dry": dry, **options})
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command()(command)
+    app.command(cls=StrictCommand)(command)
     return get_command(app)
 
 
@@ -101,17 +102,18 @@ def test_wrong_values_are_refused(line: str) -> None:
 
 
 def test_help_has_the_sentences_of_the_docstring(capsys: pytest.CaptureFixture[str]) -> None:
-    command = planting([], before="water", metavars={"as_": "LABEL"}, required=("settings",))
+    command = planting([], before="water", required=("settings",))
     command(["--help"], standalone_mode=False, terminal_width=100)
     words = " ".join(capsys.readouterr().out.split())
     for said in (
-        "INPUT <str> Ground. A file, or a folder of Parquet files; - or nothing for standard",
-        "--kind <oak|elm> Kind of tree, as 'train ranker' knows it. [default: oak]",
-        "--trees <int range> Number of trees, with --kind. [x>=1]",
-        "--height <float range> Height in m. [default: 2.5; 0.5<=x<=90]",
-        "--as LABEL Label.",
-        "--settings FILE File. [required] --depth <float> Depth in m. [tiny 0.5, deep 9]",
-        "--sandy / --no-sandy Whether it has --depth. [on]",
+        "INPUT Ground. A file, a folder of Parquet files, or - for standard input",
+        "--kind oak|elm Kind of tree, as 'train ranker' knows it. [default: oak]",
+        "--trees N Number of trees, with --kind. [at least 1]",
+        "--height FLOAT Height in m. [default: 2.5; 0.5 to 90]",
+        "--as TEXT Label.",
+        "--settings FILE File. [required]",
+        "Training: --depth FLOAT Depth in m. [tiny 0.5, deep 9]",
+        "--sandy / --no-sandy Whether it has --depth. [default: on]",
         "--dry --water Water them.",
     ):
         assert said in words

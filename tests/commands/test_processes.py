@@ -74,7 +74,7 @@ def test_embedder_by_torchrun_as_in_one_process(cli, folder) -> None:
 
 DIFFUSION = ("train", "diffusion", "stays.csv", "--preset", "tiny")
 BERT = ("train", "bert-moe", "city.csv", "--preset", "tiny", "--dropout", "0")
-BERT += ("--users", "8", "--validation-share", "0.25", "--blend-users", "0")
+BERT += ("--users", "8", "--validation-fraction", "0.25", "--blend-users", "0")
 LLAMA = ("finetune", "llama", "challenge.csv", "--base", "tinyllama", "--preset", "tiny")
 LLAMA += ("--dropout", "0", "--no-packing")
 # The number of steps of validations, whose scores the loop logs.
@@ -155,7 +155,7 @@ def test_what_ends_one_process_ends_all_with_one_line(
     [
         (("-o", "city.csv"), 1, ("error:", "city.csv", "no model dir")),
         (("--train-below", "1"), 1, ("error:", "city.csv", "1 of 20 users")),
-        (("--train-below", "2", "--validation-share", "0"), 0, ("trained", "step 8")),
+        (("--train-below", "2", "--validation-fraction", "0"), 0, ("trained", "step 8")),
         (("--city", "a", "--city", "b"), 2, ("error:", "--city", "2 names")),
     ],
 )

@@ -51,9 +51,9 @@ def test_random_users_are_seeded_and_do_not_depend_on_the_order(
     assert len(hidden(city, users=4)) == 4
     assert hidden(city, users=4) == hidden(city.reverse(), users=4)
     assert len({frozenset(hidden(city, users=4, seed=s)) for s in range(5)}) > 1
-    assert hidden(city, share=0.4) == hidden(city, users=4)
-    assert len(hidden(city, share=0.01)) == 1  # at least one
-    assert hidden(city, share=1.0) == set(range(10))
+    assert hidden(city, fraction=0.4) == hidden(city, users=4)
+    assert len(hidden(city, fraction=0.01)) == 1  # at least one
+    assert hidden(city, fraction=1.0) == set(range(10))
 
 
 def test_users_file(city: pl.DataFrame, tmp_path) -> None:
@@ -109,7 +109,7 @@ def test_nothing_to_mask_is_an_error_and_writes_nothing(city: pl.DataFrame, tmp_
     [
         ({}, ("nothing to mask",)),
         ({"users": 1, "last": 2}, ("--users", "--last")),
-        ({"share": 0.1, "users_file": "u"}, ("--share", "--users-file")),
+        ({"fraction": 0.1, "users_file": "u"}, ("--fraction", "--users-file")),
         ({"from_day": 5, "to_day": 4}, ("--to-day 4", "--from-day 5")),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humobctl.data.split import Split, shuffled, split_table
+from humobctl.data.split import Split, shuffle_users, split_table
 from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import replayable as spool_module
@@ -77,7 +77,7 @@ def test_by_day(city: pl.DataFrame, tmp_path) -> None:
 
 
 def test_by_both(city: pl.DataFrame, tmp_path) -> None:
-    split = Split("both", test_users=3, from_day=20, validation_share=0.25)
+    split = Split("both", test_users=3, from_day=20, validation_fraction=0.25)
     parts = run(city, tmp_path, split, validation=True)
     test, validation, train = users(parts["test"]), users(parts["validation"]), parts["train"]
     assert (len(test), len(validation)) == (3, 5)
@@ -104,8 +104,11 @@ def test_through_the_disk(city: pl.DataFrame, tmp_path, monkeypatch: pytest.Monk
         ({"by": "user", "from_day": 3}, ("--from-day", "--by user")),
         ({"by": "day", "test_users": 3}, ("--test-users", "--by day")),
         ({"by": "both"}, ("--by both", "--from-day")),
-        ({"by": "user", "test_users": 3, "test_share": 0.5}, ("--test-share", "--test-users")),
-        ({"by": "day", "from_day": 3, "test_share": 0.5}, ("--test-share", "--from-day")),
+        (
+            {"by": "user", "test_users": 3, "test_fraction": 0.5},
+            ("--test-fraction", "--test-users"),
+        ),
+        ({"by": "day", "from_day": 3, "test_fraction": 0.5}, ("--test-fraction", "--from-day")),
     ],
 )
 def test_options_that_do_not_go_together(options: dict, names: tuple[str, ...]) -> None:
@@ -117,7 +120,7 @@ def test_options_that_do_not_go_together(options: dict, names: tuple[str, ...]) 
     ("split", "names"),
     [
         (Split("user", test_users=20), ("found 20 users", "20 to test")),
-        (Split("user", test_share=1.0), ("found 20 users", "20 to test")),
+        (Split("user", test_fraction=1.0), ("found 20 users", "20 to test")),
         (Split("day", from_day=30), ("no rows", "test part")),
         (Split("day", from_day=0), ("no rows", "train part")),
         (Split("both", from_day=99), ("no rows", "test part")),
@@ -140,22 +143,24 @@ def test_one_file_for_two_parts_is_refused(tmp_path) -> None:
     same = str(tmp_path / "a.csv")
     with raises(UsageError, "--train", "--test", "--validation"):
         split_table(None, Split("user"), train=same, test=same)
-    with raises(UsageError, "--validation-share", "--validation"):
-        split_table(None, Split("user", validation_share=0.1), train=same, test="b.csv")
+    with raises(UsageError, "--validation-fraction", "--validation"):
+        split_table(None, Split("user", validation_fraction=0.1), train=same, test="b.csv")
 
 
 @given(st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=50), st.integers(0, 2**70))
 def test_shuffled_order_depends_on_each_uid_alone(uids: set[int], seed: int) -> None:
     array = np.array(sorted(uids), dtype=np.uint32)
-    order = shuffled(array, seed)
+    order = shuffle_users(array, seed)
     assert sorted(order.tolist()) == sorted(uids)
-    assert shuffled(array[::-1], seed).tolist() == order.tolist()
+    assert shuffle_users(array[::-1], seed).tolist() == order.tolist()
     some = array[::2]
-    assert shuffled(some, seed).tolist() == [u for u in order.tolist() if u in set(some.tolist())]
+    assert shuffle_users(some, seed).tolist() == [
+        u for u in order.tolist() if u in set(some.tolist())
+    ]
 
 
 def test_shuffled_is_even() -> None:
     """The mean place of the lower half is the middle: 5 standard errors of 2,500 draws."""
-    order = shuffled(np.arange(5000, dtype=np.uint32), 3)
+    order = shuffle_users(np.arange(5000, dtype=np.uint32), 3)
     places = np.flatnonzero(order < 2500)
     assert abs(places.mean() - 2499.5) < 5 * 5000 / np.sqrt(12 * 5000)

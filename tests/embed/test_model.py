@@ -161,10 +161,10 @@ def test_contrast_by_hand() -> None:
 def test_seen_users() -> None:
     everyone = np.arange(100, dtype=np.uint32)
     assert seen_users(everyone, Settings(train_below=40)).tolist() == list(range(40))
-    some = seen_users(everyone, Settings(train_share=0.25, seed=3))
+    some = seen_users(everyone, Settings(train_fraction=0.25, seed=3))
     assert len(set(some.tolist())) == 25
-    assert set(some) == set(seen_users(everyone[::-1], Settings(train_share=0.25, seed=3)))
-    assert set(some) != set(seen_users(everyone, Settings(train_share=0.25, seed=4)))
+    assert set(some) == set(seen_users(everyone[::-1], Settings(train_fraction=0.25, seed=3)))
+    assert set(some) != set(seen_users(everyone, Settings(train_fraction=0.25, seed=4)))
 
 
 @pytest.mark.parametrize(

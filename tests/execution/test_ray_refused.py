@@ -12,7 +12,7 @@ from tests.messages import fails, raises
 
 
 def test_without_ray_the_extra_is_named(monkeypatch) -> None:
-    monkeypatch.setattr(extras, "installed", lambda _name: None)
+    monkeypatch.setattr(extras, "installed_version", lambda _name: None)
     with raises(HumobError, "--engine ray", "'ray'", "pip install"):
         list(Cluster().run(None, [TaskPart(0, 0, "")], print, in_order=True))  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from humobctl.intend.backends.base import Person
 from humobctl.intend.chain import MOST_EVENTS, MOST_TRIES, ChainError, DayConversation
 from humobctl.intend.day_plan import Event, settle
-from humobctl.intend.templates import jittered
+from humobctl.intend.templates import jitter
 from humobctl.tables.schemas import INTENTS
 from tests.messages import raises
 
@@ -118,7 +118,7 @@ def test_any_answers_make_a_valid_day(replies: list[str], uid: int) -> None:
         return
     events = chain.events()
     assert settle(events).repairs == ()
-    moved = jittered(events, 0, uid, 0)
+    moved = jitter(events, 0, uid, 0)
     assert settle(moved).repairs == ()
     assert [e.intent for e in moved] == [e.intent for e in events]
     for before, after in zip(events, moved, strict=True):
@@ -128,18 +128,18 @@ def test_any_answers_make_a_valid_day(replies: list[str], uid: int) -> None:
 
 def test_jitter_is_of_the_person_and_the_day() -> None:
     events = (Event("go home", 0, 600), Event("go to work", 640, 1000), Event("eat", 1000, 1440))
-    found = jittered(events, 0, 7, 0)
-    assert found == jittered(events, 0, 7, 0)
-    others = {jittered(events, *names) for names in ((1, 7, 0), (0, 8, 0), (0, 7, 1))}
+    found = jitter(events, 0, 7, 0)
+    assert found == jitter(events, 0, 7, 0)
+    others = {jitter(events, *names) for names in ((1, 7, 0), (0, 8, 0), (0, 7, 1))}
     assert found not in others
     # Travel takes as long as before.
     assert found[1].start_min - found[0].end_min == 40
     assert found[2].start_min == found[1].end_min
-    shifts = [jittered(events, 0, uid, 0)[0].end_min - 600 for uid in range(4000)]
+    shifts = [jitter(events, 0, uid, 0)[0].end_min - 600 for uid in range(4000)]
     assert set(shifts) == set(range(-10, 11))
     assert abs(sum(shifts) / 4000) < 0.4
 
 
 def test_a_single_event_stays() -> None:
     events = (Event("go home", 0, 1440),)
-    assert jittered(events, 0, 1, 0) == events
+    assert jitter(events, 0, 1, 0) == events

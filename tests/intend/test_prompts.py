@@ -15,7 +15,7 @@ from humobctl.intend.answers import Attitude, Decision, Norm, RankedDecision
 from humobctl.intend.backends.base import Part, Person
 from humobctl.intend.chain import DayConversation
 from humobctl.intend.day_plan import settle
-from humobctl.intend.show_prompt import rendered
+from humobctl.intend.show_prompt import render
 from humobctl.tables.schemas import INTENTS
 from tests.conftest import Cli
 
@@ -52,13 +52,13 @@ def test_without_control_no_ranking_is_shown() -> None:
 
 
 def test_no_placeholder_is_left() -> None:
-    for line in rendered(DayConversation(PERSON, 6)):
+    for line in render(DayConversation(PERSON, 6)):
         assert "$" not in line
 
 
 def test_the_example_is_a_good_day() -> None:
     chain = DayConversation(PERSON, 6)
-    text = "\n".join(rendered(chain))
+    text = "\n".join(render(chain))
     assert settle(chain.events()).repairs == ()
     assert "The day is a Saturday." in text
     assert all(f"- {intent}\n" in text for intent in INTENTS)
@@ -89,7 +89,7 @@ def test_profiles_are_data() -> None:
     ],
 )
 def test_parts_can_be_left_out(without: tuple[Part, ...], missing: tuple[str, ...]) -> None:
-    text = "\n".join(rendered(DayConversation(PERSON, 1, frozenset(without))))
+    text = "\n".join(render(DayConversation(PERSON, 1, frozenset(without))))
     parts = ("Attitude:", "Subjective norm:", "Perceived behavioural control:", '"ranking"')
     for part in parts:
         assert (part in text) == (not any(part.startswith(name) for name in missing))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from humobctl.errors import HumobError
-from humobctl.io.output_lock import replace_folder, reserved, reserved_early
+from humobctl.io.output_lock import replace_folder, reserve, reserve_early
 from humobctl.io.streams import whole_file
 from humobctl.training import model_dir
 from humobctl.training.model_dir import Checkpoint
@@ -103,8 +103,8 @@ def test_never_two_at_once(tmp_path: Path) -> None:
 
 
 def test_a_process_may_hold_an_output_twice(tmp_path: Path) -> None:
-    with reserved(tmp_path / "a"):
-        with reserved(tmp_path / "." / "a"), whole_file(tmp_path / "a") as place:
+    with reserve(tmp_path / "a"):
+        with reserve(tmp_path / "." / "a"), whole_file(tmp_path / "a") as place:
             place.write_text("x")
         assert names(tmp_path) == [".a.lock", "a"]
     assert names(tmp_path) == ["a"]
@@ -113,12 +113,12 @@ def test_a_process_may_hold_an_output_twice(tmp_path: Path) -> None:
 def test_model_dirs_are_held_while_they_are_trained(
     process_cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with reserved(workdir / "ranker"):
+    with reserve(workdir / "ranker"):
         done = process_cli("train", "ranker", "no such input", "--output", "ranker", cwd=workdir)
         fails(done, "ranker", REFUSED)
     monkeypatch.setenv("RANK", "1")  # the second process of one training
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with reserved(workdir / "ranker"):
+    with reserve(workdir / "ranker"):
         assert not (workdir / ".ranker.lock").exists()
 
 
@@ -145,11 +145,11 @@ def test_a_folder_that_was_moved_away_comes_back(tmp_path: Path) -> None:
     (tmp_path / ".m.123.old").mkdir()
     (tmp_path / ".m.123.old" / "run.json").touch()
     (tmp_path / ".m.123.part").mkdir()
-    with reserved(tmp_path / "m"):
+    with reserve(tmp_path / "m"):
         pass
     assert names(tmp_path) == ["m"]
     (tmp_path / ".m.124.old").mkdir()
-    with reserved(tmp_path / "m"):
+    with reserve(tmp_path / "m"):
         pass
     assert names(tmp_path) == ["m"]
     assert names(tmp_path / "m") == ["run.json"]
@@ -160,23 +160,23 @@ def test_file_systems_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", none)
-    with reserved(tmp_path / "a"):
+    with reserve(tmp_path / "a"):
         assert names(tmp_path) == []
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".a.lock").symlink_to(tmp_path / "elsewhere")
     with raises(HumobError, "a:", "Too many levels of symbolic links"):
-        reserved(tmp_path / "a").__enter__()
+        reserve(tmp_path / "a").__enter__()
     assert names(tmp_path) == [".a.lock"]
 
 
 def test_what_is_no_place_for_a_lock(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (None, "-", "/dev/null", "/dev/stdout", str(tmp_path / "no" / "a"), "a" * 5000):
-        with reserved_early(path):
+        with reserve_early(path):
             assert not Path(".-.lock").exists()
-    with reserved_early(str(tmp_path / "pipe")):
+    with reserve_early(str(tmp_path / "pipe")):
         assert names(tmp_path) == ["pipe"]
 
 

@@ -16,7 +16,7 @@ from humobctl.intend.chain import DayConversation
 from humobctl.llm.question import digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
 from humobctl.llm.server.capabilities import STRUCTURES, Dialect
-from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
+from humobctl.llm.server.config import OpenAIConfig, Secret, key_for, make_config
 from humobctl.llm.server.journal import Journal, JournalEntry
 from tests.messages import raises, says
 
@@ -43,10 +43,10 @@ def test_a_key_is_one_line_of_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_server_is_shown_without_a_query() -> None:
-    config = configured({"model": "m", "base_url": "https://a.example:8/v1/?api-key=s#f"})
+    config = make_config({"model": "m", "base_url": "https://a.example:8/v1/?api-key=s#f"})
     assert config.server == "https://a.example:8/v1"
     with raises(UsageError, "--base-url"):
-        configured({"model": "m", "base_url": "http://a:99999/v1"})
+        make_config({"model": "m", "base_url": "http://a:99999/v1"})
 
 
 # -- limits --------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_from_most_to_least() -> None:
         assert ASK is not None
         body = dialect.request(ASK, temperature=1.0, tokens=9, seed=3)
         seen.append((dialect.structure, body.get("response_format", {}).get("type")))
-        dialect = dialect.lowered("response_format is not supported")
+        dialect = dialect.lower("response_format is not supported")
     assert [name for name, _ in seen] == list(STRUCTURES)
     assert [kind for _, kind in seen] == ["json_schema", "json_schema", "json_object", None]
 
@@ -184,7 +184,7 @@ def test_only_what_is_refused_is_left_out() -> None:
         ("Unknown parameter: 'seed'", "seed"),
         ("Use 'max_completion_tokens' instead", "max_tokens"),
     ):
-        lowered = Dialect().lowered(said)
+        lowered = Dialect().lower(said)
         assert lowered is not None
         assert ASK is not None
         body = lowered.request(ASK, temperature=1.0, tokens=9, seed=3)

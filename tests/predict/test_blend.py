@@ -7,7 +7,7 @@ import pytest
 
 from humobctl.predict.base import PredictOptions, SlotDistributions
 from humobctl.predict.baselines.history import History
-from humobctl.predict.blend import Blended, best_weight, mixed
+from humobctl.predict.blend import Blended, best_weight, mix
 from tests.predict.helpers import city, user
 
 A = SlotDistributions(np.array([[1, 1], [2, 2]], np.int32), np.array([[0.5, 0.5], [1.0, 0.0]]))
@@ -15,7 +15,7 @@ B = SlotDistributions(np.array([[3, 3], [2, 2]], np.int32), np.array([[1.0, 0.0]
 
 
 def test_a_mixture_by_hand():
-    both = mixed(A, B, 0.25)
+    both = mix(A, B, 0.25)
     assert both.cells.tolist() == [[1, 1], [2, 2], [3, 3]]
     np.testing.assert_allclose(both.p, [[0.375, 0.375, 0.25], [0.75, 0.2, 0.05]])
 

@@ -213,7 +213,7 @@ class TestValidate:
         lines = text.count(b"\n") - 1
         cut = slice(None, text.index(b"\n", 3000))  # else blocks of 7 bytes would take long
         (workdir / "s.csv.gz").write_bytes(gzip.compress(text[cut].replace(b"\n", b"\r\n")))
-        read = pl.concat(submission._ordered(str(workdir / "s.csv.gz")))
+        read = pl.concat(submission._read_ordered(str(workdir / "s.csv.gz")))
         want = pl.read_csv(workdir / "predicted.csv", n_rows=read.height)
         assert 100 < read.height < lines
         assert read.rows() == want.rows()

@@ -17,7 +17,7 @@ from humobctl.tables.calendar import (
     parse_date,
     slot_start,
 )
-from humobctl.tables.moments import moments, shown, to_local
+from humobctl.tables.moments import display, moments, to_local
 from tests.messages import raises
 
 NOON = dt.datetime(2012, 4, 3, 12, 0, 9)
@@ -78,8 +78,8 @@ def test_times_beyond_all_years_are_null_and_shown_by_their_number(unit, zone) -
     assert times[0] == NOON
     assert times.null_count() == 1 + beyond
     if beyond:
-        assert shown(raw, 1) == f"9223372036854775807 {unit} from 1970"
-    assert shown(pl.Series(["noon"]), 0) == "'noon'"
+        assert display(raw, 1) == f"9223372036854775807 {unit} from 1970"
+    assert display(pl.Series(["noon"]), 0) == "'noon'"
 
 
 def test_a_small_number_is_no_time() -> None:

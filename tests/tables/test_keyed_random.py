@@ -32,7 +32,7 @@ def test_the_hash_is_splitmix64() -> None:
     # The first three words of the published generator for the seed 0.
     expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
     steps = np.arange(1, 4, dtype=np.uint64) * keyed_random._GOLDEN
-    assert [int(word) for word in keyed_random._mixed(steps)] == expected
+    assert [int(word) for word in keyed_random._mix_words(steps)] == expected
 
 
 def test_draws_are_uniform_and_independent() -> None:

@@ -38,7 +38,7 @@ def test_a_grid_row_takes_eleven_bytes() -> None:
 def test_twelve_intents() -> None:
     assert len(set(INTENTS)) == 12
     expected = "one of the twelve intents"
-    assert PLACES.expected("intent") == expected
+    assert PLACES.describe_expected("intent") == expected
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -46,7 +46,7 @@ def test_every_column_says_what_it_expects(name: str) -> None:
     table = TABLES[name]
     assert table.name == name
     for column in table.columns:
-        assert table.expected(column)
+        assert table.describe_expected(column)
     assert set(table.optional) <= set(table.columns)
     assert set(table.key) <= set(table.columns)
 

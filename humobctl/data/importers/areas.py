@@ -35,7 +35,7 @@ class NamedReader(SeparatedReader):
 
     columns: dict[str, str] = field(default_factory=dict)
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.columns, self.source.name)
         lacking = [n for n in self.table.columns if n not in (*found, *self.table.optional)]
         if lacking:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.user_ids import UserNumbers
 from humobctl.errors import HumobError, TableError, UsageError
-from humobctl.io.by_user import UserStore, keys, paired_groups, sorted_by_key
+from humobctl.io.by_user import UserStore, keys, paired_groups, sort_by_key
 from humobctl.io.row_errors import Dropped
 from humobctl.tables.calendar import EPOCH, day_and_slot, slot_start
 from humobctl.tables.grid import Grid
@@ -150,7 +150,7 @@ class ToGrid:
         down = [name == "n" for name in _ORDER]
         first = whole.sort(_ORDER, descending=down).unique(_SLOT, keep="first", maintain_order=True)
         self.mixed += whole.group_by(_SLOT).len().filter(pl.col("len") > 1).height
-        best = sorted_by_key(pl.concat([counts.filter(~shared), first]))
+        best = sort_by_key(pl.concat([counts.filter(~shared), first]))
         self.slots += best.height
         return best
 
@@ -159,8 +159,8 @@ class ToGrid:
         merged = self.seen - self.slots
         if merged:
             self.notes.append(
-                f"merged {counted(merged, 'point')} into half hours that had one already; "
-                f"{counted(self.mixed, 'half hour')} with several cells got the most frequent "
+                f"merged {pluralize(merged, 'point')} into half hours that had one already; "
+                f"{pluralize(self.mixed, 'half hour')} with several cells got the most frequent "
                 "(ties: the earliest)"
             )
 
@@ -202,5 +202,5 @@ def to_points(
             pl.lit(None, pl.String).alias("category"),
         ).select(POINTS.columns)
     if masked:
-        notes.append(f"left out {counted(masked, 'masked row')}: they have no place")
+        notes.append(f"left out {pluralize(masked, 'masked row')}: they have no place")
     notes.append(f"grid of {grid}")

@@ -53,7 +53,7 @@ class StayReader(SeparatedReader, VisitReader):
 
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.options.columns, self.source.name)
         table = self.table
         lacking = [n for n in table.columns if n not in (*found, "d", "seq", *table.optional)]
@@ -72,9 +72,9 @@ class StayReader(SeparatedReader, VisitReader):
         named = named.with_columns(
             _whole(named.schema[name], name) for name in ("start_min", "end_min")
         )
-        return named if "seq" in found else self._numbered(named)
+        return named if "seq" in found else self._number_rows(named)
 
-    def _numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _number_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The order of the rows as seq, over the batches."""
         keys = ["uid", "d"]
         before = [self.counted.get(key, 0) for key in frame.select(keys).iter_rows()]
@@ -212,7 +212,7 @@ class CopbPeople:
         if ends is not None and float(ends) <= 1:  # type: ignore[arg-type]
             scale = pl.when(stays).then(DAY_MINUTES).otherwise(1)
             frame = frame.with_columns(pl.col("start_min", "end_min") * scale)
-        return self._placed(frame.with_columns(pl.col("start_min", "end_min").round()))
+        return self._locate_stays(frame.with_columns(pl.col("start_min", "end_min").round()))
 
     def _person(self, uid: int, name: str, person: Any) -> Iterator[dict[str, Any]]:
         source = name if name.endswith(".json") else f"{self.source}, user {name}"
@@ -222,7 +222,7 @@ class CopbPeople:
             except (ValueError, TypeError, IndexError, KeyError):
                 error = TableError(
                     source,
-                    _shortened(item),
+                    _shorten(item),
                     "[intent, (HH:MM, HH:MM), place] or [start, end, ..., place, (lon, lat)]",
                     row=seq + 1,
                 )
@@ -230,7 +230,7 @@ class CopbPeople:
                     raise error from None
                 self.dropped.add("of another form", error)
 
-    def _placed(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _locate_stays(self, frame: pl.DataFrame) -> pl.DataFrame:
         bare = frame.filter(pl.col("lat").is_null())
         if bare.is_empty():
             return frame
@@ -296,7 +296,7 @@ def _place(value: Any) -> dict[str, Any]:
     return {"place_id": str(value)}
 
 
-def _shortened(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -307,7 +307,7 @@ class PeopleReader(VisitReader):
 
     people: CopbPeople | None = None
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         if self.people is not None:
             yield self._cast(self.people.frame(), LineNumbers(1))
 
@@ -351,7 +351,7 @@ class Frames:
     def _day(self, value: Any, user: str, index: int) -> pl.DataFrame:
         if not pickles.is_frame(value):
             raise HumobError(
-                f"{self.source}: found {_shortened(value)}, expected a data frame for user {user}"
+                f"{self.source}: found {_shorten(value)}, expected a data frame for user {user}"
             )
         frame = pickles.to_polars(value, self.source)
         found = roles(frame.columns, None, self.source)

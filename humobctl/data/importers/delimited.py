@@ -124,7 +124,7 @@ class Delimited:
                     rows.append(row)
                     lines.append(at)
                 else:
-                    self._ragged(len(fields), names, row, at)
+                    self._drop_ragged(len(fields), names, row, at)
             row += 1
         schema = dict.fromkeys(names, pl.String)
         return (
@@ -139,7 +139,7 @@ class Delimited:
         lines = body.split(b"\n")[:-1]
         return ((at, line) for at, line in enumerate(lines) if line.strip(b" \r"))
 
-    def _ragged(self, count: int, names: list[str], row: int, line: int) -> None:
+    def _drop_ragged(self, count: int, names: list[str], row: int, line: int) -> None:
         expected = f"{len(names)} ({', '.join(names)})"
         error = TableError(self.source.name, f"{count} fields", expected, row=row, line=line)
         self._drop(error, "with a wrong number of fields")

@@ -112,27 +112,27 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
 def _points(look: InputProbe, options: ImportOptions) -> Opened:
     table = ACCURATE_POINTS if options.accuracy else POINTS
     reader = PointReader(look.file("a table of points"), table, options.on_error, options=options)
-    return reader.with_header(look).opened("points")
+    return reader.with_header(look).open("points")
 
 
 def _tsmc(look: InputProbe, options: ImportOptions) -> Opened:
-    return checkins.tsmc2014(look.file("a file"), options).opened("Foursquare TSMC2014 check-ins")
+    return checkins.tsmc2014(look.file("a file"), options).open("Foursquare TSMC2014 check-ins")
 
 
 def _gowalla(look: InputProbe, options: ImportOptions) -> Opened:
     words = "Gowalla or Brightkite check-ins"
-    return checkins.gowalla(look.file("a file"), options).opened(words)
+    return checkins.gowalla(look.file("a file"), options).open(words)
 
 
 def _geolife(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
-        return geolife.geolife(look.folder, options).opened("GeoLife trips")
+        return geolife.geolife(look.folder, options).open("GeoLife trips")
     source = look.file("a .plt file")
     if source.path is None:
         raise HumobError(f"{look.name}: found a pipe or packed file, expected a plain .plt file")
     look.label = "one .plt file"
     trips = geolife.geolife(source.path.parent, options, single=source.path)
-    return trips.opened("GeoLife trip")
+    return trips.open("GeoLife trip")
 
 
 def _stays(look: InputProbe, options: ImportOptions) -> Opened:
@@ -173,7 +173,7 @@ def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
     value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
-        return copb.frames_reader(source, value, options).opened(words)
+        return copb.frames_reader(source, value, options).open(words)
     if copb.is_people(value):
         return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
     raise HumobError(
@@ -182,7 +182,7 @@ def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
     )
 
 
-def _placed(reader: PlaceReader | CellReader, words: str) -> Opened:
+def _open_places(reader: PlaceReader | CellReader, words: str) -> Opened:
     return Opened(PLACES, reader.batches(), words, reader.notes, reader.dropped)
 
 
@@ -195,14 +195,14 @@ def _cells(look: InputProbe, options: ImportOptions) -> Opened:
         options=options,
         header_names=look.columns,
     )
-    return _placed(reader, "HuMob places by cell")
+    return _open_places(reader, "HuMob places by cell")
 
 
 def _osm(look: InputProbe, options: ImportOptions) -> Opened:
     source = look.file("an OpenStreetMap file")
     if not source.kind.startswith("osm"):
         raise HumobError(f"{look.name}: found {look.words}, expected OpenStreetMap PBF or XML")
-    return _placed(osm(source, options), "OpenStreetMap")
+    return _open_places(osm(source, options), "OpenStreetMap")
 
 
 def _places(kind: Kind, words: str) -> Callable[[InputProbe, ImportOptions], Opened]:
@@ -221,7 +221,7 @@ def _places(kind: Kind, words: str) -> Callable[[InputProbe, ImportOptions], Ope
             kind="osm" if tagged else kind,
             vocabularies=() if given else None,
         )
-        return _placed(reader, words)
+        return _open_places(reader, words)
 
     return read
 
@@ -251,7 +251,7 @@ def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     features = Features(source, wanted, options.on_error, reader.dropped)
     reader.factory, reader.geometry = features.frames, "geometry"
     look.label = "GeoJSON"
-    return _placed(reader, _OF_KIND[kind])
+    return _open_places(reader, _OF_KIND[kind])
 
 
 _OF_KIND: dict[Kind, str] = {

@@ -9,15 +9,15 @@ from humobctl.io.read import Reader
 
 
 class SeparatedReader(Reader):
-    """A reader that takes separated text as it is; ``_named`` picks and names the columns."""
+    """Takes separated text as it is; ``_rename_columns`` picks and names the columns."""
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         if self.source.kind != "csv":
-            yield from super()._parsed()
+            yield from super()._parse()
             return
         names = list(self.table.columns) if self.header is False else None
         text = Delimited(
             self.source, self.separator, names, on_error=self.on_error, dropped=self.dropped
         )
         for frame, places in text.frames():
-            yield self._cast(self._named(frame), places)
+            yield self._cast(self._rename_columns(frame), places)

@@ -1,4 +1,4 @@
-"""Data sets of many small text files: read together, and each fault is told with its file."""
+"""Data sets of many small text files: read together, and each fault is reported with its file."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class FileRows:
         ]
         return pl.DataFrame(texts, schema=dict.fromkeys(self.NAMES, pl.String), orient="row")
 
-    def located(self, error: TableError) -> TableError:
+    def locate(self, error: TableError) -> TableError:
         """The error with the name and line of its own file."""
         if error.row is None:
             return error
@@ -155,7 +155,7 @@ class _Counted(Dropped):
     file_rows: FileRows | None = None
 
     def add(self, reason: str, error: TableError, count: int = 1) -> None:
-        super().add(reason, self.file_rows.located(error) if self.file_rows else error, count)
+        super().add(reason, self.file_rows.locate(error) if self.file_rows else error, count)
 
 
 @dataclass
@@ -171,4 +171,4 @@ class _FilesReader(PointReader):
         except TableError as exc:
             if self.file_rows is None:
                 raise
-            raise self.file_rows.located(exc) from exc.__cause__
+            raise self.file_rows.locate(exc) from exc.__cause__

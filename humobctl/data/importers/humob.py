@@ -57,10 +57,10 @@ class GridReader(SeparatedReader, ImportReader):
     leave: list[str] = field(default_factory=list)
     names: list[str] | None = None
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         # Without columns to leave out or users to number, the reader's own way is the quicker one.
         slowly = (self.leave and self.names) or self._has_names()
-        for batch in super()._parsed() if slowly else Reader._parsed(self):
+        for batch in super()._parse() if slowly else Reader._parse(self):
             if self.options.uid_map and self.numbers is None:
                 raise UsageError("--uid-map does nothing for a grid trajectory of numbered users")
             yield batch
@@ -80,8 +80,8 @@ class GridReader(SeparatedReader, ImportReader):
         ]
         return are_names(pl.Series([row[at] for row in rows if len(row) == len(columns)]))
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return super()._named(frame.drop(self.leave))
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return super()._rename_columns(frame.drop(self.leave))
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Checked batches; the days are moved after the check.

@@ -54,13 +54,13 @@ class ImportReader(Reader):
         try:
             yield from super().batches()
         except TableError as exc:
-            raise self._told(exc) from exc.__cause__
+            raise self._explain(exc) from exc.__cause__
         self.notes += self.void.notes()
 
     def _nothing(self) -> str:
         return "no row but void ones at 0, 0" if self.void.count else super()._nothing()
 
-    def _told(self, error: TableError) -> TableError:
+    def _explain(self, error: TableError) -> TableError:
         """The error in the names of the file, and with the option that would help."""
         hint = ""
         dtype = self.table.dtypes.get(error.column or "")

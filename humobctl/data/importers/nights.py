@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.import_reader import ImportReader
 from humobctl.io.row_errors import LineNumbers
@@ -39,7 +39,7 @@ class VisitReader(ImportReader):
         """
         yield from super().batches()
         if self.split:
-            self.notes.append(f"split {counted(self.split, 'stay')} at midnight")
+            self.notes.append(f"split {pluralize(self.split, 'stay')} at midnight")
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         typed, places = super()._cast(frame, places)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import Opened
@@ -21,9 +21,9 @@ from humobctl.tables.id_text import id_text, is_id_type
 from humobctl.tables.moments import (
     FARTHEST_OFFSET,
     NumberForms,
+    display,
     is_time_type,
     moments,
-    shown,
     to_local,
 )
 from humobctl.tables.schemas import POINTS
@@ -78,12 +78,12 @@ class PointReader(ImportReader):
             ).frames
         return self
 
-    def opened(self, words: str) -> Opened:
+    def open(self, words: str) -> Opened:
         """The input ready to be read, in words for people."""
         return Opened(POINTS, self.batches(), words, self.notes, self.dropped)
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Checked batches; a fault is told in the names of the file.
+        """Checked batches; a fault is reported in the names of the file.
 
         Raises:
             HumobError: a fault.
@@ -93,24 +93,24 @@ class PointReader(ImportReader):
         self.notes += [note for hours in self.repeated.values() for note in hours.notes()]
         if self.naive and self.options.timezone and not self.options.source_timezone:
             self.notes.append(
-                f"{counted(self.naive, 'time')} without a zone taken as local already: "
+                f"{pluralize(self.naive, 'time')} without a zone taken as local already: "
                 "--source-timezone UTC converts from UTC"
             )
 
-    def _told(self, error: TableError) -> TableError:
+    def _explain(self, error: TableError) -> TableError:
         ways = {"datetime": ("datetime", "utc"), "lat": ("lat", "geom"), "lon": ("lon", "geom")}
         ours = error.column or ""
         theirs = [self.found[way] for way in ways.get(ours, (ours,)) if way in self.found]
-        return super()._told(error).with_words(column=theirs[0] if theirs else None)
+        return super()._explain(error).with_words(column=theirs[0] if theirs else None)
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         if self.factory is None:
-            yield from super()._parsed()
+            yield from super()._parse()
             return
         for frame, places in self.factory():
-            yield self._cast(self._named(frame), places)
+            yield self._cast(self._rename_columns(frame), places)
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The raw values of the columns we want, under our names."""
         if not self.found:
             self.found = self._find(frame)
@@ -197,10 +197,12 @@ class PointReader(ImportReader):
             bad = frame["geom"].is_not_null() & frame["lat"].is_null()
             frame, places = self._refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
         if frame.height:
-            frame, places = self._timed(frame, places)
+            frame, places = self._localize_times(frame, places)
         return super()._cast(frame.select(self.table.columns), places)
 
-    def _timed(self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime") -> Batch:
+    def _localize_times(
+        self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime"
+    ) -> Batch:
         """Local times in place of raw ones, which are what an error shows."""
         from_utc = self.utc or "datetime" not in self.found
         times, aware = moments(frame[column], utc=from_utc, forms=self.forms)
@@ -256,7 +258,7 @@ class PointReader(ImportReader):
         index = bad.arg_max() or 0
         error = TableError(
             self.source.name,
-            shown(frame[column], index),
+            display(frame[column], index),
             expected,
             column=column,
             **places.of(index),
@@ -305,7 +307,7 @@ class RepeatedHours:
         """What was decided, for people."""
         if not self.count:
             return []
-        times = counted(self.count, "time")
+        times = pluralize(self.count, "time")
         return [
             f"{times} in an hour that the clocks show twice: {self.later:,} taken as the second, "
             "by the order of each user's rows"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.options import ImportOptions
 from humobctl.errors import HumobError
 from humobctl.io.arrow_lengths import check_arrow
@@ -108,7 +108,7 @@ def look_at(source: Input) -> InputProbe:
         names = _names_of(source, source.path)
         look.columns = names + key_columns(source.keys, names)
         if source.parts:
-            look.label = f"folder of {counted(len(source.parts), 'Parquet file')}"
+            look.label = f"folder of {pluralize(len(source.parts), 'Parquet file')}"
     return look
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.cells import ToGrid, to_points
 from humobctl.data.importers.detect import Format, recognise
 from humobctl.data.importers.options import ImportOptions, Opened
@@ -32,7 +32,7 @@ class Imported:
 
     Attributes:
         table: what the batches hold.
-        batches: checked batches; when they are used up, what was seen is told on stderr.
+        batches: checked batches; when they are used up, what was found is reported on stderr.
     """
 
     table: Table
@@ -59,7 +59,7 @@ class _ImportTally:
             yield batch
 
     def words(self) -> str:
-        text = f"{counted(self.rows, 'row')}, {counted(len(self.users), 'user')}"
+        text = f"{pluralize(self.rows, 'row')}, {pluralize(len(self.users), 'user')}"
         if self.first is None:
             return text
         if isinstance(self.first, int):
@@ -82,7 +82,7 @@ class _PlaceTally:
     def words(self) -> str:
         order = [(intent, self.intents[intent]) for intent in (*INTENTS, None)]
         listed = [f"{intent or 'any intent'} {many:,}" for intent, many in order if many]
-        return f"{counted(self.intents.total(), 'place')}: {', '.join(listed)}"
+        return f"{pluralize(self.intents.total(), 'place')}: {', '.join(listed)}"
 
 
 _TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}

@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.copb import StayReader
 from humobctl.data.importers.detect import recognise
 from humobctl.data.importers.options import ImportOptions, Opened
@@ -142,7 +142,7 @@ def read_stays(
             f"{name}: found intentions, which have no places, expected visits or trajectories"
         )
     if kind is GRID:
-        frame = _sorted(pl.concat(list(_runs_of_cells(path, name, cell_km, on_error))))
+        frame = _sort_stays(pl.concat(list(_runs_of_cells(path, name, cell_km, on_error))))
     else:
         options = ImportOptions(on_error=on_error, places=places, categories=categories)
         frame = _read_others(path, name, options)
@@ -161,7 +161,7 @@ def iter_visits(path: str, on_error: OnError) -> Iterator[pl.DataFrame]:
         source.close()
 
 
-def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
+def _sort_stays(frame: pl.DataFrame) -> pl.DataFrame:
     """People numbered from 0 in the order of their uid, days and stays in their order."""
     keys = ["uid", "d", "start", "end"]
     return frame.sort(keys, maintain_order=True).with_columns(uid=pl.col("uid").rle_id().cast(int))
@@ -240,10 +240,10 @@ def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
     if unknown:
         others = pl.concat(unknown)
         report.warn(
-            f"{name}: {counted(len(others), 'stay')} with an intent that is not one of the twelve "
-            f"count as without one (such as {others[0]!r})"
+            f"{name}: {pluralize(len(others), 'stay')} with an intent that is not one of the "
+            f"twelve count as without one (such as {others[0]!r})"
         )
-    return _runs_of_points(frame, name) if points else _sorted(frame)
+    return _runs_of_points(frame, name) if points else _sort_stays(frame)
 
 
 def _place() -> pl.Expr:
@@ -314,4 +314,4 @@ def _runs_of_points(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         end=pl.when(same).then(pl.col("start").shift(-1)).otherwise("end"),
         intent=pl.lit(UNKNOWN_INTENT, pl.Int8),
     )
-    return _sorted(lasting.select(*_COLUMNS, *_categories(timed)))
+    return _sort_stays(lasting.select(*_COLUMNS, *_categories(timed)))

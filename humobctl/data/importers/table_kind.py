@@ -22,7 +22,7 @@ _BECOMES = {
 
 
 def kind_of(path: str | None) -> Table:
-    """The table of visits, intentions, flows or points, or else the grid trajectory.
+    """The table of visits, intentions, flows or points or the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.file_rows import FileRows, read_files
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
 from humobctl.errors import HumobError, TableError
-from humobctl.io.row_errors import LineNumbers, quoted
+from humobctl.io.row_errors import LineNumbers, quote
 from humobctl.tables.schemas import POINTS
 
 PORTO_NAMES = ("TRIP_ID", "TAXI_ID", "TIMESTAMP", "MISSING_DATA", "POLYLINE")
@@ -77,14 +77,14 @@ def tdrive(look: InputProbe, options: ImportOptions) -> Opened:
             raise HumobError(
                 f"{look.name}: found a directory without .txt files, expected those of T-Drive"
             )
-        return read_files(look.name, files, options, TaxiRows).opened(_BEIJING)
+        return read_files(look.name, files, options, TaxiRows).open(_BEIJING)
     source = look.file("a file of T-Drive")
     reader = PointReader(source, POINTS, options.on_error, options=options)
     text = Delimited(
         source, names=TaxiRows.NAMES, on_error=options.on_error, dropped=reader.dropped
     )
     reader.factory = text.frames
-    return reader.opened(_BEIJING)
+    return reader.open(_BEIJING)
 
 
 def is_porto(look: InputProbe, _: ImportOptions) -> bool:
@@ -98,7 +98,7 @@ def porto(look: InputProbe, options: ImportOptions) -> Opened:
     reader = PolylineReader(source, POINTS, options.on_error, options=options, utc=True)
     text = Delimited(source, look.separator, on_error=options.on_error, dropped=reader.dropped)
     reader.factory = lambda: reader.points(text)
-    return reader.opened("Porto taxis")
+    return reader.open("Porto taxis")
 
 
 @dataclass
@@ -118,17 +118,17 @@ class PolylineReader(PointReader):
             HumobError: a fault.
         """
         yield from super().batches()
-        self.notes += [f"left out {counted(n, 'trip')} {why}" for why, n in self.left_out.items()]
+        self.notes += [f"left out {pluralize(n, 'trip')} {why}" for why, n in self.left_out.items()]
 
     def points(self, text: Delimited) -> Iterator[Batch]:
         """The points of trips, and the rows of these."""
         for frame, places in text.frames():
-            yield self._exploded(*self._whole(frame, places))
+            yield self._explode(*self._whole(frame, places))
 
     def _whole(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         """The trips that have all their points, as lists."""
         if missing := [name for name in PORTO_NAMES[1:] if name not in frame.columns]:
-            found = f"columns {', '.join(map(quoted, frame.columns[:12]))}"
+            found = f"columns {', '.join(map(quote, frame.columns[:12]))}"
             raise TableError(self.source.name, found, f"Porto's {', '.join(missing)}")
         trips = frame.select(pl.col("TAXI_ID").alias("uid"), *PORTO_NAMES[2:])
         bad = trips["TIMESTAMP"].cast(pl.Int64, strict=False).is_null()
@@ -151,7 +151,7 @@ class PolylineReader(PointReader):
         self.left_out[why] += int(gone.sum())
         return trips.filter(~gone), places.keep(~gone)
 
-    def _exploded(self, trips: pl.DataFrame, places: LineNumbers) -> Batch:
+    def _explode(self, trips: pl.DataFrame, places: LineNumbers) -> Batch:
         rows = (
             trips.with_row_index("trip")
             .with_columns(step=pl.int_ranges(pl.col("line").list.len()))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import dataframely as dy
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
@@ -39,7 +39,7 @@ class TimedStay(PointTrajectory):
 
     @dy.rule()
     def leaves_first(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class
-        """Nobody leaves before arriving."""
+        """No user leaves before arriving."""
         return pl.col("leave") >= pl.col("datetime")
 
 
@@ -80,15 +80,15 @@ class TimedStayReader(PointReader):
         parts = split_at_midnight(stays, start)
         split = parts.height - stays.height
         if split:
-            self.notes.append(f"split stays at {counted(split, 'midnight')}")
+            self.notes.append(f"split stays at {pluralize(split, 'midnight')}")
         weekday = f"{start:%A}"
         self.notes.append(f"day 0 is {start} ({weekday})")
         return parts
 
     # -- the columns beside those of points -----------------------------------------------------
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
-        named = super()._named(frame)
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        named = super()._rename_columns(frame)
         purpose = self.found.get("intent") or next(
             (name for name in frame.columns if plain(name) == "purpose"), None
         )
@@ -98,11 +98,13 @@ class TimedStayReader(PointReader):
             intent = intent.replace("", None).replace(_INTENTS)
         return named.with_columns(leave=frame[self.found["leave"]], intent=intent)
 
-    def _timed(self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime") -> Batch:
-        frame, places = super()._timed(frame, places, column)
+    def _localize_times(
+        self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime"
+    ) -> Batch:
+        frame, places = super()._localize_times(frame, places, column)
         if column == "leave" or not frame.height:
             return frame, places
-        return self._timed(frame, places, "leave")
+        return self._localize_times(frame, places, "leave")
 
 
 def day_zero(name: str, first: dt.date, last: dt.date, start: dt.date | None) -> dt.date:

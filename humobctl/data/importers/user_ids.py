@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.io.write import write_table
 from humobctl.tables.id_text import id_text
 
@@ -44,7 +44,7 @@ def numbering_notes(users: list[tuple[int, str]], *, written: bool) -> list[str]
     if all(name.isdigit() and int(name) == number for number, name in users):
         return []
     how = "" if written else " (--uid-map FILE writes which is which)"
-    return [f"numbered {counted(len(users), 'user')} from 0 as they appear{how}"]
+    return [f"numbered {pluralize(len(users), 'user')} from 0 as they appear{how}"]
 
 
 def write_users(users: list[tuple[int, str]], path: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch
 from humobctl.io.row_errors import LineNumbers
 
@@ -38,5 +38,5 @@ class VoidRows:
         """What was left out, for people."""
         if not self.count:
             return []
-        rows = counted(self.count, "void row")
+        rows = pluralize(self.count, "void row")
         return [f"left out {rows} at latitude 0, longitude 0 (--keep-zero keeps them)"]

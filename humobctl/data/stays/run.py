@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.data.importers.timed_stays import day_zero, split_at_midnight
@@ -54,7 +54,7 @@ class StayTally:
         }
         told = [f"{many:,} {why}" for why, many in left_out.items() if many]
         if told:
-            report.info(f"left out of {counted(self.points, 'point')}: {', '.join(told)}")
+            report.info(f"left out of {pluralize(self.points, 'point')}: {', '.join(told)}")
         if not self.stays:
             report.warn(
                 "found no stays: users move all the time, or their points are farther apart in "
@@ -62,9 +62,9 @@ class StayTally:
             )
             return
         report.info(
-            f"{counted(self.stays, 'stay')} of {counted(self.users, 'user')} at "
-            f"{counted(self.locations, 'location')}; {counted(self.homes, 'home')}, "
-            f"{counted(self.works, 'work')}"
+            f"{pluralize(self.stays, 'stay')} of {pluralize(self.users, 'user')} at "
+            f"{pluralize(self.locations, 'location')}; {pluralize(self.homes, 'home')}, "
+            f"{pluralize(self.works, 'work')}"
         )
 
 

@@ -2,7 +2,7 @@
 
 Positions are continuous, in cells: cell ``c`` covers ``[c - 1, c)``, so a position is anywhere in
 ``[0, 200)``. x grows to the east and y to the north. The city lies in the open Atlantic, so that
-nobody takes its coordinates for a real place.
+its coordinates are not taken for a real place.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ class SynthCity:
 
     Attributes:
         seed: what it was made from.
-        homes: cumulative share of the people who live in the cells up to each one.
+        homes: cumulative fraction of the people who live in the cells up to each one.
         jobs: how strongly each cell draws workers; its mean is 1 over the land.
         venues: how strongly each cell draws visitors; its mean is 1 over the land.
-        density: share of the people who live in each cell.
-        route: (40000, 2) where somebody is seen who passes a cell: on the next road.
+        density: fraction of the people who live in each cell.
+        route: (40000, 2) where a user is seen who passes a cell: on the next road.
     """
 
     seed: int
@@ -193,7 +193,7 @@ def _nearest(marked: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.int_]]:
 
 
 def _density(rng: np.random.Generator, towns: Floats, away: Floats) -> Floats:
-    """Share of the people in each cell: exponential decay around centres (Clark, 1951).
+    """Fraction of the people in each cell: exponential decay around centres (Clark, 1951).
 
     Most live near a road, and all the more so out of town.
     """
@@ -211,7 +211,7 @@ def _density(rng: np.random.Generator, towns: Floats, away: Floats) -> Floats:
 
 
 def _sea(rng: np.random.Generator, x: Floats, y: Floats) -> NDArray[np.bool_]:
-    """Cells nobody is in: the sea in one corner, and hills."""
+    """Cells without users: the sea in one corner, and hills."""
     corner = rng.integers(0, 4)
     from_x = x if corner & 1 else GRID_SIDE - x
     from_y = y if corner & 2 else GRID_SIDE - y

@@ -3,8 +3,8 @@
 A day is a base (home, or home and work) with outings laid over it. Outings go to new places or
 back to known ones by exploration and preferential return (Song, Koren, Wang, Barabasi, "Modelling
 the scaling properties of human mobility", Nature Physics 2010): to a new place with probability
-``rho * S**-gamma`` where S are known, else to that of an earlier outing picked at random, so that
-returns go by past visits and their frequencies become Zipf-like. Phones report a place mostly
+``rho * S**-gamma`` where S are known, otherwise to that of an earlier outing picked at random, so
+that returns go by past visits and their frequencies become Zipf-like. Phones report a place mostly
 while their owner moves, with an error that reaches the neighbouring cells.
 
 Shapes: U people, D days, 48 slots, E outings a day, V outings in a person's life so far.
@@ -25,7 +25,7 @@ from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
 
 OUTINGS = 6
 PAST = 30
-"""Outings that everybody has behind them on day 0, so that they know places already."""
+"""Outings that all users have behind them on day 0, so that they know places already."""
 RHO, GAMMA = 0.40, 0.21
 """Song et al. 2010 have 0.6 and 0.21; fewer new places here, as errors and travel add cells."""
 
@@ -102,7 +102,7 @@ def rows(
     begin, end, active = _outings(people, working, day)
     code = _codes(people, working, day, begin, end, active)
     where = _positions(city, people, active, past, visits, day)
-    seen, again = _seen(people, calendar, code, see, day)
+    seen, again = _draw_observed(people, calendar, code, see, day)
     return _report(city, people, code, where, seen, again, error)
 
 
@@ -247,7 +247,7 @@ def _new_places(
     return choose(city.venues, spots, u[:, 2], people.home[person])
 
 
-def _seen(
+def _draw_observed(
     people: Residents, calendar: SynthCalendar, code: NDArray[np.int8], see: Draws, day: Draws
 ) -> tuple[NDArray[np.bool_], Draws]:
     """Which slots are seen, (U, D, 48), and a fresh draw for each seen one.

@@ -88,7 +88,7 @@ class Residents:
         work_start: usual first slot at work, (U,).
         work_slots: usual length of a working day in slots, (U,).
         seen: how often their phone tells where they are, around 1.
-        missing: share of days on which it never does.
+        missing: fraction of days on which it never does.
         first_day: the day on which it first does.
         outgoing: how much they go about, around 1.
         blur: standard deviation of a reported position in cells.

@@ -64,7 +64,7 @@ class SyntheticCity:
                 ticker.advance(many)
 
     def profiles(self, batch: int = 4096) -> Iterator[pl.DataFrame]:
-        """The same people's profiles, some at a time."""
+        """The profiles of these people, some at a time."""
         city = make_city(self.seed)
         for first in range(0, self.users, batch):
             many = min(batch, self.users - first)

@@ -7,7 +7,7 @@ SIGSPATIAL 2022 (doi 10.1145/3557915.3560951).
     proximity of two n-grams = the product over their points
     q_n = sum of the proximities of greedily matched n-gram pairs, nearest first
     GEO-BLEU = BP * (p_1 * ... * p_N) ** (1 / N)       N = min(max_n, shorter length)
-    BP = 1 if the generated day is longer than the reference, else exp(1 - m / n)
+    BP = 1 if the generated day is longer than the reference, otherwise exp(1 - m / n)
 
 ``humob24`` (challenges of 2023 and 2024): max_n 3, p_n = q_n / number of matched pairs.
 ``humob25`` (GIS Cup 2025): max_n 5, p_n = q_n / number of generated n-grams.

@@ -26,7 +26,7 @@ from humobctl.execution.task import Done, Moved, Worker, user_parts
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.io.shift_days import likely_shift, shifted
+from humobctl.io.shift_days import add_days, likely_shift
 from humobctl.native import Floats
 from humobctl.tables.schemas import MAX_DAY
 
@@ -217,7 +217,7 @@ class Evaluator:
             for path in self.paths:
                 with UserStore() as predicted:
                     rows = iter_table(path, on_error=self.settings.on_error)
-                    predicted.collect(shifted(rows, self.settings.shift_days, path))
+                    predicted.collect(add_days(rows, self.settings.shift_days, path))
                     yield from self._score_file(path, predicted, truth)
 
     def _score_file(
@@ -265,7 +265,7 @@ class Evaluator:
         )
 
     def _days(self, name: str, predicted: UserStore, truth: UserStore) -> tuple[int, int]:
-        """The days to score: as asked, else those predicted, or all of a truth without history."""
+        """The days to score: as asked, or those predicted, or all of a truth without history."""
         if self.settings.days:
             return self.settings.days
         assert predicted.first_day is not None

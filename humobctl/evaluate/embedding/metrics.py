@@ -104,7 +104,7 @@ def halves(people: CityRecords, users: Int64s, how: str) -> tuple[Parts, Parts]:
     Args:
         people: the rows.
         users: numbers of users of two or more days.
-        how: ``alternate`` takes the days on which the user is seen by turns, ``chronological``
+        how: ``alternate`` takes the days on which the user is seen, alternating, ``chronological``
             the earlier and the later half of them.
     """
     first: Parts = []
@@ -313,16 +313,16 @@ def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
     seen = np.bincount(whole.indices, minlength=CELLS)
     weight = np.log((1 + len(fitted.uid)) / (1 + seen)) + 1
 
-    def weighed(bag: csr_matrix) -> csr_matrix:
+    def weigh(bag: csr_matrix) -> csr_matrix:
         heavy = bag.multiply(weight[None, :]).tocsr()
         length = np.sqrt(np.asarray(heavy.multiply(heavy).sum(axis=1)).ravel())
         return heavy.multiply(1 / np.maximum(length, 1e-12)[:, None]).tocsr()
 
     count = min(size, whole.shape[0] - 1)
-    axes = svds(weighed(whole), k=count, random_state=0)[2] if count else None
+    axes = svds(weigh(whole), k=count, random_state=0)[2] if count else None
 
     def vectorise(people: CityRecords, parts: Parts) -> Floats:
-        heavy = weighed(bags(people, parts))
+        heavy = weigh(bags(people, parts))
         told: Floats = heavy.toarray() if axes is None else np.asarray(heavy @ axes.T)
         return told
 

@@ -19,7 +19,7 @@ from humobctl.evaluate.embedding.metrics import (
     slot_histograms,
     tfidf_svd,
 )
-from humobctl.io.by_user import sorted_by_key
+from humobctl.io.by_user import sort_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
@@ -69,7 +69,7 @@ def read_city(path: str, name: str, days: tuple[int, int] | None, on_error: OnEr
     if days is not None:
         known &= pl.col("d").is_between(*days)
     batches = mark.watch(iter_table(path, on_error=on_error))
-    frame = sorted_by_key(pl.concat([batch.filter(known) for batch in batches]))
+    frame = sort_by_key(pl.concat([batch.filter(known) for batch in batches]))
     if not frame.height:
         title = "stdin" if path == "-" else path
         raise HumobError(f"{title}: found no known cell on the days to score, expected some")
@@ -94,7 +94,7 @@ def evaluate_embeddings(
     first_weekday: int = 0,
     seed: int = 0,
 ) -> list[EmbeddingEvaluation]:
-    """Score methods on the users of cities that nobody was trained on.
+    """Score methods on the users of cities without training users.
 
     Args:
         cities: what to score on.
@@ -114,7 +114,7 @@ def evaluate_embeddings(
             raise HumobError(
                 f"{city.name}: found {len(people.uid)} users that no model was trained on, "
                 f"expected at least 2: {len(without):,} of its users were; train with a lower "
-                "--train-below (preset paper: uids below 4000) or with --train-share, or score "
+                "--train-below (preset paper: uids below 4000) or with --train-fraction, or score "
                 "--users all"
             )
         report.info(

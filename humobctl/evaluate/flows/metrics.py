@@ -1,6 +1,6 @@
 """How far two sets of origin-destination flows agree: common parts, RMSE, correlation.
 
-Flows are sparse: only pairs that somebody travels are held, so a grid of 200 by 200 cells, which
+Flows are sparse: only pairs with trips are held, so a grid of 200 by 200 cells, which
 has 1.6 billion pairs, takes no more than its trips. Sums over all pairs, the empty ones too, follow
 from those of the others in closed form.
 
@@ -35,7 +35,7 @@ class Flows:
         origin: number of the area that a flow leaves.
         destination: number of the area that it goes to; a pair stands here at most once.
         flow: trips, above 0.
-        areas: how many areas there are, with those that nobody travels from or to.
+        areas: how many areas there are, with those without trips.
     """
 
     origin: Int64s
@@ -58,7 +58,9 @@ class Flows:
         return Flows(self.origin[keep], self.destination[keep], self.flow[keep], self.areas)
 
 
-def counted(origin: Int64s, destination: Int64s, areas: int, flow: Floats | None = None) -> Flows:
+def count_flows(
+    origin: Int64s, destination: Int64s, areas: int, flow: Floats | None = None
+) -> Flows:
     """Flows from single trips, or from flows in which a pair may stand several times.
 
     Args:
@@ -79,7 +81,7 @@ def _base(*numbers: Int64s) -> np.int64:
     return np.int64(1 + max((int(part.max()) for part in numbers if len(part)), default=0))
 
 
-def aligned(first: Flows, second: Flows) -> tuple[Floats, Floats]:
+def align(first: Flows, second: Flows) -> tuple[Floats, Floats]:
     """The two flows of each pair that either has, in the same order, 0 where one has none."""
     base = _base(first.destination, second.destination)
     keys = [f.origin * base + f.destination for f in (first, second)]
@@ -162,7 +164,7 @@ def compare_flows(
         cpc, cpl, cpd (with ``km``), rmse and correlation over all pairs of areas, the empty ones
         too, and over the pairs that either has (``_travelled``).
     """
-    a, b = aligned(generated, real)
+    a, b = align(generated, real)
     found = [
         ("cpc", common_part(a, b), "share", True),
         ("cpl", common_part(np.sign(a), np.sign(b)), "share", True),
@@ -242,4 +244,4 @@ def flows(generated: Stays, real: Stays, *, cell_km: float) -> list[TableScore]:
 
 def _flows_of(stays: Stays, cell: Int64s, cells: int) -> Flows:
     leave = trips(stays)
-    return counted(cell[leave], cell[leave + 1], cells)
+    return count_flows(cell[leave], cell[leave + 1], cells)

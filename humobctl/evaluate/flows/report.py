@@ -11,7 +11,7 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.evaluate.cells.report import better, one_or_all
 from humobctl.evaluate.flows.run import FlowEvaluation
-from humobctl.evaluate.score_table import defined, names_of, score_table
+from humobctl.evaluate.score_table import names_of, or_null, score_table
 from humobctl.evaluate.scores import TableScore
 
 
@@ -36,7 +36,7 @@ def score_record(score: TableScore) -> dict[str, Any]:
     return {
         "metric": score.name,
         "unit": score.unit or None,
-        "value": defined(score.value),
+        "value": or_null(score.value),
         "higher_is_better": score.higher_is_better,
         "signature": score.signature,
     }

@@ -9,7 +9,7 @@ import polars as pl
 from humobctl.console import report
 from humobctl.data.importers.areas import read_flows
 from humobctl.errors import HumobError
-from humobctl.evaluate.flows.metrics import Flows, compare_flows, counted
+from humobctl.evaluate.flows.metrics import Flows, compare_flows, count_flows
 from humobctl.evaluate.scores import TableScore
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
@@ -75,11 +75,11 @@ def _evaluation(
 ) -> FlowEvaluation:
     titles = ["stdin" if path == "-" else path for path, _ in (made, real)]
     _check_areas(titles, [_ids(table) for _, table in (made, real)])
-    numbers = _numbered([made[1], real[1]])
+    numbers = _number_areas([made[1], real[1]])
     areas = 1 + max(int(part.max()) for pair in numbers for part in pair)
     found: list[Flows] = []
     for title, pair, (_, table) in zip(titles, numbers, (made, real), strict=True):
-        every = counted(*pair, areas, table["flow"].to_numpy())
+        every = count_flows(*pair, areas, table["flow"].to_numpy())
         kept = every if within else every.between_areas()
         if every.total > kept.total:
             report.info(f"{title}: left out {every.total - kept.total:,.0f} trips within areas")
@@ -123,7 +123,7 @@ def _check_areas(titles: list[str], ids: list[pl.Series]) -> None:
             report.warn(f"{title}: {len(own) - common:,} of {len(own):,} areas are not in {other}")
 
 
-def _numbered(tables: list[pl.DataFrame]) -> list[tuple[Int64s, Int64s]]:
+def _number_areas(tables: list[pl.DataFrame]) -> list[tuple[Int64s, Int64s]]:
     """Origins and destinations by numbers that all tables share, in the order of the ids."""
     ids = pl.concat([table[c] for table in tables for c in ("origin", "destination")])
     codes = ids.cast(pl.Enum(ids.unique().sort())).to_physical().cast(pl.Int64).to_numpy()

@@ -164,7 +164,7 @@ def privacy(generated: Stays, real: Stays, *, seed: int = 0) -> list[TableScore]
     """
     made, true = person_days(generated), person_days(real)
     rng = np.random.default_rng(seed)
-    some, reference = _drawn(made, MOST_GENERATED, rng), _drawn(true, MOST_REAL, rng)
+    some, reference = _draw(made, MOST_GENERATED, rng), _draw(true, MOST_REAL, rng)
     settings = (
         ("generated-days", f"{len(some.uid)}/{len(made.uid)}"),
         ("real-days", f"{len(reference.uid)}/{len(true.uid)}"),
@@ -190,7 +190,7 @@ def _days(*tables: PersonDays) -> int:
     return sum(len(table.uid) for table in tables)
 
 
-def _drawn(days: PersonDays, most: int, rng: np.random.Generator) -> PersonDays:
+def _draw(days: PersonDays, most: int, rng: np.random.Generator) -> PersonDays:
     """At most ``most`` person-days, in their order."""
     if len(days.uid) <= most:
         return days

@@ -17,7 +17,7 @@ _YARDSTICK = "_real"
 def privacy_scores(seed: int) -> Extra:
     """``privacy`` as a further score; its floor is the same of real people among themselves."""
 
-    def scored(generated: Stays, real: Stays) -> list[GeneratedScore]:
+    def score(generated: Stays, real: Stays) -> list[GeneratedScore]:
         found = {one.name: one for one in privacy(generated, real, seed=seed)}
         return [
             _beside(one, found.get(name + _YARDSTICK))
@@ -25,13 +25,13 @@ def privacy_scores(seed: int) -> Extra:
             if not name.endswith(_YARDSTICK)
         ]
 
-    return scored
+    return score
 
 
 def flow_scores(cell_km: float, seed: int) -> Extra:
     """``flows`` as a further score; its floor is that of the halves of the real people."""
 
-    def scored(generated: Stays, real: Stays) -> list[GeneratedScore]:
+    def score(generated: Stays, real: Stays) -> list[GeneratedScore]:
         half = half_of(real, seed)
         floors: dict[str, TableScore] = {}
         if half is not None:
@@ -41,7 +41,7 @@ def flow_scores(cell_km: float, seed: int) -> Extra:
             _beside(one, floors.get(one.name)) for one in flows(generated, real, cell_km=cell_km)
         ]
 
-    return scored
+    return score
 
 
 def _beside(one: TableScore, floor: TableScore | None) -> GeneratedScore:

@@ -13,7 +13,7 @@ from humobctl.console import report
 from humobctl.evaluate.cells.report import better, one_or_all
 from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
-from humobctl.evaluate.score_table import defined, names_of, score_table
+from humobctl.evaluate.score_table import names_of, or_null, score_table
 from humobctl.tables.schemas import INTENTS
 
 
@@ -44,7 +44,7 @@ def _score_record(evaluation: GeneratedEvaluation, score: GeneratedScore) -> dic
     bins = evaluation.bins(score.metric)
     record: dict[str, Any] = {
         "metric": score.metric.name,
-        "value": defined(score.value),
+        "value": or_null(score.value),
         "floor": score.floor,
         "wasserstein": score.wasserstein,
         "wasserstein_floor": score.wasserstein_floor,
@@ -142,7 +142,7 @@ def _size(name: str, one: Side) -> str:
     return f"{name}: {one.users:,} users, {one.user_days:,} user-days, {one.stays:,} stays"
 
 
-def _found(
+def _find(
     name: str, evaluations: list[GeneratedEvaluation]
 ) -> tuple[list[GeneratedScore | None], GeneratedScore]:
     """The score of a metric in each file, and the first that there is."""
@@ -151,7 +151,7 @@ def _found(
 
 
 def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
-    found, one = _found(name, evaluations)
+    found, one = _find(name, evaluations)
     pairs = [(s.value, s.wasserstein) if s else (None, None) for s in found]
     cells = [
         number(value) for pair in [*pairs, (one.floor, one.wasserstein_floor)] for value in pair
@@ -168,7 +168,7 @@ def _show_extras(
         return
     rows = []
     for name in names:
-        found, one = _found(name, evaluations)
+        found, one = _find(name, evaluations)
         metric, values = one.metric, [number(s.value if s else None) for s in found]
         way = better(metric.higher_is_better)
         rows.append([metric.label, way, *values, number(one.floor), metric.unit])

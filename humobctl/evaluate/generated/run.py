@@ -175,7 +175,7 @@ class GeneratedEvaluation:
         return "|".join([*parts, f"v:{__version__}"])
 
     def bins(self, metric: Metric) -> Bins | None:
-        """Of the metric's divergence, where it has any of its own."""
+        """Bins of the metric's divergence, where it has any of its own."""
         return BINS.get(metric.name)
 
     def of_intent(self, intent: str) -> dict[str, tuple[float, float | None]]:

@@ -35,7 +35,7 @@ class Bins:
         width: of each, in ``unit``.
         unit: of the values.
         low: where the first bin begins.
-        open_end: whether one more bin holds all values above; else the last one holds its end.
+        open_end: whether one more bin holds all values above; otherwise the last one holds its end.
         text: how signatures write them, where "COUNTxWIDTH" would not say it.
     """
 
@@ -109,7 +109,7 @@ class Sample:
         return wasserstein(self.values, other.values, self.weights, other.weights)
 
 
-def _binned(name: str, values: Floats) -> Sample:
+def _bin(name: str, values: Floats) -> Sample:
     return Sample(BINS[name].histogram(values), values)
 
 
@@ -119,7 +119,7 @@ def _binned(name: str, values: Floats) -> Sample:
 def jump_distance(stays: Stays) -> Sample:
     """Kilometres between one stay of a day and the next."""
     values, follows = _jumps(stays)
-    return _binned("jump_distance", values[follows])
+    return _bin("jump_distance", values[follows])
 
 
 def _jumps(stays: Stays) -> tuple[Floats, NDArray[np.bool_]]:
@@ -173,18 +173,18 @@ def radius(stays: Stays) -> Sample:
         centre = np.add.reduceat(axis, starts[:-1]) / lengths if len(axis) else axis
         squares += (axis - np.repeat(centre, lengths)) ** 2
     mean = np.add.reduceat(squares, starts[:-1]) / lengths if len(squares) else squares
-    return _binned("radius", np.sqrt(mean) / KM)
+    return _bin("radius", np.sqrt(mean) / KM)
 
 
 def daily_loc(stays: Stays) -> Sample:
     """Distinct places of a person-day."""
-    return _binned("daily_loc", _places_by_day(stays)[0])
+    return _bin("daily_loc", _places_by_day(stays)[0])
 
 
 def periodicity(stays: Stays) -> Sample:
     """Distinct places of a person-day over its stays: 1 where no place comes again (CoPB)."""
     places, lengths = _places_by_day(stays)
-    return _binned("periodicity", places / lengths)
+    return _bin("periodicity", places / lengths)
 
 
 def _places_by_day(stays: Stays) -> tuple[Floats, Floats]:
@@ -202,7 +202,7 @@ def _places_by_day(stays: Stays) -> tuple[Floats, Floats]:
 def grank(stays: Stays) -> Sample:
     """Visits of the most visited places, by rank; a visit is a stay."""
     counts = np.sort(pl.Series(stays.place).value_counts()["count"].to_numpy())[::-1]
-    return _ranked(counts[:TOP].astype(np.float64))
+    return _rank(counts[:TOP].astype(np.float64))
 
 
 def irank(stays: Stays) -> Sample:
@@ -218,10 +218,10 @@ def irank(stays: Stays) -> Sample:
     places = np.diff(np.append(begins, len(uid)))
     rank = np.arange(len(uid)) - np.repeat(begins, places)
     share = count / np.repeat(np.add.reduceat(count, begins), places)
-    return _ranked(np.bincount(rank, share, minlength=TOP)[:TOP] / max(1, len(begins)))
+    return _rank(np.bincount(rank, share, minlength=TOP)[:TOP] / max(1, len(begins)))
 
 
-def _ranked(by_rank: Floats) -> Sample:
+def _rank(by_rank: Floats) -> Sample:
     counts = np.zeros(TOP)
     counts[: len(by_rank)] = by_rank
     return Sample(counts, np.arange(1.0, TOP + 1), counts)
@@ -247,7 +247,7 @@ def by_intent(stays: Stays, code: int) -> dict[str, Sample]:
     values, follows = _jumps(stays)
     mine = stays.take(wanted)
     return {
-        "jump_distance": _binned("jump_distance", values[follows & wanted]),
+        "jump_distance": _bin("jump_distance", values[follows & wanted]),
         "duration": duration(mine),
         "start": start(mine),
     }

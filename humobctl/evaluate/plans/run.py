@@ -105,20 +105,20 @@ def statistics(events: pl.DataFrame, least_events: int = 1) -> Statistics:
     followed = same_day.astype(bool) & known[:-1] & known[1:]
     kinds = len(INTENTS)
     return Statistics(
-        events_per_day=_counted(np.minimum(per_day, MOST_EVENTS), MOST_EVENTS + 1),
-        lengths=_counted(length, BINS),
-        intent_lengths=_counted(code[known] * BINS + length[known], kinds * BINS).reshape(-1, BINS),
-        starts=_counted(begun, BINS),
-        transitions=_counted(
-            code[:-1][followed] * kinds + code[1:][followed], kinds * kinds
-        ).reshape(kinds, kinds),
+        events_per_day=_count(np.minimum(per_day, MOST_EVENTS), MOST_EVENTS + 1),
+        lengths=_count(length, BINS),
+        intent_lengths=_count(code[known] * BINS + length[known], kinds * BINS).reshape(-1, BINS),
+        starts=_count(begun, BINS),
+        transitions=_count(code[:-1][followed] * kinds + code[1:][followed], kinds * kinds).reshape(
+            kinds, kinds
+        ),
         users=events["uid"].n_unique(),
         user_days=len(per_day),
         events=events.height,
     )
 
 
-def _counted(bins: np.ndarray, count: int) -> Floats:
+def _count(bins: np.ndarray, count: int) -> Floats:
     counts: Floats = np.bincount(bins, minlength=count).astype(np.float64)
     return counts
 

@@ -14,7 +14,7 @@ Objective = Literal["pred_v", "pred_noise", "pred_x0", "flow"]
 Condition = Literal["auto", "none", "intent", "category", "home-work"]
 
 TYPE = "diffusion"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 STEPS, STEP_MINUTES = 144, 10
 """A day in steps of ten minutes (CoPB)."""
 UNCONDITIONED = "unet"
@@ -26,34 +26,34 @@ class DiffusionSettings(settings.ModelSettings):
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
-        denoiser: network: add, queryonce or querymulti (transformers that take in the condition in
-            three ways; CoPB), unet (convolutional, without a condition) or unet-condition.
-        condition: what each step is conditioned on: intent, category (of the place), home-work
-            (home, work or other), none (the model makes the times of the stays, too), or auto: the
-            first of them that the table has; none for unet.
+        denoiser: network: add, queryonce or querymulti (transformers with three types of
+            conditioning; CoPB), unet (convolutional, unconditioned) or unet-condition.
+        condition: condition of each time step: intent, category (of the place), home-work (home,
+            work or other), none (the model generates the schedule, too), or auto (the first that
+            the table has; none for unet).
         objective: training objective: pred_v (Salimans and Ho, 2022), pred_noise (Ho et al., 2020),
             pred_x0, or flow (flow matching on straight paths; Lipman et al., 2023).
-        diffusion_steps: number of steps of the noise schedule; flow has none.
+        diffusion_steps: number of steps of the noise schedule (not used by flow).
         width: width of the network.
         layers: number of layers of the transformer, or of levels of the U-Net.
-        heads: number of attention heads of the transformer; they divide ``width``.
-        patch: number of time steps in one token of the transformer; 1 in CoPB.
-        unconditioned: fraction of training days without their condition, for guidance (Ho and
-            Salimans, 2022).
-        min_stays: minimum number of stays of a day; days with fewer are left out.
+        heads: number of attention heads of the transformer; a divisor of ``width``.
+        patch: number of time steps per token of the transformer; 1 in CoPB.
+        unconditioned: fraction of training days without their condition, for classifier-free
+            guidance (Ho and Salimans, 2022).
+        min_stays: minimum number of stays per day; days with fewer are left out.
         steps: number of optimizer steps.
-        epochs: number of passes over the days, in place of ``steps``; 0: see ``steps``.
-        batch_size: number of days in a step of one process.
-        learning_rate: highest learning rate; it falls along a cosine.
-        warmup: fraction of steps used for learning-rate warm-up.
+        epochs: number of epochs (passes over the days) instead of ``steps``; 0: see ``steps``.
+        batch_size: number of days per step and process.
+        learning_rate: peak learning rate of a cosine schedule.
+        warmup: warm-up fraction: fraction of steps with a rising learning rate.
         weight_decay: AdamW weight decay.
-        ema: decay of the moving average of the weights, which is what is kept.
-        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
-            processor has it.
-        validation_share: fraction of people that only validate.
-        evaluate_every: number of steps between validations and saved states; 0: a tenth of the
+        ema: decay of the exponential moving average of the weights, which is saved.
+        precision: numeric precision of matrix products: fp32, bf16, or auto (bf16 if the processor
+            supports it).
+        validation_fraction: fraction of users used for validation only.
+        evaluate_every: number of steps between validations and checkpoints; 0: a tenth of the
             training.
-        seed: seed of all random choices.
+        seed: seed of the random numbers.
     """
 
     denoiser: DenoiserName = "add"
@@ -74,7 +74,7 @@ class DiffusionSettings(settings.ModelSettings):
     weight_decay: settings.WeightDecay = 0.01
     ema: Annotated[float, settings.Range(0, 0.999999)] = 0.995
     precision: settings.Precision = "fp32"
-    validation_share: settings.Part = 0.1
+    validation_fraction: settings.Part = 0.1
     evaluate_every: settings.CountOrNone = 0
     seed: settings.CountOrNone = 0
 

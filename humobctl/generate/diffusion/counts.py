@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.execution.task import Tally
 
 MOST_OFF = 2.0
@@ -50,16 +50,16 @@ class DiffusionTally(Tally):
             )
         if self.joined:
             report.info(
-                f"{counted(self.joined, 'visit')} joined with the one before, at the same place"
+                f"{pluralize(self.joined, 'visit')} joined with the one before, at the same place"
             )
         if self.strange:
             report.warn(
-                f"{counted(self.strange, 'event')} with a category that the model has not learnt "
+                f"{pluralize(self.strange, 'event')} with a category that the model has not learnt "
                 "are drawn by home, work and other"
             )
         if self.elsewhere:
             report.warn(
-                f"{counted(self.elsewhere, 'event')} with a category that no place has are at "
+                f"{pluralize(self.elsewhere, 'event')} with a category that no place has are at "
                 "places of their intent"
             )
         if self.snapped:

@@ -28,7 +28,7 @@ NEAR = 1000.0
 """Metres from home up to which ``warp`` is nearly linear."""
 DAY = STEPS * STEP_MINUTES
 WORK_MINUTES = 180
-"""Minutes by day that make a place somebody's workplace, at least."""
+"""Minutes by day that make a place a person's work location, at least."""
 HOME_CLASS, WORK_CLASS, OTHER_CLASS = 0, 1, 2
 _PLACE_CLASSES = ("home", "work", "other")
 CLASSES = {
@@ -199,8 +199,8 @@ def classes_of(intent: NDArray[np.int8]) -> NDArray[np.int8]:
 def known_days(frame: pl.DataFrame, plane: Plane, categories: Sequence[str] = ()) -> Known:
     """The days of a table of stays.
 
-    Home is the place of the intents at home, or else where a person is longest from 22:00 to 6:00;
-    work is the place of the intent to work, or else the place away from home where a person is
+    Home is the place of the intents at home or where a person is longest from 22:00 to 6:00;
+    work is the place of the intent to work or the place away from home where a person is
     longest from 9:00 to 18:00, if that is ``WORK_MINUTES`` or more.
 
     Args:
@@ -353,14 +353,14 @@ class Series:
         return len(self.channels)
 
     def publish(self, path: Path) -> None:
-        """Write the days where other processes open them with ``published``."""
+        """Write the days where other processes open them with ``open``."""
         arrays: dict[str, NDArray[Any]] = {"channels": self.channels, "event": self.event}
         if self.token is not None:
             arrays["token"] = self.token
         save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, path)
 
     @classmethod
-    def published(cls, path: Path) -> Series:
+    def open(cls, path: Path) -> Series:
         """The days that another process wrote; see ``publish``."""
         arrays = load_file(path)
         return cls(arrays["channels"], arrays.get("token"), arrays["event"])

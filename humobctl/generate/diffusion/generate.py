@@ -112,7 +112,7 @@ class DiffusionJob:
             )
         columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
         people = whole_people(batches, name, columns, ROWS_AT_ONCE)
-        yield from self._drawn(parts_of_people(people, ROWS_AT_ONCE), None, "events", long)
+        yield from self._draw_parts(parts_of_people(people, ROWS_AT_ONCE), None, "events", long)
 
     def from_nothing(self, count: int, long: LongRun | None = None) -> Iterator[pl.DataFrame]:
         """Batches of the visit table: one day each of ``count`` people, numbered from 0.
@@ -131,9 +131,9 @@ class DiffusionJob:
             TaskPart(number, (low, min(count, low + size)), f"people {low} to {low + size - 1}")
             for number, low in enumerate(range(0, count, size))
         )
-        yield from self._drawn(parts, count, "people", long)
+        yield from self._draw_parts(parts, count, "people", long)
 
-    def _drawn(
+    def _draw_parts(
         self, parts: Iterator[TaskPart], total: int | None, unit: str, long: LongRun | None
     ) -> Iterator[pl.DataFrame]:
         self._refuse_another_city()
@@ -178,9 +178,9 @@ class DiffusionJob:
         def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
             job = replace(self, tally=DiffusionTally())
             if isinstance(people, tuple):
-                visits, units = job.unplanned(np.arange(*people)), people[1] - people[0]
+                visits, units = job.draw_days(np.arange(*people)), people[1] - people[0]
             else:
-                visits, units = job.planned(people), people.height
+                visits, units = job.place_plans(people), people.height
             moved(units)
             return Done(visits, job.tally.record(), units)
 
@@ -188,7 +188,7 @@ class DiffusionJob:
 
     # -- with day plans -------------------------------------------------------------------------
 
-    def planned(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def place_plans(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The visits of whole people with plans."""
         frame = frame.with_columns(person=pl.col("uid").rle_id()).sort(
             "person", "d", "start_min", "seq", maintain_order=True
@@ -286,7 +286,7 @@ class DiffusionJob:
         model, fixed = self.model, None
         if known.has_home.any():
             device = next(model.network.parameters()).device
-            fixed = known.fixed(model.scale, working, device, channel_count(model.condition))
+            fixed = known.as_channels(model.scale, working, device, channel_count(model.condition))
         return draw(
             model.network,
             Process(model.settings),
@@ -300,7 +300,7 @@ class DiffusionJob:
 
     # -- without --------------------------------------------------------------------------------
 
-    def unplanned(self, uid: Int64s) -> pl.DataFrame:
+    def draw_days(self, uid: Int64s) -> pl.DataFrame:
         """The visits of people without."""
         given, nowhere = self._anchors(uid), np.zeros((len(uid), STEPS), bool)
         channels = self._draw(uid, np.zeros_like(uid), given, nowhere)
@@ -321,9 +321,9 @@ class DiffusionJob:
         )
         self.tally.people += len(uid)
         visits = self._table(table, drawn, code, uid.astype(np.uint32), given)
-        return self._joined(visits)
+        return self._join(visits)
 
-    def _joined(self, visits: pl.DataFrame) -> pl.DataFrame:
+    def _join(self, visits: pl.DataFrame) -> pl.DataFrame:
         """Visits with those that go on at the same place made one."""
         here = pl.struct("uid", "place_id", "lat", "lon")
         goes_on = (here == here.shift(1)) & (pl.col("start_min") == pl.col("end_min").shift(1))
@@ -365,7 +365,7 @@ class DiffusionJob:
         row = np.full(len(intent), -1)
         if self.places is not None:
             category = table[_CATEGORY] if _CATEGORY in table.columns else None
-            row = self._snapped(drawn, intent, given, category)
+            row = self._snap(drawn, intent, given, category)
             at = row >= 0
             lat[at], lon[at] = (
                 self.places.frame[name].to_numpy()[row[at]] for name in ("lat", "lon")
@@ -378,7 +378,7 @@ class DiffusionJob:
             lon=pl.Series(lon).round(6),
         ).select(VISITS.columns)
 
-    def _snapped(
+    def _snap(
         self, drawn: GeneratedDays, intent: Int64s, given: Anchors, category: pl.Series | None
     ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""

@@ -26,7 +26,7 @@ def nearness(sampled: Stays, others: Stays, learnt: Known) -> dict[str, float]:
 
     Returns:
         In km the 5th percentile (``nearest_p5``) and the median (``nearest_median``) of sampled
-        days and, with ``_real``, of the others' days; ``copies``, the share of days within a metre.
+        days and, with ``_real``, of the others' days; ``copies``: fraction of days within a metre.
     """
     if len(learnt.layout) > MOST_REAL:
         learnt = learnt.take(np.arange(len(learnt.layout)) < MOST_REAL)
@@ -41,7 +41,7 @@ def nearness(sampled: Stays, others: Stays, learnt: Known) -> dict[str, float]:
 
 
 def in_words(near: dict[str, float]) -> str:
-    """The same for people."""
+    """Distances of people."""
     return (
         f"nearest training day: {near['nearest_p5']:.2f} km from sampled days at the 5th "
         f"percentile, {near['nearest_median']:.2f} km in the middle, {near['copies']:.1%} copies; "

@@ -48,7 +48,7 @@ class Conditioning:
         return Conditioning(self.token.masked_fill(some, null), self.event.masked_fill(some, 0))
 
 
-def pooled(x: Tensor, told: Conditioning | None) -> Tensor:
+def pool(x: Tensor, told: Conditioning | None) -> Tensor:
     """Means of a noisy day over each event, or over the day where events are not known, (B, C, T).
 
     A day is constant over an event, so that its mean says all that noisy steps say of it.
@@ -122,7 +122,7 @@ class Transformer(Denoiser):
     def forward(self, x: Tensor, level: Tensor, told: Conditioning | None) -> Tensor:
         """See Denoiser."""
         batch, channels, _ = x.shape
-        both = torch.cat([x, pooled(x, told)], dim=1)
+        both = torch.cat([x, pool(x, told)], dim=1)
         folded = both.reshape(batch, 2 * channels, -1, self.patch).permute(0, 2, 1, 3)
         entered = self.enter(folded.flatten(2))  # (B, P, W)
         noise = self.level(sinusoid(level, self.position.shape[1]))  # (B, W)
@@ -180,7 +180,7 @@ class UNet(Denoiser):
 
     def forward(self, x: Tensor, level: Tensor, told: Conditioning | None) -> Tensor:
         """See Denoiser."""
-        parts = [x, pooled(x, told)]
+        parts = [x, pool(x, told)]
         if told is not None:
             steps = self.embed(told.token) + told.odd * self.odd
             parts.append(steps.transpose(1, 2))

@@ -26,7 +26,7 @@ from humobctl.generate.diffusion.model import Conditioning, Denoiser
 from humobctl.training.distributed import Share
 
 LEVELS = 1000.0
-"""Noise levels as the network is told them: 0 for none to this."""
+"""Noise levels as the network gets them: 0 for none to this."""
 _MOST_EVALUATIONS = int(LEVELS)
 _MOST_SNR = 5.0
 _PREDICTION = {"pred_v": "v_prediction", "pred_noise": "epsilon", "pred_x0": "sample"}
@@ -47,7 +47,7 @@ Where a day goes is decided at high noise. At equal distances the solver jumps o
 come out too near to home: a standard deviation of 0.72 where 100 ancestral steps have 0.84.
 """
 USUAL_EVALUATIONS = {"dpm": 16, "ddim": 20, "euler": 20}
-"""Of the network for a day, by sampler; the ancestral one takes every step of the schedule."""
+"""Evaluations of the network per day, by sampler; the ancestral one takes every step."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def sampling_of(
     return Sampling(chosen, found, guidance)
 
 
-def crowded(steps: int, evaluations: int) -> list[int]:
+def crowd_steps(steps: int, evaluations: int) -> list[int]:
     """Steps of the schedule at which ``dpm`` evaluates the network, falling from the last one.
 
     The i-th of N lies at 1 - (i / N) ** 1.5 of the schedule, and no two are the same.
@@ -170,7 +170,7 @@ class Process:
         return loss * (len(level) / len(x))
 
     def _weight(self, level: Tensor) -> Tensor | float:
-        """Of the error: the signal-to-noise ratio for ``pred_x0``, cut off (Hang et al., 2023)."""
+        """Weight of the error: clipped signal-to-noise for ``pred_x0`` (Hang et al., 2023)."""
         if self.schedule is None or self.settings.objective != "pred_x0":
             return 1.0
         steps = self.settings.diffusion_steps
@@ -182,7 +182,7 @@ class Process:
     def _question(
         self, x: Tensor, noise: Tensor, source: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Noisy days, their levels as the network is told them, and the right answer."""
+        """Noisy days, their levels as the network gets them, and the right answer."""
         if self.schedule is None:
             time = torch.rand(len(x), generator=source).to(x.device)
             mixed = torch.lerp(x, noise, time[:, None, None])
@@ -231,7 +231,7 @@ class Process:
         scheduler = self._scheduler(sampling.sampler)
         device = next(network.parameters()).device
         if sampling.sampler == "dpm":
-            times = crowded(self.settings.diffusion_steps, sampling.evaluations)
+            times = crowd_steps(self.settings.diffusion_steps, sampling.evaluations)
             scheduler.set_timesteps(timesteps=times, device=device)
         else:
             scheduler.set_timesteps(sampling.evaluations, device=device)
@@ -245,10 +245,14 @@ class Process:
             x = scheduler.step(predict(x, time), time, x, **options).prev_sample
             if fixed is not None:
                 later = None if number + 1 == len(times) else times[number + 1]
-                x = torch.where(fixed.where, self._noised(scheduler, fixed.values, noise, later), x)
+                x = torch.where(
+                    fixed.where, self._add_noise(scheduler, fixed.values, noise, later), x
+                )
         return x
 
-    def _noised(self, scheduler: Any, values: Tensor, noise: Tensor, time: Tensor | None) -> Tensor:
+    def _add_noise(
+        self, scheduler: Any, values: Tensor, noise: Tensor, time: Tensor | None
+    ) -> Tensor:
         """Known values at the noise level of a time; None for the end."""
         if time is None:
             return values

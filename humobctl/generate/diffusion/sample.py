@@ -42,7 +42,9 @@ class Anchors:
         known: Bools = np.isfinite(self.work[:, 0])
         return known
 
-    def fixed(self, scale: Scale, working: Bools, device: torch.device, channels: int) -> Fixed:
+    def as_channels(
+        self, scale: Scale, working: Bools, device: torch.device, channels: int
+    ) -> Fixed:
         """The same as channels of days.
 
         Args:
@@ -97,7 +99,7 @@ def draw(
         batch_size: days at once.
     """
     device = next(network.parameters()).device
-    told = None if token is None or layout is None else told_of(layout, token, device)
+    told = None if token is None or layout is None else condition_of(layout, token, device)
     parts = []
     for low in range(0, len(sources), batch_size):
         part = slice(low, low + batch_size)
@@ -112,7 +114,7 @@ def draw(
     return np.concatenate(parts)
 
 
-def told_of(layout: Layout, token: NDArray[np.int8], device: torch.device) -> Conditioning:
+def condition_of(layout: Layout, token: NDArray[np.int8], device: torch.device) -> Conditioning:
     """The condition of days, by the classes of their events."""
     event = layout.event_of_step()
     return Conditioning(

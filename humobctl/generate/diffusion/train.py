@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.stays import StayTable, read_stays
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.errors import HumobError
 from humobctl.generate.diffusion.config import STEPS, TYPE, UNCONDITIONED, DiffusionSettings
 from humobctl.generate.diffusion.data import (
@@ -144,7 +144,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         sent, days = group.receive(), work / _DAYS
         group.require_path(days)
         with clear_os_errors(str(days)):
-            series = Series.published(days)
+            series = Series.open(days)
         yield DiffusionData(sent["condition"], tuple(sent["categories"]), series)
 
     def plan(self, data: DiffusionData, processes: int) -> TrainingPlan:
@@ -238,7 +238,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         assert source is not None
         near = None
         if source.validation is not None:
-            near = nearness(*source.validation.sampled(network, self.process), source.known)
+            near = nearness(*source.validation.sample(network, self.process), source.known)
             report.info(in_words(near))
         left_out = ("step", "learning_rate")
         return TrainedModel(
@@ -273,7 +273,7 @@ def read_days(path: str, settings: DiffusionSettings, on_error: OnError = "fail"
     frame = _long_days(table, settings.min_stays)
     categories = frequent_categories(frame["category"]) if condition == "category" else ()
     known = known_days(frame, plane, categories)
-    held = _held_out(known, settings)
+    held = _hold_out(known, settings)
     training = known.take(~held)
     scale = Scale.of(training, plane)
     series = series_of(training, condition, scale)
@@ -288,13 +288,13 @@ def read_days(path: str, settings: DiffusionSettings, on_error: OnError = "fail"
         "stays_shorter_than_a_step": series.shorter,
     }
     report.info(
-        f"{table.name}: {counted(about['days'], 'day')} of {about['people']:,} people to learn "
+        f"{table.name}: {pluralize(about['days'], 'day')} of {about['people']:,} people to learn "
         f"from, condition {condition}; {about['validation_days']:,} days of others to score against"
     )
     if series.shorter:
         report.info(
-            f"{counted(series.shorter, 'stay')} of the training days cannot be seen, being shorter "
-            "than a step of 10 minutes"
+            f"{pluralize(series.shorter, 'stay')} of the training days cannot be seen, being "
+            "shorter than a step of 10 minutes"
         )
     _tell_of_categories(frame, categories)
     source = DiffusionSource(scale=scale, known=training, validation=validation, about=about)
@@ -309,7 +309,7 @@ def _tell_of_categories(frame: pl.DataFrame, categories: tuple[str, ...]) -> Non
     report.info(
         f"categories: {len(categories)} told apart"
         + (f", {rare:,} rarer ones not" if rare else "")
-        + (f"; {counted(without, 'stay')} without one" if without else "")
+        + (f"; {pluralize(without, 'stay')} without one" if without else "")
     )
 
 
@@ -342,22 +342,22 @@ def _long_days(table: StayTable, least: int) -> pl.DataFrame:
     days, left = (frame.select("uid", "d").n_unique() for frame in (table.frame, kept))
     if left < days:
         report.info(
-            f"{table.name}: {days - left:,} of {counted(days, 'day')} left out, with fewer than "
-            f"{counted(least, 'stay')} (--min-stays)"
+            f"{table.name}: {days - left:,} of {pluralize(days, 'day')} left out, with fewer than "
+            f"{pluralize(least, 'stay')} (--min-stays)"
         )
     if left < 2:
         raise HumobError(
-            f"{table.name}: found {counted(left, 'day')} of {counted(least, 'stay')} or more, "
+            f"{table.name}: found {pluralize(left, 'day')} of {pluralize(least, 'stay')} or more, "
             "expected at least 2"
         )
     return kept
 
 
-def _held_out(known: Known, settings: DiffusionSettings) -> Bools:
+def _hold_out(known: Known, settings: DiffusionSettings) -> Bools:
     """Days of the people that are not trained on, (days,)."""
     people = np.unique(known.person).astype(np.uint32)
-    count = round(settings.validation_share * len(people))
-    return np.isin(known.person, shuffled(people, settings.seed)[:count])
+    count = round(settings.validation_fraction * len(people))
+    return np.isin(known.person, shuffle_users(people, settings.seed)[:count])
 
 
 def _fingerprint(frame: pl.DataFrame) -> str:

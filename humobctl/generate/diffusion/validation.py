@@ -39,14 +39,14 @@ class Validation:
 
     def scores(self, network: Denoiser, process: Process) -> dict[str, float]:
         """Jensen-Shannon divergences by metric, and their mean."""
-        ours, theirs = self.sampled(network, process, _EVALUATIONS)
+        ours, theirs = self.sample(network, process, _EVALUATIONS)
         names = _PLACED if self.condition != "none" else (*_PLACED, *_TIMED)
         found = {
             name: jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in names
         }
         return {**found, "jsd": float(np.mean(list(found.values())))}
 
-    def sampled(
+    def sample(
         self, network: Denoiser, process: Process, evaluations: int | None = None
     ) -> tuple[Stays, Stays]:
         """Days that the network draws for those people, and their real days.

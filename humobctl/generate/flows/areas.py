@@ -76,7 +76,7 @@ def region_of(areas: pl.DataFrame, name: str = "areas") -> Region:
     """A table of areas as arrays.
 
     Raises:
-        HumobError: fewer than two areas, or nobody lives there.
+        HumobError: fewer than two areas, or no inhabitant.
     """
     columns = {
         column: areas[column].to_numpy().astype(np.float64)

@@ -84,7 +84,7 @@ class FlowLaw:
         free = () if self.constraint == "origin" else ("log_scale", "origin_exponent")
         return (*free, "destination_exponent", *DETERRENCE_PARAMETERS[self.deterrence])
 
-    def unfitted(self) -> FlowLaw:
+    def with_default_parameters(self) -> FlowLaw:
         """The law with the parameters that textbooks give: gravity by the inverse square.
 
         Raises:

@@ -128,9 +128,9 @@ class _Trips:
 class _Likelihood:
     """The likelihood of trips under a gravity law, and its slope; all scales cancel.
 
-    With the origins' outflows kept, trips choose among the pairs of their origin; else among all.
-    Features are taken from their mean over the pairs in units of their spread, so that the steps of
-    a search are as long in all directions; ``parameters`` undoes it.
+    With the origins' outflows kept, trips choose among the pairs of their origin, otherwise among
+    all. Features are taken from their mean over the pairs in units of their spread, so that the
+    steps of a search are as long in all directions; ``parameters`` undoes it.
     """
 
     def __init__(self, law: FlowLaw, region: Region, flows: Flows, origins: Int64s) -> None:

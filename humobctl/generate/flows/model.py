@@ -87,7 +87,7 @@ def flows(
         yield block.rows, found * total
 
 
-def drawn(rows: Int64s, mean: Floats, constraint: str, seed: int) -> Floats:
+def draw_trips(rows: Int64s, mean: Floats, constraint: str, seed: int) -> Floats:
     """Whole trips instead of mean ones: multinomial by origin, or Poisson where nothing is kept.
 
     What is drawn for an origin depends on the seed and its number alone.

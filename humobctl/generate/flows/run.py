@@ -11,11 +11,11 @@ import polars as pl
 from humobctl.console import report
 from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.errors import HumobError, UsageError
-from humobctl.evaluate.flows.metrics import Flows, counted
+from humobctl.evaluate.flows.metrics import Flows, count_flows
 from humobctl.generate.flows.areas import Region, region_of
 from humobctl.generate.flows.config import FlowLaw
 from humobctl.generate.flows.fit import Fitted, fit
-from humobctl.generate.flows.model import drawn, flows
+from humobctl.generate.flows.model import draw_trips, flows
 from humobctl.io.row_errors import OnError
 from humobctl.io.write import write_table
 from humobctl.native import Floats
@@ -31,7 +31,7 @@ class FlowsJob:
         law: the law; with ``fit``, its parameters are found there.
         fit: file of flows to fit the law to.
         fitted: the law has its parameters already.
-        trips: how many trips in all, shared out by population; else from the areas or ``fit``.
+        trips: how many trips in all, shared out by population; otherwise from the areas or ``fit``.
         sample: draw whole trips instead of mean flows.
         least: leave out smaller flows.
         columns: names in the files -> names of our tables.
@@ -69,8 +69,8 @@ def write_flows(
     law, real = job.law if job.fitted else None, None
     if job.fit is not None:
         real = _real_flows(job, job.fit, region)
-        law = _fitted(job.law, region, real, job.fit)
-    law = law or job.law.unfitted()
+        law = _fit(job.law, region, real, job.fit)
+    law = law or job.law.with_default_parameters()
     _warn_of_strangers(law, region)
     outflow = _outflows(job, region, real, law)
     made = _Made(job, law, region, outflow)
@@ -91,10 +91,10 @@ def _real_flows(job: FlowsJob, path: str, region: Region) -> Flows:
     table = read_flows(path, columns=_of(job.columns, "flow"), on_error=job.on_error)
     name = "stdin" if path == "-" else path
     origin, destination = (region.numbers(table[c], name) for c in ("origin", "destination"))
-    return counted(origin, destination, len(region), table["flow"].to_numpy())
+    return count_flows(origin, destination, len(region), table["flow"].to_numpy())
 
 
-def _fitted(law: FlowLaw, region: Region, real: Flows, path: str) -> FlowLaw:
+def _fit(law: FlowLaw, region: Region, real: Flows, path: str) -> FlowLaw:
     try:
         found = fit(law, region, real)
     except HumobError as exc:
@@ -185,7 +185,7 @@ class _Made:
     def _value(self, rows: np.ndarray, mean: Floats) -> Floats:
         if not self.job.sample:
             return mean
-        return drawn(rows, mean, self.law.constraint, self.job.seed)
+        return draw_trips(rows, mean, self.law.constraint, self.job.seed)
 
     def tell(self, count: int) -> None:
         """Say what was made and what was left out."""

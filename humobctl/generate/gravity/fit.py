@@ -85,7 +85,7 @@ def read_visits(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     return pl.concat(list(iter_visits(path, on_error)))
 
 
-def fitted(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Law:
+def fit_law(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Law:
     """The law with the parameters that make the visits most likely.
 
     Raises:

@@ -71,7 +71,7 @@ class HomesAndWorks:
         city: the places.
         seed: of the draws.
         snap: metres within which a known home or work is the nearest place that serves it.
-        people: profiles with home and work, sorted by uid; None where nobody is known.
+        people: profiles with home and work, sorted by uid; None where none is known.
         pairs: home and work, one of which each person gets; None to draw from the places.
         source: name of the table of people, for messages.
         density: points and their population, from which homes are drawn; None for the places.
@@ -116,7 +116,7 @@ class HomesAndWorks:
         known = known_dwellings(uid, self.seed, self.people, self.pairs, self.source)
         if self.density is not None:
             homeless = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
-            known[homeless, :2] = self._settled(uid[homeless])
+            known[homeless, :2] = self._settle(uid[homeless])
         home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
         lost = np.flatnonzero(np.isnan(home.lat))
         drawn = len(lost)
@@ -144,7 +144,7 @@ class HomesAndWorks:
             spots.put(at[near], self.city, place[near])
         return spots
 
-    def _settled(self, uid: NDArray[np.uint32]) -> Floats:
+    def _settle(self, uid: NDArray[np.uint32]) -> Floats:
         """Points in proportion to their population, (n, 2)."""
         assert self.density is not None
         people = np.cumsum(self.density["population"].to_numpy())
@@ -154,12 +154,12 @@ class HomesAndWorks:
         return found
 
     def places_for_homes(self) -> Int64s:
-        """Rows of the places that can be a home, or else of all."""
+        """Rows of the places that can be a home or of all."""
         rows = self.city.serving(CODES[GO_HOME])
         return rows if len(rows) else np.arange(len(self.city))
 
     def _drawn_homes(self, uid: NDArray[np.uint32]) -> Int64s:
-        """Places in proportion to their density: each that can be a home, or else any, alike."""
+        """Places in proportion to their density: each that can be a home or any, alike."""
         rows = self.places_for_homes()
         drawn = uniforms(1, self.seed, _HOME, uid)[:, 0] * len(rows)
         return rows[drawn.astype(np.int64)]
@@ -197,9 +197,11 @@ def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     """Points and their population.
 
     Raises:
-        HumobError: the file cannot be read, holds a fault, or nobody lives anywhere.
+        HumobError: the file cannot be read, holds a fault, or no inhabitant.
     """
     density = read_table(path, DENSITY, on_error=on_error).filter(pl.col("population") > 0)
     if density.is_empty():
-        raise HumobError(f"{path}: found a population of 0 everywhere, expected somebody")
+        raise HumobError(
+            f"{path}: found a population of 0 everywhere, expected at least one inhabitant"
+        )
     return density

@@ -21,7 +21,7 @@ from humobctl.tables.schemas import INTENTS, PLACES
 EVERYTHING = len(INTENTS)
 """Number of the list of all places, after those of the intents."""
 MOST_DISTORTION = 0.05
-"""Of distances east and west on the plane, beyond which there is a warning."""
+"""Error of distances east and west on the plane, beyond which there is a warning."""
 MEMBERS_PER_CELL = 4
 SMALLEST_CELL = 400.0
 """Metres; rings of 1 km would have to be put together from many rows of smaller cells."""
@@ -113,7 +113,7 @@ class PlaceIndex:
             if len(rows) in shared and not (self.intent == intent).any():
                 grids[intent] = shared[len(rows)]
                 continue
-            grid, order, start = gridded(self.east[rows], self.north[rows])
+            grid, order, start = build_grid(self.east[rows], self.north[rows])
             grid["cell"], grid["first"] = cells, first
             grids[intent] = grid
             if not (self.intent == intent).any():
@@ -137,7 +137,7 @@ class PlaceIndex:
         self.struct = kernels.struct_of(kernels.PlacesStruct, arrays)
 
 
-def gridded(east: Float32s, north: Float32s) -> tuple[Any, Int64s, Int64s]:
+def build_grid(east: Float32s, north: Float32s) -> tuple[Any, Int64s, Int64s]:
     """A grid over points, the order by cells, and where each cell starts, (cells + 1,)."""
     grid = np.zeros((), kernels.GRID)
     count = len(east)

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console import report
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, parts_of_people
@@ -77,22 +77,24 @@ class GravityTally(Tally):
             report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
         if self.drawn_homes > CROWDED * homes:
             report.warn(
-                f"{self.drawn_homes:,} people get their homes in {counted(homes, 'place')} "
+                f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
                 f"({self.drawn_homes / homes:,.0f} a place), so that distances from home mean "
                 "little; --people or --home-work say where people live, --density draws homes by "
                 "population"
             )
         if self.widened.any():
-            report.info(f"beyond {law.radius:g} km, since none was nearer: {_named(self.widened)}")
+            report.info(
+                f"beyond {law.radius:g} km, since none was nearer: {_name_counts(self.widened)}"
+            )
         if self.first is not None:
             report.warn(
                 f"no place within {law.most:g} km, so the person stayed where they were, with no "
-                f"place_id: {_named(self.unreached)}; first user {self.first[0]}, day "
+                f"place_id: {_name_counts(self.unreached)}; first user {self.first[0]}, day "
                 f"{self.first[1]} (--max-radius looks farther)"
             )
 
 
-def _named(counts: Int64s) -> str:
+def _name_counts(counts: Int64s) -> str:
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{INTENTS[i]} {counts[i]:,}" for i in order if counts[i])
 
@@ -183,7 +185,7 @@ class GravityJob:
 
     Attributes:
         city: the places.
-        dwellings: homes and works.
+        homes_and_works: homes and works.
         law, travel: how people choose and travel.
         seed: of all draws.
         exhaustive: weigh every candidate, the slow way; for tests.
@@ -191,7 +193,7 @@ class GravityJob:
     """
 
     city: PlaceIndex
-    dwellings: HomesAndWorks
+    homes_and_works: HomesAndWorks
     law: Law = field(default_factory=Law)
     travel: Travel = field(default_factory=Travel)
     seed: int = 0
@@ -223,11 +225,11 @@ class GravityJob:
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell(self.law, len(self.dwellings.places_for_homes()))
+        self.tally.tell(self.law, len(self.homes_and_works.places_for_homes()))
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""
-        city, where = self.city, self.dwellings
+        city, where = self.city, self.homes_and_works
         places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
         law = {name: value for name, value in asdict(self.law).items() if name != "name"}
         return {
@@ -248,7 +250,7 @@ class GravityJob:
             working = np.ones(len(working), bool)
         workers = np.zeros(len(days.uid), bool)
         workers[days.person[working]] = True
-        home, work, drawn = self.dwellings.of(days.uid, workers, memories)
+        home, work, drawn = self.homes_and_works.of(days.uid, workers, memories)
         self.tally.drawn_homes += drawn
         start, end = (
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")

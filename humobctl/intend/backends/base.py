@@ -210,7 +210,7 @@ _ENTRIES = (
         "a local transformers model, with or without an adapter",
         "backends.transformers:make",
         (
-            *("model", "adapter", "device", "precision", "batch", "temperature"),
+            *("model", "adapter", "device", "precision", "batch_size", "temperature"),
             *("answer_tokens", "plans_per_template", "recorder"),
         ),
     ),

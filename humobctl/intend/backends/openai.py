@@ -16,7 +16,7 @@ from humobctl.intend.prompts import VERSION
 from humobctl.intend.templates import Sharing, Talk
 from humobctl.llm.question import Ask, digest
 from humobctl.llm.server.budget import Spending, SpentError, Usage
-from humobctl.llm.server.config import OpenAIConfig, Secret, configured, key_for
+from humobctl.llm.server.config import OpenAIConfig, Secret, key_for, make_config
 from humobctl.llm.server.journal import Journal, JournalEntry
 
 MOST_SERVER_FAILURES = 10
@@ -34,7 +34,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Served:
     """
     options = dict(options)
     journal, record = options.pop("journal", None), options.pop("recorder", None)
-    config = configured(options)
+    config = make_config(options)
     key = key_for(config)
     require("openai", "--backend openai")  # said before anything is opened
     kept = Journal(journal) if journal is not None else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from humobctl.console import report
 from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
-from humobctl.intend.backends.transformers_config import HFConfig, configured
+from humobctl.intend.backends.transformers_config import HFConfig, make_config
 from humobctl.intend.chain import ChainError
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.distill import Recorder
@@ -29,7 +29,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Local:
     """
     options = dict(options)
     record = options.pop("recorder", None)
-    config = configured(options)
+    config = make_config(options)
     require("llm", "--backend hf")
     from humobctl.intend.backends.transformers_model import LocalModel  # noqa: PLC0415 - imports torch
 
@@ -46,7 +46,7 @@ class Local:
     """
 
     def __init__(self, config: HFConfig, model: LocalModel, record: Recorder | None = None) -> None:
-        self.config, self.capacity = config, config.batch
+        self.config, self.capacity = config, config.batch_size
         self._model, self._record = model, record
         self._sharing = Sharing(config.plans_per_template)
         self._active: list[Talk] = []
@@ -109,6 +109,6 @@ class Local:
 
 
 def _seed(talk: Talk, ask: Ask) -> int:
-    """Of an answer's draws: the same for the same question, whatever else is in the batch."""
+    """Seed of an answer's draws: the same for the same question, whatever else is in the batch."""
     question = {"seed": talk.seed, "sample": talk.sample, "tries": ask.tries}
     return int(digest({**question, "messages": ask.messages})[:15], 16)

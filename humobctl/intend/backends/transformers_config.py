@@ -20,8 +20,8 @@ class HFConfig:
         model: a folder, a GGUF file, or a name on the hub.
         adapter: folder of a LoRA adapter; None for the model as it is.
         device: auto, cpu, cuda or mps.
-        precision: of the numbers; auto is bf16 where the processor has it, else fp32.
-        batch: conversations at once.
+        precision: of the numbers; auto is bf16 where the processor has it, otherwise fp32.
+        batch_size: conversations at once.
         temperature: of sampling; 0 takes the most probable token.
         answer_tokens: of one answer, at most.
         plans_per_template: plans of people of the same attributes that share a conversation.
@@ -31,13 +31,13 @@ class HFConfig:
     adapter: str | None = None
     device: str = "auto"
     precision: Precision = "auto"
-    batch: int = 16
+    batch_size: int = 16
     temperature: float = 1.0
     answer_tokens: int = 512
     plans_per_template: int = 1
 
 
-def configured(options: dict[str, Any]) -> HFConfig:
+def make_config(options: dict[str, Any]) -> HFConfig:
     """The settings of these options.
 
     Raises:

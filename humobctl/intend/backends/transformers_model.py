@@ -91,7 +91,7 @@ class LocalModel:
             )
         prompts = mask.sum(dim=1).tolist()
         return [
-            self._said(row, prompt)
+            self._decode(row, prompt)
             for row, prompt in zip(found[:, ids.shape[1] :].tolist(), prompts, strict=True)
         ]
 
@@ -113,7 +113,7 @@ class LocalModel:
             pad_token_id=self._tokenizer.pad_token_id,
         )
 
-    def _said(self, row: list[int], prompt: int) -> Said:
+    def _decode(self, row: list[int], prompt: int) -> Said:
         length = next((n for n, token in enumerate(row) if token in self._ends), len(row))
         reply = self._tokenizer.decode(row[:length], skip_special_tokens=True)
         return Said(reply, prompt, min(length + 1, len(row)))

@@ -25,7 +25,7 @@ class Schedule:
         name: how reasons call these people.
         start, end: usual hours at which work starts and ends.
         spread: how far people stray from them, in hours (standard deviation).
-        weekend: share of people whose days off are not Saturday and Sunday.
+        weekend: fraction of people whose days off are not Saturday and Sunday.
     """
 
     name: str
@@ -71,7 +71,7 @@ OCCUPATIONS = {
 CHRONOTYPES = (-0.7, 0.0, 0.9)
 """Hours by which early, usual and late people are shifted, a third each."""
 EMPLOYED = 0.93
-"""Share of people who go to work on their working days."""
+"""Fraction of people who go to work on their working days."""
 
 ROUTINES: dict[str, tuple[Bump, ...]] = {
     # go to work and go home follow the schedule as well, see model.py

@@ -75,7 +75,7 @@ class Weights:
 
 
 @cache
-def calibrated() -> Weights:
+def calibrated_weights() -> Weights:
     """The weights that come with the program."""
     text = files("humobctl.intend.planner").joinpath("calibrated.json").read_text()
     stored = json.loads(text)
@@ -341,7 +341,7 @@ def expectations(chain: IntentChain, days: Floats) -> Expected:
 
     Args:
         chain: with foresight.
-        days: share of days with n events at index n.
+        days: fraction of days with n events at index n.
     """
     lasts, travels = _durations_between(chain.length), _gaps_between(chain.gap)
     length, starts = np.zeros((CLASSES, I, DURATION_BINS)), np.zeros((CLASSES, I, SLOTS))

@@ -90,7 +90,7 @@ class Grounds:
         return cls(np.stack(favours, axis=1), number, left, hour.astype(np.intp), rank, begins)
 
     @classmethod
-    def joined(cls, parts: list[Grounds], order: Ints) -> Grounds:
+    def join(cls, parts: list[Grounds], order: Ints) -> Grounds:
         """All of them in another order."""
         names = ("strength", "number", "left", "hour", "rank", "first")
         return cls(*(np.concatenate([getattr(p, n) for p in parts])[order] for n in names))

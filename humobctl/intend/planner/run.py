@@ -22,7 +22,7 @@ from humobctl.intend.planner.model import (
     START,
     IntentChain,
     build,
-    calibrated,
+    calibrated_weights,
     class_of,
 )
 from humobctl.intend.planner.reasons import Grounds, Reasons
@@ -70,7 +70,7 @@ class Planner:
     def __init__(self, settings: BackendSettings, chain: IntentChain | None = None) -> None:
         self.settings = settings
         self._given = settings, chain
-        self.chain = chain or build(calibrated(), settings.without)
+        self.chain = chain or build(calibrated_weights(), settings.without)
         self.reasons = Reasons(settings.without)
         days = events_per_day()
         self._days = np.cumsum(days) / days.sum()
@@ -119,7 +119,7 @@ class Planner:
             rows = walk.rows
             draws = uniforms(_DRAWS, self.settings.seed, _EVENT, uid[rows], day[rows], walk.seq)
             steps.append(walk.step(draws))
-        return _joined(steps)
+        return _join(steps)
 
     def _table(
         self,
@@ -172,7 +172,7 @@ class Walk:
         rows, number, left, slot = self.rows, self._number, self.left, self._slot
         attitude = self.chain.attitude * self._liking
         norm, control = self._norm(), self.chain.control[number, left, :, slot]
-        intent = _chosen(attitude * norm * control, u[:, 0])
+        intent = _choose(attitude * norm * control, u[:, 0])
         grounds = Grounds.of(
             intent,
             liking=self._liking,
@@ -222,7 +222,7 @@ class Walk:
         """Slots that an event lasts; without meaning for a last one."""
         windows = np.lib.stride_tricks.sliding_window_view(self.chain.outlook, SLOTS, axis=-1)
         ahead = windows[self._number, self.left, intent, self._slot]
-        return _chosen(self.chain.length[intent, :SLOTS] * ahead, u)
+        return _choose(self.chain.length[intent, :SLOTS] * ahead, u)
 
     def _travelling(self, intent: Ints, ends: Ints, u: Floats) -> Ints:
         """Slots from the end of an event to the start of the next."""
@@ -230,10 +230,10 @@ class Walk:
         windows = np.lib.stride_tricks.sliding_window_view(self.chain.value, most + 1, axis=-1)
         later = windows[self._number, self.left - 1, intent, np.minimum(ends, SLOTS - 1)]
         gaps = self.chain.gap[least : most + 1]
-        return least + _chosen(gaps * later[:, least:], u)
+        return least + _choose(gaps * later[:, least:], u)
 
 
-def _chosen(weights: NDArray[np.floating], u: Floats) -> Ints:
+def _choose(weights: NDArray[np.floating], u: Floats) -> Ints:
     """One column of each row, in proportion to its weights; the last one where all are 0."""
     total = np.cumsum(weights, axis=1, dtype=np.float64)
     found: Ints = (total <= (u * total[:, -1])[:, None]).sum(axis=1)
@@ -241,7 +241,7 @@ def _chosen(weights: NDArray[np.floating], u: Floats) -> Ints:
     return within
 
 
-def _joined(steps: list[DrawnActivities]) -> DrawnActivities:
+def _join(steps: list[DrawnActivities]) -> DrawnActivities:
     """All steps, sorted by person-day and number."""
     row = np.concatenate([step.row for step in steps])
     order = np.argsort(row, kind="stable")
@@ -250,7 +250,7 @@ def _joined(steps: list[DrawnActivities]) -> DrawnActivities:
         joined: NDArray[Any] = np.concatenate([getattr(step, name) for step in steps])[order]
         return joined
 
-    grounds = Grounds.joined([step.grounds for step in steps], order)
+    grounds = Grounds.join([step.grounds for step in steps], order)
     return DrawnActivities(
         row=row[order],
         seq=whole("seq"),

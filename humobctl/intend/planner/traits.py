@@ -51,12 +51,12 @@ def traits(people: pl.DataFrame, seed: int) -> Traits:
     """The traits of people: columns uid, education, gender, consumption, occupation."""
     uid = people["uid"].to_numpy()
     u = uniforms(_DRAWS, seed, _TRAITS, uid)
-    schedule = _looked_up(people["occupation"], OCCUPATIONS, OFFICE).astype(np.intp)
+    schedule = _look_up(people["occupation"], OCCUPATIONS, OFFICE).astype(np.intp)
     taste = config.TASTE * (2 * uniforms(len(INTENTS), seed, _TRAITS + 1, uid) - 1)
     values = np.stack([_values(people, name) for name in ATTRIBUTES], axis=1)
     liking = [_odds(name)[values[:, index]] for index, name in enumerate(ATTRIBUTES)]
     shares = np.stack([*liking, taste], axis=1)
-    lively = sum(_looked_up(people[name], table, 0.0) for name, table in LIVELINESS.items())
+    lively = sum(_look_up(people[name], table, 0.0) for name, table in LIVELINESS.items())
     return Traits(
         schedule=schedule,
         chronotype=(u[:, 0] * len(config.CHRONOTYPES)).astype(np.intp),
@@ -68,7 +68,7 @@ def traits(people: pl.DataFrame, seed: int) -> Traits:
     )
 
 
-def _looked_up(values: pl.Series, table: dict[str, int] | dict[str, float], other: float) -> Floats:
+def _look_up(values: pl.Series, table: dict[str, int] | dict[str, float], other: float) -> Floats:
     """The table's number for each value; by the values that differ, of which there are few."""
     names = values.unique()
     numbers = np.array([table.get(name, other) for name in names], dtype=float)
@@ -80,7 +80,7 @@ def _looked_up(values: pl.Series, table: dict[str, int] | dict[str, float], othe
 
 def _values(people: pl.DataFrame, attribute: str) -> NDArray[np.intp]:
     number: dict[str, int] = {value: n for n, value in enumerate(LIKING[attribute], start=1)}
-    return _looked_up(people[attribute], number, 0).astype(np.intp)
+    return _look_up(people[attribute], number, 0).astype(np.intp)
 
 
 def _odds(attribute: str) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BYTES_PER_TOKEN = 2.5
-"""Of text that is sent, for a bound beforehand; English has about 4 in common tokenizers."""
+"""For a bound on the tokens of a text before it is sent; English has about 4."""
 MILLION = 1_000_000
 
 
@@ -41,7 +41,7 @@ class Usage:
 
 
 FIRST_GUESS = Usage(9_000, 3_000)
-"""Of a conversation, as long as none has ended: too much rather than too little."""
+"""Tokens of a conversation, as long as none has ended: too much rather than too little."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from humobctl.llm.json_reply import schema
-from humobctl.llm.question import Ask, folded
+from humobctl.llm.question import Ask, fold_system_turn
 from humobctl.llm.server.refusals import is_too_long, names, refuses_system_turn
 
 Structure = Literal["json_schema", "json_schema without lengths", "json_object", "text"]
@@ -50,7 +50,7 @@ class Dialect:
         """The body of a request, but for the model."""
         messages = list(ask.messages)
         if not self.system and messages[0]["role"] == "system":
-            messages = folded(messages)
+            messages = fold_system_turn(messages)
         body: dict[str, Any] = {"messages": messages}
         if self.limit is not None:
             body[self.limit] = tokens
@@ -70,7 +70,7 @@ class Dialect:
             body["response_format"] = {"type": "json_schema", "json_schema": described}
         return body
 
-    def lowered(self, said: str) -> Dialect | None:
+    def lower(self, said: str) -> Dialect | None:
         """What to try when the server refused a request, by what it said; None for nothing."""
         said = said.lower()
         limited = self.limit is not None and names(said, self.limit) and _UNKNOWN.search(said)
@@ -90,6 +90,6 @@ class Dialect:
         return self.plainer() if changes is None else replace(self, **changes)
 
     def plainer(self) -> Dialect | None:
-        """The same with a plainer structure; None where there is none."""
+        """The dialect with a plainer structure; None where there is none."""
         number = STRUCTURES.index(self.structure) + 1
         return replace(self, structure=STRUCTURES[number]) if number < len(STRUCTURES) else None

@@ -26,7 +26,7 @@ from humobctl.llm.server.refusals import (
 )
 
 MOST_TOKENS = 10_000_000
-"""Of one call, as a server reports them; more is not believed."""
+"""Most tokens of one call, as a server reports them; more is not believed."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before a retry; doubled each time."""
 A_MINUTE = 64.0
@@ -117,7 +117,7 @@ class Client:
                 await clock.pause(_waiting(failed - 1, fault, seed, self.config.retries))
             used = self.dialect
             try:
-                entry = await self._limited(ask, used, seed)
+                entry = await self._call_within_limits(ask, used, seed)
             except _ServerFault as exc:
                 fault, failed = exc, failed + 1
                 if failed > self.config.retries and exc.plainer and self._step(used, None):
@@ -141,18 +141,18 @@ class Client:
             return True  # another question found out already
         if self._proven == used:
             return False
-        lowered = used.plainer() if said is None else used.lowered(said)
+        lowered = used.plainer() if said is None else used.lower(said)
         self.dialect = lowered or used
         return lowered is not None
 
-    async def _limited(self, ask: Ask, dialect: Dialect, seed: int) -> JournalEntry:
+    async def _call_within_limits(self, ask: Ask, dialect: Dialect, seed: int) -> JournalEntry:
         """One call that fits the limits."""
         sent = len(json.dumps(ask.messages).encode())
         worst = Usage(Usage.of_texts(sent, 0).prompt, self.config.answer_tokens)
         await self.spending.reserve(worst)
         usage: Usage | None = None
         try:
-            payload = await self._timed(self._post(ask, dialect, seed))
+            payload = await self._call_timed(self._post(ask, dialect, seed))
             entry = self._reply(payload)
             answered = len(entry.reply.encode(errors="replace"))
             usage = _usage(payload) or Usage.of_texts(sent, answered)
@@ -160,7 +160,7 @@ class Client:
         finally:
             await self.spending.settle(worst, usage)
 
-    async def _timed(self, call: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    async def _call_timed(self, call: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         """A call with an end; what went wrong, in our words."""
         try:
             return await asyncio.wait_for(call, self.config.timeout)
@@ -181,9 +181,9 @@ class Client:
         body = dialect.request(
             ask, temperature=config.temperature, tokens=config.answer_tokens, seed=seed
         )
-        return await self._sent("chat/completions", body)
+        return await self._send("chat/completions", body)
 
-    async def _sent(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _send(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """What comes back for a request to this model."""
         whole = {"model": self.config.model, **body, **self.config.extra_body}
         response = await self._connection.post(path, whole)
@@ -196,7 +196,7 @@ class Client:
         said = tidy(self.key.hide(words_of(response.body), short=True), 200)
         place = f"{self.config.server}: {status}: {said or 'no words'}"
         if status == 402 or out_of_quota(response.body):
-            return self._stopped(place)
+            return self._stop(place)
         if status in _FATAL:
             hint = f"; is {KEY_VARIABLE} right?" if status in (401, 403) else ""
             hint = hint or "; are --model and --base-url right?"
@@ -208,10 +208,10 @@ class Client:
             return _RefusedError(place)
         wait = asked_wait(response, clock.now())
         if wait is not None and wait > LONGEST_ASKED:
-            return self._stopped(f"{place}; it asks to wait {wait:,.0f} s")
+            return self._stop(f"{place}; it asks to wait {wait:,.0f} s")
         return _ServerFault(place, wait=wait, plainer=status >= 500, limited=status == 429)
 
-    def _stopped(self, place: str) -> CallError:
+    def _stop(self, place: str) -> CallError:
         self.spending.stop(f"not asked: the server takes no more ({place})")
         return CallError(place)
 

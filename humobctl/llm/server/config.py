@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from humobctl.console.safe_text import HIDDEN, SHORTEST_SECRET, unquoted
+from humobctl.console.safe_text import HIDDEN, SHORTEST_SECRET, strip_quotes
 from humobctl.errors import HumobError, UsageError
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -89,7 +89,7 @@ class OpenAIConfig:
         return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
 
-def configured(options: dict[str, Any]) -> OpenAIConfig:
+def make_config(options: dict[str, Any]) -> OpenAIConfig:
     """The settings of these options; what they leave out is by default or from the environment.
 
     Raises:
@@ -143,7 +143,7 @@ def key_for(config: OpenAIConfig) -> Secret:
     Raises:
         HumobError: there is none, and OpenAI itself is to be asked.
     """
-    key = unquoted(os.environ.get(KEY_VARIABLE, ""))
+    key = strip_quotes(os.environ.get(KEY_VARIABLE, ""))
     if not key and urlsplit(config.base_url).hostname == urlsplit(OPENAI_URL).hostname:
         raise HumobError(f"{config.server}: found no key, expected one in {KEY_VARIABLE}")
     if not key.isascii() or not key.isprintable():

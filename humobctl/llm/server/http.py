@@ -17,7 +17,7 @@ from humobctl.llm.json_reply import tidy
 from humobctl.llm.server.config import OpenAIConfig, Secret
 
 MOST_BYTES = 2 << 20
-"""Of one response, good or bad, unpacked; what is longer is not read on."""
+"""Most bytes of one response, good or bad, unpacked; what is longer is not read on."""
 MOST_HOPS = 3
 _SURROUNDINGS = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),

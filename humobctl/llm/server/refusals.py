@@ -70,7 +70,7 @@ def _words(value: Any) -> Iterator[str]:
 
 
 def out_of_quota(body: bytes) -> bool:
-    """Whether no more will be answered until somebody pays, or until tomorrow."""
+    """Whether no more will be answered until the account is paid, or until tomorrow."""
     return _QUOTA.search(body.decode(errors="replace")) is not None
 
 

@@ -12,7 +12,7 @@ from humobctl.predict.base import (
     SlotDistributions,
     UserHistory,
     candidates,
-    normalised,
+    normalize,
     slot_counts,
     with_back_off,
 )
@@ -32,7 +32,7 @@ class _Frequencies(ABC):
         if not len(user.d):
             return self.city.distribution(user)
         cells, index = candidates(user)
-        return SlotDistributions(cells, normalised(self.counts(user, index, len(cells))))
+        return SlotDistributions(cells, normalize(self.counts(user, index, len(cells))))
 
     @abstractmethod
     def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
@@ -43,7 +43,7 @@ class Mode(_Frequencies):
     """How often the user was in each cell, whatever the time."""
 
     def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
-        """The same for every target row."""
+        """One distribution for every target row."""
         return np.tile(np.bincount(index).astype(np.float64), (len(user.target_d), 1))
 
 
@@ -61,7 +61,7 @@ class WeekdayMode(_Frequencies):
 
     def counts(self, user: UserHistory, index: Int64s, k: int) -> Floats:
         """By weekday and slot, over a little of the slot's own frequencies."""
-        by_slot = normalised(with_back_off(slot_counts(user.t, index, k)))
+        by_slot = normalize(with_back_off(slot_counts(user.t, index, k)))
         counts: Floats = by_slot[user.target_t] * _BACK_OFF
         known, wanted = self.city.weekday[user.d], self.city.weekday[user.target_d]
         for weekday in np.unique(wanted):

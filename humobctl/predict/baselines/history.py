@@ -1,4 +1,4 @@
-"""The history model: weighted counts of a user's past cells.
+"""The history baseline: weighted counts of a user's past cells.
 
     p(cell | day, slot) ~ sum over the user's records in that cell of
         slot kernel(slots apart) * exp(-age / recency) * weekday factor * day type factor
@@ -27,7 +27,7 @@ from humobctl.predict.base import (
     candidates,
     circular_slots,
     find_gaps,
-    normalised,
+    normalize,
     number_days,
 )
 from humobctl.predict.city_profile import CityProfile
@@ -59,7 +59,7 @@ class HistoryConfig:
 
 
 class History:
-    """The history model of one city; it has nothing to train."""
+    """The history baseline of one city; it has nothing to train."""
 
     def __init__(
         self, city: CityProfile, options: PredictOptions, config: HistoryConfig | None = None
@@ -77,7 +77,7 @@ class History:
         order = np.argsort(index, kind="stable")
         weight = self._record_weights(user, by_day, day, target_day, order)
         first = np.searchsorted(index[order], np.arange(len(cells)))
-        return SlotDistributions(cells, normalised(np.add.reduceat(weight, first, axis=1)))
+        return SlotDistributions(cells, normalize(np.add.reduceat(weight, first, axis=1)))
 
     def _day_weights(self, target: Int64s, known: Int64s) -> Floats:
         """Weight of a known day for a target day by date and calendar, shape (D, J)."""

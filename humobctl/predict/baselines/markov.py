@@ -21,7 +21,7 @@ from humobctl.predict.base import (
     UserHistory,
     candidates,
     circular_slots,
-    normalised,
+    normalize,
     slot_counts,
     with_back_off,
 )
@@ -58,7 +58,7 @@ class Markov:
             return self.city.distribution(user)
         cells, index = candidates(user)
         k, back_off = len(cells), self.config.back_off
-        slot_p = normalised(with_back_off(slot_counts(user.t, index, k))) * back_off
+        slot_p = normalize(with_back_off(slot_counts(user.t, index, k))) * back_off
         kernel = np.exp(-circular_slots() / self.config.slot_width)[:, user.t[1:]]
         here, there = index[:-1], index[1:]
         draws = np.random.default_rng((self.options.seed, user.uid)).random(len(user.target_t))
@@ -77,7 +77,7 @@ class Markov:
             step = (np.bincount(there[mine], weight[mine], k) + slot_p[slot]) / leaving[walk]
             top = np.cumsum(keep_top(step, self.options.top_p))
             walk = path[row] = min(int(np.searchsorted(top, draws[row])), k - 1)
-        return SlotDistributions(cells, normalised(p), path)
+        return SlotDistributions(cells, normalize(p), path)
 
 
 def _starts(user: UserHistory) -> Int64s:

@@ -11,7 +11,7 @@ from humobctl.training import settings
 
 ModelName = Literal["MobilityBERT", "MobilityBERTMoE"]
 TYPE = "bert-moe"
-"""Of model dirs."""
+"""Type in the config of model dirs."""
 
 
 @dataclass(frozen=True)
@@ -19,54 +19,52 @@ class BertMoeSettings(settings.ModelSettings):
     """What a model is built from, and how it is trained; the defaults are the preset ``small``.
 
     Attributes:
-        model_name: network: MobilityBERTMoE, or MobilityBERT, without the mixture of experts before
-            the location head.
-        location_ids: number of rows of the location tables; 40000 for a grid of 200 by 200 cells.
+        model_name: network: MobilityBERTMoE (with a mixture of experts before the location head) or
+            MobilityBERT (without).
+        location_ids: number of location ids; 40000 for a grid of 200 by 200 cells.
         hidden_size: width of the encoder.
         hidden_layers: number of layers of the encoder.
-        attention_heads: number of attention heads of the encoder; they divide ``hidden_size``.
-        feed_forward: width of the encoder's feed-forward layers, as a multiple of ``hidden_size``.
-        day_embedding_size: size of the embedding of the days until the first day to predict.
+        attention_heads: number of attention heads of the encoder; a divisor of ``hidden_size``.
+        feed_forward: width of the feed-forward layers, as a multiple of ``hidden_size``.
+        day_embedding_size: size of the day embedding (days until the first day to predict).
         time_embedding_size: size of the embedding of the half-hour slot.
-        dow_embedding_size: size of the embedding of the day of the week.
-        weekday_embedding_size: size of the holiday-flag embedding.
-        location_embedding_size: size of the embedding of the cell.
-        gap_embedding_size: size of the embedding of time gaps to the previous and next record.
-        dropout: fraction of activations dropped in training, outside of the attention weights.
-        max_seq_length: maximum number of records of a window, past and future together.
-        copy_heads: number of attention heads that copy past cells; 0: none, as published (Gulcehre
-            et al. 2016; See et al. 2017, pointer-generator).
+        dow_embedding_size: size of the day-of-week embedding.
+        holiday_embedding_size: size of the holiday-flag embedding (working day or day off).
+        location_embedding_size: size of the cell embedding.
+        gap_embedding_size: size of the embedding of the time gaps to the previous and next record.
+        dropout: dropout, except on attention weights.
+        max_seq_length: maximum number of records per window, past and future together.
+        copy_heads: number of attention heads that copy past cells (pointer-generator; Gulcehre et
+            al. 2016, See et al. 2017); 0: none, as published.
         experts: number of experts.
-        top_k: number of experts used for a record; 0: all of them, weighted (dense, as published).
-        load_balance: weight of the load-balance term of ``top_k`` routing (Fedus et al. 2021).
-        input_length: maximum number of past records of a window.
+        top_k: number of experts used per record; 0: all, weighted (dense, as published).
+        load_balance: weight of the load-balancing loss with ``top_k`` (Fedus et al. 2021).
+        input_length: maximum number of past records per window.
         prediction_length: maximum number of records predicted at once.
-        horizon: forecast horizon in days, predicted in one pass; 0: autoregressive, from the
-            records just before, as published.
-        relabel: fraction of training windows with randomly permuted cell ids (augmentation), so
-            that the network learns how a user uses places rather than which ones.
-        stride: number of records from one training window to the next (look_back_len of the
+        horizon: forecast horizon in days, predicted in one pass; 0: autoregressive, as published.
+        relabel: fraction of training windows with randomly permuted cell ids (augmentation).
+        stride: number of records between the starts of two training windows (look_back_len in the
             original).
-        epochs: number of passes over the windows.
-        max_steps: maximum number of optimizer steps, whatever the epochs; 0: no bound.
-        batch_size: number of windows in a step of one process.
-        accumulate: number of batches whose gradients are added up in a step.
-        learning_rate: highest learning rate; it falls to 0 in a line.
-        location_learning_rate: highest learning rate of the location embedding; none: see
+        epochs: number of epochs: passes over the windows.
+        max_steps: maximum number of optimizer steps, whatever the epochs; 0: no limit.
+        batch_size: number of windows per step and process.
+        accumulate: number of batches per optimizer step (gradient accumulation).
+        learning_rate: peak learning rate; it decays linearly to 0.
+        location_learning_rate: peak learning rate of the cell embedding; none: same as
             ``learning_rate``.
-        warmup: fraction of steps used for learning-rate warm-up.
+        warmup: warm-up fraction: fraction of steps with a rising learning rate.
         weight_decay: AdamW weight decay.
-        precision: numeric precision of matrix products: fp32, bf16, or auto: bf16 where the
-            processor has it.
-        validation_share: fraction of users that only validate.
-        validation_days: number of last known days that nobody is trained on, for scores and the
-            weight of the history baseline.
-        blend_users: number of users on whose validation days the weight of the history baseline is
-            learnt; 0: learn none.
-        evaluate_every: number of steps between validations and saved states; 0: an epoch.
+        precision: numeric precision of matrix products: fp32, bf16, or auto (bf16 if the processor
+            supports it).
+        validation_fraction: fraction of users used for validation only.
+        validation_days: number of last known days excluded from training, used for validation and
+            to learn the weight of the history baseline.
+        blend_users: number of users whose validation days the weight of the history baseline is
+            learnt on; 0: not learnt.
+        evaluate_every: number of steps between validations and checkpoints; 0: once per epoch.
         patience: early stopping: stop after this many validations without a better GEO-BLEU (0:
             off).
-        seed: seed of all random choices.
+        seed: seed of the random numbers.
     """
 
     model_name: ModelName = "MobilityBERTMoE"
@@ -78,7 +76,7 @@ class BertMoeSettings(settings.ModelSettings):
     day_embedding_size: settings.Count = 16
     time_embedding_size: settings.Count = 32
     dow_embedding_size: settings.Count = 16
-    weekday_embedding_size: settings.Count = 8
+    holiday_embedding_size: settings.Count = 8
     location_embedding_size: settings.Count = 64
     gap_embedding_size: settings.Count = 16
     dropout: settings.Part = 0.1
@@ -101,7 +99,7 @@ class BertMoeSettings(settings.ModelSettings):
     warmup: settings.Fraction = 0.1
     weight_decay: settings.WeightDecay = 0.01
     precision: settings.Precision = "fp32"
-    validation_share: settings.Part = 0.1
+    validation_fraction: settings.Part = 0.1
     validation_days: settings.Count = 15
     blend_users: settings.CountOrNone = 200
     evaluate_every: settings.CountOrNone = 0
@@ -127,7 +125,7 @@ def tiny() -> BertMoeSettings:
         day_embedding_size=4,
         time_embedding_size=16,
         dow_embedding_size=4,
-        weekday_embedding_size=4,
+        holiday_embedding_size=4,
         location_embedding_size=16,
         gap_embedding_size=4,
         max_seq_length=144,
@@ -160,7 +158,7 @@ def paper() -> BertMoeSettings:
         day_embedding_size=64,
         time_embedding_size=64,
         dow_embedding_size=64,
-        weekday_embedding_size=32,
+        holiday_embedding_size=32,
         location_embedding_size=256,
         gap_embedding_size=16,
         dropout=0.2,

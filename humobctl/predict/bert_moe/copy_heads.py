@@ -5,8 +5,8 @@ Shapes:  B windows, L past rows, P future rows, S = L + P, C heads, G gap codes.
 A head's score of a past row for a future row is a product of what the encoder and the embeddings
 make of the two, plus tables of how the times of two rows go together: their slots, days of the
 week, day types and gaps, and how old the past row is. The tables begin as logarithms of kernels
-like those of the history model, a different one for each head, so that an untrained head copies as
-that model does; training changes them.
+like those of the history baseline, a different one for each head, so that an untrained head copies
+as that model does; training changes them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ KERNELS = (
     CopyKernel(1.5, 0.1, 1000.0, 0.1, 0.5, 0.9),
     CopyKernel(6.0, 1.0, 15.0, 1.0, 0.5, 1.5),
 )
-"""The first is the history model's; further heads begin again with it."""
+"""The first is the history baseline's; further heads begin again with it."""
 
 
 class TimeTables(nn.Module):

@@ -264,10 +264,10 @@ class TrainingWindows:
         anchor = rows.d[past_end].astype(np.int64)
         batch = assemble(columns, days, anchor, there, past, self._city[chosen])
         if self.settings.relabel:
-            batch["shown"] = self._relabelled(batch["location"], chosen)
+            batch["shown"] = self._permute_cells(batch["location"], chosen)
         return batch
 
-    def _relabelled(self, location: Tensor, chosen: Ints) -> Tensor:
+    def _permute_cells(self, location: Tensor, chosen: Ints) -> Tensor:
         """Past cells (B, L), those of a share of the windows under other numbers.
 
         The numbers are drawn by seed and window, so that a training that goes on sees the same.

@@ -6,8 +6,8 @@ An expert is one linear layer and a GELU, as in ST-MoE-BERT; all experts are one
 row goes through them in one matrix product and not in a loop. Top-k routing weighs the k likeliest
 experts by their shares, made to sum to 1 where there are several (with one, its share is the
 weight, or the gate would not learn). The load-balance term is E * sum_e f_e P_e, where f_e is the
-share of rows sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch Transformers",
-2021, eq. 4).
+fraction of rows sent to expert e and P_e its mean gate (Fedus, Zoph, Shazeer: "Switch
+Transformers", 2021, eq. 4).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MixtureOfExperts(nn.Module):
         share = self.gate(rows).float().softmax(dim=-1)
         if not self.top_k:
             return self._dense(rows, share), rows.new_zeros(())
-        return self._routed(rows, share)
+        return self._route(rows, share)
 
     def _dense(self, rows: Tensor, share: Tensor) -> Tensor:
         experts, hidden, _ = self.weight.shape
@@ -41,7 +41,7 @@ class MixtureOfExperts(nn.Module):
         out = functional.gelu(out).view(-1, experts, hidden)
         return torch.bmm(share.to(out.dtype).unsqueeze(1), out).squeeze(1)
 
-    def _routed(self, rows: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    def _route(self, rows: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """Rows sorted by expert, so that each expert is one product over its rows."""
         experts = share.shape[1]
         best, chosen = share.topk(self.top_k, dim=-1)

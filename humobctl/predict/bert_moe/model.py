@@ -50,7 +50,7 @@ class BertMoeConfig(PreTrainedConfig):
     Attributes:
         settings: as a dict.
         cities: names of the training cities; city 0 of the network is an unknown one.
-        blend: weight of the history model beside this one, learnt on validation days.
+        blend: weight of the history baseline beside this one, learnt on validation days.
     """
 
     model_type = "bert-moe"
@@ -116,7 +116,7 @@ class Embeddings(nn.Module):
         self.day = nn.Embedding(DAYS_BACK + DAYS_AHEAD + 1, s.day_embedding_size)
         self.time = nn.Embedding(48, s.time_embedding_size)
         self.dow = nn.Embedding(7, s.dow_embedding_size)
-        self.weekday = nn.Embedding(2, s.weekday_embedding_size)
+        self.weekday = nn.Embedding(2, s.holiday_embedding_size)
         self.gap_before = nn.Embedding(GAPS, s.gap_embedding_size)
         self.gap_after = nn.Embedding(GAPS, s.gap_embedding_size)
         self.location = nn.Embedding(s.location_ids, s.location_embedding_size)
@@ -200,7 +200,7 @@ class BertMoe(PreTrainedModel):
             return weight, bias
         return weight.index_select(0, cells), bias.index_select(0, cells)
 
-    def mixed(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def mix_experts(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (N, H) as the location head takes them, and the load-balance term."""
         return self.moe(states) if self.moe is not None else (states, states.new_zeros(()))
 
@@ -284,7 +284,7 @@ class BertMoe(PreTrainedModel):
         """Negative log-likelihood of the labels, a mean over ``items``, and the balance term."""
         asked = labels != IGNORE
         label = labels[asked]
-        rows, balance = self.mixed(ahead[asked])
+        rows, balance = self.mix_experts(ahead[asked])
         log_p = -self._cross_entropy(rows, label)
         if copied is not None and generated is not None:
             same = location[:, None, :] == labels[:, :, None]
@@ -325,7 +325,7 @@ def _future_rows(layer: Any, rows: Tensor, mask: Tensor | None, past: int) -> Te
 
 
 def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What to add to attention scores, shape (B, 1, 1, S): 0 for rows to see, else -inf.
+    """What to add to attention scores, shape (B, 1, 1, S): 0 for rows to see, otherwise -inf.
 
     From a mask of booleans, SDPA would make this anew in every layer, for all pairs of rows.
     """
@@ -370,7 +370,7 @@ def load_network(folder: str) -> BertMoe:
     return network
 
 
-def started_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
+def start_from(network: BertMoe, earlier: BertMoe) -> dict[str, Any]:
     """Copy into a network what fits of another; cities by their names.
 
     Returns:

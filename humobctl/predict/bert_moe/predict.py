@@ -25,7 +25,7 @@ from humobctl.predict.base import (
     PredictOptions,
     SlotDistributions,
     UserHistory,
-    normalised,
+    normalize,
 )
 from humobctl.predict.bert_moe.config import BertMoeSettings
 from humobctl.predict.bert_moe.data import (
@@ -151,9 +151,9 @@ class BertMoePredictor(BatchPredictor):
         out: Prediction = self.network(**tensors)
         asked = torch.from_numpy(there[:, past:]).to(self.device)
         assert out.states is not None
-        rows, _ = self.network.mixed(out.states[asked])
+        rows, _ = self.network.mix_experts(out.states[asked])
         own = [window.user.own for window in windows]
-        generated = self._generated(rows, own, there[:, past:].sum(axis=1))
+        generated = self._generate(rows, own, there[:, past:].sum(axis=1))
         copied = None if out.copied is None else out.copied.float().cpu().numpy()
         left = None if out.generated is None else out.generated.float().cpu().numpy()
         location = inputs["location"].numpy()
@@ -176,7 +176,7 @@ class BertMoePredictor(BatchPredictor):
                     user.own, own_p, cells, cells_p
                 )
 
-    def _generated(
+    def _generate(
         self, rows: Tensor, own: list[Int64s], counts: Int64s
     ) -> list[tuple[Floats, Ints, Floats]]:
         """For each window: shares of the user's own cells, and the likeliest others with theirs.
@@ -319,7 +319,7 @@ def _answer(user: _User) -> SlotDistributions:
     keep = np.sort(np.argsort(-total, kind="stable")[:OTHERS])
     keep = keep[total[keep] > 0]
     whole = np.concatenate([user.own_p, p[:, keep]], axis=1)
-    return SlotDistributions(decode_cells(np.append(user.own, cells[keep])), normalised(whole))
+    return SlotDistributions(decode_cells(np.append(user.own, cells[keep])), normalize(whole))
 
 
 def from_checkpoint(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.errors import HumobError
 from humobctl.io.city_names import city_names
 from humobctl.io.row_errors import OnError
@@ -33,7 +33,7 @@ from humobctl.predict.bert_moe.model import (
     BertMoe,
     BertMoeConfig,
     load_network,
-    started_from,
+    start_from,
 )
 from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
@@ -170,8 +170,8 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         ends = rows_before(rows, first_days) if validated.any() else rows.starts[1:]
         windows = TrainingWindows(rows, build_index(rows, ~validated, settings, ends), settings)
         asked = ask(rows, np.flatnonzero(validated)[:MOST_VALIDATED], first_days)
-        visited = _visited(rows, ends, ~validated)
-        everyone = shuffled(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
+        visited = _visited_cells(rows, ends, ~validated)
+        everyone = shuffle_users(np.arange(len(rows.uid), dtype=np.uint32), settings.seed + 2)
         some = everyone[: settings.blend_users * bool(validated.any())].astype(np.int64)
         weighed = ask(rows, some, first_days)
         return BertMoeData(rows, windows, names, first_days, asked, weighed, visited)
@@ -187,7 +187,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             if not len(everyone):
                 raise HumobError(f"{name}: found no known cell up to day {last_day}, expected some")
             rows.days.append(CityDays(city.weekday, city.off.astype(np.int64)))
-            drawn = shuffled(everyone, self.settings.seed)[: self.most_users]
+            drawn = shuffle_users(everyone, self.settings.seed)[: self.most_users]
             before = rows.rows
             for known in table.groups(np.sort(drawn)):
                 rows.add(known)
@@ -224,7 +224,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         config.use_cache = False
         network = BertMoe(config)
         if self.init_from is not None:
-            started = started_from(network, load_network(self.init_from))
+            started = start_from(network, load_network(self.init_from))
             data.notes = {"init_from": self.init_from, **started}
             report.info(f"weights start from {self.init_from}: {started['kept']} tensors kept")
             if started["new"]:
@@ -357,13 +357,13 @@ def _validation_users(rows: BertMoeColumns, settings: BertMoeSettings) -> Bools:
     chosen = np.zeros(len(rows.uid), np.bool_)
     for city in np.unique(rows.city):
         here = np.flatnonzero(rows.city == city)
-        count = round(settings.validation_share * len(here))
-        drawn = shuffled(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
+        count = round(settings.validation_fraction * len(here))
+        drawn = shuffle_users(rows.uid[here].astype(np.uint32), settings.seed + 1)[:count]
         chosen[here] = np.isin(rows.uid[here], drawn)
     return chosen
 
 
-def _visited(rows: BertMoeColumns, ends: Int64s, users: Bools) -> Int64s:
+def _visited_cells(rows: BertMoeColumns, ends: Int64s, users: Bools) -> Int64s:
     """Cells of some users' rows before ``ends``, ascending."""
     seen = np.zeros(1 << 16, np.bool_)
     for number in np.flatnonzero(users).tolist():

@@ -14,7 +14,7 @@ from humobctl.predict.baselines.history import History
 from humobctl.predict.bert_moe.data import BertMoeColumns
 from humobctl.predict.bert_moe.model import BertMoe
 from humobctl.predict.bert_moe.predict import BertMoePredictor
-from humobctl.predict.blend import best_weight, likelihood, mixed, user_scores
+from humobctl.predict.blend import best_weight, likelihood, mix, user_scores
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import BLENDED, DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
@@ -109,7 +109,7 @@ def learn_blend(
     device: str,
     precision: str,
 ) -> float:
-    """The weight of the history model, learnt on GEO-BLEU and DTW of whole-day predictions."""
+    """The weight of the history baseline, learnt on GEO-BLEU and DTW of whole-day predictions."""
     pairs = [
         (one, city, dist, History(city, PredictOptions()).distribution(one.user))
         for one, city, dist in _distributions(network, cities, asked, device, precision)
@@ -120,7 +120,7 @@ def learn_blend(
         """GEO-BLEU of both dialects, and minus DTW of both, means over the users."""
         totals = np.zeros(4)
         for one, city, dist, history in pairs:
-            cells = decode_user(one.user, city, mixed(dist, history, weight), days)
+            cells = decode_user(one.user, city, mix(dist, history, weight), days)
             found = user_scores(one.user, cells, one.truth, scoring)
             geobleu = [found["geobleu_humob24"], found["geobleu_humob25"]]
             totals += [*geobleu, -found["dtw_humob24"], -found["dtw_humob25"]]

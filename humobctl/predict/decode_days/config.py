@@ -64,7 +64,7 @@ class DayConfig:
 
 DEFAULTS = DayConfig()
 BLENDED = DayConfig(weight=0.82, open_km=40.0, closed_km=50.0, options=10, sweeps=5)
-"""For a network's distributions mixed with the history model's.
+"""For a network's distributions mixed with the history baseline's.
 
 They are flatter, which shortens DTW humob24 and lengthens DTW humob25; these settings give some of
 the one back for the other, and for GEO-BLEU. Chosen on days 45-59 of cities B and C.

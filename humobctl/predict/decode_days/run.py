@@ -28,7 +28,7 @@ from humobctl.predict.base import SlotDistributions, UserHistory, candidates, di
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.cell_copies import auction
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
-from humobctl.predict.decode_days.sample_days import DaySamples, mixed, past_days
+from humobctl.predict.decode_days.sample_days import DaySamples, mix_samples, past_days
 
 _CELLS_PER_KM = 2.0
 _LEAST = 2
@@ -92,7 +92,7 @@ def pose(cells: Int32s, p: Floats, day: Int64s, past: DaySamples, config: DayCon
     if not past.weight.shape[1]:
         past = DaySamples(p.argmax(axis=1)[None, :], np.ones((len(starts) - 1, 1)))
     near = np.exp(-config.beta * apart)
-    samples = mixed(past, p, day, starts, np.exp(-0.5 * apart), config)
+    samples = mix_samples(past, p, day, starts, np.exp(-0.5 * apart), config)
     worth = auction(p, day, starts, past, apart, config)
     close, far = p @ np.exp(-0.5 * apart), p @ apart / _CELLS_PER_KM
     begin = worth.argmax(axis=1) if config.weight > 0 else far.argmin(axis=1)

@@ -73,7 +73,7 @@ def agreeing(past: DaySamples, p: Floats, near: Floats, starts: Int64s, power: f
 
 
 def heaviest(past: DaySamples, most: int) -> DaySamples:
-    """The same with the weights of all but the ``most`` heaviest samples of a day set to 0."""
+    """The samples with the weights of all but the ``most`` heaviest samples of a day set to 0."""
     if past.weight.shape[1] <= most:
         return past
     cut = -np.partition(-past.weight, most - 1, axis=1)[:, most - 1 : most]
@@ -112,7 +112,7 @@ def draw(past: DaySamples, p: Floats, day: Int64s, count: int, follow: float, se
     return cells
 
 
-def mixed(
+def mix_samples(
     past: DaySamples, p: Floats, day: Int64s, starts: Int64s, near: Floats, config: DayConfig
 ) -> DaySamples:
     """The samples that the day is scored against: past days and drawn days."""

@@ -35,8 +35,8 @@ def gains_of(problem: DayProblem, chosen: Int64s, other: Int64s) -> dict[str, Fl
     whole, far = config.weight / rows, (1.0 - config.weight) * config.distance / rows
     no_dtw = replace(config, open_km=np.inf, closed_km=np.inf)
     return {
-        "geobleu": _sampled(problem, chosen, other, no_dtw),
-        "dtw": _sampled(problem, chosen, other, replace(config, longest=0)),
+        "geobleu": _gains_over_samples(problem, chosen, other, no_dtw),
+        "dtw": _gains_over_samples(problem, chosen, other, replace(config, longest=0)),
         "proximity": whole * config.proximity * _apart(problem.close, chosen, other),
         "copies": whole * config.auction * _apart(problem.worth, chosen, other),
         "distance": far * _apart(problem.far, other, chosen),
@@ -61,7 +61,9 @@ def _apart(worth: Floats, chosen: Int64s, other: Int64s) -> Floats:
     return apart
 
 
-def _sampled(problem: DayProblem, chosen: Int64s, other: Int64s, config: DayConfig) -> Floats:
+def _gains_over_samples(
+    problem: DayProblem, chosen: Int64s, other: Int64s, config: DayConfig
+) -> Floats:
     """Gains of a term over the sample days: row m of every day is exchanged at once."""
     config = replace(config, sweeps=0, tolerance=0.0)
     starts, gain = problem.starts, np.zeros(len(chosen))

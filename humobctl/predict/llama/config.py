@@ -36,34 +36,35 @@ class LlamaSettings(settings.ModelSettings):
     """How records are made and an adapter is trained; the defaults are the preset ``small``.
 
     Attributes:
-        template: template of mobility records: compact, or llama3-8b-mob, as published.
-        letters: number of most visited cells that have a letter (template compact).
-        evidence: number of past records that a question counts (template compact).
-        shown: maximum number of different cells that a question names (template compact).
-        questions: maximum number of questions of a record, drawn by seed (template compact).
-        records: number of records of each user, whose days to predict end at different days.
-        horizon: number of days to predict of a record.
-        max_length: maximum number of tokens of a row; older days are dropped from a longer record.
-        packing: fill rows with several records that do not see one another.
+        template: template of mobility records: compact, or llama3-8b-mob (as published).
+        letters: number of candidate cells with a letter: the user's most visited ones (template
+            compact).
+        evidence: number of past records that are summarised in a question (template compact).
+        shown: maximum number of distinct cells listed in a question (template compact).
+        questions: maximum number of questions per record, drawn at random (template compact).
+        records: number of training records per user; their days to predict end on different days.
+        horizon: forecast horizon of a record, in days.
+        max_length: maximum number of tokens per sequence; longer records lose their oldest days.
+        packing: pack several records into one sequence, without attention between them.
         rank: LoRA rank r.
         alpha: LoRA alpha; the matrices are scaled by alpha / rank.
-        dropout: LoRA dropout: fraction of its input.
-        target_modules: names of the linear layers with an adapter, with commas between them, or
-            all.
-        quantization: quantization of the base model, on CUDA, by bitsandbytes: none, 8bit or 4bit.
-        gradient_checkpointing: compute activations twice, to save memory.
-        epochs: number of passes over the records.
-        max_steps: maximum number of optimizer steps; 0: no bound.
-        batch_size: number of rows in a step of one process, one after another.
-        learning_rate: highest learning rate.
-        schedule: schedule of the learning rate after warm-up: cosine or linear.
-        warmup: fraction of steps used for learning-rate warm-up.
+        dropout: LoRA dropout.
+        target_modules: linear layers with an adapter, separated by commas, or all.
+        quantization: quantization of the base model (bitsandbytes, on CUDA): none, 8bit or 4bit.
+        gradient_checkpointing: recompute activations in the backward pass, to save memory.
+        epochs: number of epochs: passes over the records.
+        max_steps: maximum number of optimizer steps; 0: no limit.
+        batch_size: number of sequences per step and process.
+        learning_rate: peak learning rate.
+        schedule: learning-rate schedule after warm-up: cosine or linear.
+        warmup: warm-up fraction: fraction of steps with a rising learning rate.
         weight_decay: AdamW weight decay.
-        precision: numeric precision: fp32, bf16, or auto: bf16 where the processor has it.
-        validation_share: fraction of users, or of records of --task intention, that only validate.
-        evaluate_every: number of steps between validations and saved states; 0: an epoch.
+        precision: numeric precision: fp32, bf16, or auto (bf16 if the processor supports it).
+        validation_fraction: fraction of users (with --task intention: of records) used for
+            validation only.
+        evaluate_every: number of steps between validations and checkpoints; 0: once per epoch.
         patience: early stopping: stop after this many validations without a lower loss (0: off).
-        seed: seed of all random choices.
+        seed: seed of the random numbers.
     """
 
     template: Template = "compact"
@@ -89,7 +90,7 @@ class LlamaSettings(settings.ModelSettings):
     warmup: settings.Fraction = 0.05
     weight_decay: settings.WeightDecay = 0.0
     precision: settings.Precision = "auto"
-    validation_share: settings.Part = 0.05
+    validation_fraction: settings.Part = 0.05
     evaluate_every: settings.CountOrNone = 0
     patience: settings.CountOrNone = 0
     seed: settings.CountOrNone = 0
@@ -118,7 +119,7 @@ def tiny() -> LlamaSettings:
         alpha=8,
         target_modules="q_proj,v_proj",
         learning_rate=1e-2,
-        validation_share=0.1,
+        validation_fraction=0.1,
         precision="fp32",
     )
 
@@ -168,7 +169,7 @@ def copb() -> LlamaSettings:
         learning_rate=1e-4,
         warmup=0.1,
         precision="bf16",
-        validation_share=0.1,
+        validation_fraction=0.1,
     )
 
 

@@ -114,7 +114,7 @@ def mobility(
     else:
         check_digits(tokenizer, name)
         require_chat_template(tokenizer, name)
-        _published(found, people, settings, tokenizer)
+        _published_records(found, people, settings, tokenizer)
     if not found.train:
         raise HumobError(
             f"--max-length: found {settings.max_length}, in which no record fits, expected more"
@@ -160,7 +160,7 @@ def text_of(
     return prompt.profile + "".join(lines)
 
 
-def _published(
+def _published_records(
     found: LlamaData, people: list[PromptedUser], settings: LlamaSettings, tokenizer: Any
 ) -> None:
     for one in people:
@@ -176,7 +176,7 @@ def _published(
             found.dropped_days += dropped
             example = conversation(ids, said)
             if not found.shown:
-                found.shown = shown(tokenizer, messages, answer)
+                found.shown = shown_tokens(tokenizer, messages, answer)
         found.add(example, validates=one.validates)
 
 
@@ -203,7 +203,7 @@ def fit_history(
     return best
 
 
-def shown(tokenizer: Any, messages: list[dict[str, str]], answer: str) -> str:
+def shown_tokens(tokenizer: Any, messages: list[dict[str, str]], answer: str) -> str:
     """A conversation as the model sees it."""
     return conversation_text(tokenizer, messages) + answer
 
@@ -230,14 +230,14 @@ def intention(
         records = read_records(path)
         keys = [one.key or str(number) for number, one in enumerate(records)]
         order = np.random.default_rng(settings.seed).permutation(sorted(set(keys)))
-        held = set(order[: round(settings.validation_share * len(order))].tolist())
+        held = set(order[: round(settings.validation_fraction * len(order))].tolist())
         for key, one in zip(keys, records, strict=True):
             prompt = plain(tokenizer, conversation_text(tokenizer, one.messages[:-1]))
             answer = one.messages[-1]["content"]
             example = conversation(prompt, [*plain(tokenizer, answer), tokenizer.eos_token_id])
             fits = len(example) <= settings.max_length
             found.add(example if fits else None, validates=key in held)
-            found.shown = found.shown or shown(tokenizer, one.messages[:-1], answer)
+            found.shown = found.shown or shown_tokens(tokenizer, one.messages[:-1], answer)
         about = {"file": Path(path).name, "records": len(records)}
         found.about.append({**about, "fingerprint": fingerprint_of(path)})
     if not found.train:

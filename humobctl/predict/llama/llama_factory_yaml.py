@@ -43,7 +43,7 @@ _NUMBERS: dict[str, tuple[str, Callable[[float], Any]]] = {
     "max_steps": ("max_steps", int),
     "warmup_ratio": ("warmup", float),
     "weight_decay": ("weight_decay", float),
-    "val_size": ("validation_share", float),
+    "val_size": ("validation_fraction", float),
     "eval_steps": ("evaluate_every", int),
     "seed": ("seed", int),
 }
@@ -92,7 +92,7 @@ def read_factory(path: str) -> Factory:
     found, unknown = Factory(), []
     for key, value in record.items():
         if not isinstance(key, str):
-            raise HumobError(f"{path}: found the key {_seen(key)}, expected a name")
+            raise HumobError(f"{path}: found the key {_shorten(key)}, expected a name")
         if value is not None and not _take(found, path, key, value):
             unknown.append(key)
     _finish(found, path, record)
@@ -109,7 +109,7 @@ def _take(found: Factory, path: str, key: str, value: Any) -> bool:
     elif key in _FIXED:
         if isinstance(value, list | dict) or value not in _FIXED[key]:
             raise HumobError(
-                f"{path}: key {key}: found {_seen(value)}, expected {_FIXED[key][0]!r}; this is "
+                f"{path}: key {key}: found {_shorten(value)}, expected {_FIXED[key][0]!r}; this is "
                 "LoRA on records"
             )
     elif key == "model_name_or_path":
@@ -143,8 +143,8 @@ def _finish(found: Factory, path: str, record: dict[str, Any]) -> None:
         found.settings["batch_size"] = math.prod(batch)
     rank = found.settings.setdefault("rank", 8)
     found.settings.setdefault("alpha", 2 * rank)
-    share = found.settings.get("validation_share", 0.0)
-    found.settings["validation_share"] = share if share < 1 else 0.05
+    share = found.settings.get("validation_fraction", 0.0)
+    found.settings["validation_fraction"] = share if share < 1 else 0.05
     if not share:
         found.settings.pop("evaluate_every", None)
 
@@ -157,16 +157,16 @@ def _number(path: str, key: str, value: Any) -> float:
         if not math.isfinite(number):
             raise ValueError
     except (TypeError, ValueError, OverflowError) as exc:
-        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a number") from exc
+        raise HumobError(f"{path}: key {key}: found {_shorten(value)}, expected a number") from exc
     return number
 
 
 def _text(path: str, key: str, value: Any) -> str:
     if not isinstance(value, str | int | float):
-        raise HumobError(f"{path}: key {key}: found {_seen(value)}, expected a text")
+        raise HumobError(f"{path}: key {key}: found {_shorten(value)}, expected a text")
     return str(value)
 
 
-def _seen(value: object) -> str:
+def _shorten(value: object) -> str:
     """A value in short: in YAML, a few lines can stand for a list of any length."""
     return reprlib.repr(value)

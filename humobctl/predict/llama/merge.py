@@ -9,7 +9,7 @@ from humobctl.errors import HumobError
 from humobctl.io.json_files import read_json
 from humobctl.llm.load import (
     TYPES,
-    attached,
+    attach_adapter,
     check_vocabulary,
     load_causal,
     load_tokenizer,
@@ -68,7 +68,7 @@ def merge(job: Merge) -> str:
         network = load_causal(files, "fp32", "cpu", "none")
         tokenizer = load_tokenizer(files)
         check_vocabulary(network, tokenizer, base)
-        network = attached(network, job.adapter).merge_and_unload()
+        network = attach_adapter(network, job.adapter).merge_and_unload()
     network = network.to(TYPES[job.precision])
     network.config.dtype = TYPES[job.precision]
 

@@ -91,7 +91,7 @@ def check_packing(model: Any, examples: Sequence[Example], name: str) -> None:
         try:
             inputs = {key: value.to(device) for key, value in row.items() if key != "labels"}
             found = _scores(model, inputs)[-1].log_softmax(0).double().cpu().numpy()
-            wanted = plain_scores(model, _seen_last(pair[-1])).log_softmax(0)
+            wanted = plain_scores(model, _tokens_seen_last(pair[-1])).log_softmax(0)
             same = agree(model, found, wanted.double().cpu().numpy())
         except UNFIT:
             same = False
@@ -102,7 +102,7 @@ def check_packing(model: Any, examples: Sequence[Example], name: str) -> None:
         )
 
 
-def _seen_last(example: Example) -> list[int]:
+def _tokens_seen_last(example: Example) -> list[int]:
     """The tokens that the last answer of an example sees."""
     end = int(np.flatnonzero(example.label != NONE)[-1]) + 1
     block = example.block[:end]

@@ -24,7 +24,7 @@ from humobctl.errors import HumobError
 from humobctl.llm.forward import UNFIT, Head, agree, context_of, masks, plain_scores
 from humobctl.llm.load import Loaded, inference, past_name
 from humobctl.native import Floats
-from humobctl.predict.base import SlotDistributions, UserHistory, normalised
+from humobctl.predict.base import SlotDistributions, UserHistory, normalize
 from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.predict.llama.config import PromptShape
 from humobctl.predict.llama.template_compact import Prompt, ask
@@ -130,9 +130,9 @@ class CompactPredictor(BatchPredictor):
                 "a compact prompt has fewer with fewer --letters"
             )
         with inference(self.device.type, len(prompts), bf16=self._bf16):
-            return self._compared(profiles, chunks)
+            return self._score_checked(profiles, chunks)
 
-    def _compared(
+    def _score_checked(
         self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
     ) -> list[Floats]:
         """Scores by person, packed where that is shown to change nothing."""
@@ -145,7 +145,7 @@ class CompactPredictor(BatchPredictor):
         longest = int(np.argmax(lengths))
         is_new = self._loaded.is_new("packed", lengths[longest])
         try:
-            found = self._packed(profiles, chunks)
+            found = self._score_packed(profiles, chunks)
         except UNFIT as exc:
             if not is_new or isinstance(exc, torch.OutOfMemoryError):
                 raise
@@ -159,7 +159,7 @@ class CompactPredictor(BatchPredictor):
             f"{self._name}: its architecture ({self._loaded.architecture}) does not take many "
             "questions in one pass; they are asked one by one, which takes many times longer"
         )
-        return self._compared(profiles, chunks)
+        return self._score_checked(profiles, chunks)
 
     def _is_plain(self, found: Floats, profile: list[int], chunks: list[list[list[int]]]) -> bool:
         """Whether the scores of the longest and of the last question are those of a plain pass."""
@@ -179,7 +179,7 @@ class CompactPredictor(BatchPredictor):
             scores.append(letters.log_softmax(0).double().cpu().numpy())
         return np.array(scores)
 
-    def _packed(
+    def _score_packed(
         self, profiles: list[list[int]], chunks: list[list[list[list[int]]]]
     ) -> list[Floats]:
         order = sorted(range(len(profiles)), key=lambda i: -len(chunks[i]))
@@ -296,7 +296,7 @@ def spread(prompt: Prompt, scores: Floats, *, near: bool) -> SlotDistributions:
         rest = prompt.weight[:, ~named]
         rest = rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-300)
         shares[:, ~named] = p[:, letters:] * rest
-    found = SlotDistributions(prompt.cells, normalised(shares + 1e-12))
+    found = SlotDistributions(prompt.cells, normalize(shares + 1e-12))
     return with_neighbours(found) if near else found
 
 
@@ -311,4 +311,4 @@ def with_neighbours(dist: SlotDistributions) -> SlotDistributions:
     np.add.at(p.T, place.reshape(-1), NEIGHBOURS * dist.p.T[source])
     middle = (around[inside] == dist.cells[source]).all(axis=1)
     np.add.at(p.T, place.reshape(-1)[middle], dist.p.T[source[middle]])
-    return SlotDistributions(cells.astype(np.int32), normalised(p))
+    return SlotDistributions(cells.astype(np.int32), normalize(p))

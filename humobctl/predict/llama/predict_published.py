@@ -30,7 +30,7 @@ from humobctl.predict.base import (
     SlotDistributions,
     UserHistory,
     candidates,
-    normalised,
+    normalize,
 )
 from humobctl.predict.city_profile import BatchPredictor, CityProfile
 from humobctl.predict.llama import template_published
@@ -92,7 +92,7 @@ class _Walk:
         """Whether all rows are answered."""
         return self.row == len(self.heads)
 
-    def forced(self) -> list[int]:
+    def force(self) -> list[int]:
         """Tokens until the next branch, which are then behind us; a row that ends goes on."""
         tokens: list[int] = []
         while not self.done:
@@ -179,7 +179,7 @@ class PublishedPredictor(BatchPredictor):
         with inference(self._loaded.device, len(users), bf16=self._bf16):
             self._walk([prompt for prompt, _ in started], [walk for _, walk in started])
         self.tally.users += len(users)
-        return [SlotDistributions(walk.cells, normalised(walk.p + 1e-12)) for _, walk in started]
+        return [SlotDistributions(walk.cells, normalize(walk.p + 1e-12)) for _, walk in started]
 
     def _start(self, user: UserHistory) -> tuple[list[int], _Walk]:
         """A person's prompt, up to the first row, and the way from there."""
@@ -208,7 +208,7 @@ class PublishedPredictor(BatchPredictor):
         if self.candidates == "own":
             return own, trie(self._loaded.tokenizer, own), visits
         if self.candidates == "near":
-            wider = with_neighbours(SlotDistributions(own, normalised(visits)[None]))
+            wider = with_neighbours(SlotDistributions(own, normalize(visits)[None]))
             return wider.cells, trie(self._loaded.tokenizer, wider.cells), wider.p[0]
         if self._everywhere is None:
             cells = decode_cells(np.arange(CELLS))
@@ -222,7 +222,7 @@ class PublishedPredictor(BatchPredictor):
         """Walk all people to the end of their answers, a branch a step."""
         if not walks:
             return
-        runs = [[*prompt, *walk.forced()] for prompt, walk in zip(prompts, walks, strict=True)]
+        runs = [[*prompt, *walk.force()] for prompt, walk in zip(prompts, walks, strict=True)]
         state = _State(self._loaded, len(walks), self.tally)
         tokens: list[int] = []
         last = np.zeros(0)
@@ -235,7 +235,7 @@ class PublishedPredictor(BatchPredictor):
                 for number, walk in enumerate(walks):
                     runs[number] = []
                     if not walk.done:
-                        runs[number] = [walk.choose(scores[number]), *walk.forced()]
+                        runs[number] = [walk.choose(scores[number]), *walk.force()]
                         self.tally.generated += 1
         except UNFIT as exc:
             if isinstance(exc, torch.OutOfMemoryError) or "walked" in self._loaded.compared:

@@ -32,7 +32,7 @@ from humobctl.llm.question import Ask, digest, message
 from humobctl.llm.server.budget import Spending, SpentError
 from humobctl.llm.server.capabilities import Dialect
 from humobctl.llm.server.client import CallError, Client
-from humobctl.llm.server.config import configured, key_for
+from humobctl.llm.server.config import key_for, make_config
 from humobctl.llm.server.journal import Journal, JournalEntry
 from humobctl.native import Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
@@ -42,20 +42,20 @@ from humobctl.predict.llama.predict_compact import spread
 from humobctl.predict.llama.template_compact import Prompt, ask, names
 
 USERS = 8
-"""Whose questions are on their way together."""
+"""Number of users whose questions are sent together."""
 MOST_LOGPROBS = 20
 LETTERS_AND_MORE = 64
 """Scores that are asked of llama.cpp, which gives as many as it is asked for."""
 RAISE = 50.0
 """By which all letters are raised together, in nats; their scores among themselves stay."""
 SCORES = 2
-"""Of the way in which scores are asked for; answers to another way are not used."""
+"""Version of the way in which scores are asked for; answers to another way are not used."""
 UNSEEN = 2.0
 """How much less likely, in nats, a letter is taken to be than the last score that came back."""
 LEAST = 1e-12
-"""Probability of a letter that is told as 0."""
+"""Probability of a letter that is reported as 0."""
 LEAST_MASS, FEW = 0.5, 5
-"""Of the letters among all that a model says, in the mean of so many answers or more."""
+"""Least mean probability of all letters together, over so many answers or more."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class CellDialect(Dialect):
     guided: bool = True
     logprobs: int = MOST_LOGPROBS
 
-    def lowered(self, said: str) -> Dialect | None:
+    def lower(self, said: str) -> Dialect | None:
         """What to try when the server refused a request."""
         if self.raised:
             return replace(self, raised=False)
@@ -81,7 +81,7 @@ class CellDialect(Dialect):
         return self.plainer()
 
     def plainer(self) -> Dialect | None:
-        """The same without raised letters, without guided decoding, then with fewer scores."""
+        """The dialect without raised letters, without guided decoding, then with fewer scores."""
         if self.raised:
             return replace(self, raised=False)
         if self.guided:
@@ -118,7 +118,7 @@ class _Completions(Client):
     async def _post(self, ask: Ask, dialect: Dialect, seed: int) -> dict[str, Any]:
         assert isinstance(dialect, CellDialect)
         body = dialect.body(ask.messages[0]["content"], self.letters)
-        return await self._sent("completions", body)
+        return await self._send("completions", body)
 
     def _reply(self, payload: dict[str, Any]) -> JournalEntry:
         try:
@@ -175,7 +175,7 @@ class ServedPredictor(BatchPredictor):
         """
         prompting = options.prompting
         self.city, self.shape, self.near = city, shape, prompting.candidates == "near"
-        self.config = configured(
+        self.config = make_config(
             {
                 "model": name,
                 "base_url": prompting.base_url,

@@ -37,7 +37,7 @@ class Record:
 
     Attributes:
         messages: user, assistant, and so on; the last one is the answer.
-        key: of the person whose it is; empty where nobody is named.
+        key: of the person whose it is; empty where no person is named.
     """
 
     messages: list[Message]
@@ -74,15 +74,15 @@ def _values(path: str) -> Iterator[tuple[str, Any]]:
         begin = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
         file.seek(0)
         if begin.startswith(b"["):
-            found = _parsed(path, file.read())
+            found = _parse(path, file.read())
             yield from ((f"record {number}", one) for number, one in enumerate(found, start=1))
             return
         for number, line in enumerate(file, start=1):
             if text := line.removeprefix(b"\xef\xbb\xbf").strip():
-                yield f"line {number}", _parsed(f"{path}: line {number}", text)
+                yield f"line {number}", _parse(f"{path}: line {number}", text)
 
 
-def _parsed(place: str, text: bytes) -> Any:
+def _parse(place: str, text: bytes) -> Any:
     try:
         return parse_json(text.decode("utf-8-sig"))
     except ValueError as exc:

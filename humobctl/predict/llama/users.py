@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from humobctl.data.split import shuffled
+from humobctl.data.split import shuffle_users
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
@@ -65,7 +65,7 @@ def read_people(
     other; a user who validates, about the last one only.
 
     Raises:
-        HumobError: the file cannot be read, or has nobody with a past.
+        HumobError: the file cannot be read, or has no user with a past.
     """
     with open_city(
         path, source.last_day, hold_out=source.hold_out, on_error=source.on_error
@@ -73,8 +73,8 @@ def read_people(
         last = table.last_day
         counter = CityCounter(table.days, source.first_weekday)
         city, uids = survey(table.groups(), counter, source.calendar)
-        drawn = shuffled(uids, settings.seed)[: source.most_users]
-        held = round(settings.validation_share * len(drawn))
+        drawn = shuffle_users(uids, settings.seed)[: source.most_users]
+        held = round(settings.validation_fraction * len(drawn))
         validating = set(drawn[:held].tolist())
         found: list[PromptedUser] = []
         for rows in table.groups(np.sort(drawn)):
@@ -83,7 +83,7 @@ def read_people(
                 found += _spans(part, city, last, settings, validates=validates)
     if not any(not one.validates for one in found):
         raise HumobError(
-            f"{table.name}: found nobody with known rows both before and within "
+            f"{table.name}: found no user with known rows both before and within "
             f"{settings.horizon} days up to day {last}, expected some to learn from"
         )
     counts = {"users": len(drawn), "of_users": len(uids), "validating": held, "last_day": last}

@@ -24,7 +24,7 @@ from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
-from humobctl.predict.ranker.model import start_scores, transformed
+from humobctl.predict.ranker.model import start_scores, transform
 from humobctl.training.city_table import open_city
 
 NEVER = -1e9  # start score of a candidate that is not there
@@ -116,7 +116,7 @@ def training_set(
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
     share = config.most_rows / sum(len(truth) for _, truth in tasks)
-    return joined([_window_set(task, truth, city, config, share) for task, truth in tasks])
+    return join([_window_set(task, truth, city, config, share) for task, truth in tasks])
 
 
 def _window_set(
@@ -132,13 +132,13 @@ def _window_set(
     y = np.zeros((r, config.keep), dtype=np.float32)
     start = np.full((r, config.keep), NEVER, dtype=np.float32)
     raw = encoded.x[taken].reshape(r * keep, len(NAMES))
-    z[:, :keep] = transformed(raw).reshape(r, keep, len(NAMES))
+    z[:, :keep] = transform(raw).reshape(r, keep, len(NAMES))
     y[:, :keep] = labels[taken]
     start[:, :keep] = start_scores(encoded.start[taken])
     return RankerTrainingSet(z, y, start, row_weights(task)[taken].astype(np.float32))
 
 
-def joined(parts: Sequence[RankerTrainingSet]) -> RankerTrainingSet:
+def join(parts: Sequence[RankerTrainingSet]) -> RankerTrainingSet:
     """Several training sets as one: of users, or of cities."""
     return RankerTrainingSet(
         np.concatenate([part.z for part in parts]),

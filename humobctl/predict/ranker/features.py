@@ -255,7 +255,7 @@ def _kernel_sums(
 
 
 def _home_and_work(user: UserHistory, index: Int64s, k: int, city: CityProfile) -> tuple[int, int]:
-    """The cell of most nights, and the commonest other cell of working days, else the home."""
+    """The cell of most nights, and the commonest other cell of working days, otherwise the home."""
     night = (user.t < _NIGHT[0]) | (user.t >= _NIGHT[1])
     counts = np.bincount(index, minlength=k)
     nights = np.bincount(index[night], minlength=k)

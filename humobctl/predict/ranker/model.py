@@ -4,7 +4,7 @@
         (log(history share + floor) + score(features)) / temperature
     score = mean over members of w2 . relu(W1 relu(W0 z + b0) + b1) + b2,  z the scaled features
 
-The history model's shares are where the training starts; the network learns how far to trust them.
+The training starts from the history baseline's shares; the network learns how far to trust them.
 
 Shapes: r target rows, k the user's cells, K candidates a row, F features, H hidden, M members.
 """
@@ -56,7 +56,7 @@ class RankerNetwork:
         Returns:
             Scores, shape (rows,).
         """
-        z = scaled(transformed(x), self.mean, self.scale)
+        z = standardize(transform(x), self.mean, self.scale)
         scores = np.zeros(len(z), dtype=np.float32)
         for w0, b0, w1, b1, w2, b2 in zip(
             self.w0, self.b0, self.w1, self.b1, self.w2, self.b2, strict=True
@@ -76,7 +76,7 @@ class RankerNetwork:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def transformed(x: Float32s) -> Float32s:
+def transform(x: Float32s) -> Float32s:
     """Features on scales that suit a network: logarithms of shares and lengths, shape (rows, F)."""
     z = x.copy()
     z[:, SHARES] = np.log(x[:, SHARES] + np.float32(FLOOR))
@@ -84,7 +84,7 @@ def transformed(x: Float32s) -> Float32s:
     return z
 
 
-def scaled(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
+def standardize(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
     """Transformed features in standard deviations, clipped; changes ``z``."""
     z -= mean
     z /= scale

@@ -23,11 +23,11 @@ from humobctl.predict.ranker.data import (
     NEVER,
     RankerSource,
     RankerTrainingSet,
-    joined,
+    join,
     read_city,
 )
 from humobctl.predict.ranker.features import NAMES
-from humobctl.predict.ranker.model import RankerNetwork, scaled, softmax, to_checkpoint
+from humobctl.predict.ranker.model import RankerNetwork, softmax, standardize, to_checkpoint
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import (
     Recipe,
@@ -80,7 +80,7 @@ class RankerRecipe(Recipe[RankerData]):
         most = max(1, self.settings.most_rows // len(self.paths))
         config = replace(self.settings, most_rows=most)
         found = [read_city(path, self.source, config) for path in self.paths]
-        yield RankerData(joined([rows for rows, _ in found]), [about for _, about in found])
+        yield RankerData(join([rows for rows, _ in found]), [about for _, about in found])
 
     def identify(self, data: RankerData) -> dict[str, Any]:
         """The cities."""
@@ -119,7 +119,7 @@ class RankerTraining(Training):
         flat = rows.z.reshape(-1, len(NAMES))
         present = flat[rows.start.ravel() > NEVER]
         self._mean, self._scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
-        scaled(flat, self._mean, self._scale)
+        standardize(flat, self._mean, self._scale)
         self._batches = -(-len(rows.y) // config.batch)
         self.plan = TrainingPlan(
             steps=config.members * config.epochs * self._batches,
@@ -181,7 +181,7 @@ class RankerTraining(Training):
         write_whole(path, lambda partial: save_file(arrays, partial))
 
     def restore(self, path: Path) -> dict[str, float]:
-        """Go on from what ``save`` wrote."""
+        """Continue from what ``save`` wrote."""
         from safetensors.numpy import load_file  # noqa: PLC0415
 
         arrays, config = load_file(path), self.config

@@ -95,4 +95,4 @@ def test_a_table_of_some_days_has_the_columns_of_the_table() -> None:
     table = grid_table(3, 9)
     assert table.columns == GRID.columns
     assert table.dtypes == GRID.dtypes
-    says(table.expected("d"), "day", 3, 9)
+    says(table.describe_expected("d"), "day", 3, 9)

@@ -12,12 +12,12 @@ from hypothesis.extra.numpy import arrays
 
 from humobctl.evaluate.flows.metrics import (
     Flows,
-    aligned,
+    align,
     cells_of,
     common_part,
     common_part_of_distances,
     compare_flows,
-    counted,
+    count_flows,
     flows,
     pearson,
     root_mean_square,
@@ -84,13 +84,13 @@ def test_distances_have_bins_of_two_km() -> None:
 
 
 def test_pairs_are_counted_once() -> None:
-    found = counted(np.array([0, 2, 0]), np.array([1, 1, 1]), 3, np.array([1.0, 0.0, 2.5]))
+    found = count_flows(np.array([0, 2, 0]), np.array([1, 1, 1]), 3, np.array([1.0, 0.0, 2.5]))
     assert (found.origin.tolist(), found.destination.tolist()) == ([0], [1])
     assert found.flow.tolist() == [3.5]
 
 
 def test_nothing_to_compare_is_nan() -> None:
-    nothing = counted(np.empty(0, np.int64), np.empty(0, np.int64), 3)
+    nothing = count_flows(np.empty(0, np.int64), np.empty(0, np.int64), 3)
     found = by_name(compare_flows(nothing, nothing, pairs=9))
     assert np.isnan(found["cpc"])
     assert np.isnan(found["correlation"])
@@ -201,6 +201,6 @@ def test_a_grid_of_200_by_200_cells_stays_sparse() -> None:
 
 
 def test_alignment_needs_no_common_pairs() -> None:
-    a, b = aligned(dense([[0, 1], [0, 0]]), dense([[0, 0], [2, 0]]))
+    a, b = align(dense([[0, 1], [0, 0]]), dense([[0, 0], [2, 0]]))
     assert (a.tolist(), b.tolist()) == ([1, 0], [0, 2])
     assert common_part(a, b) == 0.0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from humobctl.errors import UsageError
 from humobctl.generate.diffusion.config import STEPS, paper, tiny
 from humobctl.generate.diffusion.config import DiffusionSettings as Settings
-from humobctl.generate.diffusion.model import Conditioning, build, pooled
-from humobctl.generate.diffusion.process import Fixed, Process, Sampling, crowded, sampling_of
+from humobctl.generate.diffusion.model import Conditioning, build, pool
+from humobctl.generate.diffusion.process import Fixed, Process, Sampling, crowd_steps, sampling_of
 from tests.messages import raises
 
 # diffusers 0.42 with numpy 2
@@ -111,10 +111,10 @@ def test_guidance_goes_past_the_condition() -> None:
 
 def test_pooling_takes_means_over_events() -> None:
     x = torch.arange(STEPS, dtype=torch.float32).expand(1, 2, STEPS)
-    means = pooled(x, told(1))
+    means = pool(x, told(1))
     assert means[0, 0, ::48].tolist() == [23.5, 71.5, 119.5]
     assert means[0, 1, 47] == 23.5
-    np.testing.assert_allclose(pooled(x, None).numpy(), 71.5)
+    np.testing.assert_allclose(pool(x, None).numpy(), 71.5)
 
 
 @pytest.mark.parametrize("denoiser", ["add", "queryonce", "querymulti", "unet-condition"])
@@ -165,14 +165,14 @@ def test_settings_that_do_not_go(wrong, option) -> None:
 
 def test_evaluations_are_crowded_where_there_is_noise() -> None:
     # 100 (1 - (i / 4) ** 1.5) = 100, 87.5, 64.6, 35.05, to the nearest, halves to even; less 1
-    assert crowded(100, 4) == [99, 87, 64, 34]
-    assert crowded(5, 5) == [4, 3, 2, 1, 0]
+    assert crowd_steps(100, 4) == [99, 87, 64, 34]
+    assert crowd_steps(5, 5) == [4, 3, 2, 1, 0]
 
 
 @given(st.integers(2, 300), st.data())
 def test_evaluations_fall_and_are_different(steps, data) -> None:
     evaluations = data.draw(st.integers(1, steps))
-    times = crowded(steps, evaluations)
+    times = crowd_steps(steps, evaluations)
     assert len(times) == evaluations
     assert times[0] == steps - 1
     assert times[-1] >= 0

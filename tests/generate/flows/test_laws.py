@@ -18,7 +18,7 @@ from humobctl.generate.flows import areas as region_module
 from humobctl.generate.flows.areas import LEAST_KM, Pairs, between, region_of
 from humobctl.generate.flows.config import FLOW_LAWS, FlowLaw, load_law
 from humobctl.generate.flows.fit import fit
-from humobctl.generate.flows.model import drawn, flows
+from humobctl.generate.flows.model import draw_trips, flows
 from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS, extended_radiation, radiation
 from humobctl.tables.schemas import AREAS
 from tests.conftest import Cli
@@ -79,9 +79,12 @@ def test_radiation_shares_between_equally_far_towns_by_hand() -> None:
 
 
 LAWS_OF_FLOWS = {
-    **{name: FlowLaw(name).unfitted() for name in ("radiation", "extended-radiation")},
+    **{
+        name: FlowLaw(name).with_default_parameters()
+        for name in ("radiation", "extended-radiation")
+    },
     "opportunities": FlowLaw("opportunities", parameters={"gamma": 3e-4}),
-    "gravity": FlowLaw().unfitted(),
+    "gravity": FlowLaw().with_default_parameters(),
 }
 
 
@@ -146,7 +149,7 @@ def test_opportunities_by_hand() -> None:
 
 
 def test_gravity_by_hand() -> None:
-    law = FlowLaw().unfitted()
+    law = FlowLaw().with_default_parameters()
     # From a: 20/100, 30/400, 40/1600.
     assert made(law, TOWNS, [12, 0, 0, 0])[0].tolist() == pytest.approx([0, 8, 3, 1], abs=1e-3)
     steep = FlowLaw(
@@ -161,7 +164,7 @@ def test_gravity_by_hand() -> None:
 
 
 def test_gravity_with_the_total_kept() -> None:
-    law = FlowLaw("gravity", "power", "total").unfitted()
+    law = FlowLaw("gravity", "power", "total").with_default_parameters()
     found = made(law, TOWNS, [5, 5, 5, 5])
     assert found.sum() == pytest.approx(20)
     # m_i m_j / d^2: a to b 200/100, c to d 1200/400.
@@ -178,7 +181,7 @@ def test_far_away_areas_do_not_vanish() -> None:
 
 def test_areas_without_people() -> None:
     region = line([0, 10, 20], [0, 10, 0])
-    for law in (FlowLaw().unfitted(), FlowLaw("radiation")):
+    for law in (FlowLaw().with_default_parameters(), FlowLaw("radiation")):
         assert made(law, region, [4, 4, 4]).tolist() == [[0, 4, 0], [0, 0, 0], [0, 4, 0]]
 
 
@@ -195,7 +198,7 @@ def test_outflows_are_conserved(mass: list[int], data: st.DataObject) -> None:
         FlowLaw(name, parameters={key: value or 1e-6 for key, value in law.parameters.items()})
         for name, law in OPPORTUNITY_LAWS.items()
     ]
-    for law in (FlowLaw().unfitted(), *laws):
+    for law in (FlowLaw().with_default_parameters(), *laws):
         found = made(law, region, outflow)
         assert not np.diag(found).any()
         assert (found >= 0).all()
@@ -206,7 +209,7 @@ def test_outflows_are_conserved(mass: list[int], data: st.DataObject) -> None:
 
 
 def test_blocks_make_no_difference(monkeypatch) -> None:
-    law = FlowLaw("gravity", "power", "total").unfitted()
+    law = FlowLaw("gravity", "power", "total").with_default_parameters()
     whole = made(law, TOWNS, [1, 2, 3, 4])
     monkeypatch.setattr(region_module, "BLOCK_PAIRS", 4)
     monkeypatch.setattr(region_module, "KEPT_PAIRS", 0)
@@ -215,11 +218,11 @@ def test_blocks_make_no_difference(monkeypatch) -> None:
 
 def test_draws_are_whole_and_each_origin_has_its_own() -> None:
     mean = np.array([[0, 30.4, 20.0], [5.0, 0, 7.5]])
-    both = drawn(np.array([0, 1]), mean, "origin", 3)
+    both = draw_trips(np.array([0, 1]), mean, "origin", 3)
     assert both.sum(axis=1).tolist() == [50, 12]
     assert np.array_equal(both, np.rint(both))
-    assert drawn(np.array([1]), mean[1:], "origin", 3).tolist() == both[1:].tolist()
-    assert drawn(np.array([0, 1]), mean, "none", 3)[0, 0] == 0
+    assert draw_trips(np.array([1]), mean[1:], "origin", 3).tolist() == both[1:].tolist()
+    assert draw_trips(np.array([0, 1]), mean, "none", 3)[0, 0] == 0
 
 
 # -- fitting ------------------------------------------------------------------------------------
@@ -384,7 +387,7 @@ def test_what_does_not_go_together(wrong) -> None:
 )
 def test_what_only_flows_can_tell(law) -> None:
     with raises(UsageError, "--fit FLOWS"):
-        law.unfitted()
+        law.with_default_parameters()
 
 
 def test_each_law_is_named_in_the_help(cli: Cli) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import Law
-from humobctl.generate.gravity.fit import fitted, jumps_of
+from humobctl.generate.gravity.fit import fit_law, jumps_of
 from tests.generate.gravity.cities import at_home, city, plans, visits
 from tests.messages import raises, says
 
@@ -30,19 +30,19 @@ def made(law: Law, town, people=700) -> pl.DataFrame:
 @pytest.mark.parametrize("exponent", [0.7, 2.4])
 def test_the_exponent_is_found_again(town, name, exponent, capsys) -> None:
     law = Law(name, exponent=exponent, rho=1.0, gamma=0.0)
-    found = fitted(Law(name), made(law, town), town)
+    found = fit_law(Law(name), made(law, town), town)
     assert found.exponent == pytest.approx(exponent, abs=0.12)
     says(capsys.readouterr().err, "jumps", "exponent")
 
 
 def test_the_scale_is_found_again(town) -> None:
-    found = fitted(Law("exponential"), made(Law("exponential", scale=1.4), town), town)
+    found = fit_law(Law("exponential"), made(Law("exponential", scale=1.4), town), town)
     assert found.scale == pytest.approx(1.4, rel=0.08)
 
 
 def test_the_tendencies_are_found_again(town) -> None:
     law = Law("opportunity", alpha=0.6, beta=0.1)
-    found = fitted(Law("opportunity"), made(law, town, 3000), town)
+    found = fit_law(Law("opportunity"), made(law, town, 3000), town)
     assert (found.alpha, found.beta) == pytest.approx((0.6, 0.1), abs=0.15)
 
 
@@ -65,6 +65,6 @@ def test_candidates_by_distance() -> None:
 
 def test_too_few_jumps_and_laws_without_parameters(town) -> None:
     with raises(HumobError, "--fit", 18, "10 km"):
-        fitted(Law(), made(Law(), town, 6), town)
+        fit_law(Law(), made(Law(), town, 6), town)
     with raises(UsageError, "law radiation", "--fit"):
-        fitted(Law("radiation"), made(Law(), town, 6), town)
+        fit_law(Law("radiation"), made(Law(), town, 6), town)

@@ -91,14 +91,14 @@ def test_published_distributions_are_met(plans) -> None:
 
 
 def test_the_shipped_weights_are_those_of_the_calibration() -> None:
-    shipped, found = model.calibrated(), calibrate()
+    shipped, found = model.calibrated_weights(), calibrate()
     assert np.allclose(np.log(shipped.attitude), np.log(found.attitude), atol=2e-3)
     assert np.allclose(np.log(shipped.length), np.log(found.length), atol=2e-3)
 
 
 def test_drawn_plans_do_what_the_chain_expects() -> None:
     """The exact expectations and the draws are two ways to the same numbers."""
-    chain = model.build(model.calibrated())
+    chain = model.build(model.calibrated_weights())
     days = events_per_day() / events_per_day().sum()
     expected = model.expectations(chain, days)
     share = class_shares()

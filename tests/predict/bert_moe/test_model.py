@@ -45,7 +45,7 @@ def test_the_loss_is_that_of_the_mixture_written_out():
     inputs["labels"][0, 3:] = IGNORE
     with torch.no_grad():
         out = net(**inputs)
-        rows, _ = net.mixed(out.states.flatten(0, 1))
+        rows, _ = net.mix_experts(out.states.flatten(0, 1))
         p_new = net.output_projection(rows).softmax(-1).view(3, 5, 50)
     total, count = 0.0, 0
     for i, window in enumerate(inputs["labels"].tolist()):
@@ -82,7 +82,7 @@ def test_visited_cells_keep_the_scores_that_they_have_among_themselves():
     some = torch.tensor([2, 3, 5, 7, 11, 13])
     inputs["labels"] = some[torch.randint(0, 6, inputs["labels"].shape)]
     with torch.no_grad():
-        rows, _ = net.mixed(net(**inputs).states.flatten(0, 1))
+        rows, _ = net.mix_experts(net(**inputs).states.flatten(0, 1))
         logits = net.output_projection(rows).view(3, 5, 50)
         among = logits - logits[..., some].logsumexp(-1, keepdim=True)
         wanted = -among.gather(2, inputs["labels"].unsqueeze(2)).mean().item()

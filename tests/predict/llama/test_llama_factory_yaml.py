@@ -56,7 +56,11 @@ def test_keys_are_mapped_and_unknown_ones_reported(tmp_path: Path, capsys) -> No
     assert (chosen.rank, chosen.alpha, chosen.target_modules) == (8, 16, "q_proj,v_proj")
     assert (chosen.batch_size, chosen.epochs, chosen.max_length) == (16, 3, 2048)
     assert (chosen.learning_rate, chosen.schedule, chosen.warmup) == (1e-4, "cosine", 0.1)
-    assert (chosen.precision, chosen.validation_share, chosen.evaluate_every) == ("bf16", 0.1, 500)
+    assert (chosen.precision, chosen.validation_fraction, chosen.evaluate_every) == (
+        "bf16",
+        0.1,
+        500,
+    )
     said = capsys.readouterr().err
     says(said, "not used", "neftune_noise_alpha")
     assert "logging_steps" not in said
@@ -79,8 +83,8 @@ def test_another_training_is_refused(tmp_path: Path, line: str, names: tuple[str
 def test_without_validation_nothing_is_validated(tmp_path: Path) -> None:
     found = read_factory(written(tmp_path, "lora_rank: 4\nquantization_bit: 4\nval_size: 200"))
     assert found.settings["quantization"] == "4bit"
-    assert found.settings["validation_share"] == 0.05  # a number of records
-    assert read_factory(written(tmp_path, "lora_rank: 4")).settings["validation_share"] == 0.0
+    assert found.settings["validation_fraction"] == 0.05  # a number of records
+    assert read_factory(written(tmp_path, "lora_rank: 4")).settings["validation_fraction"] == 0.0
 
 
 def test_the_ending_tells() -> None:

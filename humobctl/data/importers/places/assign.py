@@ -46,7 +46,7 @@ class Assigned:
         Returns:
             The frame without ``categories``, and only the rows that are kept.
         """
-        found = self._looked_up(frame["categories"])
+        found = self._look_up(frame["categories"])
         decided, intent = found["decided"], found["intent"]
         lost = intent.is_null()
         if "intent" in frame.columns:
@@ -58,9 +58,9 @@ class Assigned:
         if "category" in frame.columns:
             category = frame.select(pl.coalesce("category", category)).to_series()
         full = frame.drop("categories").with_columns(category=category, intent=intent)
-        return self._kept(full, places, lost)
+        return self._drop_unmapped(full, places, lost)
 
-    def _looked_up(self, categories: pl.Series) -> pl.DataFrame:
+    def _look_up(self, categories: pl.Series) -> pl.DataFrame:
         """For each row: category, intent, and whether a row of the mapping decided."""
         # A tag without a value is a category without a name: none.
         keys = [key for key in categories.unique().drop_nulls() if key.strip(BETWEEN)]
@@ -81,7 +81,7 @@ class Assigned:
         found = rows.join(table, on="categories", how="left", maintain_order="left")
         return found.with_columns(pl.col("decided").fill_null(value=False))
 
-    def _kept(self, frame: pl.DataFrame, places: LineNumbers, lost: pl.Series) -> Batch:
+    def _drop_unmapped(self, frame: pl.DataFrame, places: LineNumbers, lost: pl.Series) -> Batch:
         if self.keep_unmapped or not lost.any():
             return frame, places
         names = frame.filter(lost)["category"].fill_null("without a category").value_counts()

@@ -78,9 +78,9 @@ class CellReader(Reader):
                 "its city on --grid 500m@40,-30,200x200 --axes east,north"
             )
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         if self.source.kind != "csv":
-            yield from super()._parsed()
+            yield from super()._parse()
             return
         text = Delimited(
             self.source,
@@ -90,9 +90,9 @@ class CellReader(Reader):
             dropped=self.dropped,
         )
         for frame, places in text.frames():
-            yield self._cast(self._named(frame), places)
+            yield self._cast(self._rename_columns(frame), places)
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = {_ROLES[plain(name)]: name for name in frame.columns if plain(name) in _ROLES}
         found |= {new: old for old, new in self.options.columns.items() if new}
         lacking = [name for name in self.table.columns if found.get(name) not in frame.columns]
@@ -114,7 +114,7 @@ class CellReader(Reader):
         assigned = Assigned(mapping_for(self.options.mapping, "humob"), self.options.keep_unmapped)
         draws, total = np.random.default_rng(_SEED), 0
         for batch in super().batches():
-            places = _scattered(self._inside(batch, grid), grid, draws)
+            places = _scatter(self._inside(batch, grid), grid, draws)
             kept, _ = assigned.intents(places, LineNumbers(1))
             total += kept.height
             if kept.height:
@@ -136,7 +136,7 @@ class CellReader(Reader):
         return batch.filter(inside)
 
 
-def _scattered(cells: pl.DataFrame, grid: Grid, draws: np.random.Generator) -> pl.DataFrame:
+def _scatter(cells: pl.DataFrame, grid: Grid, draws: np.random.Generator) -> pl.DataFrame:
     """One row a place, somewhere in its cell; ids are ``x-y-category-number``."""
     each = cells.select(pl.all().repeat_by("count").explode())
     number = each.select(pl.int_range(1, pl.len() + 1).over("x", "y", "category")).to_series()

@@ -15,7 +15,7 @@ from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.places.geometry import representative
 from humobctl.errors import TableError
 from humobctl.extras import require
-from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quoted
+from humobctl.io.row_errors import Dropped, LineNumbers, OnError, quote
 from humobctl.io.shallow_json import ShallowJson
 from humobctl.io.streams import Input, clear_read_errors
 
@@ -83,7 +83,7 @@ class Features:
                 shape, record = _shape(feature["geometry"]), self._record(feature)
             except Exception as exc:  # shapely raises what it likes
                 expected = "a GeoJSON feature with properties and a geometry in degrees"
-                error = TableError(self.source.name, quoted(feature), expected, row=row)
+                error = TableError(self.source.name, quote(feature), expected, row=row)
                 if self.on_error == "fail":
                     raise error from exc
                 self.dropped.add("of another form", error)

@@ -3,7 +3,7 @@
 A mapping is a CSV file of ``category,intent``. ``osm.csv``, ``overture.csv``, ``foursquare.csv``
 and ``humob.csv`` beside this file are those of the project; a user's has the same form. Rows are
 asked in their order, and the first that matches decides. ``*`` in a category is any text, an empty
-intent says that nobody goes there for its own sake, and lines that begin with ``#`` are comments.
+intent says that it is no destination in itself, and lines that begin with ``#`` are comments.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from humobctl.errors import HumobError, TableError
 from humobctl.io.csv_records import CLOSED, OPEN_QUOTE, records, split_record
-from humobctl.io.row_errors import quoted
+from humobctl.io.row_errors import quote
 from humobctl.io.streams import clear_read_errors, open_input
 from humobctl.tables.schemas import INTENTS
 
@@ -181,7 +181,7 @@ def _rule(cells: list[str], name: str, line: int) -> Rule:
     if intent and intent.lower() not in INTENTS:
         raise TableError(
             name,
-            quoted(intent),
+            quote(intent),
             f"nothing, or one of the twelve intents ({', '.join(INTENTS)})",
             line=line,
             column="intent",

@@ -45,7 +45,7 @@ _NEXT_LABEL = rf"""["']?,\s*["']?({_TOPMOST})"""
 
 
 def kind_of_places(names: Sequence[str]) -> Kind | None:
-    """Whose columns these are; None where they are nobody's in particular."""
+    """The data set whose columns these are; None for no particular one."""
     known = set(names)
     if "fsq_place_id" in known:
         return "foursquare"
@@ -142,18 +142,18 @@ class PlaceReader(ImportReader):
 
     # -- from the columns of a file to raw ones ------------------------------------------------
 
-    def _parsed(self) -> Iterator[Batch]:
+    def _parse(self) -> Iterator[Batch]:
         if self.factory is not None:
             for frame, places in self.factory():
-                yield self._cast(self._named(frame), places)
+                yield self._cast(self._rename_columns(frame), places)
         elif self.source.kind == "csv":
             text = Delimited(
                 self.source, self.separator, on_error=self.on_error, dropped=self.dropped
             )
             for frame, places in text.frames():
-                yield self._cast(self._named(frame), places)
+                yield self._cast(self._rename_columns(frame), places)
         else:
-            yield from super()._parsed()
+            yield from super()._parse()
 
     def _lazy(self, path: Path) -> pl.LazyFrame:
         whole = super()._lazy(path)
@@ -162,7 +162,7 @@ class PlaceReader(ImportReader):
         wanted = found.union(_OVERTURE, _FOURSQUARE, self.assigned.mapping.tag_keys())
         return whole.select(name for name in names if name in wanted)
 
-    def _named(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Raw values under our names, ``categories`` and ``closed`` among them."""
         found = place_columns(frame.columns, self.options, self.source.name)
         ways = {
@@ -228,7 +228,7 @@ class PlaceReader(ImportReader):
         columns = {
             "name": (parts.field("names", "primary") or [pl.lit(None, pl.String)])[0],
             "category": pl.coalesce(primaries) if primaries else pl.lit(None, pl.String),
-            "categories": _joined(every),
+            "categories": _join_texts(every),
         }
         for status in parts.column("operating_status"):
             columns["closed"] = status.is_in(["permanently_closed", "temporarily_closed"])
@@ -244,7 +244,7 @@ class PlaceReader(ImportReader):
                 # A list as text, with or without quotes; labels themselves hold commas.
                 labels = labels.cast(pl.String).str.strip_chars("[]\"' ")
                 labels = labels.str.replace_all(_NEXT_LABEL, f"{BETWEEN}$1")
-        categories = _joined([labels])
+        categories = _join_texts([labels])
         columns = {
             "category": categories.str.split(BETWEEN).list.first(),
             "categories": categories,
@@ -260,7 +260,7 @@ class PlaceReader(ImportReader):
         keys = [key for key in self.assigned.mapping.tag_keys() if key in frame.columns]
         # null + text is null: a place has only the tags that it has.
         tags = [pl.lit(f"{key}=") + pl.col(key).cast(pl.String) for key in keys]
-        return {"categories": _joined(tags)}
+        return {"categories": _join_texts(tags)}
 
     def _of_table(self, frame: pl.DataFrame, found: dict[str, str]) -> dict[str, pl.Expr]:
         columns = {"categories": pl.lit(None, pl.String)}
@@ -305,7 +305,7 @@ class _Parts:
         return [pl.col(column).struct.field(name)] if fields.get(name) == wanted else []
 
 
-def _joined(parts: list[pl.Expr]) -> pl.Expr:
+def _join_texts(parts: list[pl.Expr]) -> pl.Expr:
     """Texts in one, those that are there; null where none is."""
     if not parts:
         return pl.lit(None, pl.String)

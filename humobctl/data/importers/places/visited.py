@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from humobctl.console.words import counted
+from humobctl.console.words import pluralize
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.assign import Assigned
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
@@ -51,21 +51,21 @@ def visited_places(
             east="lon",
         )
         without += batch.height - rows.height
-        known = _merged(rows if known is None else pl.concat([known, rows]))
+        known = _merge(rows if known is None else pl.concat([known, rows]))
     if known is None or known.is_empty():
         raise HumobError(f"{name}: found no place ids, expected some; name them with --columns")
     yield from _places(known, name, options, notes)
     if without:
-        notes.append(f"left out {counted(without, 'row')} without a place id")
+        notes.append(f"left out {pluralize(without, 'row')} without a place id")
     wide = (pl.col("north") - pl.col("south") > _SAME_DEGREES) | (
         pl.col("east") - pl.col("west") > _SAME_DEGREES
     )
     moved = known.filter(wide).height
     if moved:
-        notes.append(f"{counted(moved, 'place')} with several coordinates: the first were taken")
+        notes.append(f"{pluralize(moved, 'place')} with several coordinates: the first were taken")
 
 
-def _merged(rows: pl.DataFrame) -> pl.DataFrame:
+def _merge(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.group_by("place_id", maintain_order=True)
         .agg(

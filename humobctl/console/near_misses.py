@@ -1,0 +1,135 @@
+"""What was meant by an option or a command that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+
+ALIASES = {
+    "--num-location-ids": ("--location-ids",),
+    "--input-seq-length": ("--input-length",),
+    "--predict-seq-length": ("--prediction-length",),
+    "--model-path": ("--model", "--base"),
+    "--batch": ("--batch-size",),
+    "--batch-rows": ("--batch-size",),
+    "--share": ("--fraction",),
+    "--test-share": ("--test-fraction",),
+    "--train-share": ("--train-fraction",),
+    "--validation-share": ("--validation-fraction",),
+    "--weekday-embedding-size": ("--holiday-embedding-size",),
+}
+"""Names of published scripts, and earlier ones of ours; the first that a command has is meant."""
+_THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")
+_OUTPUT = ("--output",)
+OPTIONS = {
+    **dict.fromkeys(("--gpu", "--cuda", "--gpus", "--use-gpu"), ("--device cuda",)),
+    "--cpu": ("--device cpu",),
+    **dict.fromkeys(("--jobs", "-j", "--threads", "--n-jobs", "--num-threads"), _THREADS),
+    **dict.fromkeys(("--num-workers", "--n-workers", "--processes", "--cores"), _THREADS),
+    **dict.fromkeys(("--out", "--outfile", "--out-file", "--output-file", "--save"), _OUTPUT),
+    **dict.fromkeys(("--output-dir", "--out-dir", "--outdir", "--save-dir", "--dest"), _OUTPUT),
+    **dict.fromkeys(("--random-seed", "--random-state"), ("--seed",)),
+    **dict.fromkeys(("--ground-truth", "--reference", "--ref", "--real", "--gt"), ("--truth",)),
+    **dict.fromkeys(("--checkpoint", "--ckpt", "--weights", "--model-dir"), ("--model", "--base")),
+    **dict.fromkeys(("--pretrained", "--finetune", "--fine-tune"), ("--init-from", "--base")),
+    **dict.fromkeys(("--fp16", "--bf16", "--half", "--amp"), ("--precision bf16",)),
+    **dict.fromkeys(("--force", "--clobber"), ("--overwrite",)),
+    **dict.fromkeys(("--continue", "--restart"), ("--resume",)),
+    **dict.fromkeys(("--config", "--cfg"), ("--settings",)),
+    **dict.fromkeys(("--tz", "--time-zone"), ("--timezone",)),
+    "--cell-size": ("--cell-km", "--grid"),
+    "--from": ("--from-day", "--format"),
+    "--to-format": ("--to",),
+    "--debug": ("--verbose",),
+    "--silent": ("--quiet",),
+    "--version": ("humobctl --version",),
+}
+"""What other programs call an option, and what we do: options with values, or what there is."""
+_FILES = ("--input", "--in", "-i", "--file", "--data", "--dataset", "--input-file", "--path")
+COMMANDS = {
+    **dict.fromkeys(("score", "evaluate", "evaluation", "metrics", "compare"), ("eval",)),
+    **dict.fromkeys(("convert", "load", "read", "prepare", "preprocess"), ("data import",)),
+    **dict.fromkeys(("info", "stats", "summary", "head", "inspect"), ("data describe",)),
+    **dict.fromkeys(("plan", "plans", "persons", "population"), ("intend",)),
+    **dict.fromkeys(("simulate", "sample", "synthesize"), ("generate", "data synth")),
+    **dict.fromkeys(("forecast", "infer", "inference"), ("predict",)),
+    **dict.fromkeys(("validate", "check"), ("predict --validate SUBMISSION",)),
+    **dict.fromkeys(("models", "list"), ("predict --list-models",)),
+    **dict.fromkeys(("fine-tune", "lora", "tune"), ("finetune llama",)),
+    **dict.fromkeys(("plot", "map", "show", "visualize", "visualise"), ("view", "explore")),
+    **dict.fromkeys(("embeddings", "encode"), ("embed", "eval embedding")),
+    **dict.fromkeys(("install", "status", "env"), ("doctor",)),
+    "version": ("--version",),
+    "help": ("--help",),
+}
+"""Words that are no commands, and what does that work here."""
+_LIKE = 0.6
+
+
+def accept_aliases(arguments: Sequence[str], known: Collection[str]) -> list[str]:
+    """The arguments with names of published scripts and earlier ones as our own.
+
+    Args:
+        arguments: of a command, up to ``--``.
+        known: names of its options.
+    """
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    return [*(_ours(word, known) for word in arguments[:end]), *arguments[end:]]
+
+
+def _ours(word: str, known: Collection[str]) -> str:
+    name, sign, value = word.partition("=")
+    if not name.startswith("--") or name in known:
+        return word
+    dashed = name.replace("_", "-")
+    for candidate in (dashed, *ALIASES.get(dashed, ())):
+        if candidate in known:
+            return candidate + sign + value
+    return word
+
+
+def meant_option(option: str, known: Collection[str], arguments: Collection[str] = ()) -> str:
+    """The end of a message on an option that does not exist: what may have been meant.
+
+    Args:
+        option: as typed.
+        known: names of the command's options.
+        arguments: names of its arguments.
+    """
+    name = option.replace("_", "-")
+    if name in _FILES and arguments:
+        return f"; give {' '.join(arguments)} without an option"
+    offered = OPTIONS.get(name, ALIASES.get(name, ()))
+    found = [one for one in offered if not one.startswith("--") or one.split()[0] in known]
+    return _question(found or _similar(name, known))
+
+
+def meant_command(word: str, within: str, commands: Collection[str]) -> str:
+    """The end of a message on a command that does not exist: what may have been meant.
+
+    Args:
+        word: as typed.
+        within: the group it was looked for in, or "".
+        commands: all groups and commands of the tree, in full.
+    """
+    name = word.replace("_", "-").lower()
+    ends = [one for one in commands if name in (one.rpartition(" ")[2], one.replace(" ", "-"))]
+    if ends:
+        return _question(ends)
+    offered = COMMANDS.get(name, ())
+    found = [one for one in offered if one in commands or "-" in one]
+    if found and not within:
+        return _question(found)
+    last = _similar(name, {one.rpartition(" ")[2] for one in commands})
+    close = [one for one in commands if one.rpartition(" ")[2] in last]
+    return _question(close or found or _similar(name, commands))
+
+
+def _similar(name: str, names: Collection[str]) -> list[str]:
+    return get_close_matches(name, names, n=1, cutoff=_LIKE)
+
+
+def _question(offered: Sequence[str]) -> str:
+    if not offered:
+        return ""
+    return f"; did you mean {' or '.join(repr(one) for one in offered)}?"

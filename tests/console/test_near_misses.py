@@ -1,0 +1,82 @@
+"""Options and commands that do not exist: the message names what was meant."""
+
+import pytest
+
+from humobctl.cli import COMMANDS, GROUPS
+from humobctl.console import near_misses
+from tests.conftest import Cli
+from tests.messages import says
+
+TREE = [*GROUPS, *COMMANDS]
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("describe", "'data describe'"),
+        ("data descibe", "'data describe'"),
+        ("datadescribe", "'data describe'"),
+        ("train bert", "'train bert-moe'"),
+        ("llama", "'finetune llama'"),
+        ("generate-flows", "'generate flows'"),
+        ("score", "'eval'"),
+        ("embedding", "'eval embedding'"),
+        ("help", "'--help'"),
+        ("predict x --gpu", "'--device cuda'"),
+        ("predict x -j 4", "'--workers' or 'HUMOBCTL_THREADS=N"),
+        ("data describe x --jobs 4", "'HUMOBCTL_THREADS=N"),
+        ("eval x --out y", "'--output'"),
+        ("eval x --dialct humob25", "'--dialect'"),
+        ("eval x --dialct=humob25", "'--dialect'"),
+        ("predict --input x", "INPUT without an option"),
+        ("explore --input x", "EMBEDDINGS TRAJECTORIES without an option"),
+        ("train ranker x -o y --cuda", "No such option: --cuda"),
+    ],
+)
+def test_what_was_meant_is_said(line: str, meant: str, cli: Cli) -> None:
+    done = cli(*line.split())
+    assert (done.code, done.out) == (2, "")
+    says(done.err.splitlines()[-1], "Error: No such", meant)
+
+
+@pytest.mark.parametrize("line", ["frobnicate", "train x", "predict --xyzzy"])
+def test_nothing_is_offered_for_what_is_like_nothing(line: str, cli: Cli) -> None:
+    done = cli(*line.split())
+    assert done.code == 2
+    assert "did you mean" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "setting"),
+    [
+        (["--num-location-ids", "5"], "--location-ids"),
+        (["--input_seq_length=7"], "--input-length"),
+        (["--predict-seq-length", "0"], "--prediction-length"),
+        (["--weekday_embedding_size", "0"], "--holiday-embedding-size"),
+    ],
+)
+def test_names_of_published_scripts_are_options(typed: list[str], setting: str, cli: Cli) -> None:
+    done = cli("train", "bert-moe", "no.csv", "--dry-run", "-o", "none", *typed)
+    assert "No such option" not in done.err
+    if typed[-1] == "0":
+        says(done.err, f"{setting}: found 0, expected 1")
+
+
+def test_a_model_path_is_the_model_or_the_base_model() -> None:
+    typed = ["a.csv", "--model-path=m", "--", "--batch", "b"]
+    known = {"--model", "--base", "--batch-size"}
+    assert near_misses.accept_aliases(typed, known) == ["a.csv", "--model=m", "--", "--batch", "b"]
+    assert near_misses.accept_aliases(typed[:2], {"--base"}) == ["a.csv", "--base=m"]
+    assert near_misses.accept_aliases(["--batch", "3"], known) == ["--batch-size", "3"]
+    assert near_misses.accept_aliases(["--batch", "3"], {"--batch"}) == ["--batch", "3"]
+
+
+def test_everything_offered_exists() -> None:
+    from scripts.language import options_of_app
+
+    options = {name for _, one in options_of_app() for name in one.opts} | {"--quiet"}
+    for offered in [*near_misses.ALIASES.values(), *near_misses.OPTIONS.values()]:
+        for one in offered:
+            assert one.split()[0] in options or one.startswith(("HUMOBCTL_THREADS", "humobctl"))
+    for offered in near_misses.COMMANDS.values():
+        assert any(one in TREE or "-" in one for one in offered), offered
