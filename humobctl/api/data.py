@@ -253,7 +253,7 @@ def stays(
 
     Args:
         points: GPS points or pings in any form that 'data import' reads, rows in any order.
-        method: sliding-window (Li et al. 2008) as in trackintel, or the variant of
+        method: way of finding stays: sliding-window (Li et al. 2008), as in trackintel, or
             scikit-mobility.
         distance: distance in metres at which a stay ends. Default: 100 (sliding-window), 200
             (scikit-mobility).
@@ -267,14 +267,13 @@ def stays(
         accuracy: leave out points whose accuracy is more than so many metres. Default: none.
         box: leave out points outside SOUTH,WEST,NORTH,EAST in degrees. Default: none.
         keep_zero: keep points at latitude 0, longitude 0. Default: left out and counted.
-        home_work: file for the pairs of home and work, a row per user of whom both are found.
-        locations: file for the locations of all users.
-        columns: rename a column, ``OLD=NEW``, or leave it out, ``OLD=``; commas separate several.
-        timezone: time zone in which times that carry an offset or are UTC are shown and cut into
-            days.
-        source_timezone: time zone of times that carry none. Default: they are local already.
-        start_date: date of day 0, YYYY-MM-DD. Default: that of the earliest point.
-        uid_map: file for the numbers that user ids got.
+        home_work: also write the pairs of home and work of all users with both to this file.
+        locations: also write the locations of all users to this file.
+        columns: rename a column (``OLD=NEW``) or leave it out (``OLD=``); several with commas.
+        timezone: time zone to convert times to, if they carry an offset or are UTC. Default: UTC.
+        source_timezone: time zone of times without one. Default: they are local times already.
+        start_date: date of day 0, YYYY-MM-DD. Default: the date of the earliest point.
+        uid_map: also write the table of original and new user ids to this file.
 
     Returns:
         Visits (uid, d, seq, intent, start_min, end_min, place_id, lat, lon) split at midnight,

@@ -12,11 +12,11 @@ from humobctl.commands.options import options_from
 def stays(**options: Any) -> None:
     """Find stays in points: visits at each user's locations, with homes and works.
 
-    Reads points as 'data import' writes them, or as it reads them. Filters them first, and says how
-    many each filter left out: points at (0, 0), outside --box, of a larger --accuracy, repeated
-    ones, and those reached faster than --max-speed. Then finds stays (--method, --distance,
-    --minutes, --gap), joins those that are near each other to locations (--location-distance), and
-    takes the home and the work of each user from the hours spent there.
+    Reads points in any form that 'data import' reads. Filters them first and reports how many each
+    filter leaves out: points at (0, 0), outside --box, beyond --accuracy, repeated, and reached
+    faster than --max-speed. Then finds stays (--method, --distance, --minutes, --gap), clusters
+    them into locations (--location-distance), and finds each user's home and work by the hours
+    spent at each location.
 
     Writes visits: stays split at midnight, with the intents 'go home' and 'go to work' at home and
     work. 'eval', 'train diffusion' and 'generate gravity --fit' read them; --home-work writes the

@@ -19,7 +19,7 @@ class StayMethod:
         minutes: shortest stay.
         gap: longest time in minutes between two points of a stay.
         strict: a window ends, and is a stay, only beyond these, not at them.
-        median: a stay lies at the median of its points' coordinates, else at their mean.
+        median: a stay lies at the median of its points' coordinates, not at their mean.
         last: the window that a track ends in: 0 no stay, 1 with the last point, 2 ended by it.
     """
 

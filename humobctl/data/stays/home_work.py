@@ -20,7 +20,7 @@ _CONFIDENCE = pl.col("score") / pl.col("score").sum().over("uid")
 
 
 def find_home_work(visits: pl.DataFrame, start: dt.date) -> pl.DataFrame:
-    """The home and work of each user of whom both are found, or one; null what is not.
+    """The home and work of each user with one of them or both; null what is not found.
 
     Args:
         visits: uid, place (a number for each location of a user), d, start_min and end_min of

@@ -162,7 +162,7 @@ class StayJob:
         return named.select(pl.col(name).cast(kind) for name, kind in TIMED_VISITS.dtypes.items())
 
     def _keep(self, locations: pl.DataFrame, anchors: pl.DataFrame, users: int) -> None:
-        """Keep the locations and the pairs of users of whom home and work are known."""
+        """Keep the locations and the pairs of users with both home and work."""
         tally = self.tally
         tally.users += users
         tally.stays += int(locations["stays"].sum())
