@@ -19,6 +19,7 @@ from humobctl.api.options import (
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, as_path, paths_of, summary, write_to_frame
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def split(
             return {name: pl.read_ipc(str(file)) for name, file in paths.items()}
     for part in parts:
         report.info(
-            f"{part.name}: {part.rows:,} rows of {part.users:,} users, "
+            f"{part.name}: {pluralize(part.rows, 'row')} of {pluralize(part.users, 'user')}, "
             f"days {part.first_day}-{part.last_day}"
         )
     return {part.name: pl.DataFrame([asdict(part)]) for part in parts}

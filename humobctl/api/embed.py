@@ -29,6 +29,7 @@ from humobctl.api.tables import (
     summary,
 )
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None)
         else:
             users = long.write_and_clean(lambda: write_embeddings(batches, output, format))
     if output != "-":
-        report.info(f"{output}: {users:,} users embedded")
+        report.info(f"{output}: {pluralize(users, 'user')} embedded")
     return summary(output, users=users)
 
 

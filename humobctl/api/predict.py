@@ -24,7 +24,7 @@ from humobctl.api.options import (
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, as_path, deliver, paths_of, summary
 from humobctl.console import report
-from humobctl.console.words import flag
+from humobctl.console.words import flag, pluralize
 from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,7 +155,10 @@ def predict(
     long = LongRun(target, engine, address, workers, resume, overwrite)
     with paths_of(table) as (path,):
         done = deliver(predicted_batches(path, job, tally, long), GRID, long, format)
-    report.detail(f"predicted {tally.rows} rows of {tally.users} users with {job.model}")
+    report.detail(
+        f"predicted {pluralize(tally.rows, 'row')} of {pluralize(tally.users, 'user')} with "
+        f"{job.model}"
+    )
     return done
 
 
@@ -337,5 +340,7 @@ def validate(
         report.warn(
             f"{path}: checked with --shift-days {shift_days}; organisers take days as they stand"
         )
-    report.info(f"{path}: valid, {checked.rows} rows of {checked.users} users")
+    report.info(
+        f"{path}: valid, {pluralize(checked.rows, 'row')} of {pluralize(checked.users, 'user')}"
+    )
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from humobctl.api.options import EVERYWHERE, OnError
+from humobctl.console.words import pluralize
 
 
 def explore(
@@ -87,7 +88,9 @@ def explore(
     if export is not None:
         with whole_file(export) as place:
             place.write_text(page(world, served=False), encoding="utf-8")
-        report.info(f"{export}: {len(world):,} users, {len(world.cell):,} rows")
+        report.info(
+            f"{export}: {pluralize(len(world), 'user')}, {pluralize(len(world.cell), 'row')}"
+        )
         return
     from humobctl.explore.serve import serve
 

@@ -1,9 +1,11 @@
 """Words for people."""
 
+_PLURALS = {"person": "people"}
+
 
 def pluralize(number: int, noun: str) -> str:
     """A number and a noun, in the plural where it has to be."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else _PLURALS.get(noun, f'{noun}s')}"
 
 
 def flag(name: str) -> str:

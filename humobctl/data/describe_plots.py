@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from humobctl.console.safe_text import printable
+from humobctl.console.words import pluralize
 from humobctl.errors import UsageError
 from humobctl.extras import require
 from humobctl.io.streams import whole_file
@@ -66,7 +67,8 @@ def in_html(text: str) -> str:
 
 def _title(found: Description) -> str:
     return (
-        f"{found.source or 'trajectories'}: {found.users:,} users, {found.rows:,} rows, "
+        f"{found.source or 'trajectories'}: {pluralize(found.users, 'user')}, "
+        f"{pluralize(found.rows, 'row')}, "
         f"days {found.first_day}-{found.last_day}"
     )
 

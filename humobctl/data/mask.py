@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.console.words import flag
+from humobctl.console.words import flag, pluralize
 from humobctl.data.split import check_fraction, shuffle_users
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.parquet_folder import check_folder_options
@@ -120,7 +120,7 @@ def mask_table(
             end = "" if mask.to_day is None else f" to {last}"
             raise HumobError(
                 f"{source}: found no cell to mask in days {spool.first_day}-{spool.last_day} of "
-                f"{len(spool.users)} users, expected some from day {first}{end} of "
+                f"{pluralize(len(spool.users), 'user')}, expected some from day {first}{end} of "
                 f"{'all' if chosen is None else len(chosen)} users"
             )
         rows_out = _mask_cells(spool, hit)
@@ -156,7 +156,9 @@ def choose_users(
     if wanted is None:
         return None
     if wanted > len(present):
-        raise HumobError(f"{source}: found {len(present)} users, expected at least {wanted}")
+        raise HumobError(
+            f"{source}: found {pluralize(len(present), 'user')}, expected at least {wanted}"
+        )
     if mask.last is not None:
         return present[-wanted:]
     return shuffle_users(present, mask.seed)[:wanted]

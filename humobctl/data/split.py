@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.output_lock import reserve_early
 from humobctl.io.parquet_folder import check_folder_options
@@ -175,7 +176,8 @@ def _parts(spool: Spool, split: Split, *, with_validation: bool) -> pl.Expr:
             before = first - max(1, round(fraction * (spool.last_day - spool.first_day + 1)))
             if before <= spool.first_day:
                 raise HumobError(
-                    f"{spool.source}: found {days} days before day {first}, expected more than the "
+                    f"{spool.source}: found {pluralize(days, 'day')} before day {first}, "
+                    f"expected more than the "
                     f"{first - before} of the validation part"
                 )
             part = pl.when(pl.col("d") >= before).then(validation).otherwise(part)
@@ -210,7 +212,9 @@ def _user_counts(spool: Spool, split: Split, validation_fraction: float | None) 
     if test + validation + left > users:
         parts = f"{test} to test" + (f", {validation} to validate" if validation else "")
         parts += " and at least one to train" if left else ""
-        raise HumobError(f"{spool.source}: found {users} users, expected enough for {parts} on")
+        raise HumobError(
+            f"{spool.source}: found {pluralize(users, 'user')}, expected enough for {parts} on"
+        )
     return test, validation
 
 
@@ -231,6 +235,6 @@ def _measure(spool: Spool, name: str, mine: pl.Expr) -> SplitFile:
     if not rows:
         raise HumobError(
             f"{spool.source}: found no rows for the {name} part (days {spool.first_day}-"
-            f"{spool.last_day}, {len(spool.users)} users), expected at least one"
+            f"{spool.last_day}, {pluralize(len(spool.users), 'user')}), expected at least one"
         )
     return SplitFile(name, rows, len(users), days[0], days[1])

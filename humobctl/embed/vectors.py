@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.output_lock import note_input
@@ -354,7 +355,8 @@ def _check(found: UserEmbeddings) -> UserEmbeddings:
         raise HumobError(f"{found.name}: found no vectors, expected some")
     if len(found.vectors) != len(found):
         raise HumobError(
-            f"{found.name}: found {len(found.vectors)} vectors of {len(found)} users, expected one "
+            f"{found.name}: found {len(found.vectors)} vectors of "
+            f"{pluralize(len(found), 'user')}, expected one "
             "each"
         )
     finite = np.isfinite(found.vectors).all(axis=1)

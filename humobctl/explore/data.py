@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.embed.nearest import normalize_rows
 from humobctl.embed.vectors import UserEmbeddings, Vectors, components
 from humobctl.errors import HumobError
@@ -275,7 +276,9 @@ def clusters(axes: Vectors, seed: int) -> Int64s:
 def _umap(found: UserEmbeddings, seed: int) -> Vectors:
     require("umap", "--umap")
     if len(found) < LEAST_UMAP:
-        raise HumobError(f"--umap: found {len(found)} users, expected at least {LEAST_UMAP}")
+        raise HumobError(
+            f"--umap: found {pluralize(len(found), 'user')}, expected at least {LEAST_UMAP}"
+        )
     import umap  # noqa: PLC0415
 
     near = min(NEIGHBOURS, len(found) - 1)

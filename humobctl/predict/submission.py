@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, TableError
 from humobctl.io.by_user import UserStore, keys, paired_groups
 from humobctl.io.read import Reader, iter_table
@@ -151,13 +152,15 @@ def _same_rows(want: pl.DataFrame, have: pl.DataFrame, submission: str, challeng
     for text, lost in (("lacks", users[0] - users[1]), ("has unasked", users[1] - users[0])):
         if lost:
             raise HumobError(
-                f"{submission}: {text} {len(lost)} users, the first uid {min(lost)}, expected the "
+                f"{submission}: {text} {pluralize(len(lost), 'user')}, the first uid "
+                f"{min(lost)}, expected the "
                 f"users whose cells {challenge} masks"
             )
     missing = want.filter(~np.isin(wanted, found))
     extra = have.filter(~np.isin(found, wanted))
     text, rows = ("lacks", missing) if missing.height else ("has unasked", extra)
     raise HumobError(
-        f"{submission}: {text} {rows.height} rows, the first (uid, d, t) = {rows.row(0)[:3]}, "
+        f"{submission}: {text} {pluralize(rows.height, 'row')}, the first (uid, d, t) = "
+        f"{rows.row(0)[:3]}, "
         f"expected the rows that {challenge} masks{likely_shift(have, want)}"
     )

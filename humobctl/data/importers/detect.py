@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from humobctl.console.words import pluralize
 from humobctl.data.importers import checkins, copb, geolife, humob, pickles, taxis
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
@@ -153,7 +154,9 @@ def _traces(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         people = copb.trace_folder(look.folder)
         source = stand_in(look.name)
-        return _people(source, people, options, f"CoPB traces of {len(people)} people")
+        return _people(
+            source, people, options, f"CoPB traces of {pluralize(len(people), 'person')}"
+        )
     source = look.file("JSON traces")
     look.label = "JSON"
     value = copb.load_json(source)

@@ -12,6 +12,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.bootstrap import Difference, PairDifferences
 from humobctl.evaluate.cells.run import Evaluation
 from humobctl.evaluate.registry import Metric
@@ -134,7 +135,9 @@ def show(found: Comparison, stream: TextIO) -> None:
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
-    title = f"{first.users.height} users, {first.user_days} user-days, {days}"
+    title = (
+        f"{pluralize(first.users.height, 'user')}, {pluralize(first.user_days, 'user-day')}, {days}"
+    )
     signatures = "\n".join(first.signature(m) for m in first.metrics)
     report.table(title, columns, rows, stream=stream, caption=signatures)
     if found.pairs:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.evaluate.embedding.metrics import (
     CityRecords,
@@ -118,7 +119,8 @@ def evaluate_embeddings(
                 "--users all"
             )
         report.info(
-            f"{city.name}: {len(people.uid):,} users to score, {len(without):,} were trained on"
+            f"{city.name}: {pluralize(len(people.uid), 'user')} to score, {len(without):,} were "
+            f"trained on"
         )
         chosen.append(people)
     users = {city.name: len(people.uid) for city, people in zip(cities, chosen, strict=True)}

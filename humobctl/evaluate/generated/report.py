@@ -10,6 +10,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.report import better, one_or_all
 from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
@@ -139,7 +140,10 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:
 
 
 def _size(name: str, one: Side) -> str:
-    return f"{name}: {one.users:,} users, {one.user_days:,} user-days, {one.stays:,} stays"
+    return (
+        f"{name}: {pluralize(one.users, 'user')}, {pluralize(one.user_days, 'user-day')}, "
+        f"{pluralize(one.stays, 'stay')}"
+    )
 
 
 def _find(

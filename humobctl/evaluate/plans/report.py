@@ -9,6 +9,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.report import number, one_or_all
 from humobctl.evaluate.plans.run import IntentionEvaluation, intent_durations
 from humobctl.evaluate.score_table import names_of, score_table
@@ -84,7 +85,9 @@ def show(evaluations: list[IntentionEvaluation], stream: TextIO) -> None:
         [metric.label, "lower", *(number(metric, e.value(metric)) for e in evaluations)]
         for metric in first.metrics
     ]
-    counts = f"{first.plans.user_days} user-days, {first.plans.events} events"
+    counts = (
+        f"{pluralize(first.plans.user_days, 'user-day')}, {pluralize(first.plans.events, 'event')}"
+    )
     title = (f"{counts},", f"against {first.reference}")
     signatures = "\n".join(first.signature(m) for m in first.metrics)
     report.table(title, ["metric", "better", *titles], rows, stream=stream, caption=signatures)

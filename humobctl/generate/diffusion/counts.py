@@ -41,7 +41,10 @@ class DiffusionTally(Tally):
         Args:
             usual: visits a day of the training data, where the model makes the visits itself.
         """
-        report.info(f"{self.days:,} days of {self.people:,} people, {self.visits:,} visits")
+        report.info(
+            f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
+            f"{pluralize(self.visits, 'visit')}"
+        )
         mean = self.visits / max(self.days, 1)
         if usual and self.days and not 1 / MOST_OFF <= mean / usual <= MOST_OFF:
             report.warn(

@@ -70,7 +70,8 @@ class GravityTally(Tally):
             homes: places that can be a home.
         """
         report.info(
-            f"{self.days:,} days of {self.people:,} people, {self.events:,} visits; to leave time "
+            f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
+            f"{pluralize(self.events, 'visit')}; to leave time "
             f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
         )
         if self.hurried:

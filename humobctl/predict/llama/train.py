@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import UsageError
 from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.llm.load import Loaded, check_vocabulary, load_causal, load_tokenizer, readable
@@ -254,9 +255,10 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             f"{answers:,} tokens are learnt, {answers / sum(lengths):.1%} of all",
             f"tokens a record: {mean:,.0f} in the mean, {high:,.0f} at the 95th percentile, "
             f"{most:,} the longest",
-            f"history: {data.dropped_days:,} days dropped, {data.left_out:,} records left out",
+            f"history: {pluralize(data.dropped_days, 'day')} dropped, "
+            f"{pluralize(data.left_out, 'record')} left out",
             f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {plan.steps:,} steps "
-            f"of {plan.batch} rows",
+            f"of {pluralize(plan.batch, 'row')}",
             f"parameters: {trained:,} of the adapter are trained",
             f"memory: about {memory / 1e9:.1f} GB, {weights / 1e9:.2f} GB of them weights",
             f"time: about {total / 60:.1f} min on this {place.type}, validation not counted "
