@@ -20,7 +20,7 @@ HEADINGS = {
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
         *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
     ),
-    "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw"),
+    "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
     ),

@@ -21,9 +21,9 @@ ScoreFormat = Annotated[
     typer.Option(
         "--format",
         "-f",
-        metavar="table|json|csv|ndjson|parquet|arrow",
-        help="Format of the scores. Default: from the file's ending, or table on a terminal, json "
-        "in a pipe.",
+        metavar="FORMAT",
+        help="Format of the scores: table, latex, markdown, json, csv, ndjson, parquet or arrow. "
+        "Default: from the file's ending, or table on a terminal, json in a pipe.",
     ),
 ]
 
