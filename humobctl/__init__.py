@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import describe, mask, split, synth
+    from humobctl.api.data import describe, mask, split, stays, synth
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
     from humobctl.api.families import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.files": ("read", "write"),
-    "api.data": ("describe", "split", "mask", "synth"),
+    "api.data": ("describe", "split", "mask", "stays", "synth"),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),
@@ -82,6 +82,7 @@ __all__ = [
     "quiet",
     "read",
     "split",
+    "stays",
     "synth",
     "train_bert_moe",
     "train_diffusion",

@@ -27,7 +27,7 @@ from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 GROUPS = {
-    "data": """Import, describe, split and mask data; make an example city.
+    "data": """Import, describe, split and mask data; find stays; make an example city.
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
@@ -51,6 +51,10 @@ GROUPS = {
 }
 COMMANDS = {
     "data import": ("data_import:import_", "Convert a data set to a humobctl table."),
+    "data stays": (
+        "data_stays:stays",
+        "Find stays in points: visits at each user's locations, with homes and works.",
+    ),
     "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
     "data describe": (
         "data_describe:describe",

@@ -91,6 +91,12 @@ def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
             *(f32, f32, i32, ctypes.c_uint64, i64, i32, u8),
         ),
         "humob_gravity_days": (code, *[address] * 5, count, count),
+        "humob_filter_speed": (None, count, i64, i64, f64, f64, real, u8),
+        "humob_find_stays": (
+            *(count, count, i64, i64, f64, f64),
+            *(real, count, count, number, number, i64, i64),
+        ),
+        "humob_join_stays": (None, count, i64, f64, f64, real, i64),
     }
     for name, (result, *arguments) in functions.items():
         function = getattr(lib, name)

@@ -97,6 +97,10 @@ PAIRS: dict[str, tuple[Callable[[], pl.DataFrame], str]] = {
         lambda: hm.predict(hm.read("challenge.csv"), model="markov", decode="sample", seed=5),
         "predict challenge.csv --model markov --decode sample --seed 5",
     ),
+    "stays": (
+        lambda: hm.stays(hm.read("gps.csv"), minutes=30, include_last=True),
+        "data stays gps.csv --minutes 30 --include-last",
+    ),
     "explain": (
         lambda: hm.explain("challenge.csv", 3, model="slot-mode"),
         "predict challenge.csv --explain 3 --model slot-mode",

@@ -51,7 +51,7 @@ def test_bash_completes_a_command() -> None:
 
 
 def test_bash_completes_a_subcommand() -> None:
-    assert bash_completions("data", "s") == ["synth", "split"]
+    assert bash_completions("data", "s") == ["stays", "synth", "split"]
 
 
 def test_bash_completes_an_option_and_its_choices() -> None:

@@ -14,7 +14,7 @@ HEADINGS = {
         *("axes", "calendar", "cell_km", "cells_to_points", "columns", "decimal_comma"),
         *("first_weekday", "keep_unmapped", "keep_zero", "mapping", "max_day", "on_error"),
         *("outside", "shift_days", "source_timezone", "start_date", "timezone", "uid_map"),
-        "wrap_longitude",
+        *("accuracy", "box", "max_speed", "wrap_longitude"),
     ),
     "Law of mobility": (
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
@@ -32,7 +32,7 @@ HEADINGS = {
         *("price_output", "retries", "temperature", "template", "timeout"),
     ),
     "Output": (
-        *("detail", "distill", "full", "per_user", "plot", "report", "save_law"),
+        *("detail", "distill", "full", "locations", "per_user", "plot", "report", "save_law"),
         "users_per_block",
     ),
     "Execution": (

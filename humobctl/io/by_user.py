@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -50,7 +51,12 @@ class UserStore(Scratch):
     Attributes:
         rows: rows collected.
         first_day, last_day: range of d; None before the first row.
+        dtypes: columns and their types.
+        when: column of whole numbers that orders a user's rows in time.
     """
+
+    dtypes: ClassVar[dict[str, pl.DataType]] = GRID.dtypes
+    when = "d"
 
     def __init__(self) -> None:
         self.rows = 0
@@ -70,7 +76,7 @@ class UserStore(Scratch):
         for batch in batches:
             if not batch.height:
                 continue
-            low, high = int(batch["d"].min()), int(batch["d"].max())  # type: ignore[arg-type]
+            low, high = int(batch[self.when].min()), int(batch[self.when].max())  # type: ignore[arg-type]
             self.first_day = low if self.first_day is None else min(low, self.first_day)
             self.last_day = high if self.last_day is None else max(high, self.last_day)
             self.rows += batch.height
@@ -112,15 +118,38 @@ class UserStore(Scratch):
     def group(self, low: int, high: int) -> pl.DataFrame:
         """All rows of the users from ``low`` to below ``high``, sorted by uid, d and t."""
         if self.spilled:
-            return sort_by_key(_concat([run.slice(low, high) for run in self._runs]))
-        rows = sort_by_key(_concat(self._held))
+            return self.in_order(self._concat([run.slice(low, high) for run in self._runs]))
+        rows = self.in_order(self._concat(self._held))
         if self._held:
             self._held = [rows]
         return rows if (low, high) == _ALL_USERS else between(rows, low, high)
 
+    def in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows by user and time."""
+        return sort_by_key(frame)
 
-def _concat(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(frames) if frames else pl.DataFrame(schema=GRID.dtypes)
+    def _concat(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        return pl.concat(frames) if frames else pl.DataFrame(schema=self.dtypes)
+
+
+class PointStore(UserStore):
+    """Collects points instead: uid, at (microseconds of the clock since 1970), lat and lon.
+
+    ``first_day`` and ``last_day`` are the range of ``at``. Rows of one user and moment are in the
+    order of their coordinates, so that that of the input does not matter.
+    """
+
+    dtypes: ClassVar = {
+        "uid": pl.UInt32(),
+        "at": pl.Int64(),
+        "lat": pl.Float64(),
+        "lon": pl.Float64(),
+    }
+    when = "at"
+
+    def in_order(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The points by user, time and coordinates."""
+        return frame.sort("uid", "at", "lat", "lon")
 
 
 def keys(frame: pl.DataFrame) -> pl.Series:

@@ -34,6 +34,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lat": ("lat", "latitude"),
     "lon": ("lon", "lng", "long", "longitude"),
     "geom": ("geom", "geometry", "wkt"),
+    "accuracy": ("accuracy", "horizontalaccuracy", "accuracym", "accuracymeters"),
     "place_id": ("placeid", "poiid", "venueid", "locationid", "locid"),
     "name": ("name", "placename", "poiname", "venuename"),
     "category": ("category", "generalcategory", "venuecategory", "venuecategoryname"),

@@ -73,6 +73,12 @@ class PointTrajectory(dy.Schema):
     category = dy.String(nullable=True)
 
 
+class AccuratePoint(PointTrajectory):
+    """A point with the radius in metres that it is known to."""
+
+    accuracy = dy.Float64(nullable=True, metadata={"expected": "a number of metres from 0"}, min=0)
+
+
 class Profile(dy.Schema):
     """A person's attributes, with home and work where they are known."""
 
@@ -133,14 +139,37 @@ class CategorisedVisit(Visit):
     category = dy.String(nullable=True, metadata={"expected": "a category of places"})
 
 
+class TimedVisit(Visit):
+    """A stay found in points, or its part of a day, with the moments of the whole stay."""
+
+    started_at = dy.Datetime(time_unit="us")
+    finished_at = dy.Datetime(time_unit="us")
+
+
 class HomeWork(dy.Schema):
-    """Home and work of a person, in degrees."""
+    """Home and work of a person, in degrees, and how much speaks for them."""
 
     id = dy.String(nullable=True)
     home_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
     home_lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
     work_lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
     work_lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+    home_days = dy.UInt32(nullable=True)
+    work_days = dy.UInt32(nullable=True)
+    home_confidence = dy.Float64(nullable=True)
+    work_confidence = dy.Float64(nullable=True)
+
+
+class Location(dy.Schema):
+    """Where a user stays, at the mean of the stays there, and how often and long."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    place_id = dy.String(min_length=1)
+    lat = dy.Float64(min=-90, max=90)
+    lon = dy.Float64(min=-180, max=180)
+    intent = dy.String(nullable=True)
+    stays = dy.UInt32()
+    minutes = dy.Float64(min=0)
 
 
 class Density(dy.Schema):
@@ -271,6 +300,7 @@ GRID = Table(
     key=("uid", "d", "t"),
 )
 POINTS = Table("point trajectory", PointTrajectory, optional=("place_id", "category"))
+ACCURATE_POINTS = Table("point trajectory", AccuratePoint, optional=POINTS.optional)
 PROFILES = Table(
     "profile",
     Profile,
@@ -305,7 +335,13 @@ CATEGORISED_INTENTIONS = Table(
     rules=INTENTIONS.rules,
     optional=(*INTENTIONS.optional, "category"),
 )
-HOME_WORK = Table("home and work", HomeWork, optional=("id",))
+TIMED_VISITS = Table("visit", TimedVisit, rules=VISITS.rules, optional=VISITS.optional)
+HOME_WORK = Table(
+    "home and work",
+    HomeWork,
+    optional=("id", "home_days", "work_days", "home_confidence", "work_confidence"),
+)
+LOCATIONS = Table("location", Location)
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))

@@ -103,6 +103,9 @@ def test_fit(cli, workdir) -> None:
     )
     assert refused.out == ""
     fails(refused, "law random", "--fit", code=2, notes=True)
+    (workdir / "raw.csv").write_text("uid,datetime,lat,lon\n1,2026-01-05 08:00,39.9,116.4\n")
+    raw = cli(*GRAVITY, "plans.csv", *PLACES, "--fit", "raw.csv", cwd=workdir)
+    fails(raw, "raw.csv", "missing: start_min, end_min", "humobctl data stays", notes=True)
 
 
 @pytest.mark.parametrize(

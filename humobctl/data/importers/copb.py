@@ -58,9 +58,11 @@ class StayReader(SeparatedReader, VisitReader):
         table = self.table
         lacking = [n for n in table.columns if n not in (*found, "d", "seq", *table.optional)]
         if lacking:
+            points = {"datetime", "lat", "lon"} <= found.keys()
+            remedy = "; find stays in points with 'humobctl data stays'" if points else ""
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(frame.columns)}, expected those of "
-                f"a visit table (missing: {', '.join(lacking)})"
+                f"a visit table (missing: {', '.join(lacking)}){remedy}"
             )
         fill = {"d": pl.lit(0, pl.Int16), "seq": pl.lit(0, pl.Int16)}
         named = frame.select(

@@ -37,7 +37,14 @@ from humobctl.data.importers.timed_stays import timed_stays
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
 from humobctl.io.text import is_number
-from humobctl.tables.schemas import CATEGORISED_VISITS, GRID, PLACES, POINTS, VISITS
+from humobctl.tables.schemas import (
+    ACCURATE_POINTS,
+    CATEGORISED_VISITS,
+    GRID,
+    PLACES,
+    POINTS,
+    VISITS,
+)
 
 _TSMC_TIME = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d [+-]\d{4} \d{4}")
 
@@ -104,7 +111,8 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
 
 
 def _points(look: InputProbe, options: ImportOptions) -> Opened:
-    reader = PointReader(look.file("a table of points"), POINTS, options.on_error, options=options)
+    table = ACCURATE_POINTS if options.accuracy else POINTS
+    reader = PointReader(look.file("a table of points"), table, options.on_error, options=options)
     return reader.with_header(look).open("points")
 
 

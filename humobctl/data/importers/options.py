@@ -39,6 +39,7 @@ class ImportOptions:
         mapping: a user's file of categories and intents.
         keep_unmapped: keep places of no intent.
         categories: read the categories of the places of visits, too.
+        accuracy: read the accuracy of points, too.
         keep_zero: keep rows at latitude 0, longitude 0.
         decimal_comma: read 39,9 as 39.9.
         wrap_longitude: read longitudes from 0 to 360.
@@ -60,6 +61,7 @@ class ImportOptions:
     mapping: str | None = None
     keep_unmapped: bool = False
     categories: bool = False
+    accuracy: bool = False
     keep_zero: bool = False
     decimal_comma: bool = False
     wrap_longitude: bool = False

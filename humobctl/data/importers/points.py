@@ -120,6 +120,8 @@ class PointReader(ImportReader):
             **self._place_of(frame),
             **{name: self._id(frame, name) for name in ("place_id", "category")},
         }
+        if "accuracy" in self.table.columns:
+            columns["accuracy"] = frame[self.found["accuracy"]]
         if "offset" in self.found:
             columns["offset"] = frame[self.found["offset"]]
         return pl.DataFrame(columns)
@@ -163,8 +165,9 @@ class PointReader(ImportReader):
                 ("datetime", ("datetime", "utc")),
                 ("lat", ("lat", "geom")),
                 ("lon", ("lon", "geom")),
+                ("accuracy", ("accuracy",)),
             )
-            if not any(way in found for way in ways)
+            if name in self.table.columns and not any(way in found for way in ways)
         ]
         if lacking:
             known = "; ".join(f"{name}: {', '.join(ALIASES[name])}" for name in lacking)
@@ -172,7 +175,7 @@ class PointReader(ImportReader):
                 f"{self.source.name}: found columns {', '.join(frame.columns)}, expected one for "
                 f"{', '.join(lacking)} ({known}); name it with --columns NAME={lacking[0]}"
             )
-        used = {found[name] for name in _OWN if name in found}
+        used = {found[name] for name in (*_OWN, *self.table.columns) if name in found}
         spare = [c for c in frame.columns if c not in used and self.options.columns.get(c) != ""]
         if spare:
             self.notes.append(f"left out the columns {', '.join(spare)}")

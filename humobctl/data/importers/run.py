@@ -19,10 +19,10 @@ from humobctl.data.importers.detect import Format, recognise
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.places.visited import visited_places
 from humobctl.data.importers.probe import InputProbe, look_at
-from humobctl.errors import UsageError
+from humobctl.data.importers.user_ids import numbering_notes, write_users
+from humobctl.errors import HumobError, UsageError
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, seekable
-from humobctl.io.write import write_table
 from humobctl.tables.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
 
 
@@ -88,13 +88,19 @@ class _PlaceTally:
 _TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
 
 
-def import_data(path: str | None, options: ImportOptions, format: str = "auto") -> Imported:
+def import_data(
+    path: str | None,
+    options: ImportOptions,
+    format: str = "auto",
+    expected: Table | None = None,
+) -> Imported:
     """Recognise an input and read it as one of our tables.
 
     Args:
         path: a file or folder, or None or ``-`` for standard input.
         options: columns, zones, the grid and what to do with faults.
         format: the name of an entry of ``recognise.FORMATS``, or ``auto``.
+        expected: the only table that will do; None for any.
 
     Returns:
         The table and its batches: a point trajectory, a grid trajectory, visits or places.
@@ -107,6 +113,9 @@ def import_data(path: str | None, options: ImportOptions, format: str = "auto") 
     try:
         look = _look(path, stack)
         entry, opened = recognise(look, options, format)
+        if expected not in (None, opened.table):
+            found = f"{opened.words} ({look.words})"
+            raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table")
         _check(entry, opened.table, options)
         table, convert = _converter(look.name, opened, options)
     except BaseException:
@@ -200,13 +209,9 @@ def _finish(
             tally = _ImportTally()
             yield from convert(tally.watch(opened.batches, _TIME[opened.table.name]))
     users = opened.users() if opened.users else []
-    if any(not name.isdigit() or int(name) != number for number, name in users):
-        how = "" if options.uid_map else " (--uid-map FILE writes which is which)"
-        opened.notes.append(f"numbered {pluralize(len(users), 'user')} from 0 as they appear{how}")
+    opened.notes += numbering_notes(users, written=options.uid_map is not None)
     report.info(f"{look.name}: {opened.words} ({look.words}): {tally.words()}")
     if opened.notes:
         report.info("; ".join(opened.notes))
     if options.uid_map is not None and opened.users is not None:
-        schema = {"uid": pl.UInt32, "name": pl.String}
-        numbers = pl.DataFrame(users, schema=schema, orient="row")
-        write_table(numbers, options.uid_map, table=None)
+        write_users(users, options.uid_map)

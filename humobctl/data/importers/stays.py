@@ -6,8 +6,8 @@ What one stay is:
 - grid trajectories: a run of rows of a day in one cell, from the start of its first half hour to
   the end of its last one; half hours without a row do not end it;
 - points and check-ins: a point, or a run of points of a day at one place. It lasts until the next
-  stay of the day begins, the day's last one until its own last point. Stays of raw GPS tracks have
-  to be detected before.
+  stay of the day begins, the day's last one until its own last point. Raw GPS tracks are refused:
+  'data stays' finds their stays.
 
 A place is a ``place_id``; where there is none, a cell, or a point to 1e-5 degrees (about 1 m).
 """
@@ -281,7 +281,7 @@ def _categories(frame: pl.DataFrame) -> list[str]:
     return [name for name in frame.columns if name == "category"]
 
 
-def _warn_of_raw_points(frame: pl.DataFrame, name: str) -> None:
+def _refuse_raw_points(frame: pl.DataFrame, name: str) -> None:
     """Fixes every few minutes, none of which names a place, are no stays."""
     if frame["named"].any():
         return
@@ -289,17 +289,16 @@ def _warn_of_raw_points(frame: pl.DataFrame, name: str) -> None:
     gap = pl.col("datetime").diff().dt.total_seconds().filter(same).median()
     seconds = frame.sort("uid", "datetime").select(gap).item()
     if seconds is not None and seconds <= _RAW_GAP:
-        report.warn(
-            f"{name}: points {seconds / 60:.3g} min apart without place_id look like raw GPS "
-            "fixes, but each is taken for a stay: detect stays first (trackintel, "
-            "scikit-mobility), or put the points on a grid ('humobctl data import --grid', then "
-            "'eval --generated')"
+        raise HumobError(
+            f"{name}: found points {seconds / 60:.3g} min apart without place_id, which look like "
+            "raw GPS fixes, expected stays; find them with 'humobctl data stays', or put the "
+            "points on a grid ('humobctl data import --grid', then 'eval --generated')"
         )
 
 
 def _runs_of_points(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Stays of points: runs at one place that last until the next one begins."""
-    _warn_of_raw_points(frame, name)
+    _refuse_raw_points(frame, name)
     date, minute = pl.col("datetime").dt.date(), pl.col("datetime").dt
     timed = frame.sort("uid", "datetime", maintain_order=True).with_columns(
         d=(date - date.min()).dt.total_days().cast(pl.Int32),

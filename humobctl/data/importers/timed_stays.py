@@ -76,34 +76,14 @@ class TimedStayReader(PointReader):
     def _in_days(self, stays: pl.DataFrame) -> pl.DataFrame:
         first: dt.date = stays["datetime"].min().date()  # type: ignore[union-attr]
         last: dt.date = stays["leave"].max().date()  # type: ignore[union-attr]
-        start = self.options.start_date or first
-        if first < start or (last - start).days > MAX_DAY:
-            raise HumobError(
-                f"{self.source.name}: found stays from {first} to {last}, expected dates from "
-                f"{start} (day 0) to {start + dt.timedelta(days=MAX_DAY)} (day {MAX_DAY})"
-            )
-        zero = (start - EPOCH).days * DAY_MINUTES
-        begin, end = (
-            pl.col(name).dt.epoch("us") // 60_000_000 - zero for name in ("datetime", "leave")
-        )
-        day = begin // DAY_MINUTES
-        # A stay until midnight does not reach into the next day.
-        days = pl.max_horizontal((end - 1) // DAY_MINUTES - day, 0) + 1
-        parts = (
-            stays.with_columns(d=pl.int_ranges(day, day + days), begin=begin, end=end)
-            .explode("d")
-            .with_columns(
-                start_min=(pl.col("begin") - pl.col("d") * DAY_MINUTES).clip(lower_bound=0),
-                end_min=(pl.col("end") - pl.col("d") * DAY_MINUTES).clip(upper_bound=DAY_MINUTES),
-            )
-            .sort("uid", "d", "start_min", "end_min", maintain_order=True)
-        )
+        start = day_zero(self.source.name, first, last, self.options.start_date)
+        parts = split_at_midnight(stays, start)
         split = parts.height - stays.height
         if split:
             self.notes.append(f"split stays at {pluralize(split, 'midnight')}")
         weekday = f"{start:%A}"
         self.notes.append(f"day 0 is {start} ({weekday})")
-        return parts.with_columns(seq=pl.int_range(pl.len()).over("uid", "d"))
+        return parts
 
     # -- the columns beside those of points -----------------------------------------------------
 
@@ -125,6 +105,47 @@ class TimedStayReader(PointReader):
         if column == "leave" or not frame.height:
             return frame, places
         return self._localize_times(frame, places, "leave")
+
+
+def day_zero(name: str, first: dt.date, last: dt.date, start: dt.date | None) -> dt.date:
+    """The date of day 0: the one that was given, or the first.
+
+    Raises:
+        HumobError: stays before it, or more than MAX_DAY days after it.
+    """
+    start = start or first
+    if first < start or (last - start).days > MAX_DAY:
+        raise HumobError(
+            f"{name}: found stays from {first} to {last}, expected dates from "
+            f"{start} (day 0) to {start + dt.timedelta(days=MAX_DAY)} (day {MAX_DAY})"
+        )
+    return start
+
+
+def split_at_midnight(stays: pl.DataFrame, start: dt.date) -> pl.DataFrame:
+    """Stays cut into their days, with d, seq, start_min and end_min.
+
+    Args:
+        stays: uid, datetime and leave, and any others.
+        start: date of day 0.
+    """
+    zero = (start - EPOCH).days * DAY_MINUTES
+    begin, end = (
+        pl.col(name).dt.epoch("us") // 60_000_000 - zero for name in ("datetime", "leave")
+    )
+    day = begin // DAY_MINUTES
+    # A stay until midnight does not reach into the next day.
+    days = pl.max_horizontal((end - 1) // DAY_MINUTES - day, 0) + 1
+    parts = (
+        stays.with_columns(d=pl.int_ranges(day, day + days), begin=begin, end=end)
+        .explode("d")
+        .with_columns(
+            start_min=(pl.col("begin") - pl.col("d") * DAY_MINUTES).clip(lower_bound=0),
+            end_min=(pl.col("end") - pl.col("d") * DAY_MINUTES).clip(upper_bound=DAY_MINUTES),
+        )
+        .sort("uid", "d", "start_min", "end_min", maintain_order=True)
+    )
+    return parts.with_columns(seq=pl.int_range(pl.len()).over("uid", "d"))
 
 
 def timed_stays(look: InputProbe, options: ImportOptions) -> Opened:

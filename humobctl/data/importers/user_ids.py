@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from humobctl.console.words import pluralize
+from humobctl.io.write import write_table
 from humobctl.tables.id_text import id_text
 
 LARGEST = 2**32 - 1
@@ -35,6 +37,24 @@ class UserNumbers:
         otherwise users are numbered from 0.
         """
         return number_names(list(self._codes))
+
+
+def numbering_notes(users: list[tuple[int, str]], *, written: bool) -> list[str]:
+    """What to say of users who got a number other than their name."""
+    if all(name.isdigit() and int(name) == number for number, name in users):
+        return []
+    how = "" if written else " (--uid-map FILE writes which is which)"
+    return [f"numbered {pluralize(len(users), 'user')} from 0 as they appear{how}"]
+
+
+def write_users(users: list[tuple[int, str]], path: str) -> None:
+    """Write the number and the name of each user.
+
+    Raises:
+        HumobError: no such folder, no permission, or a full disk.
+    """
+    schema = {"uid": pl.UInt32, "name": pl.String}
+    write_table(pl.DataFrame(users, schema=schema, orient="row"), path, table=None)
 
 
 def number_names(names: list[str]) -> list[tuple[int, str]]:

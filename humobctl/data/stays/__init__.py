@@ -1,0 +1,1 @@
+"""Stays, locations, homes and works from points."""

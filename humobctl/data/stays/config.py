@@ -1,0 +1,73 @@
+"""What a stay is: methods of the field and their settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from humobctl.errors import UsageError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class StayMethod:
+    """When a window of points is a stay.
+
+    Attributes:
+        metres: distance from the window's first point at which it ends.
+        minutes: shortest stay.
+        gap: longest time in minutes between two points of a stay.
+        strict: a window ends, and is a stay, only beyond these, not at them.
+        median: a stay lies at the median of its points' coordinates, not at their mean.
+        last: the window that a track ends in: 0 no stay, 1 with the last point, 2 ended by it.
+    """
+
+    metres: float
+    minutes: float
+    gap: float
+    strict: bool = False
+    median: bool = False
+    last: int = 0
+
+
+METHODS = {
+    "sliding-window": StayMethod(metres=100.0, minutes=5.0, gap=15.0),
+    "scikit-mobility": StayMethod(
+        metres=200.0, minutes=20.0, gap=math.inf, strict=True, median=True, last=2
+    ),
+}
+"""With the defaults of trackintel 1.4 and of scikit-mobility 1.3."""
+
+
+@dataclass(frozen=True)
+class PointFilter:
+    """Which points count.
+
+    Attributes:
+        max_speed: fastest way in km/h from the last point kept; None for any.
+        accuracy: largest value in metres of the column accuracy; None where none is asked for.
+        box: south, west, north and east edge in degrees; None for everywhere.
+    """
+
+    max_speed: float | None = None
+    accuracy: float | None = None
+    box: Box | None = None
+
+
+def parse_box(text: str) -> Box:
+    """The edges of a bounding box, ``SOUTH,WEST,NORTH,EAST``.
+
+    Raises:
+        UsageError: these are no four numbers, or not in this order.
+    """
+    try:
+        south, west, north, east = (float(part) for part in text.split(","))
+    except ValueError:
+        south = west = north = east = float("nan")
+    if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
+        raise UsageError(
+            f"--box: found {text!r}, expected SOUTH,WEST,NORTH,EAST in degrees, such as "
+            "39.8,116.2,40.1,116.6"
+        )
+    return south, west, north, east

@@ -1,0 +1,218 @@
+"""``data stays``: points in, visits and pairs of home and work out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import humobctl as hm
+from humobctl.io import by_user
+from tests.conftest import Cli
+from tests.messages import fails, says
+
+HOME, WORK = (60.17, 24.93), (60.2, 24.96)
+MONDAY = dt.datetime(2026, 1, 5)
+
+
+def fixes(begin: str, end: str, place: tuple[float, float], day: int = 0) -> list[str]:
+    """Lines of a fix every ten minutes."""
+    first, last = (dt.timedelta(hours=int(t[:2]), minutes=int(t[3:])) for t in (begin, end))
+    midnight, lines = MONDAY + dt.timedelta(days=day), []
+    while first <= last:
+        lines.append(f"ann,{midnight + first},{place[0]},{place[1]}")
+        first += dt.timedelta(minutes=10)
+    return lines
+
+
+DAY = [
+    *fixes("00:00", "07:50", HOME),
+    *fixes("08:20", "16:00", WORK),
+    *fixes("22:00", "24:20", HOME),
+    *fixes("01:00", "01:10", (60.3, 25.0), day=1),
+]
+# Seen again only after 30 min and 6 h: with a gap of 40 min the way to work is bridged.
+WIDE = ("--gap", "40")
+
+
+def write(folder: Path, lines: list[str], header: str = "uid,datetime,lat,lon") -> None:
+    (folder / "points.csv").write_text("\n".join([header, *lines, ""]))
+
+
+def test_visits_and_pairs_by_hand(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, DAY)
+    done = cli(
+        *("data", "stays", "points.csv", *WIDE, "-o", "v.csv", "--home-work", "p.csv"),
+        *("--locations", "l.csv", "--uid-map", "u.csv"),
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.err
+    # At work until 16:00 there is no next fix within the gap, so that no stay is seen to end.
+    assert (tmp_path / "v.csv").read_text().splitlines() == [
+        "uid,d,seq,intent,start_min,end_min,place_id,lat,lon,started_at,finished_at",
+        "0,0,0,go home,0,500,0-0,60.17,24.93,2026-01-05T00:00:00.000000,2026-01-05T08:20:00.000000",
+        "0,0,1,go home,1320,1440,0-0,60.17,24.93,"
+        "2026-01-05T22:00:00.000000,2026-01-06T01:00:00.000000",
+        "0,1,0,go home,0,60,0-0,60.17,24.93,2026-01-05T22:00:00.000000,2026-01-06T01:00:00.000000",
+    ]
+    says(done.err, "day 0", "2026-01-05", "1 user")
+    says(done.err, "2 stays", "1 location", "1 home", "0 works")
+    assert pl.read_csv(tmp_path / "p.csv").height == 0
+    assert pl.read_csv(tmp_path / "l.csv").rows() == [(0, "0-0", 60.17, 24.93, "go home", 2, 680.0)]
+    assert (tmp_path / "u.csv").read_text() == "uid,name\n0,ann\n"
+
+
+def test_pairs_feed_generate_and_visits_feed_eval(tmp_path: Path, cli: Cli) -> None:
+    write(
+        tmp_path, [*DAY, *fixes("08:00", "15:00", WORK, day=2), *fixes("15:10", "15:20", HOME, 2)]
+    )
+    stays = cli(
+        *("data", "stays", "points.csv", *WIDE, "-o", "v.csv", "--home-work", "p.csv"),
+        cwd=tmp_path,
+    )
+    assert stays.code == 0, stays.err
+    assert pl.read_csv(tmp_path / "p.csv").to_dicts() == [
+        {
+            **{"id": 0, "home_lat": 60.17, "home_lon": 24.93, "work_lat": 60.2, "work_lon": 24.96},
+            **{"home_days": 2, "work_days": 1, "home_confidence": 1.0, "work_confidence": 1.0},
+        }
+    ]
+    (tmp_path / "plan.csv").write_text(
+        "uid,d,seq,intent,start_min,end_min\n1,0,0,go home,0,500\n1,0,1,go to work,500,900\n"
+    )
+    (tmp_path / "places.csv").write_text("place_id,lat,lon\na,60.4,25.1\n")
+    made = cli(
+        *("generate", "gravity", "plan.csv", "--places", "places.csv", "--home-work", "p.csv"),
+        cwd=tmp_path,
+    )
+    assert made.code == 0, made.err
+    assert [line.split(",")[-2:] for line in made.out.splitlines()[1:]] == [
+        ["60.17", "24.93"],
+        ["60.2", "24.96"],
+    ]
+    same = cli("eval", "v.csv", "--truth", "v.csv", "--generated", cwd=tmp_path)
+    assert same.code == 0, same.err
+
+
+def test_filters_count_what_they_leave_out(tmp_path: Path, cli: Cli) -> None:
+    lines = [f"{line},20" for line in fixes("00:00", "01:00", HOME)]
+    bad = [
+        "ann,2026-01-05 00:02:00,0,0,20",
+        "ann,2026-01-05 00:03:00,48.8,2.3,20",
+        "ann,2026-01-05 00:04:00,60.5,24.93,20",
+        "ann,2026-01-05 00:05:00,60.1702,24.93,2000",
+        lines[0],
+    ]
+    more = ["ann,2026-01-05 01:10:00,60.18,24.93,"]
+    write(tmp_path, [*lines, *bad, *more], "uid,datetime,lat,lon,horizontal_accuracy")
+    done = cli(
+        *("data", "stays", "points.csv", "--box", "59,24,61,26", "--accuracy", "100"),
+        *("--max-speed", "200"),
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.err
+    (visit,) = done.out.splitlines()[1:]
+    assert visit.startswith("0,0,0,go home,0,70,0-0,60.17,24.93,2026-01-05T00:00:00")
+    says(done.err, "1", "latitude 0", "longitude 0", "--keep-zero")
+    says(done.err, "12 points", "1 outside the box", "1 repeated", "100 m", "200 km/h")
+
+
+def test_method_and_defaults_of_scikit_mobility(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, DAY)
+    done = cli("data", "stays", "points.csv", "--method", "scikit-mobility", cwd=tmp_path)
+    spans = [line.split(",")[4:6] for line in done.out.splitlines()[1:]]
+    # Without a limit to gaps, work lasts until home is seen, and home until the next place.
+    assert spans == [["0", "500"], ["500", "1320"], ["1320", "1440"], ["0", "60"]]
+
+
+def test_last_stay_on_request(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("00:00", "01:00", HOME))
+    none = cli("data", "stays", "points.csv", cwd=tmp_path)
+    assert none.code == 0
+    assert none.out.splitlines()[0].startswith("uid,d,seq,intent")
+    assert len(none.out.splitlines()) == 1
+    says(none.err, "warning:", "no stays", "--gap")
+    kept = cli("data", "stays", "points.csv", "--include-last", cwd=tmp_path)
+    assert [line.split(",")[4:6] for line in kept.out.splitlines()[1:]] == [["0", "60"]]
+    wrong = cli(
+        *("data", "stays", "points.csv", "--include-last", "--method", "scikit-mobility"),
+        cwd=tmp_path,
+    )
+    fails(wrong, "--include-last", "sliding-window", code=2)
+
+
+def test_times_in_utc_are_shown_in_a_zone(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("22:00", "23:00", HOME) + fixes("23:10", "23:10", WORK))
+    zones = ("--source-timezone", "UTC", "--timezone", "Europe/Helsinki")
+    done = cli("data", "stays", "points.csv", *zones, cwd=tmp_path)
+    assert done.out.splitlines()[1].startswith(
+        "0,0,0,go home,0,70,0-0,60.17,24.93,2026-01-06T00:00"
+    )
+    early = cli("data", "stays", "points.csv", "--start-date", "2026-01-06", cwd=tmp_path)
+    fails(early, "points.csv", "2026-01-05", "2026-01-06", notes=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("uid,datetime,lat,lon\n1,2026-01-05 08:00,60,25\n1,noon,60,25\n", ("row 2", "noon")),
+        ("uid,datetime,lat,lon\n1,2026-01-05 08:00,91,25\n", ("row 1", "column lat", "91.0")),
+        ("uid,d,t,x,y\n1,0,16,5,6\n", ("grid trajectory", "point trajectory")),
+        ("uid,d,seq,start_min,end_min,lat,lon\n1,0,0,5,6,60,25\n", ("stay list", "point")),
+        ("uid,lat,lon\n1,60,25\n", ("uid, lat, lon",)),
+        ("uid,datetime,lat,lon\n", ("no rows",)),
+    ],
+)
+def test_other_input_is_refused(tmp_path: Path, cli: Cli, text: str, names: tuple[str]) -> None:
+    (tmp_path / "points.csv").write_text(text)
+    done = cli("data", "stays", "points.csv", "-o", "v.csv", cwd=tmp_path)
+    fails(done, "points.csv", *names, notes=True)
+    assert not (tmp_path / "v.csv").exists()
+
+
+def test_options_that_find_nothing_are_refused(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("00:00", "01:00", HOME))
+    nowhere = cli("data", "stays", "points.csv", "--box", "0,0,1,1", cwd=tmp_path)
+    fails(nowhere, "points.csv", "--box", notes=True)
+    for box in ("1,2,3", "61,24,59,26", "a,b,c,d", "nan,0,1,1"):
+        fails(cli("data", "stays", "points.csv", "--box", box, cwd=tmp_path), "--box", box, code=2)
+    blind = cli("data", "stays", "points.csv", "--accuracy", "50", cwd=tmp_path)
+    fails(blind, "points.csv", "accuracy", notes=True)
+
+
+def test_box_across_the_date_line(tmp_path: Path, cli: Cli) -> None:
+    places = [(-17.0, 179.99), (-17.0, -179.99), (-17.0, 20.0)]
+    write(
+        tmp_path, [line for n, at in enumerate(places) for line in fixes("00:00", "00:10", at, n)]
+    )
+    done = cli("data", "stays", "points.csv", "--box=-20,170,-10,-170", cwd=tmp_path)
+    says(done.err, "2 outside the box")
+
+
+USERS = [
+    f"{uid},{MONDAY + dt.timedelta(minutes=10 * n)},{60 + uid / 100 + n // 7 / 50},25"
+    for uid in (5, 3, 11)
+    for n in range(30)
+]
+
+
+@given(order=st.permutations(USERS), held=st.integers(1, 100), group=st.integers(1, 100))
+def test_order_of_rows_and_size_of_parts_do_not_matter(
+    order: list[str], held: int, group: int
+) -> None:
+    def visits(lines: list[str]) -> pl.DataFrame:
+        rows = [line.split(",") for line in lines]
+        table = pl.DataFrame(rows, schema=["uid", "datetime", "lat", "lon"], orient="row")
+        return hm.stays(table).sort("uid", "d", "seq")
+
+    expected = visits(USERS)
+    assert expected.height == 12
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_user, "IN_MEMORY_ROWS", held)
+        patch.setattr(by_user, "GROUP_ROWS", group)
+        assert_frame_equal(visits(order), expected, check_exact=True)
