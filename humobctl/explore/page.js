@@ -17,6 +17,7 @@ function unpack(text, Kind) {
 const plain = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 const say = (text) => { $("said").textContent = text; };
 const count = (n) => n.toLocaleString("en-US");
+const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 const state = { a: new Uint32Array(0), b: new Uint32Array(0), active: "a" };
 let world, map;
@@ -114,7 +115,7 @@ async function drawMap() {
 
 function describe(u) {
   say(`user ${world.uid[u]}${world.cities[world.city[u]] ? " of " + world.cities[world.city[u]] : ""}: ` +
-    `${count(world.rows[u])} rows, entropy ${world.entropy[u].toFixed(2)} bits, radius ${world.radius[u].toFixed(1)} km, cluster ${world.cluster[u]}`);
+    `${plural(world.rows[u], "row")}, entropy ${world.entropy[u].toFixed(2)} bits, radius ${world.radius[u].toFixed(1)} km, cluster ${world.cluster[u]}`);
 }
 
 /** The area that was drawn, as users; plotly's outline goes, or it would take later clicks for itself. */
@@ -257,7 +258,7 @@ async function show() {
   const one = state.active === "a" ? a : b;
   const beside = chosen().filter((u) => world.city[u] !== city).length;
   const others = beside ? ` in ${world.cities[city] || "no city said"}; ${count(beside)} of these users are in other cities` : "";
-  say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${count(chosen().length)} users, ${count(one.total)} rows${others}`);
+  say(none ? "Draw a lasso or a box around users, click one, or find one by id." : `${state.active.toUpperCase()}: ${plural(chosen().length, "user")}, ${plural(one.total, "row")}${others}`);
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -201,6 +201,7 @@ USERS = [
 ]
 
 
+@settings(max_examples=25)
 @given(order=st.permutations(USERS), held=st.integers(1, 100), group=st.integers(1, 100))
 def test_order_of_rows_and_size_of_parts_do_not_matter(
     order: list[str], held: int, group: int

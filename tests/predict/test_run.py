@@ -220,17 +220,17 @@ class TestValidate:
 
     def test_a_missing_row(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: lines[:5] + lines[6:])
-        fails(done, "s.csv", "lacks 1 rows")
+        fails(done, "s.csv", "lacks 1 row")
 
     def test_an_extra_row(self, cli, workdir):
         first = read_table(str(workdir / "city.csv")).row(0)
         extra = ",".join(map(str, first))
         done = self.check(cli, workdir, lambda lines: [extra, *lines])
-        fails(done, "s.csv", "unasked 1 rows")
+        fails(done, "s.csv", "unasked 1 row")
 
     def test_a_missing_user(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: [x for x in lines if not x.startswith("3,")])
-        fails(done, "s.csv", "lacks 1 users", "uid 3")
+        fails(done, "s.csv", "lacks 1 user", "uid 3")
 
     def test_rows_out_of_order(self, cli, workdir):
         done = self.check(cli, workdir, lambda lines: [lines[1], lines[0], *lines[2:]])
@@ -271,7 +271,7 @@ def test_from_challenge_to_scores_in_one_pipe(cli, shared_data):
     truth = folder / "cityB_100users.csv.gz"
     done = cli("eval", "-", "--truth", truth, "-f", "table", input=predicted.raw)
     assert done.code == 0
-    assert "100 users, 1398 user-days, days 60-74" in done.out
+    assert "100 users, 1,398 user-days, days 60-74" in done.out
 
 
 def test_a_submission_whose_days_are_shifted(cli, workdir):
