@@ -24,7 +24,10 @@ def fetch(name: str) -> Path:
     from huggingface_hub import errors, snapshot_download  # noqa: PLC0415 - an optional package
 
     if name.startswith((".", "/", "~")):
-        raise HumobError(f"{name}: found no such folder, expected a model")
+        raise HumobError(
+            f"{name}: found no such folder, expected one of a model (config.json, *.safetensors), "
+            "a GGUF file, or a model's name on the hub such as HuggingFaceTB/SmolLM2-135M-Instruct"
+        )
     try:
         offline = bool(hub_settings())
         folder: str = snapshot_download(
