@@ -22,6 +22,7 @@ import humobctl
 from humobctl import ranks
 from humobctl.console import near_misses, report, signals
 from humobctl.console.safe_text import message
+from humobctl.console.words import refused_value
 from humobctl.errors import HumobError, ReaderGoneError, UsageError, reason
 from humobctl.io.size_limits import VARIABLE, parse_size
 
@@ -199,29 +200,11 @@ def _printable_errors() -> Iterator[None]:
     try:
         yield
     except TyperException as exc:
-        text = _bad_value(exc.__cause__) or str(exc.message)
+        text = refused_value(exc.__cause__) or str(exc.message)
         if hasattr(exc, "possibilities"):  # no such option
             text += _meant_by(exc)
         exc.message = message(text)
         raise
-
-
-def _bad_value(cause: Any) -> str:
-    """What was found and expected where pydantic, which typer asks, refuses a value; or nothing."""
-    if not hasattr(cause, "errors"):
-        return ""
-    first = cause.errors()[0]
-    found, limits, text = first["input"], first.get("ctx", {}), first["msg"]
-    for kind, expected in (
-        ("int", "a whole number"),
-        ("float", "a number"),
-        ("greater_than_equal", f"at least {limits.get('ge', 0):,.15g}"),
-        ("less_than_equal", f"at most {limits.get('le', 0):,.15g}"),
-    ):
-        if first["type"].startswith(kind):
-            return f"found {found!r}, expected {expected}"
-    text = str(text).removeprefix("Value error, ")
-    return f"found {text.rstrip('.')}".replace(" is not one of ", ", expected one of ")
 
 
 def _meant_by(wrong: Any) -> str:

@@ -167,6 +167,24 @@ def test_a_failure_that_nobody_reads_is_one(arguments, code, tmp_path: Path) -> 
     assert done.returncode == code
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("predict a.csv --from-day y", ("--from-day", "found 'y'", "expected a whole number")),
+        ("predict a.csv --from-day -1", ("found '-1'", "expected at least 0")),
+        ("predict a.csv --top-p much", ("found 'much'", "expected a number")),
+        ("intend --days 99999999999999999999", ("expected at most 10,000",)),
+        ("intend --backend foo", ("found 'foo'", "expected one of 'planner', 'openai', 'hf'")),
+    ],
+)
+def test_a_refused_value_is_found_and_expected(cli, words: str, expected: tuple[str, ...]) -> None:
+    done = cli(*words.split())
+    assert done.code == 2
+    says(done.err, *expected)
+    assert "Value error" not in done.err
+    assert "Input should" not in done.err
+
+
 # -- interrupts ---------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Words for people."""
 
+from typing import Any
+
 _PLURALS = {"person": "people"}
 
 
@@ -17,3 +19,25 @@ def in_full(number: float) -> str:
     """A number as people would write it: a whole one with all its digits."""
     whole = isinstance(number, int) or number.is_integer()
     return str(int(number)) if whole and abs(number) < 1e15 else f"{number:g}"
+
+
+def refused_value(cause: Any) -> str:
+    """What was found and expected where pydantic, which typer asks, refuses a value.
+
+    Args:
+        cause: pydantic's error; of anything else nothing is said.
+    """
+    if not hasattr(cause, "errors"):
+        return ""
+    first = cause.errors()[0]
+    limits = first.get("ctx", {})
+    for kind, expected in (
+        ("int", "a whole number"),
+        ("float", "a number"),
+        ("greater_than_equal", f"at least {limits.get('ge', 0):,.15g}"),
+        ("less_than_equal", f"at most {limits.get('le', 0):,.15g}"),
+    ):
+        if first["type"].startswith(kind):
+            return f"found {first['input']!r}, expected {expected}"
+    text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    return f"found {text}".replace(" is not one of ", ", expected one of ")
