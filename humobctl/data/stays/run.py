@@ -23,6 +23,8 @@ from humobctl.execution.task import TaskPart, user_parts
 from humobctl.io.by_user import PointStore, RecordStore
 from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY, TRIP_LEGS, TRIPS
 
+ONE_FOR_MANY = 1_000_000
+"""Points of one user that are worth a look: two weeks of one a second."""
 SLOT_MINUTES = 24 * 60 / SLOTS_PER_DAY
 
 
@@ -75,6 +77,7 @@ class StayJob:
             start = day_zero(name, first, last, self.start_date)
             self.task = dataclasses.replace(self.task, start=start)
             users = numbers.users()
+            _warn_of_one_for_many(store, users)
             yield from self._visits(store, users, long or LongRun())
         report.info("; ".join([f"day 0 is {start} ({start:%A})", *self._number(users)]))
         self.tally.tell(self.task.filters)
@@ -136,6 +139,18 @@ class StayJob:
             "lat",
             "lon",
             *([] if self.task.lasts is None else ["place_id", "category"]),
+        )
+
+
+def _warn_of_one_for_many(store: PointStore, users: list[tuple[int, str]]) -> None:
+    """An id with a million points and most of the table is rarely a person."""
+    codes, counts = store.counts()
+    most = int(counts.argmax())
+    if counts[most] >= ONE_FOR_MANY and counts[most] > counts.sum() / 2:
+        name = users[int(codes[most])][1]
+        report.warn(
+            f"user {name} has {counts[most]:,} of {counts.sum():,} points: found one id for many "
+            "people, or a column that is no user id? --columns says which column is uid"
         )
 
 
