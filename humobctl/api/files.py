@@ -25,9 +25,13 @@ InputFormat = Literal[
     "points",
     "tsmc2014",
     "gowalla",
+    "massive-steps",
     "geolife",
+    "gpx",
     "tdrive",
     "porto",
+    "openpflow",
+    "libcity",
     "timed-stays",
     "copb-stays",
     "copb-traces",
@@ -68,6 +72,8 @@ def read(
     keep_zero: bool = False,
     decimal_comma: bool = False,
     wrap_longitude: bool = False,
+    crs: str | None = None,
+    layer: str | None = None,
 ) -> pl.DataFrame:
     """Read a table of ours, or convert what other programs and data sets write.
 
@@ -105,6 +111,9 @@ def read(
         keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and counted.
         decimal_comma: read decimal commas in coordinates: ``39,9`` is 39.9.
         wrap_longitude: read longitudes from 0 to 360: 181.5 is -178.5.
+        crs: coordinate reference system of the coordinates, such as EPSG:3857, where the file does
+            not say. Default: longitude and latitude (WGS 84).
+        layer: layer to read of a GeoPackage or another file of several. Default: the only one.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many
@@ -161,6 +170,8 @@ def read(
             keep_zero=keep_zero,
             decimal_comma=decimal_comma,
             wrap_longitude=wrap_longitude,
+            crs=crs,
+            layer=layer,
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)

@@ -22,7 +22,7 @@ from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.data.importers.user_ids import numbering_notes, write_users
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.parquet_dataset import is_other_folder
-from humobctl.io.streams import STANDARD, open_input, seekable
+from humobctl.io.streams import IN_PLACE, STANDARD, open_input, seekable
 from humobctl.tables.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
 
 
@@ -111,9 +111,9 @@ def import_data(
     """
     stack = ExitStack()
     try:
-        look = _look(path, stack)
+        look = _look(path, stack, options.layer)
         entry, opened = recognise(look, options, format)
-        if expected not in (None, opened.table):
+        if expected is not None and expected.name != opened.table.name:
             found = f"{opened.words} ({look.words})"
             raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table")
         _check(entry, opened.table, options)
@@ -124,22 +124,24 @@ def import_data(
     return Imported(table, _finish(stack, look, opened, table, convert, options))
 
 
-def _look(path: str | None, stack: ExitStack) -> InputProbe:
+def _look(path: str | None, stack: ExitStack, layer: str | None) -> InputProbe:
     if path is not None and path != STANDARD and is_other_folder(path):
+        if layer is not None:
+            raise UsageError(f"--layer does nothing for the folder {path}")
         return InputProbe(path, folder=Path(path))
     source = open_input(path)
     stack.callback(source.close)
-    if source.path is None and source.kind in ("parquet", "arrow", "arrow-stream"):
+    if source.path is None and source.kind in IN_PLACE and source.kind != "shapefile":
         # Its names stand at the end of the file or in a block of its own: it needs a real file.
         spool = open_input(str(stack.enter_context(seekable(source))))
         stack.callback(spool.close)
         source = dataclasses.replace(spool, name=source.name)
-    return look_at(source)
+    return look_at(source, layer)
 
 
 def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     """Refuse options that would do nothing."""
-    grid, points, visits = table is GRID, table is POINTS, table is VISITS
+    grid, points, visits = (table.name == known.name for known in (GRID, POINTS, VISITS))
     if grid and options.wanted == "places":
         raise UsageError("--as places does nothing for a grid trajectory table")
     places = options.wanted == "places" or table is PLACES
@@ -158,11 +160,12 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
         ("--uid-map", options.uid_map is not None and not numbered),
         ("--places", options.places is not None and not visits),
         ("--start-date", options.start_date is not None and not dated),
-        ("--mapping", options.mapping is not None and not places),
+        ("--mapping", options.mapping is not None and not (places or entry.name == "timed-stays")),
         ("--keep-unmapped", options.keep_unmapped and not places),
         ("--keep-zero", options.keep_zero and not (places or timed)),
         ("--decimal-comma", options.decimal_comma and grid),
         ("--wrap-longitude", options.wrap_longitude and grid),
+        ("--crs", options.crs is not None and grid),
     )
     for name, wrong in useless:
         if wrong:

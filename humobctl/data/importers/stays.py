@@ -224,7 +224,7 @@ def _read_others(path: str, name: str, options: ImportOptions) -> pl.DataFrame:
 
 
 def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
-    points = opened.table is POINTS
+    points = opened.table.name == POINTS.name
     if opened.table is GRID:
         raise HumobError(f"{name}: found a grid trajectory, expected visits or points")
     unknown: list[pl.Series] = []
