@@ -17,6 +17,8 @@ from humobctl.console.words import pluralize
 from humobctl.data.importers import (
     checkins,
     copb,
+    copb_data,
+    copb_points,
     geolife,
     gpx,
     humob,
@@ -134,6 +136,7 @@ def _points(look: InputProbe, options: ImportOptions) -> Opened:
     accurate = options.accuracy or look.has(options, "accuracy")
     table = ACCURATE_POINTS if accurate else POINTS
     reader = PointReader(look.file("a table of points"), table, options.on_error, options=options)
+    reader.by_clock = True
     return reader.with_header(look).open("points")
 
 
@@ -175,12 +178,20 @@ def _traces(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         people = copb.trace_folder(look.folder)
         source = stand_in(look.name)
+        if all(map(copb_data.is_template, people.values())):
+            return copb_data.templates(source, people, options)
         return _people(
             source, people, options, f"CoPB traces of {pluralize(len(people), 'person')}"
         )
     source = look.file("JSON traces")
     look.label = "JSON"
     value = copb.load_json(source)
+    if copb_data.is_template(value):
+        return copb_data.templates(source, {source.name: value}, options)
+    if isinstance(value, dict) and all(map(copb_data.is_template, value.values())):
+        return copb_data.templates(source, value, options)
+    if copb_points.is_points(value):
+        return copb_points.open_points(source, value, options)
     return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
 
 
@@ -193,11 +204,18 @@ def _people(source: Input, value: object, options: ImportOptions, words: str) ->
 
 
 def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
+    if look.folder is not None and (inside := sorted(look.folder.glob("*.pkl"))):
+        raise HumobError(
+            f"{look.name}: found a directory of pickles ({', '.join(p.name for p in inside)}), "
+            "expected one of them: each is a table of its own"
+        )
     source = look.file("a pickle")
     value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
         return copb.frames_reader(source, value, options).open(words)
+    if (opened := copb_data.open_data(source, value, options)) is not None:
+        return opened
     if copb.is_people(value):
         return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
     raise HumobError(
@@ -293,7 +311,8 @@ def _is_geolife(look: InputProbe, _: ImportOptions) -> bool:
 def _is_trace(look: InputProbe, _: ImportOptions) -> bool:
     if look.folder is not None:
         return bool(next(look.folder.rglob("*.json"), None))
-    return bool(LIST_OF_LISTS.match(look.head) or PEOPLE.match(look.head))
+    heads = (LIST_OF_LISTS, PEOPLE, copb.BY_LINE)
+    return any(form.match(look.head) for form in heads)
 
 
 def _is_tsmc(look: InputProbe, _: ImportOptions) -> bool:
@@ -367,6 +386,8 @@ def _is_timed_stays(look: InputProbe, options: ImportOptions) -> bool:
 
 
 def _is_pickle(look: InputProbe, _: ImportOptions) -> bool:
+    if look.folder is not None:
+        return any(look.folder.glob("*.pkl"))
     return look.source is not None and look.source.kind == "pickle"
 
 

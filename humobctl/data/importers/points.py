@@ -16,7 +16,7 @@ from humobctl.data.importers.options import Opened
 from humobctl.data.importers.places.geojson import Features
 from humobctl.data.importers.probe import InputProbe
 from humobctl.data.importers.wkb import coordinates_apart, wkb_points, wkb_srid, wkt_srid
-from humobctl.errors import HumobError, TableError
+from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, PURPOSE, ROLES, plain, roles
 from humobctl.tables.id_text import id_text, is_id_type
@@ -32,6 +32,10 @@ _OWN = (
     *("uid", "date", "datetime", "utc", "leave", "offset"),
     *("lat", "lon", "geom", "place_id", "category"),
 )
+UNDATED = dt.date(2000, 1, 1)
+"""Day 0 of tables without dates, unless --start-date says another."""
+_SAMPLE = 1000
+_ONLY_CLOCK = r"^\s*\d{1,2}:\d\d(?::\d\d)?\s*$"
 _CLOCK = r"^\s*\d{1,2}:\d\d"
 _A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
 _WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
@@ -49,6 +53,7 @@ class PointReader(ImportReader):
         factory: makes the raw frames where the input is no plain table.
         utc: whether times without an offset are UTC.
         naive: times without a zone so far, which --timezone leaves as they are.
+        by_clock: --start-date is for times of day alone.
         unknown: accuracies so far that are no number of metres.
         forms: what the numbers of the time column are.
         repeated: by column, times that --source-timezone's clocks show twice.
@@ -59,6 +64,7 @@ class PointReader(ImportReader):
     found: dict[str, str] = field(default_factory=dict)
     naive: int = 0
     unknown: int = 0
+    by_clock: bool = False
     forms: NumberForms = field(default_factory=NumberForms)
     repeated: dict[str, RepeatedHours] = field(init=False)
 
@@ -186,9 +192,28 @@ class PointReader(ImportReader):
                 day = frame[self.found["date"]].cast(pl.String).str.extract(r"^\s*([^\sT]+)")
                 both = [day.alias("date"), time.cast(pl.String).str.strip_chars().alias("time")]
                 return pl.select(pl.concat_str(*both, separator=" ")).to_series()
+        if (dated := self._on_a_day(time)) is not None:
+            return dated
+        if self.by_clock and self.options.start_date is not None and self.options.grid is None:
+            raise UsageError("--start-date does nothing for points that have dates, without --grid")
         if not is_time_type(time.dtype):
             raise self._wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
         return time
+
+    def _on_a_day(self, time: pl.Series) -> pl.Series | None:
+        """Times of day without a date on the start date; None for times with one."""
+        clock = time.dtype == pl.Time or (
+            time.dtype == pl.String
+            and time.len() > time.null_count()
+            and time.drop_nulls().head(_SAMPLE).str.contains(_ONLY_CLOCK).all()
+        )
+        if not clock:
+            return None
+        day = self.options.start_date or UNDATED
+        note = f"times of day without a date: taken on {day} (--start-date)"
+        if note not in self.notes:
+            self.notes.append(note)
+        return pl.select(pl.lit(f"{day} ") + time.cast(pl.String).str.strip_chars()).to_series()
 
     def _roles(self, frame: pl.DataFrame) -> dict[str, str]:
         """Which column plays which role."""

@@ -23,7 +23,16 @@ from humobctl.data.importers.user_ids import numbering_notes, write_users
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import IN_PLACE, STANDARD, open_input, seekable
-from humobctl.tables.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
+from humobctl.tables.schemas import (
+    GRID,
+    HOME_WORK,
+    INTENTIONS,
+    INTENTS,
+    PLACES,
+    POINTS,
+    VISITS,
+    Table,
+)
 
 
 @dataclass
@@ -48,10 +57,10 @@ class _ImportTally:
     first: Any = None
     last: Any = None
 
-    def watch(self, batches: Iterable[pl.DataFrame], column: str) -> Iterator[pl.DataFrame]:
+    def watch(self, batches: Iterable[pl.DataFrame], column: str | None) -> Iterator[pl.DataFrame]:
         for batch in batches:
-            if batch.height:
-                self.rows += batch.height
+            self.rows += batch.height
+            if batch.height and column is not None:
                 self.users.update(batch["uid"].unique().to_list())
                 low, high = batch[column].min(), batch[column].max()
                 self.first = low if self.first is None else min(self.first, low)
@@ -59,9 +68,10 @@ class _ImportTally:
             yield batch
 
     def words(self) -> str:
-        text = f"{pluralize(self.rows, 'row')}, {pluralize(len(self.users), 'user')}"
+        text = pluralize(self.rows, "row")
         if self.first is None:
             return text
+        text += f", {pluralize(len(self.users), 'user')}"
         if isinstance(self.first, int):
             days = f"{self.first}-{self.last}" if self.last != self.first else f"{self.first}"
             return f"{text}, days {days}" if self.last != self.first else f"{text}, day {days}"
@@ -85,7 +95,7 @@ class _PlaceTally:
         return f"{pluralize(self.intents.total(), 'place')}: {', '.join(listed)}"
 
 
-_TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
+_TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d", INTENTIONS.name: "d"}
 
 
 def import_data(
@@ -142,13 +152,14 @@ def _look(path: str | None, stack: ExitStack, layer: str | None) -> InputProbe:
 def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     """Refuse options that would do nothing."""
     grid, points, visits = (table.name == known.name for known in (GRID, POINTS, VISITS))
-    if grid and options.wanted == "places":
-        raise UsageError("--as places does nothing for a grid trajectory table")
+    if options.wanted == "places" and not (points or visits or table is PLACES):
+        raise UsageError(f"--as places does nothing for a {table.name} table")
     places = options.wanted == "places" or table is PLACES
     on_grid = options.grid is not None
     cells = entry.name == "cell-poicat" or options.cells_to_points
     numbered = not places and (on_grid or visits or grid)
-    dated = not places and (on_grid or entry.name in ("copb-pickle", "timed-stays"))
+    clocks = entry.name in ("copb-pickle", "copb-traces", "timed-stays", "points")
+    dated = not places and (on_grid or clocks)
     timed = (points or entry.name == "timed-stays") and not places
     useless = (
         ("--max-day", options.max_day is not None and not grid),
@@ -158,7 +169,7 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
         ("--cells-to-points", options.cells_to_points and not grid),
         ("--grid", on_grid and not cells and not (points and not places)),
         ("--uid-map", options.uid_map is not None and not numbered),
-        ("--places", options.places is not None and not visits),
+        ("--places", options.places is not None and not (visits or table is HOME_WORK)),
         ("--start-date", options.start_date is not None and not dated),
         ("--mapping", options.mapping is not None and not (places or entry.name == "timed-stays")),
         ("--keep-unmapped", options.keep_unmapped and not places),
@@ -210,7 +221,7 @@ def _finish(
             yield from tally.watch(convert(opened.batches))
         else:
             tally = _ImportTally()
-            yield from convert(tally.watch(opened.batches, _TIME[opened.table.name]))
+            yield from convert(tally.watch(opened.batches, _TIME.get(opened.table.name)))
     users = opened.users() if opened.users else []
     opened.notes += numbering_notes(users, written=options.uid_map is not None)
     report.info(f"{look.name}: {opened.words} ({look.words}): {tally.words()}")

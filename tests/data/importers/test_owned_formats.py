@@ -187,6 +187,14 @@ def test_swapped_coordinates_are_named(cli: Cli) -> None:
     fails(cli("data", "import", input=text), "row 1", "latitude=lon,longitude=lat")
     done = cli("data", "import", "--columns", "latitude=lon,longitude=lat", input=text)
     assert done.out.splitlines()[1] == "a,2023-01-02T08:00:00.000000,39.9,116.3,,"
+    north = "uid,datetime,lat,lon\na,2023-01-02 08:00,24.93,60.17\n"
+    for outside in ("fail", "drop"):
+        options = ("--grid", "500m@60.1,24.8", "--outside", outside)
+        fails(cli("data", "import", *options, input=north), "swapped", notes=True)
+    far = north.replace("60.17", "90")
+    done = cli("data", "import", "--grid", "500m@60.1,24.8", input=far)
+    assert "swapped" not in done.err
+    fails(cli("data", "stays", "--box", "59,24,61,26", input=north), "swapped", notes=True)
     text = "uid,time,geom\na,2023-01-02 08:00,POINT (39.9 116.3)\n"
     fails(cli("data", "import", input=text), "row 1", "column geom", "swapped")
 
