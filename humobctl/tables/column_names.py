@@ -5,8 +5,8 @@ Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked
 started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
 with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
 Veraset's and Cuebiq's pings (caid, cuebiq_id, horizontal_accuracy), kepler.gl (point_latitude,
-_geojson), trajectories of movingpandas and of CoPB (traj_id, trajectory_id);
-scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin, destination).
+_geojson), trajectories of movingpandas and of CoPB (traj_id, trajectory_id), GDAL's track points
+(track_fid); scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin, destination).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from humobctl.errors import HumobError, UsageError
 ALIASES: dict[str, tuple[str, ...]] = {
     "uid": (
         *("uid", "userid", "user", "agentid", "agent", "personid", "individualid"),
-        *("caid", "cuebiqid", "adid", "deviceid", "trajectoryid", "trajid"),
+        *("caid", "cuebiqid", "adid", "deviceid", "trajectoryid", "trajid", "trackfid"),
     ),
     "datetime": (
         "datetime",

@@ -370,6 +370,8 @@ def _is_places(look: InputProbe, options: ImportOptions) -> bool:
     if not ({"lat", "lon"} <= found.keys() or "geom" in found):
         return False
     told = {"place_id", "name", "category", "intent"} & found.keys()
+    if look.timed and told == {"place_id"} and not look.has(options, "place_id"):
+        return False  # an id may be anybody's, and a moment is nothing that places have
     return bool(told) or _is_tagged(look.columns, options, look.name)
 
 

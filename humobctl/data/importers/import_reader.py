@@ -139,12 +139,11 @@ class ImportReader(Reader):
         if self.projection is None:
             return frame, places
         lat, lon = self.projection.degrees(frame["lon"], frame["lat"])
-        for column, degrees in (("lat", lat), ("lon", lon)):
-            bad = frame[column].is_not_null() & degrees.is_null()
-            expected = f"a coordinate of {self.projection.name}"
-            frame, places = self.refuse(bad, frame, places, column, expected)
-            lat, lon = (axis.filter(~bad) if bad.any() else axis for axis in (lat, lon))
-        return frame.with_columns(lat, lon), places
+        bad = frame["lat"].is_not_null() & frame["lon"].is_not_null() & lat.is_null()
+        expected = f"a coordinate of {self.projection.name}"
+        turned = frame.with_columns(lat, lon)
+        _, places = self.refuse(bad, frame, places, "lat", expected)
+        return turned.filter(~bad), places
 
     def refuse(
         self, bad: pl.Series, frame: pl.DataFrame, places: LineNumbers, column: str, expected: str

@@ -31,6 +31,7 @@ _GEOJSON_CRS = re.compile(
     rb'"crs"\s*:\s*\{\s*"type"\s*:\s*"name"\s*,\s*"properties"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"'
 )
 """As GeoJSON of 2008 named a reference system; RFC 7946 knows degrees only, GDAL both."""
+_MOMENT = re.compile(rb"\d{4}[-/]\d\d?[-/]\d\d?[ T]+\d\d?:\d\d")
 _HEAD = 1 << 16
 _NAMES = re.compile(r'"([^"\\]*)"\s*:')
 _SEPARATORS = (",", "\t", ";", "|")
@@ -63,6 +64,7 @@ class InputProbe:
         separator: between them.
         label: what the container is, where that is not what the first bytes say.
         geojson: it is GeoJSON.
+        timed: the first row of text holds a date with a time of day.
     """
 
     name: str
@@ -74,6 +76,7 @@ class InputProbe:
     separator: str = ","
     label: str | None = None
     geojson: bool = False
+    timed: bool = False
 
     @property
     def words(self) -> str:
@@ -185,5 +188,6 @@ def _look_at_text(look: InputProbe) -> None:
     look.separator = told or (max(_SEPARATORS, key=first.count) if first else ",")
     fields = split_record(first, look.separator)
     look.fields = [part.strip() for part in fields]
+    look.timed = len(lines) > 1 and bool(_MOMENT.search(lines[1]))
     if not any(is_number(part) or UTC_TIME.match(part) for part in look.fields):
         look.columns = name_columns(fields)

@@ -163,6 +163,9 @@ def test_metres_are_named_and_read(cli: Cli) -> None:
         far = text.replace("8437000", where)
         for crs in ("EPSG:3067", "EPSG:3035"):
             fails(cli("data", "import", "--crs", crs, input=far), "row 1", crs)
+    mixed = far + text.splitlines()[1] + "\n"
+    done = cli("data", "import", "--crs", "EPSG:3067", "--on-error", "drop", input=mixed)
+    assert len(done.out.splitlines()) == 2, done.err
     says(cli("data", "import", "--crs", "EPSG:2154", input=text).err, "EPSG:2154", "outside")
     degrees = "uid,datetime,lat,lon\na,2023-01-02 08:00,60,24\n"
     says(cli("data", "import", "--crs", "EPSG:3857", input=degrees).err, "EPSG:3857", "degrees")
@@ -333,3 +336,38 @@ def test_geojson_is_told_by_its_properties(cli: Cli, properties: str, table: str
 def test_tracks_in_geojson_are_no_points(cli: Cli) -> None:
     text = FEATURE.format('{"user":"a","time":"2023-01-02"}', "LineString", "[24,60],[25,61]")
     fails(cli("data", "import", input=text + "\n"), "row 1", "point")
+
+
+def test_ids_with_moments_are_no_places(cli: Cli) -> None:
+    text = "id,lat,lon,fix\n7,60.1,24.9,2023-01-02 08:00\n8,60.2,24.9,2023-01-02 08:05\n"
+    fails(cli("data", "import", input=text), "fix", "--columns")
+    done = cli("data", "import", "--columns", "id=uid,fix=datetime", input=text)
+    assert done.out.splitlines()[1] == "7,2023-01-02T08:00:00.000000,60.1,24.9,,"
+    bare = "\n".join(line.rpartition(",")[0] for line in text.splitlines())
+    assert cli("data", "import", input=bare).out.startswith("place_id,name")
+
+
+def test_places_in_files_of_gis_programs(cli: Cli, tmp_path: Path) -> None:
+    import geopandas as gpd
+    from shapely import box
+
+    shops = gpd.GeoDataFrame(
+        {"osm_id": ["1", "2"], "name": ["A", None], "category": ["cafe", "museum"]},
+        geometry=[box(385000, 6672000, 385100, 6672100), None],
+        crs="EPSG:3067",
+    )
+    shops.to_file(tmp_path / "a.gpkg", driver="GPKG")
+    shops.to_parquet(tmp_path / "a.parquet")
+    for name in ("a.gpkg", "a.parquet"):
+        done = cli("data", "import", name, cwd=tmp_path)
+        place_id, _, _, intent, lat, lon = done.out.splitlines()[1].split(",")
+        assert (place_id, intent) == ("1", "eat"), done.err
+        assert (float(lat), float(lon)) == pytest.approx((60.1691, 24.9282), abs=1e-3)
+        assert len(done.out.splitlines()) == 2
+        says(done.err, "EPSG:3067")
+
+
+def test_track_points_of_gdal_are_points(cli: Cli) -> None:
+    properties = '{"track_fid":3,"ele":1.5,"time":"2023/01/02 08:00:00+00","name":null}'
+    done = cli("data", "import", input=FEATURE.format(properties, "Point", "24,60") + "\n")
+    assert done.out.splitlines()[1] == "3,2023-01-02T08:00:00.000000,60.0,24.0,,"
