@@ -6,7 +6,8 @@ started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014
 with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
 Veraset's and Cuebiq's pings (caid, cuebiq_id, horizontal_accuracy), kepler.gl (point_latitude,
 _geojson), trajectories of movingpandas and of CoPB (traj_id, trajectory_id), GDAL's track points
-(track_fid); scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin, destination).
+(track_fid); scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin,
+destination).
 """
 
 from __future__ import annotations

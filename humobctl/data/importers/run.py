@@ -123,9 +123,11 @@ def import_data(
     try:
         look = _look(path, stack, options.layer)
         entry, opened = recognise(look, options, format)
-        if expected is not None and expected.name != opened.table.name:
+        other = expected is not None and expected.name != opened.table.name
+        if expected is not None and other and not options.cells_to_points:
             found = f"{opened.words} ({look.words})"
-            raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table")
+            cells = "; --grid, --axes and --start-date place cells" * (opened.table is GRID)
+            raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table{cells}")
         _check(entry, opened.table, options)
         table, convert = _converter(look.name, opened, options)
     except BaseException:
