@@ -25,9 +25,13 @@ InputFormat = Literal[
     "points",
     "tsmc2014",
     "gowalla",
+    "massive-steps",
     "geolife",
+    "gpx",
     "tdrive",
     "porto",
+    "openpflow",
+    "libcity",
     "timed-stays",
     "copb-stays",
     "copb-traces",
@@ -69,6 +73,8 @@ def read(
     decimal_comma: bool = False,
     wrap_longitude: bool = False,
     query: str | None = None,
+    crs: str | None = None,
+    layer: str | None = None,
 ) -> pl.DataFrame:
     """Read a table of ours, or convert what other programs and data sets write.
 
@@ -109,6 +115,9 @@ def read(
         wrap_longitude: read longitudes from 0 to 360: 181.5 is -178.5.
         query: SQL query whose result is read, if the input is a database. Default: the one table
             that it has.
+        crs: coordinate reference system of the coordinates, such as EPSG:3857, where the file does
+            not say. Default: longitude and latitude (WGS 84).
+        layer: layer to read of a GeoPackage or another file of several. Default: the only one.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many
@@ -172,6 +181,8 @@ def read(
             keep_zero=keep_zero,
             decimal_comma=decimal_comma,
             wrap_longitude=wrap_longitude,
+            crs=crs,
+            layer=layer,
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)
