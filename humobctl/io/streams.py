@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
@@ -23,7 +23,17 @@ from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
 
-Format = Literal["csv", "ndjson", "parquet", "arrow"]
+Format = Literal[
+    "csv",
+    "ndjson",
+    "parquet",
+    "arrow",
+    "geojson",
+    "geoparquet",
+    "flatgeobuf",
+    "geopackage",
+    "gpx",
+]
 Kind = Literal[
     "csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle", "osm-pbf", "osm-xml"
 ]
@@ -315,8 +325,13 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".ipc": "arrow",
     ".feather": "arrow",
+    ".geojson": "geojson",
+    ".geoparquet": "geoparquet",
+    ".fgb": "flatgeobuf",
+    ".gpkg": "geopackage",
+    ".gpx": "gpx",
 }
-FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def output_format(path: str | None, asked: str | None) -> Format:

@@ -1,0 +1,121 @@
+"""GeoParquet, by polars; FlatGeobuf and GeoPackage, by GDAL (pyogrio, of the extra "geo")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from humobctl.console import signals
+from humobctl.errors import HumobError
+from humobctl.extras import require
+from humobctl.io import stream_columnar
+from humobctl.io.geojson import slices
+from humobctl.io.geometry import GEOMETRY, Shape, with_wkb
+
+DRIVERS = {"flatgeobuf": "FlatGeobuf", "geopackage": "GPKG"}
+"""Formats that GDAL writes, and its names for them."""
+_ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg"}
+_WGS84 = "EPSG:4326"
+
+
+def write_geoparquet(
+    batches: Iterable[pl.DataFrame],
+    shape: Shape,
+    place: Path,
+    schema: Mapping[str, pl.DataType],
+    name: str,
+) -> None:
+    """Stream batches into a GeoParquet file (1.1): WKB in longitude and latitude (OGC:CRS84).
+
+    Args:
+        batches: frames of ``schema``.
+        shape: of their geometries.
+        place: file to write.
+        schema: columns and types.
+        name: of the output, for messages.
+
+    Raises:
+        HumobError: the disk is full.
+    """
+    column = {"encoding": "WKB", "geometry_types": [shape.kind]}
+    told = {"version": "1.1.0", "primary_column": GEOMETRY, "columns": {GEOMETRY: column}}
+    beside = {one: kind for one, kind in schema.items() if one not in shape.columns}
+    stream_columnar.sink(
+        (with_wkb(batch, shape) for batch in slices(batches)),
+        "parquet",
+        place,
+        {**beside, GEOMETRY: pl.Binary()},
+        name,
+        metadata={"geo": json.dumps(told)},
+    )
+
+
+def write_layer(
+    batches: Iterable[pl.DataFrame],
+    format: str,
+    shape: Shape,
+    place: Path,
+    schema: Mapping[str, pl.DataType],
+    name: str,
+) -> None:
+    """Stream batches into a FlatGeobuf or GeoPackage file of one layer, called like the file.
+
+    Args:
+        batches: frames of ``schema``.
+        format: a key of ``DRIVERS``.
+        shape: of their geometries.
+        place: file to write.
+        schema: columns and types.
+        name: of the output, for messages.
+
+    Raises:
+        HumobError: the extra "geo" is missing, or GDAL cannot write the file.
+    """
+    require("geo", f"{name}: {format}", ("pyogrio", "pyarrow"))
+    import pyarrow  # noqa: PLC0415 - of the extra "geo"
+    import pyogrio  # noqa: PLC0415 - of the extra "geo"
+
+    raised: list[BaseException] = []
+    arrow = _arrow(pl.DataFrame(schema=dict(schema)), shape).schema
+    records = _records(batches, shape, raised)
+    # GDAL takes a file of another ending for a folder.
+    named = place.with_name(place.name + _ENDINGS[format])
+    try:
+        with signals.remove_if_ended(named):
+            pyogrio.write_arrow(
+                pyarrow.RecordBatchReader.from_batches(arrow, records),
+                named,
+                layer=Path(name).name.partition(".")[0] or "table",
+                driver=DRIVERS[format],
+                geometry_name=GEOMETRY,
+                geometry_type=shape.kind,
+                crs=_WGS84,
+            )
+            named.replace(place)
+    except BaseException as exc:
+        if raised:
+            raise raised[0] from None
+        if type(exc).__module__.startswith("pyogrio"):
+            raise HumobError(f"{name}: {str(exc).splitlines()[0]}") from exc
+        raise
+
+
+def _records(
+    batches: Iterable[pl.DataFrame], shape: Shape, raised: list[BaseException]
+) -> Iterator[Any]:
+    """Batches as record batches of Arrow; an error of theirs goes to ``raised``, too."""
+    try:
+        for batch in slices(batches):
+            yield from _arrow(batch, shape).to_batches()
+    except BaseException as exc:
+        raised.append(exc)
+        raise
+
+
+def _arrow(batch: pl.DataFrame, shape: Shape) -> Any:
+    """A frame in the older types of Arrow, the only ones that GDAL knows."""
+    return with_wkb(batch, shape).to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,0 +1,153 @@
+"""The geometry of each row of a table: a point, a line or a polygon, by the names of its columns.
+
+The columns that a geometry is made of are not written beside it: it holds them in full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from humobctl.errors import TableError, UsageError
+from humobctl.io.row_errors import quote
+
+Geometries = NDArray[np.object_]
+"""Geometries of shapely, or None, of shape (rows,)."""
+POLYGON = "polygon"
+"""The column of polygons as WKB, which the cells of a grid are given."""
+GEOMETRY = "geometry"
+"""The column of geometries in files that have one."""
+_LINE = "line"
+_PAIRS = (("origin", "destination"), ("home", "work"))
+_EXPECTED = "lat and lon, a line, or the coordinates of origin and destination"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the geometries of a table are made.
+
+    Attributes:
+        kind: what they are.
+        columns: of which they are made.
+        make: geometries of a frame.
+    """
+
+    kind: Literal["Point", "LineString", "Polygon"]
+    columns: tuple[str, ...]
+    make: Callable[[pl.DataFrame], Geometries]
+
+
+def shape_of(columns: Collection[str], name: str | None) -> Shape:
+    """The shape that the columns of a table give.
+
+    Args:
+        columns: their names.
+        name: of the output, for messages; None for standard output.
+
+    Raises:
+        UsageError: they give none.
+    """
+    if POLYGON in columns:
+        return Shape("Polygon", (POLYGON,), _polygons)
+    if _LINE in columns:
+        return Shape("LineString", (_LINE,), _lines)
+    for pair in _PAIRS:
+        ends = tuple(f"{end}_{axis}" for end in pair for axis in ("lat", "lon"))
+        if set(ends) <= set(columns):
+            return Shape("LineString", ends, lambda frame, ends=ends: _straight(frame, ends))
+    if {"lat", "lon"} <= set(columns):
+        return Shape("Point", ("lat", "lon"), _points)
+    remedy = ""
+    if {"x", "y"} <= set(columns):
+        remedy = "; 'humobctl data export --grid' makes polygons of cells"
+    elif {"origin", "destination"} <= set(columns):
+        remedy = "; 'humobctl data export --areas' makes lines of flows"
+    raise UsageError(
+        f"{name or 'standard output'}: found columns {', '.join(columns)}, expected {_EXPECTED} "
+        f"for a file of geometries{remedy}"
+    )
+
+
+def split_geometries(frame: pl.DataFrame, shape: Shape) -> tuple[Geometries, pl.DataFrame]:
+    """The geometries of a frame, and the columns beside them."""
+    return shape.make(frame), frame.drop(shape.columns)
+
+
+def with_wkb(frame: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """A frame with a column ``geometry`` of WKB in place of the columns that it is made of."""
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    shapes, others = split_geometries(frame, shape)
+    return others.with_columns(pl.Series(GEOMETRY, shapely.to_wkb(shapes), dtype=pl.Binary))
+
+
+def box_polygons(frame: pl.DataFrame, south_west: Any, north_east: Any) -> pl.DataFrame:
+    """A frame with a column of boxes.
+
+    Args:
+        frame: any.
+        south_west: expressions of latitude and longitude of a corner.
+        north_east: the same of the opposite corner.
+    """
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    lat0, lon0, lat1, lon1 = (
+        frame.select(one.alias("one"))["one"].to_numpy() for one in (*south_west, *north_east)
+    )
+    west, east = np.minimum(lon0, lon1), np.maximum(lon0, lon1)
+    boxes = shapely.box(west, np.minimum(lat0, lat1), east, np.maximum(lat0, lat1))
+    return frame.with_columns(pl.Series(POLYGON, shapely.to_wkb(boxes), dtype=pl.Binary))
+
+
+def _points(frame: pl.DataFrame) -> Geometries:
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    return _known(shapely.points(*_axes(frame, "lon", "lat")), frame, ("lat", "lon"))
+
+
+def _straight(frame: pl.DataFrame, ends: tuple[str, ...]) -> Geometries:
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    lat0, lon0, lat1, lon1 = _axes(frame, *ends)
+    corners = np.stack([np.stack([lon0, lat0], -1), np.stack([lon1, lat1], -1)], 1)
+    return _known(shapely.linestrings(corners), frame, ends)
+
+
+def _lines(frame: pl.DataFrame) -> Geometries:
+    """Lines of WKT; those that are not known go straight from origin to destination."""
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    texts = frame[_LINE].cast(pl.String)
+    lines: Geometries = np.asarray(shapely.from_wkt(texts.to_list(), on_invalid="ignore"))
+    bad = np.flatnonzero(texts.is_not_null().to_numpy() & (shapely.get_type_id(lines) != 1))
+    if len(bad):
+        found = quote(texts[int(bad[0])])
+        raise TableError("table", found, "LINESTRING (longitude latitude, ...)", column=_LINE)
+    ends = tuple(f"{end}_{axis}" for end in _PAIRS[0] for axis in ("lat", "lon"))
+    if texts.null_count() and set(ends) <= set(frame.columns):
+        lost = texts.is_null().to_numpy()
+        lines[lost] = _straight(frame.filter(lost), ends)
+    return lines
+
+
+def _polygons(frame: pl.DataFrame) -> Geometries:
+    import shapely  # noqa: PLC0415 - only for files of geometries
+
+    return np.asarray(shapely.from_wkb(frame[POLYGON].to_list()))
+
+
+def _axes(frame: pl.DataFrame, *names: str) -> list[NDArray[np.float64]]:
+    return [frame[name].cast(pl.Float64).to_numpy() for name in names]
+
+
+def _known(shapes: Any, frame: pl.DataFrame, columns: tuple[str, ...]) -> Geometries:
+    """None in place of geometries with a coordinate that is not known."""
+    known = frame.select(pl.all_horizontal(pl.col(columns).is_finite().fill_null(False)))
+    shapes[~known.to_series().to_numpy()] = None
+    found: Geometries = shapes
+    return found
