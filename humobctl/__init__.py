@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from humobctl.api.data import describe, mask, split, stays, synth
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.export import export
     from humobctl.api.families import (
         evaluate_cells,
         evaluate_flows,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api.files": ("read", "write"),
     "api.data": ("describe", "split", "mask", "stays", "synth"),
+    "api.export": ("export",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),
@@ -71,6 +73,7 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "export",
     "finetune_llama",
     "generate_diffusion",
     "generate_flows",

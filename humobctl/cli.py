@@ -28,7 +28,7 @@ from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 GROUPS = {
-    "data": """Import, describe, split and mask data; find stays; make an example city.
+    "data": """Import, export, describe, split and mask data; find stays; make an example city.
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
@@ -52,6 +52,10 @@ GROUPS = {
 }
 COMMANDS = {
     "data import": ("data_import:import_", "Convert a data set to a humobctl table."),
+    "data export": (
+        "data_export:export",
+        "Export a table to the format of a GIS or of another mobility library.",
+    ),
     "data stays": (
         "data_stays:stays",
         "Find stays in points: visits at each user's locations, with homes and works.",

@@ -47,6 +47,11 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
             lost = [c for c in batch.columns if c not in {*writer.used, *shape.columns}]
             if lost:
                 report.info(f"GPX has no place for the columns {', '.join(lost)}: left out")
+            if any(isinstance(k, pl.Datetime) and not k.time_zone for k in batch.schema.values()):
+                report.info(
+                    "GPX readers take times for UTC; these are local ones, as they are ('humobctl "
+                    "data export --timezone' makes UTC of them)"
+                )
             sink.write(_BEGIN.encode())
         sink.write(writer.text(_utc(batch)).encode())
     sink.write((_BEGIN + _END if writer is None else writer.end + _END).encode())

@@ -94,6 +94,21 @@ def write_table(
     return counter.rows
 
 
+def write_lines(lines: Iterable[str], path: str) -> None:
+    """Write pieces of text to a file, which appears when it is whole, or to standard output.
+
+    Raises:
+        HumobError: no such folder, no permission, or a full disk.
+    """
+    if path == STANDARD:
+        for text in lines:
+            write_stdout_text(text)
+        return
+    with whole_file(path) as place, open_compressed(place, path) as sink:
+        for text in lines:
+            sink.write(text.encode())
+
+
 def write_stdout_text(text: str) -> None:
     """Write text to standard output as it is."""
     with _reader_may_leave(), clear_os_errors("stdout"):
