@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -59,7 +60,7 @@ def shape_of(columns: Collection[str], name: str | None) -> Shape:
     for pair in _PAIRS:
         ends = tuple(f"{end}_{axis}" for end in pair for axis in ("lat", "lon"))
         if set(ends) <= set(columns):
-            return Shape("LineString", ends, lambda frame, ends=ends: _straight(frame, ends))
+            return Shape("LineString", ends, partial(_straight, ends=ends))
     if {"lat", "lon"} <= set(columns):
         return Shape("Point", ("lat", "lon"), _points)
     remedy = ""
@@ -107,15 +108,16 @@ def box_polygons(frame: pl.DataFrame, south_west: Any, north_east: Any) -> pl.Da
 def _points(frame: pl.DataFrame) -> Geometries:
     import shapely  # noqa: PLC0415 - only for files of geometries
 
-    return _known(shapely.points(*_axes(frame, "lon", "lat")), frame, ("lat", "lon"))
+    known, (lat, lon) = _axes(frame, ("lat", "lon"))
+    return _where(known, shapely.points(lon, lat))
 
 
 def _straight(frame: pl.DataFrame, ends: tuple[str, ...]) -> Geometries:
     import shapely  # noqa: PLC0415 - only for files of geometries
 
-    lat0, lon0, lat1, lon1 = _axes(frame, *ends)
+    known, (lat0, lon0, lat1, lon1) = _axes(frame, ends)
     corners = np.stack([np.stack([lon0, lat0], -1), np.stack([lon1, lat1], -1)], 1)
-    return _known(shapely.linestrings(corners), frame, ends)
+    return _where(known, shapely.linestrings(corners))
 
 
 def _lines(frame: pl.DataFrame) -> Geometries:
@@ -141,13 +143,18 @@ def _polygons(frame: pl.DataFrame) -> Geometries:
     return np.asarray(shapely.from_wkb(frame[POLYGON].to_list()))
 
 
-def _axes(frame: pl.DataFrame, *names: str) -> list[NDArray[np.float64]]:
-    return [frame[name].cast(pl.Float64).to_numpy() for name in names]
+def _axes(
+    frame: pl.DataFrame, names: tuple[str, ...]
+) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
+    """Which rows have all coordinates, and these, 0 in other rows."""
+    numbers = frame.select(pl.col(names).cast(pl.Float64))
+    known = numbers.select(pl.all_horizontal(pl.all().is_finite().fill_null(False)).alias("known"))
+    filled = numbers.select(pl.when(known["known"]).then(pl.all()).otherwise(0.0))
+    return known["known"].to_numpy(), [filled[name].to_numpy() for name in names]
 
 
-def _known(shapes: Any, frame: pl.DataFrame, columns: tuple[str, ...]) -> Geometries:
-    """None in place of geometries with a coordinate that is not known."""
-    known = frame.select(pl.all_horizontal(pl.col(columns).is_finite().fill_null(False)))
-    shapes[~known.to_series().to_numpy()] = None
+def _where(known: NDArray[np.bool_], shapes: Any) -> Geometries:
+    """None in place of geometries that are not known."""
     found: Geometries = shapes
+    found[~known] = None
     return found

@@ -40,7 +40,7 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
     Raises:
         UsageError: polygons, or lines that nobody moves along.
     """
-    writer: _Tracks | _Lines | _Waypoints | None = None
+    writer: _UserTracks | _TripTracks | _Waypoints | None = None
     for batch in slices(batches):
         if writer is None:
             writer = _writer(batch.columns, shape)
@@ -57,11 +57,11 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
     sink.write((_BEGIN + _END if writer is None else writer.end + _END).encode())
 
 
-def _writer(columns: list[str], shape: Shape) -> _Tracks | _Lines | _Waypoints:
+def _writer(columns: list[str], shape: Shape) -> _UserTracks | _TripTracks | _Waypoints:
     if shape.kind == "Point":
-        return _Tracks() if {"uid", "datetime"} <= set(columns) else _Waypoints(columns)
+        return _UserTracks() if {"uid", "datetime"} <= set(columns) else _Waypoints(columns)
     if shape.kind == "LineString" and "started_at" in columns:
-        return _Lines(shape)
+        return _TripTracks(shape)
     raise UsageError(
         "GPX holds points, trips, visits and places, but no flows and no cells; geojson, "
         "geoparquet, flatgeobuf and geopackage hold them"
@@ -99,7 +99,7 @@ def _join(lines: pl.Series) -> str:
     return "".join(lines.to_list())
 
 
-class _Tracks:
+class _UserTracks:
     """Points as tracks: a new one wherever the user changes."""
 
     used: tuple[str, ...] = ("uid", "datetime")
@@ -154,7 +154,7 @@ class _Waypoints:
         return _join(lines.to_series())
 
 
-class _Lines:
+class _TripTracks:
     """Trips as a track each, with the times of the first and the last point."""
 
     end = ""

@@ -31,7 +31,6 @@ from humobctl.io.streams import (
 )
 from humobctl.tables.schemas import GRID, Table
 
-
 _TEXTS = {"geojson": geojson.write_geojson, "gpx": gpx.write_gpx}
 """Formats of geometries that are text."""
 _GEOMETRIC = ("geoparquet", *geo_files.DRIVERS, *_TEXTS)

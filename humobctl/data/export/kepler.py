@@ -16,8 +16,8 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.data.export.movingpandas import as_points
-from humobctl.data.export.skmob import plain_times
 from humobctl.data.export.tables import ExportTable
+from humobctl.data.export.text_times import short_times
 from humobctl.data.export.trackintel import wkt
 from humobctl.io.geometry import POLYGON, shape_of
 
@@ -30,7 +30,7 @@ def to_kepler_csv(table: ExportTable) -> ExportTable:
 
 
 def _kepler_columns(batch: pl.DataFrame) -> pl.DataFrame:
-    plain = plain_times(batch)
+    plain = short_times(batch)
     if POLYGON in batch.columns or "line" in batch.columns:
         plain = wkt(plain, _LINES)
     shape_of(batch.columns, "kepler-csv")  # refuses what has no coordinates

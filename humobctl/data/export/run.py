@@ -142,7 +142,7 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     table = _placed(table, format, options, notes, polygons=polygons)
     table = with_times(table, options.start_date, options.timezone)
     _check_holds(table, format, tool)
-    counted = _Counted(table)
+    counted = _CountedTable(table)
     if tool.write is not None:
         rows = tool.write(counted.table, output)
     elif tool.lines is not None:
@@ -160,7 +160,7 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     return rows
 
 
-class _Counted:
+class _CountedTable:
     """A table, and how many rows of it were taken."""
 
     def __init__(self, table: ExportTable) -> None:
@@ -253,9 +253,9 @@ def _check_holds(table: ExportTable, format: str, tool: Tool) -> None:
     Raises:
         UsageError: the message says which formats have.
     """
-    if tool.moments and table.has("start_min") and not table.has("started_at"):
-        raise _no_date(format)
     if any(table.has(*columns) for columns in tool.columns):
+        if tool.moments and table.has("start_min") and not table.has("started_at"):
+            raise _no_date(format)
         return
     others = [name for name, one in TOOLS.items() if any(table.has(*c) for c in one.columns)]
     if table.kind in _PLAIN:

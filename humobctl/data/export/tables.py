@@ -91,12 +91,11 @@ def open_table(path: str, on_error: OnError) -> ExportTable:
         absent = set(table.columns) - names
         if names <= set(table.columns) and absent <= set(table.optional):
             schema = {one: kind for one, kind in table.dtypes.items() if one not in absent}
-            frames = (one.drop(absent) for one in iter_table(path, table, on_error=on_error))
-            return ExportTable(name, table.name, schema, frames)
+            rows = iter_table(path, table, on_error=on_error)
+            return ExportTable(name, table.name, schema, (one.drop(absent) for one in rows))
     if {"origin", "destination", "flow"} <= roles(names).keys():
-        flows = schemas.FLOWS
-        frames = iter([read_flows(path, on_error=on_error)])
-        return ExportTable(name, flows.name, flows.dtypes, frames)
+        flows, rows = schemas.FLOWS, iter([read_flows(path, on_error=on_error)])
+        return ExportTable(name, flows.name, flows.dtypes, rows)
     imported = import_data(path, ImportOptions(on_error=on_error))
     return ExportTable(name, imported.table.name, imported.table.dtypes, imported.batches)
 
@@ -140,7 +139,7 @@ def _in_zone(batch: pl.DataFrame, zone: str, name: str) -> pl.DataFrame:
         lost = (utc.is_null() & local.is_not_null()).arg_true()
         if len(lost):
             raise HumobError(
-                f"{name}: found the {column} {local[lost[0]]}, expected a time that exists in {zone}"
+                f"{name}: found {column} {local[lost[0]]}, expected a time that exists in {zone}"
             )
         zoned = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
         batch = batch.with_columns(zoned.alias(column))

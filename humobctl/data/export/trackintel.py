@@ -10,7 +10,7 @@ import polars as pl
 
 from humobctl.data.export.stays import whole_stays
 from humobctl.data.export.tables import ExportTable
-from humobctl.io.geojson import iso_times
+from humobctl.data.export.text_times import pandas_times
 from humobctl.io.geometry import shape_of
 
 _FIXES = {"uid": "user_id", "datetime": "tracked_at", "lat": "latitude", "lon": "longitude"}
@@ -21,7 +21,7 @@ _OTHERS = {"uid": "user_id"}
 def to_trackintel(table: ExportTable) -> ExportTable:
     """The table in trackintel's columns; others stay as they are."""
     if table.has("uid", "datetime", "lat"):
-        return table.map(lambda batch: iso_times(batch).rename(_FIXES))
+        return table.map(lambda batch: pandas_times(batch, "T").rename(_FIXES))
     if table.has("start_min"):
         return whole_stays(table).map(lambda batch: _with_wkt(batch, "geom", _STAYS))
     if table.has("started_at"):
@@ -30,7 +30,7 @@ def to_trackintel(table: ExportTable) -> ExportTable:
 
 
 def _with_wkt(batch: pl.DataFrame, name: str, names: dict[str, str]) -> pl.DataFrame:
-    return wkt(iso_times(batch), name).rename(names, strict=False)
+    return wkt(pandas_times(batch, "T"), name).rename(names, strict=False)
 
 
 def wkt(batch: pl.DataFrame, name: str) -> pl.DataFrame:
