@@ -46,7 +46,9 @@ def kepler_trips(table: ExportTable) -> Iterator[str]:
 
     Those of a single point, which make no line, are counted on standard error.
     """
-    features = _lines_of_trips(table) if table.has("started_at", "line") else _lines_of_users(table)
+    features = (
+        _lines_of_trips(table) if table.has("started_at", "origin_lat") else _lines_of_users(table)
+    )
     yield '{"type":"FeatureCollection","features":[\n'
     between, single = "", 0
     for properties, points in features:

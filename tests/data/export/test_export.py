@@ -32,6 +32,11 @@ TIMED = """uid,d,seq,intent,start_min,end_min,place_id,lat,lon,started_at,finish
 1,1,0,go home,0,420,h,39.1,116.1,2024-01-01T23:00:30,2024-01-02T07:00:00
 1,1,1,,500,560,w,39.2,116.2,2024-01-02T08:20:00,2024-01-02T09:20:00
 """
+TRIPS = """uid,trip,started_at,finished_at,origin,destination,origin_lat,origin_lon,\
+destination_lat,destination_lon,distance_m,duration_min,points,line
+1,0,2024-01-01T08:00:00,2024-01-01T08:00:40,h,w,1,2,1,6,10,1,3,"LINESTRING (2 1, 3 1, 6 1)"
+1,1,2024-01-01T17:00:00,2024-01-01T18:00:00,w,h,1,6,1,2,10,1,0,
+"""
 CELLS = "uid,d,t,x,y\n7,0,16,1,2\n7,0,18,999,999\n7,1,0,3,1\n"
 FLOWS = "origin,destination,flow\nA,B,6.25\nB,B,3\n"
 AREAS = "area_id,lat,lon,population\nA,42,-74,10\nB,42.5,-74.5,20\n"
@@ -39,8 +44,8 @@ PLACES = 'place_id,name,category,intent,lat,lon\np,"Bäcker ""<1>""",bakery,eat,
 PAIRS = "home_lat,home_lon,work_lat,work_lon\n39.95,116.35,39.91,116.45\n"
 PLANS = "uid,d,seq,intent,start_min,end_min,reason\n1,0,0,go to sleep,0,492,night\n"
 TABLES = {
-    **{"points": POINTS, "visits": VISITS, "timed": TIMED, "cells": CELLS, "flows": FLOWS},
-    **{"areas": AREAS, "places": PLACES, "pairs": PAIRS, "plans": PLANS},
+    **{"points": POINTS, "visits": VISITS, "timed": TIMED, "trips": TRIPS, "cells": CELLS},
+    **{"flows": FLOWS, "areas": AREAS, "places": PLACES, "pairs": PAIRS, "plans": PLANS},
 }
 GRID = ("--grid", "1km@0,10,3x3", "--axes", "east,north")
 DAY = ("--start-date", "2024-01-01")
@@ -50,18 +55,8 @@ DAY = ("--start-date", "2024-01-01")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables as files."""
     place = tmp_path_factory.mktemp("tables")
-    for name in (
-        "POINTS",
-        "VISITS",
-        "TIMED",
-        "CELLS",
-        "FLOWS",
-        "AREAS",
-        "PLACES",
-        "PAIRS",
-        "PLANS",
-    ):
-        (place / f"{name.lower()}.csv").write_text(globals()[name])
+    for name, text in TABLES.items():
+        (place / f"{name}.csv").write_text(text)
     return place
 
 
@@ -299,6 +294,23 @@ def test_copb_gets_traces_stay_lists_and_templates(folder: Path, cli: Cli) -> No
     assert plans == {"1": [["go to sleep", "(00:00, 08:12)"]]}
     done = cli("data", "import", "-", input=exported(cli, folder, "timed", "--to", "copb"))
     assert done.out.splitlines()[-1] == "1,0,1,,500,560,w,39.2,116.2"
+
+
+def test_trips_are_lines_in_all_programs(folder: Path, cli: Cli) -> None:
+    lines = features(exported(cli, folder, "trips", "--to", "geojson"))
+    assert lines[0]["geometry"]["coordinates"] == [[2, 1], [3, 1], [6, 1]]
+    assert lines[1]["geometry"]["coordinates"] == [[6, 1], [2, 1]]
+    assert lines[1]["properties"]["destination_lon"] == 2
+    moving = features(exported(cli, folder, "trips", "--to", "kepler-trips"))
+    times = [place[3] for place in moving[0]["geometry"]["coordinates"]]
+    assert [time - times[0] for time in times] == [0, 10, 40]
+    assert moving[1]["properties"] == {"uid": 1, "trip": 1}
+    legs = exported(cli, folder, "trips", "--to", "trackintel").splitlines()
+    assert legs[1].endswith('"LINESTRING (2 1, 3 1, 6 1)"')
+    root = parse_gpx(exported(cli, folder, "trips", "--to", "gpx"))
+    assert [one.text for one in root[0].iterfind(".//g:time", NAMES)] == [
+        *("2024-01-01T08:00:00", "2024-01-01T08:00:40")
+    ]
 
 
 # -- what is refused ----------------------------------------------------------------------------
