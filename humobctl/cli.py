@@ -340,7 +340,8 @@ def _root(
     """Work with human mobility data: import, train, predict, generate, score.
 
     Tables are read and written as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a
-    missing path means standard input or output. `humobctl COMMAND --help` has examples.
+    missing path means standard input or output. Tables with coordinates are also written as
+    GeoJSON, GeoParquet, FlatGeobuf, GeoPackage and GPX. `humobctl COMMAND --help` has examples.
 
     --quiet and --verbose may be given anywhere, and so may --max-bytes SIZE: the maximum size of
     an input after decompression, such as 2GB (default: 1 GB, or 200 times its compressed size if

@@ -51,13 +51,16 @@ def export(
         output: file to write (libcity: folder), or - for standard output.
         to: format of the output. Default: from the file's ending (.geojson, .geoparquet, .fgb,
             .gpkg, .gpx).
-        start_date: date of day 0, YYYY-MM-DD, which gives days and minutes dates and times.
+        start_date: date of day 0, YYYY-MM-DD, for the times of visits and cells. Default: days
+            stay numbers.
         timezone: time zone of the table's times, which are written with their offset. Default:
             local times are written without one.
-        areas: table of area_id, lat and lon, or GeoJSON: where the areas of flows lie.
-        grid: where cells lie: cell size (m or km), corner of cell (1, 1), number of cells
-            (200x200 if left out), such as 500m@39.6,116.0,200x200.
-        axes: compass directions in which x and y of ``grid`` grow, such as east,north.
+        areas: table of area_id, lat and lon, or GeoJSON, with the areas of flows; needed for
+            flows.
+        grid: grid of a grid trajectory: cell size (m or km), corner of cell (1, 1), number of cells
+            (200x200 if left out), such as 500m@39.6,116.0,200x200; needed for cells.
+        axes: compass directions in which x and y of ``grid`` grow, such as east,north; needed with
+            ``grid``.
 
     Returns:
         One row that says how many rows went to the output.
@@ -68,7 +71,7 @@ def export(
 
     Example:
         >>> hm.export("places.csv", output="places.geojson")["rows"].item()
-        1500
+        50
     """
     from humobctl.data.export.run import ExportOptions, export_table
     from humobctl.tables.calendar import check_zone, parse_date

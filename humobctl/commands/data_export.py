@@ -22,12 +22,12 @@ def export(**options: Any) -> None:
     found them. GeoJSON, GeoParquet, FlatGeobuf, GeoPackage and GPX are also written by any other
     command whose --output ends in .geojson, .geoparquet, .fgb, .gpkg or .gpx.
 
-    Example: humobctl data export visits.parquet -o visits.geojson
+    Example: humobctl data export stays.csv --output stays.geojson
 
-    Example: humobctl data export flows.csv --areas areas.csv -o flows.gpkg
+    Example: humobctl data export flows.csv --areas counties.csv -o flows.gpkg
 
     Example: humobctl data export city.csv --grid 500m@39.6,116.0 --axes east,north -o cells.fgb
 
-    Example: humobctl data export visits.csv --to trackintel --start-date 2024-01-01 -o stays.csv
+    Example: humobctl data export stays.csv --to trackintel --start-date 2026-01-05 -o staypoints.csv
     """
     hm.export(**options)

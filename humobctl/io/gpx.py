@@ -38,7 +38,7 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
     Columns that GPX has no place for are named on standard error.
 
     Raises:
-        UsageError: polygons, or lines that nobody moves along.
+        UsageError: polygons, or lines that no user moves along.
     """
     writer: _UserTracks | _TripTracks | _Waypoints | None = None
     for batch in slices(batches):

@@ -139,7 +139,7 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     _check(table, options)
     notes: list[str] = []
     polygons = format in GEOMETRIES or format == "kepler-csv"
-    table = _placed(table, format, options, notes, polygons=polygons)
+    table = _locate(table, format, options, notes, polygons=polygons)
     table = with_times(table, options.start_date, options.timezone)
     _check_holds(table, format, tool)
     counted = _CountedTable(table)
@@ -189,7 +189,7 @@ def _check(table: ExportTable, options: ExportOptions) -> None:
             raise UsageError(f"{name} does nothing for a {table.kind} table{reason}")
 
 
-def _placed(
+def _locate(
     table: ExportTable, format: str, options: ExportOptions, notes: list[str], *, polygons: bool
 ) -> ExportTable:
     """With the coordinates of areas and cells.

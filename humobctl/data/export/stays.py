@@ -21,7 +21,7 @@ def whole_stays(table: ExportTable) -> ExportTable:
 
 
 def _first_parts(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Rows that do not go on with the stay of the row above."""
+    """Rows whose stay is not that of the row above."""
     last: pl.DataFrame | None = None
     for batch in batches:
         whole = batch.drop(_PARTS)
