@@ -28,6 +28,6 @@ def export(**options: Any) -> None:
 
     Example: humobctl data export city.csv --grid 500m@39.6,116.0 --axes east,north -o cells.fgb
 
-    Example: humobctl data export stays.csv --to trackintel --start-date 2026-01-05 -o staypoints.csv
+    Example: humobctl data export stays.csv --to trackintel --start-date 2026-01-05 -o out.csv
     """
     hm.export(**options)
