@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from humobctl.console import signals
+from humobctl.console import report, signals
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.extras import require
 from humobctl.io import stream_columnar
@@ -80,8 +81,11 @@ def write_layer(
     import pyogrio  # noqa: PLC0415 - of the extra "geo"
 
     raised: list[BaseException] = []
-    arrow = _arrow(pl.DataFrame(schema=dict(schema)), shape).schema
-    records = _records(batches, shape, raised)
+    arrow = _arrow(with_wkb(pl.DataFrame(schema=dict(schema)), shape)).schema
+    frames = (with_wkb(batch, shape) for batch in slices(batches))
+    if format == "flatgeobuf":
+        frames = _located(frames)
+    records = _records(frames, raised)
     # GDAL takes a file of another ending for a folder.
     named = place.with_name(place.name + _ENDINGS[format])
     try:
@@ -104,18 +108,29 @@ def write_layer(
         raise
 
 
-def _records(
-    batches: Iterable[pl.DataFrame], shape: Shape, raised: list[BaseException]
-) -> Iterator[Any]:
-    """Batches as record batches of Arrow; an error of theirs goes to ``raised``, too."""
+def _located(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Rows with a geometry: the index of FlatGeobuf takes no others, which are counted."""
+    lost = 0
+    for frame in frames:
+        lost += frame[GEOMETRY].null_count()
+        yield frame.filter(pl.col(GEOMETRY).is_not_null())
+    if lost:
+        report.warn(
+            f"left out {pluralize(lost, 'row')} without a geometry, which FlatGeobuf does not hold; "
+            "geopackage, geoparquet and geojson do"
+        )
+
+
+def _records(frames: Iterable[pl.DataFrame], raised: list[BaseException]) -> Iterator[Any]:
+    """Frames as record batches of Arrow; an error of theirs goes to ``raised``, too."""
     try:
-        for batch in slices(batches):
-            yield from _arrow(batch, shape).to_batches()
+        for frame in frames:
+            yield from _arrow(frame).to_batches()
     except BaseException as exc:
         raised.append(exc)
         raise
 
 
-def _arrow(batch: pl.DataFrame, shape: Shape) -> Any:
+def _arrow(frame: pl.DataFrame) -> Any:
     """A frame in the older types of Arrow, the only ones that GDAL knows."""
-    return with_wkb(batch, shape).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -158,7 +158,7 @@ class _TripTracks:
     """Trips as a track each, with the times of the first and the last point."""
 
     end = ""
-    used: tuple[str, ...] = ("uid", "trip", "started_at", "finished_at")
+    used: tuple[str, ...] = ("uid", "trip", "leg", "started_at", "finished_at")
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
@@ -166,9 +166,9 @@ class _TripTracks:
     def text(self, batch: pl.DataFrame) -> str:
         import shapely  # noqa: PLC0415 - only for files of geometries
 
-        names = [name for name in ("uid", "trip") if name in batch.columns]
+        names = [name for name in ("uid", "trip", "leg") if name in batch.columns]
         rows = batch.select(
-            pl.concat_str([_escape(pl.col(name)) for name in names], separator=" "),
+            pl.concat_str(map(_escape, map(pl.col, names)), separator=" ", ignore_nulls=True),
             "started_at",
             "finished_at",
         ).rows()

@@ -46,9 +46,8 @@ def kepler_trips(table: ExportTable) -> Iterator[str]:
 
     Those of a single point, which make no line, are counted on standard error.
     """
-    features = (
-        _lines_of_trips(table) if table.has("started_at", "origin_lat") else _lines_of_users(table)
-    )
+    moving = table.has("started_at", "distance_m")
+    features = _lines_of_trips(table) if moving else _lines_of_users(table)
     yield '{"type":"FeatureCollection","features":[\n'
     between, single = "", 0
     for properties, points in features:
@@ -80,7 +79,7 @@ def _lines_of_trips(table: ExportTable) -> Iterator[tuple[dict[str, Any], list[l
     shape = shape_of(table.schema.keys(), "kepler-trips")
     for batch in table.batches:
         spans = zip(_seconds(batch["started_at"]), _seconds(batch["finished_at"]), strict=True)
-        names = [name for name in ("uid", "trip") if name in batch.columns]
+        names = [name for name in ("uid", "trip", "leg") if name in batch.columns]
         rows = batch.select(names).iter_rows(named=True)
         for properties, (start, end), line in zip(rows, spans, shape.make(batch), strict=True):
             if line is None:

@@ -81,7 +81,7 @@ class Tool:
 
 _POINTS = ("uid", "datetime", "lat", "lon")
 _VISITS = ("uid", "start_min", "lat", "lon")
-_TRIPS = ("uid", "started_at", "finished_at", "origin_lat")
+_TRIPS = ("uid", "started_at", "finished_at", "distance_m")
 _LOCATIONS = ("uid", "place_id", "lat", "lon", "stays")
 _FLOWS = ("origin", "destination", "flow")
 TOOLS = {

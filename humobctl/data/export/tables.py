@@ -35,30 +35,6 @@ class AnyVisit(schemas.CategorisedVisit):
     finished_at = dy.Datetime(time_unit="us", nullable=True)
 
 
-class AnyTrip(dy.Schema):
-    """The movement of a user between two stays, with the line of its points where there are any."""
-
-    uid = dy.UInt32()
-    trip = dy.UInt32()
-    started_at = dy.Datetime(time_unit="us")
-    finished_at = dy.Datetime(time_unit="us")
-    origin = dy.String(nullable=True)
-    destination = dy.String(nullable=True)
-    origin_lat = dy.Float64(min=-90, max=90)
-    origin_lon = dy.Float64(min=-180, max=180)
-    destination_lat = dy.Float64(min=-90, max=90)
-    destination_lon = dy.Float64(min=-180, max=180)
-    distance_m = dy.Float64(nullable=True)
-    duration_min = dy.Float64(nullable=True)
-    points = dy.UInt32(nullable=True)
-    line = dy.String(nullable=True)
-
-
-_TRIPS = Table(
-    "trip",
-    AnyTrip,
-    optional=("origin", "destination", "distance_m", "duration_min", "points", "line"),
-)
 _VISITS = Table(
     "visit",
     AnyVisit,
@@ -71,8 +47,9 @@ _INTENTIONS = replace(
     optional=(*schemas.CATEGORISED_INTENTIONS.optional, "category"),
 )
 _KNOWN = (
-    *(schemas.GRID, _VISITS, _TRIPS, schemas.LOCATIONS, _POINTS, schemas.PLACES, schemas.AREAS),
-    *(schemas.HOME_WORK, schemas.PROFILES, schemas.POPULATION, schemas.DENSITY, _INTENTIONS),
+    *(schemas.GRID, _VISITS, schemas.TRIPS, schemas.TRIP_LEGS, schemas.LOCATIONS, _POINTS),
+    *(schemas.PLACES, schemas.AREAS, schemas.HOME_WORK, schemas.PROFILES, schemas.POPULATION),
+    *(schemas.DENSITY, _INTENTIONS),
 )
 """Tables with all their columns; what has others is read as 'data import' reads it."""
 

@@ -37,6 +37,10 @@ destination_lat,destination_lon,distance_m,duration_min,points,line
 1,0,2024-01-01T08:00:00,2024-01-01T08:00:40,h,w,1,2,1,6,10,1,3,"LINESTRING (2 1, 3 1, 6 1)"
 1,1,2024-01-01T17:00:00,2024-01-01T18:00:00,w,h,1,6,1,2,10,1,0,
 """
+LEGS = """uid,leg,trip,started_at,finished_at,distance_m,points,line
+1,0,0,2024-01-01T08:00:00,2024-01-01T08:00:40,10,3,"LINESTRING (2 1, 3 1, 6 1)"
+1,1,,2024-01-01T17:00:00,2024-01-01T18:00:00,10,0,
+"""
 CELLS = "uid,d,t,x,y\n7,0,16,1,2\n7,0,18,999,999\n7,1,0,3,1\n"
 FLOWS = "origin,destination,flow\nA,B,6.25\nB,B,3\n"
 AREAS = "area_id,lat,lon,population\nA,42,-74,10\nB,42.5,-74.5,20\n"
@@ -46,6 +50,7 @@ PLANS = "uid,d,seq,intent,start_min,end_min,reason\n1,0,0,go to sleep,0,492,nigh
 TABLES = {
     **{"points": POINTS, "visits": VISITS, "timed": TIMED, "trips": TRIPS, "cells": CELLS},
     **{"flows": FLOWS, "areas": AREAS, "places": PLACES, "pairs": PAIRS, "plans": PLANS},
+    "legs": LEGS,
 }
 GRID = ("--grid", "1km@0,10,3x3", "--axes", "east,north")
 DAY = ("--start-date", "2024-01-01")
@@ -305,7 +310,10 @@ def test_trips_are_lines_in_all_programs(folder: Path, cli: Cli) -> None:
     times = [place[3] for place in moving[0]["geometry"]["coordinates"]]
     assert [time - times[0] for time in times] == [0, 10, 40]
     assert moving[1]["properties"] == {"uid": 1, "trip": 1}
-    legs = exported(cli, folder, "trips", "--to", "trackintel").splitlines()
+    trips = exported(cli, folder, "trips", "--to", "trackintel").splitlines()
+    assert trips[2].endswith(',,,"MULTIPOINT (6.0 1.0, 2.0 1.0)"')
+    legs = exported(cli, folder, "legs", "--to", "trackintel").splitlines()
+    assert legs[1].startswith("1,0,0,2024-01-01T08:00:00.000000,")
     assert legs[1].endswith('"LINESTRING (2 1, 3 1, 6 1)"')
     root = parse_gpx(exported(cli, folder, "trips", "--to", "gpx"))
     assert [one.text for one in root[0].iterfind(".//g:time", NAMES)] == [
