@@ -83,9 +83,7 @@ def write_layer(
     raised: list[BaseException] = []
     arrow = _arrow(with_wkb(pl.DataFrame(schema=dict(schema)), shape)).schema
     frames = (with_wkb(batch, shape) for batch in slices(batches))
-    if format == "flatgeobuf":
-        frames = _located(frames)
-    records = _records(frames, raised)
+    records = _records(_keep_geometries(frames) if format == "flatgeobuf" else frames, raised)
     # GDAL takes a file of another ending for a folder.
     named = place.with_name(place.name + _ENDINGS[format])
     try:
@@ -108,7 +106,7 @@ def write_layer(
         raise
 
 
-def _located(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _keep_geometries(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Rows with a geometry: the index of FlatGeobuf takes no others, which are counted."""
     lost = 0
     for frame in frames:
@@ -116,7 +114,7 @@ def _located(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield frame.filter(pl.col(GEOMETRY).is_not_null())
     if lost:
         report.warn(
-            f"left out {pluralize(lost, 'row')} without a geometry, which FlatGeobuf does not hold; "
+            f"left out {pluralize(lost, 'row')} without a geometry: FlatGeobuf does not hold them; "
             "geopackage, geoparquet and geojson do"
         )
 

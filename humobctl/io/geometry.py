@@ -55,14 +55,14 @@ def shape_of(columns: Collection[str], name: str | None) -> Shape:
     """
     if POLYGON in columns:
         return Shape("Polygon", (POLYGON,), _polygons)
+    if {"lat", "lon"} <= set(columns):
+        return Shape("Point", ("lat", "lon"), _points)
     if _LINE in columns:
         return Shape("LineString", (_LINE,), _lines)
     for pair in _PAIRS:
         ends = tuple(f"{end}_{axis}" for end in pair for axis in ("lat", "lon"))
         if set(ends) <= set(columns):
             return Shape("LineString", ends, partial(_straight, ends=ends))
-    if {"lat", "lon"} <= set(columns):
-        return Shape("Point", ("lat", "lon"), _points)
     remedy = ""
     if {"x", "y"} <= set(columns):
         remedy = "; 'humobctl data export --grid' makes polygons of cells"

@@ -13,7 +13,9 @@ import pytest
 
 import humobctl as hm
 from humobctl.api.export import ExportFormat
+from humobctl.api.options import OutputFormat
 from humobctl.data.export.run import FORMATS
+from humobctl.io import streams
 from tests.conftest import Cli
 from tests.messages import fails, raises, says
 
@@ -80,6 +82,7 @@ def features(text: str) -> list[dict[str, Any]]:
 
 
 def test_every_format_can_be_named() -> None:
+    assert OutputFormat.__args__ == streams.FORMATS  # type: ignore[attr-defined]
     assert set(ExportFormat.__args__) == set(FORMATS)  # type: ignore[attr-defined]
 
 
@@ -152,6 +155,17 @@ def test_any_command_writes_geometries_by_the_ending(tmp_path: Path, cli: Cli) -
     done = cli("data", "import", "-", "-o", "p.gpkg.gz", input=POINTS, cwd=tmp_path)
     fails(done, "p.gpkg.gz", ".gz", code=2)
     assert [path.name for path in tmp_path.iterdir()] == ["p.geojson.gz"]
+
+
+def test_the_library_exports_frames(tmp_path: Path) -> None:
+    flows = pl.DataFrame({"origin": ["A"], "destination": ["B"], "flow": [2.0]})
+    areas = pl.DataFrame(
+        {"area_id": ["A", "B"], "lat": [1.0, 2.0], "lon": [3.0, 4.0], "population": [1, 1]}
+    )
+    done = hm.export(flows.lazy(), output=tmp_path / "f.geojson", areas=areas)
+    assert done.rows() == [(str(tmp_path / "f.geojson"), 1)]
+    (line,) = features((tmp_path / "f.geojson").read_text())
+    assert line["geometry"]["coordinates"] == [[3, 1], [4, 2]]
 
 
 def test_the_library_takes_frames(tmp_path: Path) -> None:
