@@ -5,7 +5,7 @@ Times with a zone become UTC, as GPX has them; local times are written as they a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -36,9 +36,6 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
     """Write points and trips as tracks, visits and places as waypoints.
 
     Columns that GPX has no place for are named on standard error.
-
-    Raises:
-        UsageError: polygons, or lines that no user moves along.
     """
     writer: _UserTracks | _TripTracks | _Waypoints | None = None
     for batch in slices(batches):
@@ -57,15 +54,24 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
     sink.write((_BEGIN + _END if writer is None else writer.end + _END).encode())
 
 
+def check_gpx(columns: Collection[str], shape: Shape, name: str | None) -> None:
+    """Refuse what GPX has no place for.
+
+    Raises:
+        UsageError: polygons, or lines that no user moves along.
+    """
+    if shape.kind != "Point" and "started_at" not in columns:
+        raise UsageError(
+            f"{name or 'standard output'}: found columns {', '.join(columns)}, expected points, "
+            "trips, visits or places for GPX; geojson, geoparquet, flatgeobuf and geopackage hold "
+            "other geometries"
+        )
+
+
 def _writer(columns: list[str], shape: Shape) -> _UserTracks | _TripTracks | _Waypoints:
-    if shape.kind == "Point":
-        return _UserTracks() if {"uid", "datetime"} <= set(columns) else _Waypoints(columns)
-    if shape.kind == "LineString" and "started_at" in columns:
+    if shape.kind != "Point":
         return _TripTracks(shape)
-    raise UsageError(
-        "GPX holds points, trips, visits and places, but no flows and no cells; geojson, "
-        "geoparquet, flatgeobuf and geopackage hold them"
-    )
+    return _UserTracks() if {"uid", "datetime"} <= set(columns) else _Waypoints(columns)
 
 
 def _utc(batch: pl.DataFrame) -> pl.DataFrame:

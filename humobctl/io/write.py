@@ -144,7 +144,10 @@ def _shape(kind: Format, schema: dict[str, pl.DataType], path: str | None) -> Sh
     name = None if path == STANDARD else path
     if kind in _SEEKING and name is not None and name.endswith((".gz", ".zst")):
         raise UsageError(f"{name}: found a packed {kind} file, expected one without .gz or .zst")
-    return shape_of(schema, name)
+    shape = shape_of(schema, name)
+    if kind == "gpx":
+        gpx.check_gpx(schema, shape, name)
+    return shape
 
 
 @dataclass(frozen=True)

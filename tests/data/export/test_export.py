@@ -157,6 +157,13 @@ def test_any_command_writes_geometries_by_the_ending(tmp_path: Path, cli: Cli) -
     assert [path.name for path in tmp_path.iterdir()] == ["p.geojson.gz"]
 
 
+def test_gpx_holds_no_lines_that_no_user_moves_along(tmp_path: Path) -> None:
+    with raises(hm.UsageError, "p.gpx", "home_lat", "geojson"):
+        hm.write(
+            pl.DataFrame({name: [1.0] for name in PAIRS.split(maxsplit=1)[0].split(",")}), "p.gpx"
+        )
+
+
 def test_the_library_exports_frames(tmp_path: Path) -> None:
     flows = pl.DataFrame({"origin": ["A"], "destination": ["B"], "flow": [2.0]})
     areas = pl.DataFrame(
