@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from humobctl.api.data import describe, mask, split, synth
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.export import export
     from humobctl.api.families import (
         evaluate_cells,
         evaluate_flows,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api.files": ("read", "write"),
     "api.data": ("describe", "split", "mask", "synth"),
+    "api.export": ("export",),
     "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
@@ -73,6 +75,7 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "export",
     "finetune_llama",
     "generate_diffusion",
     "generate_flows",

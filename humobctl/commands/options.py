@@ -51,6 +51,7 @@ METAVARS = {
     "target_modules": "NAMES",
     "template": "TEMPLATE",
     "timezone": "ZONE",
+    "to": "FORMAT",
     "without": "PART",
 }
 """What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
@@ -25,7 +25,17 @@ from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
 from humobctl.io.vector_files import VECTOR_KINDS, VectorKind, vector_kind
 
-Format = Literal["csv", "ndjson", "parquet", "arrow"]
+Format = Literal[
+    "csv",
+    "ndjson",
+    "parquet",
+    "arrow",
+    "geojson",
+    "geoparquet",
+    "flatgeobuf",
+    "geopackage",
+    "gpx",
+]
 Kind = (
     Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
     | Literal["osm-pbf", "osm-xml", "gpx"]
@@ -333,8 +343,13 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".ipc": "arrow",
     ".feather": "arrow",
+    ".geojson": "geojson",
+    ".geoparquet": "geoparquet",
+    ".fgb": "flatgeobuf",
+    ".gpkg": "geopackage",
+    ".gpx": "gpx",
 }
-FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def output_format(path: str | None, asked: str | None) -> Format:

@@ -189,8 +189,27 @@ def to_points(
     Raises:
         HumobError: a cell outside the grid.
     """
-    masked = 0
     lat, lon = grid.centre(pl.col("x"), pl.col("y"))
+    for batch in known_cells(batches, grid, source, notes):
+        yield batch.select(
+            pl.col("uid").cast(pl.String),
+            slot_start(pl.col("d"), pl.col("t"), start).alias("datetime"),
+            lat.alias("lat"),
+            lon.alias("lon"),
+            pl.lit(None, pl.String).alias("place_id"),
+            pl.lit(None, pl.String).alias("category"),
+        ).select(POINTS.columns)
+
+
+def known_cells(
+    batches: Iterable[pl.DataFrame], grid: Grid, source: str, notes: list[str]
+) -> Iterator[pl.DataFrame]:
+    """The rows of a grid trajectory that have a cell; masked ones are counted in ``notes``.
+
+    Raises:
+        HumobError: a cell outside the grid.
+    """
+    masked = 0
     for batch in batches:
         seen = batch.filter(pl.col("x") != MASKED)
         masked += batch.height - seen.height
@@ -202,14 +221,7 @@ def to_points(
                 f"the cell ({row['x']}, {row['y']}) of user {row['uid']} on day {row['d']}",
                 f"cells of the grid ({grid})",
             )
-        yield seen.select(
-            pl.col("uid").cast(pl.String),
-            slot_start(pl.col("d"), pl.col("t"), start).alias("datetime"),
-            lat.alias("lat"),
-            lon.alias("lon"),
-            pl.lit(None, pl.String).alias("place_id"),
-            pl.lit(None, pl.String).alias("category"),
-        ).select(POINTS.columns)
+        yield seen
     if masked:
         notes.append(f"left out {pluralize(masked, 'masked row')}: they have no place")
     notes.append(f"grid of {grid}")
