@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import describe, mask, split, stays, synth
+    from humobctl.api.data import mask, split, stays, synth
+    from humobctl.api.describe import describe
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
     from humobctl.api.families import (
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.files": ("read", "write"),
-    "api.data": ("describe", "split", "mask", "stays", "synth"),
+    "api.data": ("split", "mask", "stays", "synth"),
+    "api.describe": ("describe",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),

@@ -11,7 +11,7 @@ from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
-from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
+from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, PLACES, POINTS, VISITS, Table
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
@@ -25,6 +25,16 @@ def kind_of(path: str | None) -> Table:
     """The table of visits, intentions, flows or points or the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
+    found = find_table(path)
+    return GRID if found is PLACES else found
+
+
+def find_table(path: str | None) -> Table:
+    """As ``kind_of``, and places, in any form that ``data import`` reads.
 
     Raises:
         HumobError: the file cannot be read.
@@ -65,5 +75,7 @@ def _look(path: str | None) -> InputProbe:
 
 def _becomes(look: InputProbe) -> Table:
     options = ImportOptions()
-    known = (entry.name for entry in FORMATS if entry.recognise(look, options))
-    return _BECOMES.get(next(known, ""), GRID)
+    entry = next((entry for entry in FORMATS if entry.recognise(look, options)), None)
+    if entry is None:
+        return GRID
+    return PLACES if entry.places else _BECOMES.get(entry.name, GRID)

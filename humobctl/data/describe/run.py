@@ -1,0 +1,55 @@
+"""Describing a table of any kind: which one it is is seen from its columns and first bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from humobctl.data.describe.description import TableDescription
+from humobctl.data.describe.flows import describe_flows
+from humobctl.data.describe.grid import CELL_KM, describe
+from humobctl.data.describe.places import describe_places
+from humobctl.data.describe.plans import describe_plans
+from humobctl.data.describe.points import describe_points
+from humobctl.data.describe.visits import describe_visits
+from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.run import import_data
+from humobctl.io.read import iter_table
+from humobctl.tables.schemas import FLOWS, INTENTIONS, PLACES, POINTS, VISITS, Table
+
+
+@dataclass(frozen=True)
+class DescribeJob:
+    """What is wanted of a description.
+
+    Attributes:
+        cell_km: side of a cell in km.
+        areas: areas of a flow table.
+        options: how points, visits and flows are read.
+    """
+
+    cell_km: float = CELL_KM
+    areas: str | None = None
+    options: ImportOptions = field(default_factory=ImportOptions)
+
+    def run(self, path: str | None, table: Table) -> TableDescription:
+        """Describe a table that ``find_table`` recognised.
+
+        Raises:
+            HumobError: it cannot be read, or has no good row.
+        """
+        name = "stdin" if path in (None, "-") else str(path)
+        on_error = self.options.on_error
+        if table is PLACES:
+            return describe_places(path, cell_km=self.cell_km, options=self.options)
+        if table is FLOWS:
+            return describe_flows(
+                path, areas=self.areas, columns=self.options.columns, on_error=on_error
+            )
+        if table is INTENTIONS:
+            return describe_plans(iter_table(path, INTENTIONS, on_error=on_error), name)
+        if table is VISITS:
+            return describe_visits(import_data(path, self.options, expected=VISITS).batches, name)
+        if table is POINTS:
+            options = replace(self.options, keep_zero=True)
+            return describe_points(import_data(path, options, expected=POINTS).batches, name)
+        return describe(path, cell_km=self.cell_km, on_error=on_error)
