@@ -105,6 +105,10 @@ def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[start:end].split())
 
 
+TWO_KINDS = {"--trips"}
+"""Of flows a number of trips, of points a file of them: neither has another word in the field."""
+
+
 def check_default(place: str, option: Any) -> list[Finding]:
     """An option without a value of its own says what holds where it is not given."""
     text = option.help or ""
@@ -129,7 +133,7 @@ def check_metavars(options: Iterable[tuple[str, Any]]) -> list[Finding]:
     return [
         Finding(name, "has metavars " + ", ".join(f"{one} ({where})" for one, where in of.items()))
         for name, of in metavars.items()
-        if len(of) > 1 or any(one.startswith("<") for one in of)
+        if (len(of) > 1 and name not in TWO_KINDS) or any(one.startswith("<") for one in of)
     ]
 
 

@@ -14,12 +14,13 @@ HEADINGS = {
         *("axes", "calendar", "cell_km", "cells_to_points", "columns", "decimal_comma"),
         *("first_weekday", "keep_unmapped", "keep_zero", "mapping", "max_day", "on_error"),
         *("outside", "shift_days", "source_timezone", "start_date", "timezone", "uid_map"),
-        *("accuracy", "box", "max_speed", "wrap_longitude"),
+        *("accuracy", "box", "check_in_minutes", "compress", "max_speed", "wrap_longitude"),
     ),
     "Law of mobility": (
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
         *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
     ),
+    "Trips": ("activity_minutes", "trip_gap"),
     "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
@@ -33,7 +34,7 @@ HEADINGS = {
     ),
     "Output": (
         *("detail", "distill", "full", "locations", "per_user", "plot", "report", "save_law"),
-        "users_per_block",
+        *("trip_legs", "users_per_block"),
     ),
     "Execution": (
         *("address", "batch_size", "device", "engine", "overwrite", "precision", "resume"),

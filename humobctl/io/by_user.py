@@ -152,6 +152,12 @@ class PointStore(UserStore):
         return frame.sort("uid", "at", "lat", "lon")
 
 
+class RecordStore(PointStore):
+    """Collects points with the place that each was recorded at, and its category."""
+
+    dtypes: ClassVar = {**PointStore.dtypes, "place_id": pl.String(), "category": pl.String()}
+
+
 def keys(frame: pl.DataFrame) -> pl.Series:
     """One int64 per row that orders it by uid, then d, then t (t in the lowest 8 bits)."""
     return frame.select(

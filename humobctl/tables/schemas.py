@@ -172,6 +172,38 @@ class Location(dy.Schema):
     minutes = dy.Float64(min=0)
 
 
+class TripLeg(dy.Schema):
+    """A way between two stays without a gap; distance and line go through its points."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    leg = dy.UInt32(metadata={"expected": "a number from 0"})
+    trip = dy.UInt32(nullable=True, metadata={"expected": "a number from 0"})
+    started_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    finished_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    distance_m = dy.Float64(min=0)
+    points = dy.UInt32()
+    line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+
+
+class Trip(dy.Schema):
+    """A way from one activity to the next; null ends where it begins or ends in a gap."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    trip = dy.UInt32(metadata={"expected": "a number from 0"})
+    started_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    finished_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    origin = dy.String(nullable=True)
+    destination = dy.String(nullable=True)
+    origin_lat = dy.Float64(min=-90, max=90)
+    origin_lon = dy.Float64(min=-180, max=180)
+    destination_lat = dy.Float64(min=-90, max=90)
+    destination_lon = dy.Float64(min=-180, max=180)
+    distance_m = dy.Float64(min=0)
+    duration_min = dy.Float64(min=0)
+    points = dy.UInt32()
+    line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+
+
 class Density(dy.Schema):
     """How many people live around a point, in degrees."""
 
@@ -372,6 +404,8 @@ HOME_WORK = Table(
     optional=("id", "home_days", "work_days", "home_confidence", "work_confidence"),
 )
 LOCATIONS = Table("location", Location)
+TRIPS = Table("trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line"))
+TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line"))
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))
@@ -386,6 +420,6 @@ USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
 """Of points, ``uid`` is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
-    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR),
+    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS),
 )
 TABLES = {table.name: table for table in _ALL}

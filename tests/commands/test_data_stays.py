@@ -162,7 +162,7 @@ def test_times_in_utc_are_shown_in_a_zone(tmp_path: Path, cli: Cli) -> None:
     [
         ("uid,datetime,lat,lon\n1,2026-01-05 08:00,60,25\n1,noon,60,25\n", ("row 2", "noon")),
         ("uid,datetime,lat,lon\n1,2026-01-05 08:00,91,25\n", ("row 1", "column lat", "91.0")),
-        ("uid,d,t,x,y\n1,0,16,5,6\n", ("grid trajectory", "point trajectory")),
+        ("uid,d,t,x,y\n1,0,16,5,6\n", ("grid trajectory", "point trajectory", "--grid")),
         ("uid,d,seq,start_min,end_min,lat,lon\n1,0,0,5,6,60,25\n", ("stay list", "point")),
         ("uid,lat,lon\n1,60,25\n", ("uid, lat, lon",)),
         ("uid,datetime,lat,lon\n", ("no rows",)),
@@ -192,6 +192,120 @@ def test_box_across_the_date_line(tmp_path: Path, cli: Cli) -> None:
     )
     done = cli("data", "stays", "points.csv", "--box=-20,170,-10,-170", cwd=tmp_path)
     says(done.err, "2 outside the box")
+
+
+EAST = 1 / 111_195
+"""Degrees of a metre on the equator."""
+
+
+def on_equator(*points: tuple[int, float]) -> list[str]:
+    """Fixes (minute, metres east)."""
+    return [f"ann,{MONDAY + dt.timedelta(minutes=m)},0.0,{1 + east * EAST}" for m, east in points]
+
+
+# Home for half an hour, 3 km with a stop of 8 minutes on the way, work until the fixes end for a
+# while, and on the way again when they come back.
+WAY = on_equator(
+    *((0, 0), (10, 10), (20, 0), (30, 10)),
+    *((33, 1000), (35, 1200), (37, 1500), (44, 1510), (45, 2500), (47, 2700)),
+    *((50, 3000), (60, 3010), (70, 3000), (80, 3010)),
+    *((84, 3500), (87, 3650), (200, 9000), (203, 9500), (206, 9900)),
+)
+
+
+def test_trips_and_legs_by_hand(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, WAY)
+    files = ("--trips", "t.csv", "--trip-legs", "l.csv", "-o", "v.csv")
+    done = cli("data", "stays", "points.csv", *files, cwd=tmp_path)
+    assert done.code == 0, done.err
+    says(done.err, "3 stays")
+    says(done.err, "3 trips", "4 legs")
+    trips = pl.read_csv(tmp_path / "t.csv")
+    shown = trips.select("trip", "origin", "destination", "duration_min", "points")
+    # The stop is no activity; the gap ends the second trip, and nothing is known of its end.
+    assert shown.rows() == [
+        (0, "0-0", "0-2", 14.0, 6),
+        (1, "0-2", None, 3.0, 2),
+        (2, None, None, 6.0, 3),
+    ]
+    assert trips["started_at"].str.slice(11, 5).to_list() == ["00:33", "01:24", "03:20"]
+    assert trips["distance_m"].round(1).to_list() == [1700.0, 150.0, 900.0]
+    assert trips["line"][1] == f"LINESTRING ({1 + 3500 * EAST} 0.0, {1 + 3650 * EAST} 0.0)"
+    assert trips["destination_lon"].to_list()[1:] == [1 + 3650 * EAST, 1 + 9900 * EAST]
+    legs = pl.read_csv(tmp_path / "l.csv").select("leg", "trip", "points")
+    assert legs.rows() == [(0, 0, 2), (1, 0, 2), (2, 1, 2), (3, 2, 3)]
+    longer = cli("data", "stays", "points.csv", "--trip-gap", "120", *files, cwd=tmp_path)
+    says(longer.err, "2 trips", "3 legs")
+    active = cli("data", "stays", "points.csv", "--activity-minutes", "5", *files, cwd=tmp_path)
+    says(active.err, "4 trips", "4 legs")
+
+
+def test_points_are_compressed_as_in_scikit_mobility(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, on_equator((0, 0), (10, 40), (20, 90), (30, 300), (40, 310), (50, 900)))
+    flags = ("--compress", "100", "--method", "scikit-mobility", "--minutes", "25")
+    done = cli("data", "stays", "points.csv", *flags, "--distance", "50", cwd=tmp_path)
+    says(done.err, "3 points", "compressed")
+    (first,) = done.out.splitlines()[1:]
+    # The median of the first three, from their first time.
+    assert first.split(",")[4:6] == ["0", "30"]
+    assert float(first.split(",")[8]) == pytest.approx(1 + 40 * EAST)
+
+
+def test_intents_come_from_the_nearest_place(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, WAY)
+    places = [
+        *("place_id,intent,lat,lon", "a,go home,0,1", f"b,eat,0,{1 + 1500 * EAST}"),
+        *(f"c,do sports,0,{1 + 1560 * EAST}", f"d,eat,0,{1 + 3005 * EAST}"),
+    ]
+    (tmp_path / "places.csv").write_text("\n".join([*places, ""]))
+    flags = ("data", "stays", "points.csv", "--places", "places.csv")
+    done = cli(*flags, cwd=tmp_path)
+    assert [line.split(",")[3] for line in done.out.splitlines()[1:]] == ["", "eat", "go home"]
+    near = cli(*flags, "--place-distance", "4", cwd=tmp_path)
+    assert [line.split(",")[3] for line in near.out.splitlines()[1:]] == ["", "", "go home"]
+    (tmp_path / "places.csv").write_text("place_id,lat,lon\na,0,1\n")
+    fails(cli(*flags, cwd=tmp_path), "places.csv", "intent")
+
+
+def test_a_check_in_is_a_stay(tmp_path: Path, cli: Cli) -> None:
+    header = "uid,datetime,lat,lon,place_id,category"
+    lines = [
+        *("ann,2026-01-05 09:00,60.1,25.0,v1,Coffee Shop", "ann,2026-01-05 09:10,60.1,25.0,v1,"),
+        *("ann,2026-01-05 09:30,60.2,25.0,v2,Gym", "ann,2026-01-05 23:50,60.1,25.0,v1,"),
+    ]
+    write(tmp_path, lines, header)
+    done = cli("data", "stays", "points.csv", cwd=tmp_path)
+    says(done.err, "check-ins")
+    says(done.err, "3 stays", "2 locations")
+    rows = [line.split(",")[1:7] for line in done.out.splitlines()[1:]]
+    assert rows == [
+        ["0", "0", "eat", "540", "550", "v1"],
+        ["0", "1", "do sports", "570", "570", "v2"],
+        ["0", "2", "eat", "1430", "1430", "v1"],
+    ]
+    hour = cli("data", "stays", "points.csv", "--check-in-minutes", "60", cwd=tmp_path)
+    assert [row.split(",")[4:6] for row in hour.out.splitlines()[1:]] == [
+        *(["540", "570"], ["570", "630"], ["1430", "1440"], ["0", "50"])
+    ]
+    trips = cli("data", "stays", "points.csv", "--trips", "t.csv", cwd=tmp_path)
+    fails(trips, "--trips", "check-ins", code=2, notes=True)
+
+
+def test_cells_in_a_row_are_a_stay(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "points.csv").write_text(
+        "uid,d,t,x,y\n7,0,4,1,1\n7,0,5,1,1\n7,0,6,2,1\n7,0,9,2,1\n7,1,47,1,1\n7,2,0,1,1\n"
+    )
+    grid = ("--grid", "1km@60,25,9x9", "--axes", "east,north", "--start-date", "2026-01-05")
+    done = cli("data", "stays", "points.csv", *grid, cwd=tmp_path)
+    rows = [line.split(",")[1:7] for line in done.out.splitlines()[1:]]
+    assert rows == [
+        ["0", "0", "go home", "120", "180", "7-0"],
+        ["0", "1", "", "180", "210", "7-1"],
+        ["0", "2", "", "270", "300", "7-1"],
+        ["1", "0", "go home", "1410", "1440", "7-0"],
+        ["2", "0", "go home", "0", "30", "7-0"],
+    ]
+    fails(cli("data", "stays", "points.csv", *grid[:2], cwd=tmp_path), "--axes", code=2)
 
 
 USERS = [

@@ -113,9 +113,10 @@ def import_data(
     try:
         look = _look(path, stack)
         entry, opened = recognise(look, options, format)
-        if expected not in (None, opened.table):
+        if expected is not None and expected is not opened.table and not options.cells_to_points:
             found = f"{opened.words} ({look.words})"
-            raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table")
+            cells = "; --grid, --axes and --start-date place cells" * (opened.table is GRID)
+            raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table{cells}")
         _check(entry, opened.table, options)
         table, convert = _converter(look.name, opened, options)
     except BaseException:

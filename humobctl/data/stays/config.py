@@ -48,11 +48,26 @@ class PointFilter:
         max_speed: fastest way in km/h from the last point kept; None for any.
         accuracy: largest value in metres of the column accuracy; None where none is asked for.
         box: south, west, north and east edge in degrees; None for everywhere.
+        compress: distance in metres within which neighbouring points become one; None for none.
     """
 
     max_speed: float | None = None
     accuracy: float | None = None
     box: Box | None = None
+    compress: float | None = None
+
+
+@dataclass(frozen=True)
+class TripSettings:
+    """What a trip is; the defaults are trackintel's.
+
+    Attributes:
+        gap: longest time in minutes between two points of a leg, and between parts of a trip.
+        activity: duration in minutes above which a stay ends a trip.
+    """
+
+    gap: float = 15.0
+    activity: float = 15.0
 
 
 def parse_box(text: str) -> Box:

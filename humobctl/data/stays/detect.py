@@ -60,7 +60,8 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
     """Stays of points (uid, at, lat, lon) sorted by user and time.
 
     Returns:
-        uid, at and until (microseconds), lat and lon (degrees), in the order of the points.
+        uid, at and until (microseconds), lat and lon (degrees), begin and stop (the rows of its
+        points), in the order of the points.
     """
     tracks = tracks_of(points)
     begin, stop = (np.empty(len(tracks.at), np.int64) for _ in range(2))
@@ -79,8 +80,29 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
             "until": tracks.at[np.minimum(stop, ends)],
             "lat": lat,
             "lon": lon,
+            "begin": begin,
+            "stop": stop,
         }
     )
+
+
+def compress(points: pl.DataFrame, metres: float) -> pl.DataFrame:
+    """Points (uid, at, lat, lon) sorted by user and time, those near each other made one.
+
+    A run of points within ``metres`` of its first becomes one at its first time and at the median
+    of its coordinates, as in scikit-mobility's ``compress``.
+    """
+    tracks = tracks_of(points)
+    begin, stop = (np.empty(len(tracks.at), np.int64) for _ in range(2))
+    found = library().humob_find_stays(
+        len(tracks.first) - 1, *tracks, _half_chord(metres), -1, _EVER, 1, 1, begin, stop
+    )
+    # A user's last point alone is no window.
+    alone = np.flatnonzero(~cover_rows(begin[:found], stop[:found], points.height))
+    begin = np.sort(np.concatenate([begin[:found], alone]))
+    stop = np.append(begin[1:], points.height)
+    lat, lon = _place_stays(points, begin, stop, median=True)
+    return points[begin].with_columns(lat=pl.Series(lat), lon=pl.Series(lon))
 
 
 def join_stays(stays: pl.DataFrame, metres: float) -> pl.DataFrame:
@@ -102,15 +124,30 @@ def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
     """The locations of stays (see ``join_stays``).
 
     Returns:
-        uid, place; lat and lon, means over its stays; stays, how many; minutes spent there.
+        uid, place; lat and lon, means over its stays; stays, how many; minutes spent there;
+        place_id and category where the stays have them, null where not.
     """
     lat, lon = _measure_from_first()
+    told = {
+        name: pl.col(name).first() if name in stays.columns else pl.lit(None, pl.String)
+        for name in ("place_id", "category")
+    }
     return stays.group_by("uid", "place", maintain_order=True).agg(
         lat=pl.col("lat").first() + lat.mean(),
         lon=_wrap(pl.col("lon").first() + lon.mean()),
         stays=pl.len(),
         minutes=(pl.col("until") - pl.col("at")).sum() / _MINUTE,
+        **told,
     )
+
+
+def cover_rows(begin: Int64s, stop: Int64s, rows: int) -> Bools:
+    """Which of so many rows lie in one of the ranges from ``begin`` to ``stop`` - 1."""
+    change = np.zeros(rows + 1, np.int64)
+    np.add.at(change, begin, 1)
+    np.add.at(change, stop, -1)
+    covered: Bools = np.cumsum(change)[:-1] > 0
+    return covered
 
 
 def _half_chord(metres: float) -> float:

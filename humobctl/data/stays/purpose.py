@@ -1,0 +1,71 @@
+"""Intents of locations that are neither home nor work: of the nearest place that has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.spatial import KDTree
+
+from humobctl.errors import HumobError
+from humobctl.io.read import read_table
+from humobctl.native import Floats
+from humobctl.tables.grid import EARTH_RADIUS
+from humobctl.tables.schemas import PLACES
+
+AT_HOME_OR_WORK = ("go home", "go to sleep", "go to work")
+"""What no place nearby tells of a stay: these are found by the hours."""
+
+
+@dataclass
+class NearestPlaces:
+    """Places by their position.
+
+    Attributes:
+        tree: positions of places on the unit sphere.
+        intents: theirs.
+        metres: distance up to which a place counts.
+    """
+
+    tree: KDTree
+    intents: pl.Series
+    metres: float
+
+    def fill_intents(self, locations: pl.DataFrame) -> pl.DataFrame:
+        """The locations (lat, lon, intent) with the intent of the nearest place for a null."""
+        if locations.is_empty():
+            return locations
+        # A chord of the unit sphere for a distance along the surface.
+        chord = 2 * np.sin(min(self.metres / EARTH_RADIUS, np.pi) / 2)
+        _, nearest = self.tree.query(_on_sphere(locations), distance_upper_bound=chord)
+        found = nearest < len(self.intents)
+        rows = pl.Series(np.where(found, nearest, 0))
+        near = self.intents.gather(rows)
+        return locations.with_columns(
+            intent=pl.when(pl.col("intent").is_null() & pl.Series(found))
+            .then(near)
+            .otherwise("intent")
+        )
+
+
+def read_places(path: str, metres: float) -> NearestPlaces:
+    """The places of a table that tell an intent.
+
+    Raises:
+        HumobError: the table cannot be read, or no place has an intent to go by.
+    """
+    places = read_table(path, PLACES)
+    told = places.filter(pl.col("intent").is_not_null() & ~pl.col("intent").is_in(AT_HOME_OR_WORK))
+    if told.is_empty():
+        raise HumobError(
+            f"{path}: found no place with an intent but home, sleep and work; expected some, such "
+            "as 'humobctl data import' makes of OpenStreetMap"
+        )
+    return NearestPlaces(KDTree(_on_sphere(told)), told["intent"], metres)
+
+
+def _on_sphere(rows: pl.DataFrame) -> Floats:
+    """Positions (rows, 3) on the unit sphere."""
+    lat, lon = (np.radians(rows[name].to_numpy()) for name in ("lat", "lon"))
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)

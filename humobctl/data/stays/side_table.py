@@ -1,0 +1,33 @@
+"""A table that grows beside the one that is written: on disk, to be written when that is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from humobctl.io.scratch import Scratch
+from humobctl.tables.schemas import Table
+
+
+class SideTable(Scratch):
+    """Takes frames in, and gives them back in their order; a context manager.
+
+    Attributes:
+        table: what it holds.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._parts = 0
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Keep rows, of which the columns of the table are taken."""
+        typed = rows.select(pl.col(name).cast(kind) for name, kind in self.table.dtypes.items())
+        typed.write_ipc(self.scratch / f"{self._parts}.arrow", compression="lz4")
+        self._parts += 1
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """All frames that were kept."""
+        for part in range(self._parts):
+            yield pl.read_ipc(self.scratch / f"{part}.arrow")
