@@ -35,7 +35,7 @@ def describe(
 
     Args:
         table: points, check-ins, visits or stays, places or flows in any form that 'data import'
-            reads, grid trajectories or day plans.
+            reads, grid trajectories, day plans, trips or trip legs.
         per_user: also write a table with every measure of each user to this file.
         areas: areas of a flow table (area_id, lat, lon, or GeoJSON), for distances. Default: no
             distances.

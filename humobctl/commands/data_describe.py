@@ -29,10 +29,10 @@ def describe(
 
     The kind is detected from columns and first bytes. Points and check-ins: sampling interval,
     gaps, repeats, speed. Grid trajectories: days, slots, masked rows (999), gaps. Visits and day
-    plans: intents, durations, overlaps, gaps, trips. Places: intents, categories, density. Flows:
-    areas, pairs, symmetry, and with --areas distances.
+    plans: intents, durations, overlaps, gaps, trips. Trips and trip legs: length, duration, speed.
+    Places: intents, categories, density. Flows: areas, pairs, symmetry, and with --areas distances.
 
-    Measures, of all but places, flows and plans: radius of gyration (also by duration and of the
+    Measures, of points, visits and grid trajectories: radius of gyration (also by duration and of the
     two top locations), jump lengths, waiting times, maximum and straight-line distance, distance
     from home, mean square displacement, random, uncorrelated and real entropy, predictability,
     frequency ranks, location entropy. They are those of scikit-mobility and trackintel;

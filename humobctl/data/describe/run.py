@@ -10,11 +10,20 @@ from humobctl.data.describe.grid import CELL_KM, describe
 from humobctl.data.describe.places import describe_places
 from humobctl.data.describe.plans import describe_plans
 from humobctl.data.describe.points import describe_points
+from humobctl.data.describe.trips import describe_trips
 from humobctl.data.describe.visits import describe_visits
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.io.read import iter_table
-from humobctl.tables.schemas import FLOWS, INTENTIONS, PLACES, POINTS, VISITS, Table
+from humobctl.tables.schemas import (
+    FLOWS,
+    GRID,
+    INTENTIONS,
+    PLACES,
+    POINTS,
+    VISITS,
+    Table,
+)
 
 
 @dataclass(frozen=True)
@@ -37,19 +46,21 @@ class DescribeJob:
         Raises:
             HumobError: it cannot be read, or has no good row.
         """
-        name = "stdin" if path in (None, "-") else str(path)
         on_error = self.options.on_error
         if table is PLACES:
             return describe_places(path, cell_km=self.cell_km, options=self.options)
         if table is FLOWS:
-            return describe_flows(
-                path, areas=self.areas, columns=self.options.columns, on_error=on_error
-            )
+            columns = self.options.columns
+            return describe_flows(path, areas=self.areas, columns=columns, on_error=on_error)
+        if table is GRID:
+            return describe(path, cell_km=self.cell_km, on_error=on_error)
+        name = "stdin" if path in (None, "-") else str(path)
+        if table in (POINTS, VISITS):
+            # The description counts points at latitude 0, longitude 0, and leaves them out.
+            options = replace(self.options, keep_zero=table is POINTS)
+            batches = import_data(path, options, expected=table).batches
+            return (describe_points if table is POINTS else describe_visits)(batches, name)
+        rows = iter_table(path, table, on_error=on_error)
         if table is INTENTIONS:
-            return describe_plans(iter_table(path, INTENTIONS, on_error=on_error), name)
-        if table is VISITS:
-            return describe_visits(import_data(path, self.options, expected=VISITS).batches, name)
-        if table is POINTS:
-            options = replace(self.options, keep_zero=True)
-            return describe_points(import_data(path, options, expected=POINTS).batches, name)
-        return describe(path, cell_km=self.cell_km, on_error=on_error)
+            return describe_plans(rows, name)
+        return describe_trips(rows, name, table)

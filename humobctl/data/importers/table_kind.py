@@ -11,7 +11,17 @@ from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
-from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, PLACES, POINTS, VISITS, Table
+from humobctl.tables.schemas import (
+    FLOWS,
+    GRID,
+    INTENTIONS,
+    PLACES,
+    POINTS,
+    TRIP_LEGS,
+    TRIPS,
+    VISITS,
+    Table,
+)
 
 _COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
@@ -30,11 +40,11 @@ def kind_of(path: str | None) -> Table:
         HumobError: the file cannot be read.
     """
     found = find_table(path)
-    return GRID if found is PLACES else found
+    return GRID if found in (PLACES, TRIPS, TRIP_LEGS) else found
 
 
 def find_table(path: str | None) -> Table:
-    """As ``kind_of``, and places, in any form that ``data import`` reads.
+    """As ``kind_of``, and trips, trip legs and places in any form that ``data import`` reads.
 
     Raises:
         HumobError: the file cannot be read.
@@ -45,6 +55,9 @@ def find_table(path: str | None) -> Table:
     columns = set(look.columns or ())
     if {"origin", "destination", "flow"} <= roles(columns).keys():
         return FLOWS
+    for table in (TRIPS, TRIP_LEGS):
+        if set(table.columns) - set(table.optional) <= columns:
+            return table
     if {"start_min", "end_min"} <= columns:
         return VISITS if {"lat", "lon"} & columns else INTENTIONS
     return _becomes(look)

@@ -113,3 +113,21 @@ def test_areas_of_another_country_are_one_line(save) -> None:
     areas = save("area_id,lat,lon,population\nA,0,0,1\n", "areas.csv")
     with pytest.raises(hm.HumobError, match="none of the areas"):
         hm.describe(path, areas=areas)
+
+
+def test_trips_by_hand(save) -> None:
+    """10 km in half an hour, 5 km back in an hour on the next day, one of no time in a gap."""
+    header = "uid,trip,started_at,finished_at,origin,destination,origin_lat,origin_lon,"
+    header += "destination_lat,destination_lon,distance_m,duration_min,points"
+    rows = [
+        "1,0,2026-01-05 08:00:00,2026-01-05 08:30:00,h,w,0,0,0,1,10000,30,9",
+        "1,1,2026-01-06 09:00:00,2026-01-06 10:00:00,w,w,0,1,0,0,5000,60,9",
+        "2,0,2026-01-06 09:00:00,2026-01-06 09:00:00,,h,0,1,0,0,0,0,1",
+    ]
+    found = hm.describe(save("\n".join([header, *rows]) + "\n"))
+    assert (found.kind, found.trips, found.users, found.user_days) == ("trips", 3, 2, 3)
+    assert (found.days, found.from_gap, found.to_gap, found.within) == (2, 1, 0, 1)
+    assert (found.without_duration, found.speed_kmh.max, found.speed_kmh.min) == (1, 20, 5)
+    assert (found.distance_km.mean, found.duration_min.max, found.per_user.max) == (5, 60, 2)
+    assert (found.by_hour[8], found.by_hour[9]) == (1, 2)
+    assert "from a gap" in str(found)
