@@ -32,11 +32,11 @@ def describe(
     plans: intents, durations, overlaps, gaps, trips. Trips and trip legs: length, duration, speed.
     Places: intents, categories, density. Flows: areas, pairs, symmetry, and with --areas distances.
 
-    Measures, of points, visits and grid trajectories: radius of gyration (also by duration and of the
-    two top locations), jump lengths, waiting times, maximum and straight-line distance, distance
-    from home, mean square displacement, random, uncorrelated and real entropy, predictability,
-    frequency ranks, location entropy. They are those of scikit-mobility and trackintel;
-    docs/measures.md has formulas and sources. --per-user writes them for each user.
+    Measures, of points, visits and grid trajectories: radius of gyration (also by duration and of
+    the two top locations), jump lengths, waiting times, maximum and straight-line distance,
+    distance from home, mean square displacement, random, uncorrelated and real entropy,
+    predictability, frequency ranks, location entropy. They are those of scikit-mobility and
+    trackintel; docs/measures.md has formulas and sources. --per-user writes them for each user.
 
     Numbers by day, hour and slot are in the JSON output; --plot needs the extra humobctl[plot].
 
