@@ -22,6 +22,7 @@ from benchmarks import (
     headline,
     large,
     llama,
+    measures,
     nearness,
     noise,
     places,
@@ -34,7 +35,7 @@ from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
-NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
@@ -63,6 +64,8 @@ TABLES = {
     "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
     "nearness": ("Privacy and flows of generated people", nearness.table),
+    "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
+    "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
@@ -86,7 +89,16 @@ TABLES = {
     "city-100k": ("A city of 100,000 users", large.city),
     "scale": ("Commands on folders, by number of users", scale.scale),
 }
-LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores", "explore")
+LARGE = (
+    "import-20m",
+    "measures-20m",
+    "city-100k",
+    "scale",
+    *DIFFUSION,
+    *LLAMA,
+    "embed-scores",
+    "explore",
+)
 
 
 def main(names: list[str]) -> None:

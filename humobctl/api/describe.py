@@ -72,7 +72,7 @@ def describe(
 
     picture, target = as_path(plot), as_path(per_user)
     with paths_of(table, areas) as (path, areas_path):
-        kind = find_table(path)
+        kind = find_table(path, parse_columns(columns))
         zones = {"timezone": timezone, "source_timezone": source_timezone}
         given = {"plot": plot, "per_user": per_user, "areas": areas, "columns": columns, **zones}
         _refuse_useless(kind, {name for name, value in given.items() if value not in (None, ())})

@@ -109,7 +109,7 @@ def test_a_table_of_each_user(cli, workdir) -> None:
         (("--areas", "a.csv"), ROWS),
         (("--plot", "a.png"), "uid,datetime,lat,lon\n1,2020-01-01,1,2\n"),
         (("--timezone", "Asia/Tokyo"), ROWS),
-        (("--columns", "a=b"), ROWS),
+        (("--columns", "d="), ROWS),
         (("--per-user", "a.csv"), "uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,9\n"),
     ],
 )

@@ -80,7 +80,9 @@ class TableDescription(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers, ready for ``json.dumps``."""
-        values = {name: value for name, value in vars(self).items() if name not in self.hidden}
+        last = {"measures"} & vars(self).keys()
+        names = [name for name in vars(self) if name not in self.hidden | last]
+        values = {name: getattr(self, name) for name in (*names, *last)}
         found: dict[str, Any] = _to_json(values)
         return found
 

@@ -81,8 +81,7 @@ def describe_places(
         HumobError: the input cannot be read, or no row of it is good.
     """
     options = replace(options or ImportOptions(), keep_unmapped=True)
-    own = columns_of(path)
-    if own <= set(PLACES.columns) and not options.columns:
+    if {"place_id"} <= columns_of(path) <= set(PLACES.columns) and not options.columns:
         batches = iter_table(path, UNIQUE_PLACES, on_error=options.on_error)
     else:
         batches = import_data(path, options, expected=PLACES).batches

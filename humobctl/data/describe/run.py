@@ -14,6 +14,8 @@ from humobctl.data.describe.trips import describe_trips
 from humobctl.data.describe.visits import describe_visits
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
+from humobctl.data.importers.table_kind import columns_of
+from humobctl.errors import HumobError
 from humobctl.io.read import iter_table
 from humobctl.tables.schemas import (
     FLOWS,
@@ -53,6 +55,7 @@ class DescribeJob:
             columns = self.options.columns
             return describe_flows(path, areas=self.areas, columns=columns, on_error=on_error)
         if table is GRID:
+            _refuse_unknown(path)
             return describe(path, cell_km=self.cell_km, on_error=on_error)
         name = "stdin" if path in (None, "-") else str(path)
         if table in (POINTS, VISITS):
@@ -64,3 +67,18 @@ class DescribeJob:
         if table is INTENTIONS:
             return describe_plans(rows, name)
         return describe_trips(rows, name, table)
+
+
+def _refuse_unknown(path: str | None) -> None:
+    """Refuse a table with names of columns of which none is a grid trajectory's own.
+
+    Raises:
+        HumobError: it is one.
+    """
+    names = columns_of(path)
+    if names and not {"d", "t", "x", "y"} & names:
+        name = "stdin" if path in (None, "-") else str(path)
+        raise HumobError(
+            f"{name}: found columns {', '.join(sorted(names))}, expected points, visits, plans, "
+            "trips, places, flows or a grid trajectory; --columns NAME=OURS renames one"
+        )

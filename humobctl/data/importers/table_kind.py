@@ -43,24 +43,29 @@ def kind_of(path: str | None) -> Table:
     return GRID if found in (PLACES, TRIPS, TRIP_LEGS) else found
 
 
-def find_table(path: str | None) -> Table:
+def find_table(path: str | None, renames: dict[str, str] | None = None) -> Table:
     """As ``kind_of``, and trips, trip legs and places in any form that ``data import`` reads.
+
+    Args:
+        path: a file or folder, or None or ``-`` for standard input.
+        renames: name in the file -> our name, or "" for a column that is left out.
 
     Raises:
         HumobError: the file cannot be read.
     """
+    options = ImportOptions(columns=renames or {})
     if path is not None and path != STANDARD and is_other_folder(path):
-        return _becomes(InputProbe(path, folder=Path(path)))
+        return _becomes(InputProbe(path, folder=Path(path)), options)
     look = _look(path)
     columns = set(look.columns or ())
-    if {"origin", "destination", "flow"} <= roles(columns).keys():
+    if {"origin", "destination", "flow"} <= roles(columns, options.columns, look.name).keys():
         return FLOWS
     for table in (TRIPS, TRIP_LEGS):
         if set(table.columns) - set(table.optional) <= columns:
             return table
     if {"start_min", "end_min"} <= columns:
         return VISITS if {"lat", "lon"} & columns else INTENTIONS
-    return _becomes(look)
+    return _becomes(look, options)
 
 
 def columns_of(path: str | None) -> set[str]:
@@ -86,8 +91,7 @@ def _look(path: str | None) -> InputProbe:
     return look
 
 
-def _becomes(look: InputProbe) -> Table:
-    options = ImportOptions()
+def _becomes(look: InputProbe, options: ImportOptions) -> Table:
     entry = next((entry for entry in FORMATS if entry.recognise(look, options)), None)
     if entry is None:
         return GRID

@@ -81,7 +81,7 @@ def _rank(records: Records, owners: Int64s) -> pl.DataFrame:
             "user": owners,
             "place": records.place,
             "north": records.north,
-            "east": records.unrolled_east(),
+            "east": records.unrolled_east,
         }
     )
     return formulas.add_shares(formulas.rank_locations(rows, "north", "east"))
@@ -100,7 +100,7 @@ def _of_locations(ranked: pl.DataFrame, users: int) -> dict[str, Floats]:
 
 
 def _radii(records: Records, ranked: pl.DataFrame, users: int) -> dict[str, Floats]:
-    east, apart = records.unrolled_east(), records.apart
+    east, apart = records.unrolled_east, records.apart
     radius = formulas.radius_of_gyration
     top = ranked.filter(pl.col("rank") < TOP_LOCATIONS)
     lasting = np.full(users, np.nan)

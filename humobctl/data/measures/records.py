@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -48,11 +49,12 @@ class Records:
         """What measures the distance of two positions in km."""
         return straight_line if self.planar else great_circle_km
 
-    @property
+    @cached_property
     def owners(self) -> Int64s:
         """Index of each record's user."""
         return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
 
+    @cached_property
     def unrolled_east(self) -> Floats:
         """``east`` counted on from each user's first record, so that the date line is no break."""
         if self.planar:

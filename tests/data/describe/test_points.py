@@ -9,9 +9,11 @@ import pytest
 
 import humobctl as hm
 from humobctl.data.describe.points import PointsDescription
+from humobctl.data.measures import summary
 from humobctl.io import by_user as users_module
 from tests.data.describe.test_grid import alike
 from tests.data.measures.test_per_user import TRACKS
+from tests.messages import raises
 
 DEGREE = 111.19492664455873
 """Kilometres of a degree on a globe of 6371 km."""
@@ -102,7 +104,29 @@ def test_order_and_memory_change_nothing(save, monkeypatch: pytest.MonkeyPatch) 
     assert alike(hm.describe(mixed).to_dict(), expected)
 
 
+def test_columns_of_any_names(save) -> None:
+    path = save("who,when,north,east\n1,2026-01-05 10:00:00,1,2\n")
+    names = ("who=uid", "when=datetime", "north=lat", "east=lon")
+    assert hm.describe(path, columns=names).records == 1
+    with raises(hm.HumobError, "a.csv", "north", "--columns"):
+        hm.describe(path)
+
+
 def test_nothing_but_zero_is_an_error(cli) -> None:
     done = cli("data", "describe", input="uid,datetime,lat,lon\n1,2020-01-01 00:00,0,0\n")
     assert done.code == 1
     assert "latitude 0" in done.err
+
+
+def test_of_how_many_users_a_measure_is(found: PointsDescription) -> None:
+    """bob has one record, and no jump."""
+    assert "jump length: mean, km (1 user)" in str(found)
+    assert found.to_dict().popitem()[0] == "measures"
+
+
+def test_locations_beyond_the_limit_are_left_out(save, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "MOST_LOCATIONS", 2)
+    measures = hm.describe(save(TEXT)).measures
+    assert measures.locations is None
+    assert measures.location_entropy_random_bits.count == 0
+    assert "locations" in str(hm.describe(save(TEXT)))
