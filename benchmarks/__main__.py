@@ -30,6 +30,7 @@ from benchmarks import (
     prediction,
     scale,
     scoring,
+    stays,
 )
 from benchmarks.harness import DATA, WORK
 
@@ -39,7 +40,7 @@ NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "m
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -85,6 +86,9 @@ TABLES = {
     "embed-speed": ("Vectors of users, operations a second", embedder.speed),
     "embed-scores": ("Vectors of users not trained on", embedder.scores),
     "explore": ("The page of explore, in headless Chromium", exploring.table),
+    "stays-agreement": ("Stays and trips beside trackintel's", stays.agreement),
+    "stays": ("Stays and trips, whole commands", stays.speed),
+    "stays-20m": ("Stays of 20 million points", stays.large),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
     "scale": ("Commands on folders, by number of users", scale.scale),
@@ -92,6 +96,9 @@ TABLES = {
 LARGE = (
     "import-20m",
     "measures-20m",
+    "stays",
+    "stays-agreement",
+    "stays-20m",
     "city-100k",
     "scale",
     *DIFFUSION,

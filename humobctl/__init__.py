@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import mask, split, stays, synth
+    from humobctl.api.data import mask, split, synth
     from humobctl.api.describe import describe
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
+    from humobctl.api.stays import stays
     from humobctl.api.train import (
         train_bert_moe,
         train_diffusion,
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.files": ("read", "write"),
-    "api.data": ("split", "mask", "stays", "synth"),
+    "api.data": ("split", "mask", "synth"),
     "api.describe": ("describe",),
+    "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import humobctl as hm
+from humobctl.data.stays import run
 from humobctl.io import by_user
 from tests.conftest import Cli
 from tests.messages import fails, says
@@ -306,6 +307,18 @@ def test_cells_in_a_row_are_a_stay(tmp_path: Path, cli: Cli) -> None:
         ["2", "0", "go home", "0", "30", "7-0"],
     ]
     fails(cli("data", "stays", "points.csv", *grid[:2], cwd=tmp_path), "--axes", code=2)
+
+
+def test_one_id_for_many_people_is_warned_of(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ONE_FOR_MANY", 5)
+    write(tmp_path, [*fixes("00:00", "01:00", HOME), "bob,2026-01-05 00:00,60.1,25"])
+    done = cli("data", "stays", "points.csv", cwd=tmp_path)
+    says(done.err, "warning:", "ann", "7 of 8 points", "--columns")
+    monkeypatch.setattr(run, "ONE_FOR_MANY", 8)
+    quiet = cli("data", "stays", "points.csv", cwd=tmp_path)
+    assert "7 of 8" not in quiet.err
 
 
 USERS = [
