@@ -18,6 +18,7 @@ from humobctl.tables.calendar import EPOCH, day_and_slot, slot_start
 from humobctl.tables.grid import Grid
 from humobctl.tables.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 
+SWAPPED = "; with lat and lon swapped they lie inside (--columns LAT=lon,LON=lat)"
 _DAYS = 1 << 16
 _SLOT = ["uid", "d", "t"]
 _CELL = [*_SLOT, "x", "y"]
@@ -42,6 +43,7 @@ class ToGrid:
         seen: points within the grid so far.
         slots: half hours with a cell so far.
         mixed: those of them with several.
+        mirrored: all points outside would be inside with latitude and longitude swapped.
     """
 
     source: str
@@ -53,6 +55,7 @@ class ToGrid:
     seen: int = 0
     slots: int = 0
     mixed: int = 0
+    mirrored: bool = True
 
     def batches(self, points: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Grid trajectory, each user by day and slot.
@@ -70,7 +73,10 @@ class ToGrid:
             store.collect(self._counts(batch) for batch in points)
             self.dropped.tell()
             if not store.rows:
-                raise HumobError(f"{self.source}: found no point within the grid ({self.grid})")
+                hint = SWAPPED if self.mirrored else ""
+                raise HumobError(
+                    f"{self.source}: found no point within the grid ({self.grid}){hint}"
+                )
             base = self._day_zero(store)
             numbers = pl.Series([number for number, _ in self.numbers.users()], dtype=pl.UInt32)
             for (counts,) in paired_groups([store]):
@@ -103,11 +109,14 @@ class ToGrid:
 
     def _refuse(self, outside: pl.DataFrame) -> None:
         first = outside.row(0, named=True)
+        swapped = self.grid.inside(*self.grid.cell(pl.col("lon"), pl.col("lat")))
+        self.mirrored &= bool(outside.select(swapped.all()).item())
+        hint = SWAPPED if self.mirrored else ""
         error = TableError(
             self.source,
             f"the point {first['lat']}, {first['lon']} of user {first['uid']} at "
             f"{first['datetime']} outside the grid",
-            f"points within {self.grid} (or --outside drop)",
+            f"points within {self.grid} (or --outside drop){hint}",
         )
         if self.options.outside == "fail":
             raise error
