@@ -22,6 +22,7 @@ from benchmarks import (
     headline,
     large,
     llama,
+    measures,
     nearness,
     noise,
     places,
@@ -35,7 +36,7 @@ from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
-NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
@@ -64,6 +65,8 @@ TABLES = {
     "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
     "nearness": ("Privacy and flows of generated people", nearness.table),
+    "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
+    "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
@@ -92,6 +95,7 @@ TABLES = {
 }
 LARGE = (
     "import-20m",
+    "measures-20m",
     "stays",
     "stays-agreement",
     "stays-20m",

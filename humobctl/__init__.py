@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import describe, mask, split, synth
+    from humobctl.api.data import mask, split, synth
+    from humobctl.api.describe import describe
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
     from humobctl.api.export import export
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.files": ("read", "write"),
-    "api.data": ("describe", "split", "mask", "synth"),
+    "api.data": ("split", "mask", "synth"),
+    "api.describe": ("describe",),
     "api.export": ("export",),
     "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),

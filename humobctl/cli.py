@@ -63,7 +63,7 @@ COMMANDS = {
     "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
     "data describe": (
         "data_describe:describe",
-        "Describe a grid trajectory or a table of places.",
+        "Describe a table of any kind: coverage, quality and the field's measures.",
     ),
     "data split": (
         "data_split:split",

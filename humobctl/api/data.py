@@ -1,4 +1,4 @@
-"""Grid trajectories: describe, split and mask them, and make an example city."""
+"""Grid trajectories: split and mask them, and make an example city."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from humobctl.api.options import (
     Between,
-    CellKm,
     Count,
     Day,
     OnError,
@@ -22,55 +21,6 @@ from humobctl.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from humobctl.data.describe import Description
-    from humobctl.data.describe_places import PlacesDescription
-
-
-@public()
-def describe(
-    table: Source,
-    *,
-    plot: PathName | None = None,
-    cell_km: CellKm = 0.5,
-    on_error: OnError = "fail",
-) -> Description | PlacesDescription:
-    """Describe a grid trajectory (users, days, coverage, gyration, entropy, gaps) or places.
-
-    Args:
-        table: grid trajectory or places.
-        plot: draw a trajectory's maps and histograms: a .png or .html file (extra plot).
-        cell_km: cell size in km.
-
-    Returns:
-        A description with an attribute for each number; it prints as tables, and has
-        ``to_dict()`` and ``to_latex()``. Radius of gyration: Gonzalez et al. 2008; entropies:
-        Song et al. 2010.
-
-    Raises:
-        HumobError: the table cannot be read, or has no good row.
-        UsageError: a plot of places.
-
-    Example:
-        >>> hm.describe("challenge.csv").users
-        20
-    """
-    from humobctl.data import describe as trajectories
-    from humobctl.data.describe_places import describe_places, holds_places
-    from humobctl.data.describe_plots import check_plot, write_plot
-
-    picture = as_path(plot)
-    with paths_of(table) as (path,):
-        if holds_places(path):
-            if picture is not None:
-                raise UsageError("--plot does nothing for a place table")
-            return describe_places(path, cell_km=cell_km, on_error=on_error)
-        if picture is not None:
-            check_plot(picture)
-        found = trajectories.describe(path, cell_km=cell_km, on_error=on_error)
-    if picture is not None:
-        write_plot(found, picture)
-    return found
 
 
 @public()
