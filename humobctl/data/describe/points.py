@@ -129,7 +129,7 @@ class PointsDescription(UserDescription):
         return self.records - self.users
 
 
-class RecordStore(PointStore):
+class LocatedStore(PointStore):
     """Points with the numbers of their locations."""
 
     dtypes: ClassVar = {**PointStore.dtypes, "place": pl.Int64()}
@@ -146,7 +146,7 @@ def describe_points(batches: Iterable[pl.DataFrame], source: str) -> PointsDescr
         HumobError: the input cannot be read, or has no point but at latitude 0, longitude 0.
     """
     tally = _PointTally(source)
-    with RecordStore() as store:
+    with LocatedStore() as store:
         store.collect(tally.slim(batches))
         if not store.rows:
             raise HumobError(f"{source}: found no point but at latitude 0, longitude 0")
