@@ -39,6 +39,7 @@ def export(
     areas: Source | None = None,
     grid: str | None = None,
     axes: str | None = None,
+    if_exists: Literal["fail", "append", "replace"] = "fail",
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
     """Export a table to the format of a GIS or of another mobility library.
@@ -48,7 +49,8 @@ def export(
     Args:
         table: points, visits, trips, places, locations, areas, flows, a grid trajectory or pairs
             of home and work, in any form that 'data import' reads.
-        output: file to write (libcity: folder), or - for standard output.
+        output: file to write (libcity: folder), - for standard output, or a table of a database:
+            ``postgresql://USER@HOST/NAME?table=TABLE``, ``FILE.duckdb?table=TABLE``.
         to: format of the output. Default: from the file's ending (.geojson, .geoparquet, .fgb,
             .gpkg, .gpx).
         start_date: date of day 0, YYYY-MM-DD, for the times of visits and cells. Default: days
@@ -59,6 +61,8 @@ def export(
             flows.
         grid: grid of a grid trajectory: cell size (m or km), corner of cell (1, 1), number of cells
             (200x200 if left out), such as 500m@39.6,116.0,200x200; needed for cells.
+        if_exists: action if the database has the table: stop (fail), add rows to it (append), or
+            make it anew (replace).
         axes: compass directions in which x and y of ``grid`` grow, such as east,north; needed with
             ``grid``.
 
@@ -74,6 +78,8 @@ def export(
         50
     """
     from humobctl.data.export.run import ExportOptions, export_table
+    from humobctl.io.databases import is_database
+    from humobctl.io.databases.names import display
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.grid import parse_grid
 
@@ -87,6 +93,8 @@ def export(
             timezone=check_zone(timezone) if timezone else None,
             areas=areas_path,
             grid=parse_grid(grid, axes) if grid else None,
+            if_exists=if_exists,
             on_error=on_error,
         )
-        return summary(target, rows=export_table(path, target, options))
+        rows = export_table(path, target, options)
+    return summary(display(target) if is_database(target) else target, rows=rows)

@@ -417,7 +417,7 @@ SCORES = Table(
 )
 CALENDAR = Table("calendar", Calendar, key=("d",))
 USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
-"""Of points, ``uid`` is the text that stands there."""
+"""``uid`` of a point trajectory is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
     *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS),

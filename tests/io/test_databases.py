@@ -95,7 +95,7 @@ def visits() -> pl.DataFrame:
 
 def test_visits_go_to_postgis_and_back(postgis: str, visits: pl.DataFrame, tmp_path: Path) -> None:
     url = f"{postgis}?table=visits"
-    assert write_database([visits, visits], url, TIMED_VISITS, folder=tmp_path) == 4
+    assert write_database([visits, visits], url, TIMED_VISITS.dtypes, folder=tmp_path) == 4
     known = ask(postgis, "select ST_AsText(geom) from visits order by seq", tmp_path)
     assert known[0] == ("POINT(24.93 60.17)",)
     indexes = "select indexdef from pg_indexes where tablename = 'visits'"
@@ -106,11 +106,11 @@ def test_visits_go_to_postgis_and_back(postgis: str, visits: pl.DataFrame, tmp_p
     back = pl.read_parquet(again.file)
     assert_frame_equal(back, visits, check_dtypes=False)
     with pytest.raises(HumobError, match="--if-exists") as refused:
-        write_database([visits], url, TIMED_VISITS, folder=tmp_path)
+        write_database([visits], url, TIMED_VISITS.dtypes, folder=tmp_path)
     assert SECRET not in str(refused.value)
-    write_database([visits], url, TIMED_VISITS, if_exists="append", folder=tmp_path)
+    write_database([visits], url, TIMED_VISITS.dtypes, if_exists="append", folder=tmp_path)
     assert ask(postgis, "select count(*) from visits", tmp_path) == [(6,)]
-    write_database([visits], url, TIMED_VISITS, if_exists="replace", folder=tmp_path)
+    write_database([visits], url, TIMED_VISITS.dtypes, if_exists="replace", folder=tmp_path)
     assert ask(postgis, "select count(*) from visits", tmp_path) == [(2,)]
 
 
@@ -123,7 +123,7 @@ def test_trips_have_their_lines(postgis: str, tmp_path: Path) -> None:
         "line": "LINESTRING (24 60, 24.1 60.1)",
     }
     trips = pl.DataFrame(row).select(pl.col(n).cast(kind) for n, kind in TRIPS.dtypes.items())
-    write_database([trips], f"{postgis}?table=public.trips", TRIPS, folder=tmp_path)
+    write_database([trips], f"{postgis}?table=public.trips", TRIPS.dtypes, folder=tmp_path)
     query = "select ST_NPoints(path), ST_X(destination_geom) from trips"
     assert ask(postgis, query, tmp_path) == [(2, 24.1)]
 
@@ -139,7 +139,7 @@ def batches():
     yield pl.DataFrame(schema=TIMED_VISITS.dtypes).clear(50_000)
     os.kill(os.getpid(), signal.SIGKILL)
 folder = Path({str(tmp_path)!r})
-write_database(batches(), {postgis!r} + "?table=killed", TIMED_VISITS, folder=folder)
+write_database(batches(), {postgis!r} + "?table=killed", TIMED_VISITS.dtypes, folder=folder)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), check=False, capture_output=True
@@ -176,17 +176,17 @@ def test_import_reads_queries_without_showing_passwords(
 def test_duckdb_files(visits: pl.DataFrame, cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     path = str(tmp_path / "city.duckdb")
-    write_database([visits], f"{path}?table=visits", TIMED_VISITS, folder=tmp_path)
+    write_database([visits], f"{path}?table=visits", TIMED_VISITS.dtypes, folder=tmp_path)
     with pytest.raises(HumobError, match="--if-exists"):
-        write_database([visits], f"{path}?table=visits", TIMED_VISITS, folder=tmp_path)
+        write_database([visits], f"{path}?table=visits", TIMED_VISITS.dtypes, folder=tmp_path)
     both = f"{path}?table=visits"
-    write_database([visits], both, TIMED_VISITS, if_exists="append", folder=tmp_path)
+    write_database([visits], both, TIMED_VISITS.dtypes, if_exists="append", folder=tmp_path)
     found = hm.read(path, query="SELECT uid, started_at AS datetime, lat, lon FROM visits;")
     assert found["uid"].to_list() == ["1"] * 4
     done = cli("data", "import", path, "-o", "v.csv", cwd=tmp_path)
     assert done.code == 0, done.err
     assert pl.read_csv(tmp_path / "v.csv").height == 4
-    write_database([visits], f"{path}?table=again", TIMED_VISITS, folder=tmp_path)
+    write_database([visits], f"{path}?table=again", TIMED_VISITS.dtypes, folder=tmp_path)
     fails(cli("data", "import", path, cwd=tmp_path), "again, visits", "--query", code=2)
     fails(cli("data", "import", "none.duckdb", cwd=tmp_path), "none.duckdb", "no such file")
     bad = cli("data", "import", path, "--query", "drop table visits", cwd=tmp_path)
@@ -195,10 +195,34 @@ def test_duckdb_files(visits: pl.DataFrame, cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", "v.duckdb", cwd=tmp_path), "v.duckdb")
 
 
+def test_export_writes_into_databases(
+    postgis: str, visits: pl.DataFrame, cli: Cli, tmp_path: Path
+) -> None:
+    visits.write_parquet(tmp_path / "v.parquet")
+    export = ("data", "export", "v.parquet", "--output", f"{postgis}?table=exported")
+    done = cli(*export, cwd=tmp_path)
+    assert done.code == 0, done.err
+    says(done.err, "v.parquet", "2 rows", "127.0.0.1")
+    again = cli(*export, cwd=tmp_path)
+    fails(again, "exported", "--if-exists")
+    assert cli(*export, "--if-exists", "append", cwd=tmp_path).code == 0
+    assert ask(postgis, "select count(geom) from exported", tmp_path) == [(4,)]
+    (tmp_path / "c.csv").write_text("uid,d,t,x,y\n1,0,5,7,8\n")
+    cells = cli("data", "export", "c.csv", "-o", "c.duckdb?table=cells", cwd=tmp_path)
+    assert cells.code == 0, cells.err
+    back = cli("data", "import", "c.duckdb", cwd=tmp_path)
+    assert back.out == "uid,d,t,x,y\n1,0,5,7,8\n"
+    both = cli(*export, "--to", "geojson", cwd=tmp_path)
+    fails(both, "--to", "database", code=2)
+    plain = cli("data", "export", "v.parquet", "-o", "v.csv", "--if-exists", "append", cwd=tmp_path)
+    fails(plain, "--if-exists", code=2)
+    assert SECRET not in done.err + again.err + both.err
+
+
 @pytest.mark.parametrize("name", ["", "?table=", "?table=a;drop", "?table=a&table=b"])
 def test_the_table_needs_a_plain_name(name: str, visits: pl.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="table=NAME"):
-        write_database([visits], f"x.duckdb{name}", TIMED_VISITS, folder=tmp_path)
+        write_database([visits], f"x.duckdb{name}", TIMED_VISITS.dtypes, folder=tmp_path)
 
 
 def test_query_goes_with_a_database(cli: Cli, tmp_path: Path) -> None:

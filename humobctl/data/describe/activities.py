@@ -24,7 +24,7 @@ class IntentNumbers:
     Attributes:
         count: how many.
         share: of all activities.
-        time_share: share of the time of all activities.
+        time_share: fraction of the time of all activities.
         duration_min: durations of those that last.
     """
 

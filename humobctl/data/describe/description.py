@@ -181,7 +181,7 @@ def measure_sections(measures: Measures) -> list[Section]:
 
 
 def _of(found: Spread, users: int) -> str:
-    """Of how many users a measure is, where it is not of all."""
+    """Number of users that a measure is of, where it is not of all."""
     return "" if found.count == users else f" ({pluralize(found.count, 'user')})"
 
 

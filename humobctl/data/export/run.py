@@ -22,8 +22,11 @@ from humobctl.data.export.trackintel import to_trackintel
 from humobctl.data.importers.areas import read_areas
 from humobctl.data.importers.cells import known_cells, to_points
 from humobctl.errors import HumobError, UsageError
+from humobctl.io.databases import is_database, write_database
+from humobctl.io.databases.names import IfExists, display
 from humobctl.io.geometry import box_polygons
 from humobctl.io.row_errors import OnError
+from humobctl.io.scratch import Scratch
 from humobctl.io.streams import STANDARD, output_format
 from humobctl.io.write import write_lines, write_table
 from humobctl.tables.grid import Grid
@@ -45,6 +48,7 @@ class ExportOptions:
         timezone: of the times of the table.
         areas: a table with the coordinates of the areas of flows.
         grid: where cells lie.
+        if_exists: what to do if a database has the table: fail, append, replace.
         on_error: stop at the first faulty row, or drop faulty rows and count them.
     """
 
@@ -53,6 +57,7 @@ class ExportOptions:
     timezone: str | None = None
     areas: str | None = None
     grid: Grid | None = None
+    if_exists: IfExists = "fail"
     on_error: OnError = "fail"
 
 
@@ -128,6 +133,10 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
         UsageError: the format does not hold such a table, or lacks an option.
         HumobError: the table cannot be read, or the file not be written.
     """
+    if is_database(output):
+        return _into_database(path, output, options)
+    if options.if_exists != "fail":
+        raise UsageError("--if-exists goes with a database as --output")
     format = options.to or output_format(output, None)
     if format not in FORMATS:
         named = "standard output" if output == STANDARD else output
@@ -157,6 +166,27 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     report.info(f"{table.name}: {pluralize(counted.rows, 'row')} to {shown} ({format})")
     for note in notes:
         report.info(note)
+    return rows
+
+
+def _into_database(path: str, output: str, options: ExportOptions) -> int:
+    """Write a table into a database; flows with the coordinates of areas where these are given."""
+    if options.to is not None:
+        raise UsageError(f"--to {options.to} goes with a file, found a database as --output")
+    table = open_table(path, options.on_error)
+    _check(table, options)
+    if options.areas is not None:
+        table = _locate(table, "database", options, [], polygons=False)
+    table = with_times(table, options.start_date, options.timezone)
+    with Scratch() as owner:
+        rows = write_database(
+            table.batches,
+            output,
+            table.schema,
+            if_exists=options.if_exists,
+            folder=owner.scratch,
+        )
+    report.info(f"{table.name}: {pluralize(rows, 'row')} to {display(output)}")
     return rows
 
 

@@ -103,13 +103,13 @@ class GpxReader(PointReader):
         yield from super().batches()
         self.notes.append(USERS)
         if self.others:
-            self.notes.append(f"left out {self._listed()}")
+            self.notes.append(f"left out {self._list_all()}")
 
-    def _listed(self) -> str:
+    def _list_all(self) -> str:
         return ", ".join(pluralize(many, what) for what, many in sorted(self.others.items()))
 
     def _nothing(self) -> str:
-        return f"no track ({self._listed()})" if self.others else super()._nothing()
+        return f"no track ({self._list_all()})" if self.others else super()._nothing()
 
     def points(self, source: Input, uid: str) -> Iterator[Batch]:
         """The points of one file as raw frames.

@@ -102,12 +102,12 @@ class ImportReader(Reader):
         if abs(value) > 360:
             return "; 'data import --crs EPSG:...' reads metres and other projected coordinates"
         if column == "lat" and 90 < abs(value) <= 180:
-            return f"; if lat and lon are swapped, {self._swapped()} reads them"
+            return f"; if lat and lon are swapped, {self._swap_hint()} reads them"
         if column == "lon" and 180 < value <= 360:
             return "; --wrap-longitude reads 0 to 360"
         return ""
 
-    def _swapped(self) -> str:
+    def _swap_hint(self) -> str:
         """The option that reads columns that are swapped."""
         return "--columns lat=lon,lon=lat"
 

@@ -82,9 +82,9 @@ class LibCityReader(PointReader):
         """
         text = Delimited(source, on_error=self.on_error, dropped=self.dropped)
         for frame, places in text.frames():
-            yield self._located(frame, places)
+            yield self._add_places(frame, places)
 
-    def _located(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
+    def _add_places(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         needed = {"type", "time", "entity_id"}
         if not needed <= set(frame.columns) or not {"location", "coordinates"} & set(frame.columns):
             raise HumobError(

@@ -120,7 +120,7 @@ class PointReader(ImportReader):
                 "--source-timezone UTC converts from UTC"
             )
 
-    def _swapped(self) -> str:
+    def _swap_hint(self) -> str:
         if self.geometric:
             return "a geometry of longitude first, such as POINT (116.3 39.9),"
         return f"--columns {self.found['lat']}=lon,{self.found['lon']}=lat"

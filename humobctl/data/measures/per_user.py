@@ -127,7 +127,7 @@ def _count_slots(slots: Int64s, owners: Int64s, users: int) -> Int64s:
 
 
 def _coverage(records: Records, owners: Int64s) -> dict[str, Floats]:
-    """Share of the time that records cover, and the longest time without one in hours."""
+    """Fraction of the time that records cover, and the longest time without one in hours."""
     first, at = records.first, records.at
     users = len(first) - 1
     begin, latest = at[first[:-1]], at[first[1:] - 1]
@@ -187,8 +187,8 @@ def _from_home(records: Records, owners: Int64s) -> dict[str, Floats]:
 def _find_homes(records: Records, owners: Int64s) -> Int64s:
     """A record of each user at home: the location of most records that are known to be there.
 
-    Else the location of most records from 22:00 to 7:00, else of most records; of equals, the most
-    southern, then the most western.
+    Otherwise the location of most records from 22:00 to 7:00, otherwise of most records; of
+    equals, the most southern, then the most western.
     """
     until, since = _NIGHT
     minute = records.at // MINUTE % (24 * 60)

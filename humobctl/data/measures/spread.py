@@ -116,7 +116,7 @@ class ValueTally:
         self._values = merged
 
     def spread(self) -> Spread:
-        """Of all values so far."""
+        """The summary of all values so far."""
         found = weighted_spread(self._values, self._counts)
         if not found.count:
             return found

@@ -29,8 +29,8 @@ class Measures:
         jump_length_km: over all pairs of consecutive records.
         waiting_time_min: over the same pairs.
         mean_square_displacement_km2: by hours after a user's first record, mean over users.
-        share_by_rank: mean share of records at a user's first, second, ... most visited location,
-            over users with so many locations; 100 at most.
+        share_by_rank: mean fraction of records at a user's first, second, ... most visited
+            location, over users with so many locations; 100 at most.
         locations: distinct ones of all users; None if there are more than two million.
         records_per_location, users_per_location: over locations.
         location_entropy_random_bits: log2 of a location's users, over locations.

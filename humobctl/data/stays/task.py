@@ -112,7 +112,7 @@ class StayTask:
 
         def work(payload: tuple[pl.DataFrame, pl.Series], moved: Moved) -> Done:
             points, uids = payload
-            part = _Part(self)
+            part = _PointsOfUsers(self)
             visits = part.find(points, uids)
             moved(points.height)
             return Done(pack(visits, part.beside), part.tally.record(), points.height)
@@ -143,7 +143,7 @@ def unpack(packed: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]
 
 
 @dataclass
-class _Part:
+class _PointsOfUsers:
     """The points of some users at work.
 
     Attributes:

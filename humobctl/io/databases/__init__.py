@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from humobctl.io.databases import duckdb_file, postgres
-from humobctl.io.databases.names import DUCKDB, POSTGRES, IfExists, shown, split_table
+from humobctl.io.databases.names import DUCKDB, POSTGRES, IfExists, display, split_table
 from humobctl.io.frame_path import FramePath
-from humobctl.tables.schemas import Table
 
 
 def is_database(path: str | None) -> bool:
@@ -43,13 +42,13 @@ def read_query(path: str, query: str | None, folder: Path) -> FramePath:
         postgres.read(path, query, place)
     else:
         duckdb_file.read(path, query, place)
-    return FramePath(place, shown(path))
+    return FramePath(place, display(path))
 
 
 def write_database(
     batches: Iterable[pl.DataFrame],
     path: str,
-    table: Table,
+    schema: dict[str, pl.DataType],
     *,
     if_exists: IfExists = "fail",
     folder: Path,
@@ -60,9 +59,9 @@ def write_database(
     lines are lines (``path``); both follow from the other columns.
 
     Args:
-        batches: with the columns of the table.
+        batches: of a table.
         path: URL or DuckDB file, with ``?table=NAME``.
-        table: what they hold.
+        schema: their columns and types.
         if_exists: what to do if the database has the table: fail, append to it, or replace it.
         folder: for a temporary file.
 
@@ -75,5 +74,5 @@ def write_database(
     """
     plain, name = split_table(path)
     if path.startswith(POSTGRES):
-        return postgres.write(batches, plain, name, table, if_exists)
-    return duckdb_file.write(batches, plain, name, table, if_exists, folder)
+        return postgres.write(batches, plain, name, schema, if_exists)
+    return duckdb_file.write(batches, plain, name, schema, if_exists, folder)

@@ -11,9 +11,8 @@ import polars as pl
 
 from humobctl.errors import HumobError
 from humobctl.extras import require
-from humobctl.io.databases.names import IfExists, only_table, quoted, refuse_table, shown
+from humobctl.io.databases.names import IfExists, display, only_table, quote, refuse_table
 from humobctl.io.stream_columnar import sink
-from humobctl.tables.schemas import Table
 
 
 @contextmanager
@@ -42,10 +41,10 @@ def _duckdb(path: str, *, read_only: bool) -> Iterator[Any]:
 
 def read(path: str, query: str | None, place: Path) -> None:
     """What a query gives, into a Parquet file; see ``databases.read_query``."""
-    with _duckdb(shown(path), read_only=True) as connection:
+    with _duckdb(display(path), read_only=True) as connection:
         if query is None:
             names = [row[0] for row in connection.execute("show tables").fetchall()]
-            query = f"select * from {quoted(only_table(names, path))}"  # noqa: S608 - quoted
+            query = f"select * from {quote(only_table(names, path))}"  # noqa: S608 - quoted
         connection.execute(
             f"copy ({query.rstrip().rstrip(';')}) to {_text(place)} (format parquet)"
         )
@@ -55,21 +54,21 @@ def write(
     batches: Iterable[pl.DataFrame],
     path: str,
     name: str,
-    table: Table,
+    schema: dict[str, pl.DataType],
     if_exists: IfExists,
     folder: Path,
 ) -> int:
     """Write a table in one transaction; see ``databases.write_database``."""
     place = folder / "table.parquet"
-    sink(batches, "parquet", place, dict(table.dtypes), shown(path))
-    known, source = quoted(name), f"select * from read_parquet({_text(place)})"  # noqa: S608 - quoted
-    with _duckdb(shown(path), read_only=False) as connection:
+    sink(batches, "parquet", place, schema, display(path))
+    known, source = quote(name), f"select * from read_parquet({_text(place)})"  # noqa: S608 - quoted
+    with _duckdb(display(path), read_only=False) as connection:
         connection.execute("begin")
-        schema, _, bare = name.rpartition(".")
+        within, _, bare = name.rpartition(".")
         there = connection.execute(
             "select count(*) from information_schema.tables where table_name = ? and "
             "table_schema = ?",
-            [bare, schema or "main"],
+            [bare, within or "main"],
         ).fetchone()[0]
         refuse_table(there=bool(there), if_exists=if_exists, path=path, name=name)
         if there and if_exists == "append":

@@ -14,7 +14,7 @@ DUCKDB = (".duckdb", ".ddb")
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 
 
-def shown(path: str) -> str:
+def display(path: str) -> str:
     """The path as messages name it: without a password."""
     parts = urlsplit(path)
     if not path.startswith(POSTGRES):
@@ -30,14 +30,14 @@ def split_table(path: str) -> tuple[str, str]:
     if len(names) != 1 or not _NAME.fullmatch(names[0]):
         found = f"the table {names[0]!r}" if names else "no table"
         raise UsageError(
-            f"{shown(path)}: found {found}, expected ?table=NAME at the end, a name of letters, "
+            f"{display(path)}: found {found}, expected ?table=NAME at the end, a name of letters, "
             "digits and _ (SCHEMA.NAME for one in another schema)"
         )
     rest = "&".join(one for one in parts.query.split("&") if not one.startswith("table="))
     return urlunsplit(parts._replace(query=rest)), names[0]
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """A name, or SCHEMA.NAME, as SQL has it."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
@@ -50,7 +50,7 @@ def only_table(names: list[str], path: str) -> str:
     """
     if len(names) != 1:
         listed = f"the tables {', '.join(names)}" if names else "no table"
-        raise UsageError(f"{shown(path)}: found {listed}, expected --query, such as 'SELECT * …'")
+        raise UsageError(f"{display(path)}: found {listed}, expected --query, such as 'SELECT * …'")
     return names[0]
 
 
@@ -62,6 +62,6 @@ def refuse_table(*, there: bool, if_exists: IfExists, path: str, name: str) -> N
     """
     if there and if_exists == "fail":
         raise HumobError(
-            f"{shown(path)}: found a table {name}, expected none; --if-exists append adds rows to "
-            "it, --if-exists replace makes it anew"
+            f"{display(path)}: found a table {name}, expected none; --if-exists append adds rows "
+            "to it, --if-exists replace makes it anew"
         )

@@ -13,9 +13,8 @@ import polars as pl
 
 from humobctl.errors import HumobError
 from humobctl.extras import require
-from humobctl.io.databases.names import IfExists, only_table, quoted, refuse_table, shown
+from humobctl.io.databases.names import IfExists, display, only_table, quote, refuse_table
 from humobctl.io.stream_columnar import sink
-from humobctl.tables.schemas import Table
 
 _FETCHED = 100_000
 """Rows of a batch."""
@@ -55,7 +54,7 @@ def _postgres(path: str) -> Iterator[tuple[Any, Any]]:
         with driver.connect(path) as connection, connection.cursor() as cursor:
             yield connection, cursor
     except driver.Error as exc:
-        raise HumobError(f"{shown(path)}: {_reason(exc, path)}") from None
+        raise HumobError(f"{display(path)}: {_reason(exc, path)}") from None
 
 
 def _reason(exc: Exception, path: str) -> str:
@@ -82,10 +81,10 @@ def read(path: str, query: str | None, place: Path) -> None:
             )
             names = pl.DataFrame(cursor.fetch_arrow()).to_series().to_list()
             # The name is quoted.
-            query = f"select * from {quoted(only_table(names, path))}"  # noqa: S608
+            query = f"select * from {quote(only_table(names, path))}"  # noqa: S608
         cursor.execute(f"declare humobctl no scroll cursor for {query}")
 
-        def fetched() -> Iterator[pl.DataFrame]:
+        def fetch_all() -> Iterator[pl.DataFrame]:
             while True:
                 cursor.execute(f"fetch {_FETCHED} from humobctl")
                 batch = _plain(pl.DataFrame(cursor.fetch_arrow()))
@@ -93,7 +92,7 @@ def read(path: str, query: str | None, place: Path) -> None:
                 if batch.height < _FETCHED:
                     return
 
-        _spool(fetched(), place, path)
+        _spool(fetch_all(), place, path)
 
 
 def _plain(batch: pl.DataFrame) -> pl.DataFrame:
@@ -116,11 +115,15 @@ def _spool(batches: Iterator[pl.DataFrame], place: Path, path: str) -> None:
         yield first
         yield from batches
 
-    sink(all_batches(), "parquet", place, dict(first.schema), shown(path))
+    sink(all_batches(), "parquet", place, dict(first.schema), display(path))
 
 
 def write(
-    batches: Iterable[pl.DataFrame], path: str, name: str, table: Table, if_exists: IfExists
+    batches: Iterable[pl.DataFrame],
+    path: str,
+    name: str,
+    columns: dict[str, pl.DataType],
+    if_exists: IfExists,
 ) -> int:
     """Write a table in one transaction; see ``databases.write_database``."""
     schema, _, bare = name.rpartition(".")
@@ -129,23 +132,23 @@ def write(
         there = _has_table(cursor, name)
         refuse_table(there=there, if_exists=if_exists, path=path, name=name)
         if there and if_exists == "replace":
-            cursor.execute(f"drop table {quoted(name)}")
+            cursor.execute(f"drop table {quote(name)}")
         if not there or if_exists == "replace":
-            cursor.execute(_definition(table, name, points=_has_postgis(cursor)))
+            cursor.execute(_definition(columns, name, points=_has_postgis(cursor)))
         for batch in batches:
             ingested = batch.select(
-                pl.col(one).cast(_stored(kind)) for one, kind in batch.schema.items()
+                pl.col(one).cast(_wider_type(kind)) for one, kind in batch.schema.items()
             )
             rows += cursor.adbc_ingest(bare, ingested, mode="append", db_schema_name=schema or None)
         if not there or if_exists == "replace":
-            for statement in _indexes(table, name, points=_has_postgis(cursor)):
+            for statement in _indexes(columns, name, points=_has_postgis(cursor)):
                 cursor.execute(statement)
         connection.commit()
     return rows
 
 
 def _has_table(cursor: Any, name: str) -> bool:
-    cursor.execute(f"select to_regclass('{quoted(name)}') is not null")
+    cursor.execute(f"select to_regclass('{quote(name)}') is not null")
     return bool(cursor.fetchone()[0])
 
 
@@ -154,34 +157,41 @@ def _has_postgis(cursor: Any) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _stored(kind: pl.DataType) -> pl.DataType:
+def _wider_type(kind: pl.DataType) -> pl.DataType:
     """A type that PostgreSQL has, for one that it lacks."""
     wider = {"bigint": pl.Int64(), "integer": pl.Int32(), "smallint": pl.Int16()}
     return wider.get(_KINDS.get(type(kind), ""), kind)
 
 
-def _definition(table: Table, name: str, *, points: bool) -> str:
+def _kind(kind: pl.DataType) -> str:
+    """The type of PostgreSQL for one of polars."""
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return "timestamptz"
+    return _KINDS.get(type(kind), "text")
+
+
+def _definition(columns: dict[str, pl.DataType], name: str, *, points: bool) -> str:
     """The statement that makes the table; points follow from their coordinates."""
-    columns = [f'"{one}" {_KINDS[type(kind)]}' for one, kind in table.dtypes.items()]
+    lines = [f"{quote(one)} {_kind(kind)}" for one, kind in columns.items()]
     if points:
-        columns += [
+        lines += [
             f"{geom} geometry(Point, 4326) generated always as "
             f"(ST_SetSRID(ST_MakePoint({lon}, {lat}), 4326)) stored"
             for lat, lon, geom in _POINTS
-            if lat in table.columns
+            if lat in columns
         ]
-    if points and "line" in table.columns:
-        columns.append(
+    if points and "line" in columns:
+        lines.append(
             "path geometry(LineString, 4326) generated always as "
             "(ST_GeomFromText(line, 4326)) stored"
         )
-    return f"create table {quoted(name)} ({', '.join(columns)})"
+    return f"create table {quote(name)} ({', '.join(lines)})"
 
 
-def _indexes(table: Table, name: str, *, points: bool) -> Iterator[str]:
+def _indexes(columns: dict[str, pl.DataType], name: str, *, points: bool) -> Iterator[str]:
     for column in _INDEXED:
-        if column in table.columns:
-            yield f'create index on {quoted(name)} ("{column}")'
+        if column in columns:
+            yield f'create index on {quote(name)} ("{column}")'
     for lat, _, geom in _POINTS if points else ():
-        if lat in table.columns:
-            yield f"create index on {quoted(name)} using gist ({geom})"
+        if lat in columns:
+            yield f"create index on {quote(name)} using gist ({geom})"
