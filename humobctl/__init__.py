@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from humobctl.api.describe import describe
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.export import export
     from humobctl.api.families import (
         evaluate_cells,
         evaluate_flows,
@@ -44,6 +45,7 @@ _HOMES = {
     "api.files": ("read", "write"),
     "api.data": ("split", "mask", "synth"),
     "api.describe": ("describe",),
+    "api.export": ("export",),
     "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
@@ -75,6 +77,7 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "export",
     "finetune_llama",
     "generate_diffusion",
     "generate_flows",

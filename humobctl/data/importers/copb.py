@@ -19,11 +19,12 @@ from typing import Any
 import polars as pl
 
 from humobctl.data.importers import pickles
+from humobctl.data.importers.copb_data import SPAN
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
 from humobctl.data.importers.nights import DAY_MINUTES, VisitReader
 from humobctl.data.importers.options import ImportOptions
-from humobctl.data.importers.points import PointReader
+from humobctl.data.importers.points import UNDATED, PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
 from humobctl.io.output_lock import note_input
@@ -35,12 +36,8 @@ from humobctl.tables.column_names import plain, roles
 from humobctl.tables.id_text import PADDING
 from humobctl.tables.schemas import PLACES, POINTS, VISITS
 
-UNDATED = dt.date(2000, 1, 1)
-"""Day 0 of frames without a time column, unless --start-date says another."""
-
-_SPAN = re.compile(
-    r"\s*\(?\s*(\d{1,2}):(\d\d)(?::\d\d)?\s*[,-]\s*(\d{1,2}):(\d\d)(?::\d\d)?\s*\)?\s*"
-)
+BY_LINE = re.compile(rb"\s*\[[^\n]*\]\s*\n\s*\[")
+"""Two JSON arrays, each on its line."""
 _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
 
@@ -98,7 +95,7 @@ def _whole(dtype: pl.DataType, name: str) -> pl.Expr:
 
 
 def load_json(source: Input) -> Any:
-    """A whole JSON document.
+    """A whole JSON document; of one a line, a dict of them by the number of the line.
 
     Raises:
         HumobError: broken JSON.
@@ -106,7 +103,10 @@ def load_json(source: Input) -> Any:
     with clear_read_errors(source.name):
         payload = source.stream.read()
     try:
-        return parse_json(payload)
+        if BY_LINE.match(payload) is None:
+            return parse_json(payload)
+        lines = payload.decode(errors="replace").splitlines()
+        return {str(at): parse_json(line) for at, line in enumerate(lines, 1) if line.strip()}
     except ValueError as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a whole file"
@@ -266,7 +266,7 @@ class CopbPeople:
 def _visit(item: Any) -> dict[str, Any]:
     if isinstance(item[0], str):
         span = item[1] if isinstance(item[1], str) else ",".join(item[1])
-        found = _SPAN.fullmatch(span)
+        found = SPAN.fullmatch(span)
         if found is None:
             raise ValueError(span)
         hour0, minute0, hour1, minute1 = (int(part) for part in found.groups())
@@ -349,11 +349,12 @@ class Frames:
             yield self._day(day, str(index), 0)
 
     def _day(self, value: Any, user: str, index: int) -> pl.DataFrame:
-        if not pickles.is_frame(value):
+        if not isinstance(value, pl.DataFrame) and not pickles.is_frame(value):
             raise HumobError(
                 f"{self.source}: found {_shorten(value)}, expected a data frame for user {user}"
             )
-        frame = pickles.to_polars(value, self.source)
+        plain_frame = isinstance(value, pl.DataFrame)
+        frame = value if plain_frame else pickles.to_polars(value, self.source)
         found = roles(frame.columns, None, self.source)
         if "uid" not in found or isinstance(self.value, dict):
             frame = frame.drop(found.get("uid", [])).with_columns(uid=pl.lit(user))

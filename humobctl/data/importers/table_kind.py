@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from humobctl.data.importers.detect import FORMATS
+from humobctl.data.importers.detect import FORMATS, with_geometry
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
-from humobctl.io.streams import STANDARD, open_input, put_back, seekable
+from humobctl.io.streams import IN_PLACE, STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import (
     FLOWS,
@@ -23,9 +23,9 @@ from humobctl.tables.schemas import (
     Table,
 )
 
-_COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
-    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "tdrive", "porto", "points"), POINTS),
+    **dict.fromkeys(("tsmc2014", "gowalla", "massive-steps", "geolife", "gpx", "points"), POINTS),
+    **dict.fromkeys(("tdrive", "porto", "openpflow", "libcity"), POINTS),
     **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces", "timed-stays"), VISITS),
 }
 """Formats of other programs -> the table that they are read as; grid trajectories else."""
@@ -80,7 +80,7 @@ def columns_of(path: str | None) -> set[str]:
 def _look(path: str | None) -> InputProbe:
     source = open_input(path)
     try:
-        if source.path is None and source.kind in _COLUMNAR:
+        if source.path is None and source.kind in IN_PLACE and source.kind != "shapefile":
             source.spool = ExitStack()
             source.path = source.spool.enter_context(seekable(source))
         look = look_at(source)
@@ -92,6 +92,7 @@ def _look(path: str | None) -> InputProbe:
 
 
 def _becomes(look: InputProbe, options: ImportOptions) -> Table:
+    options = with_geometry(look, options)
     entry = next((entry for entry in FORMATS if entry.recognise(look, options)), None)
     if entry is None:
         return GRID

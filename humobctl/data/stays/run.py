@@ -11,6 +11,7 @@ from itertools import chain
 import polars as pl
 
 from humobctl.console import report
+from humobctl.data.importers.cells import SWAPPED
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.data.importers.timed_stays import day_zero
@@ -70,8 +71,10 @@ class StayJob:
             batches = chain([] if first_batch is None else [first_batch], imported.batches)
             store.collect(self._slim(batch, numbers) for batch in batches)
             if store.first_day is None or store.last_day is None:
+                hint = SWAPPED if self.tally.mirrored == self.tally.points else ""
                 raise HumobError(
-                    f"{name}: found no point in --box and within --accuracy, expected one at least"
+                    f"{name}: found no point in --box and within --accuracy, expected one at "
+                    f"least{hint}"
                 )
             first, last = (_to_date(at) for at in (store.first_day, store.last_day))
             start = day_zero(name, first, last, self.start_date)
@@ -122,10 +125,15 @@ class StayJob:
         limit, box = self.task.filters.accuracy, self.task.filters.box
         if box is not None:
             south, west, north, east = box
-            east_of, west_of = pl.col("lon") >= west, pl.col("lon") <= east
-            across = east_of & west_of if west <= east else east_of | west_of
-            kept = batch.filter(pl.col("lat").is_between(south, north) & across)
+
+            def inside(lat: str, lon: str) -> pl.Expr:
+                east_of, west_of = pl.col(lon) >= west, pl.col(lon) <= east
+                across = east_of & west_of if west <= east else east_of | west_of
+                return pl.col(lat).is_between(south, north) & across
+
+            kept = batch.filter(inside("lat", "lon"))
             self.tally.outside += batch.height - kept.height
+            self.tally.mirrored += int(batch.select(inside("lon", "lat").sum()).item())
             batch = kept
         if limit is not None:
             if "accuracy" not in batch.columns:

@@ -42,6 +42,7 @@ class StayTally(Tally):
 
     points: int = 0
     outside: int = 0
+    mirrored: int = 0
     inaccurate: int = 0
     repeated: int = 0
     fast: int = 0
