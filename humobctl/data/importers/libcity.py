@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.data.importers.delimited import Batch, Delimited
-from humobctl.data.importers.each_file import each_file, input_of
+from humobctl.data.importers.each_file import each_file, input_of, refuse_links
 from humobctl.data.importers.options import ImportOptions, Opened
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
@@ -51,6 +51,7 @@ def read_libcity(look: InputProbe, options: ImportOptions) -> Opened:
     whole = input_of(look.name, files)
     reader = LibCityReader(whole, POINTS, options.on_error, options=options)
     reader.geo = _files(look.folder, "geo")
+    refuse_links(reader.geo)
     reader.factory = lambda: (
         batch for _, source in each_file(whole, files) for batch in reader.records(source)
     )

@@ -158,10 +158,9 @@ def test_any_command_writes_geometries_by_the_ending(tmp_path: Path, cli: Cli) -
 
 
 def test_gpx_holds_no_lines_that_no_user_moves_along(tmp_path: Path) -> None:
+    pairs = pl.read_csv(PAIRS.encode())
     with raises(hm.UsageError, "p.gpx", "home_lat", "geojson"):
-        hm.write(
-            pl.DataFrame({name: [1.0] for name in PAIRS.split(maxsplit=1)[0].split(",")}), "p.gpx"
-        )
+        hm.write(pairs, tmp_path / "p.gpx")
 
 
 def test_the_library_exports_frames(tmp_path: Path) -> None:

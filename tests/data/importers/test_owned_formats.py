@@ -144,6 +144,13 @@ def test_damaged_vector_files_get_one_line(cli: Cli, tmp_path: Path, name: str) 
         assert done.code == 0 or len(done.err.splitlines()) == 1, done.err
 
 
+def test_the_extra_is_named_where_it_is_missing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("humobctl.extras.installed_version", lambda name: None)
+    for name, package in (("pyogrio.fgb", "pyogrio"), ("geopandas_wkb.parquet", "pyproj")):
+        fails(cli("data", "import", str(FILES / name)), name, "geo", package)
+    assert cli("data", "import", str(FILES / "movingpandas.parquet")).code == 0
+
+
 def test_other_tables_say_what_reads_vector_files(cli: Cli) -> None:
     fails(cli("data", "describe", str(FILES / "pyogrio.fgb")), "FlatGeobuf", "data import")
     fails(cli("predict", str(FILES / "gpxpy.gpx")), "GPX", "data import")
@@ -219,6 +226,8 @@ def test_gpx_of_a_folder_has_a_user_a_folder(cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", str(tmp_path)), "two.gpx", "row 3", "line 21", "north")
     done = cli("data", "import", str(tmp_path), "--on-error", "drop")
     assert len(done.out.splitlines()) == 12
+    (tmp_path / "cat.gpx").symlink_to(FILES / "gpxpy.gpx")
+    fails(cli("data", "import", str(tmp_path)), "cat.gpx", "symbolic link")
 
 
 GPX = '<?xml version="1.0"?>\n{}<gpx><trk><trkseg>{}</trkseg></trk></gpx>'
