@@ -43,7 +43,7 @@ _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
 
 MOMENTS = ("started_at", "finished_at")
-"""Of visits whose whole stay has moments, too."""
+"""The columns of moments of a whole stay, in visits that have them."""
 
 # -- stays as a table -------------------------------------------------------------------------
 
