@@ -92,6 +92,7 @@ def explore(
             f"{export}: {pluralize(len(world), 'user')}, {pluralize(len(world.cell), 'row')}"
         )
         return
-    from humobctl.explore.serve import serve
+    from humobctl.explore.serve import make_site
+    from humobctl.page.serve import serve
 
-    serve(world, host, port, browser=browser)
+    serve(make_site(world), host, port, browser=browser)
