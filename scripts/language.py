@@ -106,8 +106,8 @@ def _around(text: str, match: re.Match[str]) -> str:
 
 
 TWO_KINDS = {"--trips", "--base"}
-"""Of flows a number of trips, of points a file of them; of an adapter a model, of a map what lies below:
-neither has another word in the field."""
+"""Of flows a number of trips, of points a file of them; of an adapter a model, of a map what lies
+below: neither has another word in the field."""
 
 
 def check_default(place: str, option: Any) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from humobctl.api.options import (
@@ -58,7 +59,7 @@ def view(
     Args:
         tables: points in any form that 'data import' reads, visits, grid trajectories, trips,
             places, locations, flows with the table of their areas, or day plans; several of a kind
-            are drawn beside each other.
+            are drawn beside each other. Embeddings with trajectories: as 'explore' draws them.
         truth: true rows of predicted ones, to compare user by user and day by day. Default:
             nothing is compared.
         user: id of a user to draw; several with commas. Default: all users.
@@ -98,19 +99,23 @@ def view(
         >>> hm.view("city.csv", export="map.html")["users"].item()
         20
     """
+    from humobctl.embed import vectors
     from humobctl.io.streams import whole_file
     from humobctl.tables.calendar import parse_date
     from humobctl.tables.column_names import parse_columns
     from humobctl.tables.grid import parse_grid
     from humobctl.view.base import read_base
-    from humobctl.view.page import check_tiles, make_site, page
+    from humobctl.view.page import check_colour, check_tiles, make_site, page
+    from humobctl.view.picture import check_picture, draw_picture
     from humobctl.view.run import load_scene
     from humobctl.view.tables import ViewOptions
 
     given = several(tables)
     target = as_path(export)
-    if target is not None and not target.lower().endswith((".html", ".htm")):
-        raise UsageError(f"--export: found {target}, expected a file that ends in .html")
+    ending = "" if target is None else Path(target).suffix.lower()
+    is_page = ending in ("", ".html", ".htm") and target != "-"
+    if target is not None and (not is_page or not ending):
+        check_picture(target)
     if (grid is None) != (axes is None):
         raise UsageError("--grid and --axes go together: they place cells")
     if tiles is not None:
@@ -127,6 +132,21 @@ def view(
         on_error=on_error,
     )
     with paths_of(*given, truth) as paths:
+        if vectors.is_embeddings(paths[0]):
+            from humobctl.explore.run import show_embeddings
+
+            if len(given) < 2:
+                raise UsageError(f"{paths[0]}: embeddings need the users' trajectories, too")
+            rows, people = show_embeddings(
+                *(paths[0], paths[1:-1]),
+                export=target,
+                host=host,
+                port=port,
+                browser=open_,
+                seed=seed,
+                on_error=on_error,
+            )
+            return summary(target or "", rows=rows, users=people)
         scene = load_scene(
             paths[:-1],
             paths[-1],
@@ -136,15 +156,20 @@ def view(
             weekday=(weekday_number(first_weekday) - 1) % 7,
             base=[read_base(path) for path in base],
         )
-    text = page(scene, colour=None if colour_by == "auto" else colour_by, tiles=tiles)
+    colour = None if colour_by == "auto" else colour_by
+    check_colour(scene, colour)
     if target is not None:
         with whole_file(target) as place:
-            place.write_text(text, encoding="utf-8")
+            if is_page:
+                place.write_text(page(scene, colour=colour, tiles=tiles), encoding="utf-8")
+            else:
+                draw_picture(scene, place, ending=ending, colour=colour)
         report.info(
             f"{target}: {pluralize(len(scene), 'row')}, {pluralize(len(scene.users), 'user')}"
         )
     else:
         from humobctl.page.serve import serve
 
+        text = page(scene, colour=colour, tiles=tiles)
         serve(make_site(text, tiles), host, port, browser=open_)
     return summary(target or "", rows=len(scene), users=len(scene.users))

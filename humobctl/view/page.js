@@ -177,7 +177,7 @@ function below(context) {
   for (const lines of view.D.base) { context.beginPath(); map.trace(context, lines, 0, lines.ends.length); context.stroke(); }
   if (!told.tiles && told.plane.cell_km) lattice(context);
   if (told.cell && $("colour").value === "density") drawSquares(context);
-  if (view.D.lines || view.D.to_x) drawWays(context);
+  if (view.D.lines || (view.D.to_x && !told.truth)) drawWays(context);
 }
 
 /** A bare grid: lines each so many cells. */
@@ -243,7 +243,8 @@ function drawWays(context) {
 /** Selected users' ways through their records, the lasso, the record under the pointer. */
 function over(context) {
   const { D, level } = view;
-  if (D.day && D.user && view.chosen.size && view.chosen.size <= MOST_PATHS && !D.to_x && !D.lines) {
+  if (D.day && D.user && view.chosen.size && view.chosen.size <= MOST_PATHS && (told.truth || !D.to_x) && !D.lines) {
+    if (told.truth) drawMisses(context);
     context.lineWidth = 1.4; context.globalAlpha = 0.65;
     for (const [first, last] of runs()) {
       let pen = false;
@@ -268,6 +269,19 @@ function over(context) {
     const [px, py] = map.at(D.x[view.hovered], D.y[view.hovered]);
     context.strokeStyle = css("--ink"); context.lineWidth = 2; context.beginPath(); context.arc(px, py, 8, 0, 7); context.stroke();
   }
+}
+
+/** From predicted to true places. */
+function drawMisses(context) {
+  const { D, level } = view;
+  context.strokeStyle = css("--dim"); context.lineWidth = 1; context.setLineDash([2, 3]); context.beginPath();
+  for (const [first, last] of runs()) {
+    for (let i = first; i < last; i++) {
+      if (level[i] !== 2 || Number.isNaN(D.to_x[i])) continue;
+      context.moveTo(...map.at(D.x[i], D.y[i])); context.lineTo(...map.at(D.to_x[i], D.to_y[i]));
+    }
+  }
+  context.stroke(); context.setLineDash([]);
 }
 
 /** First and last record of each selected user in each table; records are sorted so. */
@@ -391,7 +405,28 @@ function tip(i, left, top) {
   box.style.top = `${Math.max(4, Math.min(top + 14, stage.height - box.offsetHeight - 8))}px`;
 }
 
-const nearest = (left, top) => { const { D, level } = view, near = NEAR / map.scale; return nearestPoint({ x: D.x, y: D.y, level }, ...map.place(left, top), near, near); };
+function nearest(left, top) {
+  const { D, level } = view, near = NEAR / map.scale, [x, y] = map.place(left, top);
+  return D.lines || (D.to_x && !told.truth) ? nearestWay(x, y, near) : nearestPoint({ x: D.x, y: D.y, level }, x, y, near, near);
+}
+
+/** The trip or flow whose line is nearest to a place; of several flows the largest, which lies on top. */
+function nearestWay(x, y, near) {
+  const { D, level } = view;
+  let best = -1, least = near * near;
+  const to = (ax, ay, bx, by, i) => {
+    const dx = bx - ax, dy = by - ay, part = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+    const away = (ax + part * dx - x) ** 2 + (ay + part * dy - y) ** 2;
+    if (away <= least) { least = told.flows ? Math.max(away, near * near / 9) : away; best = i; }
+  };
+  for (let i = 0; i < D.n; i++) {
+    if (!level[i]) continue;
+    const first = D.lines ? (i ? D.lines.ends[i - 1] : 0) : 0, last = D.lines ? D.lines.ends[i] : 0;
+    for (let k = first + 1; k < last; k++) to(D.lines.x[k - 1], D.lines.y[k - 1], D.lines.x[k], D.lines.y[k], i);
+    if (last - first < 2 && D.to_x && !Number.isNaN(D.to_x[i])) to(D.x[i], D.y[i], D.to_x[i], D.to_y[i], i);
+  }
+  return best;
+}
 
 // -- time ---------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def page(scene: Scene, *, colour: str | None = None, tiles: str | None = None) -
     Args:
         scene: what to show.
         colour: what the colours say at first; None for what suits the tables.
-        tiles: address of a tile server, with {z}, {x} and {y}; None to ask nobody.
+        tiles: address of a tile server, with {z}, {x} and {y}; None for no tiles.
     """
     here = __package__ or ""
     parts = {
@@ -66,6 +66,23 @@ def check_tiles(address: str) -> str:
             "https://tiles.example.org/{z}/{x}/{y}.png"
         )
     return f"{found.scheme}://{found.netloc}"
+
+
+_COLUMN_OF = {"intent": "intent", "value": "value", "user": "user", "hour": "day", "day": "day"}
+
+
+def check_colour(scene: Scene, by: str | None) -> None:
+    """Refuse colours by what the tables do not have.
+
+    Raises:
+        UsageError: they do not have it.
+    """
+    missing = by in _COLUMN_OF and _COLUMN_OF[by] not in scene.rows
+    missing |= by == "table" and len(scene.tables) < 2
+    missing |= by == "density" and scene.cell is None
+    if missing:
+        names = ", ".join(one.name for one in scene.tables)
+        raise UsageError(f"--colour-by {by}: found no such column in {names}")
 
 
 def make_site(text: str, tiles: str | None) -> Site:

@@ -123,9 +123,8 @@ def make_scene(
         base: lines below, in degrees.
     """
     bare = grid is None and any(one.kind is GRID for one in tables)
-    frame = pl.concat(
-        one.frame.with_columns(layer=pl.lit(at, pl.UInt8)) for at, one in enumerate(tables)
-    )
+    parts = [one.frame.with_columns(layer=pl.lit(at, pl.UInt8)) for at, one in enumerate(tables)]
+    frame = pl.concat(reversed(parts) if truth else parts)  # what is predicted lies above
     measure = next((MEASURES[one.kind.name] for one in tables if one.kind.name in MEASURES), None)
     if truth:
         frame, measure = _with_errors(frame, cell_km if bare else None), ("error", "km")
@@ -138,9 +137,9 @@ def make_scene(
     plane = _plane_of(frame, cell_km if bare else None)
     line, line_x, line_y = np.empty(0, np.int64), np.empty(0), np.empty(0)
     if plane is not None:
-        rows["x"], rows["y"] = _placed(frame, "lat", "lon", plane)
+        rows["x"], rows["y"] = _place_of(frame, "lat", "lon", plane)
         if frame["to_lat"].null_count() < frame.height:
-            rows["to_x"], rows["to_y"] = _placed(frame, "to_lat", "to_lon", plane)
+            rows["to_x"], rows["to_y"] = _place_of(frame, "to_lat", "to_lon", plane)
         if frame["line"].null_count() < frame.height:
             line, lat, lon = _read_lines(frame["line"])
             line_x, line_y = plane.place(lat, lon)
@@ -175,15 +174,15 @@ def _numbers(
     """Columns as numbers; those without any value are left out."""
     rows: dict[str, NDArray[Any]] = {"layer": frame["layer"].to_numpy()}
 
-    def known(name: str) -> bool:
+    def has(name: str) -> bool:
         return frame[name].null_count() < frame.height
 
     if users:
         rows["user"] = _codes(frame["uid"], list(users))
-    if known("day"):
+    if has("day"):
         for name in ("day", "start", "end"):
             rows[name] = frame[name].fill_null(0).cast(pl.Int32).to_numpy()
-    if known("intent"):
+    if has("intent"):
         codes = dict(zip(INTENTS, range(len(INTENTS)), strict=True))
         column = frame["intent"].replace_strict(codes, default=NO_INTENT, return_dtype=pl.UInt8)
         rows["intent"] = column.fill_null(NO_INTENT).to_numpy()
@@ -223,7 +222,7 @@ def _plane_of(frame: pl.DataFrame, cell_km: float | None) -> MapPlane | None:
     return MapPlane(float(np.median(lat)), middle)
 
 
-def _placed(frame: pl.DataFrame, lat: str, lon: str, plane: MapPlane) -> tuple[Floats, Floats]:
+def _place_of(frame: pl.DataFrame, lat: str, lon: str, plane: MapPlane) -> tuple[Floats, Floats]:
     return plane.place(frame[lat].to_numpy(), frame[lon].to_numpy())
 
 
@@ -249,4 +248,7 @@ def _with_errors(frame: pl.DataFrame, cell_km: float | None) -> pl.DataFrame:
         km = 2 * EARTH_RADIUS / 1000 * np.arcsin(np.sqrt(np.sin(north) ** 2 + around))
     error = pl.Series("value", km, nan_to_null=True)
     own = pl.col("layer") == 0
-    return frame.with_columns(error).with_columns(pl.when(own).then(pl.col("value")).alias("value"))
+    return both.with_columns(error).with_columns(
+        pl.when(own).then(pl.col(name)).alias(to)
+        for name, to in (("value", "value"), ("true_lat", "to_lat"), ("true_lon", "to_lon"))
+    )
