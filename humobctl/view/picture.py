@@ -86,7 +86,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
 
 
 def _suits(scene: Scene) -> str:
-    """What the colours say where nobody says what."""
+    """What the colours say where no option says it."""
     if len(scene.tables) > 1:
         return "table"
     if scene.cell is not None:
