@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from humobctl.errors import HumobError, reason
+from humobctl.errors import HumobError
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import open_input
 from humobctl.native import Floats, Int64s
@@ -69,7 +69,7 @@ def _lines_in(found: Any, path: str) -> Iterator[Any]:
                 parts = [one for part in parts for one in part]
             yield from (one for one in parts if len(one) > 1)
     except (KeyError, TypeError, AttributeError) as exc:
-        raise HumobError(f"{path}: found another form, expected GeoJSON ({reason(exc)})") from exc
+        raise HumobError(f"{path}: found another form, expected GeoJSON") from exc
 
 
 def _geometries(found: Any) -> Iterator[Any]:
