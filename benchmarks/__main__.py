@@ -29,6 +29,7 @@ from benchmarks import (
     prediction,
     scale,
     scoring,
+    viewing,
 )
 from benchmarks.harness import DATA, WORK
 
@@ -82,11 +83,12 @@ TABLES = {
     "embed-speed": ("Vectors of users, operations a second", embedder.speed),
     "embed-scores": ("Vectors of users not trained on", embedder.scores),
     "explore": ("The page of explore, in headless Chromium", exploring.table),
+    "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
     "scale": ("Commands on folders, by number of users", scale.scale),
 }
-LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores", "explore")
+LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores", "explore", "view")
 
 
 def main(names: list[str]) -> None:
