@@ -23,6 +23,7 @@ ROOMS = (
     "llm",
     "training",
     "execution",
+    "plots",
     "io",
     "tables",
     "native ranks",

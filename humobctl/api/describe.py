@@ -62,13 +62,15 @@ def describe(
     """
     from humobctl.data.describe.description import UserDescription
     from humobctl.data.describe.grid import GridDescription
-    from humobctl.data.describe.plots import check_plot, write_plot
+    from humobctl.data.describe.plots import write_plot
     from humobctl.data.describe.run import DescribeJob
     from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.table_kind import find_table
     from humobctl.io.write import write_table
+    from humobctl.plots.files import check_plot
     from humobctl.tables.calendar import check_zone
     from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.schemas import GRID
 
     picture, target = as_path(plot), as_path(per_user)
     with paths_of(table, areas) as (path, areas_path):
@@ -77,7 +79,7 @@ def describe(
         given = {"plot": plot, "per_user": per_user, "areas": areas, "columns": columns, **zones}
         _refuse_useless(kind, {name for name, value in given.items() if value not in (None, ())})
         if picture is not None:
-            check_plot(picture)
+            check_plot(picture, interactive=kind is GRID)
         options = ImportOptions(
             columns=parse_columns(columns),
             on_error=on_error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from humobctl.api.options import (
@@ -12,10 +13,12 @@ from humobctl.api.options import (
     EngineName,
     OnError,
     Seed,
+    Weekday,
     Workers,
     check_choice,
     check_names,
     first_and_last,
+    weekday_number,
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, Sources, as_path, paths_of, several
@@ -44,6 +47,8 @@ def evaluate_cells(
     pairs: Literal["all", "first"] = "all",
     bootstrap: Annotated[int, Between(100)] = 2000,
     confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
+    plot: PathName | None = None,
+    first_weekday: Weekday = "sunday",
     seed: Seed = 0,
     engine: EngineName = "local",
     address: str | None = None,
@@ -74,6 +79,8 @@ def evaluate_cells(
         pairs: files to compare with each other: all pairs, or each file with the first one (first).
         bootstrap: number of bootstrap samples of users (several predictions).
         confidence: confidence level of the bootstrap intervals.
+        plot: draw the scores by user, hour, weekday, days ahead, regularity and known cells, and a
+            map of errors: a .png, .svg or .html file (extra plot).
         seed: seed of the bootstrap samples.
 
     Returns:
@@ -91,14 +98,19 @@ def evaluate_cells(
     from humobctl.evaluate.cells import report
     from humobctl.evaluate.cells.bootstrap import compare
     from humobctl.evaluate.cells.geobleu import DIALECTS
+    from humobctl.evaluate.cells.plots import write_plot
     from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
     from humobctl.evaluate.registry import NAMES
     from humobctl.execution.run import LongRun
     from humobctl.io.write import write_table
+    from humobctl.plots.files import check_plot
 
     long = LongRun(None, engine, address, workers)
+    picture, weekday = as_path(plot), weekday_number(first_weekday)
     if truth is None:
         raise UsageError("--truth: expected the true cells to score predictions with")
+    if picture is not None:
+        check_plot(picture)
     names = check_names(metric, NAMES, "")
     chosen = dialect or "both"
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
@@ -118,6 +130,7 @@ def evaluate_cells(
         only_predicted_users=users == "predicted",
         cell_km=cell_km,
         on_error=on_error,
+        with_errors=picture is not None,
     )
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         evaluator = Evaluator(paths, truth_path, settings, long)
@@ -134,6 +147,8 @@ def evaluate_cells(
         seed=seed,
     )
     found = report.Comparison(evaluator.evaluations, compared, by_user=per_user)
+    if picture is not None:
+        write_plot(found, picture, Path(truth_path).name, weekday)
     return Scores(report, found)
 
 
