@@ -20,7 +20,7 @@ def table() -> str:
     """Random vectors in twelve groups, 60 rows a user, and 10,000 users with their 75 days."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - for this table alone
 
-    from tests.explore.test_browser import CHROMIUM, FLAGS  # noqa: PLC0415
+    from tests.pages import CHROMIUM, FLAGS  # noqa: PLC0415
 
     cases = [_random(10_000), _random(100_000), _city(10_000)]
     lines = []

@@ -1,8 +1,9 @@
 """Stays, locations and trips in points: the same as the field's tools find, and how much sooner.
 
 Whole processes on one file, in turn: humobctl's command, and a script of the other tool that reads
-the file, finds stays and locations (and trips) and writes them. Needs ``pip install
-trackintel``; scikit-mobility has an environment of its own, see skmob_flows.py (``SKMOB_PYTHON``).
+the file, finds stays and locations (and trips) and writes them. Needs
+``pip install trackintel``, best in an environment of its own (``TRACKINTEL_PYTHON``);
+scikit-mobility has an environment of its own, see skmob_flows.py (``SKMOB_PYTHON``).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import polars as pl
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 
+OTHER = os.environ.get("TRACKINTEL_PYTHON", sys.executable)
+"""trackintel brings packages that humobctl loads where they are installed."""
 GEOLIFE = DATA / "geolife" / "geolife_sample.txt.gz"
 TRACKINTEL = """
 import sys, warnings; warnings.filterwarnings("ignore")
@@ -52,7 +55,7 @@ pd.DataFrame(stays).to_csv(f"{sys.argv[2]}/stays.csv")
 def agreement() -> str:
     """Stays, legs and trips of the GeoLife sample beside trackintel's, one by one."""
     theirs, ours = _folder("trackintel"), _folder("humobctl")
-    _run(sys.executable, TRACKINTEL, theirs)()
+    _run(OTHER, TRACKINTEL, theirs)()
     _humobctl(ours, trips=True)()
     files = {"stays": "visits.csv", "trip legs": "legs.csv", "trips": "trips.csv"}
     lines = []
@@ -68,7 +71,7 @@ def speed() -> str:
     lines = []
     for name, file in (("GeoLife, 217,653 points", GEOLIFE), ("the same of 20 users", _many(10))):
         works = [_humobctl(_folder("humobctl"), file=file, trips=trips) for trips in (False, True)]
-        works += [_run(sys.executable, TRACKINTEL, _folder("trackintel"), file)]
+        works += [_run(OTHER, TRACKINTEL, _folder("trackintel"), file)]
         if python := os.environ.get("SKMOB_PYTHON"):
             works.append(_run(python, SKMOB, _folder("skmob"), file))
         taken = interleaved(*works, runs=3)

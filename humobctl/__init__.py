@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         train_embedder,
         train_ranker,
     )
+    from humobctl.api.view import view
     from humobctl.console.report import quiet
     from humobctl.errors import HumobError, TableError, UsageError
     from humobctl.evaluate.scores import Scores
@@ -56,6 +57,7 @@ _HOMES = {
     "api.intend": ("intend",),
     "api.train": ("train_bert_moe", "train_diffusion", "train_embedder", "train_ranker"),
     "api.finetune": ("finetune_llama",),
+    "api.view": ("view",),
     "api.model": ("load_model", "Model"),
     "console.report": ("quiet",),
     "errors": ("HumobError", "UsageError", "TableError"),
@@ -96,6 +98,7 @@ __all__ = [
     "train_embedder",
     "train_ranker",
     "validate",
+    "view",
     "write",
 ]
 

@@ -121,6 +121,7 @@ COMMANDS = {
         "embed:embed",
         "Embed users as 512-dimensional vectors with a trained embedder.",
     ),
+    "view": ("view:view", "See tables on a map, in a browser or as a picture."),
     "explore": ("explore:explore", "Explore an embedding space on an interactive map."),
     "doctor": ("doctor:doctor", "Report what is installed and what works here."),
 }

@@ -13,21 +13,18 @@ STEPS = 60
 
 def draw() -> list[Path]:
     """The map of users, a selection in each city, and where the two are."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - for this picture alone
-
-    from tests.explore.test_browser import CHROMIUM, FLAGS, Page  # noqa: PLC0415
+    from tests.explore.test_browser import Page  # noqa: PLC0415 - for this picture alone
+    from tests.pages import launched  # noqa: PLC0415
 
     page = _page()
     target = PAGE / "explore.png"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         seen = Page(browser, page.as_uri())
         seen.after(lambda: seen.lasso(0.02, 0.35))
         seen.after(lambda: seen.page.check("#pick-b"))
         seen.after(lambda: seen.lasso(0.65, 0.98))
         seen.after(lambda: seen.page.select_option("#show", "difference"))
         seen.page.screenshot(path=target)
-        browser.close()
     return [target]
 
 

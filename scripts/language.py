@@ -105,8 +105,9 @@ def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[start:end].split())
 
 
-TWO_KINDS = {"--trips"}
-"""Of flows a number of trips, of points a file of them: neither has another word in the field."""
+TWO_KINDS = {"--trips", "--base"}
+"""Of flows a number of trips, of points a file of them; of an adapter a model, of a map what lies
+below: neither has another word in the field."""
 
 
 def check_default(place: str, option: Any) -> list[Finding]:

@@ -100,7 +100,13 @@ class Run:
     """Standard output as bytes, for Parquet and Arrow."""
 
 
-LONG = ("tests/execution/", "tests/intend/backends/", "tests/test_examples.py", "tests/explore/")
+LONG = (
+    "tests/execution/",
+    "tests/intend/backends/",
+    "tests/test_examples.py",
+    "tests/explore/",
+    "tests/view/",
+)
 """Where tests wait for other processes, or take seconds: they begin first, so that none is last."""
 
 

@@ -122,7 +122,7 @@ def stays(
     from humobctl.data.stays.side_table import SideTable
     from humobctl.data.stays.task import StayTask
     from humobctl.execution.run import LongRun
-    from humobctl.io.write import write_table
+    from humobctl.io.write import check_output, write_table
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.column_names import parse_columns
     from humobctl.tables.grid import parse_grid
@@ -138,6 +138,11 @@ def stays(
     long = LongRun(as_path(output), engine, address, workers, resume, overwrite)
     if long.into_folder and any(file is not None for _, file in files):
         raise UsageError("--output: found a folder, expected a file with another table beside it")
+    taken = [str(file) for file in (output, uid_map, *(file for _, file in files)) if file]
+    if len(set(taken)) < len(taken):
+        raise UsageError("--output and the tables beside it need a file each")
+    for table, file in files:
+        check_output(as_path(file), table)
     with ExitStack() as stack:
         beside = {
             table.name: stack.enter_context(SideTable(table))

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from humobctl.api.options import EVERYWHERE, OnError
-from humobctl.console.words import pluralize
 
 
 def explore(
@@ -68,30 +67,17 @@ def explore(
 
     Example: humobctl explore embeddings.parquet city.csv --export page.html
     """
-    from humobctl.console import report
-    from humobctl.embed.vectors import read_embeddings
-    from humobctl.errors import UsageError
-    from humobctl.explore.data import load_world
-    from humobctl.explore.page import check_plotly, page
-    from humobctl.io.city_names import city_names
-    from humobctl.io.streams import whole_file
+    from humobctl.explore.run import show_embeddings
 
-    if [embeddings, *trajectories].count("-") > 1:
-        raise UsageError("standard input (-) can be read only once")
-    if export is not None and not export.lower().endswith((".html", ".htm")):
-        raise UsageError(f"--export: found {export}, expected a file that ends in .html")
-    check_plotly()
-    names = city_names(trajectories, tuple(city) if city else None)
-    world = load_world(
-        read_embeddings(embeddings), trajectories, names, on_error=on_error, umap=umap, seed=seed
+    show_embeddings(
+        embeddings,
+        trajectories,
+        cities=city,
+        umap=umap,
+        export=export,
+        host=host,
+        port=port,
+        browser=browser,
+        seed=seed,
+        on_error=on_error,
     )
-    if export is not None:
-        with whole_file(export) as place:
-            place.write_text(page(world, served=False), encoding="utf-8")
-        report.info(
-            f"{export}: {pluralize(len(world), 'user')}, {pluralize(len(world.cell), 'row')}"
-        )
-        return
-    from humobctl.explore.serve import serve
-
-    serve(world, host, port, browser=browser)

@@ -66,6 +66,7 @@ def options_from(
     presets: Mapping[str, Callable[[], Any]] | None = None,
     names: Mapping[str, str] | None = None,
     helps: Mapping[str, str] | None = None,
+    metavars: Mapping[str, str] | None = None,
     required: Collection[str] = (),
     before: str | None = None,
 ) -> Callable[[Command], Command]:
@@ -79,6 +80,7 @@ def options_from(
         presets: those of a model's settings, whose options follow ``settings``.
         names: other names of options, such as ``-n``, by name.
         helps: sentences instead of those of the docstrings.
+        metavars: what stands for values instead of ``METAVARS``.
         required: options that only the library can do without.
         before: of which option the command's own parameters stand; by default they come last.
     """
@@ -90,6 +92,7 @@ def options_from(
         typed={one.name: one.name.upper() if one.first else flag(one.name) for one in options},
         names=names or {},
         helps=helps or {},
+        metavars=metavars or {},
         required=required,
     )
 
@@ -125,6 +128,7 @@ class _Words(NamedTuple):
     typed: Mapping[str, str]
     names: Mapping[str, str]
     helps: Mapping[str, str]
+    metavars: Mapping[str, str]
     required: Collection[str]
 
 
@@ -146,6 +150,7 @@ def _parameter(option: Option, words: _Words) -> Parameter:
         flags += words.names.get(name, "").split()
         low, high = option.limits
         metavar, choices = _metavar(option)
+        metavar = words.metavars.get(name, metavar)
         text = OUTPUT if option.is_stream else text
         text += choices + (" May be repeated." if option.kind == list[str] else "")
         panel = heading(name, is_setting=option.is_setting)

@@ -2,23 +2,9 @@
 // One page for both: served (trajectories of a selection come from the server) and exported (they
 // are in the page, or are left out where they are too many).
 const SIDE = 200, MOST_LISTED = 200;
-// Okabe and Ito's colours, which all kinds of colour vision tell apart.
-const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7A00", "#000000"];
 const INK = { a: "#0072B2", b: "#D55E00" };
-const $ = (id) => document.getElementById(id);
-
-function unpack(text, Kind) {
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return new Kind(bytes.buffer);
-}
-
 // plotly reads some HTML in its texts.
 const plain = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
-const say = (text) => { $("said").textContent = text; };
-const count = (n) => n.toLocaleString("en-US");
-const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
-
 const state = { a: new Uint32Array(0), b: new Uint32Array(0), active: "a" };
 let world, map;
 
@@ -37,25 +23,10 @@ function read() {
   };
 }
 
-const option = (select, value, text) => {
-  const one = document.createElement("option");
-  one.value = value; one.textContent = text; select.append(one);
-};
-
 // -- the map ------------------------------------------------------------------------------------
 
 const byKind = () => ["cluster", "city"].includes($("colour").value);
 const kindsOf = (by) => by === "city" ? world.cities : [...new Set(world.cluster)].sort((a, b) => a - b).map((c) => `cluster ${c}`);
-const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-// Seven points of cividis (Nunez, Anderton, Renslow 2018), straight lines between them.
-const CIVIDIS = ["#00204c", "#1f3a6d", "#575c6d", "#7d7b78", "#a59c74", "#cfbe61", "#ffe945"].map(rgb);
-
-/** Lowest and highest number of a colour scale. */
-function ends(values) {
-  let low = Infinity, high = -Infinity;
-  for (const v of values) { if (v < low) low = v; if (v > high) high = v; }
-  return low < high ? [low, high] : [low, low + 1];
-}
 
 /** Red, green, blue of every user. */
 function colours() {
@@ -63,9 +34,7 @@ function colours() {
   const kinds = PALETTE.map(rgb), [low, high] = byKind() ? [] : ends(values);
   for (let u = 0; u < n; u++) {
     if (byKind()) { found.set(kinds[values[u] % 8], 3 * u); continue; }
-    const place = (values[u] - low) / (high - low) * (CIVIDIS.length - 1);
-    const k = Math.min(CIVIDIS.length - 2, Math.floor(place)), share = place - k;
-    for (let c = 0; c < 3; c++) found[3 * u + c] = CIVIDIS[k][c] * (1 - share) + CIVIDIS[k + 1][c] * share;
+    found.set(cividis((values[u] - low) / (high - low)), 3 * u);
   }
   return found;
 }
@@ -263,13 +232,6 @@ async function show() {
 }
 
 // -- what can be done ----------------------------------------------------------------------------
-
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob); link.download = name;
-  document.body.append(link); link.click(); link.remove();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1e4);
-}
 
 async function saveRows() {
   const name = `selection-${state.active}.csv`;

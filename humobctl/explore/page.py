@@ -6,9 +6,7 @@ adds them up. So the page that is served and the one that is exported are the sa
 
 from __future__ import annotations
 
-import base64
 import html
-import json
 from importlib.resources import files
 from typing import Any
 
@@ -17,17 +15,12 @@ import numpy as np
 from humobctl.console.safe_text import printable
 from humobctl.explore.data import World, hours
 from humobctl.extras import require
+from humobctl.page.template import as_json, fill, pack, page_text, policy, shared_parts
 
 MOST_ROWS = 4_000_000
 """Rows up to which an exported page holds the trajectories, too: 5 bytes a row."""
 
-
-POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'"
-)
-"""Nothing from or to elsewhere, and no text becomes code."""
+POLICY = policy()
 
 
 def check_plotly() -> None:
@@ -51,25 +44,21 @@ def page(world: World, *, served: bool) -> str:
         world: what to show.
         served: whether a server gives plotly.js and the trajectories; otherwise all is in the page.
     """
-    here = files("humobctl.explore")
+    here = __package__ or ""
+    script = (
+        '<script src="plotly.js"></script>' if served else f"<script>{plotly_script()}</script>"
+    )
     parts = {
+        **shared_parts(),
         "__POLICY__": POLICY,
         "__TITLE__": html.escape(printable(world.title)),
-        "__CSS__": (here / "page.css").read_text(encoding="utf-8"),
+        "__CSS__": page_text(here, "page.css"),
         "__DATA__": payload(world, served=served),
-        "__PLOTLY__": '<script src="plotly.js"></script>'
-        if served
-        else f"<script>{plotly_script()}</script>",
-        "__MAP__": (here / "map.js").read_text(encoding="utf-8"),
-        "__SCRIPT__": (here / "page.js").read_text(encoding="utf-8"),
+        "__PLOTLY__": script,
+        "__MAP__": page_text(here, "map.js"),
+        "__SCRIPT__": page_text(here, "page.js"),
     }
-    rest = (here / "page.html").read_text(encoding="utf-8")
-    done = []
-    while places := [(rest.index(mark), mark) for mark in parts if mark in rest]:
-        place, mark = min(places)  # what was put in is not looked at again
-        done += [rest[:place], parts[mark]]
-        rest = rest[place + len(mark) :]
-    return "".join([*done, rest])
+    return fill(page_text(here, "page.html"), parts)
 
 
 def payload(world: World, *, served: bool) -> str:
@@ -79,28 +68,24 @@ def payload(world: World, *, served: bool) -> str:
         "served": served,
         "cities": [printable(name) for name in world.cities],
         "maps": {
-            name: [_pack(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
+            name: [pack(axis, "<f4") for axis in places.T] for name, places in world.maps.items()
         },
-        "uid": _pack(world.uid, "<u4"),
-        "city": _pack(world.city, "<u2"),
-        "cluster": _pack(world.cluster, "<u2"),
-        "rows": _pack(world.rows, "<u4"),
-        "entropy": _pack(world.entropy, "<f4"),
-        "radius": _pack(world.radius, "<f4"),
-        "hours": _pack(hours(world), "<u2"),
-        "starts": _pack(visits.starts, "<u4"),
-        "cells": _pack(visits.cell, "<u2"),
-        "times": _pack(np.minimum(visits.times, np.iinfo(np.uint16).max), "<u2"),
+        "uid": pack(world.uid, "<u4"),
+        "city": pack(world.city, "<u2"),
+        "cluster": pack(world.cluster, "<u2"),
+        "rows": pack(world.rows, "<u4"),
+        "entropy": pack(world.entropy, "<f4"),
+        "radius": pack(world.radius, "<f4"),
+        "hours": pack(hours(world), "<u2"),
+        "starts": pack(visits.starts, "<u4"),
+        "cells": pack(visits.cell, "<u2"),
+        "times": pack(np.minimum(visits.times, np.iinfo(np.uint16).max), "<u2"),
         "whole": None,
     }
     if not served and len(world.cell) <= MOST_ROWS:
         record["whole"] = {
-            "d": _pack(world.d, "<i2"),
-            "t": _pack(world.t, "<u1"),
-            "cell": _pack(world.cell, "<u2"),
+            "d": pack(world.d, "<i2"),
+            "t": pack(world.t, "<u1"),
+            "cell": pack(world.cell, "<u2"),
         }
-    return json.dumps(record).replace("<", "\\u003c")
-
-
-def _pack(values: np.ndarray[Any, Any], kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")
+    return as_json(record)

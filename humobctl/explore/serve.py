@@ -1,199 +1,38 @@
-"""A small server of the page: three answers, by default to this machine only, and with a token."""
+"""What the server of the page says: the page, plotly.js, and the trajectories of users."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import os
-import secrets
-import socket
-import sys
-import threading
-import webbrowser
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import numpy as np
 
-from humobctl.console import report, signals
-from humobctl.errors import HumobError, UsageError, reason
 from humobctl.explore.data import World
 from humobctl.explore.page import POLICY, page, plotly_script
+from humobctl.page.serve import Site, SiteAnswer, SiteQuestion
 
 _MOST_ASKED, _BYTES_A_USER = 1 << 20, 12
 """Bytes of a question about trajectories: of any, and what the number of a user may take."""
-_MOST_CONNECTIONS = 32
-_SECONDS_TO_ASK, _SECONDS_TO_READ = 5, 300
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def make_site(world: World) -> Site:
+    """The answers of a server about these users."""
 
-
-def serve(world: World, host: str, port: int, *, browser: bool = False) -> None:
-    """Serve the page until the process is interrupted.
-
-    Args:
-        world: what to show.
-        host: address to listen on; a warning goes with all but loopback.
-        port: 0 for any that is free.
-        browser: open the page in one.
-
-    Raises:
-        HumobError: the address cannot be had.
-        UsageError: it is none.
-    """
-    if not is_loopback(host):
-        report.warn(
-            f"--host {host}: whoever learns the address with its token there sees the trajectories"
+    def rows_of(question: bytes) -> SiteAnswer | None:
+        users = _users(question, len(world))
+        return (
+            users
+            if users is None
+            else SiteAnswer("text/csv", world.table_of(users).write_csv().encode())
         )
-    try:
-        token = secrets.token_urlsafe(16)
-        server = make_server(world, host, port, token)
-    except OSError as exc:
-        raise HumobError(
-            f"--host {host} --port {port}: {reason(exc)}; another --port, or 0 for any that is free"
-        ) from exc
-    except OverflowError as exc:
-        raise UsageError(f"--port: found {port}, expected 0 to 65535") from exc
-    with server:
-        signals.claim()
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{server.server_address[1]}/{token}/"
-        report.info(f"{address}  (Ctrl-C ends)")
-        if browser:
-            webbrowser.open(address)
-        server.serve_forever()
 
-
-def make_server(world: World, host: str, port: int, token: str) -> ThreadingHTTPServer:
-    """The server, listening; all of it lies below ``/TOKEN/``, which other users do not know."""
-    answers = {
-        "": ("text/html; charset=utf-8", page(world, served=True).encode()),
-        "plotly.js": ("text/javascript; charset=utf-8", plotly_script().encode()),
-    }
-    most = max(_MOST_ASKED, _BYTES_A_USER * len(world))
-
-    class Handler(BaseHTTPRequestHandler):
-        server_version, sys_version = "humobctl", ""
-        timeout = _SECONDS_TO_ASK
-
-        def do_GET(self) -> None:
-            path = self._allowed_path()
-            if path is None:
-                return
-            if path in answers:
-                self._answer(*answers[path])
-            else:
-                self.send_error(404)
-
-        def do_POST(self) -> None:
-            path = self._allowed_path()
-            if path is None:
-                return
-            told = self.headers.get("Content-Length") or ""
-            length = int(told) if told.isascii() and told.isdigit() and len(told) < 10 else 0
-            if path != "trajectories.csv":
-                self.send_error(404)
-            elif not 0 < length <= most:
-                self.send_error(413)
-            elif (users := _users(self.rfile.read(length), len(world))) is None:
-                self.send_error(400)
-            else:
-                self._answer("text/csv", world.table_of(users).write_csv().encode())
-
-        def _allowed_path(self) -> str | None:
-            """The path below the token; None of a request that was refused.
-
-            A page from elsewhere could have its own name point to this machine, and read on, or ask
-            by this machine's name from its own.
-            """
-            server.silent.pop(self.connection, None)
-            name = self.headers.get("Host") or ""
-            ours = not is_loopback(host) or is_loopback(name.rsplit(":", 1)[0].strip("[]"))
-            origin = self.headers.get("Origin")
-            _, given, *rest = f"{self.path}/".split("/", 2)
-            known = secrets.compare_digest(given.encode(), token.encode())
-            if not (ours and known) or origin not in (None, f"http://{name}"):
-                self.send_error(403)
-                return None
-            return rest[0].removesuffix("/")
-
-        def _answer(self, kind: str, body: bytes) -> None:
-            self.connection.settimeout(_SECONDS_TO_READ)
-            self.send_response(200)
-            for name, value in (
-                ("Content-Type", kind),
-                ("Content-Length", str(len(body))),
-                ("Content-Security-Policy", f"{POLICY}; frame-ancestors 'none'"),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Referrer-Policy", "no-referrer"),
-                ("Cache-Control", "no-store"),
-            ):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            said = (format % args).replace(token, "…")
-            report.detail(f"{self.address_string()} {said}")
-
-    server = _Server((host, port), Handler)
-    return server
-
-
-class _Server(ThreadingHTTPServer):
-    """As many threads as there are slots; who does not ask, or leaves early, is let go quietly.
-
-    Where all slots are taken, the connection that has been silent for the longest makes room.
-    """
-
-    daemon_threads = True
-    allow_reuse_address = os.name != "nt"
-
-    def __init__(self, *args: Any) -> None:
-        self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
-        self.silent: dict[socket.socket, None] = {}
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, once a slot is free."""
-        if not self._slots.acquire(blocking=False):
-            with suppress(StopIteration, RuntimeError, KeyError, OSError):  # it asks just now
-                oldest = next(iter(self.silent))
-                del self.silent[oldest]
-                oldest.shutdown(socket.SHUT_RDWR)
-            if not self._slots.acquire(timeout=_SECONDS_TO_ASK):
-                self.shutdown_request(request)
-                return
-        self.silent[request] = None
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self.silent.pop(request, None)
-            self._slots.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, and free the slot."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.silent.pop(request, None)
-            self._slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what went wrong, to those who want to know: a reader who leaves is no fault."""
-        exc = sys.exception()
-        if isinstance(exc, OSError):
-            report.detail(f"{client_address[0]} left: {reason(exc)}")
-        else:
-            report.warn(f"the page server could not answer ({type(exc).__name__})")
+    return Site(
+        POLICY,
+        {
+            "": SiteAnswer("text/html; charset=utf-8", page(world, served=True).encode()),
+            "plotly.js": SiteAnswer("text/javascript; charset=utf-8", plotly_script().encode()),
+        },
+        {"trajectories.csv": SiteQuestion(max(_MOST_ASKED, _BYTES_A_USER * len(world)), rows_of)},
+    )
 
 
 def _users(body: bytes, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:

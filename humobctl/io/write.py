@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from humobctl.console.safe_text import printable
-from humobctl.errors import ReaderGoneError, UsageError
+from humobctl.errors import HumobError, ReaderGoneError, UsageError
 from humobctl.io import geo_files, geojson, gpx, parquet_folder, stream_columnar
 from humobctl.io.geometry import Shape, shape_of
 from humobctl.io.scratch import Scratch
@@ -91,6 +91,21 @@ def write_table(
             with open_compressed(place, path) as sink:
                 writer.to_stream(counter, sink)
     return counter.rows
+
+
+def check_output(path: str | None, table: Table, format: str | None = None) -> None:
+    """Refuse early what ``write_table`` would refuse of a table that is written later.
+
+    Raises:
+        UsageError: see ``write_table``.
+        HumobError: there is no such folder.
+    """
+    if path is None:
+        return
+    kind = output_format(path, format)
+    _shape(kind, dict(table.dtypes), path)
+    if path != STANDARD and not Path(path).absolute().parent.is_dir():
+        raise HumobError(f"{path}: found no folder {Path(path).parent}, expected an existing one")
 
 
 def write_lines(lines: Iterable[str], path: str) -> None:

@@ -403,7 +403,7 @@ HOME_WORK = Table(
     HomeWork,
     optional=("id", "home_days", "work_days", "home_confidence", "work_confidence"),
 )
-LOCATIONS = Table("location", Location)
+LOCATIONS = Table("location", Location, optional=("intent",))
 TRIPS = Table("trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line"))
 TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line"))
 DENSITY = Table("population density", Density)

@@ -186,6 +186,20 @@ def test_options_that_find_nothing_are_refused(tmp_path: Path, cli: Cli) -> None
     fails(blind, "points.csv", "accuracy", notes=True)
 
 
+def test_outputs_beside_the_visits_are_checked_first(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("00:00", "01:00", HOME))
+    for option, file, why in (
+        ("--home-work", "pairs.gpx", "GPX"),
+        ("--trips", "none/trips.csv", "no folder"),
+    ):
+        done = cli("data", "stays", "points.csv", "-o", "v.csv", option, file, cwd=tmp_path)
+        assert done.code in (1, 2)
+        assert file in done.err or why in done.err
+        assert not (tmp_path / "v.csv").exists()
+    same = cli("data", "stays", "points.csv", "-o", "v.csv", "--trips", "v.csv", cwd=tmp_path)
+    fails(same, "--output", "a file each", code=2)
+
+
 def test_box_across_the_date_line(tmp_path: Path, cli: Cli) -> None:
     places = [(-17.0, 179.99), (-17.0, -179.99), (-17.0, 20.0)]
     write(

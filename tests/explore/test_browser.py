@@ -16,25 +16,18 @@ import polars as pl
 import pytest
 
 from tests.conftest import environment
+from tests.pages import LoadedPage, launched, needs_chromium
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 CITY = "<img src=x onerror=document.title='hacked'>"
 """A name of a city that would run as a script where it is not escaped."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, which is not installed")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -72,33 +65,8 @@ def address(folder) -> Iterator[str]:
     server.stderr.close()
 
 
-class Page:
-    """A loaded page, what it complained of, and what it asked of others."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        page = self.page
-        page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.goto(url)
-        self.until("document.body.dataset.ready")
-
-    def after(self, act: Any) -> None:
-        """Do something, and wait until the selection is drawn anew."""
-        before = self.page.evaluate("document.body.dataset.drawn")
-        act()
-        self.until(f"Number(document.body.dataset.drawn) > {before}")
-
-    def until(self, true: str) -> None:
-        """Wait; playwright's own way makes code of a text, which the page does not allow."""
-        for _ in range(1000):
-            if self.page.evaluate(true):
-                return
-            self.page.wait_for_timeout(20)
-        raise AssertionError(f"never came: {true}")
+class Page(LoadedPage):
+    """A page of ``explore``."""
 
     def lasso(self, left: float, right: float) -> None:
         """Draw a lasso over a part of the map's width."""
@@ -161,12 +129,6 @@ class Page:
     def heat(self) -> np.ndarray:
         """Rows by cell that the heat map shows, (y, x)."""
         return np.array(self.page.evaluate("document.getElementById('heat').data[0].customdata"))
-
-    def download(self, button: str) -> Path:
-        """The file that a button saves."""
-        with self.page.expect_download() as waited:
-            self.page.click(button)
-        return Path(waited.value.path())
 
 
 def counted(rows: pl.DataFrame) -> np.ndarray:

@@ -24,9 +24,10 @@ pytest.importorskip("plotly")
 
 from humobctl.embed.vectors import read_embeddings
 from humobctl.errors import HumobError
-from humobctl.explore import serve as serve_module
 from humobctl.explore.data import World, count_visits, load_world, radii
-from humobctl.explore.serve import is_loopback, make_server
+from humobctl.explore.serve import make_site
+from humobctl.page import serve as serve_module
+from humobctl.page.serve import is_loopback, make_server
 from tests.conftest import environment
 from tests.messages import raises, says
 
@@ -58,7 +59,7 @@ def world(folder: Path, name: str = "embeddings.parquet", *, umap: bool = False)
 @pytest.fixture(scope="module")
 def port(folder: Path) -> Iterator[int]:
     """A server on loopback."""
-    server = make_server(world(folder), "127.0.0.1", 0, TOKEN)
+    server = make_server(make_site(world(folder)), "127.0.0.1", 0, TOKEN)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server.server_address[1]
@@ -144,7 +145,7 @@ def test_half_open_connections_are_bounded(
 ) -> None:
     monkeypatch.setattr(serve_module, "_MOST_CONNECTIONS", 3)
     monkeypatch.setattr(serve_module, "_SECONDS_TO_ASK", 0.2)
-    server = make_server(world(folder), "127.0.0.1", 0, TOKEN)
+    server = make_server(make_site(world(folder)), "127.0.0.1", 0, TOKEN)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     before = threading.active_count()
     thread.start()

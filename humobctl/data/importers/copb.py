@@ -24,6 +24,7 @@ from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
 from humobctl.data.importers.nights import DAY_MINUTES, VisitReader
 from humobctl.data.importers.options import ImportOptions
+from humobctl.data.importers.places.geojson import Features
 from humobctl.data.importers.points import UNDATED, PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
@@ -32,7 +33,7 @@ from humobctl.io.read import BATCH_ROWS, read_table
 from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_os_errors, clear_read_errors
-from humobctl.tables.column_names import plain, roles
+from humobctl.tables.column_names import ROLES, plain, roles
 from humobctl.tables.id_text import PADDING
 from humobctl.tables.schemas import PLACES, POINTS, VISITS
 
@@ -41,17 +42,46 @@ BY_LINE = re.compile(rb"\s*\[[^\n]*\]\s*\n\s*\[")
 _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
 
+MOMENTS = ("started_at", "finished_at")
+"""The columns of moments of a whole stay, in visits that have them."""
+
 # -- stays as a table -------------------------------------------------------------------------
 
 
 @dataclass
 class StayReader(SeparatedReader, VisitReader):
-    """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in."""
+    """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in.
+
+    Attributes:
+        counted: rows so far of each user's days.
+        features: the file is GeoJSON.
+    """
 
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
+    features: bool = False
+
+    def _parse(self) -> Iterator[Batch]:
+        if not self.features:
+            yield from super()._parse()
+            return
+        found = Features(
+            self.source,
+            lambda name: (
+                name in self.options.columns or plain(name) in (*ROLES, *self.table.columns)
+            ),
+            self.on_error,
+            self.dropped,
+            points=True,
+        )
+        for frame, places in found.frames():
+            yield self._cast(self._rename_columns(frame), places)
 
     def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.options.columns, self.source.name)
+        if "geom" in found and not {"lat", "lon"} <= found.keys():
+            frame = frame.with_columns(**self.split_geometry(frame[found["geom"]]))
+            found |= {"lat": "lat", "lon": "lon"}
+        found |= {name: name for name in MOMENTS if name in frame.columns}
         table = self.table
         lacking = [n for n in table.columns if n not in (*found, "d", "seq", *table.optional)]
         if lacking:

@@ -56,6 +56,7 @@ from humobctl.tables.schemas import (
     GRID,
     PLACES,
     POINTS,
+    TIMED_VISITS,
     VISITS,
 )
 
@@ -164,14 +165,27 @@ def _stays(look: InputProbe, options: ImportOptions) -> Opened:
     source = look.file("a stay list")
     if source.kind == "pickle":
         return _pickle(look, options)
-    if look.columns is None and source.kind in ("json", "ndjson"):
+    if look.columns is None and source.kind in ("json", "ndjson") and not look.geojson:
         return _traces(look, options)
-    table = CATEGORISED_VISITS if options.categories else VISITS
+    timed = set(copb.MOMENTS) <= set(look.columns or ())
+    table = CATEGORISED_VISITS if options.categories else TIMED_VISITS if timed else VISITS
     reader = copb.StayReader(
-        source, table, options.on_error, separator=look.separator, options=options
+        source,
+        table,
+        options.on_error,
+        separator=look.separator,
+        options=options,
+        features=look.geojson,
     )
     words = "stay list"
-    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, reader.users)
+    return Opened(
+        TIMED_VISITS if table is TIMED_VISITS else VISITS,
+        reader.batches(),
+        words,
+        reader.notes,
+        reader.dropped,
+        reader.users,
+    )
 
 
 def _traces(look: InputProbe, options: ImportOptions) -> Opened:

@@ -14,13 +14,20 @@ from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.user_ids import UserNumbers, are_names
 from humobctl.data.importers.void_rows import VoidRows
-from humobctl.errors import TableError
+from humobctl.data.importers.wkb import coordinates_apart, wkb_points, wkb_srid, wkt_srid
+from humobctl.errors import HumobError, TableError
 from humobctl.io.read import Reader
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.id_text import id_text, is_id_type
 from humobctl.tables.moments import display
 
 _COMMA = re.compile(r"'\s*-?\d+,\d+\s*'")
+
+_WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
+_GEOJSON = (
+    r'(?s)^\s*\{.*"coordinates"\s*:\s*\[\s*([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*(?:,[^\]\[]*)?\]'
+)
+_LON_LAT = (("lon", 1), ("lat", 2))
 
 
 @dataclass
@@ -81,6 +88,32 @@ class ImportReader(Reader):
         if not self.geometric:
             return None
         return self.source.crs or (f"EPSG:{self.srid}" if self.srid else None)
+
+    def split_geometry(self, geometry: pl.Series) -> dict[str, pl.Series]:
+        """The lat and lon of points in any form, and ``geom``, where a row may hold none.
+
+        Raises:
+            HumobError: a column of another type.
+        """
+        self.geometric = True
+        if (apart := coordinates_apart(geometry)) is not None:
+            return apart
+        if geometry.dtype == pl.Binary:
+            self.srid = self.srid or wkb_srid(geometry)
+            return {**wkb_points(geometry), "geom": geometry}
+        if geometry.dtype != pl.String:
+            raise self.wrong_type(geometry, "text such as POINT (116.3 39.9), or WKB")
+        self.srid = self.srid or wkt_srid(geometry)
+        form = _GEOJSON if geometry.str.starts_with("{").any() else _WKT
+        parts = {axis: geometry.str.extract(form, group) for axis, group in _LON_LAT}
+        return {**parts, "geom": geometry}
+
+    def wrong_type(self, column: pl.Series, expected: str) -> HumobError:
+        """The error of a column of a type that cannot be read."""
+        return HumobError(
+            f"{self.source.name}: found the type {column.dtype} in column {column.name}, expected "
+            f"{expected}"
+        )
 
     def _nothing(self) -> str:
         return "no row but void ones at 0, 0" if self.void.count else super()._nothing()

@@ -15,7 +15,6 @@ from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import Opened
 from humobctl.data.importers.places.geojson import Features
 from humobctl.data.importers.probe import InputProbe
-from humobctl.data.importers.wkb import coordinates_apart, wkb_points, wkb_srid, wkt_srid
 from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, PURPOSE, ROLES, plain, roles
@@ -38,10 +37,6 @@ _SAMPLE = 1000
 _ONLY_CLOCK = r"^\s*\d{1,2}:\d\d(?::\d\d)?\s*$"
 _CLOCK = r"^\s*\d{1,2}:\d\d"
 _A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
-_WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
-_GEOJSON = (
-    r'(?s)^\s*\{.*"coordinates"\s*:\s*\[\s*([-+.\deE]+)\s*,\s*([-+.\deE]+)\s*(?:,[^\]\[]*)?\]'
-)
 UTC_NOTE = "times are in UTC: --timezone shows them in a zone and cuts slots there"
 
 
@@ -171,14 +166,8 @@ class PointReader(ImportReader):
             return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         column = frame[self.found[name]]
         if not is_id_type(column.dtype):
-            raise self._wrong_type(column, "text or numbers")
+            raise self.wrong_type(column, "text or numbers")
         return id_text(column)
-
-    def _wrong_type(self, column: pl.Series, expected: str) -> HumobError:
-        return HumobError(
-            f"{self.source.name}: found the type {column.dtype} in column {column.name}, expected "
-            f"{expected}"
-        )
 
     def _when(self, frame: pl.DataFrame) -> pl.Series:
         """The raw times; a date and a time of day that stand in two columns are put together."""
@@ -197,7 +186,7 @@ class PointReader(ImportReader):
         if self.by_clock and self.options.start_date is not None and self.options.grid is None:
             raise UsageError("--start-date does nothing for points that have dates, without --grid")
         if not is_time_type(time.dtype):
-            raise self._wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
+            raise self.wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
         return time
 
     def _on_a_day(self, time: pl.Series) -> pl.Series | None:
@@ -251,19 +240,7 @@ class PointReader(ImportReader):
         declared = "geom" in self.found and self.is_declared()
         if "lat" in self.found and "lon" in self.found and not declared:
             return {name: frame[self.found[name]] for name in ("lat", "lon")}
-        self.geometric = True
-        geometry = frame[self.found["geom"]]
-        if (apart := coordinates_apart(geometry)) is not None:
-            return apart
-        if geometry.dtype == pl.Binary:
-            self.srid = self.srid or wkb_srid(geometry)
-            return {**wkb_points(geometry), "geom": geometry}
-        if geometry.dtype != pl.String:
-            raise self._wrong_type(geometry, "text such as POINT (116.3 39.9), or WKB")
-        self.srid = self.srid or wkt_srid(geometry)
-        form = _GEOJSON if geometry.str.starts_with("{").any() else _WKT
-        parts = {axis: geometry.str.extract(form, group) for axis, group in _LON_LAT}
-        return {**parts, "geom": geometry}
+        return self.split_geometry(frame[self.found["geom"]])
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "geom" in frame.columns:
@@ -321,9 +298,6 @@ class PointReader(ImportReader):
             offset_minutes=offset,
             second=lambda walls, rows: repeated.second(uids.gather(rows), walls),
         )
-
-
-_LON_LAT = (("lon", 1), ("lat", 2))
 
 
 @dataclass

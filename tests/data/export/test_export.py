@@ -259,6 +259,18 @@ def test_our_import_reads_the_stays_of_both(folder: Path, cli: Cli) -> None:
     ]
 
 
+@pytest.mark.parametrize("ending", ["geojson", "fgb", "gpkg", "geoparquet"])
+def test_our_import_reads_visits_with_their_moments(folder: Path, cli: Cli, ending: str) -> None:
+    made = cli("data", "export", "timed.csv", "-o", f"v.{ending}", cwd=folder)
+    assert made.code == 0, made.err
+    back = cli("data", "import", f"v.{ending}", cwd=folder)
+    assert back.code == 0, back.err
+    whole = cli("data", "import", "timed.csv", cwd=folder)
+    # The index of FlatGeobuf puts rows in the order of space.
+    assert sorted(back.out.splitlines()) == sorted(whole.out.splitlines())
+    assert "started_at" in back.out.splitlines()[0]
+
+
 def test_kepler_knows_arcs_polygons_and_times(folder: Path, cli: Cli) -> None:
     arcs = exported(cli, folder, "flows", "--to", "kepler-csv", "--areas", "areas.csv")
     names = "origin,destination,flow,origin_lat,origin_lng,destination_lat,destination_lng"

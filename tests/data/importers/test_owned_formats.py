@@ -152,7 +152,11 @@ def test_the_extra_is_named_where_it_is_missing(cli: Cli, monkeypatch: pytest.Mo
 
 
 def test_other_tables_say_what_reads_vector_files(cli: Cli) -> None:
-    fails(cli("data", "describe", str(FILES / "pyogrio.fgb")), "FlatGeobuf", "data import")
+    fails(
+        cli("data", "mask", "--from-day", "1", str(FILES / "pyogrio.fgb")),
+        "FlatGeobuf",
+        "data import",
+    )
     fails(cli("predict", str(FILES / "gpxpy.gpx")), "GPX", "data import")
 
 

@@ -1,0 +1,1 @@
+"""What pages of a browser share: their policy, how they are put together, the server, scripts."""

@@ -1,0 +1,1 @@
+"""Maps of people, places, flows and predictions: data, page, pictures."""

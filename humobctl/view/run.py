@@ -1,0 +1,83 @@
+"""From paths to what is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from humobctl.data.importers.areas import read_areas
+from humobctl.errors import UsageError
+from humobctl.tables.schemas import AREAS, FLOWS, GRID
+from humobctl.view.base import BaseLines
+from humobctl.view.scene import Scene, make_scene
+from humobctl.view.tables import DrawnTable, ViewOptions, kind_by_columns, load_table, table_name
+
+
+def load_scene(
+    paths: Sequence[str],
+    truth: str | None,
+    options: ViewOptions,
+    *,
+    title: str | None,
+    cell_km: float,
+    weekday: int,
+    base: Sequence[BaseLines],
+) -> Scene:
+    """Read tables and bring them together.
+
+    Args:
+        paths: of the tables; areas beside flows say where these begin and end.
+        truth: of the true rows; None for none.
+        options: what is wanted, and how it is read.
+        title: None for the names of the files.
+        cell_km: side of a cell of a bare grid.
+        weekday: day of the week of day 0, where no date says it.
+        base: lines below.
+
+    Raises:
+        HumobError: a table cannot be read or drawn.
+        UsageError: tables or options that do not go together.
+    """
+    if [*paths, truth].count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+    kinds = [kind_by_columns(path) for path in paths]
+    areas = None
+    if FLOWS in kinds and AREAS in kinds:
+        at = kinds.index(AREAS)
+        areas = read_areas(paths[at], on_error=options.on_error)
+        paths = [path for here, path in enumerate(paths) if here != at]
+    tables = [load_table(path, table_name(path), options, areas=areas) for path in paths]
+    if truth is not None:
+        if len(tables) > 1:
+            raise UsageError(f"--truth goes with one table, found {len(tables)}")
+        true = load_table(truth, table_name(truth), options, only=_keys(tables[0]), areas=areas)
+        tables.append(true)
+    _check_kinds(tables, options)
+    names = ", ".join(one.name for one in tables)
+    return make_scene(
+        tables,
+        title=title or names,
+        grid=options.grid,
+        cell_km=cell_km,
+        weekday=weekday,
+        truth=truth is not None,
+        base=base,
+    )
+
+
+def _keys(table: DrawnTable) -> pl.DataFrame | None:
+    """Users and days of a table; None where it has none."""
+    return None if table.users is None else table.frame.select("uid", "day").unique()
+
+
+def _check_kinds(tables: Sequence[DrawnTable], options: ViewOptions) -> None:
+    """Refuse tables that do not lie on one map."""
+    cells = [one for one in tables if one.kind is GRID]
+    rest = [one for one in tables if one.kind is not GRID]
+    if cells and rest and options.grid is None:
+        raise UsageError(
+            f"{cells[0].name} has cells and {rest[0].name} degrees; --grid and --axes place cells"
+        )
+    if options.grid is not None and not cells:
+        raise UsageError(f"--grid does nothing for a {tables[0].kind.name} table")

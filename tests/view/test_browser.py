@@ -1,0 +1,165 @@
+"""Pages of ``view`` in a real browser: one start of Chromium for all."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from tests.conftest import environment
+from tests.pages import LoadedPage, launched, needs_chromium
+
+EVIL = "<img src=x onerror=document.title='hacked'>"
+"""A text that would run as a script where it is not escaped."""
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """visits.csv: three users on three days: at home until 9, at work until 17, home again."""
+    place = tmp_path_factory.mktemp("view")
+    rows = []
+    for user in range(3):
+        for day in range(3):
+            parts = (
+                ("go home", 0, 540, 0.0),
+                ("go to work", 540, 1020, 0.05),
+                (None, 1020, 1440, 0.0),
+            )
+            for seq, (intent, start, end, east) in enumerate(parts):
+                where = (39.9 + 0.02 * user, 116.3 + east)
+                rows.append((user, day, seq, intent, start, end, EVIL, *where))
+    names = ["uid", "d", "seq", "intent", "start_min", "end_min", "place_id", "lat", "lon"]
+    pl.DataFrame(rows, schema=names, orient="row").write_csv(place / "visits.csv")
+    return place
+
+
+class ViewPage(LoadedPage):
+    """A page of ``view``."""
+
+    def counts(self) -> tuple[int, int]:
+        """Rows and users that it says are drawn."""
+        found = self.page.evaluate("[view.counts.drawn, view.counts.users]")
+        return found[0], found[1]
+
+    def picture(self) -> bytes:
+        """The map as it looks."""
+        return bytes(self.page.locator("#stage").screenshot())
+
+    def lasso(self, *corners: tuple[float, float]) -> None:
+        """Draw around parts of the stage's width and height."""
+        box = self.page.locator("#over").bounding_box()
+        at = [(box["x"] + a * box["width"], box["y"] + b * box["height"]) for a, b in corners]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for corner in (*at[1:], at[0]):
+            self.page.mouse.move(*corner, steps=4)
+        self.page.mouse.up()
+
+
+def exported(cli: Any, folder: Path, *arguments: str) -> Path:
+    done = cli("view", *arguments, "--export", "page.html", cwd=folder)
+    assert done.code == 0, done.err
+    return folder / "page.html"
+
+
+def colours_in(picture: bytes) -> int:
+    found = Image.open(io.BytesIO(picture)).convert("RGB").getcolors(1 << 20)
+    assert found is not None
+    return len(found)
+
+
+def test_visits_are_filtered_selected_and_told(browser, folder, cli) -> None:
+    url = exported(cli, folder, "visits.csv").as_uri()
+    seen = ViewPage(browser, url)
+    page = seen.page
+    # A few users are selected from the start, so that their days are shown; Escape lets all go.
+    assert seen.counts() == (27, 3)
+    assert page.evaluate("view.drawnStrips") == 9
+    seen.after(lambda: page.keyboard.press("Escape"))
+    first = seen.picture()
+    assert colours_in(first) > 20
+    # The slider draws a window of time, and other records at another.
+    seen.after(lambda: page.select_option("#window", "60"))
+    assert seen.counts() == (3, 3)
+    morning = seen.picture()
+    seen.after(
+        lambda: page.evaluate(
+            "const s = $('slider'); s.value = 600; s.dispatchEvent(new Event('input'))"
+        )
+    )
+    assert page.locator("#now").inner_text() == "day 0 (Sun) 10:00–11:00"
+    assert seen.picture() != morning
+    seen.after(lambda: page.select_option("#window", "0"))
+    # Hours and weekdays: the visits of Sunday (day 0) that touch 16:00 to 17:00.
+    seen.after(lambda: page.click("#hours button:nth-child(17)"))
+    assert seen.counts() == (9, 3)
+    seen.after(lambda: page.click("#weekdays button:nth-child(7)"))
+    assert seen.counts() == (3, 3)
+    seen.after(lambda: page.click("#all-hours"))
+    seen.after(lambda: page.click("#weekdays button:nth-child(7)"))
+    # A lasso around the lower half of the map selects the users whose records are there.
+    page.click("#lasso")
+    seen.after(lambda: seen.lasso((0.01, 0.6), (0.99, 0.6), (0.99, 0.99), (0.01, 0.99)))
+    assert page.locator("#users li").all_inner_texts() == ["0"]
+    assert seen.counts() == (9, 1)
+    seen.after(lambda: page.keyboard.press("Escape"))
+    # By id and keyboard; several at once.
+    page.keyboard.press("/")
+    page.keyboard.type("1, 2")
+    seen.after(lambda: page.keyboard.press("Enter"))
+    assert seen.counts() == (18, 2)
+    # Hovering tells the record; texts stay texts.
+    x, y = page.evaluate("map.at(view.D.x[9], view.D.y[9])")
+    box = page.locator("#over").bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    told = page.locator("#tip").inner_text()
+    assert "user 1" in told
+    assert EVIL in told
+    assert page.evaluate("document.title").startswith("humobctl view")
+    assert page.locator("main img").count() == 0
+    # On a phone, nothing is wider than the screen; in the dark, it is drawn anew.
+    light = seen.picture()
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 375, "height": 812})
+    seen.until("document.documentElement.scrollWidth <= 375")
+    assert seen.picture() != light
+    assert seen.complaints == []
+    assert all(one.startswith((url, "data:", "blob:")) for one in seen.asked)
+
+
+def test_a_served_page(browser, folder) -> None:
+    arguments = ("view", "visits.csv", "--port", "0")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "humobctl", *arguments],
+        cwd=folder,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", server.stderr.readline())
+    assert address
+    seen = ViewPage(browser, address[0])
+    assert seen.counts() == (27, 3)
+    assert seen.complaints == []
+    assert all(url.startswith((address[0], "data:", "blob:")) for url in seen.asked)
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=20) == 130
+    server.stderr.close()
