@@ -34,7 +34,11 @@ def _generated() -> str:
     return "eval same_law.csv random.csv --truth real.csv --privacy --flows 2 --output scores.csv"
 
 
-PLOTS = {"eval_cells": _cells, "eval_generated": _generated}
+def _places() -> str:
+    return f"data describe {synthetic(users=200, seed=1)['places']} --format table"
+
+
+PLOTS = {"describe_places": _places, "eval_cells": _cells, "eval_generated": _generated}
 """Name of the picture -> what prepares it and says the line that draws it."""
 WIDTH = 820
 """Pixels."""

@@ -145,6 +145,7 @@ def draw_days(panel: Axes, by_day: Sequence[dict[str, Any]]) -> None:
     panel.legend(handles=handles, loc="upper right", ncols=3)
     if isinstance(days[0], int):
         panel.set_xlabel("day")
+        panel.locator_params(axis="x", integer=True)
     else:
         panel.tick_params(axis="x", labelrotation=30)
 

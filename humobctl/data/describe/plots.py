@@ -6,30 +6,34 @@ matplotlib and plotly are imported only when a picture is drawn.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humobctl.console.words import pluralize
+from humobctl.data.describe.description import TableDescription
+from humobctl.data.describe.drawings import draw_description
+from humobctl.data.describe.grid import GridDescription
 from humobctl.io.streams import whole_file
 from humobctl.plots.files import check_plot, in_html, is_page
 from humobctl.plots.style import BLUE, ORANGE, as_hours, draw_days, draw_heat, open_picture
 from humobctl.tables.schemas import GRID_SIDE
 
-if TYPE_CHECKING:
-    from humobctl.data.describe.grid import GridDescription
 
-
-def write_plot(found: GridDescription, path: str) -> None:
-    """Draw a description: heat map of the cells, rows and users by day, rows by slot, gyration.
+def write_plot(found: TableDescription, path: str) -> None:
+    """Draw a description: where and when records lie, and what the kind of table has besides.
 
     Args:
         found: what to draw.
-        path: a ``.png`` file, or an ``.html`` file that needs nothing else to be looked at.
+        path: a ``.png``, ``.svg`` or ``.html`` file, which needs nothing else to be looked at.
 
     Raises:
         UsageError, HumobError: as ``check_plot``, or the file cannot be written.
     """
+    if not isinstance(found, GridDescription):
+        check_plot(path)
+        draw_description(found, path)
+        return
     check_plot(path, interactive=True)
     if is_page(path):
         with whole_file(path) as place:
@@ -39,9 +43,12 @@ def write_plot(found: GridDescription, path: str) -> None:
 
 
 def _title(found: GridDescription) -> str:
+    return f"{found.source or 'trajectories'}: {_counts(found)}"
+
+
+def _counts(found: GridDescription) -> str:
     return (
-        f"{found.source or 'trajectories'}: {pluralize(found.users, 'user')}, "
-        f"{pluralize(found.rows, 'row')}, "
+        f"{pluralize(found.users, 'user')}, {pluralize(found.rows, 'row')}, "
         f"days {found.first_day}-{found.last_day}"
     )
 
@@ -55,10 +62,11 @@ def _heat(found: GridDescription) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _drawing(found: GridDescription, path: str) -> None:
     mosaic = [["cells", "cells", "days", "days"], ["cells", "cells", "slots", "slots"]]
-    title, counts = _title(found).split(": ", 1)
-    with open_picture(
-        path, mosaic, title=f"Grid trajectory {title}", counts=counts, source="data describe"
-    ) as (figure, panels):
+    title = f"Grid trajectory {Path(found.source).name}"
+    with open_picture(path, mosaic, title=title, counts=_counts(found), source="data describe") as (
+        figure,
+        panels,
+    ):
         cells, slots = panels["cells"], panels["slots"]
         edges = np.arange(GRID_SIDE + 1) + 0.5
         draw_heat(figure, cells, found.heat.T, (edges, edges), "records")
