@@ -159,6 +159,7 @@ def evaluate_plans(
     *,
     metric: Sequence[str] | None = None,
     min_events: MinEvents = 1,
+    plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score day plans: how their statistics differ from those of a reference.
@@ -173,6 +174,8 @@ def evaluate_plans(
         metric: metrics to compute: events_per_day, intent, intent_duration, duration, start,
             transition. Default: all.
         min_events: minimum number of activities per day; days with fewer are left out.
+        plot: draw activities by hour, number, duration and intent beside the reference: a .png,
+            .svg or .html file (extra plot).
 
     Returns:
         The scores.
@@ -187,14 +190,20 @@ def evaluate_plans(
         0.0
     """
     from humobctl.evaluate.plans import report
+    from humobctl.evaluate.plans.plots import write_plot
     from humobctl.evaluate.plans.run import evaluate_intentions
     from humobctl.evaluate.registry import INTENTION_NAMES
+    from humobctl.plots.files import check_plot
 
-    names = check_names(metric, INTENTION_NAMES, " for day plans")
+    names, picture = check_names(metric, INTENTION_NAMES, " for day plans"), as_path(plot)
+    if picture is not None:
+        check_plot(picture)
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         found = evaluate_intentions(
             paths, truth_path, names=names, least_events=min_events, on_error=on_error
         )
+    if picture is not None:
+        write_plot(found, picture)
     return Scores(report, found)
 
 
@@ -282,6 +291,7 @@ def evaluate_flows(
     *,
     metric: Sequence[str] | None = None,
     within: bool = False,
+    plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score flows between areas against the true ones.
@@ -292,6 +302,8 @@ def evaluate_flows(
         metric: metrics to compute: cpc (common part of commuters), cpl (of links), rmse (trips),
             correlation, rmse_travelled, correlation_travelled. Default: all.
         within: also count trips within an area.
+        plot: draw predicted against true trips, of pairs and of areas: a .png, .svg or .html file
+            (extra plot).
 
     Returns:
         The scores.
@@ -306,12 +318,18 @@ def evaluate_flows(
         1.0
     """
     from humobctl.evaluate.flows import report
+    from humobctl.evaluate.flows.plots import write_plot
     from humobctl.evaluate.flows.run import FLOW_NAMES
     from humobctl.evaluate.flows.run import evaluate_flows as scored
+    from humobctl.plots.files import check_plot
 
     if truth is None:
         raise UsageError("--truth: expected the true flows to score flows with")
-    names = check_names(metric, FLOW_NAMES, " for flows")
+    names, picture = check_names(metric, FLOW_NAMES, " for flows"), as_path(plot)
+    if picture is not None:
+        check_plot(picture)
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         found = scored(paths, truth_path, names=names, within=within, on_error=on_error)
+    if picture is not None:
+        write_plot(found, picture)
     return Scores(report, found)

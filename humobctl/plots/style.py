@@ -110,6 +110,15 @@ def as_shares(axis: Any) -> None:
     axis.set_major_formatter(lambda share, _: f"{round(100 * share, 6):g}%")
 
 
+def log_ticks(axis: Any, decades: float) -> None:
+    """Numbers in full on a logarithmic axis, few enough to stand side by side."""
+    from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415
+
+    axis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,)))
+    axis.set_major_formatter(_plain)
+    axis.set_minor_formatter(NullFormatter())
+
+
 def above_zero(panel: Axes) -> None:
     """Begin at 0, with room above the highest value."""
     panel.set_ylim(0, None)
