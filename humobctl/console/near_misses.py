@@ -12,6 +12,7 @@ ALIASES = {
     "--model-path": ("--model", "--base"),
     "--batch": ("--batch-size",),
     "--batch-rows": ("--batch-size",),
+    "--day": ("--days",),
     "--share": ("--fraction",),
     "--test-share": ("--test-fraction",),
     "--train-share": ("--train-fraction",),
