@@ -54,6 +54,7 @@ test: lint types pytest ## lint, types and all tests
 
 pytest: $(DEV) ## all tests, without lint and types
 	@scripts/chromium.sh
+	@scripts/postgis.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 
 lint: $(DEV) ## ruff over the code, words of helps and pages, hadolint, workflows, licences of all packages

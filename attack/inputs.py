@@ -38,6 +38,8 @@ _KINDS = {
     b"{": "NDJSON",
     b"[": "JSON",
     b"\x93NUMPY": "npy",
+    b"fgb": "FlatGeobuf",
+    b"<?xml": "XML",
 }
 
 

@@ -22,6 +22,7 @@ from benchmarks import (
     headline,
     large,
     llama,
+    measures,
     nearness,
     noise,
     places,
@@ -29,17 +30,18 @@ from benchmarks import (
     prediction,
     scale,
     scoring,
+    stays,
     viewing,
 )
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
 NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
-NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting")
+NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -64,6 +66,8 @@ TABLES = {
     "eval-controls": ("Scoring generated data, one thing made wrong", generated.controls),
     "commuting": ("Commuting flows, origins held out", commuting.commuting),
     "nearness": ("Privacy and flows of generated people", nearness.table),
+    "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
+    "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
@@ -84,11 +88,27 @@ TABLES = {
     "embed-scores": ("Vectors of users not trained on", embedder.scores),
     "explore": ("The page of explore, in headless Chromium", exploring.table),
     "view": ("The page of view, in headless Chromium", viewing.table),
+    "stays-agreement": ("Stays and trips beside trackintel's", stays.agreement),
+    "stays": ("Stays and trips, whole commands", stays.speed),
+    "stays-20m": ("Stays of 20 million points", stays.large),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
     "scale": ("Commands on folders, by number of users", scale.scale),
 }
-LARGE = ("import-20m", "city-100k", "scale", *DIFFUSION, *LLAMA, "embed-scores", "explore", "view")
+LARGE = (
+    "import-20m",
+    "measures-20m",
+    "stays",
+    "stays-agreement",
+    "stays-20m",
+    "city-100k",
+    "scale",
+    *DIFFUSION,
+    *LLAMA,
+    "embed-scores",
+    "explore",
+    "view",
+)
 
 
 def main(names: list[str]) -> None:

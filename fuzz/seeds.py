@@ -37,6 +37,17 @@ ATTITUDE = '{"preferences": ["eat", "do sports", "go home"], "reason": "A quiet 
 NORM = '{"get_up": "7:00", "duty_from": "9:00", "duty_to": "18:00", "bedtime": "23:00", "routine": "x"}'
 ENTRY = '{"key": "abababababababababababababababab", "reply": "x", "fault": "", "prompt_tokens": 1, "completion_tokens": 2}\n'
 RECORD = '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'
+NAMED = (
+    '<?xml version="1.0"?><gpx><wpt lat="1" lon="2"/><trk><trkseg><trkpt lat="60.1" lon="24.9">'
+    "<time>2023-01-02T08:00:00Z</time></trkpt></trkseg></trk></gpx>",
+    "1\t2008-10-01 00:05:00\t139.7\t35.6\t99\n",
+    "trail_id,user_id,venue_id,latitude,longitude,venue_category,venue_city,timestamp\n"
+    "9,12,77,35.6,139.7,Bar,Q1,2018-01-05 19:20:00\n",
+    "caid,utc_timestamp,latitude,longitude,horizontal_accuracy\na,1672646400,60.1,24.9,4.5\n",
+    "user_id,time,geom\na,2023-01-02 08:00,SRID=3857;POINT (2775000 8437000)\n",
+    '[["go to sleep","(00:00, 08:12)"],["eat","(9:01, 18:00)"]]',
+    "[[116.3, 39.9], [116.3, 39.9]]\n[[116.3, 39.9], [116.3, 39.9]]\n",
+)
 ALPACA = (
     '[{"system": "s", "instruction": "a", "input": null, "output": "b", "history": [["c", "d"]]}]'
 )
@@ -74,6 +85,13 @@ def packed() -> list[bytes]:
         made.append(buffer.getvalue())
     made += [gzip.compress(GRID.encode()), zstandard.compress(GRID.encode())]
     return made
+
+
+def geographic() -> list[bytes]:
+    """Points in files of GIS programs."""
+    names = ("geoarrow.arrow", "geopandas_wkb.parquet", "movingpandas.geojson", "pyogrio.fgb")
+    folder = _HERE.parent / "tests/data/importers/files"
+    return [(folder / name).read_bytes() for name in names]
 
 
 def vectors() -> list[bytes]:
@@ -120,6 +138,7 @@ def seeds(name: str) -> list[bytes]:
         STAY_LIST,
         TRACE,
         conftest.STAYS,
+        *NAMED,
     ]
     options = [
         *("60-74", "Asia/Shanghai", "2019-09-15", "500m@39.6,116.0", "x=east,y=north"),
@@ -127,7 +146,10 @@ def seeds(name: str) -> list[bytes]:
     ]
     settings: dict[str, tuple[list[str] | list[bytes], range]] = {
         "table": ([*(t.encode() for t in tables()), *packed()], range(16)),
-        "import": ([*(t.encode() for t in imports), *packed(), *pickled()[:2]], range(14)),
+        "import": (
+            [*(t.encode() for t in imports), *packed(), *pickled()[:2], *geographic()],
+            range(24),
+        ),
         "places": ([conftest.GEOJSON, OSM, POICAT, FOURSQUARE, *tables()[10:11], GPS], range(8)),
         "rules": (
             ["category,intent\ncafe,eat\nshop=*,do shopping\n", "amenity=bar,eat\n"],

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from humobctl.api.data import describe, mask, split, stays, synth
+    from humobctl.api.data import mask, split, synth
+    from humobctl.api.describe import describe
     from humobctl.api.embed import embed
     from humobctl.api.evaluate import evaluate, evaluate_embedding
+    from humobctl.api.export import export
     from humobctl.api.families import (
         evaluate_cells,
         evaluate_flows,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
+    from humobctl.api.stays import stays
     from humobctl.api.train import (
         train_bert_moe,
         train_diffusion,
@@ -41,7 +44,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.files": ("read", "write"),
-    "api.data": ("describe", "split", "mask", "stays", "synth"),
+    "api.data": ("split", "mask", "synth"),
+    "api.describe": ("describe",),
+    "api.export": ("export",),
+    "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),
@@ -73,6 +79,7 @@ __all__ = [
     "evaluate_generated",
     "evaluate_plans",
     "explain",
+    "export",
     "finetune_llama",
     "generate_diffusion",
     "generate_flows",

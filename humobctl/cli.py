@@ -28,7 +28,7 @@ from humobctl.io.size_limits import VARIABLE, parse_size
 
 COMPLETION_VARIABLE = "_HUMOBCTL_COMPLETE"
 GROUPS = {
-    "data": """Import, describe, split and mask data; find stays; make an example city.
+    "data": """Import, export, describe, split and mask data; find stays; make an example city.
 
     Example: humobctl data synth --users 100 --output city.parquet
     """,
@@ -52,6 +52,10 @@ GROUPS = {
 }
 COMMANDS = {
     "data import": ("data_import:import_", "Convert a data set to a humobctl table."),
+    "data export": (
+        "data_export:export",
+        "Export a table to the format of a GIS or of another mobility library.",
+    ),
     "data stays": (
         "data_stays:stays",
         "Find stays in points: visits at each user's locations, with homes and works.",
@@ -59,7 +63,7 @@ COMMANDS = {
     "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
     "data describe": (
         "data_describe:describe",
-        "Describe a grid trajectory or a table of places.",
+        "Describe a table of any kind: coverage, quality and the field's measures.",
     ),
     "data split": (
         "data_split:split",
@@ -337,7 +341,8 @@ def _root(
     """Work with human mobility data: import, train, predict, generate, score.
 
     Tables are read and written as CSV, NDJSON, Parquet or Arrow, through files or pipes; `-` or a
-    missing path means standard input or output. `humobctl COMMAND --help` has examples.
+    missing path means standard input or output. Tables with coordinates are also written as
+    GeoJSON, GeoParquet, FlatGeobuf, GeoPackage and GPX. `humobctl COMMAND --help` has examples.
 
     --quiet and --verbose may be given anywhere, and so may --max-bytes SIZE: the maximum size of
     an input after decompression, such as 2GB (default: 1 GB, or 200 times its compressed size if

@@ -96,7 +96,9 @@ def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
             *(count, count, i64, i64, f64, f64),
             *(real, count, count, number, number, i64, i64),
         ),
+        "humob_place_stays": (code, count, i64, i64, f64, f64, code, f64, f64),
         "humob_join_stays": (None, count, i64, f64, f64, real, i64),
+        "humob_match_lengths": (code, count, i64, i64, f64),
     }
     for name, (result, *arguments) in functions.items():
         function = getattr(lib, name)

@@ -221,7 +221,7 @@ def test_values_stay_what_they_are(cli: Cli, hostile: Path, tmp_path: Path) -> N
 # -- secrets --------------------------------------------------------------------------------------
 
 FAILING = """
-import humobctl.data.describe as module
+import humobctl.data.describe.grid as module
 def fail(*_, **__):
     import os
     raise RuntimeError(f"key {os.environ['OPENAI_API_KEY']} at http://me:hunter22@host/v1")

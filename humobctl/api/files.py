@@ -25,9 +25,13 @@ InputFormat = Literal[
     "points",
     "tsmc2014",
     "gowalla",
+    "massive-steps",
     "geolife",
+    "gpx",
     "tdrive",
     "porto",
+    "openpflow",
+    "libcity",
     "timed-stays",
     "copb-stays",
     "copb-traces",
@@ -68,6 +72,9 @@ def read(
     keep_zero: bool = False,
     decimal_comma: bool = False,
     wrap_longitude: bool = False,
+    query: str | None = None,
+    crs: str | None = None,
+    layer: str | None = None,
 ) -> pl.DataFrame:
     """Read a table of ours, or convert what other programs and data sets write.
 
@@ -77,7 +84,8 @@ def read(
 
     Args:
         table: HuMob, GPS, check-in or place data in CSV, NDJSON, JSON, Parquet or Arrow (plain, .gz
-            or .zst), OpenStreetMap, GeoJSON, a GeoLife folder, or CoPB's pickles.
+            or .zst), OpenStreetMap, GeoJSON, a GeoLife folder, CoPB's pickles, or a database
+            (``postgresql://USER@HOST/NAME``, a .duckdb file).
         output: file to write in batches, or folder (``FOLDER/``) for Parquet files. Default: the
             table is returned.
         format: format of the input (the output's is ``to``); auto: detected and reported.
@@ -105,6 +113,11 @@ def read(
         keep_zero: keep points and places at latitude 0, longitude 0. Default: left out and counted.
         decimal_comma: read decimal commas in coordinates: ``39,9`` is 39.9.
         wrap_longitude: read longitudes from 0 to 360: 181.5 is -178.5.
+        query: SQL query whose result is read, if the input is a database. Default: the one table
+            that it has.
+        crs: coordinate reference system of the coordinates, such as EPSG:3857, where the file does
+            not say. Default: longitude and latitude (WGS 84).
+        layer: layer to read of a GeoPackage or another file of several. Default: the only one.
 
     Returns:
         The table, its rows in the order of the input; with ``output`` one row that says how many
@@ -124,7 +137,9 @@ def read(
 
     from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.run import import_data
+    from humobctl.io.databases import is_database, read_query
     from humobctl.io.parquet_folder import check_folder_options
+    from humobctl.io.scratch import Scratch
     from humobctl.io.write import write_table
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.column_names import parse_columns
@@ -139,7 +154,12 @@ def read(
             "--cells-to-points needs --grid, --axes and --start-date: which way the axes of a "
             "public grid point is told in contradictory ways, so say it"
         )
-    with paths_of(table, places) as (path, places_path):
+    with Scratch() as owner, paths_of(table, places) as (source, places_path):
+        if query is not None and not is_database(source):
+            raise UsageError(
+                "--query goes with a database: postgresql://USER@HOST/NAME, or a .duckdb file"
+            )
+        path = read_query(source, query, owner.scratch) if is_database(source) else source
         options = ImportOptions(
             columns=parse_columns(columns),
             on_error=on_error,
@@ -161,6 +181,8 @@ def read(
             keep_zero=keep_zero,
             decimal_comma=decimal_comma,
             wrap_longitude=wrap_longitude,
+            crs=crs,
+            layer=layer,
         )
         target = as_path(output)
         check_folder_options(target, users_per_block)
@@ -224,8 +246,9 @@ def write(
         table: a frame of polars or pandas.
         output: a file, packed as its ending says (.gz, .zst); a folder (a path that ends in
             ``/``) gets Parquet files; ``-`` is standard output.
-        format: csv, ndjson, parquet or arrow, for embeddings npy or safetensors, too; by default
-            the ending decides.
+        format: csv, ndjson, parquet or arrow; geojson, geoparquet, flatgeobuf, geopackage or gpx
+            for tables with coordinates; npy or safetensors for embeddings. By default the ending
+            decides.
         users_per_block: users of each folder ``uid_block=...`` of a folder.
 
     Returns:

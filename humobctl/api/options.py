@@ -27,7 +27,17 @@ class Between(NamedTuple):
 ANY = Between()
 OnError = Literal["fail", "drop"]
 EngineName = Literal["local", "ray"]
-OutputFormat = Literal["csv", "ndjson", "parquet", "arrow"]
+OutputFormat = Literal[
+    "csv",
+    "ndjson",
+    "parquet",
+    "arrow",
+    "geojson",
+    "geoparquet",
+    "flatgeobuf",
+    "geopackage",
+    "gpx",
+]
 Precision = Literal["auto", "fp32", "bf16"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 Device = Annotated[str, "auto|cpu|cuda"]

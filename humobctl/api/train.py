@@ -141,7 +141,7 @@ def train_diffusion(
         >>> model.type
         'diffusion'
     """
-    from humobctl.data.describe_plots import check_plot
+    from humobctl.data.describe.plots import check_plot
     from humobctl.extras import require
     from humobctl.generate.diffusion.config import PRESETS, resolve
 

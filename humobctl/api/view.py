@@ -139,7 +139,8 @@ def view(
             if len(given) < 2:
                 raise UsageError(f"{paths[0]}: embeddings need the users' trajectories, too")
             rows, people = show_embeddings(
-                *(paths[0], paths[1:-1]),
+                paths[0],
+                paths[1:-1],
                 export=target,
                 host=host,
                 port=port,

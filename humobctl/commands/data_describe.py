@@ -25,26 +25,28 @@ def describe(
     ] = None,
     **options: Any,
 ) -> None:
-    """Describe a grid trajectory or a table of places.
+    """Describe a table of any kind: coverage, quality and the field's measures.
 
-    Trajectory: users, days, coverage, cells, radius of gyration, entropy, gaps. Masked rows (999)
-    count as records but have no location. A gap is a run of half hours, or of whole days, without a
-    record between a user's first and last record. The radius of gyration is the root mean square
-    distance of a user's records from their centre (Gonzalez et al. 2008); random entropy is log2 of
-    the number of a user's cells, uncorrelated entropy that of the visit fractions of the cells
-    (Song et al. 2010). Numbers by day and by slot are in the JSON output; --plot needs the extra
-    humobctl[plot].
+    The kind is detected from columns and first bytes. Points and check-ins: sampling interval,
+    gaps, repeats, speed. Grid trajectories: days, slots, masked rows (999), gaps. Visits and day
+    plans: intents, durations, overlaps, gaps, trips. Trips and trip legs: length, duration, speed.
+    Places: intents, categories, density. Flows: areas, pairs, symmetry, and with --areas distances.
 
-    Places: number per intent and category, extent, and density per square km and in cells of
-    --cell-km.
+    Measures, of points, visits and grid trajectories: radius of gyration (also by duration and of
+    the two top locations), jump lengths, waiting times, maximum and straight-line distance,
+    distance from home, mean square displacement, random, uncorrelated and real entropy,
+    predictability, frequency ranks, location entropy. They are those of scikit-mobility and
+    trackintel; docs/measures.md has formulas and sources. --per-user writes them for each user.
+
+    Numbers by day, hour and slot are in the JSON output; --plot needs the extra humobctl[plot].
 
     Example: humobctl data describe city.csv
 
-    Example: humobctl data describe places.csv
+    Example: humobctl data describe gps.csv --per-user measures.csv
+
+    Example: humobctl data describe commuting.csv --areas counties.csv
 
     Example: humobctl data describe city.csv --format table --plot city.png
-
-    Example: humobctl data describe challenge.csv --plot challenge.html
     """
     found = hm.describe(**options)
     if format == "json" or (format is None and not sys.stdout.isatty()):

@@ -12,15 +12,17 @@ from humobctl.commands.options import options_from
 def import_(**options: Any) -> None:
     """Convert a data set to a humobctl table.
 
-    Reads HuMob tables (2023, 2024, 2025), GPS points and check-ins with a header (scikit-mobility,
-    trackintel, user_id/lat/lon/timestamp), Foursquare TSMC2014, Gowalla and Brightkite, GeoLife
-    folders, T-Drive and Porto taxis, and CoPB's stay lists, JSON traces and pickled data sets. They
-    may be CSV or other separated text, NDJSON, JSON, Parquet or Arrow, plain, .gz or .zst. The
-    detected format is reported on stderr. --format is the format of the input, --to that of the
-    output.
+    Reads HuMob tables (2023, 2024, 2025), GPS points, stays and check-ins with a header
+    (scikit-mobility, trackintel, movingpandas, GeoPandas, kepler.gl, Veraset, Cuebiq), GPX,
+    Foursquare TSMC2014, Gowalla and Brightkite, Massive-STEPS, GeoLife, T-Drive and Porto taxis,
+    OpenPFLOW, LibCity folders, and CoPB's stay lists, JSON traces, templates and pickles. They may
+    be CSV or other separated text, NDJSON, JSON, GeoJSON, Parquet or Arrow, plain, .gz or .zst;
+    GeoPackage, FlatGeobuf or Shapefile with the extra geo. The detected format is reported on
+    stderr. --format is the format of the input, --to that of the output. See docs/importing.md.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
-    place_id, category) or, from stays and traces, visits, split at midnight. Points become cells
+    place_id, category, and accuracy where it is known) or, from stays and traces, visits, split
+    at midnight. Coordinates in another reference system become degrees. Points become cells
     with --grid; several points in one half hour give the most frequent cell. User ids that are not
     all whole numbers are then numbered from 0.
 

@@ -14,7 +14,8 @@ HEADINGS = {
         *("axes", "calendar", "cell_km", "cells_to_points", "columns", "decimal_comma"),
         *("first_weekday", "keep_unmapped", "keep_zero", "mapping", "max_day", "on_error"),
         *("outside", "shift_days", "source_timezone", "start_date", "timezone", "uid_map"),
-        *("accuracy", "box", "check_in_minutes", "compress", "max_speed", "wrap_longitude"),
+        *("accuracy", "box", "check_in_minutes", "compress", "crs", "layer", "max_speed"),
+        "wrap_longitude",
     ),
     "Law of mobility": (
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),

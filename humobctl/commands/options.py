@@ -29,12 +29,14 @@ METAVARS = {
     "calendar": "auto|FILE",
     "city": "NAME",
     "columns": "OLD=NEW",
+    "crs": "CRS",
     "days": "DAYS",
     "decode": "DECODER",
     "extra_body": "JSON",
     "flows": "KM",
     "grid": "CELL@LAT,LON[,NXxNY]",
     "law": "LAW",
+    "layer": "NAME",
     "metric": "NAME",
     "model": "MODEL",
     "base": "MODEL",
@@ -49,6 +51,7 @@ METAVARS = {
     "target_modules": "NAMES",
     "template": "TEMPLATE",
     "timezone": "ZONE",
+    "to": "FORMAT",
     "without": "PART",
 }
 """What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""

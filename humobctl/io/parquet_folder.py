@@ -72,13 +72,14 @@ def check_folder(path: str | Path) -> Path:
 
 
 @contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
+def whole_folder(path: str | Path, *, marker: bool = True) -> Iterator[Path]:
     """A folder to write files into; it takes its real name only when the block ends well.
 
-    ``_SUCCESS`` is added, and everything is flushed to the disk before the name is given.
+    Everything is flushed to the disk before the name is given.
 
     Args:
         path: the folder; what stands there, if anything, is empty.
+        marker: add ``_SUCCESS``.
 
     Raises:
         HumobError: see ``check_folder``; or no permission, or a full disk.
@@ -94,7 +95,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         check_folder(path)  # nobody else has written it meanwhile
         partial.mkdir()
         yield partial
-        (partial / SUCCESS).touch()
+        if marker:
+            (partial / SUCCESS).touch()
         _flush(partial)
         if beside is target:
             _move_in(partial, target)

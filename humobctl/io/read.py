@@ -18,6 +18,7 @@ import polars as pl
 
 from humobctl.console import report
 from humobctl.errors import HumobError, TableError
+from humobctl.io import vector_files
 from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
@@ -35,6 +36,12 @@ from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import GRID, Table
 
 BATCH_ROWS = 1 << 20
+_CONVERTED = {
+    **dict.fromkeys(("osm-pbf", "osm-xml"), "OpenStreetMap data"),
+    "gpx": "GPX",
+    **vector_files.WORDS,
+}
+"""Kinds of files that only an import reads -> what they are."""
 
 
 @contextmanager
@@ -126,9 +133,9 @@ class Reader:
                 f"{self.source.name}: found a pickle, expected a table; "
                 "convert it with 'humobctl data import --format copb-pickle'"
             )
-        elif kind in ("osm-pbf", "osm-xml"):
+        elif kind in _CONVERTED and self.source.layer is None:
             raise HumobError(
-                f"{self.source.name}: found OpenStreetMap data, expected a table; convert it with "
+                f"{self.source.name}: found {_CONVERTED[kind]}, expected a table; convert it with "
                 "'humobctl data import'"
             )
         else:
@@ -195,6 +202,10 @@ class Reader:
             row += frame.height
 
     def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
+        if self.source.layer is not None:
+            name, kind, layer = self.source.name, self.source.kind, self.source.layer
+            yield from vector_files.layer_frames(path, name, kind, layer, self.batch_rows)
+            return
         with clear_damage(self.source.name, self.source.kind):
             if self.source.kind != "parquet":
                 check_arrow(path, self.source.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +16,21 @@ def sink(
     batches: Iterable[pl.DataFrame],
     kind: Format,
     place: Path,
-    schema: dict[str, pl.DataType],
+    schema: Mapping[str, pl.DataType],
     name: str,
+    *,
+    metadata: dict[str, str] | None = None,
 ) -> None:
-    """Stream batches into a Parquet or Arrow file; an error of theirs comes out as itself."""
+    """Stream batches into a Parquet or Arrow file; an error of theirs comes out as itself.
+
+    Args:
+        batches: frames of ``schema``.
+        kind: parquet or arrow.
+        place: file to write.
+        schema: columns and types.
+        name: of the output, for messages.
+        metadata: of a Parquet file.
+    """
     raised: list[BaseException] = []
 
     def produce(
@@ -35,7 +46,7 @@ def sink(
     frames = register_io_source(produce, schema=schema)
     try:
         if kind == "parquet":
-            frames.sink_parquet(place, maintain_order=True)
+            frames.sink_parquet(place, maintain_order=True, metadata=metadata)
         else:
             frames.sink_ipc(place, compression="zstd", maintain_order=True)
     except BaseException as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
@@ -22,11 +23,26 @@ from humobctl.io.output_lock import behind_links, note_input, reserve
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
+from humobctl.io.vector_files import VECTOR_KINDS, VectorKind, vector_kind
 
-Format = Literal["csv", "ndjson", "parquet", "arrow"]
-Kind = Literal[
-    "csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle", "osm-pbf", "osm-xml"
+Format = Literal[
+    "csv",
+    "ndjson",
+    "parquet",
+    "arrow",
+    "geojson",
+    "geoparquet",
+    "flatgeobuf",
+    "geopackage",
+    "gpx",
 ]
+Kind = (
+    Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
+    | Literal["osm-pbf", "osm-xml", "gpx"]
+    | VectorKind
+)
+IN_PLACE = ("parquet", "arrow", "arrow-stream", *VECTOR_KINDS)
+"""Kinds whose names of columns stand anywhere in the file."""
 
 STANDARD = "-"
 _PEEK = 1 << 16
@@ -34,6 +50,7 @@ _ZSTD_BYTES = 1 << 12
 """Packed bytes unpacked at once: 134 MB of zeros at most."""
 _XML_HEAD = 1000
 """Bytes in which the outermost element of XML stands."""
+_XML_ROOT = re.compile(rb"<(?:\w+:)?(osm|gpx)")
 
 
 @dataclass
@@ -51,6 +68,10 @@ class Input:
         spool: removes the copy of a pipe that ``path`` is, if it is one.
         parts: the files of a folder of Parquet files, of which ``path`` is the first.
         keys: what the ``key=value`` folders of the part that is being read say.
+        layer: the layer of a vector file that is read.
+        geometry: the column of geometries, where the file itself says which it is.
+        crs: what it says of its coordinate reference system: a code, WKT or PROJJSON; None where
+            it says nothing.
     """
 
     name: str
@@ -63,6 +84,9 @@ class Input:
     spool: ExitStack | None = None
     parts: tuple[DatasetFile, ...] = ()
     keys: dict[str, str | None] = field(default_factory=dict)
+    layer: str | None = None
+    geometry: str | None = None
+    crs: Any = None
     _behind: int = 0
 
     def position(self) -> int:
@@ -160,7 +184,7 @@ def clear_read_errors(name: str, *, line: int | None = None) -> Iterator[None]:
         raise
 
 
-def _kind(head: bytes, name: str) -> Kind:
+def _binary_kind(head: bytes) -> Kind | None:
     for magic, kind in (
         (b"PAR1", "parquet"),
         (b"ARROW1", "arrow"),
@@ -170,8 +194,12 @@ def _kind(head: bytes, name: str) -> Kind:
             return kind  # type: ignore[return-value]
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "pickle"
-    if head[4:15] == b"\x0a\x09OSMHeader":
-        return "osm-pbf"
+    return "osm-pbf" if head[4:15] == b"\x0a\x09OSMHeader" else vector_kind(head)
+
+
+def _kind(head: bytes, name: str) -> Kind:
+    if (binary := _binary_kind(head)) is not None:
+        return binary
     if b"\0" in head:
         utf16 = not any(head[1::2][:64]) or not any(head[::2][:64])
         raise HumobError(
@@ -179,8 +207,8 @@ def _kind(head: bytes, name: str) -> Kind:
             "expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"<") and b"<osm" in text[:_XML_HEAD]:
-        return "osm-xml"
+    if text.startswith(b"<") and (root := _XML_ROOT.search(text[:_XML_HEAD])):
+        return "gpx" if root[1] == b"gpx" else "osm-xml"
     if text.startswith(b"{"):
         return "ndjson"
     return "json" if text.startswith(b"[") else "csv"
@@ -315,8 +343,13 @@ _SUFFIXES: dict[str, Format] = {
     ".arrow": "arrow",
     ".ipc": "arrow",
     ".feather": "arrow",
+    ".geojson": "geojson",
+    ".geoparquet": "geoparquet",
+    ".fgb": "flatgeobuf",
+    ".gpkg": "geopackage",
+    ".gpx": "gpx",
 }
-FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet", "arrow")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 def output_format(path: str | None, asked: str | None) -> Format:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,8 +15,10 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from humobctl.console.safe_text import printable
-from humobctl.errors import ReaderGoneError
-from humobctl.io import parquet_folder, stream_columnar
+from humobctl.errors import HumobError, ReaderGoneError, UsageError
+from humobctl.io import geo_files, geojson, gpx, parquet_folder, stream_columnar
+from humobctl.io.geometry import Shape, shape_of
+from humobctl.io.scratch import Scratch
 from humobctl.io.streams import (
     STANDARD,
     Format,
@@ -28,6 +30,12 @@ from humobctl.io.streams import (
     whole_file,
 )
 from humobctl.tables.schemas import GRID, Table
+
+_TEXTS = {"geojson": geojson.write_geojson, "gpx": gpx.write_gpx}
+"""Formats of geometries that are text."""
+_GEOMETRIC = ("geoparquet", *geo_files.DRIVERS, *_TEXTS)
+_SEEKING = ("parquet", "arrow", "geoparquet", *geo_files.DRIVERS)
+"""Formats whose files are written at any place."""
 
 
 def write_table(
@@ -46,14 +54,16 @@ def write_table(
             an empty folder) gets Parquet files.
         table: what it holds, so that an empty result still has its columns; None for frames
             that say so themselves.
-        format: csv, ndjson, parquet or arrow; by default the file's ending decides, otherwise CSV.
+        format: csv, ndjson, parquet, arrow, geojson, geoparquet, flatgeobuf, geopackage or gpx; by
+            default the file's ending decides, otherwise CSV.
         users_a_block: of a folder: a folder ``uid_block=...`` for each so many users.
 
     Returns:
         Number of rows written.
 
     Raises:
-        UsageError: a folder in another format than Parquet, or ``users_a_block`` without one.
+        UsageError: a folder in another format than Parquet, ``users_a_block`` without one, or a
+            format of geometries for a table without coordinates.
         HumobError: no such folder, no permission, or a full disk.
     """
     kind = output_format(path, format)
@@ -66,19 +76,51 @@ def write_table(
     else:
         schema, batches = _peek(batches)
     counter = _Counter(batches)
+    writer = _Writer(kind, schema, _shape(kind, schema, path), path)
     if path is None or path == STANDARD:
-        _to_stdout(counter, kind, schema)
+        with _reader_may_leave(), clear_os_errors("stdout"):
+            writer.to_stdout(counter)
         return counter.rows
     if is_folder(path):
         parquet_folder.write_folder(counter, path, schema, users_a_block=users_a_block)
         return counter.rows
     with whole_file(path) as place:
-        if kind in ("parquet", "arrow") and not is_special(Path(path)):
-            stream_columnar.sink(counter, kind, place, schema, path)
+        if kind in _SEEKING and not is_special(Path(path)):
+            writer.to_file(counter, place)
         else:
             with open_compressed(place, path) as sink:
-                _to_stream(counter, kind, schema, sink)
+                writer.to_stream(counter, sink)
     return counter.rows
+
+
+def check_output(path: str | None, table: Table, format: str | None = None) -> None:
+    """Refuse early what ``write_table`` would refuse of a table that is written later.
+
+    Raises:
+        UsageError: see ``write_table``.
+        HumobError: there is no such folder.
+    """
+    if path is None:
+        return
+    kind = output_format(path, format)
+    _shape(kind, dict(table.dtypes), path)
+    if path != STANDARD and not Path(path).absolute().parent.is_dir():
+        raise HumobError(f"{path}: found no folder {Path(path).parent}, expected an existing one")
+
+
+def write_lines(lines: Iterable[str], path: str) -> None:
+    """Write pieces of text to a file, which appears when it is whole, or to standard output.
+
+    Raises:
+        HumobError: no such folder, no permission, or a full disk.
+    """
+    if path == STANDARD:
+        for text in lines:
+            write_stdout_text(text)
+        return
+    with whole_file(path) as place, open_compressed(place, path) as sink:
+        for text in lines:
+            sink.write(text.encode())
 
 
 def write_stdout_text(text: str) -> None:
@@ -110,19 +152,82 @@ class _Counter:
             yield batch
 
 
-def _to_stdout(
-    batches: Iterable[pl.DataFrame], kind: Format, schema: dict[str, pl.DataType]
-) -> None:
-    out = sys.stdout.buffer
-    with _reader_may_leave(), clear_os_errors("stdout"):
-        if kind == "parquet":
-            # Written aside first: half a Parquet file in a pipe is worse than none.
-            with tempfile.NamedTemporaryFile(prefix="humobctl-", suffix=".part") as spool:
-                stream_columnar.sink(batches, kind, Path(spool.name), schema, "stdout")
-                shutil.copyfileobj(spool, out, 1 << 20)
-        else:
-            _to_stream(batches, kind, schema, _OnTerminal() if sys.stdout.isatty() else out)
+def _shape(kind: Format, schema: dict[str, pl.DataType], path: str | None) -> Shape | None:
+    """What geometries the format takes from the columns; None for formats of plain tables."""
+    if kind not in _GEOMETRIC:
+        return None
+    name = None if path == STANDARD else path
+    if kind in _SEEKING and name is not None and name.endswith((".gz", ".zst")):
+        raise UsageError(f"{name}: found a packed {kind} file, expected one without .gz or .zst")
+    shape = shape_of(schema, name)
+    if kind == "gpx":
+        gpx.check_gpx(schema, shape, name)
+    return shape
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes batches in one format.
+
+    Attributes:
+        kind: the format.
+        schema: columns and types of the batches.
+        shape: their geometries, where the format has such.
+        path: of the output, as the user wrote it; None for standard output.
+    """
+
+    kind: Format
+    schema: dict[str, pl.DataType]
+    shape: Shape | None
+    path: str | None
+
+    @property
+    def name(self) -> str:
+        """The output, for messages."""
+        return "stdout" if self.path in (None, STANDARD) else str(self.path)
+
+    def to_stdout(self, batches: Iterable[pl.DataFrame]) -> None:
+        """Write to standard output."""
+        out = sys.stdout.buffer
+        self.to_stream(batches, _OnTerminal() if sys.stdout.isatty() else out)
         out.flush()
+
+    def to_file(self, batches: Iterable[pl.DataFrame], place: Path) -> None:
+        """Stream into a file that may be written at any place, in a format that needs that."""
+        kind, schema, shape, name = self.kind, self.schema, self.shape, self.name
+        if shape is None:
+            stream_columnar.sink(batches, kind, place, schema, name)
+        elif kind == "geoparquet":
+            geo_files.write_geoparquet(batches, shape, place, schema, name)
+        else:
+            geo_files.write_layer(batches, kind, shape, place, schema, name)
+
+    def to_stream(self, batches: Iterable[pl.DataFrame], sink: BinaryIO) -> None:
+        """Write into a stream of bytes."""
+        if self.kind == "csv":
+            stream = iter(batches)
+            # Nothing is written before the first batch is there: an early error leaves no header.
+            first = next(stream, pl.DataFrame(schema=self.schema))
+            sink.write(_text(first.write_csv))
+            for batch in stream:
+                sink.write(_text(batch.write_csv, include_header=False))
+        elif self.kind == "ndjson":
+            for batch in batches:
+                sink.write(_text(batch.write_ndjson))
+        elif self.kind == "arrow":
+            # An Arrow file needs to seek; an Arrow stream does not, and every reader takes it.
+            frames = list(batches)
+            whole = pl.concat(frames) if frames else pl.DataFrame(schema=self.schema)
+            whole.write_ipc_stream(sink, compression="zstd")
+        elif self.kind in _TEXTS and self.shape is not None:
+            _TEXTS[self.kind](batches, self.shape, sink)
+        else:
+            # Written aside first: half a Parquet file in a pipe is worse than none.
+            with Scratch() as owner:
+                spool = owner.scratch / "table"
+                self.to_file(batches, spool)
+                with spool.open("rb") as whole_table:
+                    shutil.copyfileobj(whole_table, sink, 1 << 20)
 
 
 class _OnTerminal(io.BytesIO):
@@ -140,32 +245,6 @@ def _reader_may_leave() -> Iterator[None]:
         yield
     except BrokenPipeError as exc:
         raise ReaderGoneError from exc
-
-
-def _to_stream(
-    batches: Iterable[pl.DataFrame],
-    kind: Format,
-    schema: dict[str, pl.DataType],
-    sink: BinaryIO,
-) -> None:
-    if kind == "csv":
-        stream = iter(batches)
-        # Nothing is written before the first batch is there: an early error leaves no header.
-        first = next(stream, pl.DataFrame(schema=schema))
-        sink.write(_text(first.write_csv))
-        for batch in stream:
-            sink.write(_text(batch.write_csv, include_header=False))
-    elif kind == "ndjson":
-        for batch in batches:
-            sink.write(_text(batch.write_ndjson))
-    else:
-        frames = list(batches)
-        whole = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
-        # An Arrow file needs to seek; an Arrow stream does not, and every reader takes it.
-        if kind == "arrow":
-            whole.write_ipc_stream(sink, compression="zstd")
-        else:
-            whole.write_parquet(sink)
 
 
 def _text(write: Callable[..., object], **options: object) -> bytes:

@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 static double haversine(const double *lat, const double *lon, int64_t a, int64_t b)
 {
@@ -62,6 +63,51 @@ int64_t humob_find_stays(int64_t users, const int64_t *first, const int64_t *at,
         }
     }
     return found;
+}
+
+static double turn(double degrees)
+{
+    return fabs(degrees) > 180 ? fmod(fmod(degrees + 180, 360) + 360, 360) - 180 : degrees;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double middle(double *values, int64_t many, int32_t median)
+{
+    if (median) {
+        qsort(values, (size_t)many, sizeof *values, ascending);
+        return (values[(many - 1) / 2] + values[many / 2]) / 2;
+    }
+    double sum = 0;
+    for (int64_t k = 0; k < many; k++) sum += values[k];
+    return sum / (double)many;
+}
+
+/* Means or medians of the coordinates of runs of points, begin[k] to stop[k] - 1, in degrees. They
+ * are measured from each run's first point, the short way round the earth, so that equal points have
+ * themselves for a mean. Returns -1 if there is no memory. */
+int32_t humob_place_stays(int64_t stays, const int64_t *begin, const int64_t *stop,
+                          const double *lat, const double *lon, int32_t median, double *to_lat,
+                          double *to_lon)
+{
+    int64_t most = 0;
+    for (int64_t k = 0; k < stays; k++)
+        if (stop[k] - begin[k] > most) most = stop[k] - begin[k];
+    double *values = malloc((size_t)(most + 1) * sizeof *values);
+    if (!values) return -1;
+    for (int64_t k = 0; k < stays; k++) {
+        int64_t first = begin[k], many = stop[k] - first;
+        for (int64_t i = 0; i < many; i++) values[i] = lat[first + i] - lat[first];
+        to_lat[k] = lat[first] + middle(values, many, median);
+        for (int64_t i = 0; i < many; i++) values[i] = turn(lon[first + i] - lon[first]);
+        to_lon[k] = turn(lon[first] + middle(values, many, median));
+    }
+    free(values);
+    return 0;
 }
 
 static int64_t root(int64_t *parent, int64_t i)

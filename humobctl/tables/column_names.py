@@ -4,7 +4,10 @@ Compared without case, spaces, ``_`` and ``-``: ``User ID``, ``user_id`` and ``u
 Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked_at, geom, and
 started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
 with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
-scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin, destination).
+Veraset's and Cuebiq's pings (caid, cuebiq_id, horizontal_accuracy), kepler.gl (point_latitude,
+_geojson), trajectories of movingpandas and of CoPB (traj_id, trajectory_id), GDAL's track points
+(track_fid); scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin,
+destination).
 """
 
 from __future__ import annotations
@@ -15,7 +18,10 @@ from collections.abc import Iterable
 from humobctl.errors import HumobError, UsageError
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "uid": ("uid", "userid", "user", "agentid", "agent", "personid", "individualid"),
+    "uid": (
+        *("uid", "userid", "user", "agentid", "agent", "personid", "individualid"),
+        *("caid", "cuebiqid", "adid", "deviceid", "trajectoryid", "trajid", "trackfid"),
+    ),
     "datetime": (
         "datetime",
         "timestamp",
@@ -26,14 +32,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "startedat",
         "dt",
         "checkindatetime",
+        "eventzoneddatetime",
     ),
     "date": ("date",),
     "leave": ("finishedat", "leavingdatetime"),
     "utc": ("utctimestamp", "utctime", "utcdatetime"),
     "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
-    "lat": ("lat", "latitude"),
-    "lon": ("lon", "lng", "long", "longitude"),
-    "geom": ("geom", "geometry", "wkt"),
+    "lat": ("lat", "latitude", "pointlatitude"),
+    "lon": ("lon", "lng", "long", "longitude", "pointlongitude"),
+    "geom": ("geom", "geometry", "wkt", "geojson"),
     "accuracy": ("accuracy", "horizontalaccuracy", "accuracym", "accuracymeters"),
     "place_id": ("placeid", "poiid", "venueid", "locationid", "locid"),
     "name": ("name", "placename", "poiname", "venuename"),
@@ -56,7 +63,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 """Our name -> other names for it, the best first; only the best that is there is used."""
 
-_ROLE = {name: role for role, names in ALIASES.items() for name in names}
+ROLES = {name: role for role, names in ALIASES.items() for name in names}
+"""Each of these names -> ours."""
+PURPOSE = "purpose"
+"""What trackintel calls the intent of a stay."""
 
 
 def plain(name: str) -> str:
@@ -112,7 +122,7 @@ def roles(
                 f"{source}: found columns {', '.join(listed)}, expected {old!r} among them, as "
                 "--columns says"
             )
-        role = _ROLE.get(plain(new), new)
+        role = ROLES.get(plain(new), new)
         if new and role in found:
             raise UsageError(f"--columns: found {role} for both {found[role]} and {old}")
         if new:
@@ -120,7 +130,7 @@ def roles(
     fixed = set(found)
     best: dict[str, int] = {}
     for name in listed:
-        role = _ROLE.get(plain(name), "")
+        role = ROLES.get(plain(name), "")
         if not role or name in columns or role in fixed:
             continue
         rank = ALIASES[role].index(plain(name))

@@ -56,10 +56,16 @@ def plane_through(lat: Floats, lon: Floats) -> Plane:
     return Plane(float(np.median(lat)), float(middle))
 
 
-def kilometres_apart(lat: Floats, lon: Floats, lat0: float, lon0: float) -> Floats:
-    """Great-circle distances in km of points to one point, all in degrees (haversine)."""
+def kilometres_apart(
+    lat: Floats,
+    lon: Floats,
+    lat0: float | Floats,
+    lon0: float | Floats,
+    radius: float = EARTH_RADIUS,
+) -> Floats:
+    """Great-circle distances in km of points to one point or to as many, in degrees (haversine)."""
     north, east = np.radians(lat - lat0) / 2, np.radians(lon - lon0) / 2
     around = np.cos(np.radians(lat)) * np.cos(np.radians(lat0)) * np.sin(east) ** 2
     half = np.sqrt(np.minimum(np.sin(north) ** 2 + around, 1.0))
-    km: Floats = 2.0 * EARTH_RADIUS / 1000.0 * np.arcsin(half)
+    km: Floats = 2.0 * radius / 1000.0 * np.arcsin(half)
     return km

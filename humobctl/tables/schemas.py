@@ -290,6 +290,36 @@ class Score(dy.Schema):
     p_holm = dy.Float64(nullable=True)
 
 
+class UserMeasures(dy.Schema):
+    """What is measured of one user (docs/measures.md); null where records are too few."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    records = dy.Int64(min=1)
+    days = dy.Int64(min=1)
+    coverage = dy.Float64(nullable=True)
+    longest_gap_hours = dy.Float64()
+    locations = dy.Int64(min=1)
+    top_location_share = dy.Float64()
+    radius_of_gyration_km = dy.Float64()
+    radius_of_gyration_duration_km = dy.Float64(nullable=True)
+    k2_radius_of_gyration_km = dy.Float64()
+    jump_length_mean_km = dy.Float64(nullable=True)
+    jump_length_median_km = dy.Float64(nullable=True)
+    maximum_distance_km = dy.Float64(nullable=True)
+    distance_straight_line_km = dy.Float64()
+    waiting_time_mean_min = dy.Float64(nullable=True)
+    waiting_time_median_min = dy.Float64(nullable=True)
+    distance_from_home_mean_km = dy.Float64()
+    distance_from_home_max_km = dy.Float64()
+    square_displacement_1h_km2 = dy.Float64()
+    square_displacement_24h_km2 = dy.Float64()
+    square_displacement_168h_km2 = dy.Float64()
+    entropy_random_bits = dy.Float64()
+    entropy_uncorrelated_bits = dy.Float64()
+    entropy_real_bits = dy.Float64()
+    predictability = dy.Float64(nullable=True, min=0, max=1)
+
+
 @dataclass(frozen=True)
 class Table:
     """A named table: its schema, and what messages say about rules over several columns."""
@@ -386,6 +416,8 @@ SCORES = Table(
     optional=("uid", "edition", "value", "low", "high", "intent", "p", "p_holm"),
 )
 CALENDAR = Table("calendar", Calendar, key=("d",))
+USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
+"""``uid`` of a point trajectory is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
     *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS),

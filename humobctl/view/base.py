@@ -83,7 +83,7 @@ def _ways_of(source: Input) -> list[Floats]:
         try:
             ways = osmium.FileProcessor(file).with_locations()
             for way in ways.with_filter(osmium.filter.KeyFilter(*_KEYS)):
-                if not way.is_way() or way.tags.get("highway") in _SMALL:
+                if not isinstance(way, osmium.osm.Way) or way.tags.get("highway") in _SMALL:
                     continue
                 points = [(at.lon, at.lat) for at in way.nodes if at.location.valid()]
                 if len(points) > 1:

@@ -6,8 +6,10 @@ import pty
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
+from humobctl.tables.schemas import USER_MEASURES
 from tests.messages import fails, says
 
 ROWS = "uid,d,t,x,y\n1,0,0,10,10\n1,0,1,16,10\n2,1,0,999,999\n"
@@ -72,9 +74,48 @@ def test_plot_of_another_kind_is_wrong_usage(cli) -> None:
     fails(done, "--plot", "a.bmp", ".png", ".html", code=2)
 
 
-def test_points_are_refused_with_a_hint(cli, example_files) -> None:
-    done = cli("data", "describe", "gps.csv", cwd=example_files)
-    fails(done, "gps.csv", "uid, datetime, lat, lon")
+def test_every_kind_says_what_it_is(cli, example_files) -> None:
+    """The examples have one of each; of points it is said how they were read, too."""
+    flows = "origin,destination,flow\na,b,2\n"
+    (example_files / "some_flows.csv").write_text(flows)
+    kinds = {
+        "city.csv": "grid trajectory",
+        "gps.csv": "points",
+        "places.csv": "places",
+        "some_flows.csv": "flows",
+    }
+    for file, kind in kinds.items():
+        done = cli("data", "describe", file, cwd=example_files)
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["kind"] == kind
+        shown = cli("data", "describe", file, "-f", "table", cwd=example_files)
+        assert f"{file}: {kind}" in shown.out
+
+
+def test_a_table_of_each_user(cli, workdir) -> None:
+    done = cli("data", "describe", "gps.csv", "--per-user", "users.parquet", cwd=workdir)
+    assert done.code == 0
+    users = pl.read_parquet(workdir / "users.parquet")
+    assert users.columns == USER_MEASURES.columns
+    assert users.height == json.loads(done.out)["users"]
+    over = json.loads(done.out)["measures"]["radius_of_gyration_km"]
+    assert over["mean"] == pytest.approx(users["radius_of_gyration_km"].mean())
+
+
+@pytest.mark.parametrize(
+    ("option", "table"),
+    [
+        (("--per-user", "a.csv"), "origin,destination,flow\na,b,2\n"),
+        (("--areas", "a.csv"), ROWS),
+        (("--plot", "a.png"), "uid,datetime,lat,lon\n1,2020-01-01,1,2\n"),
+        (("--timezone", "Asia/Tokyo"), ROWS),
+        (("--columns", "d="), ROWS),
+        (("--per-user", "a.csv"), "uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,9\n"),
+    ],
+)
+def test_options_of_other_kinds_are_wrong_usage(cli, workdir, option, table: str) -> None:
+    fails(cli("data", "describe", *option, input=table, cwd=workdir), option[0], code=2)
+    assert not (workdir / "a.csv").exists()
 
 
 def test_bad_row_is_one_line_or_dropped(cli) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import humobctl as hm
+from humobctl.data.stays import run
 from humobctl.io import by_user
 from tests.conftest import Cli
 from tests.messages import fails, says
@@ -185,6 +186,20 @@ def test_options_that_find_nothing_are_refused(tmp_path: Path, cli: Cli) -> None
     fails(blind, "points.csv", "accuracy", notes=True)
 
 
+def test_outputs_beside_the_visits_are_checked_first(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("00:00", "01:00", HOME))
+    for option, file, why in (
+        ("--home-work", "pairs.gpx", "GPX"),
+        ("--trips", "none/trips.csv", "no folder"),
+    ):
+        done = cli("data", "stays", "points.csv", "-o", "v.csv", option, file, cwd=tmp_path)
+        assert done.code in (1, 2)
+        assert file in done.err or why in done.err
+        assert not (tmp_path / "v.csv").exists()
+    same = cli("data", "stays", "points.csv", "-o", "v.csv", "--trips", "v.csv", cwd=tmp_path)
+    fails(same, "--output", "a file each", code=2)
+
+
 def test_box_across_the_date_line(tmp_path: Path, cli: Cli) -> None:
     places = [(-17.0, 179.99), (-17.0, -179.99), (-17.0, 20.0)]
     write(
@@ -306,6 +321,18 @@ def test_cells_in_a_row_are_a_stay(tmp_path: Path, cli: Cli) -> None:
         ["2", "0", "go home", "0", "30", "7-0"],
     ]
     fails(cli("data", "stays", "points.csv", *grid[:2], cwd=tmp_path), "--axes", code=2)
+
+
+def test_one_id_for_many_people_is_warned_of(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ONE_FOR_MANY", 5)
+    write(tmp_path, [*fixes("00:00", "01:00", HOME), "bob,2026-01-05 00:00,60.1,25"])
+    done = cli("data", "stays", "points.csv", cwd=tmp_path)
+    says(done.err, "warning:", "ann", "7 of 8 points", "--columns")
+    monkeypatch.setattr(run, "ONE_FOR_MANY", 8)
+    quiet = cli("data", "stays", "points.csv", cwd=tmp_path)
+    assert "7 of 8" not in quiet.err
 
 
 USERS = [

@@ -146,7 +146,7 @@ def test_memory_does_not_grow_with_the_number_of_people(example_files, tmp_path)
         )
         return float(done.stdout)
 
-    assert peak(100_000) < peak(10_000) + 25
+    assert peak(40_000) < peak(4_000) + 25
 
 
 def test_a_reader_that_leaves_ends_it_quietly(example_files) -> None:

@@ -17,6 +17,7 @@ FEW = {"HUMOBCTL_PART_ROWS": "60", "HUMOBCTL_PART_USERS": "5"}
 PREDICT = ("predict", "challenge.csv")
 EMBED = ("embed", "city.csv", "--model", "embedder")
 INTEND = ("intend", "population.csv", "--count", "40", "--days", "2")
+STAYS = ("data", "stays", "gps.csv", "--include-last")
 GRAVITY = ("generate", "gravity", "plans.csv", "--places", "places.csv", "--law", "epr")
 DIFFUSION = ("generate", "diffusion", "plans.csv", "--model", "days", "--places", "places.csv")
 FREE = ("generate", "diffusion", "--count", "12", "--model", "free", "--batch-size", "5")

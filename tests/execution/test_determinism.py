@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.execution.conftest import DIFFUSION, EMBED, FREE, GRAVITY, INTEND, PREDICT
+from tests.execution.conftest import DIFFUSION, EMBED, FREE, GRAVITY, INTEND, PREDICT, STAYS
 
 EXACT = {
     "synth": ("data", "synth", "--users", "9", "--days", "5"),
@@ -35,6 +35,17 @@ def test_a_seed_is_an_output(cli, example_files, name) -> None:
     if name != "predict day":  # which draws nothing
         other = cli(*EXACT[name], "--seed", "6", cwd=example_files, env=ONE)
         assert other.out != one.out
+
+
+def test_stays_and_trips_do_not_hang_on_threads_or_parts(cli, workdir) -> None:
+    files = ("--trips", "trips.csv", "--home-work", "pairs.csv", "--locations", "places.csv")
+    found = []
+    for env in (ONE, {**MANY, "HUMOBCTL_PART_ROWS": "100"}):
+        done = cli(*STAYS, *files, cwd=workdir, env=env)
+        assert done.code == 0, done.err
+        found.append([done.out, done.err, *((workdir / name).read_text() for name in files[1::2])])
+    assert found[0] == found[1]
+    assert len(found[0][0].splitlines()) > 6
 
 
 @pytest.mark.parametrize("command", [DIFFUSION, FREE], ids=["plans", "free"])

@@ -22,6 +22,7 @@ from tests.execution.conftest import (
     INTEND,
     PREDICT,
     SMALL,
+    STAYS,
 )
 from tests.messages import fails, says
 from tests.warm import dies
@@ -30,6 +31,7 @@ COMMANDS = {
     "predict": (PREDICT, SMALL),
     "intend": (INTEND, FEW),
     "gravity": (GRAVITY, FEW),
+    "stays": (STAYS, {"HUMOBCTL_PART_ROWS": "100"}),
     "embed": (EMBED, SMALL),
     "diffusion": (DIFFUSION, FEW),
     "free": (FREE, FEW),

@@ -25,6 +25,7 @@ from tests.execution.conftest import (
     INTEND,
     PREDICT,
     SMALL,
+    STAYS,
 )
 from tests.messages import fails, says
 
@@ -88,8 +89,14 @@ def workers() -> list[int]:
 
 @pytest.mark.parametrize(
     ("command", "env"),
-    [(PREDICT, SMALL), (INTEND, FEW), (GRAVITY, FEW), (EVAL, SMALL)],
-    ids=["predict", "intend", "gravity", "eval"],
+    [
+        (PREDICT, SMALL),
+        (INTEND, FEW),
+        (GRAVITY, FEW),
+        (EVAL, SMALL),
+        (STAYS, {"HUMOBCTL_PART_ROWS": "100"}),
+    ],
+    ids=["predict", "intend", "gravity", "eval", "stays"],
 )
 def test_the_bytes_are_those_of_the_local_engine(cluster, example_files, command, env) -> None:
     local = run_cli(*command, cwd=example_files, env=env)

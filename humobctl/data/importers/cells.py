@@ -18,6 +18,7 @@ from humobctl.tables.calendar import EPOCH, day_and_slot, slot_start
 from humobctl.tables.grid import Grid
 from humobctl.tables.schemas import GRID, GRID_SIDE, MASKED, MAX_DAY, POINTS
 
+SWAPPED = "; with lat and lon swapped they lie inside (--columns LAT=lon,LON=lat)"
 _DAYS = 1 << 16
 _SLOT = ["uid", "d", "t"]
 _CELL = [*_SLOT, "x", "y"]
@@ -42,6 +43,7 @@ class ToGrid:
         seen: points within the grid so far.
         slots: half hours with a cell so far.
         mixed: those of them with several.
+        mirrored: all points outside would be inside with latitude and longitude swapped.
     """
 
     source: str
@@ -53,6 +55,7 @@ class ToGrid:
     seen: int = 0
     slots: int = 0
     mixed: int = 0
+    mirrored: bool = True
 
     def batches(self, points: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Grid trajectory, each user by day and slot.
@@ -70,7 +73,10 @@ class ToGrid:
             store.collect(self._counts(batch) for batch in points)
             self.dropped.tell()
             if not store.rows:
-                raise HumobError(f"{self.source}: found no point within the grid ({self.grid})")
+                hint = SWAPPED if self.mirrored else ""
+                raise HumobError(
+                    f"{self.source}: found no point within the grid ({self.grid}){hint}"
+                )
             base = self._day_zero(store)
             numbers = pl.Series([number for number, _ in self.numbers.users()], dtype=pl.UInt32)
             for (counts,) in paired_groups([store]):
@@ -103,11 +109,14 @@ class ToGrid:
 
     def _refuse(self, outside: pl.DataFrame) -> None:
         first = outside.row(0, named=True)
+        swapped = self.grid.inside(*self.grid.cell(pl.col("lon"), pl.col("lat")))
+        self.mirrored &= bool(outside.select(swapped.all()).item())
+        hint = SWAPPED if self.mirrored else ""
         error = TableError(
             self.source,
             f"the point {first['lat']}, {first['lon']} of user {first['uid']} at "
             f"{first['datetime']} outside the grid",
-            f"points within {self.grid} (or --outside drop)",
+            f"points within {self.grid} (or --outside drop){hint}",
         )
         if self.options.outside == "fail":
             raise error
@@ -180,8 +189,27 @@ def to_points(
     Raises:
         HumobError: a cell outside the grid.
     """
-    masked = 0
     lat, lon = grid.centre(pl.col("x"), pl.col("y"))
+    for batch in known_cells(batches, grid, source, notes):
+        yield batch.select(
+            pl.col("uid").cast(pl.String),
+            slot_start(pl.col("d"), pl.col("t"), start).alias("datetime"),
+            lat.alias("lat"),
+            lon.alias("lon"),
+            pl.lit(None, pl.String).alias("place_id"),
+            pl.lit(None, pl.String).alias("category"),
+        ).select(POINTS.columns)
+
+
+def known_cells(
+    batches: Iterable[pl.DataFrame], grid: Grid, source: str, notes: list[str]
+) -> Iterator[pl.DataFrame]:
+    """The rows of a grid trajectory that have a cell; masked ones are counted in ``notes``.
+
+    Raises:
+        HumobError: a cell outside the grid.
+    """
+    masked = 0
     for batch in batches:
         seen = batch.filter(pl.col("x") != MASKED)
         masked += batch.height - seen.height
@@ -193,14 +221,7 @@ def to_points(
                 f"the cell ({row['x']}, {row['y']}) of user {row['uid']} on day {row['d']}",
                 f"cells of the grid ({grid})",
             )
-        yield seen.select(
-            pl.col("uid").cast(pl.String),
-            slot_start(pl.col("d"), pl.col("t"), start).alias("datetime"),
-            lat.alias("lat"),
-            lon.alias("lon"),
-            pl.lit(None, pl.String).alias("place_id"),
-            pl.lit(None, pl.String).alias("category"),
-        ).select(POINTS.columns)
+        yield seen
     if masked:
         notes.append(f"left out {pluralize(masked, 'masked row')}: they have no place")
     notes.append(f"grid of {grid}")

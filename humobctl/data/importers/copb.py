@@ -19,11 +19,13 @@ from typing import Any
 import polars as pl
 
 from humobctl.data.importers import pickles
+from humobctl.data.importers.copb_data import SPAN
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.extra_columns import SeparatedReader
 from humobctl.data.importers.nights import DAY_MINUTES, VisitReader
 from humobctl.data.importers.options import ImportOptions
-from humobctl.data.importers.points import PointReader
+from humobctl.data.importers.places.geojson import Features
+from humobctl.data.importers.points import UNDATED, PointReader
 from humobctl.data.importers.user_ids import number_names
 from humobctl.errors import HumobError, TableError
 from humobctl.io.output_lock import note_input
@@ -31,30 +33,55 @@ from humobctl.io.read import BATCH_ROWS, read_table
 from humobctl.io.row_errors import Dropped, LineNumbers
 from humobctl.io.size_limits import parse_json
 from humobctl.io.streams import Input, clear_os_errors, clear_read_errors
-from humobctl.tables.column_names import plain, roles
+from humobctl.tables.column_names import ROLES, plain, roles
 from humobctl.tables.id_text import PADDING
 from humobctl.tables.schemas import PLACES, POINTS, VISITS
 
-UNDATED = dt.date(2000, 1, 1)
-"""Day 0 of frames without a time column, unless --start-date says another."""
-
-_SPAN = re.compile(
-    r"\s*\(?\s*(\d{1,2}):(\d\d)(?::\d\d)?\s*[,-]\s*(\d{1,2}):(\d\d)(?::\d\d)?\s*\)?\s*"
-)
+BY_LINE = re.compile(rb"\s*\[[^\n]*\]\s*\n\s*\[")
+"""Two JSON arrays, each on its line."""
 _OFFSET = r"\s*(?:Z|[+-]\d\d:?\d\d)$"
 
+
+MOMENTS = ("started_at", "finished_at")
+"""The columns of moments of a whole stay, in visits that have them."""
 
 # -- stays as a table -------------------------------------------------------------------------
 
 
 @dataclass
 class StayReader(SeparatedReader, VisitReader):
-    """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in."""
+    """Stays with their minutes as a visit table: minutes are rounded, d and seq filled in.
+
+    Attributes:
+        counted: rows so far of each user's days.
+        features: the file is GeoJSON.
+    """
 
     counted: dict[tuple[Any, Any], int] = field(default_factory=dict)
+    features: bool = False
+
+    def _parse(self) -> Iterator[Batch]:
+        if not self.features:
+            yield from super()._parse()
+            return
+        found = Features(
+            self.source,
+            lambda name: (
+                name in self.options.columns or plain(name) in (*ROLES, *self.table.columns)
+            ),
+            self.on_error,
+            self.dropped,
+            points=True,
+        )
+        for frame, places in found.frames():
+            yield self._cast(self._rename_columns(frame), places)
 
     def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         found = roles(frame.columns, self.options.columns, self.source.name)
+        if "geom" in found and not {"lat", "lon"} <= found.keys():
+            frame = frame.with_columns(**self.split_geometry(frame[found["geom"]]))
+            found |= {"lat": "lat", "lon": "lon"}
+        found |= {name: name for name in MOMENTS if name in frame.columns}
         table = self.table
         lacking = [n for n in table.columns if n not in (*found, "d", "seq", *table.optional)]
         if lacking:
@@ -98,7 +125,7 @@ def _whole(dtype: pl.DataType, name: str) -> pl.Expr:
 
 
 def load_json(source: Input) -> Any:
-    """A whole JSON document.
+    """A whole JSON document; of one a line, a dict of them by the number of the line.
 
     Raises:
         HumobError: broken JSON.
@@ -106,7 +133,10 @@ def load_json(source: Input) -> Any:
     with clear_read_errors(source.name):
         payload = source.stream.read()
     try:
-        return parse_json(payload)
+        if BY_LINE.match(payload) is None:
+            return parse_json(payload)
+        lines = payload.decode(errors="replace").splitlines()
+        return {str(at): parse_json(line) for at, line in enumerate(lines, 1) if line.strip()}
     except ValueError as exc:
         raise HumobError(
             f"{source.name}: found broken JSON ({exc}), expected a whole file"
@@ -266,7 +296,7 @@ class CopbPeople:
 def _visit(item: Any) -> dict[str, Any]:
     if isinstance(item[0], str):
         span = item[1] if isinstance(item[1], str) else ",".join(item[1])
-        found = _SPAN.fullmatch(span)
+        found = SPAN.fullmatch(span)
         if found is None:
             raise ValueError(span)
         hour0, minute0, hour1, minute1 = (int(part) for part in found.groups())
@@ -349,11 +379,12 @@ class Frames:
             yield self._day(day, str(index), 0)
 
     def _day(self, value: Any, user: str, index: int) -> pl.DataFrame:
-        if not pickles.is_frame(value):
+        if not isinstance(value, pl.DataFrame) and not pickles.is_frame(value):
             raise HumobError(
                 f"{self.source}: found {_shorten(value)}, expected a data frame for user {user}"
             )
-        frame = pickles.to_polars(value, self.source)
+        plain_frame = isinstance(value, pl.DataFrame)
+        frame = value if plain_frame else pickles.to_polars(value, self.source)
         found = roles(frame.columns, None, self.source)
         if "uid" not in found or isinstance(self.value, dict):
             frame = frame.drop(found.get("uid", [])).with_columns(uid=pl.lit(user))

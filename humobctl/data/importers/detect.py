@@ -6,6 +6,7 @@ recognise it, and what opens it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable
@@ -13,10 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humobctl.console.words import pluralize
-from humobctl.data.importers import checkins, copb, geolife, humob, pickles, taxis
+from humobctl.data.importers import (
+    checkins,
+    copb,
+    copb_data,
+    copb_points,
+    geolife,
+    gpx,
+    humob,
+    libcity,
+    openpflow,
+    pickles,
+    taxis,
+)
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
-from humobctl.data.importers.places.geojson import Features, is_geojson
+from humobctl.data.importers.places.geojson import Features
 from humobctl.data.importers.places.osm import osm
 from humobctl.data.importers.places.reader import (
     UNIQUE_PLACES,
@@ -43,6 +56,7 @@ from humobctl.tables.schemas import (
     GRID,
     PLACES,
     POINTS,
+    TIMED_VISITS,
     VISITS,
 )
 
@@ -76,6 +90,7 @@ def recognise(
     Raises:
         HumobError: no format knows it; the message says what was seen.
     """
+    options = with_geometry(look, options)
     for entry in FORMATS:
         if entry.name == name or (name == "auto" and entry.recognise(look, options)):
             return entry, entry.read(look, options)
@@ -90,6 +105,14 @@ def recognise(
         f"{look.name}: found {seen} ({look.words}), expected a format known here: {known}; name "
         "columns with --columns, or the format with --format"
     )
+
+
+def with_geometry(look: InputProbe, options: ImportOptions) -> ImportOptions:
+    """The options, where a file says which column holds its geometries: with that one named."""
+    shapes = look.source.geometry if look.source is not None else None
+    if shapes is None or shapes in options.columns or "geom" in options.columns.values():
+        return options
+    return dataclasses.replace(options, columns={**options.columns, shapes: "geom"})
 
 
 # -- what opens each ---------------------------------------------------------------------------
@@ -111,8 +134,10 @@ def _grid(name: str | None) -> Callable[[InputProbe, ImportOptions], Opened]:
 
 
 def _points(look: InputProbe, options: ImportOptions) -> Opened:
-    table = ACCURATE_POINTS if options.accuracy else POINTS
+    accurate = options.accuracy or look.has(options, "accuracy")
+    table = ACCURATE_POINTS if accurate else POINTS
     reader = PointReader(look.file("a table of points"), table, options.on_error, options=options)
+    reader.by_clock = True
     return reader.with_header(look).open("points")
 
 
@@ -140,26 +165,47 @@ def _stays(look: InputProbe, options: ImportOptions) -> Opened:
     source = look.file("a stay list")
     if source.kind == "pickle":
         return _pickle(look, options)
-    if look.columns is None and source.kind in ("json", "ndjson"):
+    if look.columns is None and source.kind in ("json", "ndjson") and not look.geojson:
         return _traces(look, options)
-    table = CATEGORISED_VISITS if options.categories else VISITS
+    timed = set(copb.MOMENTS) <= set(look.columns or ())
+    table = CATEGORISED_VISITS if options.categories else TIMED_VISITS if timed else VISITS
     reader = copb.StayReader(
-        source, table, options.on_error, separator=look.separator, options=options
+        source,
+        table,
+        options.on_error,
+        separator=look.separator,
+        options=options,
+        features=look.geojson,
     )
     words = "stay list"
-    return Opened(VISITS, reader.batches(), words, reader.notes, reader.dropped, reader.users)
+    return Opened(
+        TIMED_VISITS if table is TIMED_VISITS else VISITS,
+        reader.batches(),
+        words,
+        reader.notes,
+        reader.dropped,
+        reader.users,
+    )
 
 
 def _traces(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None:
         people = copb.trace_folder(look.folder)
         source = stand_in(look.name)
+        if all(map(copb_data.is_template, people.values())):
+            return copb_data.templates(source, people, options)
         return _people(
             source, people, options, f"CoPB traces of {pluralize(len(people), 'person')}"
         )
     source = look.file("JSON traces")
     look.label = "JSON"
     value = copb.load_json(source)
+    if copb_data.is_template(value):
+        return copb_data.templates(source, {source.name: value}, options)
+    if isinstance(value, dict) and all(map(copb_data.is_template, value.values())):
+        return copb_data.templates(source, value, options)
+    if copb_points.is_points(value):
+        return copb_points.open_points(source, value, options)
     return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
 
 
@@ -172,11 +218,18 @@ def _people(source: Input, value: object, options: ImportOptions, words: str) ->
 
 
 def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
+    if look.folder is not None and (inside := sorted(look.folder.glob("*.pkl"))):
+        raise HumobError(
+            f"{look.name}: found a directory of pickles ({', '.join(p.name for p in inside)}), "
+            "expected one of them: each is a table of its own"
+        )
     source = look.file("a pickle")
     value = pickles.load(source.stream, source.name, source.size)
     if copb.holds_frames(value):
         words = f"pickled data frames ({'by user' if isinstance(value, dict) else 'a list'})"
         return copb.frames_reader(source, value, options).open(words)
+    if (opened := copb_data.open_data(source, value, options)) is not None:
+        return opened
     if copb.is_people(value):
         return _people(source, value, options, f"CoPB {copb.kind_of(value)}")
     raise HumobError(
@@ -237,8 +290,7 @@ def _is_tagged(columns: list[str], options: ImportOptions, name: str) -> bool:
 
 def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     source = look.file("a GeoJSON file")
-    # Names of properties, as far as they can be seen without reading on.
-    names = list(dict.fromkeys(re.findall(r'"([^"\\]*)"\s*:', look.head.decode(errors="replace"))))
+    names = look.columns or []
     kind = kind_of_places(names) or "table"
     given = kind == "table" and "intent" in names
     reader = PlaceReader(
@@ -252,8 +304,7 @@ def _geojson(look: InputProbe, options: ImportOptions) -> Opened:
     keys = frozenset(reader.assigned.mapping.tag_keys())
     wanted = functools.cache(lambda name: is_wanted(name, options, keys))  # few names, many times
     features = Features(source, wanted, options.on_error, reader.dropped)
-    reader.factory, reader.geometry = features.frames, "geometry"
-    look.label = "GeoJSON"
+    reader.factory, reader.geometry, reader.geometric = features.frames, "geometry", True
     return _open_places(reader, _OF_KIND[kind])
 
 
@@ -274,7 +325,8 @@ def _is_geolife(look: InputProbe, _: ImportOptions) -> bool:
 def _is_trace(look: InputProbe, _: ImportOptions) -> bool:
     if look.folder is not None:
         return bool(next(look.folder.rglob("*.json"), None))
-    return bool(LIST_OF_LISTS.match(look.head) or PEOPLE.match(look.head))
+    heads = (LIST_OF_LISTS, PEOPLE, copb.BY_LINE)
+    return any(form.match(look.head) for form in heads)
 
 
 def _is_tsmc(look: InputProbe, _: ImportOptions) -> bool:
@@ -311,9 +363,13 @@ def _is_osm(look: InputProbe, _: ImportOptions) -> bool:
     return look.source is not None and look.source.kind.startswith("osm")
 
 
-def _is_geojson(look: InputProbe, _: ImportOptions) -> bool:
-    text = look.source is not None and look.source.kind in ("json", "ndjson")
-    return text and is_geojson(look.head)
+def _is_geojson(look: InputProbe, options: ImportOptions) -> bool:
+    """GeoJSON of places: one that says neither whose nor when, or what else they are."""
+    if not look.geojson or kind_of_places(look.columns or []) is not None:
+        return look.geojson
+    timed = any(look.has(options, role) for role in ("datetime", "utc", "t", "leave"))
+    told = any(look.has(options, role) for role in ("name", "category", "intent", "place_id"))
+    return not timed or (told and not look.has(options, "uid"))
 
 
 def _is_kind(kind: Kind) -> Callable[[InputProbe, ImportOptions], bool]:
@@ -328,6 +384,8 @@ def _is_places(look: InputProbe, options: ImportOptions) -> bool:
     if not ({"lat", "lon"} <= found.keys() or "geom" in found):
         return False
     told = {"place_id", "name", "category", "intent"} & found.keys()
+    if look.timed and told == {"place_id"} and not look.has(options, "place_id"):
+        return False  # an id may be anybody's, and a moment is nothing that places have
     return bool(told) or _is_tagged(look.columns, options, look.name)
 
 
@@ -344,6 +402,8 @@ def _is_timed_stays(look: InputProbe, options: ImportOptions) -> bool:
 
 
 def _is_pickle(look: InputProbe, _: ImportOptions) -> bool:
+    if look.folder is not None:
+        return any(look.folder.glob("*.pkl"))
     return look.source is not None and look.source.kind == "pickle"
 
 
@@ -375,8 +435,17 @@ FORMATS = (
     Format("places", "a table of places", _is_places, _places("table", "places"), places=True),
     Format("tsmc2014", "Foursquare check-ins (TSMC2014)", _is_tsmc, _tsmc),
     Format("gowalla", "Gowalla or Brightkite check-ins", _is_gowalla, _gowalla),
+    Format(
+        "massive-steps",
+        "Massive-STEPS check-ins",
+        checkins.is_massive_steps,
+        checkins.massive_steps,
+    ),
     Format("tdrive", "T-Drive taxis, a file or folder", taxis.is_tdrive, taxis.tdrive),
     Format("porto", "Porto taxi trips", taxis.is_porto, taxis.porto),
+    Format("openpflow", "OpenPFLOW people", openpflow.is_openpflow, openpflow.read_openpflow),
+    Format("gpx", "GPX tracks, a file or folder", gpx.is_gpx, gpx.read_gpx),
+    Format("libcity", "LibCity's folder of trajectories", libcity.is_libcity, libcity.read_libcity),
     Format("humob", "HuMob grid trajectory of any year, days 0-75", _is_grid, _grid(None)),
     Format("grid", "grid trajectory of any days", _never, _grid("grid")),
     Format("geolife", "GeoLife .plt file or folder", _is_geolife, _geolife),

@@ -43,6 +43,8 @@ class ImportOptions:
         keep_zero: keep rows at latitude 0, longitude 0.
         decimal_comma: read 39,9 as 39.9.
         wrap_longitude: read longitudes from 0 to 360.
+        crs: the coordinate reference system of coordinates that are no degrees.
+        layer: the layer of a vector file.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -65,6 +67,8 @@ class ImportOptions:
     keep_zero: bool = False
     decimal_comma: bool = False
     wrap_longitude: bool = False
+    crs: str | None = None
+    layer: str | None = None
 
 
 @dataclass

@@ -13,28 +13,30 @@ from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import Opened
+from humobctl.data.importers.places.geojson import Features
 from humobctl.data.importers.probe import InputProbe
-from humobctl.errors import HumobError, TableError
+from humobctl.errors import HumobError, TableError, UsageError
 from humobctl.io.row_errors import LineNumbers
-from humobctl.tables.column_names import ALIASES, roles
+from humobctl.tables.column_names import ALIASES, PURPOSE, ROLES, plain, roles
 from humobctl.tables.id_text import id_text, is_id_type
 from humobctl.tables.moments import (
     FARTHEST_OFFSET,
     NumberForms,
-    display,
     is_time_type,
     moments,
     to_local,
 )
-from humobctl.tables.schemas import POINTS
 
 _OWN = (
     *("uid", "date", "datetime", "utc", "leave", "offset"),
     *("lat", "lon", "geom", "place_id", "category"),
 )
+UNDATED = dt.date(2000, 1, 1)
+"""Day 0 of tables without dates, unless --start-date says another."""
+_SAMPLE = 1000
+_ONLY_CLOCK = r"^\s*\d{1,2}:\d\d(?::\d\d)?\s*$"
 _CLOCK = r"^\s*\d{1,2}:\d\d"
 _A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
-_WKT = r"(?i)^\s*(?:SRID=\d+;)?\s*POINT\s*Z?\s*\(\s*([-+.\deE]+)\s+([-+.\deE]+)"
 UTC_NOTE = "times are in UTC: --timezone shows them in a zone and cuts slots there"
 
 
@@ -46,6 +48,8 @@ class PointReader(ImportReader):
         factory: makes the raw frames where the input is no plain table.
         utc: whether times without an offset are UTC.
         naive: times without a zone so far, which --timezone leaves as they are.
+        by_clock: --start-date is for times of day alone.
+        unknown: accuracies so far that are no number of metres.
         forms: what the numbers of the time column are.
         repeated: by column, times that --source-timezone's clocks show twice.
     """
@@ -54,6 +58,8 @@ class PointReader(ImportReader):
     utc: bool = False
     found: dict[str, str] = field(default_factory=dict)
     naive: int = 0
+    unknown: int = 0
+    by_clock: bool = False
     forms: NumberForms = field(default_factory=NumberForms)
     repeated: dict[str, RepeatedHours] = field(init=False)
 
@@ -63,12 +69,17 @@ class PointReader(ImportReader):
         self.repeated = defaultdict(RepeatedHours)
 
     def with_header(self, look: InputProbe) -> PointReader:
-        """This reader, ready for separated text too.
+        """This reader, ready for separated text and GeoJSON too.
 
         Raises:
             HumobError: text without names of columns.
         """
-        if self.source.kind == "csv":
+        if look.geojson:
+            features = Features(
+                self.source, self._is_wanted, self.on_error, self.dropped, points=True
+            )
+            self.factory, self.geometric = features.frames, True
+        elif self.source.kind == "csv":
             if look.columns is None:
                 raise HumobError(
                     f"{look.name}: found no header, expected names of columns in the first line"
@@ -78,9 +89,13 @@ class PointReader(ImportReader):
             ).frames
         return self
 
+    def _is_wanted(self, name: str) -> bool:
+        """Whether a property is one that is looked at."""
+        return name in self.options.columns or plain(name) in (PURPOSE, *ROLES)
+
     def open(self, words: str) -> Opened:
         """The input ready to be read, in words for people."""
-        return Opened(POINTS, self.batches(), words, self.notes, self.dropped)
+        return Opened(self.table, self.batches(), words, self.notes, self.dropped)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """Checked batches; a fault is reported in the names of the file.
@@ -90,12 +105,20 @@ class PointReader(ImportReader):
         """
         yield from super().batches()
         self.notes += self.forms.notes()
+        if self.unknown:
+            rows = "accuracy that is" if self.unknown == 1 else "accuracies that are"
+            self.notes.append(f"left empty {self.unknown:,} {rows} no number of metres from 0")
         self.notes += [note for hours in self.repeated.values() for note in hours.notes()]
         if self.naive and self.options.timezone and not self.options.source_timezone:
             self.notes.append(
                 f"{pluralize(self.naive, 'time')} without a zone taken as local already: "
                 "--source-timezone UTC converts from UTC"
             )
+
+    def _swap_hint(self) -> str:
+        if self.geometric:
+            return "a geometry of longitude first, such as POINT (116.3 39.9),"
+        return f"--columns {self.found['lat']}=lon,{self.found['lon']}=lat"
 
     def _explain(self, error: TableError) -> TableError:
         ways = {"datetime": ("datetime", "utc"), "lat": ("lat", "geom"), "lon": ("lon", "geom")}
@@ -108,12 +131,16 @@ class PointReader(ImportReader):
             yield from super()._parse()
             return
         for frame, places in self.factory():
-            yield self._cast(self._rename_columns(frame), places)
+            if frame.height:
+                yield self._cast(self._rename_columns(frame), places)
 
     def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The raw values of the columns we want, under our names."""
         if not self.found:
             self.found = self._find(frame)
+        # Features have only the properties that they have.
+        absent = set(self.found.values()).difference(frame.columns)
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
         columns = {
             "uid": self._id(frame, "uid"),
             "datetime": self._when(frame),
@@ -121,24 +148,26 @@ class PointReader(ImportReader):
             **{name: self._id(frame, name) for name in ("place_id", "category")},
         }
         if "accuracy" in self.table.columns:
-            columns["accuracy"] = frame[self.found["accuracy"]]
+            columns["accuracy"] = self._accuracy(frame[self.found["accuracy"]])
         if "offset" in self.found:
             columns["offset"] = frame[self.found["offset"]]
         return pl.DataFrame(columns)
+
+    def _accuracy(self, column: pl.Series) -> pl.Series:
+        """Metres; null for what devices write where they know none, which is counted."""
+        text = column.str.strip_chars() if column.dtype == pl.String else column
+        metres = text.cast(pl.Float64, strict=False)
+        known = metres.is_finite() & (metres >= 0)
+        self.unknown += int((column.is_not_null() & ~known.fill_null(value=False)).sum())
+        return pl.select(pl.when(known).then(metres)).to_series()
 
     def _id(self, frame: pl.DataFrame, name: str) -> pl.Series:
         if name not in self.found:
             return pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         column = frame[self.found[name]]
         if not is_id_type(column.dtype):
-            raise self._wrong_type(column, "text or numbers")
+            raise self.wrong_type(column, "text or numbers")
         return id_text(column)
-
-    def _wrong_type(self, column: pl.Series, expected: str) -> HumobError:
-        return HumobError(
-            f"{self.source.name}: found the type {column.dtype} in column {column.name}, expected "
-            f"{expected}"
-        )
 
     def _when(self, frame: pl.DataFrame) -> pl.Series:
         """The raw times; a date and a time of day that stand in two columns are put together."""
@@ -152,12 +181,38 @@ class PointReader(ImportReader):
                 day = frame[self.found["date"]].cast(pl.String).str.extract(r"^\s*([^\sT]+)")
                 both = [day.alias("date"), time.cast(pl.String).str.strip_chars().alias("time")]
                 return pl.select(pl.concat_str(*both, separator=" ")).to_series()
+        if (dated := self._on_a_day(time)) is not None:
+            return dated
+        if self.by_clock and self.options.start_date is not None and self.options.grid is None:
+            raise UsageError("--start-date does nothing for points that have dates, without --grid")
         if not is_time_type(time.dtype):
-            raise self._wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
+            raise self.wrong_type(time, "times as text, numbers (of 64 bits) or date-times")
         return time
 
-    def _find(self, frame: pl.DataFrame) -> dict[str, str]:
+    def _on_a_day(self, time: pl.Series) -> pl.Series | None:
+        """Times of day without a date on the start date; None for times with one."""
+        clock = time.dtype == pl.Time or (
+            time.dtype == pl.String
+            and time.len() > time.null_count()
+            and time.drop_nulls().head(_SAMPLE).str.contains(_ONLY_CLOCK).all()
+        )
+        if not clock:
+            return None
+        day = self.options.start_date or UNDATED
+        note = f"times of day without a date: taken on {day} (--start-date)"
+        if note not in self.notes:
+            self.notes.append(note)
+        return pl.select(pl.lit(f"{day} ") + time.cast(pl.String).str.strip_chars()).to_series()
+
+    def _roles(self, frame: pl.DataFrame) -> dict[str, str]:
+        """Which column plays which role."""
         found = roles(frame.columns, self.options.columns, self.source.name)
+        if not {"datetime", "utc"} & found.keys() and "d" not in found and "t" in frame.columns:
+            found["datetime"] = "t"  # movingpandas
+        return found
+
+    def _find(self, frame: pl.DataFrame) -> dict[str, str]:
+        found = self._roles(frame)
         lacking = [
             name
             for name, ways in (
@@ -182,20 +237,15 @@ class PointReader(ImportReader):
         return found
 
     def _place_of(self, frame: pl.DataFrame) -> dict[str, pl.Series]:
-        if "lat" in self.found and "lon" in self.found:
+        declared = "geom" in self.found and self.is_declared()
+        if "lat" in self.found and "lon" in self.found and not declared:
             return {name: frame[self.found[name]] for name in ("lat", "lon")}
-        geometry = frame[self.found["geom"]]
-        if geometry.dtype == pl.Binary:
-            return {**wkb_points(geometry), "geom": geometry}
-        if geometry.dtype != pl.String:
-            raise self._wrong_type(geometry, "text such as POINT (116.3 39.9), or WKB")
-        parts = {axis: geometry.str.extract(_WKT, group) for axis, group in _LON_LAT}
-        return {**parts, "geom": geometry}
+        return self.split_geometry(frame[self.found["geom"]])
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "geom" in frame.columns:
             bad = frame["geom"].is_not_null() & frame["lat"].is_null()
-            frame, places = self._refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
+            frame, places = self.refuse(bad, frame, places, "geom", "POINT (longitude latitude)")
         if frame.height:
             frame, places = self._localize_times(frame, places)
         return super()._cast(frame.select(self.table.columns), places)
@@ -209,16 +259,16 @@ class PointReader(ImportReader):
         # Beside the frame, whose columns may be in pieces that others would be cut to.
         clock = pl.DataFrame({"times": times, "aware": aware})
         bad = frame[column].is_not_null() & times.is_null()
-        frame, places = self._refuse(bad, frame, places, column, _A_TIME)
+        frame, places = self.refuse(bad, frame, places, column, _A_TIME)
         clock = self._with_offsets(frame, clock.filter(~bad) if bad.any() else clock)
         bad = clock["bad_offset"]
         expected = f"minutes ahead of UTC, from -{FARTHEST_OFFSET} to {FARTHEST_OFFSET}"
-        frame, places = self._refuse(bad, frame, places, "offset", expected)
+        frame, places = self.refuse(bad, frame, places, "offset", expected)
         clock = clock.filter(~bad) if bad.any() else clock
         local = self._local(frame["uid"], clock, column)
         bad = clock["times"].is_not_null() & local.is_null()
         expected = f"a date and time that exists in {self.options.source_timezone}"
-        frame, places = self._refuse(bad, frame, places, column, expected)
+        frame, places = self.refuse(bad, frame, places, column, expected)
         local = local.filter(~bad) if bad.any() else local
         return frame.with_columns(local.alias(column)), places
 
@@ -248,28 +298,6 @@ class PointReader(ImportReader):
             offset_minutes=offset,
             second=lambda walls, rows: repeated.second(uids.gather(rows), walls),
         )
-
-    def _refuse(
-        self, bad: pl.Series, frame: pl.DataFrame, places: LineNumbers, column: str, expected: str
-    ) -> Batch:
-        """Stop at the first bad row, or count and drop the bad ones."""
-        if not bad.any():
-            return frame, places
-        index = bad.arg_max() or 0
-        error = TableError(
-            self.source.name,
-            display(frame[column], index),
-            expected,
-            column=column,
-            **places.of(index),
-        )
-        if self.on_error == "fail":
-            raise error
-        self.dropped.add(f"with a bad {column}", error, int(bad.sum()))
-        return frame.filter(~bad), places.keep(~bad)
-
-
-_LON_LAT = (("lon", 1), ("lat", 2))
 
 
 @dataclass
@@ -312,45 +340,3 @@ class RepeatedHours:
             f"{times} in an hour that the clocks show twice: {self.later:,} taken as the second, "
             "by the order of each user's rows"
         ]
-
-
-def wkb_points(column: pl.Series) -> dict[str, pl.Series]:
-    """Longitudes and latitudes of points in WKB, also with a spatial reference (EWKB).
-
-    Returns:
-        ``lon`` and ``lat``, null where there is no point.
-    """
-    raw = column.alias("raw").to_frame()
-    found = None
-    for order, endianness in ((b"\x01", "little"), (b"\x00", "big")):
-        kind = _number(1, pl.UInt32, endianness)
-        # PostGIS sets high bits (0x20000000: four bytes of reference follow), ISO adds thousands.
-        flat = (kind & 0x0FFFFFFF) % 1000 == 1
-        point = pl.col("raw").bin.starts_with(order) & flat
-        moved = kind & 0x20000000 != 0
-        one = raw.select(
-            **{
-                axis: pl.when(point).then(
-                    pl.when(moved)
-                    .then(_number(at + 4, pl.Float64, endianness))
-                    .otherwise(_number(at, pl.Float64, endianness))
-                    .fill_nan(None)
-                )
-                for axis, at in (("lon", 5), ("lat", 13))
-            }
-        )
-        found = (
-            one
-            if found is None
-            else found.select(
-                pl.coalesce(pl.col(axis), one[axis]).alias(axis) for axis in ("lon", "lat")
-            )
-        )
-    assert found is not None
-    return {axis: found[axis] for axis in ("lon", "lat")}
-
-
-def _number(at: int, dtype: type[pl.DataType], endianness: str) -> pl.Expr:
-    size = 4 if dtype == pl.UInt32 else 8
-    part = pl.col("raw").bin.slice(at, size)
-    return part.bin.reinterpret(dtype=dtype, endianness=endianness)  # type: ignore[arg-type]

@@ -9,13 +9,17 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.console.words import pluralize
+from humobctl.data.importers.crs import crs_name
 from humobctl.data.importers.options import ImportOptions
-from humobctl.errors import HumobError
+from humobctl.data.importers.places.geojson import is_geojson
+from humobctl.errors import HumobError, UsageError
+from humobctl.io import vector_files
 from humobctl.io.arrow_lengths import check_arrow
 from humobctl.io.csv_records import name_columns, split_record
+from humobctl.io.geo_columns import geometry_column
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.read import clear_damage
-from humobctl.io.streams import Input
+from humobctl.io.streams import IN_PLACE, Input
 from humobctl.io.text import is_number, sep_line
 from humobctl.tables.column_names import roles
 
@@ -23,7 +27,13 @@ UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 PEOPLE = re.compile(rb'\s*\{\s*"[^"]*"\s*:\s*\[\s*\[')
 LIST_OF_LISTS = re.compile(rb"\s*\[\s*\[")
 """How CoPB's traces begin: by people, or of one."""
+_GEOJSON_CRS = re.compile(
+    rb'"crs"\s*:\s*\{\s*"type"\s*:\s*"name"\s*,\s*"properties"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"'
+)
+"""As GeoJSON of 2008 named a reference system; RFC 7946 knows degrees only, GDAL both."""
+_MOMENT = re.compile(rb"\d{4}[-/]\d\d?[-/]\d\d?[ T]+\d\d?:\d\d")
 _HEAD = 1 << 16
+_NAMES = re.compile(r'"([^"\\]*)"\s*:')
 _SEPARATORS = (",", "\t", ";", "|")
 _KINDS = {
     "csv": "CSV",
@@ -35,6 +45,8 @@ _KINDS = {
     "pickle": "pickle",
     "osm-pbf": "PBF",
     "osm-xml": "XML",
+    "gpx": "GPX",
+    **vector_files.WORDS,
 }
 
 
@@ -51,6 +63,8 @@ class InputProbe:
         fields: fields of the first line of text.
         separator: between them.
         label: what the container is, where that is not what the first bytes say.
+        geojson: it is GeoJSON.
+        timed: the first row of text holds a date with a time of day.
     """
 
     name: str
@@ -61,6 +75,8 @@ class InputProbe:
     fields: list[str] = field(default_factory=list)
     separator: str = ","
     label: str | None = None
+    geojson: bool = False
+    timed: bool = False
 
     @property
     def words(self) -> str:
@@ -93,23 +109,64 @@ class InputProbe:
         return self.source
 
 
-def look_at(source: Input) -> InputProbe:
-    """Look at an opened input; nothing of it is used up."""
+def look_at(source: Input, layer: str | None = None) -> InputProbe:
+    """Look at an opened input; nothing of it is used up.
+
+    Args:
+        source: the input.
+        layer: the layer of a vector file to read; None for the only one.
+    """
     look = InputProbe(source.name, source=source, head=source.stream.peek(_HEAD)[:_HEAD])
     if source.kind == "csv":
         _look_at_text(look)
+    elif source.kind in ("json", "ndjson") and is_geojson(look.head):
+        # Names of properties, as far as they can be seen without reading on.
+        look.columns = list(dict.fromkeys(_NAMES.findall(look.head.decode(errors="replace"))))
+        look.geojson, look.label = True, "GeoJSON"
+        if (told := _GEOJSON_CRS.search(look.head)) is not None:
+            source.crs = crs_name(told[1].decode(errors="replace"))
+            look.label = f"GeoJSON, {source.crs}"
     elif source.kind == "ndjson" and not PEOPLE.match(look.head):
         first = next((line for line in look.head.split(b"\n") if line.strip()), b"")
-        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
+        look.columns = _NAMES.findall(first.decode(errors="replace"))
     elif source.kind == "json" and not LIST_OF_LISTS.match(look.head):
         first = look.head.partition(b"}")[0]
-        look.columns = re.findall(r'"([^"\\]*)"\s*:', first.decode(errors="replace"))
-    elif source.path is not None and source.kind in ("parquet", "arrow", "arrow-stream"):
-        names = _names_of(source, source.path)
-        look.columns = names + key_columns(source.keys, names)
-        if source.parts:
-            look.label = f"folder of {pluralize(len(source.parts), 'Parquet file')}"
+        look.columns = _NAMES.findall(first.decode(errors="replace"))
+    elif source.kind in vector_files.VECTOR_KINDS:
+        _look_at_layer(look, source, layer)
+    elif source.path is not None and source.kind in IN_PLACE:
+        _look_at_columns(look, source, source.path)
+    if layer is not None and source.layer is None:
+        raise UsageError(f"--layer does nothing for {look.words}")
     return look
+
+
+def _look_at_columns(look: InputProbe, source: Input, path: Path) -> None:
+    names = _names_of(source, path)
+    look.columns = names + key_columns(source.keys, names)
+    if source.parts:
+        look.label = f"folder of {pluralize(len(source.parts), 'Parquet file')}"
+    with clear_damage(source.name, source.kind):
+        shapes = geometry_column(path, source.kind)
+    if shapes is not None and shapes.name in names:
+        source.geometry, source.crs = shapes.name, shapes.crs
+        kind = "GeoParquet" if source.kind == "parquet" else "GeoArrow"
+        look.label = ", ".join([look.label or kind, _crs_words(source)])
+
+
+def _look_at_layer(look: InputProbe, source: Input, asked: str | None) -> None:
+    if source.path is None:
+        raise HumobError(
+            f"{source.name}: found a packed Shapefile, expected a plain one beside its other files"
+        )
+    layer = vector_files.find_layer(source.path, source.name, source.kind, asked)
+    look.columns = layer.columns
+    source.layer, source.geometry, source.crs = layer.name, vector_files.GEOMETRY, layer.crs
+    look.label = f"{_KINDS[source.kind]}, layer {layer.name}, {_crs_words(source)}"
+
+
+def _crs_words(source: Input) -> str:
+    return "no CRS" if source.crs is None else crs_name(source.crs)
 
 
 def _names_of(source: Input, path: Path) -> list[str]:
@@ -131,5 +188,6 @@ def _look_at_text(look: InputProbe) -> None:
     look.separator = told or (max(_SEPARATORS, key=first.count) if first else ",")
     fields = split_record(first, look.separator)
     look.fields = [part.strip() for part in fields]
+    look.timed = len(lines) > 1 and bool(_MOMENT.search(lines[1]))
     if not any(is_number(part) or UTC_TIME.match(part) for part in look.fields):
         look.columns = name_columns(fields)

@@ -22,8 +22,17 @@ from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.data.importers.user_ids import numbering_notes, write_users
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.parquet_dataset import is_other_folder
-from humobctl.io.streams import STANDARD, open_input, seekable
-from humobctl.tables.schemas import GRID, INTENTS, PLACES, POINTS, VISITS, Table
+from humobctl.io.streams import IN_PLACE, STANDARD, open_input, seekable
+from humobctl.tables.schemas import (
+    GRID,
+    HOME_WORK,
+    INTENTIONS,
+    INTENTS,
+    PLACES,
+    POINTS,
+    VISITS,
+    Table,
+)
 
 
 @dataclass
@@ -48,10 +57,10 @@ class _ImportTally:
     first: Any = None
     last: Any = None
 
-    def watch(self, batches: Iterable[pl.DataFrame], column: str) -> Iterator[pl.DataFrame]:
+    def watch(self, batches: Iterable[pl.DataFrame], column: str | None) -> Iterator[pl.DataFrame]:
         for batch in batches:
-            if batch.height:
-                self.rows += batch.height
+            self.rows += batch.height
+            if batch.height and column is not None:
                 self.users.update(batch["uid"].unique().to_list())
                 low, high = batch[column].min(), batch[column].max()
                 self.first = low if self.first is None else min(self.first, low)
@@ -59,9 +68,10 @@ class _ImportTally:
             yield batch
 
     def words(self) -> str:
-        text = f"{pluralize(self.rows, 'row')}, {pluralize(len(self.users), 'user')}"
+        text = pluralize(self.rows, "row")
         if self.first is None:
             return text
+        text += f", {pluralize(len(self.users), 'user')}"
         if isinstance(self.first, int):
             days = f"{self.first}-{self.last}" if self.last != self.first else f"{self.first}"
             return f"{text}, days {days}" if self.last != self.first else f"{text}, day {days}"
@@ -85,7 +95,7 @@ class _PlaceTally:
         return f"{pluralize(self.intents.total(), 'place')}: {', '.join(listed)}"
 
 
-_TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d"}
+_TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d", INTENTIONS.name: "d"}
 
 
 def import_data(
@@ -111,9 +121,10 @@ def import_data(
     """
     stack = ExitStack()
     try:
-        look = _look(path, stack)
+        look = _look(path, stack, options.layer)
         entry, opened = recognise(look, options, format)
-        if expected is not None and expected is not opened.table and not options.cells_to_points:
+        other = expected is not None and expected.name != opened.table.name
+        if expected is not None and other and not options.cells_to_points:
             found = f"{opened.words} ({look.words})"
             cells = "; --grid, --axes and --start-date place cells" * (opened.table is GRID)
             raise HumobError(f"{look.name}: found {found}, expected a {expected.name} table{cells}")
@@ -125,29 +136,32 @@ def import_data(
     return Imported(table, _finish(stack, look, opened, table, convert, options))
 
 
-def _look(path: str | None, stack: ExitStack) -> InputProbe:
+def _look(path: str | None, stack: ExitStack, layer: str | None) -> InputProbe:
     if path is not None and path != STANDARD and is_other_folder(path):
+        if layer is not None:
+            raise UsageError(f"--layer does nothing for the folder {path}")
         return InputProbe(path, folder=Path(path))
     source = open_input(path)
     stack.callback(source.close)
-    if source.path is None and source.kind in ("parquet", "arrow", "arrow-stream"):
+    if source.path is None and source.kind in IN_PLACE and source.kind != "shapefile":
         # Its names stand at the end of the file or in a block of its own: it needs a real file.
         spool = open_input(str(stack.enter_context(seekable(source))))
         stack.callback(spool.close)
         source = dataclasses.replace(spool, name=source.name)
-    return look_at(source)
+    return look_at(source, layer)
 
 
 def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     """Refuse options that would do nothing."""
-    grid, points, visits = table is GRID, table is POINTS, table is VISITS
-    if grid and options.wanted == "places":
-        raise UsageError("--as places does nothing for a grid trajectory table")
+    grid, points, visits = (table.name == known.name for known in (GRID, POINTS, VISITS))
+    if options.wanted == "places" and not (points or visits or table is PLACES):
+        raise UsageError(f"--as places does nothing for a {table.name} table")
     places = options.wanted == "places" or table is PLACES
     on_grid = options.grid is not None
     cells = entry.name == "cell-poicat" or options.cells_to_points
     numbered = not places and (on_grid or visits or grid)
-    dated = not places and (on_grid or entry.name in ("copb-pickle", "timed-stays"))
+    clocks = entry.name in ("copb-pickle", "copb-traces", "timed-stays", "points")
+    dated = not places and (on_grid or clocks)
     timed = (points or entry.name == "timed-stays") and not places
     useless = (
         ("--max-day", options.max_day is not None and not grid),
@@ -157,13 +171,14 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
         ("--cells-to-points", options.cells_to_points and not grid),
         ("--grid", on_grid and not cells and not (points and not places)),
         ("--uid-map", options.uid_map is not None and not numbered),
-        ("--places", options.places is not None and not visits),
+        ("--places", options.places is not None and not (visits or table is HOME_WORK)),
         ("--start-date", options.start_date is not None and not dated),
-        ("--mapping", options.mapping is not None and not places),
+        ("--mapping", options.mapping is not None and not (places or entry.name == "timed-stays")),
         ("--keep-unmapped", options.keep_unmapped and not places),
         ("--keep-zero", options.keep_zero and not (places or timed)),
         ("--decimal-comma", options.decimal_comma and grid),
         ("--wrap-longitude", options.wrap_longitude and grid),
+        ("--crs", options.crs is not None and grid),
     )
     for name, wrong in useless:
         if wrong:
@@ -208,7 +223,7 @@ def _finish(
             yield from tally.watch(convert(opened.batches))
         else:
             tally = _ImportTally()
-            yield from convert(tally.watch(opened.batches, _TIME[opened.table.name]))
+            yield from convert(tally.watch(opened.batches, _TIME.get(opened.table.name)))
     users = opened.users() if opened.users else []
     opened.notes += numbering_notes(users, written=options.uid_map is not None)
     report.info(f"{look.name}: {opened.words} ({look.words}): {tally.words()}")

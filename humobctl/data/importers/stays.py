@@ -224,9 +224,9 @@ def _read_others(path: str, name: str, options: ImportOptions) -> pl.DataFrame:
 
 
 def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
-    points = opened.table is POINTS
-    if opened.table is GRID:
-        raise HumobError(f"{name}: found a grid trajectory, expected visits or points")
+    points = opened.table.name == POINTS.name
+    if not points and opened.table.name != VISITS.name:
+        raise HumobError(f"{name}: found a {opened.table.name} table, expected visits or points")
     unknown: list[pl.Series] = []
     slim = _slim_points if points else _slim_visits
     frame = pl.concat(

@@ -5,17 +5,27 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from humobctl.data.importers.detect import FORMATS
+from humobctl.data.importers.detect import FORMATS, with_geometry
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
-from humobctl.io.streams import STANDARD, open_input, put_back, seekable
+from humobctl.io.streams import IN_PLACE, STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
-from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, VISITS, Table
+from humobctl.tables.schemas import (
+    FLOWS,
+    GRID,
+    INTENTIONS,
+    PLACES,
+    POINTS,
+    TRIP_LEGS,
+    TRIPS,
+    VISITS,
+    Table,
+)
 
-_COLUMNAR = ("parquet", "arrow", "arrow-stream")
 _BECOMES = {
-    **dict.fromkeys(("tsmc2014", "gowalla", "geolife", "tdrive", "porto", "points"), POINTS),
+    **dict.fromkeys(("tsmc2014", "gowalla", "massive-steps", "geolife", "gpx", "points"), POINTS),
+    **dict.fromkeys(("tdrive", "porto", "openpflow", "libcity"), POINTS),
     **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces", "timed-stays"), VISITS),
 }
 """Formats of other programs -> the table that they are read as; grid trajectories else."""
@@ -29,15 +39,33 @@ def kind_of(path: str | None) -> Table:
     Raises:
         HumobError: the file cannot be read.
     """
+    found = find_table(path)
+    return GRID if found in (PLACES, TRIPS, TRIP_LEGS) else found
+
+
+def find_table(path: str | None, renames: dict[str, str] | None = None) -> Table:
+    """As ``kind_of``, and trips, trip legs and places in any form that ``data import`` reads.
+
+    Args:
+        path: a file or folder, or None or ``-`` for standard input.
+        renames: name in the file -> our name, or "" for a column that is left out.
+
+    Raises:
+        HumobError: the file cannot be read.
+    """
+    options = ImportOptions(columns=renames or {})
     if path is not None and path != STANDARD and is_other_folder(path):
-        return _becomes(InputProbe(path, folder=Path(path)))
+        return _becomes(InputProbe(path, folder=Path(path)), options)
     look = _look(path)
     columns = set(look.columns or ())
-    if {"origin", "destination", "flow"} <= roles(columns).keys():
+    if {"origin", "destination", "flow"} <= roles(columns, options.columns, look.name).keys():
         return FLOWS
+    for table in (TRIPS, TRIP_LEGS):
+        if set(table.columns) - set(table.optional) <= columns:
+            return table
     if {"start_min", "end_min"} <= columns:
         return VISITS if {"lat", "lon"} & columns else INTENTIONS
-    return _becomes(look)
+    return _becomes(look, options)
 
 
 def columns_of(path: str | None) -> set[str]:
@@ -52,7 +80,7 @@ def columns_of(path: str | None) -> set[str]:
 def _look(path: str | None) -> InputProbe:
     source = open_input(path)
     try:
-        if source.path is None and source.kind in _COLUMNAR:
+        if source.path is None and source.kind in IN_PLACE and source.kind != "shapefile":
             source.spool = ExitStack()
             source.path = source.spool.enter_context(seekable(source))
         look = look_at(source)
@@ -63,7 +91,9 @@ def _look(path: str | None) -> InputProbe:
     return look
 
 
-def _becomes(look: InputProbe) -> Table:
-    options = ImportOptions()
-    known = (entry.name for entry in FORMATS if entry.recognise(look, options))
-    return _BECOMES.get(next(known, ""), GRID)
+def _becomes(look: InputProbe, options: ImportOptions) -> Table:
+    options = with_geometry(look, options)
+    entry = next((entry for entry in FORMATS if entry.recognise(look, options)), None)
+    if entry is None:
+        return GRID
+    return PLACES if entry.places else _BECOMES.get(entry.name, GRID)

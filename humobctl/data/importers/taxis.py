@@ -132,10 +132,10 @@ class PolylineReader(PointReader):
             raise TableError(self.source.name, found, f"Porto's {', '.join(missing)}")
         trips = frame.select(pl.col("TAXI_ID").alias("uid"), *PORTO_NAMES[2:])
         bad = trips["TIMESTAMP"].cast(pl.Int64, strict=False).is_null()
-        trips, places = self._refuse(bad, trips, places, "TIMESTAMP", "seconds since 1970")
+        trips, places = self.refuse(bad, trips, places, "TIMESTAMP", "seconds since 1970")
         bad = ~trips["POLYLINE"].fill_null("").str.contains(_LINE)
         expected = "[[longitude, latitude], ...]"
-        trips, places = self._refuse(bad, trips, places, "POLYLINE", expected)
+        trips, places = self.refuse(bad, trips, places, "POLYLINE", expected)
         gaps = (trips["MISSING_DATA"].str.to_lowercase() == "true").fill_null(value=False)
         trips, places = self._without(gaps, trips, places, "that lack points (MISSING_DATA)")
         line = trips["POLYLINE"].str.json_decode(pl.List(pl.List(pl.Float64)))

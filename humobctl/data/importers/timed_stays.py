@@ -8,6 +8,7 @@ Sources of the names: trackintel's staypoints (``started_at``, ``finished_at``, 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,18 +18,22 @@ import polars as pl
 from humobctl.console.words import pluralize
 from humobctl.data.importers.delimited import Batch
 from humobctl.data.importers.options import ImportOptions, Opened
+from humobctl.data.importers.places.mapping import VOCABULARIES, Mapping, mapping_for
 from humobctl.data.importers.points import PointReader
 from humobctl.data.importers.probe import InputProbe
 from humobctl.data.importers.user_ids import UserNumbers
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.calendar import EPOCH
-from humobctl.tables.column_names import plain
-from humobctl.tables.schemas import MAX_DAY, POINTS, VISITS, PointTrajectory, Table
+from humobctl.tables.column_names import PURPOSE, plain
+from humobctl.tables.intents import intent_of
+from humobctl.tables.schemas import MAX_DAY, POINTS, TIMED_VISITS, PointTrajectory, Table
 
 DAY_MINUTES = 24 * 60
 _INTENTS = {"home": "go home", "work": "go to work"}
 """Purposes that are intents under another name."""
+UNKNOWN = "unknown"
+"""The purpose of stays that trackintel gave none."""
 
 
 class TimedStay(PointTrajectory):
@@ -57,6 +62,11 @@ class TimedStayReader(PointReader):
 
     users_seen: UserNumbers = field(default_factory=UserNumbers)
 
+    @functools.cached_property
+    def mapping(self) -> Mapping:
+        """Categories and intents, the user's own first."""
+        return mapping_for(self.options.mapping, *VOCABULARIES)
+
     def users(self) -> list[tuple[int, str]]:
         """Numbers and names of users, once all is read."""
         return self.users_seen.users()
@@ -71,7 +81,8 @@ class TimedStayReader(PointReader):
         codes = self.users_seen.codes(stays["uid"])
         numbers = pl.Series([number for number, _ in self.users()], dtype=pl.UInt32)
         visits = self._in_days(stays.with_columns(uid=numbers.gather(codes)))
-        yield visits.select(pl.col(name).cast(dtype) for name, dtype in VISITS.dtypes.items())
+        named = visits.with_columns(started_at="datetime", finished_at="leave")
+        yield named.select(pl.col(name).cast(kind) for name, kind in TIMED_VISITS.dtypes.items())
 
     def _in_days(self, stays: pl.DataFrame) -> pl.DataFrame:
         first: dt.date = stays["datetime"].min().date()  # type: ignore[union-attr]
@@ -87,16 +98,28 @@ class TimedStayReader(PointReader):
 
     # -- the columns beside those of points -----------------------------------------------------
 
+    def _roles(self, frame: pl.DataFrame) -> dict[str, str]:
+        found = super()._roles(frame)
+        purposes = [name for name in frame.columns if plain(name) == PURPOSE]
+        return {"intent": purposes[0], **found} if purposes else found
+
     def _rename_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         named = super()._rename_columns(frame)
-        purpose = self.found.get("intent") or next(
-            (name for name in frame.columns if plain(name) == "purpose"), None
-        )
         intent = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
-        if purpose is not None:
-            intent = frame[purpose].cast(pl.String).str.strip_chars().str.to_lowercase()
-            intent = intent.replace("", None).replace(_INTENTS)
+        if "intent" in self.found:
+            intent = self._intents(frame[self.found["intent"]].cast(pl.String).str.strip_chars())
         return named.with_columns(leave=frame[self.found["leave"]], intent=intent)
+
+    def _intents(self, purposes: pl.Series) -> pl.Series:
+        """Intents of purposes, by name or as categories of places; others stay as they are."""
+        texts = purposes.drop_nulls().unique()
+        return purposes.replace({text: self._intent(text.lower()) for text in texts})
+
+    def _intent(self, purpose: str) -> str | None:
+        if purpose in ("", UNKNOWN):
+            return None
+        known = _INTENTS.get(purpose) or intent_of(purpose)
+        return known or self.mapping.find([purpose]).intent or purpose
 
     def _localize_times(
         self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime"
@@ -153,4 +176,6 @@ def timed_stays(look: InputProbe, options: ImportOptions) -> Opened:
     source = look.file("a table of stays")
     reader = TimedStayReader(source, TIMED_STAYS, options.on_error, options=options)
     reader.with_header(look)
-    return Opened(VISITS, reader.visits(), "stays", reader.notes, reader.dropped, reader.users)
+    return Opened(
+        TIMED_VISITS, reader.visits(), "stays", reader.notes, reader.dropped, reader.users
+    )

@@ -159,17 +159,14 @@ def _place_stays(
     points: pl.DataFrame, begin: Int64s, stop: Int64s, *, median: bool
 ) -> tuple[Floats, Floats]:
     """Median or mean latitudes and longitudes of runs of points, across the date line too."""
-    lengths = stop - begin
-    stay = np.repeat(np.arange(len(begin)), lengths)
-    row = np.arange(len(stay)) + np.repeat(begin - (np.cumsum(lengths) - lengths), lengths)
-    lat, lon = (one.median() if median else one.mean() for one in _measure_from_first())
-    middle = (
-        points[row]
-        .with_columns(stay=stay)
-        .group_by("stay", maintain_order=True)
-        .agg(lat=pl.col("lat").first() + lat, lon=_wrap(pl.col("lon").first() + lon))
-    )
-    return middle["lat"].to_numpy(), middle["lon"].to_numpy()
+    placed = np.empty((2, len(begin)))
+    from_lat, from_lon = (np.ascontiguousarray(points[axis].to_numpy()) for axis in ("lat", "lon"))
+    begin, stop = np.ascontiguousarray(begin), np.ascontiguousarray(stop)
+    if library().humob_place_stays(
+        len(begin), begin, stop, from_lat, from_lon, int(median), placed[0], placed[1]
+    ):
+        raise MemoryError
+    return placed[0], placed[1]
 
 
 def _measure_from_first() -> tuple[pl.Expr, pl.Expr]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.spatial import KDTree
 
 from humobctl.errors import HumobError
 from humobctl.io.read import read_table
 from humobctl.native import Floats
 from humobctl.tables.grid import EARTH_RADIUS
 from humobctl.tables.schemas import PLACES
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 AT_HOME_OR_WORK = ("go home", "go to sleep", "go to work")
 """What no place nearby tells of a stay: these are found by the hours."""
@@ -55,6 +58,8 @@ def read_places(path: str, metres: float) -> NearestPlaces:
     Raises:
         HumobError: the table cannot be read, or no place has an intent to go by.
     """
+    from scipy.spatial import KDTree  # noqa: PLC0415 - half of the start of a run without places
+
     places = read_table(path, PLACES)
     told = places.filter(pl.col("intent").is_not_null() & ~pl.col("intent").is_in(AT_HOME_OR_WORK))
     if told.is_empty():

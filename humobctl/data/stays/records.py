@@ -59,6 +59,8 @@ def merge_records(records: pl.DataFrame, *, lasts: float, gap: float) -> pl.Data
 
 def intents_of(categories: pl.Series) -> pl.Series:
     """The intent that each category of places serves by the built-in mapping, or null."""
+    if categories.null_count() == len(categories):
+        return pl.repeat(None, len(categories), dtype=pl.String, eager=True)
     mapping = mapping_for(None, *VOCABULARIES)
     known = {
         category: mapping.find([category]).intent for category in categories.drop_nulls().unique()

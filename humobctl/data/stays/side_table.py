@@ -22,9 +22,8 @@ class SideTable(Scratch):
         self._parts = 0
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Keep rows, of which the columns of the table are taken."""
-        typed = rows.select(pl.col(name).cast(kind) for name, kind in self.table.dtypes.items())
-        typed.write_ipc(self.scratch / f"{self._parts}.arrow", compression="lz4")
+        """Keep rows."""
+        rows.write_ipc(self.scratch / f"{self._parts}.arrow", compression="lz4")
         self._parts += 1
 
     def __iter__(self) -> Iterator[pl.DataFrame]:

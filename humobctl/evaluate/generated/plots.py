@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from humobctl.data.describe_plots import check_plot, in_formulas, in_html
+from humobctl.data.describe.plots import check_plot, in_formulas, in_html
 from humobctl.errors import UsageError
 from humobctl.evaluate.generated.run import GeneratedEvaluation
 from humobctl.evaluate.generated.statistics import BINS, Bins

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.data.measures import formulas
 from humobctl.evaluate.divergence import wasserstein
 from humobctl.native import Floats, Int32s
 from humobctl.tables.copb_reference import DURATION_BIN, DURATION_BINS
@@ -124,10 +125,8 @@ def jump_distance(stays: Stays) -> Sample:
 
 def _jumps(stays: Stays) -> tuple[Floats, NDArray[np.bool_]]:
     """Kilometres from the stay before, and whether that is of the same day; shape (stays,)."""
-    east, north = (np.diff(axis, prepend=axis[:1]) for axis in (stays.east, stays.north))
-    follows = np.ones(len(stays), bool)
-    follows[stays.day_starts()[:-1]] = False
-    return np.hypot(east, north) / KM, follows
+    lengths = formulas.jump_lengths(stays.north, stays.east, formulas.straight_line)
+    return lengths / KM, formulas.find_follows(stays.day_starts())
 
 
 def duration(stays: Stays) -> Sample:
@@ -166,14 +165,10 @@ def radius(stays: Stays) -> Sample:
     ``sqrt(mean(|r_i - r_mean|^2))`` over its stays, which all count the same, however long
     (Gonzalez, Hidalgo and Barabasi, 2008).
     """
-    starts = stays.day_starts()
-    lengths = np.diff(starts)
-    squares = np.zeros(len(stays))
-    for axis in (stays.east, stays.north):
-        centre = np.add.reduceat(axis, starts[:-1]) / lengths if len(axis) else axis
-        squares += (axis - np.repeat(centre, lengths)) ** 2
-    mean = np.add.reduceat(squares, starts[:-1]) / lengths if len(squares) else squares
-    return _bin("radius", np.sqrt(mean) / KM)
+    found = formulas.radius_of_gyration(
+        stays.day_starts(), stays.north, stays.east, formulas.straight_line
+    )
+    return _bin("radius", found / KM)
 
 
 def daily_loc(stays: Stays) -> Sample:
@@ -210,15 +205,10 @@ def irank(stays: Stays) -> Sample:
 
     The mean over people, by rank.
     """
-    visits = pl.DataFrame({"uid": stays.uid, "place": stays.place}).group_by("uid", "place").len()
-    uid, count = (column.to_numpy().astype(np.int64) for column in visits.drop("place"))
-    order = np.lexsort((-count, uid))
-    uid, count = uid[order], count[order]
-    begins = np.flatnonzero(np.diff(uid, prepend=-1))
-    places = np.diff(np.append(begins, len(uid)))
-    rank = np.arange(len(uid)) - np.repeat(begins, places)
-    share = count / np.repeat(np.add.reduceat(count, begins), places)
-    return _rank(np.bincount(rank, share, minlength=TOP)[:TOP] / max(1, len(begins)))
+    visits = pl.DataFrame({"user": stays.uid, "place": stays.place})
+    ranked = formulas.add_shares(formulas.rank_locations(visits))
+    shares = np.bincount(ranked["rank"].to_numpy(), ranked["share"].to_numpy(), minlength=TOP)
+    return _rank(shares[:TOP] / max(1, stays.people()))
 
 
 def _rank(by_rank: Floats) -> Sample:

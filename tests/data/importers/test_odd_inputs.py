@@ -483,12 +483,15 @@ def test_staypoints_of_trackintel_become_visits(cli: Cli, tmp_path: Path) -> Non
     )
     text = points(*rows, header=header)
     done = imported(cli, text, "--timezone", "Asia/Tokyo")
+    night = "2023-01-01T22:00:00.000000,2023-01-02T07:30:00.000000"
+    away = "2023-01-02T09:00:00.000000,2023-01-04T00:00:00.000000"
+    meal = "2023-01-01T10:00:00.000000,2023-01-01T10:00:00.000000"
     assert done.out.splitlines()[1:] == [
-        "7,0,0,go home,1320,1440,,35.6,139.7",
-        "7,1,0,go home,0,450,,35.6,139.7",
-        "7,1,1,,540,1440,,35.65,139.75",
-        "7,2,0,,0,1440,,35.65,139.75",
-        "9,0,0,eat,600,600,,35.6,139.7",
+        f"7,0,0,go home,1320,1440,,35.6,139.7,{night}",
+        f"7,1,0,go home,0,450,,35.6,139.7,{night}",
+        f"7,1,1,,540,1440,,35.65,139.75,{away}",
+        f"7,2,0,,0,1440,,35.65,139.75,{away}",
+        f"9,0,0,eat,600,600,,35.6,139.7,{meal}",
     ]
     says(done.err, "day 0", "2023-01-01")
     (tmp_path / "a.csv").write_text(text)
@@ -501,7 +504,8 @@ def test_stays_of_scikit_mobility_become_visits(cli: Cli) -> None:
     row = "{},2023-01-02 09:00:00,{},35.65,139.75"
     text = points(row.format("ann", "2023-01-02 10:30:00"), header=header)
     done = imported(cli, text, "--start-date", "2023-01-01")
-    assert done.out.splitlines()[1:] == ["0,1,0,,540,630,,35.65,139.75"]
+    whole = "2023-01-02T09:00:00.000000,2023-01-02T10:30:00.000000"
+    assert done.out.splitlines()[1:] == [f"0,1,0,,540,630,,35.65,139.75,{whole}"]
     for leaving in ("", "noon", "2023-01-02 08:00:00"):
         done = cli("data", "import", input=points(row.format("ann", leaving), header=header))
         fails(done, "row 1", "column")

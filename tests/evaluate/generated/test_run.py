@@ -403,3 +403,13 @@ def test_html_is_self_contained(cli, folder) -> None:
     assert first[0]["y"] == first[2]["y"]
     shapes = [t["y"] for t in traces if t["name"].startswith("&lt;")]
     assert all(sum(shares) == pytest.approx(1) for shares in shapes)
+
+
+def test_people_of_another_region_are_warned_of(cli, folder):
+    far = GENERATED.replace(",0.0", ",60.0")
+    (folder / "far.csv").write_text(far)
+    done = cli("eval", "far.csv", "--truth", "real.csv", "--generated", cwd=folder)
+    assert done.code == 0, done.err
+    says(done.err, "warning:", "far.csv", "6,672 km", "real.csv", "latitude and longitude")
+    same = cli("eval", "generated.csv", "--truth", "real.csv", "--generated", cwd=folder)
+    assert "km from" not in same.err

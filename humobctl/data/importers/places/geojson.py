@@ -41,12 +41,14 @@ class Features:
         wanted: says which properties to keep; others may be many, and of any type.
         on_error: stop at the first feature that is none, or drop and count them.
         dropped: where they are counted.
+        points: refuse geometries that are no points.
     """
 
     source: Input
     wanted: Callable[[str], bool]
     on_error: OnError
     dropped: Dropped
+    points: bool = False
 
     def frames(self) -> Iterator[Batch]:
         """Frames of up to ``FEATURES`` features, and where they stand."""
@@ -81,8 +83,11 @@ class Features:
         for row, feature in enumerate(features, first):
             try:
                 shape, record = _shape(feature["geometry"]), self._record(feature)
+                if self.points and not isinstance(shape, tuple | None):
+                    raise ValueError("no point")
             except Exception as exc:  # shapely raises what it likes
-                expected = "a GeoJSON feature with properties and a geometry in degrees"
+                form = "a point" if self.points else "a geometry in degrees"
+                expected = f"a GeoJSON feature with properties and {form}"
                 error = TableError(self.source.name, quote(feature), expected, row=row)
                 if self.on_error == "fail":
                     raise error from exc

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.data.importers.wkb import coordinates_apart
 from humobctl.errors import HumobError
 from humobctl.native import Floats
 
@@ -29,11 +30,12 @@ _MULTI_WKB = re.compile(
 """Byte order and type of shapes that hold others, with and without Z, M and a spatial reference."""
 
 
-def representative(shapes: Any) -> tuple[Floats, Floats]:
+def representative(shapes: Any, *, degrees: bool = True) -> tuple[Floats, Floats]:
     """Latitudes and longitudes of shapes; nan for one that is missing, empty or not valid.
 
     Args:
-        shapes: an array of shapely geometries in degrees (longitude, latitude), or None.
+        shapes: an array of shapely geometries (longitude, latitude), or None.
+        degrees: they are in degrees, and may lie across the 180th meridian.
     """
     import shapely  # noqa: PLC0415 - a tenth of a second to import
 
@@ -42,13 +44,15 @@ def representative(shapes: Any) -> tuple[Floats, Floats]:
     # Only what has an extent is worked on: points are most of the places.
     points = there & (shapely.get_type_id(shapes) == 0)
     large = np.flatnonzero(there & ~points)
-    joined = across_180(shapes[large])
+    joined = across_180(shapes[large]) if degrees else shapes[large]
     # Parts that meet at the meridian are valid only apart, a ring across it only put together.
     valid = shapely.is_valid(shapes[large]) | shapely.is_valid(joined)
     inside = shapely.point_on_surface(joined[valid])
     lat, lon = np.full(len(shapes), np.nan), np.full(len(shapes), np.nan)
     lat[points], lon[points] = shapely.get_y(shapes[points]), shapely.get_x(shapes[points])
-    lat[large[valid]], lon[large[valid]] = shapely.get_y(inside), from_across(shapely.get_x(inside))
+    east = shapely.get_x(inside)
+    lat[large[valid]] = shapely.get_y(inside)
+    lon[large[valid]] = from_across(east) if degrees else east
     return lat, lon
 
 
@@ -82,18 +86,22 @@ def from_across(lon: Floats) -> Floats:
     return np.where((lon > 180) & (lon <= 360), lon - 360, lon)
 
 
-def positions(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
+def positions(column: pl.Series, name: str, *, degrees: bool = True) -> tuple[pl.Series, pl.Series]:
     """Latitudes and longitudes of geometries, null where there is none that can be used.
 
     Args:
-        column: WKB as bytes (also with a spatial reference, EWKB), or WKT as text.
+        column: WKB as bytes (also with a spatial reference, EWKB), WKT as text, or GeoArrow's
+            points.
         name: of the file, for messages.
+        degrees: they are in degrees.
 
     Raises:
         HumobError: a column of another type.
     """
     import shapely  # noqa: PLC0415 - a tenth of a second to import
 
+    if (apart := coordinates_apart(column)) is not None:
+        return apart["lat"].alias("lat"), apart["lon"].alias("lon")
     if column.dtype == pl.Binary:
         read, size = shapely.from_wkb, column.bin.size()
     elif column.dtype == pl.String:
@@ -109,7 +117,7 @@ def positions(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
             written = written.copy()
             written[row] = None
     with np.errstate(invalid="ignore"):  # a NaN among the coordinates
-        lat, lon = representative(read(written, on_invalid="ignore"))
+        lat, lon = representative(read(written, on_invalid="ignore"), degrees=degrees)
     return pl.Series("lat", lat, nan_to_null=True), pl.Series("lon", lon, nan_to_null=True)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from humobctl.data.importers.crs import is_degrees
 from humobctl.data.importers.delimited import Batch, Delimited
 from humobctl.data.importers.import_reader import ImportReader
 from humobctl.data.importers.options import ImportOptions
@@ -21,6 +22,7 @@ from humobctl.data.importers.places.assign import BETWEEN, Assigned
 from humobctl.data.importers.places.geometry import box_middle, positions
 from humobctl.data.importers.places.mapping import VOCABULARIES, mapping_for
 from humobctl.errors import HumobError, TableError
+from humobctl.io.geo_columns import DEGREES
 from humobctl.io.row_errors import LineNumbers
 from humobctl.tables.column_names import ALIASES, plain, roles
 from humobctl.tables.id_text import id_text, is_id_type
@@ -191,11 +193,13 @@ class PlaceReader(ImportReader):
         return id_text(column)
 
     def _where(self, frame: pl.DataFrame, found: dict[str, str]) -> dict[str, pl.Expr | pl.Series]:
-        if "lat" in found and "lon" in found:
+        declared = "geom" in found and self.is_declared()
+        if "lat" in found and "lon" in found and not declared:
             return {name: pl.col(found[name]) for name in ("lat", "lon")}
         if "geom" in found:
-            self.geometry = found["geom"]
-            lat, lon = positions(frame[self.geometry], self.source.name)
+            self.geometry, self.geometric = found["geom"], True
+            degrees = self.options.crs is None and is_degrees(self.own_crs() or DEGREES)
+            lat, lon = positions(frame[self.geometry], self.source.name, degrees=degrees)
             return {"lat": lat, "lon": lon}
         middle = box_middle(frame, "bbox") if "bbox" in frame.columns else None
         if middle is None:

@@ -18,7 +18,7 @@ from humobctl.extras import require
 from humobctl.io.streams import whole_file
 
 if TYPE_CHECKING:
-    from humobctl.data.describe import Description
+    from humobctl.data.describe.grid import GridDescription
 
 _NEEDS = {".png": "matplotlib", ".html": "plotly"}
 _BLUE, _ORANGE = "#3b6ea5", "#d9822b"
@@ -37,7 +37,7 @@ def check_plot(path: str) -> None:
     require("plot", f"--plot {path}", (library,))
 
 
-def write_plot(found: Description, path: str) -> None:
+def write_plot(found: GridDescription, path: str) -> None:
     """Draw a description: heat map of the cells, rows and users by day, rows by slot, gyration.
 
     Args:
@@ -65,7 +65,7 @@ def in_html(text: str) -> str:
     return html.escape(printable(text), quote=False)
 
 
-def _title(found: Description) -> str:
+def _title(found: GridDescription) -> str:
     return (
         f"{found.source or 'trajectories'}: {pluralize(found.users, 'user')}, "
         f"{pluralize(found.rows, 'row')}, "
@@ -73,14 +73,14 @@ def _title(found: Description) -> str:
     )
 
 
-def _heat(found: Description) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _heat(found: GridDescription) -> np.ndarray[Any, np.dtype[np.float64]]:
     """(y, x) rows by cell; cells without rows are nan, so that they stay blank."""
     heat = found.heat.T.astype(np.float64)
     heat[heat == 0] = np.nan
     return heat
 
 
-def _png(found: Description, place: Path) -> None:
+def _png(found: GridDescription, place: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - heavy, and an extra
 
     mpl.use("Agg")
@@ -126,7 +126,7 @@ def _png(found: Description, place: Path) -> None:
     plt.close(figure)
 
 
-def _html(found: Description, place: Path) -> None:
+def _html(found: GridDescription, place: Path) -> None:
     from plotly import graph_objects as go  # noqa: PLC0415 - heavy, and an extra
     from plotly.subplots import make_subplots  # noqa: PLC0415
 

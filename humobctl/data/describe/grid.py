@@ -1,4 +1,4 @@
-"""What is in a grid trajectory: how much, which users, when, where, and with which gaps.
+"""What is in a grid trajectory: who, when, where, with which gaps, and the field's measures.
 
 Rows of one user are looked at together; a large input goes through sorted files on disk, so that
 memory grows by a few numbers a user.
@@ -6,51 +6,48 @@ memory grows by a few numbers a user.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl.console import report
-from humobctl.console.shown import Shown
+from humobctl.data.describe.description import (
+    Section,
+    UserDescription,
+    measure_sections,
+    spread_section,
+    square_displacement,
+)
+from humobctl.data.measures.formulas import find_starts
+from humobctl.data.measures.per_user import measure_users
+from humobctl.data.measures.records import DAY, Records
+from humobctl.data.measures.spread import Spread, spread, weighted_spread
+from humobctl.data.measures.summary import MeasureTally
 from humobctl.errors import HumobError
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats
+from humobctl.tables.cells import encode_cells
 from humobctl.tables.schemas import GRID_SIDE, MASKED, MAX_DAY, SLOTS_PER_DAY
 
 CELL_KM = 0.5
 """Side of a HuMob cell."""
+_SLOT = DAY // SLOTS_PER_DAY
 _PERIODS = 26
 """Lines of the table of days, at most."""
 
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How a value spreads over users (or user-days); all None where there is nothing."""
-
-    mean: float | None
-    median: float | None
-    p10: float | None
-    p90: float | None
-    min: float | None
-    max: float | None
-
-
 @dataclass(repr=False)
-class Description(Shown):
+class GridDescription(UserDescription):
     """What ``describe`` found; masked rows (999) count as rows, and have no place.
 
     Attributes:
-        source: name of the input.
         cell_km: side of a cell that lengths were reckoned with.
         rows, masked_rows, users: how many; ``users_without_place`` have masked rows only.
         first_day, last_day, days: first and last day, and days with at least one row.
@@ -59,12 +56,7 @@ class Description(Shown):
         rows_per_user, rows_per_user_day, days_per_user, cells_per_user: over users, or over
             user-days with at least one row.
         top_cell_share: share of a user's rows in the user's most visited cell.
-        radius_of_gyration_km: root mean square distance of a user's rows from their mean
-            position (Gonzalez, Hidalgo, Barabasi, Nature 2008).
-        entropy_random_bits: log2 of a user's distinct cells (Song, Qu, Blumm, Barabasi,
-            "Limits of predictability in human mobility", Science 2010).
-        entropy_uncorrelated_bits: ``-sum(p log2 p)`` over the shares of a user's rows by cell
-            (temporal-uncorrelated entropy, same source).
+        radius_of_gyration_km, entropy_random_bits, entropy_uncorrelated_bits: as in ``measures``.
         longest_gap_slots: longest run of half hours without a row between a user's first and last.
         longest_gap_days: longest run of whole days without a row between a user's first and last.
         by_day: for each calendar day, its rows, masked rows and users.
@@ -72,7 +64,8 @@ class Description(Shown):
         heat: (200, 200) rows by cell, index (x - 1, y - 1).
     """
 
-    source: str
+    hidden: ClassVar[frozenset[str]] = frozenset({"heat"})
+
     cell_km: float
     rows: int
     masked_rows: int
@@ -98,27 +91,22 @@ class Description(Shown):
     by_slot: list[int]
     heat: Counts = field(repr=False)
 
-    def show(self, stream: TextIO | None = None) -> None:
-        """Print what was found for people."""
-        stream = stream or sys.stdout
-        over = ("over users", "mean", "median", "10 %", "90 %", "least", "most")
+    def sections(self) -> list[Section]:
+        """Totals, what differs between users, days, then the measures."""
         by_day = ("days", "rows", "masked", "users: least", "mean", "most")
-        report.table(self.source, ("in all", ""), totals(self), stream=stream)
-        report.table("", over, spreads(self), stream=stream)
-        report.table("", by_day, periods(self), stream=stream)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All but the heat map, ready for ``json.dumps``."""
-        return {
-            name: dataclasses.asdict(value) if isinstance(value, Spread) else value
-            for name, value in vars(self).items()
-            if name != "heat"
-        }
+        return [
+            self.totals(totals(self)),
+            spread_section(
+                "over users", {label: getattr(self, name) for name, label in _LABELS.items()}
+            ),
+            Section("", by_day, periods(self)),
+            *measure_sections(self.measures),
+        ]
 
 
 def describe(
     path: str | None, *, cell_km: float = CELL_KM, on_error: OnError = "fail"
-) -> Description:
+) -> GridDescription:
     """Describe a grid trajectory.
 
     Args:
@@ -135,7 +123,7 @@ def describe(
 
 def describe_batches(
     batches: Iterable[pl.DataFrame], *, source: str = "", cell_km: float = CELL_KM
-) -> Description:
+) -> GridDescription:
     """Describe checked batches of a grid trajectory, in any order of rows."""
     tally = _UserSums(cell_km)
     with UserStore() as store:
@@ -157,6 +145,7 @@ class _UserSums:
         self._day_lengths = np.zeros(SLOTS_PER_DAY + 1, dtype=np.int64)
         self._heat = np.zeros((GRID_SIDE, GRID_SIDE), dtype=np.int64)
         self._all: dict[str, list[Floats]] = {}
+        self._measures = MeasureTally()
 
     def add(self, group: pl.DataFrame) -> None:
         """Take in all rows of some users, sorted by uid, d and t."""
@@ -177,13 +166,13 @@ class _UserSums:
             cells = placed.group_by("uid", "x", "y").len()
             at = (cells["x"].to_numpy() - 1, cells["y"].to_numpy() - 1)
             np.add.at(self._heat, at, cells["len"].to_numpy())
-            self._keep(_over_cells(cells, self._cell_km))
+            self._measures.add(measure_users(_records(placed, self._cell_km)))
 
     def _keep(self, values: pl.DataFrame) -> None:
         for column in values.get_columns():
             self._all.setdefault(column.name, []).append(column.cast(pl.Float64).to_numpy())
 
-    def description(self, source: str) -> Description:
+    def description(self, source: str) -> GridDescription:
         """What was found in all."""
         rows, masked, users = self._by_day
         seen = np.flatnonzero(rows)
@@ -191,7 +180,8 @@ class _UserSums:
         calendar = range(first, last + 1)
         over = {name: np.concatenate(parts) for name, parts in self._all.items()}
         people = len(over["rows_per_user"])
-        placed = len(over.get("cells_per_user", ()))
+        measures = self._measures.measures()
+        placed = measures.users.height
         visited = np.argwhere(self._heat)
         box = None
         if len(visited):
@@ -199,8 +189,10 @@ class _UserSums:
             box = {"x_min": int(x_min), "x_max": int(x_max)}
             box |= {"y_min": int(y_min), "y_max": int(y_max)}
         lengths = np.arange(SLOTS_PER_DAY + 1)
-        return Description(
+        return GridDescription(
             source=source,
+            kind="grid trajectory",
+            measures=measures,
             cell_km=self._cell_km,
             rows=int(rows.sum()),
             masked_rows=int(masked.sum()),
@@ -214,6 +206,7 @@ class _UserSums:
             bounding_box=box,
             rows_per_user_day=weighted_spread(lengths, self._day_lengths),
             **{name: spread(over.get(name, np.empty(0))) for name in _OVER_USERS},
+            **{name: measures.over_users[of] for name, of in _MEASURED.items()},
             by_day=[
                 {"d": d, "rows": int(rows[d]), "masked": int(masked[d]), "users": int(users[d])}
                 for d in calendar
@@ -223,17 +216,32 @@ class _UserSums:
         )
 
 
-_OVER_USERS = (
-    "rows_per_user",
-    "days_per_user",
-    "cells_per_user",
-    "top_cell_share",
-    "radius_of_gyration_km",
-    "entropy_random_bits",
-    "entropy_uncorrelated_bits",
-    "longest_gap_slots",
-    "longest_gap_days",
-)
+_OVER_USERS = ("rows_per_user", "days_per_user", "longest_gap_slots", "longest_gap_days")
+_MEASURED = {
+    "cells_per_user": "locations",
+    "top_cell_share": "top_location_share",
+    "radius_of_gyration_km": "radius_of_gyration_km",
+    "entropy_random_bits": "entropy_random_bits",
+    "entropy_uncorrelated_bits": "entropy_uncorrelated_bits",
+}
+"""Attributes that stand beside the measures, as they did before there were others."""
+
+
+def _records(placed: pl.DataFrame, cell_km: float) -> Records:
+    """Rows sorted by user and time as records at the centres of their cells, half an hour apart."""
+    x, y, d, t = (placed[name].to_numpy().astype(np.int64) for name in ("x", "y", "d", "t"))
+    uid = placed["uid"].to_numpy()
+    first = find_starts(uid)
+    return Records(
+        uid=placed["uid"].gather(first[:-1]),
+        first=first,
+        at=d * DAY + t * _SLOT,
+        north=y.astype(np.float64) * cell_km,
+        east=x.astype(np.float64) * cell_km,
+        place=encode_cells(x, y),
+        planar=True,
+        slot=_SLOT,
+    )
 
 
 def _over_time(group: pl.DataFrame) -> pl.DataFrame:
@@ -259,64 +267,6 @@ def _over_time(group: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _over_cells(cells: pl.DataFrame, cell_km: float) -> pl.DataFrame:
-    """Per user, from the rows in each of the user's cells: gyration, entropies, cells.
-
-    Args:
-        cells: columns uid, x, y and len.
-        cell_km: side of a cell.
-    """
-    n = pl.col("len").cast(pl.Float64)
-    x, y = pl.col("x").cast(pl.Float64), pl.col("y").cast(pl.Float64)
-    sums = cells.group_by("uid").agg(
-        cells_per_user=pl.len(),
-        top=n.max(),
-        n=n.sum(),
-        log=(n * n.log(2)).sum(),
-        x=(n * x).sum(),
-        y=(n * y).sum(),
-        square=(n * (x * x + y * y)).sum(),
-    )
-    total = pl.col("n")
-    # Sums of whole numbers below 2**53 are exact, so the difference of squares is safe.
-    square = (pl.col("square") * total - pl.col("x") ** 2 - pl.col("y") ** 2) / total**2
-    return sums.select(
-        "cells_per_user",
-        top_cell_share=pl.col("top") / total,
-        radius_of_gyration_km=square.clip(lower_bound=0).sqrt() * cell_km,
-        entropy_random_bits=pl.col("cells_per_user").log(2),
-        # -sum(n/N log(n/N)) = log N - sum(n log n) / N; rounding may leave it below 0 by a hair.
-        entropy_uncorrelated_bits=(total.log(2) - pl.col("log") / total).clip(lower_bound=0),
-    )
-
-
-def spread(values: NDArray[np.float64]) -> Spread:
-    """Mean, median, tenth and ninetieth percentile, range; of nothing, None."""
-    if not len(values):
-        return Spread(None, None, None, None, None, None)
-    p10, median, p90 = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
-    return Spread(float(values.mean()), median, p10, p90, float(values.min()), float(values.max()))
-
-
-def weighted_spread(values: NDArray[np.int64], counts: Counts) -> Spread:
-    """Statistics of values that occur ``counts`` times; percentiles interpolate between ranks."""
-    total = int(counts.sum())
-    if not total:
-        return spread(np.empty(0))
-    ends = np.cumsum(counts)
-
-    def at(share: float) -> float:
-        rank = share * (total - 1)
-        low, high = (
-            values[np.searchsorted(ends, r, side="right")] for r in (int(rank), -(-rank // 1))
-        )
-        return float(low + (high - low) * (rank - int(rank)))
-
-    there = values[counts > 0]
-    mean = float((values * counts).sum() / total)
-    return Spread(mean, at(0.5), at(0.1), at(0.9), float(there[0]), float(there[-1]))
-
-
 # -- for people --------------------------------------------------------------------------------
 
 _LABELS = {
@@ -325,15 +275,12 @@ _LABELS = {
     "days_per_user": "days a user is seen",
     "cells_per_user": "cells a user",
     "top_cell_share": "share of the top cell",
-    "radius_of_gyration_km": "radius of gyration, km",
-    "entropy_random_bits": "random entropy, bits",
-    "entropy_uncorrelated_bits": "uncorrelated entropy, bits",
     "longest_gap_slots": "longest gap, slots",
     "longest_gap_days": "longest gap, days",
 }
 
 
-def totals(found: Description) -> list[tuple[str, str]]:
+def totals(found: GridDescription) -> list[tuple[str, str]]:
     """Name and value of what is counted once."""
     box = found.bounding_box
     masked = f"{found.masked_rows:,} ({found.masked_rows / found.rows:.1%})"
@@ -349,18 +296,11 @@ def totals(found: Description) -> list[tuple[str, str]]:
             "bounding box",
             f"x {box['x_min']}-{box['x_max']}, y {box['y_min']}-{box['y_max']}" if box else "-",
         ),
+        ("mean square displacement, km2", square_displacement(found.measures)),
     ]
 
 
-def spreads(found: Description) -> list[tuple[str, ...]]:
-    """Name, mean, median, percentiles and range of what differs between users."""
-    return [
-        (label, *(_short(value) for value in vars(getattr(found, name)).values()))
-        for name, label in _LABELS.items()
-    ]
-
-
-def periods(found: Description) -> list[tuple[str, ...]]:
+def periods(found: GridDescription) -> list[tuple[str, ...]]:
     """Coverage by day in at most 26 lines: weeks, or several weeks in one."""
     weeks = -(-len(found.by_day) // 7)
     step = 7 * -(-weeks // _PERIODS)
@@ -379,9 +319,3 @@ def periods(found: Description) -> list[tuple[str, ...]]:
             )
         )
     return lines
-
-
-def _short(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"

@@ -8,15 +8,15 @@ import sys
 import polars as pl
 import pytest
 
-from humobctl.data.describe import Description, describe_batches
-from humobctl.data.describe_plots import check_plot, write_plot
+from humobctl.data.describe.grid import GridDescription, describe_batches
+from humobctl.data.describe.plots import check_plot, write_plot
 from humobctl.data.synth.run import SyntheticCity
 from humobctl.errors import HumobError, UsageError
 from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
-def found() -> Description:
+def found() -> GridDescription:
     city = pl.concat(list(SyntheticCity(10, 21, 0).trajectories()))
     hide = pl.when(pl.col("d") > 14).then(999)
     masked = city.with_columns(
@@ -25,7 +25,7 @@ def found() -> Description:
     return describe_batches([masked], source="ten users")
 
 
-def test_png_is_a_picture_with_colours(found: Description, tmp_path) -> None:
+def test_png_is_a_picture_with_colours(found: GridDescription, tmp_path) -> None:
     image = pytest.importorskip("matplotlib.image")
     path = tmp_path / "a.png"
     write_plot(found, str(path))
@@ -36,7 +36,7 @@ def test_png_is_a_picture_with_colours(found: Description, tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_html_is_self_contained_and_holds_the_numbers(found: Description, tmp_path) -> None:
+def test_html_is_self_contained_and_holds_the_numbers(found: GridDescription, tmp_path) -> None:
     pytest.importorskip("plotly")
     path = tmp_path / "a.html"
     write_plot(found, str(path))
@@ -73,7 +73,7 @@ def test_pictures_are_not_loaded_with_the_module() -> None:
     import subprocess
 
     code = (
-        "import sys, humobctl.data.describe_plots; "
+        "import sys, humobctl.data.describe.plots; "
         "print([name in sys.modules for name in ('matplotlib', 'plotly')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from humobctl.data.describe_places import describe_places, holds_places
+from humobctl.data.describe.places import describe_places
+from humobctl.data.importers.table_kind import find_table
 from humobctl.io.streams import open_input
+from humobctl.tables.schemas import PLACES
 from tests.conftest import Cli
 from tests.messages import fails
 
@@ -59,7 +61,7 @@ def test_density_of_a_square_and_the_date_line(save) -> None:
 )
 def test_what_is_a_place_table(save, text: str, places: bool) -> None:
     path = save(text)
-    assert holds_places(path) == places
+    assert (find_table(path) is PLACES) == places
     source = open_input(path)  # nothing of it was used up
     assert source.stream.read().decode() == text
     source.close()

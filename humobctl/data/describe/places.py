@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any, TextIO
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from humobctl.console import report
-from humobctl.console.shown import Shown
-from humobctl.data.describe import CELL_KM, Spread, spread
+from humobctl.data.describe.description import Section, TableDescription, degrees
+from humobctl.data.describe.grid import CELL_KM
+from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.reader import UNIQUE_PLACES
+from humobctl.data.importers.run import import_data
 from humobctl.data.importers.table_kind import columns_of
+from humobctl.data.measures.spread import Spread, spread
 from humobctl.io.read import iter_table
-from humobctl.io.row_errors import OnError
 from humobctl.native import Floats
 from humobctl.tables.plane import plane_through
-from humobctl.tables.schemas import INTENTS
+from humobctl.tables.schemas import INTENTS, PLACES
 
 ANY = "any intent"
 """Places without an intent of their own: they serve every one."""
@@ -27,11 +26,10 @@ _TOP = 20
 
 
 @dataclass(repr=False)
-class PlacesDescription(Shown):
+class PlacesDescription(TableDescription):
     """What ``describe_places`` found.
 
     Attributes:
-        source: name of the input.
         places: how many.
         intents: intent -> places, in the order of ``schemas.INTENTS``; ``ANY`` for those of none.
         categories: number of distinct categories; ``top_categories`` are the most frequent.
@@ -44,7 +42,6 @@ class PlacesDescription(Shown):
         places_per_cell: over those cells.
     """
 
-    source: str
     places: int
     intents: dict[str, int]
     categories: int
@@ -59,42 +56,39 @@ class PlacesDescription(Shown):
     cells: int
     places_per_cell: Spread
 
-    def show(self, stream: TextIO | None = None) -> None:
-        """Print what was found for people."""
-        stream = stream or sys.stdout
-        report.table(self.source, ("in all", ""), totals(self), stream=stream)
-        for title, counts in (("intent", self.intents), ("category", self.top_categories)):
-            rows = shares(counts, self.places)
-            report.table("", (title, "places", "share"), rows, stream=stream)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Ready for ``json.dumps``."""
-        return dataclasses.asdict(self)
-
-
-def holds_places(path: str | None) -> bool:
-    """Whether a file has the columns of a place table; nothing of it is used up."""
-    names = columns_of(path)
-    return {"place_id", "lat", "lon"} <= names and not {"uid", "datetime", "start_min"} & names
+    def sections(self) -> list[Section]:
+        """Totals, intents and categories."""
+        return [
+            self.totals(totals(self)),
+            *(
+                Section("", (title, "places", "share"), shares(counts, self.places))
+                for title, counts in (("intent", self.intents), ("category", self.top_categories))
+            ),
+        ]
 
 
 def describe_places(
-    path: str | None, *, cell_km: float = CELL_KM, on_error: OnError = "fail"
+    path: str | None, *, cell_km: float = CELL_KM, options: ImportOptions | None = None
 ) -> PlacesDescription:
-    """Describe a table of places.
+    """Describe places: a table of ours, or whatever ``data import`` reads places of.
 
     Args:
         path: a file, or None or ``-`` for standard input.
         cell_km: side of a cell in km.
-        on_error: stop at the first bad row, or drop bad rows with a warning.
+        options: how places are read; those of no intent stay.
 
     Raises:
         HumobError: the input cannot be read, or no row of it is good.
     """
+    options = replace(options or ImportOptions(), keep_unmapped=True)
+    if {"place_id"} <= columns_of(path) <= set(PLACES.columns) and not options.columns:
+        batches = iter_table(path, UNIQUE_PLACES, on_error=options.on_error)
+    else:
+        batches = import_data(path, options, expected=PLACES).batches
     intents: Counter[str | None] = Counter()
     categories: Counter[str | None] = Counter()
     unnamed, lat, lon = 0, [], []
-    for batch in iter_table(path, UNIQUE_PLACES, on_error=on_error):
+    for batch in batches:
         intents.update(dict(batch["intent"].value_counts().iter_rows()))
         categories.update(dict(batch["category"].value_counts().iter_rows()))
         unnamed += batch["name"].null_count()
@@ -104,6 +98,7 @@ def describe_places(
     order = [(intent or ANY, intents[intent]) for intent in (*INTENTS, None)]
     return PlacesDescription(
         source="stdin" if path in (None, "-") else str(path),
+        kind="places",
         places=intents.total(),
         intents={intent: many for intent, many in order if many},
         categories=len(categories),
@@ -148,8 +143,7 @@ def totals(found: PlacesDescription) -> list[tuple[str, str]]:
         ("without a name", f"{found.without_name:,}"),
         ("without a category", f"{found.without_category:,}"),
         ("categories", f"{found.categories:,}"),
-        ("latitude", f"{box['south']:.5f} to {box['north']:.5f}"),
-        ("longitude", f"{box['west']:.5f} to {box['east']:.5f}"),
+        *degrees(box),
         ("width, height in km", f"{found.width_km:,.1f}, {found.height_km:,.1f}"),
         ("places per square km", per_km2),
         (f"cells of {found.cell_km:g} km with a place", f"{found.cells:,}"),

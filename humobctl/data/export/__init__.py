@@ -1,0 +1,1 @@
+"""Tables as other programs and libraries read them."""

@@ -1,0 +1,1 @@
+"""The field's measures of individual mobility: one place for every formula (docs/measures.md)."""

@@ -1,0 +1,280 @@
+"""What is done with the points of some users: visits, and the tables beside them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from humobctl.console import report
+from humobctl.console.words import pluralize
+from humobctl.data.importers.timed_stays import split_at_midnight
+from humobctl.data.stays.config import PointFilter, StayMethod, TripSettings
+from humobctl.data.stays.detect import (
+    compress,
+    find_slow,
+    find_stays,
+    join_stays,
+    locations_of,
+    tracks_of,
+)
+from humobctl.data.stays.home_work import find_home_work
+from humobctl.data.stays.purpose import NearestPlaces
+from humobctl.data.stays.records import intents_of, merge_records
+from humobctl.data.stays.trips import draw_lines, find_legs, find_trips, number_legs
+from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of
+from humobctl.tables.schemas import (
+    HOME_WORK,
+    LOCATIONS,
+    TIMED_VISITS,
+    TRIP_LEGS,
+    TRIPS,
+    Table,
+)
+
+
+@dataclass
+class StayTally(Tally):
+    """What was read, left out and found."""
+
+    points: int = 0
+    outside: int = 0
+    mirrored: int = 0
+    inaccurate: int = 0
+    repeated: int = 0
+    fast: int = 0
+    compressed: int = 0
+    users: int = 0
+    stays: int = 0
+    locations: int = 0
+    homes: int = 0
+    works: int = 0
+    legs: int = 0
+    trips: int = 0
+
+    def tell(self, filters: PointFilter) -> None:
+        """Say it."""
+        left_out = {
+            "outside the box": self.outside,
+            f"known to more than {filters.accuracy or 0:g} m only": self.inaccurate,
+            "repeated": self.repeated,
+            f"reached at more than {filters.max_speed or 0:g} km/h": self.fast,
+        }
+        told = [f"{many:,} {why}" for why, many in left_out.items() if many]
+        if told:
+            report.info(f"left out of {pluralize(self.points, 'point')}: {', '.join(told)}")
+        if self.compressed:
+            report.info(f"compressed {pluralize(self.compressed, 'point')} into their neighbours")
+        if not self.stays:
+            report.warn(
+                "found no stays: users move all the time, or their points are farther apart in "
+                "time than --gap"
+            )
+            return
+        report.info(
+            f"{pluralize(self.stays, 'stay')} of {pluralize(self.users, 'user')} at "
+            f"{pluralize(self.locations, 'location')}; {pluralize(self.homes, 'home')}, "
+            f"{pluralize(self.works, 'work')}"
+        )
+        if self.legs:
+            report.info(f"{pluralize(self.trips, 'trip')} of {pluralize(self.legs, 'leg')}")
+
+
+@dataclass(frozen=True)
+class StayTask:
+    """How stays are found in the points of some users.
+
+    Attributes:
+        method: when points are a stay.
+        filters: which points count.
+        metres: distance up to which stays are at one location.
+        start: date of day 0.
+        trips: what a trip is.
+        lasts: minutes that a record lasts, where records are no points of a track; None for points.
+        places: what gives stays elsewhere their intents; None for nothing.
+        beside: names of the tables beside the visits that are wanted.
+    """
+
+    method: StayMethod
+    filters: PointFilter
+    metres: float
+    start: dt.date = dt.date.min
+    trips: TripSettings = field(default_factory=TripSettings)
+    lasts: float | None = None
+    places: NearestPlaces | None = None
+    beside: tuple[str, ...] = ()
+
+    def open(self) -> Worker:
+        """Nothing is loaded."""
+
+        def work(payload: tuple[pl.DataFrame, pl.Series], moved: Moved) -> Done:
+            points, uids = payload
+            part = _PointsOfUsers(self)
+            visits = part.find(points, uids)
+            moved(points.height)
+            return Done(pack(visits, part.beside), part.tally.record(), points.height)
+
+        return work
+
+    def about(self) -> dict[str, Any]:
+        """What makes the visits what they are, but for the points."""
+        told = {name: str(value) for name, value in vars(self).items() if name != "places"}
+        near = self.places
+        marks = None if near is None else mark_of((near.tree.data, near.metres))
+        return {"command": "data stays", "settings": {**told, "places": marks}}
+
+
+_VISITS = "visits"
+
+
+def pack(visits: pl.DataFrame, beside: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Several tables as one frame of one row, which is kept as one finished part."""
+    tables = {_VISITS: visits, **beside}
+    return pl.DataFrame([frame.to_struct(name).implode() for name, frame in tables.items()])
+
+
+def unpack(packed: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """The visits and the tables beside them."""
+    frames = {name: packed[name].explode().struct.unnest() for name in packed.columns}
+    return frames.pop(_VISITS), frames
+
+
+@dataclass
+class _PointsOfUsers:
+    """The points of some users at work.
+
+    Attributes:
+        task: what to do.
+        tally: what was found.
+        beside: the tables beside the visits.
+    """
+
+    task: StayTask
+    tally: StayTally = field(default_factory=StayTally)
+    beside: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def find(self, points: pl.DataFrame, uids: pl.Series) -> pl.DataFrame:
+        """The visits of whole users, whose running numbers become those of ``uids``."""
+        points = self._filter(points)
+        stays = self._stays(points).with_columns(
+            datetime=pl.col("at").cast(pl.Datetime("us")),
+            leave=pl.col("until").cast(pl.Datetime("us")),
+        )
+        timed = stays.select("uid", "place", "datetime", "leave")
+        parts = split_at_midnight(timed, self.task.start)
+        anchors = find_home_work(parts, self.task.start)
+        locations = _name(locations_of(stays), anchors, uids)
+        if self.task.places is not None:
+            locations = self.task.places.fill_intents(locations)
+        self._keep(locations, anchors, points["uid"].n_unique())
+        if {TRIPS.name, TRIP_LEGS.name} & set(self.task.beside):
+            self._keep_trips(points, stays, locations, uids)
+        visits = parts.join(locations, on=["uid", "place"], how="left", maintain_order="left")
+        named = visits.with_columns(uid="number", started_at="datetime", finished_at="leave")
+        return named.select(pl.col(name).cast(kind) for name, kind in TIMED_VISITS.dtypes.items())
+
+    def _stays(self, points: pl.DataFrame) -> pl.DataFrame:
+        """The stays of whole users, with the number of the location that each is at."""
+        if self.task.lasts is None:
+            return join_stays(find_stays(points, self.task.method), self.task.metres)
+        return merge_records(points, lasts=self.task.lasts, gap=self.task.method.gap)
+
+    def _keep(self, locations: pl.DataFrame, anchors: pl.DataFrame, users: int) -> None:
+        """Keep the locations and the pairs of users with both home and work."""
+        tally = self.tally
+        tally.users += users
+        tally.stays += int(locations["stays"].sum())
+        tally.locations += locations.height
+        tally.homes += anchors["home"].count()
+        tally.works += anchors["work"].count()
+        self._add(LOCATIONS, locations.with_columns(uid="number"))
+        pairs = anchors.drop_nulls(["home", "work"])
+        for what in ("home", "work"):
+            here = locations.select(
+                "uid",
+                pl.col("place").alias(what),
+                pl.col("number").cast(pl.String).alias("id"),
+                pl.col("lat").alias(f"{what}_lat"),
+                pl.col("lon").alias(f"{what}_lon"),
+            )
+            pairs = pairs.join(here, on=["uid", what], how="left", maintain_order="left")
+        self._add(HOME_WORK, pairs)
+
+    def _keep_trips(
+        self, points: pl.DataFrame, stays: pl.DataFrame, locations: pl.DataFrame, uids: pl.Series
+    ) -> None:
+        """Keep the trips and the trip legs between stays."""
+        legs = find_legs(points, stays, self.task.trips.gap)
+        trips = find_trips(stays, legs, gap=self.task.trips.gap, activity=self.task.trips.activity)
+        self.tally.legs += legs.height
+        self.tally.trips += trips.height
+        for end in ("origin", "destination"):
+            there = locations.select(
+                "uid",
+                pl.col("place").alias(end),
+                pl.col("place_id").alias(f"{end}_id"),
+                pl.col("lat").alias(f"{end}_lat"),
+                pl.col("lon").alias(f"{end}_lon"),
+            )
+            trips = trips.join(there, on=["uid", end], how="left", maintain_order="left")
+            trips = trips.with_columns(pl.col(f"{end}_id").alias(end))
+        moments = {"started_at": pl.col("at"), "finished_at": pl.col("until")}
+        for table, spans in ((TRIPS, trips), (TRIP_LEGS, number_legs(legs, trips))):
+            if table.name not in self.task.beside:
+                continue
+            drawn = draw_lines(points, spans).with_columns(
+                uid=uids.gather(spans["uid"]),
+                duration_min=(pl.col("until") - pl.col("at")) / 60e6,
+                **{name: when.cast(pl.Datetime("us")) for name, when in moments.items()},
+            )
+            if table is TRIPS:
+                drawn = drawn.with_columns(
+                    pl.coalesce(f"{end}_{axis}", f"{fix}_{axis}").alias(f"{end}_{axis}")
+                    for end, fix in (("origin", "first"), ("destination", "last"))
+                    for axis in ("lat", "lon")
+                )
+            self._add(table, drawn)
+
+    def _add(self, table: Table, rows: pl.DataFrame) -> None:
+        if table.name in self.task.beside:
+            kinds = table.dtypes.items()
+            self.beside[table.name] = rows.select(pl.col(name).cast(kind) for name, kind in kinds)
+
+    def _filter(self, points: pl.DataFrame) -> pl.DataFrame:
+        """Points without repeats and outliers, and compressed; counts each."""
+        repeats = points.select(
+            pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(value=False)
+        ).to_series()
+        points = points.filter(~repeats)
+        self.tally.repeated += int(repeats.sum())
+        if self.task.filters.max_speed is not None:
+            slow = find_slow(tracks_of(points), self.task.filters.max_speed)
+            self.tally.fast += int(np.count_nonzero(~slow))
+            points = points.filter(slow)
+        if self.task.filters.compress is None:
+            return points
+        fewer = compress(points, self.task.filters.compress)
+        self.tally.compressed += points.height - fewer.height
+        return fewer
+
+
+def _name(locations: pl.DataFrame, anchors: pl.DataFrame, uids: pl.Series) -> pl.DataFrame:
+    """Locations with the number of their user, an id, and the intents of homes and works."""
+    is_home, is_work = (pl.col("place") == pl.col(what) for what in ("home", "work"))
+    by_hours = pl.when(is_home).then(pl.lit("go home")).when(is_work).then(pl.lit("go to work"))
+    named = locations.with_columns(intent=intents_of(locations["category"]))
+    named = named.join(anchors, on="uid", how="left", maintain_order="left")
+    return named.with_columns(number=uids.gather(named["uid"])).select(
+        "uid",
+        "place",
+        "number",
+        "lat",
+        "lon",
+        "stays",
+        "minutes",
+        place_id=pl.coalesce("place_id", pl.format("{}-{}", "number", "place")),
+        intent=pl.coalesce("intent", by_hours),
+    )
