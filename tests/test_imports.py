@@ -23,7 +23,7 @@ ROOMS = (
     "llm",
     "training",
     "execution",
-    "page",
+    "page plots",
     "io",
     "tables",
     "native ranks",

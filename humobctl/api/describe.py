@@ -39,7 +39,8 @@ def describe(
         per_user: also write a table with every measure of each user to this file.
         areas: areas of a flow table (area_id, lat, lon, or GeoJSON), for distances. Default: no
             distances.
-        plot: draw a trajectory's maps and histograms: a .png or .html file (extra plot).
+        plot: draw maps, histograms and spreads of any kind of table: a .png, .svg or
+            .html file (extra plot).
         cell_km: cell size in km.
         columns: rename a column (``OLD=NEW``) or leave it out (``OLD=``); several with commas.
         timezone: time zone to convert times to, if they carry an offset or are UTC. Default: UTC.
@@ -61,23 +62,24 @@ def describe(
         3.2
     """
     from humobctl.data.describe.description import UserDescription
-    from humobctl.data.describe.grid import GridDescription
-    from humobctl.data.describe.plots import check_plot, write_plot
+    from humobctl.data.describe.plots import write_plot
     from humobctl.data.describe.run import DescribeJob
     from humobctl.data.importers.options import ImportOptions
     from humobctl.data.importers.table_kind import find_table
     from humobctl.io.write import write_table
+    from humobctl.plots.files import check_plot
     from humobctl.tables.calendar import check_zone
     from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.schemas import GRID
 
     picture, target = as_path(plot), as_path(per_user)
     with paths_of(table, areas) as (path, areas_path):
         kind = find_table(path, parse_columns(columns))
         zones = {"timezone": timezone, "source_timezone": source_timezone}
-        given = {"plot": plot, "per_user": per_user, "areas": areas, "columns": columns, **zones}
+        given = {"per_user": per_user, "areas": areas, "columns": columns, **zones}
         _refuse_useless(kind, {name for name, value in given.items() if value not in (None, ())})
         if picture is not None:
-            check_plot(picture)
+            check_plot(picture, interactive=kind is GRID)
         options = ImportOptions(
             columns=parse_columns(columns),
             on_error=on_error,
@@ -89,7 +91,7 @@ def describe(
         found = DescribeJob(cell_km, areas_path, options).run(path, kind)
     if target is not None and isinstance(found, UserDescription):
         write_table(found.to_frame(), target)
-    if picture is not None and isinstance(found, GridDescription):
+    if picture is not None:
         write_plot(found, picture)
     return found
 
@@ -103,7 +105,6 @@ def _refuse_useless(table: Table, given: set[str]) -> None:
     from humobctl.tables.schemas import FLOWS, GRID, PLACES, POINTS, VISITS
 
     only = {
-        "plot": (GRID,),
         "per_user": (GRID, POINTS, VISITS),
         "areas": (FLOWS,),
         "columns": (POINTS, VISITS, PLACES, FLOWS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from humobctl.api.options import (
@@ -12,10 +13,12 @@ from humobctl.api.options import (
     EngineName,
     OnError,
     Seed,
+    Weekday,
     Workers,
     check_choice,
     check_names,
     first_and_last,
+    weekday_number,
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import PathName, Source, Sources, as_path, paths_of, several
@@ -44,6 +47,8 @@ def evaluate_cells(
     pairs: Literal["all", "first"] = "all",
     bootstrap: Annotated[int, Between(100)] = 2000,
     confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
+    plot: PathName | None = None,
+    first_weekday: Weekday = "sunday",
     seed: Seed = 0,
     engine: EngineName = "local",
     address: str | None = None,
@@ -74,6 +79,8 @@ def evaluate_cells(
         pairs: files to compare with each other: all pairs, or each file with the first one (first).
         bootstrap: number of bootstrap samples of users (several predictions).
         confidence: confidence level of the bootstrap intervals.
+        plot: draw the scores by user, hour, weekday, days ahead, regularity and known cells, and a
+            map of errors: a .png, .svg or .html file (extra plot).
         seed: seed of the bootstrap samples.
 
     Returns:
@@ -91,14 +98,19 @@ def evaluate_cells(
     from humobctl.evaluate.cells import report
     from humobctl.evaluate.cells.bootstrap import compare
     from humobctl.evaluate.cells.geobleu import DIALECTS
+    from humobctl.evaluate.cells.plots import write_plot
     from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
     from humobctl.evaluate.registry import NAMES
     from humobctl.execution.run import LongRun
     from humobctl.io.write import write_table
+    from humobctl.plots.files import check_plot
 
     long = LongRun(None, engine, address, workers)
+    picture, weekday = as_path(plot), weekday_number(first_weekday)
     if truth is None:
         raise UsageError("--truth: expected the true cells to score predictions with")
+    if picture is not None:
+        check_plot(picture)
     names = check_names(metric, NAMES, "")
     chosen = dialect or "both"
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
@@ -118,6 +130,7 @@ def evaluate_cells(
         only_predicted_users=users == "predicted",
         cell_km=cell_km,
         on_error=on_error,
+        with_errors=picture is not None,
     )
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         evaluator = Evaluator(paths, truth_path, settings, long)
@@ -134,6 +147,8 @@ def evaluate_cells(
         seed=seed,
     )
     found = report.Comparison(evaluator.evaluations, compared, by_user=per_user)
+    if picture is not None:
+        write_plot(found, picture, Path(truth_path).name, weekday)
     return Scores(report, found)
 
 
@@ -144,6 +159,7 @@ def evaluate_plans(
     *,
     metric: Sequence[str] | None = None,
     min_events: MinEvents = 1,
+    plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score day plans: how their statistics differ from those of a reference.
@@ -158,6 +174,8 @@ def evaluate_plans(
         metric: metrics to compute: events_per_day, intent, intent_duration, duration, start,
             transition. Default: all.
         min_events: minimum number of activities per day; days with fewer are left out.
+        plot: draw activities by hour, number, duration and intent beside the reference: a .png,
+            .svg or .html file (extra plot).
 
     Returns:
         The scores.
@@ -172,14 +190,20 @@ def evaluate_plans(
         0.0
     """
     from humobctl.evaluate.plans import report
+    from humobctl.evaluate.plans.plots import write_plot
     from humobctl.evaluate.plans.run import evaluate_intentions
     from humobctl.evaluate.registry import INTENTION_NAMES
+    from humobctl.plots.files import check_plot
 
-    names = check_names(metric, INTENTION_NAMES, " for day plans")
+    names, picture = check_names(metric, INTENTION_NAMES, " for day plans"), as_path(plot)
+    if picture is not None:
+        check_plot(picture)
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         found = evaluate_intentions(
             paths, truth_path, names=names, least_events=min_events, on_error=on_error
         )
+    if picture is not None:
+        write_plot(found, picture)
     return Scores(report, found)
 
 
@@ -267,6 +291,7 @@ def evaluate_flows(
     *,
     metric: Sequence[str] | None = None,
     within: bool = False,
+    plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
     """Score flows between areas against the true ones.
@@ -277,6 +302,8 @@ def evaluate_flows(
         metric: metrics to compute: cpc (common part of commuters), cpl (of links), rmse (trips),
             correlation, rmse_travelled, correlation_travelled. Default: all.
         within: also count trips within an area.
+        plot: draw predicted against true trips, of pairs and of areas: a .png, .svg or .html file
+            (extra plot).
 
     Returns:
         The scores.
@@ -291,12 +318,18 @@ def evaluate_flows(
         1.0
     """
     from humobctl.evaluate.flows import report
+    from humobctl.evaluate.flows.plots import write_plot
     from humobctl.evaluate.flows.run import FLOW_NAMES
     from humobctl.evaluate.flows.run import evaluate_flows as scored
+    from humobctl.plots.files import check_plot
 
     if truth is None:
         raise UsageError("--truth: expected the true flows to score flows with")
-    names = check_names(metric, FLOW_NAMES, " for flows")
+    names, picture = check_names(metric, FLOW_NAMES, " for flows"), as_path(plot)
+    if picture is not None:
+        check_plot(picture)
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         found = scored(paths, truth_path, names=names, within=within, on_error=on_error)
+    if picture is not None:
+        write_plot(found, picture)
     return Scores(report, found)

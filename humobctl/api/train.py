@@ -141,9 +141,9 @@ def train_diffusion(
         >>> model.type
         'diffusion'
     """
-    from humobctl.data.describe.plots import check_plot
     from humobctl.extras import require
     from humobctl.generate.diffusion.config import PRESETS, resolve
+    from humobctl.plots.files import check_plot
 
     check_settings(options, PRESETS["small"]())
     picture = as_path(plot)

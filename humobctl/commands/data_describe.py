@@ -38,7 +38,7 @@ def describe(
     predictability, frequency ranks, location entropy. They are those of scikit-mobility and
     trackintel; docs/measures.md has formulas and sources. --per-user writes them for each user.
 
-    Numbers by day, hour and slot are in the JSON output; --plot needs the extra humobctl[plot].
+    Numbers by day, hour and slot are in the JSON output; --plot draws them and a map (extra plot).
 
     Example: humobctl data describe city.csv
 

@@ -96,6 +96,7 @@ def user_scores(
         uid=np.full(len(begins), user.uid),
         d=d[begins],
         starts=np.append(begins, len(d)),
+        slot=user.target_t,
         generated=(x, y),
         reference=(true_x, true_y),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from humobctl.tables.schemas import USER_MEASURES
 from tests.messages import fails, says
+from tests.plots.svg import texts
 
 ROWS = "uid,d,t,x,y\n1,0,0,10,10\n1,0,1,16,10\n2,1,0,999,999\n"
 
@@ -69,7 +70,48 @@ def test_plots(cli, workdir) -> None:
         json.loads(done.out)
 
 
-def test_plot_of_another_kind_is_wrong_usage(cli) -> None:
+VISITS = "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "written"),
+    [
+        (
+            "uid,datetime,lat,lon\na,2020-01-01 08:00,1,2\na,2020-01-01 09:00,1.1,2\n",
+            ("1 user, 2 records, 2020-01-01 to 2020-01-01", "where", "records by hour", "latitude"),
+        ),
+        (
+            VISITS + "1,0,0,eat,0,60,a,1,2\n1,0,1,go home,90,300,b,1.1,2\n",
+            ("1 user, 2 visits, days 0-0", "visits and users by day", "intents", "eat", "go home"),
+        ),
+        (
+            "place_id,name,category,lat,lon,intent\na,A,cafe,1,2,eat\nb,B,$x$,1.1,2,\n",
+            ("2 places, 0.0 km by 11.1 km, 2 categories", "any intent", "cafe", "$x$"),
+        ),
+        (
+            "uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,60\n",
+            ("1 user, 1 user-day, 1 activity", "durations", "minutes: median, 25-75 %, 5-95 %"),
+        ),
+        (
+            "origin,destination,flow\na,b,2\nb,a,1\na,a,1\n",
+            (
+                "2 areas, 3 pairs with a flow, 4 trips, 25.0% within areas",
+                "a to b",
+                "largest flows",
+            ),
+        ),
+    ],
+)
+def test_what_is_written_in_the_picture_of_each_kind(cli, tmp_path, table: str, written) -> None:
+    pytest.importorskip("matplotlib")
+    done = cli("data", "describe", "--plot", "a.svg", input=table, cwd=tmp_path)
+    assert done.code == 0, done.err
+    found = texts(tmp_path / "a.svg")
+    assert set(written) <= set(found), found
+    assert "heat" not in json.loads(done.out)
+
+
+def test_plot_with_another_ending_is_wrong_usage(cli) -> None:
     done = cli("data", "describe", "--plot", "a.bmp", input=ROWS)
     fails(done, "--plot", "a.bmp", ".png", ".html", code=2)
 
@@ -107,7 +149,6 @@ def test_a_table_of_each_user(cli, workdir) -> None:
     [
         (("--per-user", "a.csv"), "origin,destination,flow\na,b,2\n"),
         (("--areas", "a.csv"), ROWS),
-        (("--plot", "a.png"), "uid,datetime,lat,lon\n1,2020-01-01,1,2\n"),
         (("--timezone", "Asia/Tokyo"), ROWS),
         (("--columns", "d="), ROWS),
         (("--per-user", "a.csv"), "uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,9\n"),

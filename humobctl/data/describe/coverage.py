@@ -6,6 +6,7 @@ from collections import Counter
 
 import polars as pl
 
+from humobctl.data.describe.heat import HeatTally
 from humobctl.data.measures.spread import Spread, ValueTally
 
 _EDGES = {"south": ("lat", min), "north": ("lat", max), "west": ("lon", min), "east": ("lon", max)}
@@ -23,7 +24,7 @@ class CoverageTally:
         self.by_day: Counter[int] = Counter()
         self.users_by_day: Counter[int] = Counter()
         self.bounding_box: dict[str, float] = {}
-        self._per_day = ValueTally()
+        self._per_day, self._heat = ValueTally(), HeatTally()
 
     def add(self, records: pl.DataFrame) -> None:
         """Take in records: uid, d (day), lat and lon."""
@@ -32,6 +33,7 @@ class CoverageTally:
         by_day = per_day.group_by("d").agg(pl.col("len").sum(), users=pl.len())
         self.by_day.update(dict(by_day.select("d", "len").iter_rows()))
         self.users_by_day.update(dict(by_day.select("d", "users").iter_rows()))
+        self._heat.add(records)
         for edge, (axis, outer) in _EDGES.items():
             found: float = getattr(records[axis], outer.__name__)()
             self.bounding_box[edge] = outer(found, self.bounding_box.get(edge, found))
@@ -40,6 +42,10 @@ class CoverageTally:
     def days(self) -> list[int]:
         """Days with a record."""
         return sorted(self.by_day)
+
+    def heat(self) -> pl.DataFrame:
+        """Records by square, as ``HeatTally`` has them."""
+        return self._heat.heat()
 
     def per_user_day(self) -> Spread:
         """Records of each user and day with one."""

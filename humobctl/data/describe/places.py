@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 
 from humobctl.data.describe.description import Section, TableDescription, degrees
 from humobctl.data.describe.grid import CELL_KM
+from humobctl.data.describe.heat import HeatTally
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.places.reader import UNIQUE_PLACES
 from humobctl.data.importers.run import import_data
@@ -40,7 +42,10 @@ class PlacesDescription(TableDescription):
         cell_km: side of the cells in which density is counted.
         cells: cells with at least one place.
         places_per_cell: over those cells.
+        heat: places by square of degrees, as ``HeatTally`` has them.
     """
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"heat"})
 
     places: int
     intents: dict[str, int]
@@ -55,6 +60,7 @@ class PlacesDescription(TableDescription):
     cell_km: float
     cells: int
     places_per_cell: Spread
+    heat: pl.DataFrame = field(repr=False, compare=False)
 
     def sections(self) -> list[Section]:
         """Totals, intents and categories."""
@@ -87,11 +93,12 @@ def describe_places(
         batches = import_data(path, options, expected=PLACES).batches
     intents: Counter[str | None] = Counter()
     categories: Counter[str | None] = Counter()
-    unnamed, lat, lon = 0, [], []
+    unnamed, lat, lon, heat = 0, [], [], HeatTally()
     for batch in batches:
         intents.update(dict(batch["intent"].value_counts().iter_rows()))
         categories.update(dict(batch["category"].value_counts().iter_rows()))
         unnamed += batch["name"].null_count()
+        heat.add(batch)
         lat.append(batch["lat"].to_numpy())
         lon.append(batch["lon"].to_numpy())
     uncategorised = categories.pop(None, 0)
@@ -105,6 +112,7 @@ def describe_places(
         top_categories={str(name): many for name, many in categories.most_common(_TOP)},
         without_name=unnamed,
         without_category=uncategorised,
+        heat=heat.heat(),
         **_extent(np.concatenate(lat), np.concatenate(lon), cell_km),
     )
 

@@ -5,70 +5,50 @@ matplotlib and plotly are imported only when a picture is drawn.
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from humobctl.console.safe_text import printable
 from humobctl.console.words import pluralize
-from humobctl.errors import UsageError
-from humobctl.extras import require
+from humobctl.data.describe.description import TableDescription
+from humobctl.data.describe.drawings import draw_description
+from humobctl.data.describe.grid import GridDescription
 from humobctl.io.streams import whole_file
-
-if TYPE_CHECKING:
-    from humobctl.data.describe.grid import GridDescription
-
-_NEEDS = {".png": "matplotlib", ".html": "plotly"}
-_BLUE, _ORANGE = "#3b6ea5", "#d9822b"
+from humobctl.plots.files import check_plot, in_html, is_page
+from humobctl.plots.style import BLUE, ORANGE, as_hours, draw_days, draw_heat, open_picture
+from humobctl.tables.schemas import GRID_SIDE
 
 
-def check_plot(path: str) -> None:
-    """Refuse what cannot be drawn, before any work is done.
-
-    Raises:
-        UsageError: the file ends neither in .png nor in .html.
-        HumobError: the library that draws it is not installed.
-    """
-    library = _NEEDS.get(Path(path).suffix.lower())
-    if library is None:
-        raise UsageError(f"--plot: found {path}, expected a file that ends in .png or .html")
-    require("plot", f"--plot {path}", (library,))
-
-
-def write_plot(found: GridDescription, path: str) -> None:
-    """Draw a description: heat map of the cells, rows and users by day, rows by slot, gyration.
+def write_plot(found: TableDescription, path: str) -> None:
+    """Draw a description: where and when records lie, and what the kind of table has besides.
 
     Args:
         found: what to draw.
-        path: a ``.png`` file, or an ``.html`` file that needs nothing else to be looked at.
+        path: a ``.png``, ``.svg`` or ``.html`` file, which needs nothing else to be looked at.
 
     Raises:
         UsageError, HumobError: as ``check_plot``, or the file cannot be written.
     """
-    check_plot(path)
-    with whole_file(path) as place:
-        if Path(path).suffix.lower() == ".png":
-            _png(found, place)
-        else:
+    if not isinstance(found, GridDescription):
+        check_plot(path)
+        draw_description(found, path)
+        return
+    check_plot(path, interactive=True)
+    if is_page(path):
+        with whole_file(path) as place:
             _html(found, place)
-
-
-def in_formulas(text: str) -> str:
-    """A text for matplotlib, which takes what stands between two $ for a formula."""
-    return printable(text).replace("$", r"\$")
-
-
-def in_html(text: str) -> str:
-    """A text for plotly, which reads tags and links in its texts."""
-    return html.escape(printable(text), quote=False)
+    else:
+        _drawing(found, path)
 
 
 def _title(found: GridDescription) -> str:
+    return f"{found.source or 'trajectories'}: {_counts(found)}"
+
+
+def _counts(found: GridDescription) -> str:
     return (
-        f"{found.source or 'trajectories'}: {pluralize(found.users, 'user')}, "
-        f"{pluralize(found.rows, 'row')}, "
+        f"{pluralize(found.users, 'user')}, {pluralize(found.rows, 'row')}, "
         f"days {found.first_day}-{found.last_day}"
     )
 
@@ -80,50 +60,21 @@ def _heat(found: GridDescription) -> np.ndarray[Any, np.dtype[np.float64]]:
     return heat
 
 
-def _png(found: GridDescription, place: Path) -> None:
-    import matplotlib as mpl  # noqa: PLC0415 - heavy, and an extra
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-    from matplotlib.colors import LogNorm  # noqa: PLC0415
-
-    figure, axes = plt.subplot_mosaic(
-        [["cells", "days"], ["cells", "slots"]],
-        figsize=(13, 6.5),
-        width_ratios=[1.05, 1],
-        layout="constrained",
-    )
-    figure.suptitle(in_formulas(_title(found)))
-    cells, days, slots = axes["cells"], axes["days"], axes["slots"]
-    image = cells.imshow(
-        np.ma.masked_invalid(_heat(found)),
-        origin="lower",
-        extent=(0.5, 200.5, 0.5, 200.5),
-        norm=LogNorm(vmin=1, vmax=max(2, int(found.heat.max()))),
-        cmap="viridis",
-        interpolation="nearest",
-    )
-    cells.set(title="rows by cell", xlabel="x", ylabel="y")
-    figure.colorbar(image, ax=cells, shrink=0.8)
-    number = [day["d"] for day in found.by_day]
-    days.bar(number, [day["rows"] for day in found.by_day], width=1.0, color=_BLUE, label="rows")
-    if found.masked_rows:
-        masked = [day["masked"] for day in found.by_day]
-        days.bar(number, masked, width=1.0, color="#bbbbbb", label="masked rows")
-    days.set(title="by day", xlabel="day", ylabel="rows")
-    users = days.twinx()
-    users.plot(number, [day["users"] for day in found.by_day], color=_ORANGE, label="users")
-    users.set_ylabel("users")
-    # Room for the legend above the bars and the line.
-    days.set_ylim(0, 1.3 * max(day["rows"] for day in found.by_day))
-    users.set_ylim(0, 1.3 * max(day["users"] for day in found.by_day))
-    handles = [h for axis in (days, users) for h in axis.get_legend_handles_labels()[0]]
-    days.legend(handles=handles, loc="upper right", ncols=3, fontsize="small")
-    slots.bar(np.arange(48) / 2, found.by_slot, width=0.5, align="edge", color=_BLUE)
-    slots.set(title="by slot", xlabel="hour of the day", ylabel="rows", xlim=(0, 24))
-    slots.set_xticks(range(0, 25, 3))
-    figure.savefig(place, format="png", dpi=110)
-    plt.close(figure)
+def _drawing(found: GridDescription, path: str) -> None:
+    mosaic = [["cells", "cells", "days", "days"], ["cells", "cells", "slots", "slots"]]
+    title = f"Grid trajectory {Path(found.source).name}"
+    with open_picture(path, mosaic, title=title, counts=_counts(found), source="data describe") as (
+        figure,
+        panels,
+    ):
+        cells, slots = panels["cells"], panels["slots"]
+        edges = np.arange(GRID_SIDE + 1) + 0.5
+        draw_heat(figure, cells, found.heat.T, (edges, edges), "records")
+        cells.set(title="records by cell", xlabel="x", ylabel="y", aspect="equal")
+        draw_days(panels["days"], found.by_day)
+        slots.bar(np.arange(48) / 2, found.by_slot, width=0.5, align="edge", color=BLUE)
+        as_hours(slots)
+        slots.set(title="records by half hour", ylabel="records")
 
 
 def _html(found: GridDescription, place: Path) -> None:
@@ -162,16 +113,16 @@ def _html(found: GridDescription, place: Path) -> None:
         col=1,
     )
     number = [day["d"] for day in found.by_day]
-    for name, color in (("rows", _BLUE), ("masked", "#bbbbbb")):
+    for name, color in (("rows", BLUE), ("masked", "#bbbbbb")):
         if name == "rows" or found.masked_rows:
             bar = go.Bar(x=number, y=[d[name] for d in found.by_day], name=name, marker_color=color)
             figure.add_trace(bar, row=1, col=2)
     line = go.Scatter(
-        x=number, y=[d["users"] for d in found.by_day], name="users", line_color=_ORANGE
+        x=number, y=[d["users"] for d in found.by_day], name="users", line_color=ORANGE
     )
     figure.add_trace(line, row=1, col=2, secondary_y=True)
     hours = [f"{slot // 2}:{slot % 2 * 30:02d}" for slot in range(48)]
-    bar = go.Bar(x=hours, y=found.by_slot, marker_color=_BLUE, showlegend=False, name="rows")
+    bar = go.Bar(x=hours, y=found.by_slot, marker_color=BLUE, showlegend=False, name="rows")
     figure.add_trace(bar, row=2, col=2)
     figure.update_xaxes(title_text="x", range=[0.5, 200.5], row=1, col=1)
     figure.update_yaxes(title_text="y", scaleanchor="x", range=[0.5, 200.5], row=1, col=1)

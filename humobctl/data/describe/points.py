@@ -58,7 +58,10 @@ class PointsDescription(UserDescription):
         records_per_user, records_per_user_day, days_per_user: over users or user-days.
         by_day: for each date with a record, its records and users.
         by_hour: records by hour of the clock, 24.
+        heat: records by square of degrees, as ``HeatTally`` has them.
     """
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"heat"})
 
     records: int
     users: int
@@ -85,6 +88,7 @@ class PointsDescription(UserDescription):
     days_per_user: Spread
     by_day: list[dict[str, Any]] = field(repr=False)
     by_hour: list[int] = field(repr=False)
+    heat: pl.DataFrame = field(repr=False, compare=False)
 
     def sections(self) -> list[Section]:
         """Coverage and quality, then the measures."""
@@ -266,4 +270,5 @@ class _PointTally:
                 for day in self._coverage.days
             ],
             by_hour=self._by_hour.tolist(),
+            heat=self._coverage.heat(),
         )

@@ -57,7 +57,10 @@ class VisitsDescription(UserDescription):
         trip_min: minutes from its end.
         by_day: for each day with a row, its rows and users.
         by_hour: beginnings of visits by hour of the clock, 24.
+        heat: rows by square of degrees, as ``HeatTally`` has them.
     """
+
+    hidden: ClassVar[frozenset[str]] = frozenset({"heat"})
 
     rows: int
     visits: int
@@ -82,6 +85,7 @@ class VisitsDescription(UserDescription):
     trip_min: Spread
     by_day: list[dict[str, int]] = field(repr=False)
     by_hour: list[int] = field(repr=False)
+    heat: pl.DataFrame = field(repr=False, compare=False)
 
     def sections(self) -> list[Section]:
         """Coverage and quality, intents, trips, then the measures."""
@@ -243,6 +247,7 @@ class _VisitTally:
             trip_km=self._trip_km.spread(),
             trip_min=self._trip_min.spread(),
             by_day=[{"d": day, "rows": by_day[day], "users": users_by_day[day]} for day in days],
+            heat=self._coverage.heat(),
             **numbers,
         )
 

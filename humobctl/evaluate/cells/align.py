@@ -22,6 +22,7 @@ class AlignedDays:
         uid: user of each day, shape (days,).
         d: day index, shape (days,).
         starts: offsets of the days in the points, shape (days + 1,).
+        slot: half hour of the points, shape (points,).
         generated: x and y of the predicted points, each of shape (points,).
         reference: the same of the true points.
     """
@@ -29,8 +30,15 @@ class AlignedDays:
     uid: Int64s
     d: Int64s
     starts: Int64s
+    slot: Int64s
     generated: tuple[Int32s, Int32s]
     reference: tuple[Int32s, Int32s]
+
+    def apart(self) -> Floats:
+        """Distance of the two sides' points in cells, shape (points,)."""
+        steps = [g - r for g, r in zip(self.generated, self.reference, strict=True)]
+        cells: Floats = np.hypot(*steps)
+        return cells
 
     def day_means(self, values: Floats) -> Floats:
         """Mean over the points of each day, shape (days,)."""
@@ -100,6 +108,7 @@ def align(
         uid=first >> 16,
         d=first & 0xFFFF,
         starts=np.append(begins, len(t_keys)).astype(np.int64),
+        slot=t_keys & 0xFF,
         generated=_cells(predicted),
         reference=_cells(truth),
     )

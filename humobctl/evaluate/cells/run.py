@@ -17,6 +17,7 @@ from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
+from humobctl.evaluate.cells.errors import ErrorTally, tally_errors
 from humobctl.evaluate.cells.geobleu import BETA, DIALECTS, RULES, combine
 from humobctl.evaluate.cells.kernels import score_days
 from humobctl.evaluate.cells.points import POINT_METRICS
@@ -44,6 +45,7 @@ class CellEvalSettings:
         cell_km: side of a cell, in kilometres.
         names: metrics to compute, by name.
         shift_days: added to the days of the predictions.
+        with_errors: whether to tally where predictions err, too.
     """
 
     dialects: tuple[str, ...] = DIALECTS
@@ -55,6 +57,7 @@ class CellEvalSettings:
     names: tuple[str, ...] = NAMES
     shift_days: int = 0
     on_error: OnError = "fail"
+    with_errors: bool = False
 
     def metrics(self) -> list[Metric]:
         """The metrics that these settings ask for."""
@@ -74,6 +77,7 @@ class Evaluation:
         users: per user: uid, days, and a column a metric; sorted by uid.
         days: first and last day scored.
         coverage: how much of the truth was predicted.
+        errors: where the predictions err, if that was asked for.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Evaluation:
     coverage: Coverage
     user_days: int = 0
     settings: CellEvalSettings = field(default_factory=CellEvalSettings)
+    errors: ErrorTally = field(default_factory=ErrorTally)
 
     def value(self, metric: Metric) -> float:
         """Mean over users."""
@@ -129,8 +134,7 @@ def score(days: AlignedDays, settings: CellEvalSettings) -> dict[str, Floats]:
                 else values
             )
         else:
-            steps = [g - r for g, r in zip(days.generated, days.reference, strict=True)]
-            km = np.hypot(*steps) * settings.cell_km
+            km = days.apart() * settings.cell_km
             result[metric.column] = days.day_means(POINT_METRICS[metric.name].scores(km))
     return result
 
@@ -155,6 +159,7 @@ class CellEvalTask:
 
         def work(group: tuple[pl.DataFrame, pl.DataFrame], moved: Moved) -> Done:
             p, t = (side.filter(pl.col("d").is_between(*self.days)) for side in group)
+            past = group[1].filter(pl.col("d") < self.days[0])
             if self.settings.only_predicted_users:
                 t = t.filter(pl.col("uid").is_in(p["uid"].unique().implode()))
             refuse_masked(p, self.name, "fill them with 'humobctl predict'")
@@ -167,7 +172,11 @@ class CellEvalTask:
                 detail = self._detail(aligned)
             users = detail["uid"].n_unique() if detail.height else 0
             moved(users)
+            errors = {}
+            if detail.height and self.settings.with_errors:
+                errors = tally_errors(aligned, past, self.days, self.settings.cell_km).record()
             tally = {
+                "errors": errors,
                 "extra": (extra.count, extra.first),
                 "missing": (missing.count, missing.first),
                 "coverage": coverage.record(),
@@ -226,6 +235,7 @@ class Evaluator:
         name = "stdin" if path == "-" else path
         days = self._days(name, predicted, truth)
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
+        errors = ErrorTally()
         scored: list[pl.DataFrame] = []
         user_days, seen_days = 0, (MAX_DAY, 0)
         work = CellEvalTask(self.settings, name, self.truth, days)
@@ -235,6 +245,7 @@ class Evaluator:
                 extra.join(*done.tally["extra"])
                 missing.join(*done.tally["missing"])
                 coverage.add(done.tally["coverage"])
+                errors.add(done.tally["errors"])
                 if self._differ(extra, missing) or not done.frame.height:
                     continue
                 detail = done.frame
@@ -261,6 +272,7 @@ class Evaluator:
                 coverage=coverage,
                 user_days=user_days,
                 settings=self.settings,
+                errors=errors,
             )
         )
 

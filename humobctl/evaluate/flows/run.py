@@ -29,6 +29,7 @@ class FlowEvaluation:
         areas: areas that either file names.
         trips: trips that were compared, of the file and of the reference.
         scores: the scores.
+        flows: what was compared, of the file and of the reference.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FlowEvaluation:
     areas: int
     trips: tuple[float, float]
     scores: list[TableScore]
+    flows: tuple[Flows, Flows]
 
 
 def evaluate_flows(
@@ -97,6 +99,7 @@ def _evaluation(
         areas,
         (found[0].total, found[1].total),
         [score for score in scores if score.name in names],
+        (found[0], found[1]),
     )
 
 

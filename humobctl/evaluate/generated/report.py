@@ -129,8 +129,8 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:
     every = dict.fromkeys(s.metric.name for e in evaluations for s in e.scores)
     names = [name for name in every if name in GENERATED_NAMES]
     rows = [_row(name, evaluations) for name in names]
-    sizes = [_size(Path(e.name).name, e.generated) for e in evaluations]
-    title = [*sizes, f"against {_size(Path(first.real.name).name, first.real)}"]
+    sizes = [size(Path(e.name).name, e.generated) for e in evaluations]
+    title = [*sizes, f"against {size(Path(first.real.name).name, first.real)}"]
     by_name = {s.metric.name: e.signature(s.metric) for e in evaluations[::-1] for s in e.scores}
     caption = "\n".join(by_name[name] for name in names)
     report.table(title, columns, rows, stream=stream, caption=caption)
@@ -139,7 +139,8 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:
         _show_intents(evaluation, stream)
 
 
-def _size(name: str, one: Side) -> str:
+def size(name: str, one: Side) -> str:
+    """How much a side of the comparison has."""
     return (
         f"{name}: {pluralize(one.users, 'user')}, {pluralize(one.user_days, 'user-day')}, "
         f"{pluralize(one.stays, 'stay')}"

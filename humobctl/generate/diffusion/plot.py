@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from humobctl.data.describe.plots import check_plot, in_formulas, in_html
 from humobctl.io.json_files import read_json_lines
 from humobctl.io.streams import whole_file
+from humobctl.plots.files import check_plot, in_formulas, in_html
 from humobctl.training.model_dir import METRICS
 
 _PANELS = {"loss": "loss", "jsd": "mean JSD of people not trained on"}

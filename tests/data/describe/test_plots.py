@@ -3,16 +3,13 @@
 import base64
 import json
 import re
-import sys
 
 import polars as pl
 import pytest
 
 from humobctl.data.describe.grid import GridDescription, describe_batches
-from humobctl.data.describe.plots import check_plot, write_plot
+from humobctl.data.describe.plots import write_plot
 from humobctl.data.synth.run import SyntheticCity
-from humobctl.errors import HumobError, UsageError
-from tests.messages import raises
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +50,3 @@ def test_html_is_self_contained_and_holds_the_numbers(found: GridDescription, tm
     if isinstance(users, dict):
         users = list(base64.b64decode(users["bdata"]))
     assert users == [day["users"] for day in found.by_day]
-
-
-def test_only_png_and_html(tmp_path) -> None:
-    with raises(UsageError, "a.gif", ".png", ".html"):
-        check_plot(str(tmp_path / "a.gif"))
-
-
-@pytest.mark.parametrize(("file", "library"), [("a.png", "matplotlib"), ("a.html", "plotly")])
-def test_missing_library_is_one_clear_line(
-    file: str, library: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("humobctl.extras.installed_version", lambda name: None)
-    with raises(HumobError, library, "'plot'", "pip install"):
-        check_plot(file)
-
-
-def test_pictures_are_not_loaded_with_the_module() -> None:
-    import subprocess
-
-    code = (
-        "import sys, humobctl.data.describe.plots; "
-        "print([name in sys.modules for name in ('matplotlib', 'plotly')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[False, False]"

@@ -27,6 +27,7 @@ from humobctl.tables.grid import EARTH_RADIUS
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 from tests.messages import fails, raises, says
+from tests.plots.svg import texts
 
 HEAD = "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
 GENERATED = (
@@ -378,14 +379,24 @@ def test_order_of_people_does_not_matter(name: str, people: list, draw) -> None:
 # -- pictures ------------------------------------------------------------------------------------
 
 
-def test_png_is_a_picture(cli, folder) -> None:
-    image = pytest.importorskip("matplotlib.image")
+def test_what_is_written_in_the_picture(cli, folder) -> None:
+    pytest.importorskip("matplotlib")
     (folder / "_a$b$<i>.csv").write_text(GENERATED)
-    done = cli("eval", "_a$b$<i>.csv", "-t", "real.csv", "--plot", "a.png", cwd=folder)
+    arguments = ("-t", "real.csv", "--privacy", "--flows", "1", "--plot", "a.svg")
+    done = cli("eval", "_a$b$<i>.csv", *arguments, cwd=folder)
     assert (done.code, done.err) == (0, "")
-    pixels = image.imread(folder / "a.png")
-    assert pixels.shape[0] > 800
-    assert len({tuple(p) for p in pixels[::2, ::2, :3].reshape(-1, 3).tolist()}) > 20
+    found = texts(folder / "a.svg")
+    for text in (
+        "Generated data: _a$b$<i>.csv against real.csv",
+        "_a$b$<i>.csv: 2 users, 2 user-days, 6 stays",
+        "real.csv: 2 users, 2 user-days, 6 stays",
+        *("common commuters", "copies of days", "RMSE, travelled"),
+        *("Jensen-Shannon divergence", "privacy, flows: km", "privacy, flows: trips"),
+        *("displacement between stays", "distinct places per day", "transitions between intents"),
+        *("real.csv (reference)", "two halves of the real people"),
+    ):
+        assert text in [line.strip() for line in found], (text, found)
+    assert any(line.startswith("radius of gyration: JSD 0.") for line in found)
 
 
 def test_html_is_self_contained(cli, folder) -> None:
@@ -396,13 +407,15 @@ def test_html_is_self_contained(cli, folder) -> None:
     page = (folder / "a.html").read_text()
     assert re.search(r"<(script|link|img)[^>]+\b(src|href)=", page) is None
     traces = json.JSONDecoder().raw_decode(page, page.index("[", page.rindex("Plotly.newPlot(")))[0]
-    assert len(traces) == 3 * len(BINS)
-    first = traces[:3]
+    lines = [trace for trace in traces if trace.get("mode") == "lines"]
+    assert len(lines) == 3 * len(BINS)
+    first = lines[:3]
     assert [t["name"] for t in first] == ["real.csv (reference)", "&lt;b&gt;x.csv", "real.csv"]
     assert first[1]["y"][:10] == pytest.approx([0, 0.5, 0, 0, 0, 0, 0, 0.25, 0, 0.25])
     assert first[0]["y"] == first[2]["y"]
-    shapes = [t["y"] for t in traces if t["name"].startswith("&lt;")]
+    shapes = [t["y"] for t in lines if t["name"].startswith("&lt;")]
     assert all(sum(shares) == pytest.approx(1) for shares in shapes)
+    assert sum(t["name"] == "two halves of the real people" for t in traces) > len(BINS)
 
 
 def test_people_of_another_region_are_warned_of(cli, folder):

@@ -1,0 +1,69 @@
+"""Pictures of flows against the true ones: pair by pair, and the totals of areas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from humobctl.evaluate.flows.metrics import Flows, align
+from humobctl.evaluate.flows.run import FlowEvaluation
+from humobctl.evaluate.score_table import names_of
+from humobctl.native import Floats
+from humobctl.plots.files import short_name
+from humobctl.plots.style import GREY, SERIES, log_ticks, open_picture
+
+
+def write_plot(evaluations: list[FlowEvaluation], path: str) -> None:
+    """Draw the flows of each file over the true ones, of pairs and of areas.
+
+    Raises:
+        HumobError: the file cannot be written.
+    """
+    names = [Path(name).name for name in names_of(evaluations)]
+    reference = Path(evaluations[0].reference).name
+    counts = [
+        f"{name}: {one.trips[0]:,.0f} trips; {one.trips[1]:,.0f} true ones, {one.areas:,} areas"
+        for name, one in zip(names, evaluations, strict=True)
+    ]
+    columns = ("pairs of areas", "trips out of areas", "trips into areas")
+    mosaic = [[f"{column} {row}" for column in columns] for row in range(len(evaluations))]
+    with open_picture(
+        path,
+        mosaic,
+        title=f"Flows: {' and '.join(names)} against {reference}",
+        counts="\n".join(counts),
+        source="eval; dashed: equal; what one side lacks lies on the lower or left edge",
+    ) as (_, panels):
+        for row, one in enumerate(evaluations):
+            for column, sides in zip(columns, _sides(*one.flows), strict=True):
+                panel = panels[f"{column} {row}"]
+                _scatter(panel, sides, SERIES[row % len(SERIES)])
+                panel.set(title=column, xlabel="true trips")
+                panel.set_ylabel(f"trips of {short_name(names[row])}")
+
+
+def _sides(made: Flows, real: Flows) -> list[tuple[Floats, Floats]]:
+    """Trips of both by pair, by origin and by destination; of those that either has."""
+    found = [align(made, real)]
+    for end in ("origin", "destination"):
+        first, second = (
+            np.bincount(getattr(one, end), one.flow, minlength=one.areas) for one in (made, real)
+        )
+        some = first + second > 0
+        found.append((first[some], second[some]))
+    return found
+
+
+def _scatter(panel: Any, sides: tuple[Floats, Floats], colour: str) -> None:
+    made, real = sides
+    positive = np.concatenate([side[side > 0] for side in sides])
+    low, high = positive.min() / 2, positive.max() * 2
+    style = {"s": 12, "color": colour, "alpha": 0.5, "linewidths": 0, "rasterized": True}
+    panel.scatter(np.maximum(real, low), np.maximum(made, low), **style)
+    panel.plot([low, high], [low, high], color=GREY, linestyle="--", linewidth=1)
+    panel.set(xscale="log", yscale="log", xlim=(low * 0.8, high), ylim=(low * 0.8, high))
+    panel.set_aspect("equal")
+    for axis in (panel.xaxis, panel.yaxis):
+        log_ticks(axis, decades=float(np.log10(high / low)))
