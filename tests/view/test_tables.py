@@ -206,6 +206,22 @@ def test_base_lines_are_drawn(workdir, cli) -> None:
     assert ends.tolist() == [4, 8]
 
 
+def test_base_roads_of_openstreetmap(workdir, cli) -> None:
+    """A street is drawn, a footpath and a bench are not."""
+    pytest.importorskip("osmium")
+    nodes = "".join(f'<node id="{n}" version="1" lat="39.9{n}" lon="116.3"/>' for n in (1, 2, 3))
+    tags = (("highway", "primary"), ("highway", "path"), ("amenity", "bench"))
+    along = '<nd ref="1"/><nd ref="2"/><nd ref="3"/>'
+    ways = "".join(
+        f'<way id="{at}" version="1">{along}<tag k="{key}" v="{value}"/></way>'
+        for at, (key, value) in enumerate(tags, 1)
+    )
+    (workdir / "roads.osm").write_text(f'<osm version="0.6">{nodes}{ways}</osm>')
+    told = exported(cli, workdir, "gps.csv", "--base", "roads.osm")
+    ends = np.frombuffer(base64.b64decode(told["base"][0]["ends"]), "<u4")
+    assert ends.tolist() == [3]
+
+
 @pytest.mark.parametrize(
     ("name", "begin"), [("map.png", b"\x89PNG"), ("map.svg", b"<?xml"), ("map.pdf", b"%PDF")]
 )
