@@ -39,8 +39,8 @@ METRICS = [
         "min_events": "minimum number of stays or activities per day; days with fewer are left "
         "out.",
         "plot": "draw the scores: predictions by user, time, regularity and on a map; generated "
-        "data and day plans beside the reference; flows against the true ones: a .png, .svg or .html "
-        "file (extra plot).",
+        "data and day plans beside the reference; flows against the true ones: a .png, .svg or "
+        ".html file (extra plot).",
         "seed": "seed of the bootstrap samples and of the random halves of the real users (floor).",
     },
     before="engine",
