@@ -31,6 +31,7 @@ from benchmarks import (
     scale,
     scoring,
     stays,
+    viewing,
 )
 from benchmarks.harness import DATA, WORK
 
@@ -89,6 +90,7 @@ TABLES = {
     "stays-agreement": ("Stays and trips beside trackintel's", stays.agreement),
     "stays": ("Stays and trips, whole commands", stays.speed),
     "stays-20m": ("Stays of 20 million points", stays.large),
+    "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
     "scale": ("Commands on folders, by number of users", scale.scale),
@@ -105,6 +107,7 @@ LARGE = (
     *LLAMA,
     "embed-scores",
     "explore",
+    "view",
 )
 
 

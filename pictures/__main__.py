@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from pictures import days, explore, generated, pipeline, plots, population_day, scores
+from pictures import days, explore, generated, pipeline, plots, population_day, scores, view
 from pictures.city import DATA, WORK
 
 PICTURES = {
@@ -17,6 +17,7 @@ PICTURES = {
     "pipeline": pipeline.draw,
     "population_day": population_day.draw,
     "explore": explore.draw,
+    "view": view.draw,
     **plots.draws(),
 }
 NEEDS_DATA = ("generated",)

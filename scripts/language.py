@@ -105,11 +105,6 @@ def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[start:end].split())
 
 
-TWO_KINDS = {"--trips", "--base"}
-"""Of flows a number of trips, of points a file of them; of an adapter a model, of a map what lies
-below: neither has another word in the field."""
-
-
 def check_default(place: str, option: Any) -> list[Finding]:
     """An option without a value of its own says what holds where it is not given."""
     text = option.help or ""
@@ -120,7 +115,10 @@ def check_default(place: str, option: Any) -> list[Finding]:
 
 
 def check_metavars(options: Iterable[tuple[str, Any]]) -> list[Finding]:
-    """Options of one name that stand for values in different words; lists of choices may differ."""
+    """Options of one name that stand for values in different words; lists of choices may differ.
+
+    A file may bear the name of what is in it (``--trips``), or of what it is for (``--base``).
+    """
     metavars: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for place, option in options:
         if option.is_flag:
@@ -129,12 +127,12 @@ def check_metavars(options: Iterable[tuple[str, Any]]) -> list[Finding]:
         if not metavar:
             yield_of = Finding(f"{place} {name}", "has no metavar")
             metavars[name].setdefault(f"<{yield_of.fault}>", place)
-        elif "|" not in metavar or metavar.isupper():
+        elif metavar != "FILE" and ("|" not in metavar or metavar.isupper()):
             metavars[name].setdefault(metavar, place)
     return [
         Finding(name, "has metavars " + ", ".join(f"{one} ({where})" for one, where in of.items()))
         for name, of in metavars.items()
-        if (len(of) > 1 and name not in TWO_KINDS) or any(one.startswith("<") for one in of)
+        if len(of) > 1 or any(one.startswith("<") for one in of)
     ]
 
 

@@ -69,7 +69,8 @@ def view(
         title: title of the page. Default: the names of the files.
         colour_by: column that the colours show at first; auto: chosen by table. value is the speed
             of points and trips, the size of flows, or the error of predictions.
-        base: GeoJSON file of lines or areas to draw below, such as roads or counties.
+        base: file of lines or areas to draw below, such as roads or counties: GeoJSON, or
+            OpenStreetMap data (extra places).
             Default: nothing.
         tiles: address of a tile server to draw below, with {z}, {x} and {y}; the page then asks
             it for pictures. Default: nothing is asked of anybody.
@@ -138,7 +139,8 @@ def view(
             if len(given) < 2:
                 raise UsageError(f"{paths[0]}: embeddings need the users' trajectories, too")
             rows, people = show_embeddings(
-                *(paths[0], paths[1:-1]),
+                paths[0],
+                paths[1:-1],
                 export=target,
                 host=host,
                 port=port,

@@ -12,7 +12,7 @@ from humobctl.console.safe_text import printable
 from humobctl.errors import UsageError
 from humobctl.page.serve import Site, SiteAnswer
 from humobctl.page.template import as_json, fill, pack, page_text, policy, shared_parts
-from humobctl.tables.schemas import FLOWS, GRID
+from humobctl.tables.schemas import FLOWS, GRID, POINTS
 from humobctl.view.scene import Scene
 
 _KINDS = {
@@ -127,10 +127,15 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "truth": scene.truth,
         "flows": scene.tables[0].kind is FLOWS,
         "compass": "N\n↑" if plane and plane.cell_km is None else "y\n↑\n x →",
-        "colour": colour,
+        "colour": colour or _suits(scene),
         "tiles": tiles,
     }
     return as_json(record)
+
+
+def _suits(scene: Scene) -> str | None:
+    """Check-ins by hour: their speeds say little; None for the first that there is."""
+    return "hour" if scene.tables[0].kind is POINTS and scene.labels else None
 
 
 def _whole(values: np.ndarray[Any, Any], kind: str) -> np.ndarray[Any, Any]:

@@ -65,7 +65,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
 
     if scene.plane is None:
         raise UsageError("--export: found tables without positions, expected .html for day plans")
-    style = {"font.size": 9, "svg.hashsalt": "humobctl", "text.parse_math": False}
+    style: dict[Any, Any] = {"font.size": 9, "svg.hashsalt": "humobctl", "text.parse_math": False}
     with mpl.rc_context(style):
         figure = Figure(figsize=INCHES, layout="constrained")
         FigureCanvasAgg(figure)
@@ -237,19 +237,21 @@ def _colours(scene: Scene, by: str) -> tuple[Any, dict[str, Any]]:
 def _kinds(scene: Scene, by: str) -> NDArray[Any]:
     rows = scene.rows
     if by == "intent":
-        names = np.array([*INTENT_COLOURS, _GREY])
-        return names[np.minimum(rows["intent"], len(INTENT_COLOURS))]
-    if by == "user":
-        return np.array(INTENT_COLOURS)[rows["user"] % len(INTENT_COLOURS)]
-    return np.array(TABLE_COLOURS)[
-        rows["layer"] % len(TABLE_COLOURS) if by == "table" else 0 * rows["layer"]
-    ]
+        known, kind = [*INTENT_COLOURS, _GREY], np.minimum(rows["intent"], len(INTENT_COLOURS))
+    elif by == "user":
+        known, kind = list(INTENT_COLOURS), rows["user"] % len(INTENT_COLOURS)
+    elif by == "table":
+        known, kind = list(TABLE_COLOURS), rows["layer"] % len(TABLE_COLOURS)
+    else:
+        known, kind = list(TABLE_COLOURS), np.zeros_like(rows["layer"])
+    colours: NDArray[Any] = np.array(known)[kind]
+    return colours
 
 
 def _colour_bar(axes: Axes, drawn: Any, title: str, format: str | None = None) -> None:
     bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.6, pad=0.01, aspect=30, format=format)
     bar.set_label(title)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _legend(axes: Axes, scene: Scene, by: str) -> None:

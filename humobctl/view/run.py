@@ -8,7 +8,7 @@ import polars as pl
 
 from humobctl.data.importers.areas import read_areas
 from humobctl.errors import UsageError
-from humobctl.tables.schemas import AREAS, FLOWS, GRID
+from humobctl.tables.schemas import FLOWS, GRID
 from humobctl.view.base import BaseLines
 from humobctl.view.scene import Scene, make_scene
 from humobctl.view.tables import DrawnTable, ViewOptions, kind_by_columns, load_table, table_name
@@ -43,10 +43,10 @@ def load_scene(
         raise UsageError("standard input (-) can be read only once")
     kinds = [kind_by_columns(path) for path in paths]
     areas = None
-    if FLOWS in kinds and AREAS in kinds:
-        at = kinds.index(AREAS)
-        areas = read_areas(paths[at], on_error=options.on_error)
-        paths = [path for here, path in enumerate(paths) if here != at]
+    others = [path for path, kind in zip(paths, kinds, strict=True) if kind is not FLOWS]
+    if FLOWS in kinds and len(others) == 1:
+        areas = read_areas(others[0], on_error=options.on_error)
+        paths = [path for path in paths if path != others[0]]
     tables = [load_table(path, table_name(path), options, areas=areas) for path in paths]
     if truth is not None:
         if len(tables) > 1:

@@ -163,3 +163,42 @@ def test_a_served_page(browser, folder) -> None:
     server.send_signal(signal.SIGINT)
     assert server.wait(timeout=20) == 130
     server.stderr.close()
+
+
+def test_other_tables(browser, few_people, cli, tmp_path) -> None:
+    """Cells by day with their truth, flows with areas, and day plans without a map."""
+
+    def opened(*arguments: str) -> ViewPage:
+        done = cli("view", *arguments, "--export", str(tmp_path / "page.html"), cwd=few_people)
+        assert done.code == 0, done.err
+        return ViewPage(browser, (tmp_path / "page.html").as_uri())
+
+    city = pl.read_csv(few_people / "city.csv")
+    seen = opened("city.csv")
+    assert seen.counts() == (city.height, 8)
+    assert colours_in(seen.picture()) > 20
+    counts = sorted(seen.page.evaluate("[...view.squares.values()]"))
+    assert counts == sorted(city.group_by("x", "y").len()["len"])
+    pages = [seen]
+    predicted = pl.read_csv(few_people / "predicted.csv")
+    uid, day = predicted["uid"][0], predicted["d"][0]
+    only = ("--truth", "city.csv", "--user", f"{uid}", "--days", f"{day}")
+    seen = opened("predicted.csv", *only)
+    assert seen.counts() == (2 * predicted.filter(uid=uid, d=day).height, 1)
+    assert seen.page.evaluate("view.drawnStrips") == 2
+    before = seen.picture()
+    seen.after(lambda: seen.page.select_option("#colour", "value"))
+    assert seen.picture() != before
+    seen.after(lambda: seen.page.uncheck("#tables input >> nth=1"))
+    assert seen.counts()[0] == predicted.filter(uid=uid, d=day).height
+    pages.append(seen)
+    seen = opened("commuting.csv", "counties.csv")
+    assert colours_in(seen.picture()) > 20
+    assert seen.page.evaluate("nearestWay(view.D.x[0], view.D.y[0], 1000)") >= 0
+    pages.append(seen)
+    seen = opened("plans.csv")
+    assert not seen.page.locator("#map").is_visible()
+    assert seen.page.evaluate("view.drawnStrips") > 20
+    assert seen.counts()[0] == pl.read_csv(few_people / "plans.csv").height
+    pages.append(seen)
+    assert [one.complaints for one in pages] == [[], [], [], []]
