@@ -125,7 +125,7 @@ def train_diffusion(
     Args:
         table: visits, stays or points.
         name: name of the experiment, for the log and the picture. Default: none.
-        plot: draw the loss and the scores: a .png or .html file (extra plot).
+        plot: draw the loss and the scores: a .png, .svg or .html file (extra plot).
         **options: settings of the model and its training, such as ``denoiser``, ``condition`` or
             ``steps``; all are in the help of ``humobctl train diffusion``.
 
@@ -148,7 +148,7 @@ def train_diffusion(
     check_settings(options, PRESETS["small"]())
     picture = as_path(plot)
     if picture is not None:
-        check_plot(picture)
+        check_plot(picture, interactive=True)
     chosen = resolve(preset, as_path(settings), options)
     require("diffusion", "train diffusion")
     from humobctl.generate.diffusion.train import DiffusionRecipe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,7 @@ def _trips(found: TripsDescription) -> tuple[str, dict[str, Draw]]:
     )
     return counts, {
         "beginnings by hour": lambda panel: _hours(panel, found.by_hour, found.kind),
-        **{
-            name: lambda panel, one=one, unit=unit: _spreads(panel, {"": one}, unit)
-            for name, one, unit in spreads
-        },
+        **{name: partial(_spreads, spreads={"": one}, unit=unit) for name, one, unit in spreads},
     }
 
 

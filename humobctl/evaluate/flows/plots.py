@@ -49,7 +49,8 @@ def _sides(made: Flows, real: Flows) -> list[tuple[Floats, Floats]]:
     found = [align(made, real)]
     for end in ("origin", "destination"):
         first, second = (
-            np.bincount(getattr(one, end), one.flow, minlength=one.areas) for one in (made, real)
+            np.bincount(getattr(one, end), one.flow, minlength=one.areas).astype(np.float64)
+            for one in (made, real)
         )
         some = first + second > 0
         found.append((first[some], second[some]))
