@@ -75,8 +75,6 @@ def test_the_command(cli: Cli) -> None:
     done = cli("data", "describe", "--format", "table", input=TABLE)
     for text in ("places per square km", "any intent", "66.7%", "cafe"):
         assert text in done.out
-    done = cli("data", "describe", "--plot", "a.png", input=TABLE)
-    fails(done, "--plot", "place table", code=2)
 
 
 def test_a_fault_is_one_line(cli: Cli) -> None:

@@ -271,7 +271,6 @@ def test_visits_without_a_reference_are_day_plans(cli, folder) -> None:
             2,
             ("--plot", "scores"),
         ),
-        (["--plot", "a.png"], 2, ("--plot", "real")),
         (["--generated"], 2, ("--truth", "real data")),
         (["--truth", "real.csv", "--min-events", "4"], 1, ("no day", "4 stays")),
         (["--truth", "none.csv"], 1, ("none.csv", "No such file or directory")),
