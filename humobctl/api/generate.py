@@ -326,11 +326,11 @@ def generate_flows(
     """
     from humobctl.generate.flows.config import FLOW_LAWS
     from humobctl.generate.flows.run import FlowsJob, write_flows
+    from humobctl.io.outputs import check_distinct
     from humobctl.tables.column_names import parse_columns
 
     law_to, target = as_path(save_law), as_path(output)
-    if law_to is not None and law_to == target:
-        raise UsageError("--save-law and the flows need a file each")
+    check_distinct({"--output": target, "--save-law": law_to})
     shape = {"deterrence": deterrence, "constraint": constraint, "mass": mass}
     given = {name: value for name, value in shape.items() if value is not None}
     with paths_of(areas, fit) as (areas_at, fit_at):

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
 from humobctl.errors import UsageError
+from humobctl.io.outputs import Format
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,17 +28,7 @@ class Between(NamedTuple):
 ANY = Between()
 OnError = Literal["fail", "drop"]
 EngineName = Literal["local", "ray"]
-OutputFormat = Literal[
-    "csv",
-    "ndjson",
-    "parquet",
-    "arrow",
-    "geojson",
-    "geoparquet",
-    "flatgeobuf",
-    "geopackage",
-    "gpx",
-]
+OutputFormat = Format
 Precision = Literal["auto", "fp32", "bf16"]
 Weekday = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 Device = Annotated[str, "auto|cpu|cuda"]

@@ -122,6 +122,7 @@ def stays(
     from humobctl.data.stays.side_table import SideTable
     from humobctl.data.stays.task import StayTask
     from humobctl.execution.run import LongRun
+    from humobctl.io.outputs import check_distinct
     from humobctl.io.write import check_output, write_table
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.column_names import parse_columns
@@ -138,9 +139,14 @@ def stays(
     long = LongRun(as_path(output), engine, address, workers, resume, overwrite)
     if long.into_folder and any(file is not None for _, file in files):
         raise UsageError("--output: found a folder, expected a file with another table beside it")
-    taken = [str(file) for file in (output, uid_map, *(file for _, file in files)) if file]
-    if len(set(taken)) < len(taken):
-        raise UsageError("--output and the tables beside it need a file each")
+    check_distinct(
+        {
+            **{"--output": long.output or "-", "--uid-map": as_path(uid_map)},
+            **{"--home-work": as_path(home_work), "--locations": as_path(locations)},
+            **{"--trips": as_path(trips), "--trip-legs": as_path(trip_legs)},
+        }
+    )
+    check_output(long.output, TIMED_VISITS, format)
     for table, file in files:
         check_output(as_path(file), table)
     with ExitStack() as stack:

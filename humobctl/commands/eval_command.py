@@ -101,11 +101,11 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Example: humobctl eval predicted.csv --truth city.csv --format latex
     """
     from humobctl.errors import UsageError
+    from humobctl.io.outputs import check_distinct
 
     kind = score_format(output, format)  # a wrong one ends the command early
-    for name in ("detail", "plot"):
-        if name in options and (output or "-") == options[name]:
-            raise UsageError(f"--{name} and the scores need a file each")
+    beside = {f"--{name}": options.get(name) for name in ("detail", "plot")}
+    check_distinct({"--output": output or "-", **beside})
     if options["per_user"] and kind in PRINTED:
         raise UsageError("--per-user: expected --format json, csv, ndjson, parquet or arrow")
     write_scores(hm.evaluate(**options), output, format)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.output_lock import reserve_early
+from humobctl.io.outputs import check_distinct
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.read import iter_table
 from humobctl.io.replayable import Spool
@@ -118,8 +119,7 @@ def split_table(
     """
     files = {"train": train, "validation": validation, "test": test}
     paths = {name: file for name, file in files.items() if file is not None}
-    if len({file.rstrip("/") for file in paths.values()}) < len(paths):
-        raise UsageError("--train, --test and --validation need a file each")
+    check_distinct({f"--{name}": file for name, file in files.items()})
     for file in paths.values():
         check_folder_options(file, users_a_block)
     if validation is None and split.validation_fraction is not None:

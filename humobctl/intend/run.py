@@ -33,6 +33,7 @@ from humobctl.intend.backends.base import (
 )
 from humobctl.intend.day_plan import DayPlan
 from humobctl.intend.population import SyntheticPopulation, as_profiles, persons
+from humobctl.io.outputs import check_distinct
 from humobctl.io.streams import whole_file
 from humobctl.io.write import write_table
 from humobctl.tables.schemas import INTENTIONS, PROFILES
@@ -213,9 +214,9 @@ def write_plans(
         UsageError: two of them would go to the same place.
         HumobError: a file cannot be written, or no plan could be made.
     """
-    taken = [output or "-", *(path for path in (people, report_to) if path is not None)]
-    if len(set(taken)) < len(taken) or report_to == "-":
-        raise UsageError("--output, --people and --report need a file each")
+    check_distinct({"--output": output or "-", "--people": people, "--report": report_to})
+    if report_to == "-":
+        raise UsageError("--report: found standard output, expected a file")
     if report_to is not None and not Path(report_to).parent.is_dir():
         raise HumobError(f"{report_to}: found no folder for it, expected an existing one")
     if people is not None:

@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from humobctl.errors import HumobError, system_reason
-from humobctl.io.streams import Format
+from humobctl.io.outputs import Format
 
 
 def sink(

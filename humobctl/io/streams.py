@@ -20,22 +20,12 @@ from humobctl.console import signals
 from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
 from humobctl.io.frame_path import FramePath
 from humobctl.io.output_lock import behind_links, note_input, reserve
+from humobctl.io.outputs import Format
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
 from humobctl.io.vector_files import VECTOR_KINDS, VectorKind, vector_kind
 
-Format = Literal[
-    "csv",
-    "ndjson",
-    "parquet",
-    "arrow",
-    "geojson",
-    "geoparquet",
-    "flatgeobuf",
-    "geopackage",
-    "gpx",
-]
 Kind = (
     Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
     | Literal["osm-pbf", "osm-xml", "gpx"]

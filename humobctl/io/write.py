@@ -18,10 +18,10 @@ from humobctl.console.safe_text import printable
 from humobctl.errors import HumobError, ReaderGoneError, UsageError
 from humobctl.io import geo_files, geojson, gpx, parquet_folder, stream_columnar
 from humobctl.io.geometry import Shape, shape_of
+from humobctl.io.outputs import Format
 from humobctl.io.scratch import Scratch
 from humobctl.io.streams import (
     STANDARD,
-    Format,
     clear_os_errors,
     is_folder,
     is_special,

@@ -57,7 +57,7 @@ def write_figure(figure: Figure, path: str) -> None:
     with whole_file(path) as place:
         if kind == "html":
             drawing = io.StringIO()
-            figure.savefig(drawing, format="svg", metadata={"Date": None})
+            save_figure(figure, drawing, "svg")
             svg = drawing.getvalue()
             place.write_text(
                 '<!doctype html><html lang="en"><meta charset="utf-8"><title>humobctl</title>'
@@ -65,8 +65,20 @@ def write_figure(figure: Figure, path: str) -> None:
                 encoding="utf-8",
             )
         else:
-            more: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {}
-            figure.savefig(place, format=kind, **more)
+            save_figure(figure, place, kind)
+
+
+def save_figure(figure: Figure, place: Any, kind: str, **options: Any) -> None:
+    """Draw a figure without the moment at which it was drawn, so that the same is the same file.
+
+    Args:
+        figure: to draw.
+        place: path or stream.
+        kind: png, svg or pdf.
+        options: of ``savefig``.
+    """
+    moment = {"svg": "Date", "pdf": "CreationDate"}.get(kind)
+    figure.savefig(place, format=kind, metadata={moment: None} if moment else None, **options)
 
 
 def in_formulas(text: str) -> str:

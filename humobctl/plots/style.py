@@ -28,7 +28,7 @@ HEAT = "cividis"
 PANEL = (4.4, 3.5)
 """Width and height of a panel in inches."""
 
-_LOOK: Any = {
+LOOK: Any = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
@@ -63,7 +63,7 @@ def open_picture(
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
-    with mpl.rc_context(_LOOK):
+    with mpl.rc_context(LOOK):
         across = len(mosaic[0])
         size = PANEL[0] * across, PANEL[1] * len(mosaic) + 1.0
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))

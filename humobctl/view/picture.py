@@ -14,6 +14,8 @@ from humobctl.console.words import pluralize
 from humobctl.errors import UsageError
 from humobctl.extras import require
 from humobctl.native import Floats
+from humobctl.plots import style
+from humobctl.plots.files import save_figure
 from humobctl.tables.schemas import FLOWS
 from humobctl.view.scene import NO_INTENT, Scene
 
@@ -26,13 +28,14 @@ _FEW_USERS = 10
 _RASTER_FROM = 3_000
 """Dots from which those of an SVG or a PDF become a picture within it."""
 _INK, _DIM = "#1b1f24", "#57606a"
-TABLE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+TABLE_COLOURS = (style.BLUE, style.RED, style.GREEN, style.PINK)
 INTENT_COLOURS = (
-    *("#D55E00", "#0072B2", "#E69F00", "#CC79A7", "#009E73", "#8A7A00", "#56B4E9", "#3B3B98"),
+    *(style.RED, style.BLUE, style.ORANGE, style.PINK, style.GREEN, style.OLIVE, style.SKY),
+    "#3B3B98",
     *("#8C2D19", "#9AA5AF", "#B5A642", "#66C2A4"),
 )
 """As on the page."""
-_GREY = "#8C8C8C"
+_GREY = style.GREY
 
 
 def check_picture(path: str) -> None:
@@ -65,8 +68,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
 
     if scene.plane is None:
         raise UsageError("--export: found tables without positions, expected .html for day plans")
-    style: dict[Any, Any] = {"font.size": 9, "svg.hashsalt": "humobctl", "text.parse_math": False}
-    with mpl.rc_context(style):
+    with mpl.rc_context({**style.LOOK, "text.parse_math": False}):
         figure = Figure(figsize=INCHES, layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
@@ -80,9 +82,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
         _draw_scale(axes, scene)
         figure.suptitle(printable(scene.title), x=0.02, ha="left", fontsize=12, fontweight="bold")
         figure.supxlabel(_source(scene), x=0.02, ha="left", fontsize=7.5, color=_DIM)
-        moment = {"Date": None} if ending == ".svg" else {}
-        moment = {"CreationDate": None} if ending == ".pdf" else moment
-        figure.savefig(place, format=ending[1:], dpi=DOTS, metadata=moment)
+        save_figure(figure, place, ending[1:], dpi=DOTS)
 
 
 def _suits(scene: Scene) -> str:
@@ -119,7 +119,7 @@ def _frame_map(axes: Axes, scene: Scene) -> None:
     axes.set_yticks([])
     axes.set_facecolor("#F7F7F4")
     for spine in axes.spines.values():
-        spine.set_color("#BBBBBB")
+        spine.set(visible=True, color="#BBBBBB")
 
 
 def _lines(axes: Axes, ends: Any, x: Floats, y: Floats, **options: Any) -> Any:

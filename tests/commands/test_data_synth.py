@@ -36,7 +36,7 @@ def test_places_and_profiles_beside_it(cli, tmp_path) -> None:
 
 def test_one_file_for_two_tables_is_wrong_usage(cli, tmp_path) -> None:
     done = cli("data", "synth", "--places", "-", cwd=tmp_path)
-    fails(done, "--output", "--places", "--profiles", code=2)
+    fails(done, "--output and --places", "standard output", code=2)
 
 
 def test_numbers_out_of_range_are_wrong_usage(cli) -> None:

@@ -141,7 +141,7 @@ def test_validation_takes_no_day_that_is_not_there(city: pl.DataFrame, tmp_path)
 
 def test_one_file_for_two_parts_is_refused(tmp_path) -> None:
     same = str(tmp_path / "a.csv")
-    with raises(UsageError, "--train", "--test", "--validation"):
+    with raises(UsageError, "--train and --test", "a.csv"):
         split_table(None, Split("user"), train=same, test=same)
     with raises(UsageError, "--validation-fraction", "--validation"):
         split_table(None, Split("user", validation_fraction=0.1), train=same, test="b.csv")

@@ -222,9 +222,9 @@ def test_choose_takes_only_what_lies_inside_and_pulls() -> None:
 
 def test_write_city_refuses_one_file_for_two_tables(tmp_path) -> None:
     same = str(tmp_path / "a.csv")
-    with raises(UsageError, "--output", "--places", "--profiles"):
+    with raises(UsageError, "--output and --places", "a.csv"):
         write_city(SyntheticCity(2, 2, 0), same, places=same)
-    with raises(UsageError, "--output", "--places", "--profiles"):
+    with raises(UsageError, "--output and --profiles", "standard output"):
         write_city(SyntheticCity(2, 2, 0), None, profiles="-")
 
 

@@ -196,7 +196,7 @@ def test_a_folder_takes_parquet_alone(cli: Cli, workdir: Path) -> None:
         ),
         (
             ("data", "split", "city.csv", "--train", "a", "--test", "a/"),
-            ("--train", "--test", "--validation"),
+            ("--train and --test", "a/"),
         ),
     ):
         fails(cli(*command, cwd=workdir), *said, code=2)

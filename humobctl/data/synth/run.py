@@ -25,11 +25,11 @@ from humobctl.data.synth.days import (
 )
 from humobctl.data.synth.people import TRAITS, Draws, Residents, make_people, person_rng
 from humobctl.data.synth.people import profiles as people_profiles
-from humobctl.errors import UsageError
+from humobctl.io.outputs import check_distinct
 from humobctl.io.parquet_folder import check_folder_options
 from humobctl.io.streams import STANDARD
-from humobctl.io.write import write_table
-from humobctl.tables.schemas import PLACES, PROFILES
+from humobctl.io.write import check_output, write_table
+from humobctl.tables.schemas import GRID, PLACES, PROFILES
 
 USER_DAYS_PER_BATCH = 16_384
 
@@ -122,9 +122,8 @@ def write_city(
         HumobError: a file cannot be written.
     """
     check_folder_options(output, users_a_block)
-    taken = [output or STANDARD, *(path for path in (places, profiles) if path is not None)]
-    if len(set(taken)) < len(taken):
-        raise UsageError("--output, --places and --profiles need a file each")
+    check_distinct({"--output": output or STANDARD, "--places": places, "--profiles": profiles})
+    check_output(output, GRID, format)
     if places is not None:
         write_table(city_places(city.seed), places, table=PLACES)
     if profiles is not None:

@@ -109,8 +109,8 @@ def test_days_can_be_chosen(cli, example):
         (["--days", "x"], ("--days", "'x'", "60-74")),
         (["--metric", "bleu"], ("--metric", "'bleu'", "geobleu", "dtw", "accuracy", "distance")),
         (["--dtw", "fast", "--dialect", "humob24"], ("--dtw", "--dialect humob25")),
-        (["--detail", "-"], ("--detail", "scores")),
-        (["--detail", "x.csv", "-o", "x.csv"], ("--detail", "scores")),
+        (["--detail", "-"], ("--output and --detail", "standard output")),
+        (["--detail", "x.csv", "-o", "x.csv"], ("--output and --detail", "x.csv")),
         (["--per-user", "-f", "table"], ("--per-user", "--format json")),
     ],
 )

@@ -269,7 +269,7 @@ def test_visits_without_a_reference_are_day_plans(cli, folder) -> None:
         (
             ["--truth", "real.csv", "--plot", "a.png", "-o", "a.png", "-f", "csv"],
             2,
-            ("--plot", "scores"),
+            ("--output and --plot", "a.png"),
         ),
         (["--generated"], 2, ("--truth", "real data")),
         (["--truth", "real.csv", "--min-events", "4"], 1, ("no day", "4 stays")),
