@@ -89,10 +89,10 @@ def describe(
             ),
         )
         found = DescribeJob(cell_km, areas_path, options).run(path, kind)
-    if target is not None and isinstance(found, UserDescription):
-        write_table(found.to_frame(), target)
-    if picture is not None:
-        write_plot(found, picture)
+        if target is not None and isinstance(found, UserDescription):
+            write_table(found.to_frame(), target)
+        if picture is not None:
+            write_plot(found, picture)
     return found
 
 

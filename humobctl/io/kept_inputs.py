@@ -26,7 +26,8 @@ def inputs_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        _scopes.remove(scope)
+        # Scopes may be equal: this one goes, not the first that looks like it.
+        _scopes[:] = [one for one in _scopes if one is not scope]
 
 
 def note_input(path: str | Path | int, name: str, outputs: Iterable[Path] = ()) -> None:
@@ -48,7 +49,8 @@ def note_input(path: str | Path | int, name: str, outputs: Iterable[Path] = ()) 
     for output in outputs:
         if _identity(output) == identity:
             raise _refusal(str(output), name)
-    _scopes[-1][identity] = name
+    for scope in _scopes:  # a command still writes when its call of the library has ended
+        scope[identity] = name
 
 
 def refuse_input(path: str | Path, name: str | Path) -> None:

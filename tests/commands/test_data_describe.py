@@ -9,8 +9,10 @@ import sys
 import polars as pl
 import pytest
 
+import humobctl as hm
+from humobctl.errors import UsageError
 from humobctl.tables.schemas import USER_MEASURES
-from tests.messages import fails, says
+from tests.messages import fails, raises, says
 from tests.plots.svg import texts
 
 ROWS = "uid,d,t,x,y\n1,0,0,10,10\n1,0,1,16,10\n2,1,0,999,999\n"
@@ -142,6 +144,15 @@ def test_a_table_of_each_user(cli, workdir) -> None:
     assert users.height == json.loads(done.out)["users"]
     over = json.loads(done.out)["measures"]["radius_of_gyration_km"]
     assert over["mean"] == pytest.approx(users["radius_of_gyration_km"].mean())
+
+
+def test_a_table_of_each_user_is_not_written_over_the_input(cli, workdir) -> None:
+    before = (workdir / "gps.csv").read_bytes()
+    done = cli("data", "describe", "gps.csv", "--per-user", "gps.csv", cwd=workdir)
+    fails(done, "gps.csv", "would be lost", code=2, notes=True)
+    with raises(UsageError, "gps.csv", "would be lost"):
+        hm.describe(workdir / "gps.csv", per_user=workdir / "gps.csv")
+    assert (workdir / "gps.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(
