@@ -73,7 +73,7 @@ def view(
             OpenStreetMap data (extra places).
             Default: nothing.
         tiles: address of a tile server to draw below, with {z}, {x} and {y}; the page then asks
-            it for pictures. Default: nothing is asked of anybody.
+            it for pictures. Default: no tiles.
         grid: position of the cells of a grid trajectory: cell size (m or km), corner of cell
             (1, 1), number of cells, such as 500m@39.6,116.0,200x200. Default: a bare grid.
         axes: compass directions in which x and y of ``grid`` grow, such as east,north; needed with

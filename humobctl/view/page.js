@@ -477,8 +477,8 @@ function find(event) {
   select(found); fitTo(2);
 }
 
-/** Fit the map to what is drawn at a level at least; far outliers of many do not count. */
-function fitTo(least) {
+/** Fit the map to what is drawn at a level at least; far outliers of many do not count. With `most`, a few places that make the rest a dot do not count either: the middle 90 % are shown where all are five times as wide. */
+function fitTo(least, most = false) {
   const { D, level } = view;
   if (!D.x) return;
   const xs = [], ys = [], step = Math.max(1, Math.floor(D.n / 50000));
@@ -486,8 +486,12 @@ function fitTo(least) {
   for (let i = 0; i < D.n; i += D.n < 50000 || least > 1 ? 1 : step) { if (level[i] < least) continue; add(D.x[i], D.y[i]); if (D.to_x) add(D.to_x[i], D.to_y[i]); }
   if (D.lines && least < 2) for (let k = 0; k < D.lines.x.length; k += 7) add(D.lines.x[k], D.lines.y[k]);
   if (!xs.length) return;
-  const part = xs.length > 2000 ? 0.002 : 0, cut = (list) => { list.sort((a, b) => a - b); return [list[Math.floor((list.length - 1) * part)], list[Math.ceil((list.length - 1) * (1 - part))]]; };
-  const pad = (told.cell || 0) / 2, [left, right] = cut(xs), [low, high] = cut(ys);
+  for (const list of [xs, ys]) list.sort((a, b) => a - b);
+  const cut = (list, part) => [list[Math.floor((list.length - 1) * part)], list[Math.ceil((list.length - 1) * (1 - part))]];
+  const box = (part) => [...cut(xs, part), ...cut(ys, part)], wide = ([left, right, low, high]) => Math.max(right - left, high - low);
+  const all = box(xs.length > 2000 ? 0.002 : 0), middle = box(0.05);
+  const few = most && xs.length >= 100 && wide(all) > 5 * wide(middle) && wide(middle) > 0;
+  const pad = (told.cell || 0) / 2 + (few ? wide(middle) * 0.1 : 0), [left, right, low, high] = few ? middle : all;
   map.fit([left - pad, right + pad, low - pad, high + pad]);
 }
 
@@ -548,7 +552,7 @@ function start() {
   listen();
   if (D.user && D.x && told.users.length <= 3) view.chosen = new Set(told.users.map((_, u) => u + 1));
   if (D.day) makeTime(); else refresh();
-  fitTo(1);
+  fitTo(1, true);
   requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.ready = String(Math.round(performance.now())); }));
 }
 

@@ -81,7 +81,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
             _draw_rows(axes, scene, by)
         _draw_scale(axes, scene)
         figure.suptitle(printable(scene.title), x=0.02, ha="left", fontsize=12, fontweight="bold")
-        figure.supxlabel(_source(scene), x=0.02, ha="left", fontsize=7.5, color=_DIM)
+        figure.supxlabel(_source(axes, scene), x=0.02, ha="left", fontsize=7.5, color=_DIM)
         save_figure(figure, place, ending[1:], dpi=DOTS)
 
 
@@ -108,8 +108,7 @@ def _points(scene: Scene) -> tuple[Floats, Floats]:
 def _frame_map(axes: Axes, scene: Scene) -> None:
     """Limits around most points, as far east as north, without numbers."""
     x, y = _points(scene)
-    part = 0.2 if len(x) > 2000 else 0.0
-    (left, right), (low, high) = (np.percentile(one, [part, 100 - part]) for one in (x, y))
+    (left, right), (low, high) = _limits(x, y)
     half = max(right - left, high - low, 400.0) * 0.53 + (scene.cell or 0.0) / 2
     axes.set_aspect("equal")
     wide, tall = (max(half * 0.62, (b - a) * 0.55) for a, b in ((left, right), (low, high)))
@@ -120,6 +119,21 @@ def _frame_map(axes: Axes, scene: Scene) -> None:
     axes.set_facecolor("#F7F7F4")
     for spine in axes.spines.values():
         spine.set(visible=True, color="#BBBBBB")
+
+
+def _limits(x: Floats, y: Floats) -> Floats:
+    """Ends of both axes: of all points but far outliers of many, as on the page.
+
+    A few places may make the rest a dot: the middle 90 % are shown where all are five times as
+    wide.
+    """
+
+    def middle(part: float) -> Floats:
+        return np.array([np.percentile(one, [part, 100 - part]) for one in (x, y)])
+
+    everything, most = middle(0.2 if len(x) > 2000 else 0.0), middle(5.0)
+    wide, narrow = (np.ptp(ends, axis=1).max() for ends in (everything, most))
+    return most if len(x) >= 100 and wide > 5 * narrow > 0 else everything
 
 
 def _lines(axes: Axes, ends: Any, x: Floats, y: Floats, **options: Any) -> Any:
@@ -303,7 +317,14 @@ def _draw_scale(axes: Axes, scene: Scene) -> None:
     axes.annotate(named, (x, y), tail, ha="center", va="top", arrowprops=arrow, zorder=5)
 
 
-def _source(scene: Scene) -> str:
+def _outside(axes: Axes, scene: Scene) -> int:
+    """Rows that the limits of the map leave out."""
+    x, y = scene.rows["x"], scene.rows["y"]
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    return int(((x < left) | (x > right) | (y < low) | (y > high)).sum())
+
+
+def _source(axes: Axes, scene: Scene) -> str:
     """Counts, files and program in a line."""
     told = []
     for one in scene.tables:
@@ -313,4 +334,6 @@ def _source(scene: Scene) -> str:
         people = "" if one.users is None else f", {pluralize(one.frame['uid'].n_unique(), 'user')}"
         told.append(f"{printable(one.name)} ({rows} {'row' if rows == '1' else 'rows'}{people})")
     base = f"; base: {', '.join(printable(one.name) for one in scene.base)}" * bool(scene.base)
+    if outside := _outside(axes, scene):
+        told.append(f"{pluralize(outside, 'row')} outside the map")
     return f"Source: {'; '.join(told)}{base}. humobctl {humobctl.__version__}"

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.conftest import environment
 from tests.pages import LoadedPage, launched, needs_chromium
+from tests.plots.svg import texts
 
 EVIL = "<img src=x onerror=document.title='hacked'>"
 """A text that would run as a script where it is not escaped."""
@@ -202,3 +203,23 @@ def test_other_tables(browser, few_people, cli, tmp_path) -> None:
     assert seen.counts()[0] == pl.read_csv(few_people / "plans.csv").height
     pages.append(seen)
     assert [one.complaints for one in pages] == [[], [], [], []]
+
+
+def test_a_few_places_far_away_do_not_make_a_dot_of_the_rest(browser, cli, tmp_path) -> None:
+    lines = ["place_id,name,lat,lon"]
+    lines += [f"n{k},,{39.9 + 0.001 * (k % 12)},{116.3 + 0.001 * (k // 12)}" for k in range(120)]
+    lines += [f"f{k},,22.2,113.5" for k in range(4)]
+    (tmp_path / "places.csv").write_text("\n".join([*lines, ""]))
+    page = exported(cli, tmp_path, "places.csv")
+    seen = ViewPage(browser, page.as_uri())
+
+    def kilometres() -> float:
+        number, unit = seen.page.inner_text("#scale span").split()
+        return float(number) / (1 if unit == "km" else 1000)
+
+    assert kilometres() < 1
+    seen.after(lambda: seen.page.click("#fit"))
+    assert kilometres() > 50
+    done = cli("view", "places.csv", "--export", "map.svg", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert any("4 rows outside the map" in text for text in texts(tmp_path / "map.svg"))
