@@ -16,6 +16,7 @@ from humobctl.data.stays import run
 from humobctl.io import by_user
 from tests.conftest import Cli
 from tests.messages import fails, says
+from tests.plots.svg import texts
 
 HOME, WORK = (60.17, 24.93), (60.2, 24.96)
 MONDAY = dt.datetime(2026, 1, 5)
@@ -253,6 +254,24 @@ def test_trips_and_legs_by_hand(tmp_path: Path, cli: Cli) -> None:
     says(longer.err, "2 trips", "3 legs")
     active = cli("data", "stays", "points.csv", "--activity-minutes", "5", *files, cwd=tmp_path)
     says(active.err, "4 trips", "4 legs")
+
+
+def test_trips_and_legs_are_drawn(tmp_path: Path, cli: Cli) -> None:
+    pytest.importorskip("matplotlib")
+    write(tmp_path, WAY)
+    files = {"trips": "t.csv", "trip legs": "l.csv"}
+    made = cli(
+        *("data", "stays", "points.csv", "-o", "v.csv", "--trips", "t.csv", "--trip-legs", "l.csv"),
+        cwd=tmp_path,
+    )
+    assert made.code == 0, made.err
+    for kind, file in files.items():
+        done = cli("data", "describe", file, "--plot", "a.svg", cwd=tmp_path)
+        assert done.code == 0, done.err
+        drawn = " ".join(texts(tmp_path / "a.svg"))
+        rows = pl.read_csv(tmp_path / file).height
+        for words in (f"1 user, {rows} {kind}", "beginnings by hour", "km: median", "km/h: median"):
+            assert words in drawn, drawn
 
 
 def test_points_are_compressed_as_in_scikit_mobility(tmp_path: Path, cli: Cli) -> None:
