@@ -260,7 +260,10 @@ def test_bad_rows_are_dropped_and_told_of(cli, workdir) -> None:
         (("--law", "radiation", "--deterrence", "exponential"), ("--deterrence", "--law gravity")),
         (("--deterrence", "exponential", "--trips", "5"), ("decay_per_km", "--fit")),
         (("--law", "law.json", "--fit", "commuting.csv"), ("--fit", "law")),
-        (("--trips", "5", "-o", "x.csv", "--save-law", "x.csv"), ("--save-law", "flows")),
+        (
+            ("--trips", "5", "-o", "x.csv", "--save-law", "x.csv"),
+            ("--output and --save-law", "x.csv"),
+        ),
     ],
 )
 def test_wrong_usage(cli, workdir, options, names) -> None:
