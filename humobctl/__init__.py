@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         evaluate_flows,
         evaluate_generated,
         evaluate_plans,
+        evaluate_ranked,
     )
     from humobctl.api.files import read, write
     from humobctl.api.finetune import finetune_llama
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         train_bert_moe,
         train_diffusion,
         train_embedder,
+        train_next,
         train_ranker,
     )
     from humobctl.api.view import view
@@ -51,11 +53,23 @@ _HOMES = {
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
     "api.evaluate": ("evaluate", "evaluate_embedding"),
-    "api.families": ("evaluate_cells", "evaluate_flows", "evaluate_generated", "evaluate_plans"),
+    "api.families": (
+        "evaluate_cells",
+        "evaluate_flows",
+        "evaluate_generated",
+        "evaluate_plans",
+        "evaluate_ranked",
+    ),
     "evaluate.scores": ("Scores",),
     "api.generate": ("generate_gravity", "generate_diffusion", "generate_flows"),
     "api.intend": ("intend",),
-    "api.train": ("train_bert_moe", "train_diffusion", "train_embedder", "train_ranker"),
+    "api.train": (
+        "train_bert_moe",
+        "train_diffusion",
+        "train_embedder",
+        "train_next",
+        "train_ranker",
+    ),
     "api.finetune": ("finetune_llama",),
     "api.view": ("view",),
     "api.model": ("load_model", "Model"),
@@ -78,6 +92,7 @@ __all__ = [
     "evaluate_flows",
     "evaluate_generated",
     "evaluate_plans",
+    "evaluate_ranked",
     "explain",
     "export",
     "finetune_llama",
@@ -96,6 +111,7 @@ __all__ = [
     "train_bert_moe",
     "train_diffusion",
     "train_embedder",
+    "train_next",
     "train_ranker",
     "validate",
     "view",

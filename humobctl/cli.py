@@ -67,12 +67,16 @@ COMMANDS = {
     ),
     "data split": (
         "data_split:split",
-        "Split a grid trajectory into train, validation and test files.",
+        "Split a table into train, validation and test files.",
     ),
     "data mask": ("data_mask:mask", "Mask the cells to predict: x and y become 999."),
     "train ranker": (
         "train_ranker:ranker",
         "Train a ranker of the cells each user has visited (fast, on a CPU).",
+    ),
+    "train next": (
+        "train_next:next_",
+        "Train a model that ranks places for the next record of a session.",
     ),
     "train bert-moe": (
         "train_bert_moe:bert_moe",
@@ -95,8 +99,14 @@ COMMANDS = {
         "finetune_export:export",
         "Export a fine-tuned model for Ollama or llama.cpp.",
     ),
-    "predict": ("predict:predict", "Predict the masked cells of trajectories."),
-    "eval": ("eval_command:evaluate", "Score predictions, generated data, day plans or flows."),
+    "predict": (
+        "predict:predict",
+        "Predict masked cells of trajectories, or next places of sessions.",
+    ),
+    "eval": (
+        "eval_command:evaluate",
+        "Score predictions, ranked candidates, generated data, day plans or flows.",
+    ),
     "eval embedding": (
         "eval_embedding:embedding",
         "Evaluate user embeddings: re-identification and linear probes.",

@@ -13,7 +13,7 @@ from humobctl.api.options import (
     OutputFormat,
     Seed,
 )
-from humobctl.api.signatures import public
+from humobctl.api.signatures import public, refuse_others
 from humobctl.api.tables import PathName, Source, as_path, paths_of, summary, write_to_frame
 from humobctl.console import report
 from humobctl.console.words import pluralize
@@ -29,34 +29,60 @@ def split(
     *,
     train: PathName | None = None,
     test: PathName | None = None,
+    task: Literal["masked", "next"] = "masked",
     by: Literal["user", "day", "both"] = "user",
     test_fraction: Annotated[float, Between(None, 1)] | None = None,
     test_users: Count | None = None,
     from_day: Day | None = None,
     validation: PathName | None = None,
     validation_fraction: Annotated[float, Between(None, 1)] | None = None,
+    session: Literal["span", "gap"] = "span",
+    session_hours: Annotated[float, Between(0.01)] = 24.0,
+    min_place_visits: Count = 10,
+    min_user_visits: Count = 10,
+    min_session: Annotated[int, Between(2)] = 2,
+    leave_last_out: bool = False,
+    keep_unseen: bool = False,
+    start_date: str | None = None,
     seed: Seed = 0,
     format: OutputFormat | None = None,
     users_per_block: Count | None = None,
     on_error: OnError = "fail",
 ) -> dict[str, pl.DataFrame]:
-    """Split a grid trajectory into train, test and, where asked for, validation rows.
+    """Split a table into train, test and, where asked for, validation rows.
+
+    For next-location prediction (``task`` next) the parts hold sessions: the first records in time
+    train, the last ones test.
 
     Args:
-        table: grid trajectory.
+        table: grid trajectory; with ``task`` next also check-ins or visits.
         train: file or folder (``FOLDER/``) for the train part; needs ``test``.
         test: file or folder (``FOLDER/``) for the test part.
+        task: prediction task to split for: cells of masked rows (masked), or the next record of
+            sessions (next).
         by: split by user, day or both. user: all rows of the test users; day: all rows from the
             first test day on; both: the test users' rows from ``from_day`` on, as in the HuMob
             challenges.
-        test_fraction: fraction of users (with ``by`` day: of days) in the test part, above 0.
-            Default: 0.2.
+        test_fraction: fraction of users (with ``by`` day: of days; with ``task`` next: of records)
+            in the test part, above 0. Default: 0.2, with ``task`` next 0.1.
         test_users: number of users in the test part. Default: see ``test_fraction``.
         from_day: first day of the test part; needed with ``by`` both. Default: see
             ``test_fraction``.
         validation: file or folder (``FOLDER/``) for a validation part. Default: no such part.
-        validation_fraction: fraction of users (with ``by`` day: of days) in the validation part,
-            above 0. Default: 0.1 with ``validation``.
+        validation_fraction: fraction of users (with ``by`` day: of days; with ``task`` next: of
+            records) in the validation part, above 0. Default: 0.1 with ``validation``.
+        session: end of a session: so many hours after its first record (span), or at a longer gap
+            between two records (gap).
+        session_hours: length of a span or of the longest gap, in hours.
+        min_place_visits: minimum number of records of a place; other places are left out.
+        min_user_visits: minimum number of records of a user at these places; other users are left
+            out.
+        min_session: minimum number of records of a session to validate or test.
+        leave_last_out: split off the last record of each user to test and the one before to
+            validate.
+        keep_unseen: keep users and places in the validation and test parts that are not in the
+            train part.
+        start_date: date of day 0 of visits. Default: a Sunday.
         seed: seed of the random draw of users; the order of the rows does not matter.
         format: format of the files. Default: from each file's ending, or csv.
 
@@ -75,10 +101,46 @@ def split(
     """
     import polars as pl
 
+    from humobctl.data.sessions import SessionOptions
     from humobctl.data.split import Split, split_table
+    from humobctl.data.split_next import NextSplit, split_next
     from humobctl.io.scratch import Scratch
+    from humobctl.tables.calendar import parse_date
 
+    next_only = {
+        "session": session,
+        "session_hours": session_hours,
+        "min_place_visits": min_place_visits,
+        "min_user_visits": min_user_visits,
+        "min_session": min_session,
+        "leave_last_out": leave_last_out,
+        "keep_unseen": keep_unseen,
+        "start_date": start_date,
+    }
+    masked_only = {
+        "by": by,
+        "test_users": test_users,
+        "from_day": from_day,
+        "seed": seed,
+        "users_per_block": users_per_block,
+    }
+    refuse_others(split, next_only if task == "masked" else masked_only, f"--task {task}")
     what = Split(by, test_fraction, test_users, from_day, validation_fraction, seed)
+    later = NextSplit(
+        sessions=SessionOptions(
+            rule=session,
+            hours=session_hours,
+            start_date=parse_date(start_date) if start_date else None,
+            on_error=on_error,
+        ),
+        place_visits=min_place_visits,
+        user_visits=min_user_visits,
+        session_records=min_session,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+        leave_last_out=leave_last_out,
+        keep_unseen=keep_unseen,
+    )
     files = {"train": train, "test": test, "validation": validation}
     paths = {name: as_path(file) for name, file in files.items()}
     written = any(path is not None for path in paths.values())
@@ -88,18 +150,28 @@ def split(
         if not written:
             names = ["train", "test", *(["validation"] if validation_fraction is not None else [])]
             paths = {name: str(owner.scratch / f"{name}.arrow") for name in names}
-        parts = split_table(
-            path,
-            what,
-            train=str(paths["train"]),
-            test=str(paths["test"]),
-            validation=paths.get("validation"),
-            format=format,
-            on_error=on_error,
-            users_a_block=users_per_block,
-        )
+        if task == "next":
+            found = split_next(path, later, paths, format=format)
+        else:
+            parts = split_table(
+                path,
+                what,
+                train=str(paths["train"]),
+                test=str(paths["test"]),
+                validation=paths.get("validation"),
+                format=format,
+                on_error=on_error,
+                users_a_block=users_per_block,
+            )
         if not written:
             return {name: pl.read_ipc(str(file)) for name, file in paths.items()}
+    if task == "next":
+        for one in found:
+            report.info(
+                f"{one.name}: {pluralize(one.records, 'record')} in "
+                f"{pluralize(one.sessions, 'session')} of {pluralize(one.users, 'user')}"
+            )
+        return {one.name: pl.DataFrame([asdict(one)]) for one in found}
     for part in parts:
         report.info(
             f"{part.name}: {pluralize(part.rows, 'row')} of {pluralize(part.users, 'user')}, "

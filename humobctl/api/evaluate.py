@@ -15,6 +15,7 @@ from humobctl.api.families import (
     evaluate_flows,
     evaluate_generated,
     evaluate_plans,
+    evaluate_ranked,
 )
 from humobctl.api.model import ModelSource
 from humobctl.api.options import (
@@ -33,9 +34,10 @@ from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
-Family = Literal["cells", "plans", "generated", "flows"]
+Family = Literal["cells", "ranked", "plans", "generated", "flows"]
 FAMILIES: dict[Family, Callable[..., Scores]] = {
     "cells": evaluate_cells,
+    "ranked": evaluate_ranked,
     "generated": evaluate_generated,
     "plans": evaluate_plans,
     "flows": evaluate_flows,
@@ -46,19 +48,22 @@ FAMILIES: dict[Family, Callable[..., Scores]] = {
 def evaluate(
     tables: Sources, truth: Source | None = None, *, generated: bool = False, **options: Any
 ) -> Scores:
-    """Score predictions, generated data, day plans or flows, by the columns of the first table.
+    """Score predictions, ranked candidates, generated data, day plans or flows.
+
+    What it is follows from the columns of the first table.
 
     Frames of a mapping are called by its keys.
 
     Args:
-        tables: predicted cells, generated visits or trajectories, day plans or flows; several
-            tables of one type are compared.
+        tables: predicted cells, ranked candidates, generated visits or trajectories, day plans or
+            flows; several tables of one type are compared.
         truth: true cells, real data or true flows. Default: for day plans, the statistics published
             with CoPB; needed for all others.
         generated: score grid trajectories as generated data, by their distributions, not user by
             user.
-        **options: those of ``evaluate_cells``, ``evaluate_generated``, ``evaluate_plans`` or
-            ``evaluate_flows``; one of another family may stand at its default.
+        **options: those of ``evaluate_cells``, ``evaluate_ranked``, ``evaluate_generated``,
+            ``evaluate_plans`` or ``evaluate_flows``; one of another family may stand at its
+            default.
 
     Returns:
         The scores; ``print`` shows a table with their signatures.
@@ -89,6 +94,7 @@ def evaluate(
 
 _TITLES: dict[Family, str] = {
     "cells": "predicted cells",
+    "ranked": "ranked candidates",
     "plans": "day plans",
     "generated": "generated data and real ones",
     "flows": "flows between areas",
@@ -106,8 +112,11 @@ def _refuse(option: str, takers: Sequence[Family], family: Family) -> NoReturn:
 def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:
     """Predicted cells, generated data, day plans or flows: by the first file, and the rest."""
     from humobctl.data.importers.table_kind import kind_of
+    from humobctl.evaluate.ranked.run import is_ranked
     from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS
 
+    if is_ranked(paths[0]):
+        return "ranked"
     kind = kind_of(paths[0])
     if kind is FLOWS:
         return "flows"

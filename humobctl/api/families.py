@@ -333,3 +333,80 @@ def evaluate_flows(
     if picture is not None:
         write_plot(found, picture)
     return Scores(report, found)
+
+
+@public()
+def evaluate_ranked(
+    tables: Sources,
+    truth: Source | None,
+    *,
+    metric: Sequence[str] | None = None,
+    by: Sequence[Literal["hour", "weekday", "novelty", "activity"]] | None = None,
+    history: Sources = (),
+    per_user: bool = False,
+    users: Literal["all", "predicted"] = "all",
+    allow_partial: bool = False,
+    pairs: Literal["all", "first"] = "all",
+    bootstrap: Annotated[int, Between(100)] = 2000,
+    confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
+    first_weekday: Weekday = "sunday",
+    seed: Seed = 0,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score ranked candidates (``predict`` with ``top_k``) against the true places.
+
+    Scores are means over records; intervals and comparisons draw users.
+
+    Args:
+        tables: ranked cells of masked rows, or ranked places of next records; several are compared
+            with each other.
+        truth: the true cells, or the sessions that were predicted.
+        metric: metrics to compute: acc, ndcg, precision, recall or f1 at K (acc@5; acc is at 1,
+            5, 10 and 20), mrr, nll, brier, ece. Default: acc, ndcg, mrr, nll, brier and ece.
+        by: breakdown of the scores, by hour, weekday, novelty (places known or new to the user) or
+            activity (records of the user in ``history``). Default: none.
+        history: earlier records, for breakdowns by novelty and activity. Default: the days of
+            ``truth`` before the predicted ones.
+        per_user: also report the scores of every user (not with --format table).
+        users: users to score: all users in the truth, or only those with a prediction (predicted).
+        allow_partial: score incomplete predictions and report how much is missing.
+        pairs: files to compare with each other: all pairs, or each file with the first one (first).
+        bootstrap: number of bootstrap samples of users.
+        confidence: confidence level of the bootstrap intervals.
+        seed: seed of the bootstrap samples.
+
+    Returns:
+        The scores, with a signature of every setting that changes them.
+
+    Raises:
+        HumobError: a table cannot be read, or its records are not those of the truth.
+        UsageError: no truth, or no such metric.
+
+    Example:
+        >>> ranked = hm.predict("city.csv", task="next", rolling=True)
+        >>> hm.evaluate_ranked(ranked, "city.csv", metric=["mrr"]).to_dict()["chosen"]
+        'next'
+    """
+    from humobctl.evaluate.ranked import report
+    from humobctl.evaluate.ranked.compare import Resampling, compare_ranked
+    from humobctl.evaluate.ranked.run import BREAKDOWNS, RankedEvalSettings
+    from humobctl.evaluate.ranked.run import evaluate_ranked as scored
+
+    if truth is None:
+        raise UsageError("--truth: expected the true places to score candidates with")
+    for one in by or ():
+        check_choice("--by", one, BREAKDOWNS)
+    settings = RankedEvalSettings(
+        names=None if metric is None else tuple(metric),
+        by=tuple(by or ()),
+        allow_partial=allow_partial,
+        only_predicted_users=users == "predicted",
+        first_weekday=weekday_number(first_weekday),
+        on_error=on_error,
+    )
+    how = Resampling(bootstrap, confidence, seed)
+    earlier = several(history)
+    with paths_of(truth, *earlier, *several(tables)) as (truth_path, *others):
+        found = scored(others[len(earlier) :], truth_path, others[: len(earlier)], settings)
+    compared = compare_ranked(found, pairs, how)
+    return Scores(report, report.RankedComparison(found, compared, how, by_user=per_user))

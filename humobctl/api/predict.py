@@ -21,8 +21,17 @@ from humobctl.api.options import (
     read_calendar,
     weekday_number,
 )
-from humobctl.api.signatures import public
-from humobctl.api.tables import PathName, Source, as_path, deliver, paths_of, summary
+from humobctl.api.signatures import public, refuse_others
+from humobctl.api.tables import (
+    PathName,
+    Source,
+    Sources,
+    as_path,
+    deliver,
+    paths_of,
+    several,
+    summary,
+)
 from humobctl.console import report
 from humobctl.console.words import flag, pluralize
 from humobctl.errors import UsageError
@@ -37,7 +46,12 @@ if TYPE_CHECKING:
 def predict(
     table: Source,
     *,
-    model: ModelSource = "history",
+    task: Literal["masked", "next"] = "masked",
+    model: ModelSource | None = None,
+    top_k: Annotated[int, Between(1, 1000)] | None = None,
+    history: Sources = (),
+    targets: Literal["next", "last", "all"] = "next",
+    rolling: bool = False,
     decode: str = "day",
     from_day: Day | None = None,
     to_day: Day | None = None,
@@ -68,12 +82,23 @@ def predict(
     overwrite: bool = False,
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
-    """Predict the masked cells of a grid trajectory.
+    """Predict the masked cells of a grid trajectory, or the next records of sessions.
 
     Args:
         table: grid trajectory; the cells to predict are masked (x = y = 999), or chosen with
-            ``from_day``.
-        model: model: history, mode, slot-mode, weekday-mode or markov, or a model dir.
+            ``from_day``. With ``task`` next: sessions, check-ins, visits or cells.
+        task: prediction task: masked cells (masked), or the place of each next record of a session
+            from the records before it (next).
+        model: model: history, mode, slot-mode, weekday-mode or markov, or a model dir; with
+            ``task`` next most-frequent, markov, markov-2, or a model dir of ``train_next``.
+            Default: history, with ``task`` next markov.
+        top_k: number of candidates to write for each record, the most probable first. Default:
+            with ``task`` next 20.
+        history: earlier records, which all predictions may use (``task`` next), such as the train
+            part of ``split``. Default: none.
+        targets: records to predict (``task`` next): all but the first of each session (next), the
+            last of each session (last), or all.
+        rolling: also use the earlier sessions of ``table`` (``task`` next).
         decode: decoding strategy. day: jointly decode each user-day for the best expected score;
             day:W weights GEO-BLEU (1) against DTW (0). Per slot: argmax (most probable cell),
             geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
@@ -103,8 +128,9 @@ def predict(
         concurrency: number of simultaneous requests to the server.
 
     Returns:
-        The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``output`` one row
-        that says how many went there.
+        The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``task`` next, for each
+        record its candidates by rank (uid, session, step, datetime, rank, place_id, lat, lon, p;
+        of cells d, t, x, y instead); with ``output`` one row that says how many went there.
 
     Raises:
         HumobError: the table or the model cannot be read, or there is nothing to predict.
@@ -115,12 +141,16 @@ def predict(
         >>> predicted.filter(x=999).height
         0
     """
+    options = dict(locals())
     from humobctl.execution.run import LongRun
     from humobctl.predict.run import PredictTally
     from humobctl.predict.run import predict as predicted_batches
     from humobctl.tables.schemas import GRID
 
     target = as_path(output)
+    if task == "next":
+        return _predict_next(options)
+    refuse_others(predict, {name: options[name] for name in _NEXT_ONLY}, "--task masked")
     job = _job(
         model=model,
         decode=decode,
@@ -204,9 +234,47 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     return summary(target, rows=write_table(reasons, target, format=format))
 
 
+_NEXT_ONLY = ("history", "targets", "rolling", "top_k")
+_NEXT_TAKES = (*_NEXT_ONLY, "table", "task", "model", "device", "output", "format", "on_error")
+
+
+def _predict_next(options: dict[str, Any]) -> pl.DataFrame:
+    """Ranked places of next records, by the options of ``predict``."""
+    from humobctl.data.sessions import SessionOptions, read_sessions
+    from humobctl.execution.run import LongRun
+    from humobctl.predict.next.registry import check_name
+    from humobctl.predict.next.run import NextJob, NextTally, predict_next, ranked_table
+
+    others = {name: value for name, value in options.items() if name not in _NEXT_TAKES}
+    refuse_others(predict, others, "--task next")
+    model = options["model"]
+    job = NextJob(
+        model="markov" if model is None else str(as_path(model)),
+        targets=options["targets"],
+        rolling=options["rolling"],
+        top_k=options["top_k"] or 20,
+        device=options["device"],
+    )
+    check_name(job.model)
+    tally, reading = NextTally(), SessionOptions(on_error=options["on_error"])
+    histories = several(options["history"])
+    with paths_of(options["table"], *histories) as (path, *earlier):
+        if [path, *earlier].count("-") > 1:
+            raise UsageError("standard input (-) can be read only once")
+        table = read_sessions(path, reading)
+        frames = predict_next(table, [read_sessions(one, reading) for one in earlier], job, tally)
+        target = as_path(options["output"])
+        done = deliver(frames, ranked_table(table), LongRun(target), options["format"])
+    report.detail(
+        f"predicted {pluralize(tally.records, 'record')} of {pluralize(tally.users, 'user')} with "
+        f"{job.model}"
+    )
+    return done
+
+
 def _job(
     *,
-    model: ModelSource,
+    model: ModelSource | None,
     decode: str,
     from_day: int | None,
     to_day: int | None,
@@ -240,7 +308,7 @@ def _job(
         raise UsageError("--extra-body goes with --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
-        model=str(as_path(model)),
+        model="history" if model is None else str(as_path(model)),
         decode=kind,
         weight=weight,
         targets=targets_of(from_day, to_day, use_future=use_future),

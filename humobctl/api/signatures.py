@@ -226,3 +226,20 @@ def _check_range(option: Option, value: object) -> None:
         bounds += [] if high is None else [f"at most {in_full(high)}"]
         expected = " and ".join(bounds)
         raise UsageError(f"{flag(option.name)}: found {in_full(value)}, expected {expected}")
+
+
+def refuse_others(function: Callable[..., Any], given: Mapping[str, object], chosen: str) -> None:
+    """Refuse options of a function that do not go with a choice, unless at their defaults.
+
+    Args:
+        function: whose options they are.
+        given: their values by name.
+        chosen: the choice, as it is typed.
+
+    Raises:
+        UsageError: one differs from its default.
+    """
+    defaults = inspect.signature(function).parameters
+    for name, value in given.items():
+        if value != defaults[name].default:
+            raise UsageError(f"{flag(name)} does not go with {chosen}")

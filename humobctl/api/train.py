@@ -24,6 +24,7 @@ from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, pa
 from humobctl.console import report
 from humobctl.console.words import flag
 from humobctl.errors import UsageError
+from humobctl.predict.next.config import NextRankerConfig
 from humobctl.predict.ranker.config import RankerConfig
 
 if TYPE_CHECKING:
@@ -291,6 +292,59 @@ def train_ranker(
     report.info(
         f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
         f"{run['scores']['loss']:.3f} nats a row"
+    )
+    return load_result(recipe, output, run)
+
+
+@public(TRAINING)
+def train_next(
+    tables: Sources,
+    output: ModelDir,
+    *,
+    epochs: Count = NextRankerConfig.epochs,
+    hidden: Count = NextRankerConfig.hidden,
+    members: Count = NextRankerConfig.members,
+    rows: Annotated[int, Between(100)] = NextRankerConfig.most_rows,
+    seed: Seed = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_error: OnError = "fail",
+) -> Model:
+    """Train a model that ranks places for the next record of a session.
+
+    Args:
+        tables: sessions (``split`` with ``task`` next), check-ins, visits or cells of one city.
+        epochs: number of epochs: passes over the training records.
+        hidden: width of the hidden layers.
+        members: ensemble size.
+        rows: maximum number of training records.
+
+    Returns:
+        The model, for ``predict`` with ``task`` next.
+
+    Raises:
+        HumobError: the data cannot be read or are too few.
+
+    Example:
+        >>> model = hm.train_next("challenge.csv", "next", rows=300, epochs=1, members=1)
+        >>> model.type
+        'next-ranker'
+    """
+    from humobctl.data.sessions import SessionOptions, read_sessions
+    from humobctl.predict.next.train import NextRankerRecipe
+
+    chosen = NextRankerConfig(
+        most_rows=rows, epochs=epochs, hidden=hidden, members=members, seed=seed
+    )
+    reading = SessionOptions(on_error=on_error)
+    with paths_of(*several(tables)) as paths:
+        recipe = NextRankerRecipe(
+            settings=chosen, tables=[read_sessions(path, reading) for path in paths]
+        )
+        run = carry_out(recipe, output, "auto", resume, overwrite, dry=False)
+    report.info(
+        f"{as_path(output)}: next-ranker trained on {run['rows']:,} records, loss "
+        f"{run['scores']['loss']:.3f} nats a record"
     )
     return load_result(recipe, output, run)
 

@@ -20,10 +20,11 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "Generated data": hm.evaluate_generated,
     "Flows": hm.evaluate_flows,
     "Predicted cells": hm.evaluate_cells,
+    "Ranked candidates": hm.evaluate_ranked,
     "Day plans": hm.evaluate_plans,
 }
 METRICS = [
-    f"{family}: {option.text.removeprefix('metrics to compute: ').removesuffix('. Default: all.')}."
+    f"{family}: {option.text.removeprefix('metrics to compute: ').partition('. Default:')[0]}."
     for family, function in FAMILIES.items()
     for option in options_of(function)
     if option.name == "metric"
@@ -46,7 +47,7 @@ METRICS = [
     before="engine",
 )
 def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
-    """Score predictions, generated data, day plans or flows.
+    """Score predictions, ranked candidates, generated data, day plans or flows.
 
     The type of file is detected from its columns. 'eval embedding' scores user embeddings.
 
@@ -54,6 +55,11 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
     scored days. Several files of predictions are compared pair by pair: bootstrap intervals over
     users, and p-values with Holm's correction for the number of pairs.
+
+    Ranked candidates ('predict --top-k' or --task next) are scored by the rank and the probability
+    of the true place: acc@k, ndcg@k, precision@k, recall@k, f1@k, mrr (of the list: 0 where the
+    true place is not in it), nll, brier and ece (10 bins). Scores are means over records, with
+    bootstrap intervals over users; files are compared by paired bootstrap and by permutation.
 
     The dialects are not comparable with each other: humob24 has n-grams up to 3 and lets DTW skip
     a prefix of the truth; humob25 has n-grams up to 5 and ordinary DTW.
@@ -79,6 +85,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     area count only with --within.
 
     Example: humobctl eval predicted.csv --truth city.csv
+
+    Example: humobctl predict city.csv --task next --rolling | humobctl eval - --truth city.csv
 
     Example: humobctl eval generated.csv --truth stays.csv --format table
 

@@ -22,9 +22,14 @@ HEADINGS = {
         *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
     ),
     "Trips": ("activity_minutes", "trip_gap"),
+    "Ranked candidates": ("by", "history"),
     "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
+    ),
+    "Next location": (
+        *("history", "keep_unseen", "leave_last_out", "min_place_visits", "min_session"),
+        *("min_user_visits", "rolling", "session", "session_hours", "targets"),
     ),
     "Model": (),
     "Training": (),

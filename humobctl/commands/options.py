@@ -34,6 +34,7 @@ METAVARS = {
     "decode": "DECODER",
     "extra_body": "JSON",
     "flows": "KM",
+    "history": "FILE",
     "grid": "CELL@LAT,LON[,NXxNY]",
     "law": "LAW",
     "layer": "NAME",

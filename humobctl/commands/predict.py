@@ -9,6 +9,7 @@ import typer
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.errors import UsageError
 
 
 @options_from(hm.predict, before="output")
@@ -39,12 +40,16 @@ def predict(
     ] = False,
     **options: Any,
 ) -> None:
-    """Predict the masked cells of trajectories.
+    """Predict masked cells of trajectories, or next places of sessions.
 
     Reads a grid trajectory in which the cells to predict are masked (x = y = 999), or predicts all
     rows from --from-day on; a model sees only the other rows. Writes the predicted rows as
     uid,d,t,x,y, the format of a HuMob submission. --validate checks such a submission, 'eval'
     scores it.
+
+    --task next predicts the place of each next record of a session (see 'data split --task next')
+    from the earlier records of the session and from --history, and writes its candidates by rank.
+    Neither place nor time of the record itself are looked at.
 
     Example: humobctl predict challenge.csv --output predicted.csv
 
@@ -57,6 +62,8 @@ def predict(
     Example: humobctl predict challenge.csv --validate predicted.csv
 
     Example: humobctl predict challenge.csv --explain 3 | head -5
+
+    Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
 
     Example: humobctl predict --list-models
     """
@@ -90,7 +97,10 @@ def _explain(uid: int, options: dict[str, Any]) -> None:
     from humobctl.console import report
     from humobctl.predict.explain import COLUMNS, LEGEND
 
-    for_all = ("full", "engine", "address", "workers", "resume", "overwrite")
+    if options["task"] == "next":
+        raise UsageError("--explain does not go with --task next")
+    for_all = ["full", "engine", "address", "workers", "resume", "overwrite"]
+    for_all += ["task", "history", "targets", "rolling", "top_k"]
     asked = {name: value for name, value in options.items() if name not in for_all}
     if asked["output"] != "-" or "format" in asked or not sys.stdout.isatty():
         hm.explain(uid=uid, **asked)

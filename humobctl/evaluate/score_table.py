@@ -17,7 +17,10 @@ _RARE = ("intent", "p", "p_holm")
 class Named(Protocol):
     """Whatever came of a file."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        ...
 
 
 def names_of(evaluations: Sequence[Named]) -> list[str]:

@@ -47,6 +47,12 @@ def _cell() -> dy.Int16:
     )
 
 
+def _true_cell() -> dy.Int16:
+    return dy.Int16(
+        min=1, max=GRID_SIDE, metadata={"expected": f"an integer from 1 to {GRID_SIDE}"}
+    )
+
+
 class GridTrajectory(dy.Schema):
     """Who was in which cell in which half hour (HuMob); (999, 999) marks a masked cell."""
 
@@ -320,6 +326,83 @@ class UserMeasures(dy.Schema):
     predictability = dy.Float64(nullable=True, min=0, max=1)
 
 
+def _order(name: str) -> dy.UInt32:
+    return dy.UInt32(metadata={"expected": f"a number of a {name} from 0"})
+
+
+class SessionRecord(dy.Schema):
+    """A record of a user's session at a place; records are numbered in each session."""
+
+    uid = dy.String(min_length=1, metadata={"expected": "a user id"})
+    session = _order("session")
+    step = _order("record")
+    datetime = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    lat = dy.Float64(min=-90, max=90, metadata={"expected": "a latitude from -90 to 90"})
+    lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
+    place_id = dy.String(min_length=1, metadata={"expected": "a place id"})
+    category = dy.String(nullable=True)
+
+
+class SessionCell(dy.Schema):
+    """A record of a user's session in a cell."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number from 0 to 4294967295"})
+    session = _order("session")
+    step = _order("record")
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    t = dy.UInt8(max=SLOTS_PER_DAY - 1, metadata={"expected": "a half-hour slot from 0 to 47"})
+    x = _true_cell()
+    y = _true_cell()
+
+
+def _rank() -> dy.UInt16:
+    return dy.UInt16(min=1, metadata={"expected": "a rank from 1"})
+
+
+def _probability() -> dy.Float64:
+    return dy.Float64(min=0, max=1, metadata={"expected": "a probability from 0 to 1"})
+
+
+class RankedCell(dy.Schema):
+    """A candidate cell of a masked row, the most probable of the row first (rank 1)."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number from 0 to 4294967295"})
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    t = dy.UInt8(max=SLOTS_PER_DAY - 1, metadata={"expected": "a half-hour slot from 0 to 47"})
+    rank = _rank()
+    x = _true_cell()
+    y = _true_cell()
+    p = _probability()
+
+
+class RankedNextCell(dy.Schema):
+    """A candidate cell of a record of a session."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number from 0 to 4294967295"})
+    session = _order("session")
+    step = _order("record")
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    t = dy.UInt8(max=SLOTS_PER_DAY - 1, metadata={"expected": "a half-hour slot from 0 to 47"})
+    rank = _rank()
+    x = _true_cell()
+    y = _true_cell()
+    p = _probability()
+
+
+class RankedNextPlace(dy.Schema):
+    """A candidate place of a record of a session."""
+
+    uid = dy.String(min_length=1, metadata={"expected": "a user id"})
+    session = _order("session")
+    step = _order("record")
+    datetime = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    rank = _rank()
+    place_id = dy.String(min_length=1, metadata={"expected": "a place id"})
+    lat = dy.Float64(nullable=True, min=-90, max=90)
+    lon = dy.Float64(nullable=True, min=-180, max=180)
+    p = _probability()
+
+
 @dataclass(frozen=True)
 class Table:
     """A named table: its schema, and what messages say about rules over several columns."""
@@ -417,6 +500,15 @@ SCORES = Table(
 )
 CALENDAR = Table("calendar", Calendar, key=("d",))
 USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
+STEP_KEY = ("uid", "session", "step")
+SESSION_RECORDS = Table("session", SessionRecord, key=STEP_KEY, optional=("category",))
+SESSION_CELLS = Table("session", SessionCell, key=STEP_KEY)
+RANKED_CELLS = Table("ranked cell", RankedCell, key=("uid", "d", "t", "rank"))
+RANKED_NEXT_CELLS = Table("ranked next cell", RankedNextCell, key=(*STEP_KEY, "rank"))
+RANKED_NEXT_PLACES = Table(
+    "ranked next place", RankedNextPlace, key=(*STEP_KEY, "rank"), optional=("lat", "lon")
+)
+RANKED = (RANKED_CELLS, RANKED_NEXT_CELLS, RANKED_NEXT_PLACES)
 """``uid`` of a point trajectory is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),

@@ -11,9 +11,12 @@ Shapes: r target rows, k the user's cells, K candidates a row, F features, H hid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from humobctl.errors import HumobError
 from humobctl.native import Float32s, Floats
@@ -56,7 +59,10 @@ class RankerNetwork:
         Returns:
             Scores, shape (rows,).
         """
-        z = standardize(transform(x), self.mean, self.scale)
+        return self.scores(standardize(transform(x), self.mean, self.scale))
+
+    def scores(self, z: Float32s) -> Float32s:
+        """Mean score of the members, of scaled features (rows, F); shape (rows,)."""
         scores = np.zeros(len(z), dtype=np.float32)
         for w0, b0, w1, b1, w2, b2 in zip(
             self.w0, self.b0, self.w1, self.b1, self.w2, self.b2, strict=True
@@ -144,24 +150,39 @@ def from_checkpoint(
     settings = {name: value for name, value in config.items() if name in known}
     with clear_damage(folder):
         settings["windows"] = tuple(settings.get("windows", ()))
-        sizes = _sizes(RankerConfig(**settings))
-    found = {name: array.shape for name, array in checkpoint.arrays.items()}
-    if found != sizes:
-        raise HumobError(
-            f"{folder}/model.safetensors: found arrays {found}, expected {sizes}; train it again"
-        )
-    kinds = {array.dtype for array in checkpoint.arrays.values()}
-    if kinds != {np.dtype(np.float32)}:
-        names = ", ".join(sorted(map(str, kinds)))
-        raise HumobError(f"{folder}/model.safetensors: found {names}, expected float32")
+        chosen = RankerConfig(**settings)
+    check_arrays(checkpoint.arrays, len(NAMES), chosen.hidden, chosen.members, folder)
     with clear_damage(folder):
         return Ranker(city, RankerNetwork(**checkpoint.arrays), RankerConfig(**settings))
 
 
-def _sizes(config: RankerConfig) -> dict[str, tuple[int, ...]]:
-    f, h, m = len(NAMES), config.hidden, config.members
+def check_arrays(
+    arrays: Mapping[str, NDArray[Any]], features: int, hidden: int, members: int, folder: str
+) -> None:
+    """Refuse arrays that are no network of that size.
+
+    Args:
+        arrays: by name.
+        features: number of features, F.
+        hidden: width of the hidden layers, H.
+        members: number of networks, M.
+        folder: the model dir, for messages.
+
+    Raises:
+        HumobError: other arrays, shapes or types.
+    """
+    f, h, m = features, hidden, members
     vectors: dict[str, tuple[int, ...]] = {"mean": (f,), "scale": (f,), "b0": (m, h), "b1": (m, h)}
-    return vectors | {"w0": (m, f, h), "w1": (m, h, h), "w2": (m, h), "b2": (m,)}
+    sizes = vectors | {"w0": (m, f, h), "w1": (m, h, h), "w2": (m, h), "b2": (m,)}
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != sizes:
+        raise HumobError(
+            f"{folder}/model.safetensors: found arrays {found}, expected {sizes}; train it again"
+        )
+    kinds = {array.dtype for array in arrays.values()}
+    if kinds != {np.dtype(np.float32)}:
+        names = ", ".join(sorted(map(str, kinds)))
+        raise HumobError(f"{folder}/model.safetensors: found {names}, expected float32")
 
 
 def _kernels() -> list[list[str]]:

@@ -116,7 +116,8 @@ class RankerTraining(Training):
     def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
         """Take the rows to learn from, whose features are scaled in place, and the settings."""
         self.rows, self.config = rows, config
-        flat = rows.z.reshape(-1, len(NAMES))
+        self._features = rows.z.shape[2]
+        flat = rows.z.reshape(-1, self._features)
         present = flat[rows.start.ravel() > NEVER]
         self._mean, self._scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
         standardize(flat, self._mean, self._scale)
@@ -139,7 +140,7 @@ class RankerTraining(Training):
         member, done = divmod(self.step, total)
         if done == 0:
             self._random = np.random.default_rng((config.seed, member))
-            self._members.append(_first_weights(config.hidden, self._random))
+            self._members.append(_first_weights(self._features, config.hidden, self._random))
             self._adam = _Adam(self._members[-1], config.decay)
         if done % self._batches == 0:
             order = self._random.permutation(len(self.rows.y))
@@ -197,7 +198,7 @@ class RankerTraining(Training):
         self._adam.mean, self._adam.square = take("mean"), take("square")
         # What the last member has drawn so far: its first weights, and an order an epoch.
         self._random = np.random.default_rng((config.seed, count - 1))
-        _first_weights(config.hidden, self._random)
+        _first_weights(self._features, config.hidden, self._random)
         past = epochs - (count - 1) * config.epochs
         for _ in range(past):
             self._random.permutation(len(self.rows.y))
@@ -205,9 +206,8 @@ class RankerTraining(Training):
         return {name: float(value[0]) for name, value in arrays.items()}
 
 
-def _first_weights(hidden: int, rng: np.random.Generator) -> list[Float32s]:
+def _first_weights(f: int, hidden: int, rng: np.random.Generator) -> list[Float32s]:
     """Weights and biases to begin from (He et al., 2015); scores begin near 0."""
-    f = len(NAMES)
     values = [
         rng.normal(0.0, (2.0 / f) ** 0.5, (f, hidden)),
         np.zeros(hidden),

@@ -203,7 +203,7 @@ def test_gradients_are_those_of_the_loss(trained):
     people = [commuter(seed=s) for s in range(2)]
     data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
     rng = np.random.default_rng(1)
-    weights = _first_weights(8, rng)
+    weights = _first_weights(len(NAMES), 8, rng)
     weights[4] += rng.normal(0, 0.5, weights[4].shape).astype(np.float32)
     weights = [w.astype(np.float64) for w in weights]
     rows = np.arange(60)

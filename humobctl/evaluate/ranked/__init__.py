@@ -1,0 +1,1 @@
+"""Scores of ranked candidates against the true places."""

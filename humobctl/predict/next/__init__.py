@@ -1,0 +1,1 @@
+"""Next-location prediction: the place of a user's next record, ranked."""

@@ -1,0 +1,197 @@
+"""Training of the ranker of next places: on the last windows of a history, as in use.
+
+Each window's records are predicted from what all users did before it, and from the earlier
+records of their own session.
+
+Shapes: r records to predict, K candidates kept, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from humobctl.console import report
+from humobctl.data.sessions import SessionTable
+from humobctl.errors import HumobError
+from humobctl.native import Bools, Floats, Int64s
+from humobctl.predict.next.city import NextCity, survey_city
+from humobctl.predict.next.config import NextRankerConfig
+from humobctl.predict.next.data import NextRecords, UserRecords, gather
+from humobctl.predict.next.evidence import weigh
+from humobctl.predict.next.features import NAMES, encode, first_scores
+from humobctl.predict.next.model import TYPE, to_checkpoint
+from humobctl.predict.ranker.data import NEVER, RankerTrainingSet, join
+from humobctl.predict.ranker.train import RankerTraining
+from humobctl.training.distributed import Group
+from humobctl.training.recipe import Recipe, TrainedModel, TrainingLog
+
+
+@dataclass(frozen=True)
+class NextRankerData:
+    """What is learnt from.
+
+    Attributes:
+        rows: of all windows.
+        elsewhere: fraction of records whose place was no candidate.
+        about: what ``run.json`` says of the files.
+    """
+
+    rows: RankerTrainingSet
+    elsewhere: float
+    about: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class NextRankerRecipe(Recipe[NextRankerData]):
+    """How a ranker of next places is trained.
+
+    Attributes:
+        settings: of the network and its training.
+        tables: histories, as sessions.
+    """
+
+    settings: NextRankerConfig
+    tables: list[SessionTable]
+
+    type = TYPE
+
+    @contextmanager
+    def prepare(self) -> Iterator[NextRankerData]:
+        """Compute the features.
+
+        Raises:
+            HumobError: too few records.
+        """
+        rows, elsewhere = training_rows(gather(self.tables, None), self.settings)
+        about = [
+            {"file": one.name, "records": one.frame.height, "users": one.frame["uid"].n_unique()}
+            for one in self.tables
+        ]
+        yield NextRankerData(rows, elsewhere, about)
+
+    def identify(self, data: NextRankerData) -> dict[str, Any]:
+        """The files."""
+        return {"tables": data.about}
+
+    def start(self, data: NextRankerData, device: str, group: Group) -> RankerTraining:
+        """The network before its first step."""
+        return RankerTraining(data.rows, self.settings.network())
+
+    def describe(self, data: NextRankerData, device: str) -> str:
+        """Rows and steps."""
+        plan = self.start(data, device, Group()).plan
+        return (
+            f"records: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
+            f"training: {plan.steps:,} steps of {plan.batch} records"
+        )
+
+    def finish(
+        self, training: RankerTraining, data: NextRankerData, log: TrainingLog
+    ) -> TrainedModel:
+        """The network of all members."""
+        model = to_checkpoint(training.network(), self.settings, data.elsewhere)
+        return TrainedModel(
+            notes={
+                "tables": data.about,
+                "rows": len(data.rows.y),
+                "settings": asdict(self.settings),
+            },
+            scores={"loss": log.last_loss, "elsewhere": data.elsewhere},
+            config=model.config,
+            arrays=model.arrays,
+        )
+
+
+def training_rows(
+    records: NextRecords, config: NextRankerConfig
+) -> tuple[RankerTrainingSet, float]:
+    """Rows of all windows, and the fraction of records whose place was no candidate.
+
+    Raises:
+        HumobError: no window has a record to predict.
+    """
+    hour = records.columns["hour"]
+    cuts = np.quantile(hour, config.windows)
+    cuts[-1] += 1.0
+    windows = list(pairwise(cuts.tolist()))
+    session = records.columns["session"]
+    follows = (session[1:] == session[:-1]) & (hour[1:] >= cuts[0])
+    fraction = config.most_rows / max(1, int(follows.sum()))
+    parts: list[RankerTrainingSet] = []
+    hits = wanted = 0
+    with report.progress("features", len(windows), "windows") as ticker:
+        for number, (begin, end) in enumerate(windows):
+            city = survey_city(records, hour < begin)
+            rng = np.random.default_rng((config.seed, number))
+            for user in records.users(with_targets=False):
+                window = _in_window(user, begin, end)
+                chosen = np.flatnonzero(window.target)
+                chosen = chosen[rng.random(len(chosen)) < fraction]
+                if len(chosen) and window.history.any():
+                    part = _rows(window, chosen, city, config.keep)
+                    wanted += len(chosen)
+                    hits += len(part.y)
+                    parts.append(part)
+            ticker.advance()
+    if not hits:
+        raise HumobError(
+            "found no record to learn from, expected sessions of two records or more after "
+            f"{config.windows[0]:.0%} of the records in time"
+        )
+    return join(parts), 1.0 - hits / wanted
+
+
+def _in_window(user: UserRecords, begin: float, end: float) -> UserRecords:
+    """The user's records before the end of a window; those in it are to be predicted."""
+    kept = user.hour < end
+    inside = user.hour >= begin
+    follows = np.zeros(len(kept), np.bool_)
+    follows[1:] = user.session[1:] == user.session[:-1]
+    return UserRecords(
+        user.uid,
+        place=user.place[kept],
+        hour=user.hour[kept],
+        session=user.session[kept],
+        history=~inside[kept],
+        target=(inside & follows)[kept],
+        row=user.row[kept],
+    )
+
+
+def _rows(user: UserRecords, wanted: Int64s, city: NextCity, keep: int) -> RankerTrainingSet:
+    """The records whose place is a candidate, each with the candidates that are worth most."""
+    found = weigh(user, wanted, city)
+    candidates, z = found.candidates, encode(found, city)
+    truth = candidates == user.place[wanted][:, None]
+    z, truth, there = _best(z, truth, candidates >= 0, keep)
+    hit = truth.any(axis=1)
+    r = int(hit.sum())
+    rows = RankerTrainingSet(
+        z=np.zeros((r, keep, len(NAMES)), np.float32),
+        y=np.zeros((r, keep), np.float32),
+        start=np.full((r, keep), NEVER, np.float32),
+        weight=np.ones(r, np.float32),
+    )
+    many = z.shape[1]
+    rows.z[:, :many] = z[hit]
+    rows.y[:, :many] = truth[hit]
+    rows.start[:, :many] = np.where(there[hit], 0.0, NEVER)
+    return rows
+
+
+def _best(z: np.ndarray, truth: Bools, there: Bools, keep: int) -> tuple[np.ndarray, Bools, Bools]:
+    """The candidates of the highest first scores; the true one stays."""
+    scores: Floats = np.where(there, first_scores(z), NEVER)
+    scores = np.where(truth, -NEVER, scores)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :keep]
+    return (
+        np.take_along_axis(z, order[:, :, None], axis=1),
+        np.take_along_axis(truth, order, axis=1),
+        np.take_along_axis(there, order, axis=1),
+    )
