@@ -92,8 +92,8 @@ def predict(
         model: model: history, mode, slot-mode, weekday-mode or markov, or a model dir; with
             ``task`` next most-frequent, markov, markov-2, or a model dir of ``train_next``.
             Default: history, with ``task`` next markov.
-        top_k: number of candidates to write for each record, the most probable first. Default:
-            with ``task`` next 20.
+        top_k: number of candidates to write for each row, the most probable first, as uid, d, t,
+            rank, x, y and p. Default: one cell, as ``decode`` chooses it; with ``task`` next 20.
         history: earlier records, which all predictions may use (``task`` next), such as the train
             part of ``split``. Default: none.
         targets: records to predict (``task`` next): all but the first of each session (next), the
@@ -128,9 +128,10 @@ def predict(
         concurrency: number of simultaneous requests to the server.
 
     Returns:
-        The predicted rows (uid, d, t, x, y) in order of uid, d and t; with ``task`` next, for each
-        record its candidates by rank (uid, session, step, datetime, rank, place_id, lat, lon, p;
-        of cells d, t, x, y instead); with ``output`` one row that says how many went there.
+        The predicted rows (uid, d, t, x, y) in order of uid, d and t, or their candidates; with
+        ``task`` next, for each record its candidates by rank (uid, session, step, datetime, rank,
+        place_id, lat, lon, p; of cells d, t, x, y instead); with ``output`` one row that says how
+        many went there.
 
     Raises:
         HumobError: the table or the model cannot be read, or there is nothing to predict.
@@ -145,12 +146,13 @@ def predict(
     from humobctl.execution.run import LongRun
     from humobctl.predict.run import PredictTally
     from humobctl.predict.run import predict as predicted_batches
-    from humobctl.tables.schemas import GRID
 
     target = as_path(output)
     if task == "next":
         return _predict_next(options)
     refuse_others(predict, {name: options[name] for name in _NEXT_ONLY}, "--task masked")
+    if top_k is not None:
+        refuse_others(predict, {"decode": decode, "full": full}, "--top-k")
     job = _job(
         model=model,
         decode=decode,
@@ -176,6 +178,7 @@ def predict(
         seed=seed,
         output=target,
         on_error=on_error,
+        top_k=top_k,
     )
     if engine == "ray" and base_url is not None:
         raise UsageError(
@@ -184,7 +187,7 @@ def predict(
     tally = PredictTally()
     long = LongRun(target, engine, address, workers, resume, overwrite)
     with paths_of(table) as (path,):
-        done = deliver(predicted_batches(path, job, tally, long), GRID, long, format)
+        done = deliver(predicted_batches(path, job, tally, long), job.table, long, format)
     report.detail(
         f"predicted {pluralize(tally.rows, 'row')} of {pluralize(tally.users, 'user')} with "
         f"{job.model}"
@@ -222,7 +225,7 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     from humobctl.io.write import write_table
     from humobctl.predict.explain import explain as reasons_of
 
-    takes = signature(_job).parameters.keys()
+    takes = signature(_job).parameters.keys() - {"top_k"}
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
         raise UsageError(f"{flag(name)} does not go with --explain")
@@ -234,8 +237,18 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
     return summary(target, rows=write_table(reasons, target, format=format))
 
 
-_NEXT_ONLY = ("history", "targets", "rolling", "top_k")
-_NEXT_TAKES = (*_NEXT_ONLY, "table", "task", "model", "device", "output", "format", "on_error")
+_NEXT_ONLY = ("history", "targets", "rolling")
+_NEXT_TAKES = (
+    *_NEXT_ONLY,
+    "top_k",
+    "table",
+    "task",
+    "model",
+    "device",
+    "output",
+    "format",
+    "on_error",
+)
 
 
 def _predict_next(options: dict[str, Any]) -> pl.DataFrame:
@@ -298,6 +311,7 @@ def _job(
     seed: int,
     output: PathName | None,
     on_error: OnError,
+    top_k: int | None = None,
 ) -> PredictJob:
     from humobctl.predict.base import PredictOptions, Prompting
     from humobctl.predict.decode_slots import parse_decode
@@ -334,6 +348,7 @@ def _job(
         first_weekday=weekday_number(first_weekday),
         calendar=read_calendar(calendar),
         on_error=on_error,
+        top_k=top_k,
     )
 
 

@@ -47,6 +47,8 @@ def predict(
     uid,d,t,x,y, the format of a HuMob submission. --validate checks such a submission, 'eval'
     scores it.
 
+    --top-k writes the most probable cells of each row with their probabilities instead.
+
     --task next predicts the place of each next record of a session (see 'data split --task next')
     from the earlier records of the session and from --history, and writes its candidates by rank.
     Neither place nor time of the record itself are looked at.
@@ -62,6 +64,8 @@ def predict(
     Example: humobctl predict challenge.csv --validate predicted.csv
 
     Example: humobctl predict challenge.csv --explain 3 | head -5
+
+    Example: humobctl predict challenge.csv --top-k 10 | humobctl eval - --truth city.csv
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
 

@@ -31,7 +31,7 @@ from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
 from humobctl.predict.registry import MODELS, build, check_name, on_torch
-from humobctl.tables.schemas import GRID, MASKED
+from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
 from humobctl.training.model_dir import fingerprint_of
 
 
@@ -82,6 +82,7 @@ class PredictJob:
         options: settings that some models use.
         first_weekday: of day 0; 0 is Sunday.
         calendar: days off; None to infer them.
+        top_k: candidate cells to write for each row, with their probabilities; None for one cell.
     """
 
     model: str = "history"
@@ -93,6 +94,12 @@ class PredictJob:
     first_weekday: int = 0
     calendar: pl.DataFrame | None = None
     on_error: OnError = "fail"
+    top_k: int | None = None
+
+    @property
+    def table(self) -> Table:
+        """What is written."""
+        return GRID if self.top_k is None else RANKED_CELLS
 
 
 @dataclass
@@ -126,7 +133,8 @@ class PredictTask:
         model = build(self.job.model, self.city, self.job.options)
 
         def work(group: pl.DataFrame, moved: Moved) -> Done:
-            tally, frames, before = PredictTally(), [group.clear()], 0
+            tally, before = PredictTally(), 0
+            frames = [pl.DataFrame(schema=self.job.table.dtypes)]
             for frame in predict_group(group, model, self.city, self.job, tally):
                 frames.append(frame)
                 moved(tally.rows - before)
@@ -227,6 +235,7 @@ def predict_group(
         return
     columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
     target, known = _roles(group, job.targets)
+    ranked: list[pl.DataFrame] = []
     filled_x, filled_y = columns["x"].copy(), columns["y"].copy()
     begins = np.flatnonzero(np.diff(columns["uid"], prepend=-1))
     ends = [*begins[1:].tolist(), group.height]
@@ -240,15 +249,21 @@ def predict_group(
         end = here.stop
         if user is not None and dist is not None:
             wanted = target[here]
-            cells = choose_cells(user, dist, city, model, job)
-            filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
+            if job.top_k is not None:
+                ranked.append(rank_cells(user, dist, job.top_k))
+            else:
+                cells = choose_cells(user, dist, city, model, job)
+                filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
             tally.users += 1
             tally.rows += int(wanted.sum())
             tally.without_history += not len(user.d)
         if end - written >= _OUTPUT_ROWS or end == group.height:
             part = slice(written, end)
-            yield _rows(group, part, filled_x, filled_y, None if job.full else target[part])
-            written = end
+            if job.top_k is None:
+                yield _rows(group, part, filled_x, filled_y, None if job.full else target[part])
+            elif ranked:
+                yield pl.concat(ranked)
+            ranked, written = [], end
 
 
 _Asked = tuple[slice, UserHistory | None]
@@ -275,6 +290,33 @@ def choose_cells(
         return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
+
+
+def rank_cells(user: UserHistory, dist: SlotDistributions, top_k: int) -> pl.DataFrame:
+    """The most probable cells of a user's target rows; those without any probability are left.
+
+    Args:
+        user: whose rows.
+        dist: their distributions, shape (r, k).
+        top_k: cells a row, at most.
+    """
+    order = np.argsort(-dist.p, axis=1, kind="stable")[:, :top_k]
+    r, many = order.shape
+    p = np.take_along_axis(dist.p, order, axis=1)
+    cells = dist.cells[order]
+    frame = pl.DataFrame(
+        {
+            "uid": np.full(r * many, user.uid),
+            "d": np.repeat(user.target_d, many),
+            "t": np.repeat(user.target_t, many),
+            "rank": np.tile(np.arange(1, many + 1), r),
+            "x": cells[:, :, 0].ravel(),
+            "y": cells[:, :, 1].ravel(),
+            "p": np.minimum(p, 1.0).ravel(),
+        },
+        schema_overrides=RANKED_CELLS.dtypes,
+    )
+    return frame.filter((pl.col("p") > 0) | (pl.col("rank") == 1))
 
 
 def day_config(model: Predictor, job: PredictJob) -> DayConfig:

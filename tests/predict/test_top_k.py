@@ -1,0 +1,58 @@
+"""`predict --top-k`: ranked cells of masked rows."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+import humobctl as hm
+from tests.messages import fails
+
+CHALLENGE = """uid,d,t,x,y
+1,0,16,5,6
+1,1,16,5,6
+1,2,16,7,8
+1,3,16,999,999
+2,3,16,999,999
+"""
+
+
+def test_cells_by_probability(cli):
+    done = cli("predict", "--model", "mode", "--top-k", "2", input=CHALLENGE)
+    assert done.code == 0, done.err
+    rows = [line.split(",") for line in done.out.splitlines()]
+    assert rows[0] == ["uid", "d", "t", "rank", "x", "y", "p"]
+    assert [row[:6] for row in rows[1:3]] == [
+        ["1", "3", "16", "1", "5", "6"],
+        ["1", "3", "16", "2", "7", "8"],
+    ]
+    assert [float(row[6]) for row in rows[1:3]] == pytest.approx([2 / 3, 1 / 3])
+    assert rows[3][:6] == ["2", "3", "16", "1", "5", "6"]  # the cell that most are in
+
+
+def test_the_first_cells_are_those_of_argmax(cli, workdir):
+    done = cli(
+        *("predict", "challenge.csv", "--top-k", "5", "-o", "ranked.parquet"),
+        cwd=workdir,
+    )
+    assert done.code == 0, done.err
+    ranked = pl.read_parquet(workdir / "ranked.parquet")
+    first = ranked.filter(rank=1).select("uid", "d", "t", "x", "y")
+    chosen = hm.predict(workdir / "challenge.csv", decode="argmax")
+    assert first.equals(chosen)
+    done = cli(
+        *("eval", "ranked.parquet", "-t", "city.csv", "--metric", "acc@1", "--users", "predicted"),
+        cwd=workdir,
+    )
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["scores"][0]["value"]
+    truth = hm.read(workdir / "city.csv").join(chosen, on=["uid", "d", "t"], suffix="_p")
+    hits = (truth["x"] == truth["x_p"]) & (truth["y"] == truth["y_p"])
+    assert found == pytest.approx(hits.mean())
+
+
+def test_no_decoder_beside_it(cli):
+    done = cli("predict", "--top-k", "2", "--decode", "dtw", input=CHALLENGE)
+    fails(done, "--decode", "--top-k", code=2)
