@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         train_diffusion,
         train_embedder,
         train_next,
+        train_next_gru,
         train_ranker,
     )
     from humobctl.api.view import view
@@ -68,6 +69,7 @@ _HOMES = {
         "train_diffusion",
         "train_embedder",
         "train_next",
+        "train_next_gru",
         "train_ranker",
     ),
     "api.finetune": ("finetune_llama",),
@@ -112,6 +114,7 @@ __all__ = [
     "train_diffusion",
     "train_embedder",
     "train_next",
+    "train_next_gru",
     "train_ranker",
     "validate",
     "view",

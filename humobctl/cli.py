@@ -78,6 +78,10 @@ COMMANDS = {
         "train_next:next_",
         "Train a model that ranks places for the next record of a session.",
     ),
+    "train next-gru": (
+        "train_next_gru:next_gru",
+        "Train a recurrent network (GRU) that ranks places for the next record of a session.",
+    ),
     "train bert-moe": (
         "train_bert_moe:bert_moe",
         "Train ST-MoE-BERT, a BERT encoder with a mixture of experts.",

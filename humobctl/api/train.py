@@ -349,6 +349,63 @@ def train_next(
     return load_result(recipe, output, run)
 
 
+@public(TRAINING)
+def train_next_gru(
+    tables: Sources,
+    output: ModelDir,
+    *,
+    preset: str | None = None,
+    settings: PathName | None = None,
+    device: Device = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    on_error: OnError = "fail",
+    **options: Any,
+) -> Model:
+    """Train a recurrent network (GRU) that ranks places for the next record of a session.
+
+    Args:
+        tables: sessions (``split`` with ``task`` next), check-ins, visits or cells of one city.
+        preset: preset of settings to start from: tiny or small. Default: small.
+        **options: settings of the model and its training, such as ``hidden_size`` or ``epochs``;
+            all are in the help of ``humobctl train next-gru``.
+
+    Returns:
+        The model, for ``predict`` with ``task`` next.
+
+    Raises:
+        HumobError: the data cannot be read or are too few, or the training fails.
+        UsageError: a setting that is not known or out of range.
+
+    Example:
+        >>> model = hm.train_next_gru("challenge.csv", "gru", preset="tiny", max_steps=2)
+        >>> model.type
+        'next-gru'
+    """
+    from humobctl.data.sessions import SessionOptions, read_sessions
+    from humobctl.extras import require
+    from humobctl.predict.next_gru.config import PRESETS, resolve
+
+    check_settings(options, PRESETS["small"]())
+    chosen = resolve(preset, as_path(settings), options)
+    require("torch", "train next-gru")
+    from humobctl.predict.next_gru.train import NextGruRecipe
+
+    reading = SessionOptions(on_error=on_error)
+    with paths_of(*several(tables)) as paths:
+        recipe = NextGruRecipe(
+            settings=chosen, tables=[read_sessions(path, reading) for path in paths]
+        )
+        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
+    if run:
+        report.info(
+            f"{as_path(output)}: next-gru trained in {run['steps']:,} steps, loss of the last "
+            f"window {run['scores']['validation_loss']:.3f} nats a record"
+        )
+    return load_result(recipe, output, run)
+
+
 def check_settings(options: dict[str, Any], settings: Any) -> None:
     """Refuse options that are no settings of the model.
 

@@ -34,9 +34,9 @@ class NextRankerConfig:
         seed: of the draws.
     """
 
-    windows: tuple[float, ...] = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    windows: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     keep: int = 64
-    most_rows: int = 30_000
+    most_rows: int = 40_000
     hidden: int = 64
     members: int = 3
     epochs: int = 3

@@ -43,13 +43,19 @@ class PlaceTable:
     def __len__(self) -> int:
         return len(self.east)
 
+    @property
+    def names(self) -> list[str]:
+        """A text for each place: its id, or x and y of a cell."""
+        columns = [name for name in ("place_id", "x", "y") if name in self.frame.columns]
+        return self.frame.select(pl.concat_str(columns, separator=",")).to_series().to_list()
+
 
 @dataclass(frozen=True)
 class UserRecords:
     """One user's records in the order of time, history first where times are equal.
 
     Attributes:
-        uid: the user's number.
+        uid: the user.
         place: number of the place, shape (n,), as all others.
         hour: hours since a Monday.
         session: equal numbers are one session.
@@ -58,7 +64,7 @@ class UserRecords:
         row: of the table that is predicted; -1 for the history.
     """
 
-    uid: int
+    uid: str
     place: Int64s
     hour: Floats
     session: Int64s
@@ -80,11 +86,14 @@ class NextRecords:
 
     Attributes:
         places: numbered places.
+        uids: the users.
+        user: number of each record's user.
         columns: of all users, in the order of ``UserRecords``; sorted by user and time.
         first: where each user's records begin, and the end, (users + 1,).
     """
 
     places: PlaceTable
+    uids: list[str]
     user: Int64s
     columns: dict[str, np.ndarray]
     first: Int64s
@@ -94,7 +103,7 @@ class NextRecords:
         for low, high in zip(self.first[:-1].tolist(), self.first[1:].tolist(), strict=True):
             part = {name: column[low:high] for name, column in self.columns.items()}
             if part["target"].any() or not with_targets:
-                yield UserRecords(int(self.user[low]), **part)
+                yield UserRecords(self.uids[self.user[low]], **part)
 
 
 def choose_targets(table: SessionTable, targets: Targets) -> pl.Series:
@@ -174,7 +183,8 @@ def gather(
         "row": frame["row"].to_numpy(),
     }
     first = np.append(np.flatnonzero(np.diff(user, prepend=-1)), len(user))
-    return NextRecords(places, user, columns, first)
+    uids = frame["uid"].gather(first[:-1]).to_list()
+    return NextRecords(places, uids, user, columns, first)
 
 
 def _part(table: SessionTable, number: int) -> pl.DataFrame:

@@ -47,6 +47,7 @@ class Evidence:
         records: known records, shape (r,).
         length: records of the session so far, shape (r,).
         step: hours between the last two records of the session; 0 for fewer, shape (r,).
+        rolling: whether earlier sessions of the table that is predicted are known, too.
     """
 
     wanted: Int64s
@@ -60,6 +61,7 @@ class Evidence:
     records: Int64s
     length: Int64s
     step: Floats
+    rolling: bool = False
 
     @property
     def candidates(self) -> Int64s:
@@ -105,6 +107,7 @@ def weigh(user: UserRecords, wanted: Int64s, city: NextCity, *, rolling: bool = 
         records=known.sum(axis=1),
         length=here.sum(axis=1),
         step=np.where(before >= 0, now - user.hour[np.maximum(before, 0)], 0.0),
+        rolling=rolling,
     )
 
 

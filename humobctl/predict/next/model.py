@@ -47,7 +47,9 @@ def to_checkpoint(network: RankerNetwork, config: NextRankerConfig, elsewhere: f
     return Checkpoint(TYPE, settings, network.arrays())
 
 
-def from_checkpoint(checkpoint: Checkpoint, city: NextCity, folder: str) -> NextRanker:
+def from_checkpoint(
+    checkpoint: Checkpoint, city: NextCity, folder: str, _: str = "cpu"
+) -> NextRanker:
     """The ranker of a model dir, for one city.
 
     Raises:

@@ -15,7 +15,10 @@ from humobctl.training.model_dir import load
 
 BASELINES = {"most-frequent": 0, "markov": 1, "markov-2": 2}
 """Name -> order of the chain."""
-TRAINED: dict[str, tuple[str, str | None]] = {"next-ranker": ("next.model", None)}
+TRAINED: dict[str, tuple[str, str | None]] = {
+    "next-ranker": ("next.model", None),
+    "next-gru": ("next_gru.predict", "torch"),
+}
 """Type of a model dir -> module that makes it, and what is to be installed for it."""
 
 
@@ -51,4 +54,4 @@ def build(name: str, city: NextCity, device: str = "auto") -> NextModel:
     if extra is not None:
         require(extra, checkpoint.type)
     maker: Any = import_module(f"humobctl.predict.{module}").from_checkpoint
-    return maker(checkpoint, city, name)  # type: ignore[no-any-return]
+    return maker(checkpoint, city, name, device)  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ import numpy as np
 from humobctl.console import report
 from humobctl.data.sessions import SessionTable
 from humobctl.errors import HumobError
-from humobctl.native import Bools, Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.next.city import NextCity, survey_city
 from humobctl.predict.next.config import NextRankerConfig
 from humobctl.predict.next.data import NextRecords, UserRecords, gather
@@ -116,6 +116,35 @@ def training_rows(
     Raises:
         HumobError: no window has a record to predict.
     """
+    parts: list[RankerTrainingSet] = []
+    hits = wanted = 0
+    for _, city, user, chosen in windowed_users(records, config):
+        part = _rows(user, chosen, city, config.keep)
+        wanted += len(chosen)
+        hits += len(part.y)
+        parts.append(part)
+    if not hits:
+        raise HumobError(nothing_to_learn(config))
+    return join(parts), 1.0 - hits / wanted
+
+
+def nothing_to_learn(config: NextRankerConfig) -> str:
+    """What is wrong with records of which no window can be predicted."""
+    return (
+        "found no record to learn from, expected sessions of two records or more after "
+        f"{config.windows[0]:.0%} of the records in time"
+    )
+
+
+def windowed_users(
+    records: NextRecords, config: NextRankerConfig
+) -> Iterator[tuple[int, NextCity, UserRecords, Int64s]]:
+    """Number of each window, the city before it, each user until its end, and what to predict.
+
+    Args:
+        records: of histories.
+        config: the windows, and how many records are drawn of them.
+    """
     hour = records.columns["hour"]
     cuts = np.quantile(hour, config.windows)
     cuts[-1] += 1.0
@@ -123,8 +152,6 @@ def training_rows(
     session = records.columns["session"]
     follows = (session[1:] == session[:-1]) & (hour[1:] >= cuts[0])
     fraction = config.most_rows / max(1, int(follows.sum()))
-    parts: list[RankerTrainingSet] = []
-    hits = wanted = 0
     with report.progress("features", len(windows), "windows") as ticker:
         for number, (begin, end) in enumerate(windows):
             city = survey_city(records, hour < begin)
@@ -134,17 +161,8 @@ def training_rows(
                 chosen = np.flatnonzero(window.target)
                 chosen = chosen[rng.random(len(chosen)) < fraction]
                 if len(chosen) and window.history.any():
-                    part = _rows(window, chosen, city, config.keep)
-                    wanted += len(chosen)
-                    hits += len(part.y)
-                    parts.append(part)
+                    yield number, city, window, chosen
             ticker.advance()
-    if not hits:
-        raise HumobError(
-            "found no record to learn from, expected sessions of two records or more after "
-            f"{config.windows[0]:.0%} of the records in time"
-        )
-    return join(parts), 1.0 - hits / wanted
 
 
 def _in_window(user: UserRecords, begin: float, end: float) -> UserRecords:
@@ -166,32 +184,39 @@ def _in_window(user: UserRecords, begin: float, end: float) -> UserRecords:
 
 def _rows(user: UserRecords, wanted: Int64s, city: NextCity, keep: int) -> RankerTrainingSet:
     """The records whose place is a candidate, each with the candidates that are worth most."""
+    z, candidates, truth = best_candidates(user, wanted, city, keep)
+    hit = truth.any(axis=1)
+    return RankerTrainingSet(
+        z=z[hit],
+        y=truth[hit].astype(np.float32),
+        start=np.where(candidates[hit] >= 0, 0.0, NEVER).astype(np.float32),
+        weight=np.ones(int(hit.sum()), np.float32),
+    )
+
+
+def best_candidates(
+    user: UserRecords, wanted: Int64s, city: NextCity, keep: int
+) -> tuple[Float32s, Int64s, Bools]:
+    """Features (r, keep, F) of the candidates that are worth most, their places, which is true.
+
+    The true place is kept if it is a candidate; places are -1 where there are fewer candidates.
+
+    Args:
+        user: all records.
+        wanted: indices of those to predict, shape (r,).
+        city: of what is before them.
+        keep: candidates a record.
+    """
     found = weigh(user, wanted, city)
     candidates, z = found.candidates, encode(found, city)
     truth = candidates == user.place[wanted][:, None]
-    z, truth, there = _best(z, truth, candidates >= 0, keep)
-    hit = truth.any(axis=1)
-    r = int(hit.sum())
-    rows = RankerTrainingSet(
-        z=np.zeros((r, keep, len(NAMES)), np.float32),
-        y=np.zeros((r, keep), np.float32),
-        start=np.full((r, keep), NEVER, np.float32),
-        weight=np.ones(r, np.float32),
-    )
-    many = z.shape[1]
-    rows.z[:, :many] = z[hit]
-    rows.y[:, :many] = truth[hit]
-    rows.start[:, :many] = np.where(there[hit], 0.0, NEVER)
-    return rows
-
-
-def _best(z: np.ndarray, truth: Bools, there: Bools, keep: int) -> tuple[np.ndarray, Bools, Bools]:
-    """The candidates of the highest first scores; the true one stays."""
-    scores: Floats = np.where(there, first_scores(z), NEVER)
+    scores: Floats = np.where(candidates >= 0, first_scores(z), NEVER)
     scores = np.where(truth, -NEVER, scores)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :keep]
-    return (
-        np.take_along_axis(z, order[:, :, None], axis=1),
-        np.take_along_axis(truth, order, axis=1),
-        np.take_along_axis(there, order, axis=1),
-    )
+    r, many = order.shape
+    features = np.zeros((r, keep, z.shape[2]), np.float32)
+    places, true = np.full((r, keep), -1, np.int64), np.zeros((r, keep), np.bool_)
+    features[:, :many] = np.take_along_axis(z, order[:, :, None], axis=1)
+    places[:, :many] = np.take_along_axis(candidates, order, axis=1)
+    true[:, :many] = np.take_along_axis(truth, order, axis=1)
+    return features, places, true
