@@ -84,7 +84,7 @@ def export(
     from humobctl.tables.grid import parse_grid
 
     if bool(grid) != bool(axes):
-        raise UsageError("--grid and --axes: found one, expected both, which say where cells lie")
+        raise UsageError("--grid and --axes: found one, expected both (they place the cells)")
     target = str(as_path(output))
     with paths_of(table, areas) as (path, areas_path):
         options = ExportOptions(

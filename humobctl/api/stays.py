@@ -105,7 +105,7 @@ def stays(
         many rows went there.
 
     Raises:
-        HumobError: the input is no table of points, or holds a fault.
+        HumobError: the input is not a table of points, or holds a fault.
         UsageError: options that do not go together.
 
     Example:
@@ -131,14 +131,18 @@ def stays(
 
     check_choice("--method", method, METHODS)
     if include_last and method != "sliding-window":
-        raise UsageError("--include-last goes with --method sliding-window")
+        raise UsageError("--include-last needs --method sliding-window")
     if (grid is None) != (axes is None) or (grid and not start_date):
-        raise UsageError("--grid, --axes and --start-date go together: they place cells and days")
+        raise UsageError(
+            "--grid, --axes and --start-date: expected all three (they place cells and days)"
+        )
     known = METHODS[method]
     files = ((HOME_WORK, home_work), (LOCATIONS, locations), (TRIPS, trips), (TRIP_LEGS, trip_legs))
     long = LongRun(as_path(output), engine, address, workers, resume, overwrite)
     if long.into_folder and any(file is not None for _, file in files):
-        raise UsageError("--output: found a folder, expected a file with another table beside it")
+        raise UsageError(
+            "--output: found a folder, expected a file when other tables are written too"
+        )
     check_distinct(
         {
             **{"--output": long.output or "-", "--uid-map": as_path(uid_map)},

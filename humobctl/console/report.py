@@ -305,7 +305,7 @@ def progress(label: str, total: float | None = None, unit: str = "rows") -> Iter
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook, whose stderr is no terminal."""
+    """Whether this process is the kernel of a notebook, whose stderr is not a terminal."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_shell is not None and hasattr(get_shell(), "kernel")
 

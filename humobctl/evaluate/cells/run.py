@@ -288,8 +288,8 @@ class Evaluator:
             return predicted.first_day, max(predicted.last_day, truth.last_day)
         if truth.last_day > predicted.last_day:
             report.warn(
-                f"{name} ends on day {predicted.last_day}; {self.truth} goes on to day "
-                f"{truth.last_day}, which is not scored (--days says which are)"
+                f"{name} ends on day {predicted.last_day}, {self.truth} on day {truth.last_day}: "
+                "later days are not scored (--days sets the days to score)"
             )
         return predicted.first_day, predicted.last_day
 

@@ -149,7 +149,7 @@ def _outflows(job: FlowsJob, region: Region, real: Flows | None, law: FlowLaw) -
     lived_in = people[~unknown].sum()
     if not lived_in:
         raise UsageError(
-            "how many trips? expected --trips, an outflow column in the areas, or --fit FLOWS"
+            "number of trips: expected --trips, an outflow column in the areas, or --fit FLOWS"
         )
     rate = outflow[~unknown].sum() / lived_in
     report.info(f"{unknown.sum()} areas of unknown outflow get {rate:.4g} trips a person")
@@ -193,4 +193,4 @@ class _Made:
         if self.small > 0 and self.job.least:
             report.info(f"left out: {self.small:,.1f} trips in flows below {self.job.least:g}")
         if self.lost:
-            report.warn(f"left out: {self.lost:,.0f} trips of areas from which no other is reached")
+            report.warn(f"left out: {self.lost:,.0f} trips from areas that reach no other area")

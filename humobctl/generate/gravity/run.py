@@ -75,12 +75,15 @@ class GravityTally(Tally):
             f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
         )
         if self.hurried:
-            report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
+            report.warn(
+                f"{self.hurried:,} days have too little time for travel: people travel faster "
+                "than --speed"
+            )
         if self.drawn_homes > CROWDED * homes:
             report.warn(
                 f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
-                f"({self.drawn_homes / homes:,.0f} a place), so that distances from home mean "
-                "little; --people or --home-work say where people live, --density draws homes by "
+                f"({self.drawn_homes / homes:,.0f} a place), so distances from home mean "
+                "little; --people or --home-work give homes, --density draws them by "
                 "population"
             )
         if self.widened.any():
@@ -89,7 +92,7 @@ class GravityTally(Tally):
             )
         if self.first is not None:
             report.warn(
-                f"no place within {law.most:g} km, so the person stayed where they were, with no "
+                f"no place within {law.most:g} km: the person stays at the same location, with no "
                 f"place_id: {_name_counts(self.unreached)}; first user {self.first[0]}, day "
                 f"{self.first[1]} (--max-radius looks farther)"
             )

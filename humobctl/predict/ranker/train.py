@@ -41,7 +41,7 @@ from humobctl.training.session import check_loss, write_whole
 
 @dataclass(frozen=True)
 class RankerData:
-    """What is learnt from.
+    """The training data.
 
     Attributes:
         rows: of all windows of all cities.
