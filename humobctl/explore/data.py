@@ -150,7 +150,9 @@ def load_world(
     user = frame["uid"].to_numpy().astype(np.int64)
     counts = np.bincount(user, minlength=len(found))
     if (missing := int((counts == 0).sum())) and counts.any():
-        report.warn(f"{missing:,} of {len(found):,} users have no row in the trajectories")
+        report.warn(
+            f"{missing:,} of {pluralize(len(found), 'user')} without a row in the trajectories"
+        )
     cell = encode_cells(frame["x"].to_numpy(), frame["y"].to_numpy()).astype(np.uint16)
     visits = count_visits(user, cell, len(found))
     flat = np.zeros((len(found), 2), np.float32)

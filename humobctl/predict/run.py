@@ -167,8 +167,8 @@ def predict(
                 yield done.frame
     if tally.without_history:
         report.warn(
-            f"{tally.without_history} of {tally.users} users have no known cell; they get the "
-            "cells with most users"
+            f"{tally.without_history:,} of {pluralize(tally.users, 'user')} without a known cell: "
+            "they get the city's most frequented cells"
         )
 
 

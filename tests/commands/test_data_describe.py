@@ -177,7 +177,7 @@ def test_bad_row_is_one_line_or_dropped(cli) -> None:
     done = cli("data", "describe", "--on-error", "drop", input=bad)
     assert done.code == 0
     assert json.loads(done.out)["rows"] == 3
-    says(done.err, "dropped 1 rows")
+    says(done.err, "dropped 1 row")
 
 
 def test_only_bad_rows_are_an_error(cli) -> None:

@@ -137,7 +137,7 @@ def test_quiet_silences_warnings_but_not_errors(cli: Cli) -> None:
     arguments = ("data", "mask", "--from-day", "60")
     drop = ("--on-error", "drop")
     loud = cli(*arguments, *drop, input=FAULTY)
-    says(loud.err, "warning:", "dropped 1 rows")
+    says(loud.err, "warning:", "dropped 1 row")
     quiet = cli(*arguments, *drop, "--quiet", input=FAULTY)
     assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
     failed = cli(*arguments, "--quiet", input=FAULTY)

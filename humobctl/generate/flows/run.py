@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.errors import HumobError, UsageError
 from humobctl.evaluate.flows.metrics import Flows, count_flows
@@ -189,7 +190,10 @@ class _Made:
 
     def tell(self, count: int) -> None:
         """Say what was made and what was left out."""
-        report.info(f"{self.trips:,.0f} trips in {count:,} flows between {len(self.region)} areas")
+        report.info(
+            f"{self.trips:,.0f} trips in {count:,} flows between "
+            f"{pluralize(len(self.region), 'area')}"
+        )
         if self.small > 0 and self.job.least:
             report.info(f"left out: {self.small:,.1f} trips in flows below {self.job.least:g}")
         if self.lost:

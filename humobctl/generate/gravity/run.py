@@ -76,8 +76,8 @@ class GravityTally(Tally):
         )
         if self.hurried:
             report.warn(
-                f"{self.hurried:,} days have too little time for travel: people travel faster "
-                "than --speed"
+                f"{pluralize(self.hurried, 'day')} with too little time for travel: people travel "
+                "faster than --speed"
             )
         if self.drawn_homes > CROWDED * homes:
             report.warn(

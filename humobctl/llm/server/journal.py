@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.io.kept_inputs import refuse_input
 from humobctl.io.output_lock import take_lock
@@ -82,7 +83,7 @@ class Journal:
         if not line.endswith(b"\n"):  # the run was killed while it wrote
             self._append(b"\n")
         if unread:
-            report.warn(f"{self.path}: ignored {unread} lines that are not answers")
+            report.warn(f"{self.path}: ignored {pluralize(unread, 'line')} without an answer")
 
     def _append(self, line: bytes) -> int:
         """Write in one go, at the end; the place of the line."""

@@ -276,7 +276,7 @@ def test_broken_geojson(save, capsys) -> None:
     bad = collection(feature(point(1, 1), id=1, category="cafe"), feature({"type": "Point"}, id=2))
     says(refused(save(bad, "a.geojson")), "row 2", "{'type': 'Feature'")
     assert imported(save(bad, "a.geojson"), on_error="drop").height == 1
-    says(capsys.readouterr().err, "dropped 1 rows")
+    says(capsys.readouterr().err, "dropped 1 row")
     far = collection(feature(point(385000, 6672000), id=1, category="cafe"))
     says(refused(save(far, "a.geojson")), "column geometry", 6672000, "latitude")
 
