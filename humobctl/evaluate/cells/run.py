@@ -313,8 +313,8 @@ class Evaluator:
                 f"{name}: found {coverage.rows:,} of {pluralize(coverage.expected_rows, 'row')} "
                 f"({coverage.users:,} of {pluralize(coverage.expected_users, 'user')}) of "
                 f"{self.truth}, the first missing at (uid, d, t) = {missing.first}, expected all "
-                "of them; --allow-partial scores what is there, --users predicted leaves out other users"
-                + hint
+                "of them; --allow-partial scores what is there, --users predicted leaves out other "
+                "users" + hint
             )
         if missing.count:
             report.warn(
