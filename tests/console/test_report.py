@@ -194,6 +194,13 @@ def test_long_work_without_a_terminal_says_a_line_now_and_then(
     ]
 
 
+@pytest.mark.parametrize(
+    ("done", "rate"), [(2, "25.0 s per step"), (70, "1.4 steps/s"), (500, "10 steps/s")]
+)
+def test_a_slow_rate_is_seconds_per_unit(done: int, rate: str) -> None:
+    assert report._Progress("training", done, None, "steps", 50).line.endswith(rate)
+
+
 def test_lines_come_more_seldom_in_long_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,8 +71,8 @@ class GravityTally(Tally):
         """
         report.info(
             f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
-            f"{pluralize(self.events, 'visit')}; to leave time "
-            f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
+            f"{pluralize(self.events, 'visit')}; for travel "
+            f"time {self.shifted:,} were moved and {self.shortened:,} shortened"
         )
         if self.hurried:
             report.warn(
@@ -88,7 +88,8 @@ class GravityTally(Tally):
             )
         if self.widened.any():
             report.info(
-                f"beyond {law.radius:g} km, since none was nearer: {_name_counts(self.widened)}"
+                f"no place within {law.radius:g} km, took one farther away: "
+                f"{_name_counts(self.widened)}"
             )
         if self.first is not None:
             report.warn(
