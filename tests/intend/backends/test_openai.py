@@ -821,7 +821,7 @@ def test_a_damaged_journal(tmp_path: Path) -> None:
         done = intend(server, tmp_path)
         assert done.code == 0
         assert len(server.requests) == 6 * CALLS + 3
-        says(done.err, "3 lines", "not answers")
+        says(done.err, "3 lines", "without an answer")
         again = intend(server, tmp_path)
         assert len(server.requests) == 6 * CALLS + 3
     assert again.code == 0
