@@ -1,4 +1,4 @@
-"""Checks the words of helps, docstrings and pages: ``python scripts/language.py [FILE...]``.
+"""Checks the words of helps, messages, docstrings, pages: ``python scripts/language.py [FILE...]``.
 
 What a machine can hold of the project's rules for language: an option's help begins with the
 thing it sets or the verb it does, an option has one metavar in all commands, a default is said,
