@@ -340,7 +340,7 @@ def test_drop_tells_a_sample_only(save: Save, capsys: pytest.CaptureFixture[str]
 def test_drop_with_nothing_left(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
     with raises(HumobError, "a.csv", "no good row"):
         read_table(save("uid,d,t,x,y\n1,0,0,5,bad\n"), on_error="drop")
-    says(capsys.readouterr().err, "dropped 1 rows")
+    says(capsys.readouterr().err, "dropped 1 row")
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_drop_with_nothing_left_is_one_line(
     bad = "uid,d,t,x,y\n1,0,0,300,4\n"
     done = cli(*arguments, "--on-error", "drop", input=bad, cwd=tmp_path)
     assert done.out == ""
-    says(done.err.splitlines()[0], "warning:", "dropped 1 rows")
+    says(done.err.splitlines()[0], "warning:", "dropped 1 row")
     fails(done, "stdin", "no good row", notes=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
