@@ -24,6 +24,7 @@ from benchmarks import (
     llama,
     measures,
     nearness,
+    next_location,
     noise,
     places,
     planning,
@@ -36,7 +37,7 @@ from benchmarks import (
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += ("next", "noise", "headline", "gravity", "gravity-processes", "gravity-scores")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
@@ -49,6 +50,7 @@ TABLES = {
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
     "noise": ("Seeds and users: history and ranker, days 60-74", noise.table),
+    "next": ("Next locations, the last 10 % of the records in time", next_location.table),
     "against": ("The ranker against published models", prediction.against_published),
     "headline": ("The README's scores, days 60-74, 100 users a city", headline.table),
     "bert-train": ("bert-moe: training steps", bert_moe.train_speed),

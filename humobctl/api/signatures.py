@@ -242,4 +242,4 @@ def refuse_others(function: Callable[..., Any], given: Mapping[str, object], cho
     defaults = inspect.signature(function).parameters
     for name, value in given.items():
         if value != defaults[name].default:
-            raise UsageError(f"{flag(name)} does not go with {chosen}")
+            raise UsageError(f"{flag(name)} cannot be combined with {chosen}")

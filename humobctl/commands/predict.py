@@ -102,7 +102,7 @@ def _explain(uid: int, options: dict[str, Any]) -> None:
     from humobctl.predict.explain import COLUMNS, LEGEND
 
     if options["task"] == "next":
-        raise UsageError("--explain does not go with --task next")
+        raise UsageError("--explain cannot be combined with --task next")
     for_all = ["full", "engine", "address", "workers", "resume", "overwrite"]
     for_all += ["task", "history", "targets", "rolling", "top_k"]
     asked = {name: value for name, value in options.items() if name not in for_all}

@@ -112,7 +112,7 @@ def test_cells_and_visits(cli, tmp_path):
 def test_what_does_not_go_together(cli, tmp_path):
     done = cli("data", "split", "--train", "a", "--test", "b", "--leave-last-out", cwd=tmp_path)
     fails(done, "--leave-last-out", "--task masked", code=2)
-    with pytest.raises(UsageError, match="by does not go with --task next"):
+    with pytest.raises(UsageError, match="by cannot be combined with --task next"):
         hm.split("x.csv", task="next", by="day")
     text = HEAD.replace(",place_id", "") + "u,2024-01-01T00:00:00,42,-74\n"
     done = cli("-q", "data", "split", "--task", "next", *FILES, input=text, cwd=tmp_path)

@@ -2,8 +2,8 @@
 
 A bootstrap sample draws users with all of their targets, the same for all files; a score of it is
 that of its targets. The permutation test swaps the two files for each user with chance 1/2 (Good,
-"Permutation Tests", 2000), p = (1 + #{|swapped| >= |found|}) / (B + 1); ece, which is no mean, has
-none. P-values of several pairs are adjusted by Holm's procedure.
+"Permutation Tests", 2000), p = (1 + #{|swapped| >= |found|}) / (B + 1); ece has none, as
+it is not a mean. P-values of several pairs are adjusted by Holm's procedure.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class NextModel(Protocol):
     def probabilities(self, user: UserRecords, found: Evidence) -> Floats:
         """Probability of each candidate, at most 1 in a row together, shape (r, k + N).
 
-        The rest is that of places that are no candidates.
+        The rest is that of places beyond the candidates.
         """
         ...
 

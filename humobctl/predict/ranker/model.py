@@ -159,7 +159,7 @@ def from_checkpoint(
 def check_arrays(
     arrays: Mapping[str, NDArray[Any]], features: int, hidden: int, members: int, folder: str
 ) -> None:
-    """Refuse arrays that are no network of that size.
+    """Refuse arrays that do not make a network of that size.
 
     Args:
         arrays: by name.
