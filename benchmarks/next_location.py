@@ -105,6 +105,8 @@ def _apart(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
     low, high = found["interval"]
+    if low is None:
+        return f"*{found['difference']:+.3f}*"
     text = f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
     return text if found["better"] is not None else f"*{text}*"
 

@@ -36,11 +36,24 @@ class Resampling:
     confidence: float = 0.95
     seed: int = 0
 
+    def draw(self, sums: Floats, names: Sequence[str]) -> Floats:
+        """Scores of bootstrap samples (resamples, metrics); NaN of a single user, who never varies.
+
+        Args:
+            sums: see ``user_sums``.
+            names: metrics.
+        """
+        if (sums[:, 0] > 0).sum() < 2:
+            return np.full((self.resamples, len(names)), np.nan)
+        return scores_of(resampled_means(sums, self.resamples, self.seed), names)
+
     def interval(self, draws: Floats) -> tuple[Floats, Floats]:
-        """Percentile interval of draws over their first axis."""
+        """Percentile interval of draws over their first axis; NaN where all are."""
         tail = (1 - self.confidence) / 2
-        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
-        return low, high
+        some = np.where(np.isnan(draws).all(axis=0), 0.0, draws)
+        low, high = np.nanquantile(some, [tail, 1 - tail], axis=0)
+        none = np.where(np.isnan(draws).all(axis=0), np.nan, 0.0)
+        return low + none, high + none
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ class ScoreRow:
 def score_rows(found: RankedEvaluation, how: Resampling, chosen: Bools | None = None) -> ScoreRow:
     """Scores of a file, or of some of its targets, with intervals."""
     sums = found.sums if chosen is None else found.part(chosen)
-    draws = scores_of(resampled_means(sums, how.resamples, how.seed), found.names)
+    draws = how.draw(sums, found.names)
     low, high = how.interval(draws)
     values = scores_of(sums.sum(axis=0), found.names)
     rows = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -114,12 +127,12 @@ def compare_ranked(
                 f"({len(first.targets.user):,}, {first.listed}) for a paired comparison"
             )
     sums = [one.sums for one in evaluations]
-    drawn = [scores_of(resampled_means(one, how.resamples, how.seed), first.names) for one in sums]
+    drawn = [how.draw(one, first.names) for one in sums]
     whole = [scores_of(one.sum(axis=0), first.names) for one in sums]
     values = np.stack([whole[b] - whole[a] for a, b in wanted])
     draws = np.stack([drawn[b] - drawn[a] for a, b in wanted], axis=1)
     low, high = how.interval(draws)
-    p = p_values(draws)
+    p = np.where(np.isnan(draws).all(axis=0), 1.0, p_values(draws))
     swapped = np.stack([_permute(sums[b] - sums[a], len(first.names), how) for a, b in wanted])
     holm, swapped_holm = adjust_by_holm(p), adjust_by_holm(swapped)
     if "ece" in first.names:

@@ -78,7 +78,7 @@ def _record(found: RankedComparison, number: int) -> dict[str, Any]:
             "from": found.evaluations[pair.first].name,
             "metric": each.metric,
             "difference": each.value,
-            "interval": [each.low, each.high],
+            "interval": [or_null(each.low), or_null(each.high)],
             **{name: or_null(value) for name, value in asdict(each).items() if name[0] == "p"},
             "confidence": each.confidence,
             "better": each.better,
@@ -131,8 +131,8 @@ def as_table(found: RankedComparison) -> pl.DataFrame:
             "file": f"{names[pair.second]} - {names[pair.first]}",
             "metric": each.metric,
             "value": each.value,
-            "low": each.low,
-            "high": each.high,
+            "low": or_null(each.low),
+            "high": or_null(each.high),
             "p": each.p,
             "p_holm": each.p_holm,
         }
@@ -182,7 +182,7 @@ def _show_pairs(found: RankedComparison, stream: TextIO) -> None:
             f"{names[pair.second]} minus {names[pair.first]}",
             each.metric,
             f"{each.value:+.4f}",
-            f"{each.low:+.4f} to {each.high:+.4f}",
+            "" if isnan(each.low) else f"{each.low:+.4f} to {each.high:+.4f}",
             f"{each.p_holm:.4f}",
             "" if isnan(each.p_permutation_holm) else f"{each.p_permutation_holm:.4f}",
             verdicts[each.better],
@@ -204,4 +204,6 @@ def _show_pairs(found: RankedComparison, stream: TextIO) -> None:
 
 def _with_interval(score: tuple[float, float, float]) -> str:
     value, low, high = score
+    if isnan(low):
+        return f"{value:.4f}"
     return f"{value:.4f} [{low:.4f}, {high:.4f}]"

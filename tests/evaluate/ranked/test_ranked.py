@@ -110,6 +110,28 @@ def test_two_files_are_compared(cli, files):
     says(shown.out, "better.csv minus ranked.csv", "mrr", "+0.2500", "not decided")
 
 
+def test_a_single_user_decides_nothing(cli, files):
+    one = "".join(row + "\n" for row in RANKED.splitlines() if row[0] != "2")
+    (files / "ranked.csv").write_text(one)
+    (files / "other.csv").write_text(
+        one.replace("5,5,0.6", "9,9,0.6").replace("6,6,0.4", "5,5,0.4")
+    )
+    done = cli(
+        *("eval", "ranked.csv", "other.csv", "-t", "truth.csv", "--users", "predicted"),
+        *("--metric", "acc@1", "-f", "json"),
+        cwd=files,
+    )
+    assert done.code == 0, done.err
+    _, other = json.loads(done.out)
+    assert other["scores"][0]["interval"] == [None, None]
+    (difference,) = other["differences"]
+    assert (difference["interval"], difference["p"], difference["better"]) == (
+        [None] * 2,
+        1.0,
+        None,
+    )
+
+
 def test_lists_must_be_those_of_the_truth(cli, files):
     call = ("eval", "ranked.csv", "-t", "truth.csv")
     (files / "ranked.csv").write_text(RANKED.replace("2,1,1,1,8,8,1.0\n", ""))
