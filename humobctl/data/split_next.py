@@ -8,6 +8,7 @@ are not in the train part are left out, then sessions of a single record, which 
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -109,8 +110,10 @@ def split_next(
                 f"{parts[name].name}: found no records for the {name} part, expected at least one; "
                 "--min-place-visits, --min-user-visits and --min-session leave out less"
             )
-    for name, file in wanted.items():
-        with reserve_early(file):
+    with ExitStack() as stack:
+        for file in wanted.values():
+            stack.enter_context(reserve_early(file))
+        for name, file in wanted.items():
             write_table(parts[name].frame, file, table=parts[name].table, format=format)
     return [_measure(name, parts[name]) for name in wanted]
 

@@ -263,6 +263,8 @@ class Reader:
         """What makes a table with these columns the one that is wanted."""
         if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
             return "; convert it with 'humobctl data import'"
+        if self.table.key == GRID.key and {"session", "step"} <= set(names):
+            return "; sessions are for --task next"
         if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
             return "; put points on a grid with 'humobctl data import --grid'"
         return "; rename or drop columns with 'humobctl data import --columns'"

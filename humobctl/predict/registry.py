@@ -102,7 +102,7 @@ def build(name: str, city: CityProfile, options: PredictOptions) -> Predictor:
     if checkpoint.type not in TRAINED:
         raise HumobError(
             f"{name}: found a model of type {checkpoint.type}, expected one that predicts: "
-            f"{', '.join(TRAINED)}"
+            f"{', '.join(TRAINED)}" + "; see --task next" * checkpoint.type.startswith("next-")
         )
     kind = TRAINED[checkpoint.type]
     module, maker = kind.path.split(":")

@@ -139,6 +139,8 @@ def test_what_is_refused(cli, files):
     call = ("predict", "now.csv", "--task", "next")
     fails(cli(*call, "--model", "history", cwd=files), "--model", "most-frequent", code=2)
     fails(cli(*call, "--decode", "argmax", cwd=files), "--decode", "--task next", code=2)
+    head = "uid,session,step,datetime,lat,lon,place_id,category\n"
+    fails(cli("predict", input=head + "u,0,0,2024-01-01T00:00:00,1,1,A,\n"), "--task next")
     done = cli("predict", "now.csv", "--rolling", cwd=files)
     fails(done, "--rolling", "--task masked", code=2)
     (files / "one.csv").write_text(check_ins(("u", 0.0, "A")))

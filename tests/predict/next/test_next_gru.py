@@ -24,9 +24,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_it_learns_and_repeats_itself_and_sees_nothing_of_the_future(folder):
-    model = hm.train_next_gru("past.csv", "gru", **SMALL, epochs=4, learning_rate=0.02)
+    model = hm.train_next_gru("past.csv", "gru", **SMALL, epochs=3, learning_rate=0.03)
     assert model.type == "next-gru"
-    again = hm.train_next_gru("past.csv", "again", **SMALL, epochs=4, learning_rate=0.02)
+    again = hm.train_next_gru("past.csv", "again", **SMALL, epochs=3, learning_rate=0.03)
     arrays = [(folder / name / "model.safetensors").read_bytes() for name in ("gru", "again")]
     assert arrays[0] == arrays[1]
     assert again.config["places"] == ["A", "B", "C", "D", "E"]
