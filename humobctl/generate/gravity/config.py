@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from humobctl.errors import UsageError
+from humobctl.generate.gravity.distance_weights import BUILT_IN, DistanceWeights, load_weights
 
 LAWS = {
     "gravity": "density of the place's ring over distance to --exponent (CoPB)",
@@ -18,6 +19,7 @@ LAWS = {
     "epr": "density-EPR: explore by 'power', else return to known places (Song et al. 2010)",
     "random": "any place of the intent, however far",
     "home-work": "home and work only",
+    "empirical": "as observed: fitted to visits, or to people in Beijing",
 }
 """Name -> what a place's weight is; in the order of the kernel's numbers."""
 DETERRED = ("gravity", "power", "epr")
@@ -38,6 +40,7 @@ class Law:
             middle of the triangle whose corners are its three limits.
         rho, gamma: ``epr`` explores with probability rho * S**-gamma after S places; the defaults
             are those of Song et al.
+        weights: of ``empirical``, by distance.
     """
 
     name: str = "gravity"
@@ -49,6 +52,7 @@ class Law:
     beta: float = 1 / 3
     rho: float = 0.6
     gamma: float = 0.21
+    weights: DistanceWeights | None = None
 
     @property
     def number(self) -> int:
@@ -56,7 +60,7 @@ class Law:
         return list(LAWS).index(self.name)
 
     def check(self) -> Law:
-        """The law itself.
+        """The law itself; ``empirical`` with the weights of Beijing where it has none.
 
         Raises:
             UsageError: parameters that do not go together.
@@ -71,7 +75,33 @@ class Law:
                 f"--alpha and --beta: found {self.alpha:g} and {self.beta:g}, expected a sum of "
                 "at most 1"
             )
+        if self.name == "empirical" and self.weights is None:
+            return replace(self, weights=load_weights(BUILT_IN))
         return self
+
+
+def law_named(
+    name: str, *, radius: float, most: float, fit: str | None = None, **given: float
+) -> Law:
+    """The law of a name, or the one that a file of ``--save-law`` holds.
+
+    Args:
+        name: one of ``LAWS``, or the path of a .json file.
+        radius, most: km, as in ``Law``.
+        fit: what the law is to be fitted to, if it is.
+        given: its other parameters.
+
+    Raises:
+        UsageError: no such law, or parameters that do not go together.
+        HumobError: the file cannot be read, or is something else.
+    """
+    if name in LAWS:
+        return Law(name, radius, most, **given).check()
+    if not name.endswith(".json"):
+        raise UsageError(f"--law: found {name!r}, expected {', '.join(LAWS)}, or a .json file")
+    if fit is not None:
+        raise UsageError("--fit goes with a law's name, not with a file of a fitted one")
+    return Law("empirical", radius, most, weights=load_weights(name), **given).check()
 
 
 COMMUTE = Law("radiation", radius=80.0)
