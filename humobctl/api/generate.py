@@ -51,7 +51,7 @@ def generate_gravity(
     people: Source | None = None,
     home_work: Source | None = None,
     density: Source | None = None,
-    radius: Annotated[float, Between(0.1, 500)] = 10.0,
+    radius: Annotated[float, Between(0.1, 500)] | None = None,
     max_radius: Annotated[float, Between(0.1, 4000)] | None = None,
     exponent: Annotated[float, Between(0, 10)] | None = None,
     scale: Annotated[float, Between(0.05, 500)] | None = None,
@@ -86,9 +86,10 @@ def generate_gravity(
             radiation, opportunity, epr, random, home-work (docs/generate.md); or a file of
             ``save_law``. empirical is fitted to people in Beijing unless ``fit`` is given.
         density: points (lat, lon, population) to draw homes from. Default: the places.
-        radius: search radius in km around the person's location; the law empirical has none.
+        radius: search radius in km around the person's location; not for the law empirical.
+            Default: 10.
         max_radius: maximum search radius in km; the radius doubles while it holds no place.
-            Default: 8 times ``radius``.
+            Not for the law empirical. Default: 8 times ``radius``.
         exponent: distance exponent (laws gravity, power, epr). Default: 2.
         scale: distance scale in km of the law exponential. Default: 2.
         alpha: exploratory tendency (law opportunity). Default: 1/3.
@@ -137,9 +138,7 @@ def generate_gravity(
             **{"beta": beta, "rho": rho, "gamma": gamma},
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        chosen = law_named(
-            law, radius=radius, most=max_radius or 8 * radius, fit=fit_at, **given
-        )
+        chosen = law_named(law, radius=radius, most=max_radius, fit=fit_at, **given)
         if law_to is not None and chosen.weights is None:
             raise UsageError(f"--save-law: goes with --law empirical, found --law {law}")
         city = read_city(places_at, on_error=on_error)

@@ -38,7 +38,7 @@ static double weight_of_bin(const Law *law, double away)
     const double bins_per_log = (BINS - 2) / log(LAST_BIN / FIRST_BIN);
     int bin = 0;
     if (away >= FIRST_BIN) bin = 1 + (int)(log(away / FIRST_BIN) * bins_per_log);
-    return law->weights[(law->elsewhere ? BINS : 0) + (bin < BINS ? bin : BINS - 1)];
+    return law->weights[BINS * law->purpose + (bin < BINS ? bin : BINS - 1)];
 }
 
 /* The logarithm of what distance takes away from a place's weight. */

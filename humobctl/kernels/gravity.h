@@ -35,11 +35,11 @@ typedef struct {
     double alpha, beta; /* of the universal opportunity model */
     double rho, gamma;  /* of exploration and preferential return */
     double back;        /* chance to return to a place of the same day */
-    const double *weights; /* by bin of distance, from home, then from elsewhere: (2, BINS) */
+    const double *weights; /* by bin of distance, of work, from home, from elsewhere: (3, BINS) */
     uint64_t seed;
     int32_t kind;
     int32_t exhaustive; /* weigh every candidate: the slow way, for tests */
-    int32_t elsewhere;  /* whether the person sets out from elsewhere than home */
+    int32_t purpose;    /* row of `weights` */
     int32_t unused;
 } Law;
 

@@ -221,7 +221,7 @@ static Spot next_spot(Walk *walk, int intent, Spot here, int32_t *number, const 
     if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, &draws);
     if (law->kind == EMPIRICAL)
         place = back_today(walk->places, law, &walk->known, intent, here, &draws);
-    law->elsewhere = *number != HOME;
+    law->purpose = *number == HOME ? 1 : 2; /* free activities from home, from elsewhere */
     if (place == NOWHERE)
         place = choose_place(walk->places, law, intent, here, &draws, walk->memory,
                              &widened);

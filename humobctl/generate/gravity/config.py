@@ -22,6 +22,8 @@ LAWS = {
     "empirical": "as observed: fitted to visits, or to people in Beijing",
 }
 """Name -> what a place's weight is; in the order of the kernel's numbers."""
+NEAR = 3.0
+"""Km within which `empirical` counts places ring by ring; only its speed depends on this."""
 DETERRED = ("gravity", "power", "epr")
 """Laws with an exponent of distance."""
 
@@ -81,13 +83,19 @@ class Law:
 
 
 def law_named(
-    name: str, *, radius: float, most: float, fit: str | None = None, **given: float
+    name: str,
+    *,
+    radius: float | None = None,
+    most: float | None = None,
+    fit: str | None = None,
+    **given: float,
 ) -> Law:
     """The law of a name, or the one that a file of ``--save-law`` holds.
 
     Args:
         name: one of ``LAWS``, or the path of a .json file.
-        radius, most: km, as in ``Law``.
+        radius: km within which candidates are looked for; None for 10.
+        most: km up to which the radius is doubled where there is none; None for 8 times as much.
         fit: what the law is to be fitted to, if it is.
         given: its other parameters.
 
@@ -95,13 +103,21 @@ def law_named(
         UsageError: no such law, or parameters that do not go together.
         HumobError: the file cannot be read, or is something else.
     """
-    if name in LAWS:
-        return Law(name, radius, most, **given).check()
-    if not name.endswith(".json"):
+    if name not in LAWS and not name.endswith(".json"):
         raise UsageError(f"--law: found {name!r}, expected {', '.join(LAWS)}, or a .json file")
+    if name in LAWS and name != "empirical":
+        radius = Law.radius if radius is None else radius
+        return Law(name, radius, 8 * radius if most is None else most, **given).check()
+    bounds = {"--radius": radius, "--max-radius": most}
+    unused = [option for option, value in bounds.items() if value is not None]
+    unused += [f"--{option}" for option in given]
+    if unused:
+        raise UsageError(f"{unused[0]}: found --law {name}, expected another law: it has none")
+    if name == "empirical":
+        return Law(name, NEAR).check()
     if fit is not None:
         raise UsageError("--fit goes with a law's name, not with a file of a fitted one")
-    return Law("empirical", radius, most, weights=load_weights(name), **given).check()
+    return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 
 COMMUTE = Law("radiation", radius=80.0)

@@ -31,18 +31,20 @@ class DistanceWeights:
     """Weights of places by distance, and how often people return.
 
     Attributes:
-        home: from home, by bin, (BINS,); the nearest bin weighs 1.
-        elsewhere: from all other places, by bin, (BINS,).
+        work: of works from home, by bin, (BINS,); the nearest bin weighs 1.
+        home: of other activities, from home, by bin, (BINS,).
+        elsewhere: of other activities, from elsewhere, by bin, (BINS,).
         back: chance to return to a place of the same day, where one serves the intent.
     """
 
+    work: tuple[float, ...]
     home: tuple[float, ...]
     elsewhere: tuple[float, ...]
     back: float
 
     def table(self) -> Floats:
-        """For the kernel, (2, BINS)."""
-        return np.ascontiguousarray([self.home, self.elsewhere], np.float64)
+        """For the kernel, (3, BINS)."""
+        return np.ascontiguousarray([self.work, self.home, self.elsewhere], np.float64)
 
     def save(self, path: str) -> None:
         """Write them as JSON; the file appears whole or not at all."""
@@ -50,6 +52,7 @@ class DistanceWeights:
             "law": "empirical",
             "first_km": FIRST,
             "last_km": LAST,
+            "to_work": self.work,
             "from_home": self.home,
             "from_elsewhere": self.elsewhere,
             "return_chance": self.back,
@@ -71,13 +74,14 @@ def load_weights(path: str | Path) -> DistanceWeights:
         record = parse_json(text)
     except ValueError as exc:
         raise HumobError(f"{path}: found no JSON ({exc}), expected a law of --save-law") from None
-    names = ("law", "first_km", "last_km", "from_home", "from_elsewhere", "return_chance")
+    tables = ("to_work", "from_home", "from_elsewhere")
+    names = ("law", "first_km", "last_km", *tables, "return_chance")
     if not isinstance(record, dict) or set(record) != set(names):
         raise HumobError(f"{path}: expected a law of --save-law with {', '.join(names)}")
     for name, expected in (("law", "empirical"), ("first_km", FIRST), ("last_km", LAST)):
         if record[name] != expected:
             raise HumobError(f"{path}: {name}: found {record[name]!r}, expected {expected!r}")
-    for name in ("from_home", "from_elsewhere"):
+    for name in tables:
         if not _fall(record[name]):
             raise HumobError(
                 f"{path}: {name}: expected {BINS} weights above 0, none above the one before"
@@ -85,8 +89,8 @@ def load_weights(path: str | Path) -> DistanceWeights:
     chance = record["return_chance"]
     if not isinstance(chance, float | int) or not 0 <= chance <= 1:
         raise HumobError(f"{path}: return_chance: found {chance!r}, expected 0 to 1")
-    home, elsewhere = (tuple(map(float, record[name])) for name in names[3:5])
-    return DistanceWeights(home, elsewhere, float(chance))
+    work, home, elsewhere = (tuple(map(float, record[name])) for name in tables)
+    return DistanceWeights(work, home, elsewhere, float(chance))
 
 
 def _fall(weights: Any) -> bool:

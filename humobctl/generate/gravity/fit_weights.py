@@ -31,11 +31,14 @@ from humobctl.tables.schemas import INTENTS
 
 SAME = 0.001
 """Km within which two stays are at one place."""
+COMMUTE = 1.0
+"""Km from home within which no stay is taken for work; published pairs (CoPB) have none nearer."""
 MOST_TRIPS = 20_000
 LEAST_TRIPS = 20
 LEAST_PER_BIN = 20
 """Trips below which a bin is joined to the next one."""
 ROUNDS = 300
+KINDS = ("to work from home", "to other places from home", "to other places from elsewhere")
 
 Flags = NDArray[np.bool_]
 
@@ -48,7 +51,7 @@ class Trips:
         start: km east and north, (n, 2).
         away: km to the chosen place, (n,).
         intent: number of the intent that it serves, (n,).
-        from_home: whether they begin at home, (n,).
+        kind: 0 to work from home, 1 to others from home, 2 to others from elsewhere, (n,).
         returned, could: of free activities, how many were at a place of the same day, and how many
             could have been.
     """
@@ -56,7 +59,7 @@ class Trips:
     start: Floats
     away: Floats
     intent: Int64s
-    from_home: Flags
+    kind: Int64s
     returned: int
     could: int
 
@@ -65,8 +68,9 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     """The choices of visits or stays.
 
     Home is where people go home or sleep, work where they go to work. Without intents, home is
-    where the day begins, and work where the longest stay elsewhere is. Works chosen from home
-    count; ways home, other ways to work, and returns to a place of the same day do not.
+    where the day begins, and work where the longest stay is that lies more than COMMUTE away.
+    Works chosen from home count; trips home, other trips to work, and returns to a place of the
+    same day do not.
     """
     table = visits.sort("uid", "d", "start_min", "seq")
     east, north = city.plane.metres(table["lat"].to_numpy(), table["lon"].to_numpy())
@@ -88,7 +92,7 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
         start,
         np.linalg.norm(point[chosen] - start, axis=1),
         np.where(intent[chosen] == CODES[WORK], working, intent[chosen]),
-        from_home[chosen],
+        np.where(at_work, 0, np.where(from_home, 1, 2))[chosen],
         int((free & back).sum()),
         int((free & could).sum()),
     )
@@ -101,9 +105,10 @@ def _anchored(
     unknown = intent == EVERYTHING
     begins = np.searchsorted(day, day)
     at_home = np.linalg.norm(point - point[begins], axis=1) <= SAME
-    away = np.where(at_home, -1, minutes)
+    far = np.linalg.norm(point - point[begins], axis=1) > COMMUTE
+    away = np.where(far, minutes, -1)
     longest = np.lexsort((-away, day))[begins]  # of the same day: days stand in order
-    at_work = ~at_home & (np.linalg.norm(point - point[longest], axis=1) <= SAME)
+    at_work = (away[longest] >= 0) & (np.linalg.norm(point - point[longest], axis=1) <= SAME)
     home = np.isin(intent, [one for one in ANCHORED if one != CODES[WORK]])
     return (
         np.where(unknown, at_home, home).astype(bool),
@@ -123,9 +128,7 @@ def _returns(point: Floats, begins: Int64s, fixed: Flags) -> tuple[Flags, Flags]
     for lag in range(2, int((np.arange(len(point)) - begins).max(initial=0)) + 1):
         rows = np.flatnonzero(np.arange(len(point)) - begins >= lag)
         earlier = rows - lag
-        other = ~fixed[earlier] & (
-            np.linalg.norm(point[earlier] - point[rows - 1], axis=1) > SAME
-        )
+        other = ~fixed[earlier] & (np.linalg.norm(point[earlier] - point[rows - 1], axis=1) > SAME)
         could[rows] |= other
         back[rows] |= other & (np.linalg.norm(point[earlier] - point[rows], axis=1) <= SAME)
     return back, could
@@ -148,8 +151,8 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
     )
     trips = trips_of(visits, city)
     found = []
-    for name, mine in (("from home", trips.from_home), ("from elsewhere", ~trips.from_home)):
-        rows = np.flatnonzero(mine)
+    for kind, name in enumerate(KINDS):
+        rows = np.flatnonzero(trips.kind == kind)
         if len(rows) > MOST_TRIPS:
             rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRIPS, replace=False))
         counts = _candidates(city, trips.start[rows], trips.intent[rows])
@@ -161,11 +164,12 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
             )
         found.append(tuple(fit_bins(counts[served], bin_of(trips.away[rows][served])).tolist()))
     back = trips.returned / trips.could if trips.could else 0.0
+    counts = np.bincount(trips.kind, minlength=len(KINDS))
+    told = ", ".join(f"{count:,} {name}" for count, name in zip(counts, KINDS, strict=True))
     report.info(
-        f"fitted on {len(trips.away):,} trips, {int(trips.from_home.sum()):,} of them from home; "
-        f"{back:.0%} return to a place of the same day where they can"
+        f"fitted on trips: {told}; {back:.0%} return to a place of the same day where they can"
     )
-    return DistanceWeights(found[0], found[1], back)
+    return DistanceWeights(found[0], found[1], found[2], back)
 
 
 def _candidates(city: PlaceIndex, start: Floats, intent: Int64s) -> Floats:

@@ -56,7 +56,7 @@ class LawStruct(ctypes.Structure):
         ("seed", ctypes.c_uint64),
         ("kind", ctypes.c_int32),
         ("exhaustive", ctypes.c_int32),
-        ("elsewhere", ctypes.c_int32),
+        ("purpose", ctypes.c_int32),
         ("unused", ctypes.c_int32),
     ]
 
@@ -88,9 +88,7 @@ class DaysStruct(ctypes.Structure):
     ]
 
 
-def struct_of(
-    kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], /, **rest: Any
-) -> Any:
+def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], /, **rest: Any) -> Any:
     """A structure with pointers to contiguous arrays, which it keeps alive."""
     built = kind(**{name: array.ctypes.data for name, array in arrays.items()}, **rest)
     built.kept = arrays
@@ -99,6 +97,7 @@ def struct_of(
 
 def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
     """A law for the kernel."""
+    law = law.check()
     weights = {} if law.weights is None else {"weights": law.weights.table()}
     return struct_of(
         LawStruct,
