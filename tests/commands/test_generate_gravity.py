@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from humobctl.api.generate import LawName
 from humobctl.evaluate.divergence import jsd
 from humobctl.generate.gravity.config import LAWS
+from humobctl.generate.gravity.distance_weights import BUILT_IN
 from humobctl.tables.schemas import VISITS
 from tests.messages import fails, says
 
@@ -60,8 +60,44 @@ def test_every_law_runs(cli, workdir, law) -> None:
     assert table(done.out).height == pl.read_csv(workdir / "plans.csv").height
 
 
-def test_the_laws_have_one_list() -> None:
-    assert get_args(LawName) == tuple(LAWS)
+def test_help_names_every_law(cli) -> None:
+    told = cli("generate", "gravity", "--help", env={"COLUMNS": "200"}).out
+    assert [name for name in LAWS if name not in told] == []
+
+
+def test_a_fitted_law_serves_another_run(cli, workdir) -> None:
+    fit = ("--fit", "stays.csv", "--save-law", "law.json")
+    first = cli(*GRAVITY, "plans.csv", *PLACES, *fit, cwd=workdir)
+    assert first.code == 0, first.err
+    says(first.err, "fitted on trips", "to work from home")
+    again = cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir)
+    assert (again.code, again.out) == (0, first.out)
+    built_in = cli(*GRAVITY, "plans.csv", *PLACES, cwd=workdir)
+    assert built_in.out != first.out
+    assert built_in.out == cli(*GRAVITY, "plans.csv", *PLACES, "--law", "empirical", cwd=workdir).out
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"law": "power"}, ("law", "'power'", "'empirical'")),
+        ({"return_chance": 2}, ("return_chance", 2, "0 to 1")),
+        ({"from_home": [1.0] * 63 + [2.0]}, ("from_home", 64, "weights")),
+        ({"from_home": [1.0] * 63 + [0.0]}, ("from_home", "above 0")),
+        ({"to_work": [True] * 64}, ("to_work", 64)),
+        ({"more": 1}, ("--save-law", "return_chance")),
+    ],
+)
+def test_damaged_laws(cli, workdir, change, names) -> None:
+    law = json.loads(BUILT_IN.read_text()) | change
+    (workdir / "law.json").write_text(json.dumps(law))
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir)
+    fails(done, "law.json", *names)
+
+
+def test_no_json_is_no_law(cli, workdir) -> None:
+    (workdir / "law.json").write_text("{")
+    fails(cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir), "law.json", "JSON")
 
 
 def test_homes_and_works_from_pairs_and_profiles(cli, workdir) -> None:
@@ -200,7 +236,7 @@ PAIR = "id,home_lat,home_lon,work_lat,work_lon\na,{0},{1},{0},{1}\n"
 def test_homes_of_another_city_are_refused(cli, workdir, option, text) -> None:
     (workdir / "helsinki.csv").write_text(text)
     done = cli(*GRAVITY, "plans.csv", *PLACES, option, "helsinki.csv", cwd=workdir)
-    says_city = ("km away", "places.csv", "60.1", "39.9")
+    says_city = ("km from", "places.csv", "60.1", "39.9")
     assert done.out == ""
     assert done.code == 1
     assert all(part in done.err for part in says_city), done.err
