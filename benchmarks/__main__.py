@@ -36,7 +36,14 @@ from benchmarks import (
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += (
+    "noise",
+    "headline",
+    "gravity",
+    "gravity-processes",
+    "gravity-scores",
+    "gravity-halves",
+)
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
@@ -60,6 +67,7 @@ TABLES = {
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
+    "gravity-halves": ("Laws fitted to half of Beijing's people", gravity.half_scores),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),

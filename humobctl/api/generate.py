@@ -140,7 +140,7 @@ def generate_gravity(
         given = {name: value for name, value in asked.items() if value is not None}
         chosen = law_named(law, radius=radius, most=max_radius, fit=fit_at, **given)
         if law_to is not None and chosen.weights is None:
-            raise UsageError(f"--save-law: goes with --law empirical, found --law {law}")
+            raise UsageError(f"--save-law: found --law {law}, expected --law empirical")
         city = read_city(places_at, on_error=on_error)
         if fit_at is not None:
             from humobctl.generate.gravity.fit import fit_law, read_visits

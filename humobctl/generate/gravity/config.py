@@ -116,7 +116,7 @@ def law_named(
     if name == "empirical":
         return Law(name, NEAR).check()
     if fit is not None:
-        raise UsageError("--fit goes with a law's name, not with a file of a fitted one")
+        raise UsageError(f"--fit: found the fitted law {name}, expected the name of a law")
     return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 

@@ -73,7 +73,9 @@ def load_weights(path: str | Path) -> DistanceWeights:
     try:
         record = parse_json(text)
     except ValueError as exc:
-        raise HumobError(f"{path}: found no JSON ({exc}), expected a law of --save-law") from None
+        raise HumobError(
+            f"{path}: found invalid JSON ({exc}), expected a law of --save-law"
+        ) from None
     tables = ("to_work", "from_home", "from_elsewhere")
     names = ("law", "first_km", "last_km", *tables, "return_chance")
     if not isinstance(record, dict) or set(record) != set(names):

@@ -33,7 +33,9 @@ SAME = 0.001
 """Km within which two stays are at one place."""
 COMMUTE = 1.0
 """Km from home within which no stay is taken for work; published pairs (CoPB) have none nearer."""
-MOST_TRIPS = 20_000
+MOST_TRIPS = 40_000
+MOST_PAIRS = 800_000_000
+"""Trips times places that are looked at: a dozen seconds."""
 LEAST_TRIPS = 20
 LEAST_PER_BIN = 20
 """Trips below which a bin is joined to the next one."""
@@ -79,8 +81,8 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     code = table["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64).fill_null(EVERYTHING)
     intent = code.to_numpy()
     minutes = (table["end_min"] - table["start_min"]).to_numpy()
-    at_home, at_work = _anchored(point, day, intent, minutes)
-    back, could = _returns(point, np.searchsorted(day, day), at_home | at_work)
+    at_home, at_work = _find_anchors(point, day, intent, minutes)
+    back, could = _find_returns(point, np.searchsorted(day, day), at_home | at_work)
     moved = np.zeros(len(day), bool)
     moved[1:] = (day[1:] == day[:-1]) & (np.linalg.norm(np.diff(point, axis=0), axis=1) > SAME)
     from_home = np.roll(at_home, 1)
@@ -98,7 +100,7 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     )
 
 
-def _anchored(
+def _find_anchors(
     point: Floats, day: Int64s, intent: Int64s, minutes: NDArray[np.int_]
 ) -> tuple[Flags, Flags]:
     """Whether each stay is at home, and at work."""
@@ -116,7 +118,7 @@ def _anchored(
     )
 
 
-def _returns(point: Floats, begins: Int64s, fixed: Flags) -> tuple[Flags, Flags]:
+def _find_returns(point: Floats, begins: Int64s, fixed: Flags) -> tuple[Flags, Flags]:
     """Whether each stay is at a free place of earlier the same day, and whether it could be.
 
     Args:
@@ -140,8 +142,16 @@ def _returns(point: Floats, begins: Int64s, fixed: Flags) -> tuple[Flags, Flags]
 def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> DistanceWeights:
     """The weights that make the trips of visits most likely.
 
+    Args:
+        visits: visits or stays.
+        city: the places that people chose from.
+        seed: of the trips that are used where there are more than enough.
+
+    Returns:
+        The weights; those of all trips for a kind that has fewer than LEAST_TRIPS.
+
     Raises:
-        HumobError: fewer than LEAST_TRIPS of a kind, or visits of another city.
+        HumobError: fewer than LEAST_TRIPS in all, or visits of another city.
     """
     refuse_another_city(
         "visits of --fit",
@@ -150,29 +160,40 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
         (city.lat, city.lon),
     )
     trips = trips_of(visits, city)
-    found = []
-    for kind, name in enumerate(KINDS):
-        rows = np.flatnonzero(trips.kind == kind)
-        if len(rows) > MOST_TRIPS:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRIPS, replace=False))
-        counts = _candidates(city, trips.start[rows], trips.intent[rows])
-        served = counts.sum(axis=1) > 0 if len(rows) else np.zeros(0, bool)
-        if served.sum() < LEAST_TRIPS:
-            raise HumobError(
-                f"--fit: found {pluralize(int(served.sum()), 'trip')} {name}, expected at least "
-                f"{LEAST_TRIPS}"
-            )
-        found.append(tuple(fit_bins(counts[served], bin_of(trips.away[rows][served])).tolist()))
+    rows = np.sort(_sample(len(trips.away), city, seed))
+    counts = _count_candidates(city, trips.start[rows], trips.intent[rows])
+    served = counts.sum(axis=1) > 0
+    rows, counts = rows[served], counts[served]
+    if len(rows) < LEAST_TRIPS:
+        raise HumobError(
+            f"--fit: found {pluralize(len(rows), 'trip')} to work and to other places, expected at "
+            f"least {LEAST_TRIPS}"
+        )
+    chosen, kind = bin_of(trips.away[rows]), trips.kind[rows]
+    found, told = [], []
+    for number, name in enumerate(KINDS):
+        mine = kind == number
+        enough = mine.sum() >= LEAST_TRIPS
+        used = mine if enough else np.ones(len(rows), bool)
+        found.append(tuple(fit_bins(counts[used], chosen[used]).tolist()))
+        told.append(f"{mine.sum():,} {name}{'' if enough else ' (too few: as all)'}")
     back = trips.returned / trips.could if trips.could else 0.0
-    counts = np.bincount(trips.kind, minlength=len(KINDS))
-    told = ", ".join(f"{count:,} {name}" for count, name in zip(counts, KINDS, strict=True))
     report.info(
-        f"fitted on trips: {told}; {back:.0%} return to a place of the same day where they can"
+        f"fitted on trips: {', '.join(told)}; {back:.0%} return to a place of the same day where "
+        "they can"
     )
     return DistanceWeights(found[0], found[1], found[2], back)
 
 
-def _candidates(city: PlaceIndex, start: Floats, intent: Int64s) -> Floats:
+def _sample(count: int, city: PlaceIndex, seed: int) -> Int64s:
+    """Rows of the trips that are used: all, or as many as take seconds."""
+    most = min(MOST_TRIPS, max(LEAST_TRIPS, MOST_PAIRS // max(len(city), 1)))
+    if count <= most:
+        return np.arange(count)
+    return np.random.default_rng(seed).choice(count, most, replace=False)
+
+
+def _count_candidates(city: PlaceIndex, start: Floats, intent: Int64s) -> Floats:
     """Places by bin of distance around each start, (n, BINS)."""
     counts = np.zeros((len(start), BINS))
     for one in np.unique(intent):
@@ -195,7 +216,7 @@ def fit_bins(counts: Floats, chosen: Int64s) -> Floats:
         (BINS,).
     """
     trips = np.bincount(chosen, minlength=BINS).astype(np.float64)
-    group = _join(trips)
+    group = _join_bins(trips)
     joined = np.zeros((len(counts), group[-1] + 1))
     np.add.at(joined.T, group, counts.T)
     taken = np.bincount(group, trips)
@@ -216,7 +237,7 @@ def fit_bins(counts: Floats, chosen: Int64s) -> Floats:
     return found
 
 
-def _join(trips: Floats) -> Int64s:
+def _join_bins(trips: Floats) -> Int64s:
     """Number of the group of each bin: neighbours are joined until they hold enough trips."""
     group, held, number = np.zeros(BINS, np.int64), 0.0, 0
     for at in range(BINS):
