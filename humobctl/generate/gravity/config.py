@@ -107,7 +107,7 @@ def law_named(
         raise UsageError(f"--law: found {name!r}, expected {', '.join(LAWS)}, or a .json file")
     if name in LAWS and name != "empirical":
         radius = Law.radius if radius is None else radius
-        return Law(name, radius, 8 * radius if most is None else most, **given).check()
+        return Law(name, radius, 8 * radius if most is None else most, **given).check()  # type: ignore[arg-type]
     bounds = {"--radius": radius, "--max-radius": most}
     unused = [option for option, value in bounds.items() if value is not None]
     unused += [f"--{option}" for option in given]
@@ -116,7 +116,9 @@ def law_named(
     if name == "empirical":
         return Law(name, NEAR).check()
     if fit is not None:
-        raise UsageError(f"--fit: found the fitted law {name}, expected the name of a law")
+        raise UsageError(
+            f"--fit: found the file of a fitted law, {name}, expected the name of a law"
+        )
     return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 

@@ -109,4 +109,5 @@ def bin_of(away: Floats) -> Int64s:
     """Number of the bin of each distance in km."""
     step = np.log(LAST / FIRST) / (BINS - 2)
     bins = np.floor(np.log(np.maximum(away, 1e-9) / FIRST) / step) + 1
-    return np.clip(bins, 0, BINS - 1).astype(np.int64)
+    found: Int64s = np.clip(bins, 0, BINS - 1).astype(np.int64)
+    return found

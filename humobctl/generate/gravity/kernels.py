@@ -99,7 +99,7 @@ def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
     """A law for the kernel."""
     law = law.check()
     weights = {} if law.weights is None else {"weights": law.weights.table()}
-    return struct_of(
+    made: LawStruct = struct_of(
         LawStruct,
         weights,
         back=0.0 if law.weights is None else law.weights.back,
@@ -115,6 +115,7 @@ def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
         kind=law.number,
         exhaustive=exhaustive,
     )
+    return made
 
 
 def travel_struct(travel: Travel) -> TravelStruct:
