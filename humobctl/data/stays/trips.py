@@ -65,12 +65,15 @@ def find_trips(
     Returns:
         uid; trip, its number among the user's; at and until; begin and stop, its rows, from the
         first leg's first to the last leg's last; origin and destination, numbers of places, null
-        where the trip begins or ends in a gap; first_leg and last_leg, numbers of legs.
+        where the trip begins or ends in a gap; origin_stay and destination_stay, rows of stays;
+        first_leg and last_leg, numbers of legs.
     """
     lasts = pl.col("until") - pl.col("at")
     items = pl.concat(
         [
-            stays.select("uid", "at", "until", "place", active=lasts > activity * _MINUTE),
+            stays.with_row_index("stay").select(
+                *("uid", "at", "until", "place", "stay"), active=lasts > activity * _MINUTE
+            ),
             legs.select("uid", "at", "until", "begin", "stop", "leg", active=False),
         ],
         how="diagonal",
@@ -78,11 +81,15 @@ def find_trips(
     near = (pl.col("uid") == pl.col("uid").shift(1)) & (
         pl.col("at") - pl.col("until").shift(1) <= gap * _MINUTE
     )
-    place = pl.when("active").then("place")
+    ends = {
+        f"{end}{of}": pl.when(pl.col("near").shift(min(step, 0))).then(
+            pl.when("active").then(name).shift(step)
+        )
+        for end, step in (("origin", 1), ("destination", -1))
+        for name, of in (("place", ""), ("stay", "_stay"))
+    }
     items = items.with_columns(near=near.fill_null(value=False)).with_columns(
-        begins=~pl.col("near") | pl.col("active").shift(1, fill_value=False),
-        origin=pl.when("near").then(place.shift(1)),
-        destination=pl.when(pl.col("near").shift(-1)).then(place.shift(-1)),
+        begins=~pl.col("near") | pl.col("active").shift(1, fill_value=False), **ends
     )
     trips = (
         items.with_columns(group=pl.col("begins").cum_sum())
@@ -94,8 +101,8 @@ def find_trips(
             pl.col("until").max(),
             pl.col("begin").min(),
             pl.col("stop").max(),
-            pl.col("origin").first(),
-            pl.col("destination").last(),
+            pl.col("origin", "origin_stay").first(),
+            pl.col("destination", "destination_stay").last(),
             first_leg=pl.col("leg").min(),
             last_leg=pl.col("leg").max(),
         )
