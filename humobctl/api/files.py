@@ -33,6 +33,8 @@ InputFormat = Literal[
     "openpflow",
     "libcity",
     "timed-stays",
+    "trips",
+    "trip-legs",
     "copb-stays",
     "copb-traces",
     "copb-pickle",

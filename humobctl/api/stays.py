@@ -39,6 +39,7 @@ def stays(
     activity_minutes: Annotated[float, Between(0)] = 15.0,
     tour_hours: Annotated[float, Between(0)] = 24.0,
     tour_distance: Annotated[float, Between(0, 1e6)] | None = None,
+    modes: bool = False,
     check_in_minutes: Annotated[float, Between(0)] = 0.0,
     grid: str | None = None,
     axes: str | None = None,
@@ -93,6 +94,8 @@ def stays(
         tour_hours: longest time in hours that a tour takes.
         tour_distance: distance in metres up to which trips of a tour meet. Default: they meet at a
             location.
+        modes: guess the mode of transport of trip legs from their mean speed: slow_mobility (below
+            15 km/h), motorized_mobility (below 100 km/h) or fast_mobility, as in trackintel.
         check_in_minutes: duration in minutes of a check-in, at most until the user's next one.
         grid: position of the cells of a grid trajectory: cell size (m or km), corner of cell
             (1, 1), number of cells, such as 500m@39.6,116.0,200x200; needed for cells.
@@ -172,7 +175,7 @@ def stays(
             ),
             filters=PointFilter(max_speed, accuracy, parse_box(box) if box else None, compress),
             metres=location_distance,
-            trips=TripSettings(trip_gap, activity_minutes, tour_hours, tour_distance),
+            trips=TripSettings(trip_gap, activity_minutes, tour_hours, tour_distance, modes),
             places=None if places is None else read_places(str(places), place_distance),
             beside=tuple(beside),
         )

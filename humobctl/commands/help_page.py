@@ -21,7 +21,7 @@ HEADINGS = {
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
         *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
     ),
-    "Trips": ("activity_minutes", "tour_distance", "tour_hours", "trip_gap"),
+    "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),

@@ -183,6 +183,7 @@ class TripLeg(dy.Schema):
     distance_m = dy.Float64(min=0)
     points = dy.UInt32()
     line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+    mode = dy.String(nullable=True, metadata={"expected": "a mode of transport"})
 
 
 class Trip(dy.Schema):
@@ -202,6 +203,8 @@ class Trip(dy.Schema):
     duration_min = dy.Float64(min=0)
     points = dy.UInt32()
     line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+    mode = dy.String(nullable=True, metadata={"expected": "a mode of transport"})
+    intent = dy.String(nullable=True)
 
 
 class Tour(dy.Schema):
@@ -419,8 +422,10 @@ HOME_WORK = Table(
     optional=("id", "home_days", "work_days", "home_confidence", "work_confidence"),
 )
 LOCATIONS = Table("location", Location, optional=("intent",))
-TRIPS = Table("trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line"))
-TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line"))
+TRIPS = Table(
+    "trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line", "mode", "intent")
+)
+TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line", "mode"))
 TOURS = Table("tour", Tour, key=("uid", "tour"))
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))

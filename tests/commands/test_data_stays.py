@@ -251,6 +251,12 @@ def test_trips_and_legs_by_hand(tmp_path: Path, cli: Cli) -> None:
     assert trips["destination_lon"].to_list()[1:] == [1 + 3650 * EAST, 1 + 9900 * EAST]
     legs = pl.read_csv(tmp_path / "l.csv").select("leg", "trip", "points")
     assert legs.rows() == [(0, 0, 2), (1, 0, 2), (2, 1, 2), (3, 2, 3)]
+    # To the place where the user is longest at night, and into gaps.
+    assert trips["intent"].to_list() == ["go home", None, None]
+    guessed = cli("data", "stays", "points.csv", "--modes", *files, cwd=tmp_path)
+    assert guessed.code == 0, guessed.err
+    # 200 m in 2 min, 200 m in 2 min, 150 m in 3 min, 900 m in 6 min.
+    assert pl.read_csv(tmp_path / "l.csv")["mode"].to_list() == ["slow_mobility"] * 4
     longer = cli("data", "stays", "points.csv", "--trip-gap", "120", *files, cwd=tmp_path)
     says(longer.err, "2 trips", "3 legs")
     active = cli("data", "stays", "points.csv", "--activity-minutes", "5", *files, cwd=tmp_path)

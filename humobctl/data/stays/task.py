@@ -25,7 +25,7 @@ from humobctl.data.stays.home_work import find_home_work
 from humobctl.data.stays.purpose import NearestPlaces
 from humobctl.data.stays.records import intents_of, merge_records
 from humobctl.data.stays.tours import find_tours
-from humobctl.data.stays.trips import draw_lines, find_legs, find_trips, number_legs
+from humobctl.data.stays.trips import draw_lines, find_legs, find_modes, find_trips, number_legs
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of
 from humobctl.tables.schemas import (
     HOME_WORK,
@@ -227,20 +227,24 @@ class _PointsOfUsers:
                 "uid",
                 pl.col("place").alias(end),
                 pl.col("place_id").alias(f"{end}_id"),
+                pl.col("intent").alias(f"{end}_intent"),
                 pl.col("lat").alias(f"{end}_lat"),
                 pl.col("lon").alias(f"{end}_lon"),
             )
             trips = trips.join(there, on=["uid", end], how="left", maintain_order="left")
             trips = trips.with_columns(pl.col(f"{end}_id").alias(end))
         if TRIP_LEGS.name in self.task.beside:
-            self._add(TRIP_LEGS, _with_times(draw_lines(points, number_legs(legs, trips)), uids))
+            drawn = draw_lines(points, number_legs(legs, trips))
+            modes = find_modes() if self.task.trips.modes else pl.lit(None)
+            self._add(TRIP_LEGS, _with_times(drawn.with_columns(mode=modes), uids))
         if not {TRIPS.name, TOURS.name} & set(self.task.beside):
             return
         drawn = draw_lines(points, trips)
         if TOURS.name in self.task.beside:
             self._keep_tours(drawn, stays, uids)
         ends = _ends(*(pl.col(f"{end}_{axis}") for end in _ENDS for axis in _AXES))
-        self._add(TRIPS, _with_times(drawn.with_columns(**ends), uids))
+        told = {"mode": pl.lit(None), "intent": pl.col("destination_intent")}
+        self._add(TRIPS, _with_times(drawn.with_columns(**ends, **told), uids))
 
     def _keep_tours(self, trips: pl.DataFrame, stays: pl.DataFrame, uids: pl.Series) -> None:
         """Keep the tours of trips."""

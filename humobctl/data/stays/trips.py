@@ -72,7 +72,7 @@ def find_trips(
     items = pl.concat(
         [
             stays.with_row_index("stay").select(
-                *("uid", "at", "until", "place", "stay"), active=lasts > activity * _MINUTE
+                "uid", "at", "until", "place", "stay", active=lasts > activity * _MINUTE
             ),
             legs.select("uid", "at", "until", "begin", "stop", "leg", active=False),
         ],
@@ -143,6 +143,18 @@ def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     return spans.with_columns(
         points=many, distance_m=way[stop - 1] - way[begin], line=text["line"], **ends
     )
+
+
+def find_modes() -> pl.Expr:
+    """Coarse modes of transport of legs (at, until, distance_m) by their mean speed.
+
+    As in trackintel's ``predict_transport_mode`` (simple-coarse). Null for legs that take no time.
+    """
+    hours = (pl.col("until") - pl.col("at")) / 3600e6
+    speed = pl.col("distance_m") / 1000 / hours
+    slow, motorized = pl.lit("slow_mobility"), pl.lit("motorized_mobility")
+    mode = pl.when(speed < 15).then(slow).when(speed < 100).then(motorized)
+    return pl.when(hours > 0).then(mode.otherwise(pl.lit("fast_mobility")))
 
 
 def walk_lengths(tracks: Tracks) -> Floats:

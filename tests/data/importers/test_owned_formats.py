@@ -72,6 +72,71 @@ def test_points_are_the_same_in_every_format(cli: Cli, name: str, words: tuple[s
         assert word in said
 
 
+def test_legs_keep_their_lines_trips_and_modes(cli: Cli) -> None:
+    found, said = imported(cli, "trackintel_triplegs.csv", "--timezone", "Europe/Helsinki")
+    assert found.select("uid", "leg", "trip", "points", "mode").rows() == [
+        (0, 0, 0, 3, "walk"),
+        (1, 1, 1, 2, None),
+    ]
+    assert found["line"][1] == "LINESTRING (24.95 60.19, 24.96 60.2)"
+    assert found["distance_m"].round(1).to_list() == [1241.9, 1241.7]
+    assert found["started_at"].to_list() == POINTS["datetime"].gather([0, 2]).to_list()
+    says(said, "trip legs", "2 rows", "2 users")
+
+
+def test_trips_keep_their_ends_mode_and_purpose(cli: Cli, tmp_path: Path) -> None:
+    zone = ("--timezone", "Europe/Helsinki")
+    found, said = imported(cli, "trackintel_trips.csv", *zone)
+    assert found.select("uid", "trip", "origin", "destination", "mode", "intent").rows() == [
+        (0, 0, 4, 5, "walk", "eat"),
+        (1, 1, None, 6, None, None),
+    ]
+    assert found.select("origin_lat", "destination_lon").rows() == [(60.17, 24.94), (60.19, 24.96)]
+    assert found["distance_m"].round(1).to_list() == [1241.9, 1241.7]
+    assert found["duration_min"].to_list() == [5.0, 10.0]
+    says(said, "staypoints", "straight line")
+    # What is exported for trackintel comes back, numbers, modes and purposes too.
+    for name in ("trips", "triplegs"):
+        once, again = (tmp_path / f"{name}{part}.csv" for part in (1, 2))
+        steps = (
+            ("import", str(FILES / f"trackintel_{name}.csv"), *zone, "-o", str(once)),
+            ("export", str(once), "--to", "trackintel", *zone, "-o", "t.csv"),
+            ("import", "t.csv", *zone, "-o", str(again)),
+        )
+        for step in steps:
+            done = cli("data", *step, cwd=tmp_path)
+            assert done.code == 0, done.err
+        assert again.read_text() == once.read_text()
+    plan = cli("data", "stays", "trips1.csv", cwd=tmp_path)
+    fails(plan, "trips1.csv", "trips", "point trajectory")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("geom\nann,{0},LINESTRING (1 2)\n", ("row 1", "geom", "LINESTRING")),
+        ('geom\nann,{0},"LINESTRING (1 2, 1 91)"\n', ("row 1", "geom", "degrees")),
+        ('geom\nann,{0},"LINESTRING (1 2, 1 3)"\nann,{0},POINT (1 2)\n', ("row 2", "POINT (1 2)")),
+        ("{1},geom\nann,{0},1,2,POINT (1 2)\n", ("row 1", "geom", "MULTIPOINT")),
+        ("{1},geom\nann,{0},1,2,MULTIPOINT ((1 2))\n", ("row 1", "geom", "MULTIPOINT")),
+        ("{1}\nann,{0},1,2\n", ("geom", "MULTIPOINT")),
+    ],
+)
+def test_ways_of_another_shape_are_refused(
+    cli: Cli, tmp_path: Path, text: str, names: tuple[str, ...]
+) -> None:
+    ends = "origin_staypoint_id,destination_staypoint_id"
+    times = "2023-01-02 08:00,2023-01-02 08:05"
+    table = f"user_id,started_at,finished_at,{text.format(times, ends)}"
+    (tmp_path / "a.csv").write_text(table)
+    done = cli("data", "import", "a.csv", "-o", "b.csv", cwd=tmp_path)
+    fails(done, "a.csv", *names, notes=True)
+    assert not (tmp_path / "b.csv").exists()
+    if "row 2" in names:
+        kept = cli("data", "import", "a.csv", "--on-error", "drop", cwd=tmp_path)
+        assert len(kept.out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("name", ["trackintel_staypoints.csv", "trackintel_staypoints.parquet"])
 def test_staypoints_keep_their_ends_and_purposes(cli: Cli, name: str) -> None:
     found, _ = imported(cli, name, "--timezone", "Europe/Helsinki")
