@@ -34,7 +34,7 @@ from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, TOURS
 
 _PLAIN = (INTENTIONS.name, TOURS.name)
 """Tables without coordinates."""
-GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage")
+GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage", "shapefile")
 """Formats that hold whatever has coordinates."""
 
 

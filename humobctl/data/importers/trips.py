@@ -118,7 +118,8 @@ class WayReader(PointReader):
         of_kind = (shapely.get_type_id(shapes) == kind) & (
             (shapely.get_num_geometries(shapes) == 2) | (kind == _LINE)
         )
-        bad = ~(of_kind & (west >= -180) & (south >= -90) & (east <= 180) & (north <= 90))
+        known = texts.is_not_null().to_numpy() | ("distance_m" not in frame.columns)
+        bad = known & ~(of_kind & (west >= -180) & (south >= -90) & (east <= 180) & (north <= 90))
         frame, places = self.refuse(pl.Series(bad), frame, places, "geom", expected)
         return frame, places, shapes[~bad]
 
@@ -129,13 +130,11 @@ class LegReader(WayReader):
     def _with_ways(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:
         if "geom" not in frame.columns:
             return frame, places
-        import shapely  # noqa: PLC0415 - only for legs with geometries
-
         expected = "LINESTRING (longitude latitude, ...) in degrees"
         frame, places, lines = self._shapes(frame, places, _LINE, expected)
         metres, points = way_lengths(lines)
         new = {
-            "line": pl.Series(shapely.to_wkt(lines, rounding_precision=-1), dtype=pl.String),
+            "line": pl.Series(_wkt(lines), dtype=pl.String),
             "distance_m": pl.Series(metres),
             "points": pl.Series(points),
         }
@@ -158,6 +157,9 @@ class TripReader(WayReader):
             frame, places, ends = self._shapes(frame, places, _POINTS, expected)
             pairs = shapely.get_coordinates(ends).reshape(-1, 4)
             frame = frame.with_columns(pl.Series(n, pairs[:, at]) for at, n in enumerate(_ENDS))
+        elif "geom" in frame.columns and "line" not in frame.columns:
+            frame, places, lines = self._shapes(frame, places, _LINE, "a line in degrees, as WKB")
+            frame = frame.with_columns(line=pl.Series(_wkt(lines), dtype=pl.String))
         if self.found.get("origin") and plain(self.found["origin"]) in STAYPOINT_TRIPS:
             self._note(
                 "origin and destination are ids of staypoints, each of one stay: no trip is seen "
@@ -174,6 +176,13 @@ class TripReader(WayReader):
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _wkt(lines: Geometries) -> list[str]:
+    import shapely  # noqa: PLC0415 - only for trips with geometries
+
+    texts: list[str] = shapely.to_wkt(lines, rounding_precision=-1).tolist()
+    return texts
 
 
 def way_lengths(lines: Geometries) -> tuple[Floats, Floats]:
