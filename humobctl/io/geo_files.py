@@ -95,7 +95,7 @@ def write_layer(
         frames = _keep_geometries(frames)
     records = _records(frames, raised)
     try:
-        with _named(place, layer, format) as named:
+        with _make_named(place, layer, format) as named:
             pyogrio.write_arrow(
                 pyarrow.RecordBatchReader.from_batches(_arrow(empty[0]).schema, records),
                 named,
@@ -120,7 +120,7 @@ def write_layer(
 
 
 @contextmanager
-def _named(place: Path, layer: str, format: str) -> Iterator[Path]:
+def _make_named(place: Path, layer: str, format: str) -> Iterator[Path]:
     """What GDAL writes: it takes a file of another ending for a folder."""
     if format != "shapefile":
         named = place.with_name(place.name + _ENDINGS[format])
