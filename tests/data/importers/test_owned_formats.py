@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -172,6 +173,52 @@ def test_a_packed_shapefile_lacks_its_parts(cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", "pyogrio.shp", cwd=tmp_path), "pyogrio.shp", ".dbf", ".shx")
     (tmp_path / "a.shp.gz").write_bytes(gzip.compress((FILES / "pyogrio.shp").read_bytes()))
     fails(cli("data", "import", "a.shp.gz", cwd=tmp_path), "a.shp.gz", "Shapefile")
+
+
+WITH_VECTOR_FILES = [
+    *(("data", name, "{}") for name in ("import", "stays", "describe")),
+    ("data", "export", "{}", "--to", "trackintel", "-o", "x.csv"),
+    *(("view", "{}", "--export", "x.html"), ("eval", "{}", "--truth", "{}", "--generated")),
+    ("predict", "{}"),
+    ("generate", "flows", "{}"),
+    ("data", "stays", "points.csv", "--places", "{}"),
+    ("generate", "gravity", "plan.csv", "--places", "{}"),
+]
+
+
+@pytest.fixture(scope="module")
+def vector_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Points and places in metres without a reference system, and in two layers."""
+    geopandas = pytest.importorskip("geopandas")
+    folder = tmp_path_factory.mktemp("vector")
+    for what, columns in {
+        "points": {"uid": ["ann"], "time": ["2023-01-02 08:00"]},
+        "places": {"name": ["a"], "category": ["cafe"]},
+    }.items():
+        geometry = geopandas.points_from_xy([385145], [6672144])
+        frame = geopandas.GeoDataFrame(columns, geometry=geometry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the reference system that is not there
+            frame.to_file(folder / f"{what}.fgb", driver="FlatGeobuf", engine="pyogrio")
+            for layer in ("one", "two"):
+                frame.to_file(folder / f"{what}.gpkg", layer=layer, driver="GPKG", engine="pyogrio")
+    (folder / "points.csv").write_text("uid,datetime,lat,lon\n1,2023-01-02 08:00,60,25\n")
+    (folder / "plan.csv").write_text("uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,50\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", WITH_VECTOR_FILES, ids=" ".join)
+def test_each_command_says_what_reads_layers_and_metres(
+    cli: Cli, vector_files: Path, command: tuple[str, ...]
+) -> None:
+    """--layer and --crs are of data import: others name it, with the option that it needs."""
+    what = "places" if {"--places", "flows"} & set(command) else "points"
+    for ending, option in (("gpkg", "--layer"), ("fgb", "--crs")):
+        file = f"{what}.{ending}"
+        done = cli(*(word.format(file) for word in command), cwd=vector_files)
+        fails(done, file, "data import", notes=True)
+        unread = "convert it" in done.err and (what == "places" or command[0] == "predict")
+        assert option in done.err or unread, done.err
 
 
 def test_a_layer_is_named_where_there_are_several(cli: Cli, tmp_path: Path) -> None:
