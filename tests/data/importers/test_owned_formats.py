@@ -156,8 +156,9 @@ def test_accuracy_is_kept_for_the_search_of_stays(cli: Cli, tmp_path: Path) -> N
 
 
 def test_accuracies_that_are_none_are_empty(cli: Cli) -> None:
-    rows = "caid,utc_timestamp,latitude,longitude,horizontal_accuracy,ip_address\n"
-    good = "ab12,1672646400,60.17,24.93,{},10.0.0.1\n"
+    """UTC_TIMESTAMP (seconds), CAID and ID_TYPE as in a public copy of Veraset's schemas."""
+    rows = "CAID,ID_TYPE,UTC_TIMESTAMP,LATITUDE,LONGITUDE,horizontal_accuracy,ip_address\n"
+    good = "ab12,aaid,1672646400,60.17,24.93,{},10.0.0.1\n"
     text = rows + good.format("4.5") + good.format("-1") + good.format("n/a") + good.format("")
     done = cli("data", "import", input=text)
     assert [line.rpartition(",")[2] for line in done.out.splitlines()] == [
@@ -374,9 +375,12 @@ def test_a_tag_without_end_is_refused(cli: Cli) -> None:
     fails(cli("data", "import", input=endless), "megabyte")
 
 
-# The form that LibCity's documentation of atomic files gives.
-DYNA = "dyna_id,type,time,entity_id,location\n0,trajectory,2012-04-03T18:00:09Z,4,7\n"
-GEO = 'geo_id,type,coordinates,venue_category_name\n7,Point,"[-73.9,40.7]",Bar\n'
+# As foursquare.py of LibCity's scripts from raw to atomic files writes them, empty dyna_id and all.
+DYNA = "dyna_id,type,time,entity_id,location\n,trajectory,2012-04-03T18:00:09Z,4,7\n"
+GEO = (
+    "geo_id,type,coordinates,venue_category_id,venue_category_name\n"
+    '7,Point,"[-73.9,40.7]",4bf58dd8d48988d116941735,Bar\n'
+)
 
 
 def test_libcity_joins_places(cli: Cli, tmp_path: Path) -> None:
@@ -403,8 +407,25 @@ def test_libcity_of_gps_has_coordinates(cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", str(tmp_path)), "a.dyna", "row 1", "column coordinates")
 
 
+def test_libcity_of_geolife_has_coordinates_for_locations(cli: Cli, tmp_path: Path) -> None:
+    """As geo_life.py of LibCity's scripts writes it: no type, no .geo, a pair for a location."""
+    header = "dyna_id,type,time,entity_id,location,altitude,traj_id,transportation_mode\n"
+    row = '0,,2008-10-23T02:53:04Z,0,"[{}]",492,0,Missing\n'
+    (tmp_path / "geo_life.dyna").write_text(
+        header + row.format("116.3,39.9") + row.format("116.4,40.0")
+    )
+    (tmp_path / "geo_life.usr").write_text("usr_id\n0\n")
+    done = cli("data", "import", str(tmp_path))
+    assert done.out.splitlines()[1:] == [
+        "0,2008-10-23T02:53:04.000000,39.9,116.3,,",
+        "0,2008-10-23T02:53:04.000000,40.0,116.4,,",
+    ]
+    (tmp_path / "geo_life.dyna").write_text(header + row.format("116.3,39.9") + row.format("7"))
+    fails(cli("data", "import", str(tmp_path)), "row 2", "column location", "[longitude, latitude]")
+
+
 def test_openpflow(cli: Cli) -> None:
-    # As its README lists the fields, and its archives of 2017 order them.
+    # As the README of its repository lists the fields, and its archives of 2017 write times.
     text = "1\t2008-10-01 00:05:00\t139.7\t35.6\t99\n1\t2008-10-01 00:06:00\t139.7\t35.6\t1\n"
     done = cli("data", "import", input=text)
     assert done.out.splitlines()[1] == "1,2008-10-01T00:05:00.000000,35.6,139.7,,"
@@ -414,15 +435,18 @@ def test_openpflow(cli: Cli) -> None:
         "data", "import", input=text.replace("\t99\n", "\t99\t55.6\n").splitlines()[0] + "\n"
     )
     says(done.err, "transport, magnification")
+    slashes = cli("data", "import", input=text.replace("2008-10-01", "2008/10/01"))
+    assert slashes.out.splitlines()[2] == "1,2008-10-01T00:06:00.000000,35.6,139.7,,"
 
 
 def test_massive_steps(cli: Cli) -> None:
-    # The columns of its create_next_poi_dataset.py.
+    # The columns of the table in its dataset cards.
     header = (
         "trail_id,user_id,venue_id,latitude,longitude,name,address,venue_category,"
-        "venue_category_id,venue_city,timestamp\n"
+        "venue_category_id,venue_category_id_code,venue_city,venue_city_latitude,"
+        "venue_city_longitude,venue_country,timestamp\n"
     )
-    row = "2018_9,12,77,{},139.7,Bar Ai,,Bar,4bf5,Q1490,2018-01-05 19:20:00\n"
+    row = "2018_9,12,77,{},139.7,Bar Ai,,Bar,4bf5,3,Tokyo,35.69,139.69,JP,2018-01-05 19:20:00\n"
     done = cli("data", "import", input=header + row.format("35.6") + row.format(""))
     assert done.out.splitlines()[1:] == ["12,2018-01-05T19:20:00.000000,35.6,139.7,77,Bar"]
     says(done.err, "Massive-STEPS")
@@ -433,6 +457,18 @@ def test_kepler_names_and_geojson_cells_are_known(cli: Cli) -> None:
     text = "user_id,timestamp,point_latitude,point_longitude\na,2023-01-02 08:00:00,60,24\n"
     row = "a,2023-01-02T08:00:00.000000,60.0,24.0,,"
     assert cli("data", "import", input=text).out.splitlines()[1] == row
+    # The heads of two files of kepler.gl's own tests, and a fix without a position.
+    text = (
+        "timestamp,location-lng,location-lat,ground-speed,heading,name,location-alt\n"
+        "2014-08-01 00:00:23.000,90.2,27.6,0.22,0.0,Thuub,3217.0\n"
+        "2014-08-01 00:10:07.000,,,0.27,140.9,Thuub,3212.3\n"
+    )
+    fails(cli("data", "import", "--columns", "name=uid", input=text), "row 2", "location-lat")
+    kept = cli("data", "import", "--columns", "name=uid", "--on-error", "drop", input=text)
+    assert kept.out.splitlines()[1:] == ["Thuub,2014-08-01T00:00:23.000000,27.6,90.2,,"]
+    text = "gps_data.utc_timestamp,gps_data.lat,gps_data.lng,gps_data.types,uid\n"
+    done = cli("data", "import", input=f"{text}2016-09-17 00:09:55,29.9,31.2,driver,1\n")
+    assert done.out.splitlines()[1] == "1,2016-09-17T00:09:55.000000,29.9,31.2,,"
     cell = '"{""type"":""Point"",""coordinates"":[24,60]}"'
     text = f"user_id,timestamp,_geojson\na,2023-01-02 08:00:00,{cell}\n"
     assert cli("data", "import", input=text).out.splitlines()[1] == row
