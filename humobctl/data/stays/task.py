@@ -25,7 +25,14 @@ from humobctl.data.stays.home_work import find_home_work
 from humobctl.data.stays.purpose import NearestPlaces
 from humobctl.data.stays.records import intents_of, merge_records
 from humobctl.data.stays.tours import find_tours
-from humobctl.data.stays.trips import draw_lines, find_legs, find_modes, find_trips, number_legs
+from humobctl.data.stays.trips import (
+    draw_lines,
+    find_legs,
+    find_modes,
+    find_trips,
+    number_legs,
+    walk_lengths,
+)
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of
 from humobctl.tables.schemas import (
     HOME_WORK,
@@ -218,7 +225,8 @@ class _PointsOfUsers:
         self, points: pl.DataFrame, stays: pl.DataFrame, locations: pl.DataFrame, uids: pl.Series
     ) -> None:
         """Keep the trips and the trip legs between stays, and the tours of trips."""
-        legs = find_legs(points, stays, self.task.trips.gap)
+        way = walk_lengths(tracks_of(points))
+        legs = find_legs(points, stays, self.task.trips.gap, way)
         trips = find_trips(stays, legs, gap=self.task.trips.gap, activity=self.task.trips.activity)
         self.tally.legs += legs.height
         self.tally.trips += trips.height
@@ -234,12 +242,12 @@ class _PointsOfUsers:
             trips = trips.join(there, on=["uid", end], how="left", maintain_order="left")
             trips = trips.with_columns(pl.col(f"{end}_id").alias(end))
         if TRIP_LEGS.name in self.task.beside:
-            drawn = draw_lines(points, number_legs(legs, trips))
+            drawn = draw_lines(points, number_legs(legs, trips), way)
             modes = find_modes() if self.task.trips.modes else pl.lit(None)
             self._add(TRIP_LEGS, _with_times(drawn.with_columns(mode=modes), uids))
         if not {TRIPS.name, TOURS.name} & set(self.task.beside):
             return
-        drawn = draw_lines(points, trips)
+        drawn = draw_lines(points, trips, way)
         if TOURS.name in self.task.beside:
             self._keep_tours(drawn, stays, uids)
         ends = _ends(*(pl.col(f"{end}_{axis}") for end in _ENDS for axis in _AXES))

@@ -18,13 +18,14 @@ from humobctl.tables.grid import EARTH_RADIUS
 _MINUTE = 60_000_000
 
 
-def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float) -> pl.DataFrame:
+def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float, way: Floats) -> pl.DataFrame:
     """Legs of points (uid, at, lat, lon) sorted by user and time.
 
     Args:
         points: all points of whole users.
         stays: begin and stop, the rows of each stay's points, in the order of the points.
         gap: longest time in minutes between two points of a leg.
+        way: see ``walk_lengths``.
 
     Returns:
         uid; leg, its number among the user's; at and until (microseconds); begin and stop, its
@@ -36,7 +37,6 @@ def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float) -> pl.DataF
     starts = np.flatnonzero(free & breaks)
     edges = np.append(np.flatnonzero(breaks | ~free), points.height)
     stops = edges[np.searchsorted(edges, starts, side="right")]
-    way = walk_lengths(tracks)
     moves = (stops - starts >= 2) & (way[stops - 1] > way[starts])
     begin, stop = starts[moves], stops[moves]
     legs = pl.DataFrame(
@@ -118,8 +118,13 @@ def number_legs(legs: pl.DataFrame, trips: pl.DataFrame) -> pl.DataFrame:
     return legs.join(spans.explode("leg"), on=["uid", "leg"], how="left", maintain_order="left")
 
 
-def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+def draw_lines(points: pl.DataFrame, spans: pl.DataFrame, way: Floats) -> pl.DataFrame:
     """The spans of rows (``begin`` to ``stop`` - 1) described by their points.
+
+    Args:
+        points: all points of whole users.
+        spans: any with these columns.
+        way: see ``walk_lengths``.
 
     Returns:
         The spans with points, how many; distance_m, the length of the way through them in metres;
@@ -127,7 +132,6 @@ def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """
     begin, stop = (spans[name].to_numpy() for name in ("begin", "stop"))
     many = stop - begin
-    way = walk_lengths(tracks_of(points))
     row = np.arange(many.sum()) + np.repeat(begin - (np.cumsum(many) - many), many)
     text = (
         points.select(at=pl.format("{} {}", "lon", "lat"))[row]
