@@ -85,7 +85,7 @@ def write_layer(
 
     raised: list[BaseException] = []
     empty = [with_wkb(pl.DataFrame(schema=dict(schema)), shape)]
-    frames = (with_wkb(batch, shape) for batch in slices(batches))
+    frames: Iterator[pl.DataFrame] = (with_wkb(batch, shape) for batch in slices(batches))
     layer = Path(name).name.partition(".")[0] or "table"
     if format == "shapefile":
         names = shapefile.short_names(one for one in empty[0].columns if one != GEOMETRY)

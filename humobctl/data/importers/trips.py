@@ -23,7 +23,7 @@ from humobctl.data.importers.timed_stays import intents_of_purposes
 from humobctl.errors import HumobError
 from humobctl.io.geometry import Geometries
 from humobctl.io.row_errors import LineNumbers
-from humobctl.native import Floats
+from humobctl.native import Floats, Int64s
 from humobctl.tables.column_names import plain
 from humobctl.tables.id_text import id_text
 from humobctl.tables.plane import kilometres_apart
@@ -138,7 +138,7 @@ class LegReader(WayReader):
             "distance_m": pl.Series(metres),
             "points": pl.Series(points),
         }
-        return _with_absent(frame, new), places
+        return _with_absent(frame, **new), places
 
 
 class TripReader(WayReader):
@@ -166,12 +166,12 @@ class TripReader(WayReader):
                 "to end where it began"
             )
         if "distance_m" in frame.columns:
-            return _with_absent(frame, {"points": pl.lit(2)}), places
+            return _with_absent(frame, points=pl.lit(2)), places
         self._note("distance_m is that of a straight line")
         numbers = frame.select(pl.col(_ENDS).cast(pl.Float64, strict=False))
         lon, lat, lon0, lat0 = (numbers[name].to_numpy() for name in _ENDS)
         metres = pl.Series(kilometres_apart(lat, lon, lat0, lon0) * 1000)
-        return _with_absent(frame, {"distance_m": metres, "points": pl.lit(2)}), places
+        return _with_absent(frame, distance_m=metres, points=pl.lit(2)), places
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -185,17 +185,18 @@ def _wkt(lines: Geometries) -> list[str]:
     return texts
 
 
-def way_lengths(lines: Geometries) -> tuple[Floats, Floats]:
+def way_lengths(lines: Geometries) -> tuple[Floats, Int64s]:
     """Metres through the points of each line, and how many points it has."""
     import shapely  # noqa: PLC0415 - only for legs with geometries
 
     (lon, lat), of = (part.T for part in shapely.get_coordinates(lines, return_index=True))
     same = of[1:] == of[:-1]
     steps = kilometres_apart(lat[1:], lon[1:], lat[:-1], lon[:-1]) * 1000
-    return np.bincount(of[1:][same], steps[same], len(lines)), np.bincount(of, minlength=len(lines))
+    metres: Floats = np.bincount(of[1:][same], steps[same], len(lines)).astype(np.float64)
+    return metres, np.bincount(of, minlength=len(lines)).astype(np.int64)
 
 
-def _with_absent(frame: pl.DataFrame, columns: dict[str, pl.Series | pl.Expr]) -> pl.DataFrame:
+def _with_absent(frame: pl.DataFrame, **columns: pl.Series | pl.Expr) -> pl.DataFrame:
     """A frame with those of the columns that it does not have."""
     return frame.with_columns(**{n: c for n, c in columns.items() if n not in frame.columns})
 
