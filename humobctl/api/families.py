@@ -116,7 +116,7 @@ def evaluate_cells(
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
         if chosen == "humob24":
             raise UsageError(
-                "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+                "--dtw fast: FastDTW has no free prefix, so it needs --dialect humob25"
             )
         notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
     check_choice("--dialect", chosen, ("both", *DIALECTS))

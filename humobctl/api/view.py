@@ -60,8 +60,8 @@ def view(
         tables: points in any form that 'data import' reads, visits, grid trajectories, trips,
             places, locations, flows with the table of their areas, or day plans; several of a kind
             are drawn beside each other. Embeddings with trajectories: as 'explore' draws them.
-        truth: true rows of predicted ones, to compare user by user and day by day. Default:
-            nothing is compared.
+        truth: table of the true rows, compared with predictions user by user and day by day.
+            Default: no comparison.
         user: id of a user to draw; several with commas. Default: all users.
         days: days to draw. Default: all days.
         export: write one self-contained page (.html) or a picture (.png, .svg, .pdf) instead of
@@ -82,7 +82,7 @@ def view(
         start_date: date of day 0, YYYY-MM-DD. Default: the date of the earliest point; days of
             other tables then have numbers only.
         columns: rename a column (``OLD=NEW``) or leave it out (``OLD=``); several with commas.
-        max_rows: maximum number of rows to draw; of more, a sample of whole users.
+        max_rows: maximum number of rows to draw; of a larger table a sample of whole users.
         seed: seed of the sample.
         host: address to listen on; others than this machine's give a warning.
         port: port to listen on; 0: any free port.
@@ -118,7 +118,7 @@ def view(
     if target is not None and (not is_page or not ending):
         check_picture(target)
     if (grid is None) != (axes is None):
-        raise UsageError("--grid and --axes go together: they place cells")
+        raise UsageError("--grid and --axes: found one, expected both (they place the cells)")
     if tiles is not None:
         check_tiles(tiles)
     users = [user] if isinstance(user, str) else list(user)
@@ -137,7 +137,10 @@ def view(
             from humobctl.explore.run import show_embeddings
 
             if len(given) < 2:
-                raise UsageError(f"{paths[0]}: embeddings need the users' trajectories, too")
+                raise UsageError(
+                    f"{paths[0]}: embeddings need the users' trajectories: humobctl view "
+                    "embeddings.parquet city.csv"
+                )
             rows, people = show_embeddings(
                 paths[0],
                 paths[1:-1],

@@ -34,7 +34,7 @@ INTENT_COLOURS = (
     "#3B3B98",
     *("#8C2D19", "#9AA5AF", "#B5A642", "#66C2A4"),
 )
-"""As on the page."""
+"""Colours of the page."""
 _GREY = style.GREY
 
 
@@ -86,7 +86,7 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
 
 
 def _suits(scene: Scene) -> str:
-    """What the colours say where no option says it."""
+    """The default colours."""
     if len(scene.tables) > 1:
         return "table"
     if scene.cell is not None:
@@ -209,7 +209,7 @@ def _draw_rows(axes: Axes, scene: Scene, by: str) -> None:
 
 
 def _draw_paths(axes: Axes, scene: Scene) -> None:
-    """Ways of a few users through their rows; dotted from predicted to true places."""
+    """Paths of a few users through their rows; dotted from predicted to true positions."""
     rows = scene.rows
     known = ~np.isnan(rows["x"])
     owner = rows["layer"].astype(np.int64) * (len(scene.users) + 1) + rows["user"]
