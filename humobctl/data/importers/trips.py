@@ -30,6 +30,7 @@ from humobctl.tables.plane import kilometres_apart
 from humobctl.tables.schemas import TRIP_LEGS, TRIPS
 
 _MOMENTS = {"started_at": "datetime", "finished_at": "leave"}
+_WHEN = ("uid", *_MOMENTS.values())
 _ENDS = tuple(f"{end}_{axis}" for end in ("origin", "destination") for axis in ("lon", "lat"))
 _LINE, _POINTS = 1, 4
 """shapely's numbers of the types LineString and MultiPoint."""
@@ -55,6 +56,11 @@ class WayReader(PointReader):
 
     def _roles(self, frame: pl.DataFrame) -> dict[str, str]:
         found = super()._roles(frame)
+        if not found.keys() >= set(_WHEN):
+            raise HumobError(
+                f"{self.source.name}: found columns {', '.join(frame.columns)}, expected user_id, "
+                "started_at and finished_at; --columns NAME=started_at names one"
+            )
         found |= {name: found[role] for name, role in _MOMENTS.items()}
         theirs = {plain(name): name for name in frame.columns}
         theirs |= {plain(new): old for old, new in self.options.columns.items() if new}
@@ -208,12 +214,12 @@ def is_trips(look: InputProbe, options: ImportOptions) -> bool:
     """Whether the columns are those of trips."""
     names = _plain_names(look, options)
     ends = {plain(name) for name in _ENDS}
-    return look.has(options, "leave") and (names >= STAYPOINT_TRIPS or names >= ends)
+    return look.has(options, *_WHEN) and (names >= STAYPOINT_TRIPS or names >= ends)
 
 
 def is_legs(look: InputProbe, options: ImportOptions) -> bool:
     """Whether the columns are those of trip legs, or a geometry in text is a line."""
-    if not look.has(options, "leave"):
+    if not look.has(options, *_WHEN):
         return False
     names = _plain_names(look, options)
     return b"LINESTRING" in look.head or names >= {"leg", "distancem"}

@@ -112,6 +112,12 @@ def test_trips_keep_their_ends_mode_and_purpose(cli: Cli, tmp_path: Path) -> Non
     fails(plan, "trips1.csv", "trips", "point trajectory")
 
 
+def test_legs_by_name_need_a_user_and_both_times(cli: Cli) -> None:
+    text = 'user_id,finished_at,geom\nann,2023-01-02 08:05,"LINESTRING (1 2, 1 3)"\n'
+    done = cli("data", "import", "--format", "trip-legs", input=text)
+    fails(done, "user_id, finished_at, geom", "started_at")
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
