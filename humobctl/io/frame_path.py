@@ -9,10 +9,12 @@ NAME = "<DataFrame>"
 
 
 class FramePath(str):
-    """The name of a table that a program holds in memory, and the Arrow file that it was put into.
+    """The name of a table that a program made, and the file that it was put into.
+
+    It is no input of the command: a table in memory, or an output that is read once more.
 
     Attributes:
-        file: the Arrow file.
+        file: the Arrow file of a table in memory, or the output.
     """
 
     __slots__ = ("file",)

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import pluralize
+from humobctl.console.words import day_span, pluralize
 from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
@@ -237,9 +237,7 @@ def _choose(
 
 def _none_found(name: str, options: ViewOptions) -> HumobError:
     users = f" of user {', '.join(options.users)}" * bool(options.users)
-    first, last = options.days or (0, 0)
-    days = f" on day {first}" if first == last else f" on days {first}-{last}"
-    wish = users + days * (options.days is not None)
+    wish = users if options.days is None else f"{users} on {day_span(*options.days)}"
     return HumobError(f"{name}: found no row{wish}, expected at least one")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from humobctl.console.words import pluralize
+from humobctl.console.words import day_span, pluralize
 from humobctl.data.describe.activities import IntentNumbers
 from humobctl.data.describe.description import TableDescription
 from humobctl.data.describe.flows import FlowsDescription
@@ -90,7 +90,7 @@ def _points(found: PointsDescription) -> tuple[str, dict[str, Draw]]:
 
 def _visits(found: VisitsDescription) -> tuple[str, dict[str, Draw]]:
     counts = f"{pluralize(found.users, 'user')}, {pluralize(found.visits, 'visit')}, "
-    counts += f"days {found.first_day}-{found.last_day}"
+    counts += day_span(found.first_day, found.last_day)
     users = found.to_frame()
     return counts, {
         "visits and users by day": lambda panel: draw_days(panel, found.by_day),
