@@ -193,8 +193,8 @@ def explain(
         >>> hm.explain("challenge.csv", 19, model="mode", decode="argmax")["rank"].max()
         1
     """
-    from humobctl.io.write import write_table
     from humobctl.io.outputs import check_distinct
+    from humobctl.io.write import write_table
     from humobctl.plots.files import check_plot
     from humobctl.predict.explain import explain as reasons_of
 

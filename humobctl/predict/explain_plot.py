@@ -22,7 +22,7 @@ _DRAWN, _FRAMED = 0.005, 0.05
 """Least mean probability in a part of the day of a cell that is drawn, and of one that the map
 reaches to."""
 _AREA = 700
-"""Of the disc of a certain cell, in square points."""
+"""Area of the disc of a certain cell, in square points."""
 _TOP = 10
 _COLOURS = "Blues"
 """From white, so that what is improbable is pale."""
