@@ -114,7 +114,8 @@ def log_ticks(axis: Any, decades: float) -> None:
     """Numbers in full on a logarithmic axis, few enough to stand side by side."""
     from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415
 
-    axis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,)))
+    few = 4 if decades > 3 else None
+    axis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,), numticks=few))
     axis.set_major_formatter(_plain)
     axis.set_minor_formatter(NullFormatter())
 
