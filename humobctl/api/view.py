@@ -26,7 +26,9 @@ from humobctl.errors import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-ColourBy = Literal["auto", "table", "density", "intent", "value", "user", "hour", "day"]
+ColourBy = Literal[
+    "auto", "table", "density", "difference", "intent", "value", "user", "hour", "day"
+]
 
 
 @public()
@@ -59,7 +61,8 @@ def view(
     Args:
         tables: points in any form that 'data import' reads, visits, grid trajectories, trips,
             places, locations, flows with the table of their areas, or day plans; several of a kind
-            are drawn beside each other. Embeddings with trajectories: as 'explore' draws them.
+            are drawn beside each other; of two tables of flows, the second minus the first.
+            Embeddings with trajectories: as 'explore' draws them.
         truth: true rows of predicted ones, to compare user by user and day by day. Default:
             nothing is compared.
         user: id of a user to draw; several with commas. Default: all users.

@@ -48,7 +48,8 @@ function describe(i) {
   if (D.day) lines.push(`${dayName(D.day[i])}, ${clock(D.start[i])}${D.end[i] > D.start[i] ? `–${D.end[i] === 1440 ? "24:00" : clock(D.end[i])}` : ""}`);
   if (D.intent && D.intent[i] !== 255) lines.push(told.intents[D.intent[i]]);
   if (D.label && D.label[i]) lines.push(`${told.tables[D.layer[i]].label}${told.labels[D.label[i] - 1]}`);
-  if (D.value && !Number.isNaN(D.value[i])) lines.push(`${told.measure[0]} ${number(D.value[i])} ${told.measure[1]}`);
+  const changed = told.difference && D.layer[i] === 2;
+  if (D.value && !Number.isNaN(D.value[i])) lines.push(`${changed ? "difference" : told.measure[0]} ${changed && D.value[i] > 0 ? "+" : ""}${number(D.value[i])} ${told.measure[1]}`);
   return lines.join("\n");
 }
 
@@ -60,6 +61,7 @@ const TABLE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"].map(rgb);
 
 function colourChoices() {
   const { D } = view, found = [];
+  if (told.difference) found.push(["difference", "difference (trips)"]);
   if (told.tables.length > 1) found.push(["table", "table"]);
   if (told.cell) found.push(["density", "number of records"]);
   if (D.intent) found.push(["intent", "intent"]);
@@ -69,12 +71,23 @@ function colourChoices() {
   return found.length ? found : [["plain", "one colour"]];
 }
 
+/** Less blue, more vermilion, no change grey; by the root, since a few flows are much larger. */
+const CHANGE = [PALETTE[0], "#b5b5b5", PALETTE[5]].map(rgb);
+const changeColour = (part) => { const side = part < 0.5 ? 0 : 2, share = Math.sqrt(Math.abs(2 * part - 1)); return CHANGE[1].map((c, k) => Math.round(c + (CHANGE[side][k] - c) * share)); };
+
 /** Values and their ends, where the colours are a scale; null for kinds. */
 function scaleOf(by) {
   const { D } = view;
+  if (by === "difference") {
+    const sizes = [];
+    for (let i = 0; i < D.n; i++) if (D.layer[i] === 2 && leads(i)) sizes.push(Math.abs(D.value[i]));
+    sizes.sort((a, b) => a - b);
+    const most = sizes.length ? sizes[Math.floor((sizes.length - 1) * 0.99)] : 1;
+    return { at: (i) => D.value[i], low: -most, high: most };
+  }
   if (by === "value") {
-    const values = Float32Array.from(D.value.filter((v) => !Number.isNaN(v))).sort();
-    return { at: (i) => D.value[i], low: values.length ? Math.min(0, values[0]) : 0, high: values.length ? Math.max(values[Math.floor((values.length - 1) * 0.98)], 1e-9) : 1 };
+    const values = Float32Array.from(D.value.filter((v) => !Number.isNaN(v)).map((v) => (told.difference ? Math.abs(v) : v))).sort();
+    return { at: (i) => (told.difference ? Math.abs(D.value[i]) : D.value[i]), low: values.length ? Math.min(0, values[0]) : 0, high: values.length ? Math.max(values[Math.floor((values.length - 1) * 0.98)], 1e-9) : 1 };
   }
   if (by === "hour") return { at: (i) => D.start[i] / 60, low: 0, high: 24 };
   if (by === "day") { const [low, high] = ends(D.day); return { at: (i) => D.day[i], low, high }; }
@@ -83,12 +96,13 @@ function scaleOf(by) {
 
 function colour() {
   const { D, colours } = view, by = $("colour").value, scale = scaleOf(by), kinds = PALETTE.slice(0, 7).map(rgb);
-  const ramp = scale && Array.from({ length: 256 }, (_, k) => (by === "hour" ? hourColour(k / 255) : cividis(DARK.matches ? 0.15 + 0.85 * k / 255 : 0.92 * k / 255)));
+  const ramp = scale && Array.from({ length: 256 }, (_, k) => (by === "hour" ? hourColour(k / 255) : by === "difference" ? changeColour(k / 255) : cividis(DARK.matches ? 0.15 + 0.85 * k / 255 : 0.92 * k / 255)));
   const kind = by === "intent" ? (i) => (D.intent[i] === 255 ? GREY : INTENT_COLOURS[D.intent[i]]) : by === "user" ? (i) => kinds[D.user[i] % 7] : by === "table" ? (i) => TABLE_COLOURS[D.layer[i] % 4] : by === "density" ? (i) => kinds[told.cells[i] % 7] : () => TABLE_COLOURS[0];
   if (map) map.hooks.points.level = dotLevels();
   for (let i = 0; i < D.n; i++) {
     let one;
-    if (scale) { const v = scale.at(i); one = Number.isNaN(v) ? GREY : ramp[Math.max(0, Math.min(255, Math.round((v - scale.low) / (scale.high - scale.low) * 255)))]; } else one = kind(i);
+    if (by === "difference" && D.layer[i] !== 2) one = TABLE_COLOURS[D.layer[i]];
+    else if (scale) { const v = scale.at(i); one = Number.isNaN(v) ? GREY : ramp[Math.max(0, Math.min(255, Math.round((v - scale.low) / (scale.high - scale.low) * 255)))]; } else one = kind(i);
     colours[3 * i] = one[0]; colours[3 * i + 1] = one[1]; colours[3 * i + 2] = one[2];
   }
   legend(by, scale, ramp);
@@ -117,6 +131,7 @@ function legend(by, scale, ramp) {
     bar.style.background = `linear-gradient(to right, ${[0, 64, 128, 191, 255].map((k) => `rgb(${ramp[k]})`).join(",")})`;
     for (const text of by === "hour" ? ["0:00", "12:00", "24:00"] : by === "day" ? [dayName(scale.low), dayName(scale.high)] : [number(scale.low), `${number(scale.high)}${by === "value" ? " and more" : ""}`]) { const one = document.createElement("span"); one.textContent = text; names.append(one); }
     spans.push(bar, names);
+    if (by === "difference") { const one = document.createElement("p"); names.firstChild.textContent = `${number(scale.low)} trips or less`; names.lastChild.textContent = `+${number(scale.high)} or more`; one.textContent = `Blue: more in ${told.tables[0].name}. Orange: more in ${told.tables[1].name}.`; spans.push(one); }
   } else if (by === "user") { const one = document.createElement("span"); one.textContent = "seven colours that repeat"; spans.push(one); }
   box.append(...spans);
 }
@@ -210,21 +225,26 @@ function drawSquares(context) {
   box.replaceChildren(bar, names);
 }
 
+/** Whether a trip or flow leads from one place to another: a line, not a dot. */
+const leads = (i) => view.D.x[i] !== view.D.to_x[i] || view.D.y[i] !== view.D.to_y[i];
+
 /** Trips and flows: their lines, or straight from end to end; flows as wide as they are large. */
 function drawWays(context) {
-  const { D, level, colours } = view, most = told.flows ? ends(D.value)[1] : 0;
+  const { D, level, colours } = view;
+  let most = 0;
+  if (told.flows) for (let i = 0; i < D.n; i++) if (level[i] && leads(i)) most = Math.max(most, Math.abs(D.value[i]));
   const way = { ends: [2], x: new Float32Array(2), y: new Float32Array(2) };
   for (const pass of [1, 2]) {
     const groups = new Map();
     for (let i = 0; i < D.n; i++) {
       if (level[i] !== pass) continue;
-      const key = (colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2]) * 16 + (most ? Math.round(15 * Math.sqrt(D.value[i] / most)) : 0);
+      const key = (colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2]) * 16 + (most ? Math.min(15, Math.round(15 * Math.sqrt(Math.abs(D.value[i]) / most))) : 0);
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(i);
     }
     for (const [key, several] of [...groups].sort((a, b) => a[0] % 16 - b[0] % 16)) {
       const c = Math.floor(key / 16), width = most ? 0.5 + (key % 16) / 15 * 9 : 1.3;
-      context.globalAlpha = pass === 1 ? 0.12 : most ? 0.25 + 0.6 * (key % 16) / 15 : 0.75;
+      context.globalAlpha = pass === 1 ? 0.12 : most ? (told.difference ? 0.06 : 0.25) + 0.6 * (key % 16) / 15 : 0.75;
       context.strokeStyle = `rgb(${c >> 16},${c >> 8 & 255},${c & 255})`; context.lineWidth = width;
       context.beginPath();
       for (const i of several) {
@@ -373,11 +393,26 @@ function makeTables() {
   if (told.tables.length < 2) return;
   told.tables.forEach((table, k) => {
     const label = document.createElement("label"), box = document.createElement("input"), dot = document.createElement("i");
-    box.type = "checkbox"; box.checked = true; dot.style.background = `rgb(${TABLE_COLOURS[k % 4]})`;
+    box.type = "checkbox"; box.checked = !(view.hidden >> k & 1); dot.style.background = told.difference && k === 2 ? `linear-gradient(to right, ${PALETTE[0]}, ${PALETTE[5]})` : `rgb(${TABLE_COLOURS[k % 4]})`;
+    label.title = table.name;
     label.append(box, dot, `${told.truth ? ["predicted: ", "true: "][k] : ""}${table.name}`);
     box.addEventListener("change", () => { view.hidden ^= 1 << k; refresh(); });
     $("tables").append(label);
   });
+  const flip = document.createElement("button");
+  flip.type = "button"; flip.className = "small"; flip.textContent = "one after the other"; flip.title = "Show the next table alone (T)";
+  flip.addEventListener("click", flipTables);
+  $("tables").append(flip);
+}
+
+/** Show the next table alone: what differs jumps to the eye, at the same place and time. */
+function flipTables() {
+  const all = (1 << told.tables.length) - 1, shown = told.tables.map((_, k) => k).filter((k) => !(view.hidden >> k & 1));
+  if (all < 2) return;
+  const next = shown.length === 1 ? (shown[0] + 1) % told.tables.length : 0;
+  view.hidden = all ^ 1 << next;
+  $("tables").querySelectorAll("input").forEach((box, k) => { box.checked = k === next; });
+  refresh();
 }
 
 function listUsers() {
@@ -512,7 +547,7 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { $("tip").hidden = true; if (map?.lassoing) toggle(); select([]); return; }
     if (/INPUT|SELECT/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const keys = { "/": () => $("uid").focus(), "[": () => step(-1), "]": () => step(1), "+": () => map?.zoom(1.6), "=": () => map?.zoom(1.6), "-": () => map?.zoom(1 / 1.6), f: () => fitTo(1), l: () => map && toggle() };
+    const keys = { "/": () => $("uid").focus(), "[": () => step(-1), "]": () => step(1), "+": () => map?.zoom(1.6), "=": () => map?.zoom(1.6), "-": () => map?.zoom(1 / 1.6), f: () => fitTo(1), l: () => map && toggle(), t: flipTables };
     if (view.D.day && event.key === " " && event.target.tagName !== "BUTTON") { event.preventDefault(); play(); }
     if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
   });
@@ -542,6 +577,7 @@ function start() {
   classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x);
   for (const [value, text] of colourChoices()) option($("colour"), value, text);
   if (told.colour) $("colour").value = told.colour;
+  if (told.difference) view.hidden = told.colour === "difference" ? 0b011 : 0b100;
   $("colour-label").hidden = $("colour").options.length < 2;
   strip = new Strip($("strip"), view);
   makeTables();

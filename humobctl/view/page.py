@@ -80,6 +80,7 @@ def check_colour(scene: Scene, by: str | None) -> None:
     missing = by in _COLUMN_OF and _COLUMN_OF[by] not in scene.rows
     missing |= by == "table" and len(scene.tables) < 2
     missing |= by == "density" and scene.cell is None
+    missing |= by == "difference" and not scene.difference
     if missing:
         names = ", ".join(one.name for one in scene.tables)
         raise UsageError(f"--colour-by {by}: found no such column in {names}")
@@ -125,6 +126,7 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "weekday": scene.weekday,
         "cell": scene.cell,
         "truth": scene.truth,
+        "difference": scene.difference,
         "flows": scene.tables[0].kind is FLOWS,
         "compass": "N\n↑" if plane and plane.cell_km is None else "y\n↑\n x →",
         "colour": colour or _suits(scene),
@@ -135,6 +137,8 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
 
 def _suits(scene: Scene) -> str | None:
     """Check-ins by hour: their speeds say little; None for the first that there is."""
+    if scene.difference:
+        return "difference"
     return "hour" if scene.tables[0].kind is POINTS and scene.labels else None
 
 

@@ -78,6 +78,7 @@ class Scene:
         cell: size of a cell in map metres at the middle, for cells to be squares.
         base: lines below.
         truth: whether the second table is the truth of the first.
+        difference: whether the third table is the second minus the first, flow by flow.
     """
 
     title: str
@@ -96,6 +97,7 @@ class Scene:
     cell: float | None
     base: list[BaseLines]
     truth: bool = False
+    difference: bool = False
 
     def __len__(self) -> int:
         return len(self.rows["layer"])
@@ -109,6 +111,7 @@ def make_scene(
     cell_km: float = 0.5,
     weekday: int = 6,
     truth: bool = False,
+    difference: bool = False,
     base: Sequence[BaseLines] = (),
 ) -> Scene:
     """Bring tables together.
@@ -120,6 +123,7 @@ def make_scene(
         cell_km: side of a cell of a bare grid.
         weekday: day of the week of day 0, where no date says it: 0 for Monday.
         truth: whether to compare two tables, row by row.
+        difference: whether the third table is what two tables of flows differ by.
         base: lines below, in degrees.
     """
     bare = grid is None and any(one.kind is GRID for one in tables)
@@ -165,6 +169,7 @@ def make_scene(
         cell=side,
         base=[] if bare else list(base),
         truth=truth,
+        difference=difference,
     )
 
 

@@ -270,6 +270,18 @@ def _between_areas(flows: pl.DataFrame, name: str, areas: pl.DataFrame) -> pl.Da
     return flows.sort("flow")
 
 
+def flow_difference(first: DrawnTable, second: DrawnTable) -> DrawnTable:
+    """Flows of the second table minus those of the first; large changes last, to lie above."""
+    ends = ["lat", "lon", "to_lat", "to_lon", "label"]
+    both = first.frame.join(
+        second.frame.select(*ends, other="value"), on=ends, how="full", coalesce=True
+    )
+    change = pl.col("other").fill_null(0.0) - pl.col("value").fill_null(0.0)
+    frame = both.with_columns(value=change).filter(pl.col("value") != 0)
+    frame = frame.sort(pl.col("value").abs(), "label").select(first.frame.columns)
+    return DrawnTable(f"{second.name} minus {first.name}", FLOWS, frame, frame.height, None)
+
+
 def table_name(path: str) -> str:
     """What a table is called on the page."""
     return "stdin" if path == "-" else Path(path).name

@@ -193,9 +193,28 @@ def test_other_tables(browser, few_people, cli, tmp_path) -> None:
     seen.after(lambda: seen.page.uncheck("#tables input >> nth=1"))
     assert seen.counts()[0] == predicted.filter(uid=uid, d=day).height
     pages.append(seen)
-    seen = opened("commuting.csv", "counties.csv")
+    # Flows beside flows: the second minus the first, blue for less and orange for more.
+    (tmp_path / "law.csv").write_text(
+        "origin,destination,flow\nNorth,Middle,5000\nMiddle,South,1000\nLake,North,7\n"
+        "South,Middle,8000\n"
+    )
+    seen = opened("commuting.csv", str(tmp_path / "law.csv"), "counties.csv")
+    told = seen.page.inner_text("#said")
+    assert told.startswith("10 of 24 flows"), told
+    label = "Array.from(view.level.keys()).filter(i => view.level[i]).map(describe).join('; ')"
+    changes = seen.page.evaluate(label)
+    assert "North → Middle\ndifference +1,000 trips" in changes
+    assert "Middle → South\ndifference -4,000 trips" in changes
+    assert "Lake → North\ndifference +7 trips" in changes
+    assert "South → Middle" not in changes
     assert colours_in(seen.picture()) > 20
     assert seen.page.evaluate("nearestWay(view.D.x[0], view.D.y[0], 1000)") >= 0
+    # One table after the other, at the same place.
+    shown = []
+    for _ in range(3):
+        seen.after(lambda: seen.page.keyboard.press("t"))
+        shown.append(seen.counts()[0])
+    assert shown == [10, 4, 10]
     pages.append(seen)
     seen = opened("plans.csv")
     assert not seen.page.locator("#map").is_visible()
