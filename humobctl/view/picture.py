@@ -18,6 +18,7 @@ from humobctl.extras import require
 from humobctl.native import Floats
 from humobctl.plots import style
 from humobctl.plots.files import save_figure
+from humobctl.plots.map_limits import map_limits
 from humobctl.tables.schemas import FLOWS
 from humobctl.view.scene import NO_INTENT, Scene
 
@@ -122,7 +123,7 @@ def _points(scene: Scene) -> tuple[Floats, Floats]:
 def _frame_map(axes: Axes, scene: Scene) -> None:
     """Limits around most points, as far east as north, without numbers."""
     x, y = _points(scene)
-    (left, right), (low, high) = _limits(x, y)
+    (left, right), (low, high) = map_limits(x, y)
     half = max(right - left, high - low, 400.0) * 0.53 + (scene.cell or 0.0) / 2
     axes.set_aspect("equal")
     wide, tall = (max(half * 0.62, (b - a) * 0.55) for a, b in ((left, right), (low, high)))
@@ -133,21 +134,6 @@ def _frame_map(axes: Axes, scene: Scene) -> None:
     axes.set_facecolor("#F7F7F4")
     for spine in axes.spines.values():
         spine.set(visible=True, color="#BBBBBB")
-
-
-def _limits(x: Floats, y: Floats) -> Floats:
-    """Ends of both axes: of all points but far outliers of many, as on the page.
-
-    A few places may make the rest a dot: the middle 90 % are shown where all are five times as
-    wide.
-    """
-
-    def middle(part: float) -> Floats:
-        return np.array([np.percentile(one, [part, 100 - part]) for one in (x, y)])
-
-    everything, most = middle(0.2 if len(x) > 2000 else 0.0), middle(5.0)
-    wide, narrow = (np.ptp(ends, axis=1).max() for ends in (everything, most))
-    return most if len(x) >= 100 and wide > 5 * narrow > 0 else everything
 
 
 def _lines(axes: Axes, ends: Any, x: Floats, y: Floats, **options: Any) -> Any:

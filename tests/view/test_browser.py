@@ -242,3 +242,5 @@ def test_a_few_places_far_away_do_not_make_a_dot_of_the_rest(browser, cli, tmp_p
     done = cli("view", "places.csv", "--export", "map.svg", cwd=tmp_path)
     assert done.code == 0, done.err
     assert any("4 rows outside the map" in text for text in texts(tmp_path / "map.svg"))
+    assert cli("data", "describe", "places.csv", "--plot", "where.svg", cwd=tmp_path).code == 0
+    assert "where, 4 rows outside the map" in texts(tmp_path / "where.svg")
