@@ -24,6 +24,7 @@ function read() {
       if (!D.hours[i]) for (let h = first; h <= last; h++) D.hours[i] |= 1 << h % 24;
     }
   }
+  view.all = new Uint32Array(D.n); view.rows = view.all;
   view.D = D; view.level = new Uint8Array(D.n); view.colours = new Uint8Array(3 * D.n);
   view.chosen = new Set();
 }
@@ -138,18 +139,38 @@ function legend(by, scale, ramp) {
 
 // -- what is drawn ------------------------------------------------------------------------------
 
-/** Levels of all records: 0 filtered out, 1 of users who are not selected, 2 drawn. */
+/** Records by the minute at which they begin, so that a step in time looks at its own alone. */
+function orderByTime() {
+  const { D } = view, [low, high] = ends(D.day), span = (high - low + 2) * 1440, wide = Math.ceil(span / (1 << 20));
+  const bins = new Uint32Array(Math.ceil(span / wide) + 1), order = new Uint32Array(D.n);
+  const bin = (i) => Math.floor(((D.day[i] - low) * 1440 + D.start[i]) / wide);
+  let longest = 1;
+  for (let i = 0; i < D.n; i++) { bins[bin(i) + 1]++; longest = Math.max(longest, D.end[i] - D.start[i]); }
+  for (let k = 1; k < bins.length; k++) bins[k] += bins[k - 1];
+  const next = bins.slice();
+  for (let i = 0; i < D.n; i++) order[next[bin(i)]++] = i;
+  const at = (minute) => bins[Math.max(0, Math.min(bins.length - 1, Math.floor((minute - low * 1440) / wide)))];
+  /** Records that may last in a window, in their order. */
+  view.during = (from, until) => order.slice(at(from - longest), at(until + wide)).sort();
+}
+
+/** Levels of all records: 0 filtered out, 1 of users who are not selected, 2 drawn; and which have one. */
 function filter() {
   const { D, level, chosen } = view, until = view.from + view.window, some = chosen.size > 0;
   const picked = some && new Uint8Array(told.users.length + 1);
   for (const u of chosen) picked[u] = 1;
   const users = new Uint8Array(told.users.length + 1), perHour = new Uint32Array(24);
-  let drawn = 0;
-  for (let i = 0; i < D.n; i++) {
-    level[i] = 0;
-    if (view.hidden >> D.layer[i] & 1) continue;
+  const [first, last] = D.day ? view.ends : [0, 0], dayOn = new Uint8Array(last - first + 1);
+  for (let day = first; day <= last; day++) dayOn[day - first] = D.day && !(view.weekdays >> weekdayOf(day) & 1) ? 0 : 1;
+  const during = D.day && view.window ? view.during(view.from, until) : null, count = during ? during.length : D.n;
+  const rows = during || view.all;
+  let drawn = 0, kept = 0;
+  level.fill(0);
+  for (let k = 0; k < count; k++) {
+    const i = during ? during[k] : k;
+    if (view.hidden && view.hidden >> D.layer[i] & 1) continue;
     if (D.day) {
-      if (!(view.weekdays >> weekdayOf(D.day[i]) & 1)) continue;
+      if (!dayOn[D.day[i] - first]) continue;
       if (view.window) {
         const base = D.day[i] * 1440, end = Math.max(D.end[i], D.start[i] + 1);
         if (base + D.start[i] >= until || base + end <= view.from) continue;
@@ -157,24 +178,24 @@ function filter() {
       if (!picked || picked[D.user[i]]) perHour[Math.floor(D.start[i] / 60) % 24]++;
       if (!(D.hours[i] & view.hours)) continue;
     }
+    rows[kept++] = i;
     level[i] = picked && !picked[D.user[i]] ? 1 : 2;
     if (level[i] === 2) { drawn++; if (D.user) users[D.user[i]] = 1; }
   }
   let people = 0;
   for (let u = 1; u < users.length; u++) people += users[u];
   view.counts = { drawn, users: people, perHour };
+  view.rows = rows.subarray(0, kept);
+  if (map) map.hooks.points.rows = view.rows;
   if (told.cell) squares();
 }
 
 /** Records by cell, for squares; cells lie on a lattice of the plane. */
 function squares() {
-  const { D, level } = view, found = new Map();
-  for (let i = 0; i < D.n; i++) {
-    if (level[i] !== 2) continue;
-    const key = told.cells[i];
-    found.set(key, (found.get(key) || 0) + 1);
-  }
-  view.squares = found;
+  const { level, rows } = view, counts = new Uint32Array(told.firsts.length);
+  for (const i of rows) if (level[i] === 2) counts[told.cells[i]]++;
+  view.squares = new Map();
+  counts.forEach((n, key) => { if (n) view.squares.set(key, n); });
 }
 
 function sayCounts() {
@@ -232,11 +253,11 @@ const leads = (i) => view.D.x[i] !== view.D.to_x[i] || view.D.y[i] !== view.D.to
 function drawWays(context) {
   const { D, level, colours } = view;
   let most = 0;
-  if (told.flows) for (let i = 0; i < D.n; i++) if (level[i] && leads(i)) most = Math.max(most, Math.abs(D.value[i]));
+  if (told.flows) for (const i of view.rows) if (leads(i)) most = Math.max(most, Math.abs(D.value[i]));
   const way = { ends: [2], x: new Float32Array(2), y: new Float32Array(2) };
   for (const pass of [1, 2]) {
     const groups = new Map();
-    for (let i = 0; i < D.n; i++) {
+    for (const i of view.rows) {
       if (level[i] !== pass) continue;
       const key = (colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2]) * 16 + (most ? Math.min(15, Math.round(15 * Math.sqrt(Math.abs(D.value[i]) / most))) : 0);
       if (!groups.has(key)) groups.set(key, []);
@@ -341,13 +362,15 @@ function showDays() {
 
 /** Records that last through each half hour, by kind of the colours. */
 function profile() {
-  const { D, level, colours } = view, kinds = new Map(), step = D.n > 300000 ? 3 : 1;
-  const scaled = scaleOf($("colour").value) || ["user", "density"].includes($("colour").value);
-  for (let i = 0; i < D.n; i += step) {
+  const { D, level, colours, rows } = view, kinds = new Map(), step = rows.length > 100000 ? Math.ceil(rows.length / 100000) : 1;
+  const scaled = !["table", "intent", "plain"].includes($("colour").value);
+  let before = NaN, counts = null;
+  for (let k = 0; k < rows.length; k += step) {
+    const i = rows[k];
     if (level[i] !== 2) continue;
     const key = scaled ? -1 : colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2];
-    if (!kinds.has(key)) kinds.set(key, new Float64Array(48));
-    const counts = kinds.get(key), last = Math.max(D.start[i], Math.min(D.end[i], 1440) - 1);
+    if (key !== before) { counts = kinds.get(key); if (!counts) kinds.set(key, counts = new Float64Array(48)); before = key; }
+    const last = Math.max(D.start[i], Math.min(D.end[i], 1440) - 1);
     for (let slot = Math.floor(D.start[i] / 30); slot <= last / 30; slot++) counts[Math.min(47, slot)] += step;
   }
   const total = new Float64Array(48);
@@ -442,20 +465,19 @@ function tip(i, left, top) {
 
 function nearest(left, top) {
   const { D, level } = view, near = NEAR / map.scale, [x, y] = map.place(left, top);
-  return D.lines || (D.to_x && !told.truth) ? nearestWay(x, y, near) : nearestPoint({ x: D.x, y: D.y, level }, x, y, near, near);
+  return D.lines || (D.to_x && !told.truth) ? nearestWay(x, y, near) : nearestPoint({ x: D.x, y: D.y, level, rows: view.rows }, x, y, near, near);
 }
 
 /** The trip or flow whose line is nearest to a place; of several flows the largest, which lies on top. */
 function nearestWay(x, y, near) {
-  const { D, level } = view;
+  const { D } = view;
   let best = -1, least = near * near;
   const to = (ax, ay, bx, by, i) => {
     const dx = bx - ax, dy = by - ay, part = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
     const away = (ax + part * dx - x) ** 2 + (ay + part * dy - y) ** 2;
     if (away <= least) { least = told.flows ? Math.max(away, near * near / 9) : away; best = i; }
   };
-  for (let i = 0; i < D.n; i++) {
-    if (!level[i]) continue;
+  for (const i of view.rows) {
     const first = D.lines ? (i ? D.lines.ends[i - 1] : 0) : 0, last = D.lines ? D.lines.ends[i] : 0;
     for (let k = first + 1; k < last; k++) to(D.lines.x[k - 1], D.lines.y[k - 1], D.lines.x[k], D.lines.y[k], i);
     if (last - first < 2 && D.to_x && !Number.isNaN(D.to_x[i])) to(D.x[i], D.y[i], D.to_x[i], D.to_y[i], i);
@@ -466,7 +488,7 @@ function nearestWay(x, y, near) {
 // -- time ---------------------------------------------------------------------------------------
 
 function makeTime() {
-  const { D } = view, [low, high] = ends(D.day);
+  const { D } = view, [low, high] = view.ends;
   const first = low * 1440, last = (D.day.some((d) => d === high) ? high + 1 : low + 1) * 1440, slider = $("slider");
   for (const [text, minutes] of WINDOWS) option($("window"), minutes, text);
   Object.assign(slider, { min: first, max: last, step: 10 }); slider.value = first;
@@ -581,7 +603,7 @@ function start() {
   $("colour-label").hidden = $("colour").options.length < 2;
   strip = new Strip($("strip"), view);
   makeTables();
-  if (D.day) makeClock();
+  if (D.day) { view.ends = ends(D.day); orderByTime(); makeClock(); }
   if (told.cell) numberCells();
   colour();
   if (D.x) makeMap();
