@@ -17,7 +17,7 @@ _FRAMES = """async (act) => {
   const next = () => new Promise((done) => requestAnimationFrame(() => {
     const after = new MessageChannel(); after.port1.onmessage = done; after.port2.postMessage(0);
   }));
-  const taken = [], slider = document.getElementById("slider"), shown = document.getElementById("window");
+  const taken = [], [slider, shown] = ["slider", "window"].map((id) => document.getElementById(id));
   const set = (box, value, name) => { box.value = value; box.dispatchEvent(new Event(name)); };
   if (act === "step") set(shown, 1440, "change");
   await next();

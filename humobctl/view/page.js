@@ -384,7 +384,7 @@ function hourBars() {
   if (!view.D.day) return;
   const most = Math.max(1, ...view.counts.perHour);
   [...$("hours").children].forEach((button, hour) => {
-    button.firstChild.style.height = `${Math.round(view.counts.perHour[hour] / most * 42)}px`;
+    button.firstChild.style.height = `${Math.round(view.counts.perHour[hour] / most * 32)}px`;
     button.setAttribute("aria-pressed", String(Boolean(view.hours >> hour & 1)));
     button.title = `${hour}:00–${hour + 1}:00: ${many(view.counts.perHour[hour], told.tables[0].noun)} begin`;
   });
@@ -393,7 +393,7 @@ function hourBars() {
 function makeClock() {
   for (let hour = 0; hour < 24; hour++) {
     const button = document.createElement("button"), bar = document.createElement("i"), text = document.createElement("span");
-    button.type = "button"; button.setAttribute("aria-label", `${hour}:00`); text.textContent = hour % 6 ? "" : hour;
+    button.type = "button"; button.setAttribute("aria-label", `${hour}:00`); text.textContent = hour % 3 ? "" : hour;
     button.append(bar, text);
     // The first press asks for this hour alone, further ones add to it or take away.
     button.addEventListener("click", () => { view.hours = view.hours === 0xffffff ? 1 << hour : view.hours ^ 1 << hour; if (!view.hours) view.hours = 0xffffff; refresh(); });
