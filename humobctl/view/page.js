@@ -44,6 +44,7 @@ const many = (n, noun) => (noun === "activity" ? `${count(n)} ${n === 1 ? noun :
 
 function describe(i) {
   const { D } = view, lines = [];
+  if (told.counted) return `${told.tables[0].label}${told.labels[D.label[i] - 1]}\n${many(view.squares.get(told.cells[i]) || 0, told.tables[0].noun)}`;
   if (told.tables.length > 1) lines.push(told.tables[D.layer[i]].name);
   if (D.user && D.user[i]) lines.push(`user ${told.users[D.user[i] - 1]}`);
   if (D.day) lines.push(`${dayName(D.day[i])}, ${clock(D.start[i])}${D.end[i] > D.start[i] ? `–${D.end[i] === 1440 ? "24:00" : clock(D.end[i])}` : ""}`);
@@ -62,6 +63,7 @@ const TABLE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"].map(rgb);
 
 function colourChoices() {
   const { D } = view, found = [];
+  if (told.counted) return [["density", "number of records"]];
   if (told.difference) found.push(["difference", "difference (trips)"]);
   if (told.tables.length > 1) found.push(["table", "table"]);
   if (told.cell) found.push(["density", "number of records"]);
@@ -154,12 +156,15 @@ function orderByTime() {
   view.during = (from, until) => order.slice(at(from - longest), at(until + wide)).sort();
 }
 
+/** A row is a record, or a square at an hour of the day, and so many of them. */
+const recordsOf = (i) => (told.counted ? view.D.value[i] : 1);
+
 /** Levels of all records: 0 filtered out, 1 of users who are not selected, 2 drawn; and which have one. */
 function filter() {
   const { D, level, chosen } = view, until = view.from + view.window, some = chosen.size > 0;
   const picked = some && new Uint8Array(told.users.length + 1);
   for (const u of chosen) picked[u] = 1;
-  const users = new Uint8Array(told.users.length + 1), perHour = new Uint32Array(24);
+  const users = new Uint8Array(told.users.length + 1), perHour = new Float64Array(24);
   const [first, last] = D.day ? view.ends : [0, 0], dayOn = new Uint8Array(last - first + 1);
   for (let day = first; day <= last; day++) dayOn[day - first] = D.day && !(view.weekdays >> weekdayOf(day) & 1) ? 0 : 1;
   const during = D.day && view.window ? view.during(view.from, until) : null, count = during ? during.length : D.n;
@@ -175,12 +180,12 @@ function filter() {
         const base = D.day[i] * 1440, end = Math.max(D.end[i], D.start[i] + 1);
         if (base + D.start[i] >= until || base + end <= view.from) continue;
       }
-      if (!picked || picked[D.user[i]]) perHour[Math.floor(D.start[i] / 60) % 24]++;
+      if (!picked || picked[D.user[i]]) perHour[Math.floor(D.start[i] / 60) % 24] += recordsOf(i);
       if (!(D.hours[i] & view.hours)) continue;
     }
     rows[kept++] = i;
     level[i] = picked && !picked[D.user[i]] ? 1 : 2;
-    if (level[i] === 2) { drawn++; if (D.user) users[D.user[i]] = 1; }
+    if (level[i] === 2) { drawn += recordsOf(i); if (D.user) users[D.user[i]] = 1; }
   }
   let people = 0;
   for (let u = 1; u < users.length; u++) people += users[u];
@@ -192,15 +197,15 @@ function filter() {
 
 /** Records by cell, for squares; cells lie on a lattice of the plane. */
 function squares() {
-  const { level, rows } = view, counts = new Uint32Array(told.firsts.length);
-  for (const i of rows) if (level[i] === 2) counts[told.cells[i]]++;
+  const { level, rows } = view, counts = new Float64Array(told.firsts.length);
+  for (const i of rows) if (level[i] === 2) counts[told.cells[i]] += recordsOf(i);
   view.squares = new Map();
   counts.forEach((n, key) => { if (n) view.squares.set(key, n); });
 }
 
 function sayCounts() {
   const { drawn, users } = view.counts, noun = told.tables[0].noun;
-  const all = told.n === drawn ? "" : ` of ${count(told.n)}`;
+  const all = told.records === drawn ? "" : ` of ${count(told.records)}`;
   const who = view.D.user ? `, ${plural(users, "user")}${users === told.users.length ? "" : ` of ${count(told.users.length)}`}` : "";
   say(`${many(drawn, noun).replace(" ", `${all} `)}${who}${view.chosen.size ? ` (${count(view.chosen.size)} selected)` : ""}. ${told.note}`);
 }
@@ -357,7 +362,7 @@ function showDays() {
   }
   strip.show(shown, everyone ? profile() : null);
   const noun = told.tables[0].noun === "activity" ? "Activities" : `${told.tables[0].noun[0].toUpperCase()}${told.tables[0].noun.slice(1)}s`;
-  $("days-head").textContent = shown.length ? `Days${rows.length > shown.length ? `: the first ${shown.length} of ${count(rows.length)}` : ""}` : `${noun} by time of day. Select a user to see days.`;
+  $("days-head").textContent = shown.length ? `Days${rows.length > shown.length ? `: the first ${shown.length} of ${count(rows.length)}` : ""}` : `${noun} by time of day.${D.user ? " Select a user to see days." : ""}`;
 }
 
 /** Records that last through each half hour, by kind of the colours. */
@@ -371,7 +376,7 @@ function profile() {
     const key = scaled ? -1 : colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2];
     if (key !== before) { counts = kinds.get(key); if (!counts) kinds.set(key, counts = new Float64Array(48)); before = key; }
     const last = Math.max(D.start[i], Math.min(D.end[i], 1440) - 1);
-    for (let slot = Math.floor(D.start[i] / 30); slot <= last / 30; slot++) counts[Math.min(47, slot)] += step;
+    for (let slot = Math.floor(D.start[i] / 30); slot <= last / 30; slot++) counts[Math.min(47, slot)] += step * recordsOf(i);
   }
   const total = new Float64Array(48);
   for (const counts of kinds.values()) counts.forEach((n, slot) => { total[slot] += n; });
@@ -584,7 +589,7 @@ function makeMap() {
     clicked: (left, top) => { const i = nearest(left, top); if (i >= 0 && D.user && D.user[i]) select([D.user[i]]); },
     lassoed: (xs, ys) => {
       const found = pointsWithin({ x: D.x, y: D.y, level: view.level }, xs, ys);
-      if (!D.user) { say(`${many(found.length, told.tables[0].noun)} in the lasso.`); return; }
+      if (!D.user) { say(`${many(found.reduce((sum, i) => sum + recordsOf(i), 0), told.tables[0].noun)} in the lasso.`); return; }
       select(found.map((i) => D.user[i]).filter(Boolean));
       say(`${many(found.length, told.tables[0].noun)} of ${plural(view.chosen.size, "user")} in the lasso. ${$("said").textContent}`);
     },
@@ -596,7 +601,7 @@ function makeMap() {
 function start() {
   read();
   const { D } = view, classes = document.body.classList;
-  classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x);
+  classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x); classes.toggle("counted", told.counted);
   for (const [value, text] of colourChoices()) option($("colour"), value, text);
   if (told.colour) $("colour").value = told.colour;
   if (told.difference) view.hidden = told.colour === "difference" ? 0b011 : 0b100;

@@ -127,6 +127,8 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "cell": scene.cell,
         "truth": scene.truth,
         "difference": scene.difference,
+        "counted": scene.counted,
+        "records": scene.records,
         "flows": scene.tables[0].kind is FLOWS,
         "compass": "N\n↑" if plane and plane.cell_km is None else "y\n↑\n x →",
         "colour": colour or _suits(scene),
@@ -139,6 +141,8 @@ def _suits(scene: Scene) -> str | None:
     """Check-ins by hour: their speeds say little; None for the first that there is."""
     if scene.difference:
         return "difference"
+    if scene.counted:
+        return "density"
     return "hour" if scene.tables[0].kind is POINTS and scene.labels else None
 
 
@@ -152,11 +156,26 @@ def _base(lines: Any, plane: Any) -> dict[str, str]:
     return {"ends": pack(lines.ends, "<u4"), "x": pack(x, "<f4"), "y": pack(y, "<f4")}
 
 
+def _true_metres(scene: Scene) -> float:
+    """Metres on the ground of a metre of the map, in its middle."""
+    plane = scene.plane
+    if plane is None or plane.cell_km is not None:
+        return 1.0
+    return float(np.cos(np.radians(plane.lat)))
+
+
 def note(scene: Scene) -> str:
     """What of the tables is drawn, where that is not all."""
     said = []
     for one in scene.tables:
-        if one.frame.height < one.rows:
+        if one.squares is not None:
+            side = (scene.cell or 0.0) * _true_metres(scene)
+            size = f"{side / 1000:,.3g} km" if side >= 1000 else f"{side:,.3g} m"
+            said.append(
+                f"The {one.rows:,} rows of {one.users:,} users of {printable(one.name)}, counted "
+                f"in squares of {size} by hour of the day."
+            )
+        elif one.frame.height < one.rows:
             users = "" if one.users is None else f" of {one.users:,} users"
             said.append(f"A sample of the {one.rows:,} rows{users} of {printable(one.name)}.")
     return " ".join(said)

@@ -123,7 +123,8 @@ def _points(scene: Scene) -> tuple[Floats, Floats]:
 def _frame_map(axes: Axes, scene: Scene) -> None:
     """Limits around most points, as far east as north, without numbers."""
     x, y = _points(scene)
-    (left, right), (low, high) = map_limits(x, y)
+    weights = scene.rows["value"].astype(np.float64) if scene.counted else None
+    (left, right), (low, high) = map_limits(x, y, weights)
     half = max(right - left, high - low, 400.0) * 0.53 + (scene.cell or 0.0) / 2
     axes.set_aspect("equal")
     wide, tall = (max(half * 0.62, (b - a) * 0.55) for a, b in ((left, right), (low, high)))
@@ -156,7 +157,8 @@ def _draw_cells(axes: Axes, scene: Scene) -> None:
     from matplotlib.colors import LogNorm  # noqa: PLC0415
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    _, first, counts = np.unique(scene.rows["label"], return_index=True, return_counts=True)
+    _, first, cell = np.unique(scene.rows["label"], return_index=True, return_inverse=True)
+    counts = np.bincount(cell, weights=scene.rows["value"] if scene.counted else None)
     side = scene.cell or 0.0
     corners = zip(scene.rows["x"][first] - side / 2, scene.rows["y"][first] - side / 2, strict=True)
     squares = PatchCollection([Rectangle(corner, side, side) for corner in corners], linewidths=0)
@@ -346,18 +348,21 @@ def _outside(axes: Axes, scene: Scene) -> int:
     """Rows that the limits of the map leave out."""
     x, y = scene.rows["x"], scene.rows["y"]
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    return int(((x < left) | (x > right) | (y < low) | (y > high)).sum())
+    beyond = (x < left) | (x > right) | (y < low) | (y > high)
+    return int(scene.rows["value"][beyond].sum() if scene.counted else beyond.sum())
 
 
 def _source(axes: Axes, scene: Scene) -> str:
     """Counts, files and program in a line."""
     told = []
     for one in scene.tables[: 2 if scene.difference else None]:
-        rows = f"{one.frame.height:,}"
-        if one.frame.height < one.rows:
-            rows += f" of {one.rows:,}"
-        people = "" if one.users is None else f", {pluralize(one.frame['uid'].n_unique(), 'user')}"
-        told.append(f"{printable(one.name)} ({rows} {'row' if rows == '1' else 'rows'}{people})")
+        rows, users = one.frame.height, one.frame["uid"].n_unique()
+        if one.squares is not None:
+            rows, users = one.rows, one.users or 0
+        few = f" of {one.rows:,}" if rows < one.rows else ""
+        people = "" if one.users is None else f", {pluralize(users, 'user')}"
+        noun = "row" if rows == 1 and not few else "rows"
+        told.append(f"{printable(one.name)} ({rows:,}{few} {noun}{people})")
     base = f"; base: {', '.join(printable(one.name) for one in scene.base)}" * bool(scene.base)
     if outside := _outside(axes, scene):
         told.append(f"{pluralize(outside, 'row')} outside the map")

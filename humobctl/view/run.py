@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -48,6 +49,8 @@ def load_scene(
     """
     if [*paths, truth].count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
+    if len(paths) > 1 or truth is not None:
+        options = replace(options, counted=False)
     kinds = [kind_by_columns(path) for path in paths]
     areas = None
     others = [path for path, kind in zip(paths, kinds, strict=True) if kind is not FLOWS]

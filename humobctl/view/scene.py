@@ -102,6 +102,16 @@ class Scene:
     def __len__(self) -> int:
         return len(self.rows["layer"])
 
+    @property
+    def counted(self) -> bool:
+        """Whether rows are squares by hour, whose value is a number of records."""
+        return self.tables[0].squares is not None
+
+    @property
+    def records(self) -> int:
+        """Records that are drawn."""
+        return int(self.rows["value"].sum()) if self.counted else len(self)
+
 
 def make_scene(
     tables: Sequence[DrawnTable],
@@ -130,6 +140,9 @@ def make_scene(
     parts = [one.frame.with_columns(layer=pl.lit(at, pl.UInt8)) for at, one in enumerate(tables)]
     frame = pl.concat(reversed(parts) if truth else parts)  # what is predicted lies above
     measure = next((MEASURES[one.kind.name] for one in tables if one.kind.name in MEASURES), None)
+    squares = tables[0].squares
+    if squares is not None:
+        measure = ("records", "")
     if truth:
         frame, measure = _with_errors(frame, cell_km if bare else None), ("error", "km")
     has_times = frame["day"].null_count() < frame.height
@@ -152,6 +165,8 @@ def make_scene(
     side = cell_km * 1000 if bare else None
     if grid is not None and plane is not None and any(one.kind is GRID for one in tables):
         side = grid.cell_size / float(np.cos(np.radians(plane.lat)))
+    if squares is not None:
+        side = squares.side(side)
     return Scene(
         title=title,
         tables=list(tables),

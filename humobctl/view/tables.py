@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,7 @@ from humobctl.tables.schemas import (
 )
 from humobctl.view.rows import rows_of
 from humobctl.view.sample import Sampler
+from humobctl.view.squares import SquareTally
 
 NOUNS = {
     GRID.name: "record",
@@ -70,6 +72,7 @@ class ViewOptions:
         seed: of the sample.
         columns: names in the files -> our names.
         on_error: stop at the first bad row, or drop bad rows.
+        counted: whether cells and points beyond ``max_rows`` are counted in squares.
     """
 
     users: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ class ViewOptions:
     seed: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     on_error: OnError = "fail"
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class DrawnTable:
         frame: ``ROWS``.
         rows, users: how many the file has of what was asked for; users None where it has none.
         start: date of day 0, where it is known.
+        squares: what the rows are counted in, by hour of the day; None where they are drawn.
     """
 
     name: str
@@ -100,6 +105,7 @@ class DrawnTable:
     rows: int
     users: int | None
     start: dt.date | None = None
+    squares: SquareTally | None = None
 
     @property
     def noun(self) -> str:
@@ -163,6 +169,10 @@ def load_table(
     # Days of points are known once all dates are.
     late = kind is POINTS and options.days is not None and options.start_date is None
     chosen = _choose(batches, kind, options, only)
+    if options.counted and kind in (GRID, POINTS) and not late and not options.users:
+        chosen, tally = _count_if_long(chosen, kind, options.max_rows)
+        if tally is not None:
+            return _counted(name, kind, tally, options.grid)
     sampler = Sampler(options.max_rows if not late else 1 << 62, options.seed, by)
     raw = sampler.collect(chosen)
     if raw.is_empty():
@@ -192,6 +202,34 @@ def load_table(
     return DrawnTable(
         name, kind, frame.sort(order, maintain_order=True), sampler.rows, users, start
     )
+
+
+def _count_if_long(
+    batches: Iterable[pl.DataFrame], kind: Table, most: int
+) -> tuple[Iterable[pl.DataFrame], SquareTally | None]:
+    """The batches, where they are few enough to be drawn; otherwise what they are counted in."""
+    source, kept, rows = iter(batches), list[pl.DataFrame](), 0
+    for batch in source:
+        kept.append(batch)
+        rows += batch.height
+        if rows > most:
+            break
+    else:
+        return kept, None
+    tally = SquareTally(kind, most)
+    for batch in itertools.chain(kept, source):
+        tally.add(batch)
+    return [], tally
+
+
+def _counted(name: str, kind: Table, tally: SquareTally, grid: Grid | None) -> DrawnTable:
+    records = f"{pluralize(tally.rows, NOUNS[kind.name])} of {pluralize(tally.users, 'user')}"
+    report.warn(
+        f"{name}: {records} are counted in squares by hour of the day; --max-rows sets how "
+        "many are drawn one by one, another --colour-by draws a sample of them"
+    )
+    frame = tally.frame(grid)
+    return DrawnTable(name, kind, frame, tally.rows, tally.users, squares=tally)
 
 
 def _open(path: str, options: ViewOptions) -> tuple[Table, Iterator[pl.DataFrame]]:
