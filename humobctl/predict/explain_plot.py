@@ -83,14 +83,16 @@ def _map(panel: Axes, cells: Int32s, p: Floats, chosen: Int32s, frame: Any) -> N
     near = [abs(cells[:, k] - sum(frame[k]) / 2) < np.ptp(frame[k]) / 2 for k in (0, 1)]
     inside = np.flatnonzero((p >= _DRAWN) & near[0] & near[1])
     x, y = cells[inside].T
-    scale = {"c": p[inside], "cmap": _COLOURS, "vmin": 0, "vmax": 1}
+    scale: dict[str, Any] = {"c": p[inside], "cmap": _COLOURS, "vmin": 0, "vmax": 1}
     panel.scatter(x, y, s=_AREA * p[inside], edgecolors=GREY, linewidths=0.6, zorder=3, **scale)
     there = np.unique(chosen, axis=0)
-    panel.scatter(*there.T, s=60, facecolors="none", edgecolors=RED, linewidths=1.6, zorder=4)
+    panel.scatter(
+        there[:, 0], there[:, 1], s=60, facecolors="none", edgecolors=RED, linewidths=1.6, zorder=4
+    )
     best = int(p.argmax())
     left = cells[best, 0] < sum(frame[0]) / 2
-    shift = {"xytext": (14 if left else -14, 0), "textcoords": "offset points"}
-    align = {"ha": "left" if left else "right", "va": "center", "zorder": 5}
+    shift: dict[str, Any] = {"xytext": (14 if left else -14, 0), "textcoords": "offset points"}
+    align: dict[str, Any] = {"ha": "left" if left else "right", "va": "center", "zorder": 5}
     panel.annotate(f"{p[best]:.0%}", cells[best].tolist(), **shift, **align)
     rest = 1 - p[inside].sum()
     if rest >= _DRAWN:

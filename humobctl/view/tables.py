@@ -168,11 +168,11 @@ def load_table(
     by = "uid" if "uid" in kind.columns else None
     # Days of points are known once all dates are.
     late = kind is POINTS and options.days is not None and options.start_date is None
-    chosen = _choose(batches, kind, options, only)
+    chosen: Iterable[pl.DataFrame] = _choose(batches, kind, options, only)
     if options.counted and kind in (GRID, POINTS) and not late and not options.users:
         chosen, tally = _count_if_long(chosen, kind, options.max_rows)
         if tally is not None:
-            return _counted(name, kind, tally, options.grid)
+            return _table_of_counts(name, kind, tally, options.grid)
     sampler = Sampler(options.max_rows if not late else 1 << 62, options.seed, by)
     raw = sampler.collect(chosen)
     if raw.is_empty():
@@ -222,7 +222,7 @@ def _count_if_long(
     return [], tally
 
 
-def _counted(name: str, kind: Table, tally: SquareTally, grid: Grid | None) -> DrawnTable:
+def _table_of_counts(name: str, kind: Table, tally: SquareTally, grid: Grid | None) -> DrawnTable:
     records = f"{pluralize(tally.rows, NOUNS[kind.name])} of {pluralize(tally.users, 'user')}"
     report.warn(
         f"{name}: {records} are counted in squares by hour of the day; --max-rows sets how "

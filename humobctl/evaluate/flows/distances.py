@@ -54,7 +54,7 @@ def measure_trips(
     joined = kept
     for side in ("origin", "destination"):
         joined = joined.join(known, left_on=side, right_on="area_id", how="inner", suffix="_to")
-    lost = float(kept["flow"].sum() - joined["flow"].sum())
+    lost = float(kept["flow"].sum()) - float(joined["flow"].sum())
     if not joined.height:
         ids = pl.concat([flows["origin"], flows["destination"]]).unique()
         raise HumobError(
@@ -63,6 +63,9 @@ def measure_trips(
         )
     if lost > 0:
         report.warn(f"{name}: {lost:,.0f} trips of areas that {areas_name} does not have")
-    km = kilometres_apart(*(joined[one].to_numpy() for one in ("lat", "lon", "lat_to", "lon_to")))
+    lat, lon, lat_to, lon_to = (
+        joined[one].to_numpy() for one in ("lat", "lon", "lat_to", "lon_to")
+    )
+    km = kilometres_apart(lat, lon, lat_to, lon_to)
     trips, _ = np.histogram(km, bins=EDGES, weights=joined["flow"].to_numpy())
     return TripDistances(trips.astype(np.float64))
