@@ -30,7 +30,7 @@ MOST_TOLD = 10
 HEAD = """# What humobctl was attacked with
 
 `make attack` writes this page anew: every number is what that run saw. A finding is a crash, a hang,
-an exception that is no clear line, more than 8 GB of address space, a bad value that was accepted, other
+an exception that is not a clear line, more than 8 GB of address space, a bad value that was accepted, other
 bytes after a kill, code of a model that was run, or an `internal:` line.
 
 | attack | tried | refused in one line | memory, at most | findings |

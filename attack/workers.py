@@ -79,7 +79,7 @@ def _work(numbers: Sequence[int], attempt: Attempt, counts: Any, found: Any) -> 
     for number in numbers:
         try:
             counts[1] += attempt(number)
-        except BaseException as exc:  # a panic of polars is no Exception
+        except BaseException as exc:  # a panic of polars is not an Exception
             found.put((number, f"{type(exc).__name__}: {str(exc)[:300]}"))
         counts[0] += 1
         counts[2] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -143,7 +143,7 @@ def _population(folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.intend.population import read_population
 
     count = 3 if choice & 1 else None
-    # A count of a thousand million people is no fault, but nothing to go through either.
+    # A count of a thousand million people is not a fault, but nothing to go through either.
     people = read_population(_file(folder, "in", payload), count=count)
     _all(batch for batch, _ in zip(people.batches(5), range(3), strict=False))
 
@@ -285,7 +285,7 @@ def _options(_folder: Path, choice: int, payload: bytes) -> None:
     from humobctl.tables import calendar, grid
     from humobctl.tables.column_names import parse_columns
 
-    # What a shell can give: no NUL, and bytes that are no UTF-8 as surrogates.
+    # What a shell can give: no NUL, and bytes that are not UTF-8 as surrogates.
     text = payload.replace(b"\0", b"").decode(errors="surrogateescape")
     parsers: tuple[Callable[[str], object], ...] = (
         lambda text: parse_range("--days", text),

@@ -419,7 +419,9 @@ def main() -> None:
         # Panics of polars and tokenizers are none of Python's exceptions; damaged files make some.
         if type(exc).__name__ != "PanicException":
             raise
-        report.error(f"found data that a library gives up on, likely damaged ({message(str(exc))})")
+        report.error(
+            f"the input is probably damaged: a library cannot read it ({message(str(exc))})"
+        )
         sys.exit(1)
 
 

@@ -1,8 +1,8 @@
-"""Checks the words of helps, docstrings and pages: ``python scripts/language.py [FILE...]``.
+"""Checks the words of helps, messages, docstrings, pages: ``python scripts/language.py [FILE...]``.
 
 What a machine can hold of the project's rules for language: an option's help begins with the
 thing it sets or the verb it does, an option has one metavar in all commands, a default is said,
-words are the field's. Without files it reads the app, the package and all pages.
+words are the field's, in messages too. Without files it reads the app, the package and all pages.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ACTIONS = re.compile(
     r"Predict|Print|Put|Read|Rename|Replace|Run|Score|Show|Stop|Turn|Write)\b"
 )
 """Verbs of options that do nothing where they are not given."""
+_COMPARED = r"longer|more\b|better|nearer|worse|larger|smaller|less|other|proof|one\b|room"
 WORDS = (
     (r"(?:^|[.;:,] |\bor )[Ee]lse\b", "otherwise, or; for a default: 'Default: …'"),
     (r"\b(?:some|every|no)body(?:'s|\b)", "user or person; all users; no user"),
@@ -48,9 +49,27 @@ WORDS = (
     (r"\bnetworks to average\b", "ensemble size"),
     (r"\bin the way of\b", "as in"),
     (r"\bat the most\b", "maximum"),
+    (rf"(?<!there )\b(?:is|are) no (?!{_COMPARED})\w+", "is not a, are not"),
+    (r"\bstarts? anew\b", "start again"),
 )
 """Words that are not the field's, or not plain, and what is said instead."""
+_IN_MESSAGES = (
+    (r"\bgo(?:es)? (?:with|without|together)\b", "needs, cannot be combined with"),
+    (r"\bbelongs? to\b", "needs"),
+    (r"\bsee (?:that|whether)\b", "check that"),
+    (r"\b(?:whoever|whatever)\b", "anyone who, any"),
+    (r"\b(?:makes?|made) (?:it )?(?:anew|again)\b", "computes it again, overwrites it"),
+    (r"\bfound no (?:JSON|TOML|YAML)\b", "found invalid JSON"),
+    (r"\bin the middle\b", "median"),
+    (r"\bapart from each other\b", "separated"),
+)
+"""The same for the messages of the program, which say first what is wrong."""
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in WORDS]
+_MESSAGES = [
+    (re.compile(pattern, re.IGNORECASE), better) for pattern, better in (*WORDS, *_IN_MESSAGES)
+]
+_SPEAKERS = re.compile(r"\w*Error|(report|notes)\.(info|warn|detail|error|append)|self\._fail")
+"""Calls whose texts people read."""
 _PARTICIPLES = frozenset(
     (
         *("built", "drawn", "found", "given", "kept", "known", "made", "said", "seen"),
@@ -90,12 +109,14 @@ def check_help(place: str, text: str) -> list[Finding]:
     return found + check_words(place, text)
 
 
-def check_words(place: str, text: str) -> list[Finding]:
+def check_words(
+    place: str, text: str, patterns: list[tuple[re.Pattern[str], str]] = _PATTERNS
+) -> list[Finding]:
     """Words that the project does not use."""
     plain = _CODE.sub("``", _FENCE.sub("", text))
     return [
         Finding(place, f"found {match[0].strip()!r}, say {better}: {_around(plain, match)}")
-        for pattern, better in _PATTERNS
+        for pattern, better in patterns
         for match in pattern.finditer(plain)
     ]
 
@@ -157,6 +178,34 @@ def _docstrings(module: ast.Module) -> Iterator[ast.Constant]:
             yield text
 
 
+def check_messages(place: str, module: ast.Module) -> list[Finding]:
+    """Faults of the texts of errors, warnings and notes."""
+    return [
+        finding
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and _SPEAKERS.fullmatch(ast.unparse(node.func))
+        for argument in [*node.args, *(word.value for word in node.keywords)]
+        for text in _texts(argument)
+        for finding in check_words(f"{place}:{node.lineno}", text, _MESSAGES)
+    ]
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """The texts of an expression; a value within one is a mark."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(
+            str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values
+        )
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for child in ast.iter_child_nodes(node):
+        yield from (
+            ()
+            if isinstance(node, ast.JoinedStr) and isinstance(child, ast.Constant)
+            else _texts(child)
+        )
+
+
 def participles(place: str, module: ast.Module) -> list[Finding]:
     """Functions named by a participle rather than a verb; ``trained_model`` names a thing."""
     return [
@@ -211,7 +260,8 @@ def check_package() -> list[Finding]:
     found = []
     for file in sorted((ROOT / "humobctl").rglob("*.py")):
         module, place = ast.parse(file.read_bytes()), str(file.relative_to(ROOT))
-        found += check_docstrings(place, module) + participles(place, module)
+        found += check_docstrings(place, module) + check_messages(place, module)
+        found += participles(place, module)
     return found
 
 

@@ -22,7 +22,7 @@ from tests.inprocess import run_here, serves
 from tests.packages import from_package
 from tests.warm import WarmStart
 
-# A busy machine is no failure.
+# A busy machine is not a failure.
 settings.register_profile("humobctl", deadline=None)
 settings.load_profile("humobctl")
 

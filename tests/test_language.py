@@ -83,11 +83,20 @@ def test_an_option_has_one_metavar_in_all_commands() -> None:
         ('def f():\n    """A cell nobody is in."""', 1),
         ('def f():\n    """Users by turns, told apart."""', 1),
         ('def f():\n    """The cells of a user; ``else`` is code."""', 0),
+        ('def f():\n    """What is no table; there is no other."""', 1),
         ('x = "Of no docstring"', 0),
     ],
 )
 def test_docstrings(source: str, faults: int) -> None:
     assert len(language.check_docstrings("a.py", ast.parse(source))) == faults
+
+
+def test_words_of_messages() -> None:
+    source = """raise HumobError(f"{name}: found no JSON")
+report.warn("--axes goes with --grid")
+open("what goes with it")"""
+    found = language.check_messages("a.py", ast.parse(source))
+    assert [one.place for one in found] == ["a.py:1", "a.py:2"]
 
 
 def test_code_on_a_page_is_left_alone() -> None:

@@ -165,7 +165,10 @@ def mask(
                 users_a_block=users_per_block,
             ),
         )
-    report.info(f"masked {done.rows:,} of {done.written:,} rows, of {done.users:,} users")
+    report.info(
+        f"masked {done.rows:,} of {pluralize(done.written, 'row')}, "
+        f"of {pluralize(done.users, 'user')}"
+    )
     if target is None:
         return frame
     return summary(target, rows=done.written, masked_rows=done.rows, masked_users=done.users)

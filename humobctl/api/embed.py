@@ -149,11 +149,11 @@ def _check(
     from humobctl.embed.vectors import embedding_format, refuse_terminal
 
     if not with_model and (long.resume or long.engine == "ray" or long.into_folder):
-        raise UsageError("--resume, --engine ray and a folder as --output go with --model")
+        raise UsageError("--resume, --engine ray and a folder as --output need --model")
     if long.into_folder and (pca or nearest):
         raise UsageError("--output: found a folder, expected a file with --pca or --nearest")
     if nearest and format in ("npy", "safetensors"):
-        raise UsageError(f"--format {format} goes with vectors, not with --nearest")
+        raise UsageError(f"--format {format} holds vectors only, found --nearest")
     if long.output is None:
         refuse_format(format)
     elif not long.into_folder and not nearest:
@@ -213,7 +213,7 @@ def _with_components(batches: Iterable[pl.DataFrame], count: int) -> Iterator[pl
 
     whole = pl.concat(list(batches))
     found, share = components(whole["embedding"].to_numpy(), count)
-    report.info(f"the first {count} components hold {share.sum():.1%} of the variance")
+    report.info(f"the first {count} components explain {share.sum():.1%} of the variance")
     yield whole.with_columns(
         pl.Series(f"pc{number + 1}", found[:, number]) for number in range(count)
     )
@@ -233,7 +233,7 @@ def _deliver(batches: Iterator[pl.DataFrame], long: LongRun, format: str | None)
         else:
             users = long.write_and_clean(lambda: write_embeddings(batches, output, format))
     if output != "-":
-        report.info(f"{output}: {pluralize(users, 'user')} embedded")
+        report.info(f"{output}: embedded {pluralize(users, 'user')}")
     return summary(output, users=users)
 
 

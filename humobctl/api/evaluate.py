@@ -98,9 +98,9 @@ _TITLES: dict[Family, str] = {
 def _refuse(option: str, takers: Sequence[Family], family: Family) -> NoReturn:
     """Refuse an option that only other families take, or none."""
     if not takers:
-        raise UsageError(f"{option}: no option of an evaluation")
+        raise UsageError(f"{option}: not an option of an evaluation")
     titles = " or ".join(_TITLES[taker] for taker in takers)
-    raise UsageError(f"{option} goes with {titles}, not with {_TITLES[family]}")
+    raise UsageError(f"{option} is for {titles}, found {_TITLES[family]}")
 
 
 def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:

@@ -62,7 +62,7 @@ def export(
         grid: grid of a grid trajectory: cell size (m or km), corner of cell (1, 1), number of cells
             (200x200 if left out), such as 500m@39.6,116.0,200x200; needed for cells.
         if_exists: action if the database has the table: stop (fail), add rows to it (append), or
-            make it anew (replace).
+            overwrite it (replace).
         axes: compass directions in which x and y of ``grid`` grow, such as east,north; needed with
             ``grid``.
 
@@ -71,7 +71,7 @@ def export(
 
     Raises:
         HumobError: the table cannot be read, or the output not be written.
-        UsageError: the format has no place for such a table, or lacks an option.
+        UsageError: the format cannot hold such a table, or needs an option.
 
     Example:
         >>> hm.export("places.csv", output="places.geojson")["rows"].item()
@@ -84,7 +84,7 @@ def export(
     from humobctl.tables.grid import parse_grid
 
     if bool(grid) != bool(axes):
-        raise UsageError("--grid and --axes: found one, expected both, which say where cells lie")
+        raise UsageError("--grid and --axes: found one, expected both (they place the cells)")
     target = str(as_path(output))
     with paths_of(table, areas) as (path, areas_path):
         options = ExportOptions(

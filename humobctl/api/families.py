@@ -116,7 +116,7 @@ def evaluate_cells(
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
         if chosen == "humob24":
             raise UsageError(
-                "--dtw fast: FastDTW has no free prefix, so it goes with --dialect humob25 only"
+                "--dtw fast: FastDTW has no free prefix, so it needs --dialect humob25"
             )
         notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
     check_choice("--dialect", chosen, ("both", *DIALECTS))
@@ -332,7 +332,7 @@ def evaluate_flows(
     if picture is not None:
         check_plot(picture)
     elif areas is not None:
-        raise UsageError("--areas goes with --plot, which draws trips by distance")
+        raise UsageError("--areas needs --plot, which draws trips by distance")
     with paths_of(*several(tables), truth, areas) as (*paths, truth_path, areas_path):
         if [*paths, truth_path, areas_path].count("-") > 1:
             raise UsageError("standard input (-) can be read only once")

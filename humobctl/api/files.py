@@ -146,18 +146,18 @@ def read(
     from humobctl.tables.grid import parse_grid
 
     if axes and not grid:
-        raise UsageError("--axes belongs to --grid")
+        raise UsageError("--axes needs --grid")
     if outside == "drop" and (not grid or cells_to_points):
-        raise UsageError("--outside belongs to --grid for points")
+        raise UsageError("--outside drop needs points and --grid")
     if cells_to_points and not (grid and axes and start_date):
         raise UsageError(
-            "--cells-to-points needs --grid, --axes and --start-date: which way the axes of a "
-            "public grid point is told in contradictory ways, so say it"
+            "--cells-to-points needs --grid, --axes and --start-date: sources contradict each "
+            "other on the directions of HuMob's axes, so none is assumed"
         )
     with Scratch() as owner, paths_of(table, places) as (source, places_path):
         if query is not None and not is_database(source):
             raise UsageError(
-                "--query goes with a database: postgresql://USER@HOST/NAME, or a .duckdb file"
+                "--query needs a database as input: postgresql://USER@HOST/NAME, or a .duckdb file"
             )
         path = read_query(source, query, owner.scratch) if is_database(source) else source
         options = ImportOptions(

@@ -36,7 +36,7 @@ def check_first_look(plot: PathName | None, output: str | None, format: str | No
         return picture
     check_distinct({"--output": output, "--plot": picture})
     if output == STANDARD or is_special(Path(output)):
-        raise UsageError(f"--plot {picture}: goes with --output FILE, which it is drawn from")
+        raise UsageError(f"--plot {picture}: needs --output FILE, from which it is drawn")
     kind = output_format(output, format)
     if kind not in _READ_AGAIN:
         raise UsageError(

@@ -91,7 +91,7 @@ def generate_gravity(
     person, day and event alone. docs/generate.md has the formulas and their sources.
 
     Args:
-        places: places to choose from, as 'data import' writes them.
+        places: places to choose from, as 'data import' and 'data synth --places' write them.
         law: mobility law by which places are chosen (docs/generate.md).
         density: points (lat, lon, population) to draw homes from. Default: the places.
         radius: search radius in km around the person's location.
@@ -233,11 +233,11 @@ def generate_diffusion(
     from humobctl.tables.schemas import CATEGORISED_INTENTIONS, INTENTIONS, VISITS
 
     if count is not None and intentions is not None:
-        raise UsageError("--count: found intentions beside it, expected one of the two")
+        raise UsageError("--count and intentions: found both, expected one of them")
     if count is not None and people is not None:
-        raise UsageError("--people: found --count beside it, expected intentions")
+        raise UsageError("--people and --count: found both; --people needs intentions")
     if count is None and intentions is None:
-        raise UsageError("--count: found neither it nor intentions, expected one of the two")
+        raise UsageError("found no input, expected intentions or --count")
     folder, target = str(as_path(model)), as_path(output)
     picture = check_first_look(plot, target, format)
     with paths_of(intentions, places, people, home_work) as paths:
@@ -271,7 +271,7 @@ def generate_diffusion(
             if "category" not in columns_of(plans):
                 raise HumobError(
                     f"{name}: found no column category, expected one beside the intents, since "
-                    f"{folder} was told categories"
+                    f"{folder} was trained with them"
                 )
         if count is not None:
             batches = job.from_nothing(count, long)
@@ -388,5 +388,5 @@ def _flow_law(name: str, given: Mapping[str, str], fit: str | None) -> FlowLaw:
         raise UsageError(f"--law: found {name!r}, expected {', '.join(FLOW_LAWS)}, or a .json file")
     extra = [f"--{option}" for option in given] + (["--fit"] if fit else [])
     if extra:
-        raise UsageError(f"{extra[0]} goes with a law's name, not with a file of a fitted one")
+        raise UsageError(f"{extra[0]} needs a law's name as --law, found a file of a fitted law")
     return load_law(name)

@@ -166,7 +166,7 @@ def intend(
     picture = check_first_look(plot, target, format)
     _distinct(**files, journal=chosen.get("journal"), plot=picture)
     if target is None and resume:
-        raise UsageError("--resume goes with --output")
+        raise UsageError("--resume needs --output")
 
     def write(place: str) -> int:
         long = LongRun(place, engine, address, workers, resume, overwrite)
@@ -239,7 +239,9 @@ def _refuse_engine(backend: str, long: LongRun, distill: str | None) -> None:
     if backend == "planner":
         if distill is not None and (long.resume or long.engine == "ray"):
             option = "--resume" if long.resume else "--engine ray"
-            raise UsageError(f"{option}: found --distill, whose records are made in one go")
+            raise UsageError(
+                f"{option} cannot be combined with --distill, which writes all records in one run"
+            )
         return
     if long.engine == "ray":
         raise UsageError(

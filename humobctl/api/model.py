@@ -60,7 +60,7 @@ def load_model(path: ModelSource) -> Model:
         The model, which ``predict``, ``embed`` and ``generate_diffusion`` take as ``model``.
 
     Raises:
-        HumobError: the folder is no model dir, or not whole.
+        HumobError: the folder is not a model dir, or not whole.
 
     Example:
         >>> hm.load_model("embedder").type

@@ -149,7 +149,7 @@ def predict(
     )
     if engine == "ray" and base_url is not None:
         raise UsageError(
-            "--engine ray: found --base-url, whose server does the work, expected --concurrency"
+            "--engine ray: found --base-url, where the server does the work; use --concurrency"
         )
     tally = PredictTally()
     long = LongRun(target, engine, address, workers, resume, overwrite)
@@ -205,7 +205,7 @@ def explain(
     takes = signature(_job).parameters.keys()
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
-        raise UsageError(f"{flag(name)} does not go with --explain")
+        raise UsageError(f"{flag(name)} cannot be combined with --explain")
     defaults = {name: signature(predict).parameters[name].default for name in takes}
     with paths_of(table) as (path,):
         reasons = reasons_of(path, uid, _job(**{**defaults, **options}), picture=picture)
@@ -247,7 +247,7 @@ def _job(
     from humobctl.predict.run import PredictJob
 
     if extra_body is not None and base_url is None:
-        raise UsageError("--extra-body goes with --base-url")
+        raise UsageError("--extra-body needs --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
         model=str(as_path(model)),
@@ -282,7 +282,7 @@ def _job(
 def _journal(given: str | None, base_url: str | None, output: str | None) -> str | None:
     if base_url is None:
         if given is not None:
-            raise UsageError("--journal goes with --base-url")
+            raise UsageError("--journal needs --base-url")
         return None
     beside = None if output in (None, "-") else f"{output}.journal.jsonl"
     return given if given is not None else beside
@@ -297,10 +297,10 @@ def targets_of(from_day: int | None, to_day: int | None, *, use_future: bool = F
     from humobctl.predict.run import Targets
 
     if use_future and to_day is None:
-        raise UsageError("--use-future goes with --from-day and --to-day")
+        raise UsageError("--use-future needs --from-day and --to-day")
     if from_day is None:
         if to_day is not None:
-            raise UsageError("--to-day goes with --from-day")
+            raise UsageError("--to-day needs --from-day")
         return Targets()
     last = 9999 if to_day is None else to_day
     if last < from_day:
@@ -348,7 +348,7 @@ def validate(
         checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
     if shift_days:
         report.warn(
-            f"{path}: checked with --shift-days {shift_days}; organisers take days as they stand"
+            f"{path}: checked with --shift-days {shift_days}; the organisers read days unshifted"
         )
     report.info(
         f"{path}: valid, {pluralize(checked.rows, 'row')} of {pluralize(checked.users, 'user')}"

@@ -57,7 +57,7 @@ def stays(
 ) -> pl.DataFrame:
     """Find stays in points: visits at each user's locations, with homes and works.
 
-    Of check-ins and of cells each record is a stay; those of one place in a row are one.
+    Each check-in and each record of a cell is a stay; consecutive ones at one place are joined.
     docs/stays.md has the methods and their sources.
 
     Args:
@@ -71,19 +71,19 @@ def stays(
             (scikit-mobility).
         gap: longest time in minutes between two points of a stay. Default: 15 (sliding-window),
             any (scikit-mobility).
-        include_last: keep the stay that a user's points end in (sliding-window).
+        include_last: keep the last stay of each user, which has no later point (sliding-window).
         location_distance: distance in metres up to which stays are at one location (DBSCAN).
-        max_speed: leave out points reached at more than so many km/h. Default: none.
-        accuracy: leave out points whose accuracy is more than so many metres. Default: none.
+        max_speed: leave out points reached faster than this speed in km/h. Default: no limit.
+        accuracy: leave out points whose accuracy exceeds this many metres. Default: no limit.
         box: leave out points outside SOUTH,WEST,NORTH,EAST in degrees. Default: none.
         keep_zero: keep points at latitude 0, longitude 0. Default: left out and counted.
-        compress: make points within so many metres of the first of a run one point, as in
-            scikit-mobility. Default: none.
-        places: places that give stays nearby their intent, if these are neither home nor work.
+        compress: merge consecutive points within this many metres of the first one, as in
+            scikit-mobility. Default: points stay as they are.
+        places: places whose intents are given to stays nearby, other than at home and work.
             Default: none.
         place_distance: distance in metres up to which a place gives a stay its intent.
         trips: also write the trips between activities to this file.
-        trip_legs: also write the trip legs, the ways between two stays, to this file.
+        trip_legs: also write the trip legs, the movements between two stays, to this file.
         trip_gap: longest time in minutes without a point within a trip.
         activity_minutes: duration in minutes above which a stay ends a trip.
         check_in_minutes: duration in minutes of a check-in, at most until the user's next one.
@@ -105,7 +105,7 @@ def stays(
         many rows went there.
 
     Raises:
-        HumobError: the input is no table of points, or holds a fault.
+        HumobError: the input is not a table of points, or holds a fault.
         UsageError: options that do not go together.
 
     Example:
@@ -131,14 +131,18 @@ def stays(
 
     check_choice("--method", method, METHODS)
     if include_last and method != "sliding-window":
-        raise UsageError("--include-last goes with --method sliding-window")
+        raise UsageError("--include-last needs --method sliding-window")
     if (grid is None) != (axes is None) or (grid and not start_date):
-        raise UsageError("--grid, --axes and --start-date go together: they place cells and days")
+        raise UsageError(
+            "--grid, --axes and --start-date: expected all three (they place cells and days)"
+        )
     known = METHODS[method]
     files = ((HOME_WORK, home_work), (LOCATIONS, locations), (TRIPS, trips), (TRIP_LEGS, trip_legs))
     long = LongRun(as_path(output), engine, address, workers, resume, overwrite)
     if long.into_folder and any(file is not None for _, file in files):
-        raise UsageError("--output: found a folder, expected a file with another table beside it")
+        raise UsageError(
+            "--output: found a folder, expected a file when other tables are written too"
+        )
     check_distinct(
         {
             **{"--output": long.output or "-", "--uid-map": as_path(uid_map)},

@@ -50,7 +50,7 @@ def as_frame(table: Frame) -> pl.DataFrame:
     """The table as a frame of polars; pandas is not imported.
 
     Raises:
-        UsageError: it is no table.
+        UsageError: it is not a table.
     """
     import polars as pl
 
@@ -160,7 +160,7 @@ def refuse_format(format: str | None) -> None:
         UsageError: there is one.
     """
     if format is not None:
-        raise UsageError("--format goes with --output")
+        raise UsageError("--format needs --output")
 
 
 def summary(output: str, **counts: int) -> pl.DataFrame:

@@ -296,7 +296,7 @@ def train_ranker(
 
 
 def check_settings(options: dict[str, Any], settings: Any) -> None:
-    """Refuse options that are no settings of the model.
+    """Refuse options that are not settings of the model.
 
     Raises:
         UsageError: there is one.

@@ -63,8 +63,8 @@ def view(
             places, locations, flows with the table of their areas, or day plans; several of a kind
             are drawn beside each other; of two tables of flows, the second minus the first.
             Embeddings with trajectories: as 'explore' draws them.
-        truth: true rows of predicted ones, to compare user by user and day by day. Default:
-            nothing is compared.
+        truth: table of the true rows, compared with predictions user by user and day by day.
+            Default: no comparison.
         user: id of a user to draw; several with commas. Default: all users.
         days: days to draw. Default: all days.
         export: write one self-contained page (.html) or a picture (.png, .svg, .pdf) instead of
@@ -123,7 +123,7 @@ def view(
     if target is not None and (not is_page or not ending):
         check_picture(target)
     if (grid is None) != (axes is None):
-        raise UsageError("--grid and --axes go together: they place cells")
+        raise UsageError("--grid and --axes: found one, expected both (they place the cells)")
     if tiles is not None:
         check_tiles(tiles)
     users = [user] if isinstance(user, str) else list(user)
@@ -143,7 +143,10 @@ def view(
             from humobctl.explore.run import show_embeddings
 
             if len(given) < 2:
-                raise UsageError(f"{paths[0]}: embeddings need the users' trajectories, too")
+                raise UsageError(
+                    f"{paths[0]}: embeddings need the users' trajectories: humobctl view "
+                    "embeddings.parquet city.csv"
+                )
             rows, people = show_embeddings(
                 paths[0],
                 paths[1:-1],

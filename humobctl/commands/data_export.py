@@ -16,7 +16,7 @@ def export(**options: Any) -> None:
     trips for kepler.gl, the CSV files of trackintel and scikit-mobility, points for movingpandas,
     LibCity's atomic files (a folder), and CoPB's JSON. Points, places, visits and locations become
     points, trips and flows (--areas) lines, cells (--grid, --axes) polygons; all other columns
-    stay beside them. Columns that a format has no place for are reported on stderr.
+    stay beside them. Columns that a format cannot hold are reported on stderr.
 
     Visits and cells have dates and times if --start-date says which day 0 is, or if 'data stays'
     found them. GeoJSON, GeoParquet, FlatGeobuf, GeoPackage and GPX are also written by any other

@@ -89,7 +89,7 @@ def _as_tables(
     for line in _commands(parts):
         out.write(f"{line}\n")
     if not healthy:
-        report.info("something is broken that humobctl cannot do without: see the states above")
+        report.info("a required part is broken: see the states above")
 
 
 def _commands(parts: Sequence[Package]) -> list[str]:

@@ -48,7 +48,8 @@ METRICS = [
 def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
     """Score predictions, generated data, day plans or flows.
 
-    The type of file is detected from its columns. 'eval embedding' scores user embeddings.
+    The type of file is detected from its columns. 'eval embedding' scores user embeddings,
+    'predict --validate' checks the form of a submission.
 
     Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the

@@ -27,6 +27,8 @@ def intend(
     person, as 'data synth --profiles' writes them, or one row per group of people with their count.
     Writes intentions (uid, d, seq, intent, start_min, end_min, reason): days from 0:00 to 24:00,
     activities that do not overlap, consecutive ones at different places, with travel between them.
+    To see them on a map, give the activities places ('generate gravity'), then draw the visits
+    ('view').
 
     Rows that stand for one person keep their uid. From a table with counts, or if more people are
     wanted than it has, uids count from 0; --people writes their profiles. A plan depends only on

@@ -72,7 +72,7 @@ def predict(
     Example: humobctl predict --list-models
     """
     if plot is not None and (explain is None or list_models or validate is not None):
-        raise UsageError("--plot goes with --explain UID")
+        raise UsageError("--plot needs --explain UID")
     if list_models:
         _list_models()
     elif validate is not None:

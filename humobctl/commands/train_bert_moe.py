@@ -24,10 +24,12 @@ def bert_moe(**options: Any) -> None:
     """Train ST-MoE-BERT, a BERT encoder with a mixture of experts.
 
     The model (arXiv 2410.14099) learns to fill masked cells from windows of past and future
-    records. Give several files to train on several cities, and --init-from to fine-tune a trained
-    model on another city. The last 15 days of each file are excluded, and some users are used for
-    validation only. Several processes train together under torchrun. An unfinished training is
-    kept in DIR.training; --resume continues it.
+    records. Several files train on several cities; the last 15 days of each are excluded, and some
+    users are used for validation only. Several processes train together under torchrun. An
+    unfinished training is kept in DIR.training; --resume continues it.
+
+    To fine-tune a trained model on another city: humobctl train bert-moe cityC.csv --init-from
+    bert_B --output bert_C.
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --output bert
 

@@ -56,14 +56,15 @@ COMMANDS = {
     **dict.fromkeys(("forecast", "infer", "inference"), ("predict",)),
     **dict.fromkeys(("validate", "check"), ("predict --validate SUBMISSION",)),
     **dict.fromkeys(("models", "list"), ("predict --list-models",)),
-    **dict.fromkeys(("fine-tune", "lora", "tune"), ("finetune llama",)),
+    "lora": ("finetune llama",),
+    **dict.fromkeys(("fine-tune", "tune"), ("train bert-moe --init-from DIR", "finetune llama")),
     **dict.fromkeys(("plot", "map", "show", "visualize", "visualise"), ("view", "explore")),
     **dict.fromkeys(("embeddings", "encode"), ("embed", "eval embedding")),
     **dict.fromkeys(("install", "status", "env"), ("doctor",)),
     "version": ("--version",),
     "help": ("--help",),
 }
-"""Words that are no commands, and what does that work here."""
+"""Words that are not commands, and what does that work here."""
 _LIKE = 0.6
 
 

@@ -134,8 +134,11 @@ class _Progress:
 
     @property
     def rate(self) -> str:
-        """Units in a second."""
-        return f"{_short(self.done / max(self.seconds, 1e-9))} {self.unit}/s"
+        """Units per second; seconds per unit where these are slow."""
+        rate = self.done / max(self.seconds, 1e-9)
+        if 0 < rate < 1:
+            return f"{1 / rate:.1f} s per {self.unit.removesuffix('s')}"
+        return f"{rate:.1f} {self.unit}/s" if 1 <= rate < 10 else f"{_short(rate)} {self.unit}/s"
 
     @property
     def line(self) -> str:
@@ -305,7 +308,7 @@ def progress(label: str, total: float | None = None, unit: str = "rows") -> Iter
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook, whose stderr is no terminal."""
+    """Whether this process is the kernel of a notebook, whose stderr is not a terminal."""
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_shell is not None and hasattr(get_shell(), "kernel")
 

@@ -146,8 +146,8 @@ def choose_users(
         missing = np.setdiff1d(listed, present)
         if len(missing):
             raise HumobError(
-                f"{mask.users_file}: found {len(missing)} users that are not in {source} (such as "
-                f"{missing[0]}), expected users of it"
+                f"{mask.users_file}: found {pluralize(len(missing), 'user')} not in {source} (such "
+                f"as {missing[0]}), expected users of it"
             )
         return listed
     wanted = mask.users if mask.users is not None else mask.last

@@ -139,7 +139,7 @@ def split_table(
 
 
 def check_fraction(option: str, fraction: float | None) -> None:
-    """Refuse a fraction that is no part of anything.
+    """Refuse a fraction that is not a part of the users or days.
 
     Raises:
         UsageError: a fraction of 0 or less, or above 1.

@@ -18,7 +18,7 @@ from humobctl.extras import has_nvidia_driver, install_command, installed_versio
 
 GIB = 1 << 30
 LITTLE_ROOM = GIB
-"""Less free space than this is pointed out: sorting a city of 100,000 users takes 1.2 GB."""
+"""Free space below this gives a warning: sorting a city of 100,000 users takes 1.2 GB."""
 _PROC = Path("/proc")
 _VECTORS = (
     *("avx", "avx2", "avx512f", "avx512_bf16", "amx_bf16"),
@@ -29,7 +29,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that was found.
+    """A property of the machine.
 
     Attributes:
         name: what was looked at.
@@ -88,7 +88,7 @@ def _cpuinfo(key: str) -> str | None:
 
 
 def memory() -> str:
-    """Memory in all and free; a container's limit counts as all."""
+    """Total and free memory; a container's limit counts as the total."""
     try:
         lines = (_PROC / "meminfo").read_text().splitlines()
         sizes = {line.split(":")[0]: 1024 * int(line.split()[1]) for line in lines}
@@ -152,7 +152,7 @@ def kernels() -> Fact:
 
 
 def temporary() -> Path | None:
-    """Where large inputs are sorted and put aside; None where no folder can be written to."""
+    """The folder for temporary files; None where no folder can be written to."""
     try:
         return Path(tempfile.gettempdir())
     except OSError:

@@ -28,12 +28,12 @@ class Package:
 
     @property
     def ok(self) -> bool:
-        """Whether it is here, and new enough."""
+        """Whether it is installed and new enough."""
         return serves(self.version, self.least)
 
     @property
     def install(self) -> str | None:
-        """The command that installs it; None where nothing is to be installed."""
+        """The command that installs it; None where it is installed."""
         return None if self.ok else install_command(self.extra)
 
     @property

@@ -1,4 +1,4 @@
-"""Commands on a small city, one after another, against what they are known to say.
+"""Commands on a small city, compared with known results.
 
 Each runs in a process of its own, as people run it: a processor that lacks an instruction of some
 package ends that step, not the report.
@@ -48,12 +48,12 @@ _AWAY = (
 
 
 class UnexpectedError(Exception):
-    """A command ended well with something else than it should have said."""
+    """A command succeeded with another result than expected."""
 
 
 @dataclass(frozen=True)
 class SmokeStep:
-    """A command and what it must come to.
+    """A command and a check of its result.
 
     Attributes:
         name: for people.
@@ -98,7 +98,7 @@ def run(folder: Path, parts: Sequence[Package]) -> Iterator[StepOutcome]:
 
 
 def _lack(missing: Sequence[Package]) -> str:
-    """What keeps a step from being run."""
+    """Why a step cannot be run, if so."""
     states = "; ".join(f"{part.name}: {part.state}" for part in missing)
     return f"needs the extra '{missing[0].extra}' ({states})"
 
@@ -195,7 +195,7 @@ def _is_planned(folder: Path, _: str) -> str:
     for before, after in pairwise(rows):
         if before["uid"] == after["uid"]:
             early = int(before["end_min"]) - int(after["start_min"])
-            _expect("minutes by which plans.csv overlaps", max(early, 0), 0)
+            _expect("overlapping minutes in plans.csv", max(early, 0), 0)
     return f"{len(rows)} events of 20 people"
 
 

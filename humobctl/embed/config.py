@@ -17,7 +17,7 @@ TYPE = "embedder"
 
 @dataclass(frozen=True)
 class EmbedderSettings(settings.ModelSettings):
-    """What a model is built from, and how it is trained; the defaults are the preset ``small``.
+    """Settings of the network and its training; the defaults are the preset ``small``.
 
     Attributes:
         width: width of the record embeddings and the transformer blocks.

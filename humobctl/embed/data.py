@@ -89,7 +89,7 @@ def pad(numbers: Sequence[Int64s]) -> int:
 
 @dataclass(frozen=True)
 class SpanBatch:
-    """What a step learns from.
+    """The data of a training step.
 
     Attributes:
         spans: what the encoder sees, with noise; the first spans of all users, then the second.
@@ -172,14 +172,14 @@ def draw_spans(
 
 
 def _both(share: Share, users: int) -> Int64s:
-    """Numbers of the first, then the second spans of a fraction of the users."""
+    """Numbers of the first, then of the second spans of a fraction of the users."""
     part = np.arange(users)[share.of(users)]
     return np.concatenate([part, part + users])
 
 
 @dataclass(frozen=True)
 class GridAugmentation:
-    """A city turned over and shifted; what leaves on one side comes in on the other.
+    """A city mirrored and shifted; cells that leave on one side enter on the other.
 
     Attributes:
         swap: whether x and y change places.
@@ -275,7 +275,7 @@ class CityBatchSampler:
 TOGETHER = 4
 """Spans of a batch are a multiple of this: one alone goes another way through the LSTM."""
 _SHORTEST = 33
-"""Rows; of shorter spans the products are so small that threads share them out unevenly."""
+"""Minimum rows of a batch: products of fewer are too small for several threads."""
 
 
 def padded_length(lengths: Int64s) -> Int64s:

@@ -157,7 +157,7 @@ class EmbedTask:
         return work
 
     def about(self) -> dict[str, Any]:
-        """What makes the vectors what they are, but for the rows."""
+        """Everything besides the rows that the vectors depend on."""
         return {
             "command": "embed",
             "settings": {**asdict(self.asked), "cities": list(self.names)},

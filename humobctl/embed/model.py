@@ -24,7 +24,7 @@ SMOOTH_CELLS = 1.0
 
 
 _TOGETHER = 16
-"""Rows of a product of matrices that are computed alike; more than any kernel has."""
+"""Matrix products are padded to this many rows, so that each row has the same bits in any batch."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class Decoder(nn.Module):
 
 
 class EmbedderNetwork(nn.Module):
-    """What is trained: the encoder that makes vectors, and the decoder that they must tell."""
+    """The trained modules: the encoder of vectors and the decoder that reads them."""
 
     def __init__(self, settings: EmbedderSettings, cities: int) -> None:
         super().__init__()

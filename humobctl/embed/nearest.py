@@ -81,7 +81,9 @@ def nearest(found: UserEmbeddings, queries: Int64s, k: int) -> pl.DataFrame:
     many = len(queries) > _BLOCK and len(found) > EXACT_USERS
     if many and find_spec("faiss") is None:
         command = install_command("nearest")
-        report.warn(f"all pairs are compared; the extra 'nearest' brings an index: {command}")
+        report.warn(
+            f"comparing all pairs, which is slow; the extra 'nearest' adds an index: {command}"
+        )
         many = False
     rows, cosines = (search_index if many else exact)(vectors, queries, k)
     owner = np.repeat(queries, k)

@@ -1,4 +1,4 @@
-"""TrainedEmbedder embedders as methods that ``evaluate.embedding`` scores."""
+"""Trained embedders as methods that ``evaluate.embedding`` scores."""
 
 from __future__ import annotations
 

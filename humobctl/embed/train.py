@@ -1,4 +1,4 @@
-"""Training of the embedder: what is read, what a step draws, its losses, what is kept."""
+"""Training of the embedder: its data, the draw of a step, losses, and the kept weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VALIDATION_ROUNDS = 3
 
 @dataclass(frozen=True)
 class EmbedderData:
-    """What is learnt from.
+    """The training data.
 
     Attributes:
         rows: the records of all users that are trained or validated on.
@@ -137,7 +137,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
                 rows.add(known, number)
         report.info(
             f"{city.name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the "
-            "others are not seen"
+            "others are held out"
         )
         counts = {"users": len(seen), "of_users": len(everyone), "rows": rows.rows - before}
         return city.about | counts
@@ -283,7 +283,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
 
 
 def _check_shares(data: EmbedderData) -> None:
-    """See that a user of every batch, which is of one city, is left for every process."""
+    """Refuse cities with fewer users than processes: batches have one city."""
     city = data.rows.city[data.train]
     fewest, name = min(
         (int((city == number).sum()), name) for number, name in enumerate(data.cities, 1)
@@ -296,7 +296,7 @@ def _check_shares(data: EmbedderData) -> None:
 
 
 def seen_users(everyone: np.ndarray[Any, Any], settings: EmbedderSettings) -> np.ndarray[Any, Any]:
-    """Users of a city that a training may see: those below a uid, or a seeded share.
+    """Users of a city to train and validate on: uids below a limit, or a seeded fraction.
 
     Args:
         everyone: uids.
@@ -323,7 +323,7 @@ def _check_seen(
     if below and len(seen) == len(everyone):
         report.warn(
             f"{name}: all {len(everyone)} users have uids below --train-below {below} and are "
-            "trained on, so 'eval embedding' has no user left; --train-fraction 0.8 holds some out"
+            "trained on, so none is left for 'eval embedding'; --train-fraction 0.8 holds some out"
         )
 
 

@@ -186,7 +186,7 @@ def read_embeddings(path: str) -> UserEmbeddings:
         return _check(_read(path, name))
     except (ValueError, TypeError, IndexError, OverflowError, pl.exceptions.PolarsError) as exc:
         # Arrays can be of any shape and type.
-        raise HumobError(f"{name}: found no table of embeddings ({exc})") from exc
+        raise HumobError(f"{name}: not a readable table of embeddings ({exc})") from exc
 
 
 def _read(path: str, name: str) -> UserEmbeddings:
@@ -204,7 +204,7 @@ def _from_npy(path: str) -> UserEmbeddings:
     except HumobError:
         raise
     except Exception as exc:  # numpy reads a damaged header as Python
-        raise HumobError(f"{path}: found no npy array ({exc})") from exc
+        raise HumobError(f"{path}: not a readable npy array ({exc})") from exc
     if not isinstance(whole, np.ndarray):
         raise HumobError(f"{path}: found an npz file, expected one npy array")
     if whole.dtype.names is None:
@@ -231,7 +231,7 @@ def _from_safetensors(path: str) -> UserEmbeddings:
             parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             cities = json.loads((file.metadata() or {}).get("cities", "[]"))
     except (SafetensorError, ValueError, RecursionError) as exc:
-        raise HumobError(f"{path}: found no safetensors file ({exc})") from exc
+        raise HumobError(f"{path}: not a readable safetensors file ({exc})") from exc
     if not {"uid", "embedding"} <= parts.keys():
         raise HumobError(
             f"{path}: found the tensors {', '.join(parts)}, expected uid and embedding"

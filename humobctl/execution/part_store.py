@@ -83,12 +83,12 @@ class PartFolder:
             if not note.is_file():
                 _write_whole(note, (json.dumps(about, indent=2) + "\n").encode())
                 return
-            before = read_json(note, "; --overwrite starts anew")
+            before = read_json(note, "; --overwrite starts again")
         for key in {**before, **about}:
             if before.get(key) != about.get(key):
                 raise HumobError(
                     f"{self.path}: found {_difference(key, before.get(key), about.get(key))}; "
-                    "--overwrite starts anew"
+                    "--overwrite starts again"
                 )
 
     def holds(self, part: TaskPart) -> bool:
@@ -101,7 +101,7 @@ class PartFolder:
         if mark is not None and mark != part.mark():
             raise HumobError(
                 f"{self.path}: found other data in part {part.number} ({part.name}), expected "
-                "those of the run that --resume would go on with; --overwrite starts anew"
+                "those of the run to resume; --overwrite starts again"
             )
         return mark is not None
 
@@ -189,8 +189,8 @@ def refuse_unfinished(path: Path, *, resume: bool, overwrite: bool) -> None:
     """
     if not resume and not overwrite and (path / JOB).is_file():
         raise HumobError(
-            f"{path}: found an unfinished run, expected --resume to go on with it or "
-            "--overwrite to start anew"
+            f"{path}: found an unfinished run, expected --resume to continue it or "
+            "--overwrite to start again"
         )
 
 
@@ -199,8 +199,8 @@ def _take(lock: Any, path: Path) -> str:
     if take_lock(lock, path / LOCK) is False:
         lock.seek(0)
         raise HumobError(
-            f"{path}: found another run at work here (process {lock.read() or 'unknown'}), "
-            "expected its end first, or another --output"
+            f"{path}: found another run writing here (process {lock.read() or 'unknown'}); wait "
+            "until it ends, or choose another --output"
         )
     lock.seek(0)
     return str(lock.read())
@@ -215,8 +215,8 @@ def _note(path: Path) -> dict[str, Any]:
         note: dict[str, Any] = json.loads(pl.read_parquet_metadata(path)[METADATA])
     except (pl.exceptions.PolarsError, OSError, KeyError, ValueError) as exc:
         raise HumobError(
-            f"{path}: found a damaged part, expected one of ours; remove it, and --resume makes "
-            "it again"
+            f"{path}: found a damaged part, expected one that humobctl wrote; delete it, and "
+            "--resume computes it again"
         ) from exc
     return note
 
@@ -231,8 +231,8 @@ def _difference(key: str, before: Any, now: Any) -> str:
         name = changed[0]
         return _difference(name, before.get(name), now.get(name))
     if key in ("data", "model") or len(f"{before}{now}") > 200:
-        return f"another {key} than that of the run that --resume would go on with"
-    return f"{key} = {now}, expected {before} as in the run that --resume would go on with"
+        return f"another {key} than in the run that --resume would continue"
+    return f"{key} = {now}, expected {before} as in the run that --resume would continue"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -169,9 +169,7 @@ class Cluster:
         except (OSError, RuntimeError, ValueError) as exc:
             text = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
             where = "a cluster on this machine" if self.address is None else self.address
-            raise HumobError(
-                f"--engine ray: found no way to start or join {where}: {text}"
-            ) from exc
+            raise HumobError(f"--engine ray: cannot start or join {where}: {text}") from exc
         finally:
             if signal.getsignal(signal.SIGTERM) is not handler:
                 signal.signal(signal.SIGTERM, handler)
@@ -228,7 +226,7 @@ def _knock(address: str) -> None:
     except OSError as exc:
         raise HumobError(
             f"--address: found no Ray cluster at {address} ({exc.strerror or exc}), expected the "
-            "head that 'ray start --head' tells"
+            "address that 'ray start --head' prints"
         ) from exc
 
 
@@ -316,14 +314,14 @@ class _Pool:
     def _retry(self, task: _Task) -> None:
         task.deaths += 1
         if task.deaths < DEATHS:
-            report.detail(f"part {task.part.number} ({task.part.name}): its worker died; again")
+            report.detail(f"part {task.part.number} ({task.part.name}): its worker died; retrying")
             self._again.append(task)
             return
         self._fail(
             task.part.number,
             HumobError(
-                f"--engine ray: part {task.part.number} ({task.part.name}) ended its worker "
-                f"{task.deaths} times, expected it to be done; is the memory of a worker enough?"
+                f"--engine ray: part {task.part.number} ({task.part.name}) killed its worker "
+                f"{task.deaths} times; give each worker more memory, or use fewer --workers"
             ),
         )
 

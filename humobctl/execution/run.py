@@ -71,12 +71,14 @@ class LongRun:
             given = {"--address": self.address, "--workers": self.workers}
             for option, value in given.items():
                 if value is not None:
-                    raise UsageError(f"{option} goes with --engine ray")
+                    raise UsageError(f"{option} needs --engine ray")
         if self.resume and self.overwrite:
             raise UsageError("--resume and --overwrite: found both, expected one of them")
         if self._place is None:
             if self.resume:
-                raise UsageError("--resume: expected --output with a file, beside which parts lie")
+                raise UsageError(
+                    "--resume needs --output FILE: finished parts are kept in FILE.parts"
+                )
             return
         if self.into_folder and self._place.is_dir() and any(self._place.iterdir()):
             raise HumobError(f"{self.output}: found a folder that is not empty, expected a new one")
@@ -108,7 +110,7 @@ class LongRun:
             return
         if error is not None and (count := self._folder.finished):
             report.info(
-                f"{self._folder.path} keeps {pluralize(count, 'finished part')}; --resume goes on"
+                f"{self._folder.path} keeps {pluralize(count, 'finished part')}; --resume continues"
             )
         self._folder.close()
 
@@ -161,7 +163,7 @@ class LongRun:
             {**about(), **{name: part_size(variable, 0) for name, variable in sizes.items()}}
         )
         if folder.marks:
-            report.info(f"{folder.path}: {pluralize(len(folder.marks), 'part')} finished already")
+            report.info(f"{folder.path}: {pluralize(len(folder.marks), 'part')} already finished")
 
         def missing() -> Iterator[TaskPart]:
             for part in parts:

@@ -1,4 +1,4 @@
-"""What the page shows: coordinates of users on maps, what they do, and where.
+"""The data of the page: coordinates of users on maps, their measures and cells.
 
 Shapes:  u users of the embeddings, n rows of their trajectories.
 """
@@ -32,7 +32,7 @@ from humobctl.tables.schemas import MASKED, SLOTS_PER_DAY
 CELL_KM = 0.5
 CLUSTERS = 8
 LEAST_UMAP, NEIGHBOURS = 4, 15
-"""Fewest users that UMAP takes, and neighbours of each that it looks at, as it does by itself."""
+"""Minimum number of users for UMAP, and its default number of neighbours."""
 _AXES = 16
 """Principal components that clusters are made from."""
 _ROUNDS = 20
@@ -55,7 +55,7 @@ class Visits:
 
 @dataclass(frozen=True)
 class World:
-    """Everything about the users, in the order of the embeddings.
+    """Data of the users, in the order of the embeddings.
 
     Attributes:
         title: names of the files.
@@ -150,7 +150,9 @@ def load_world(
     user = frame["uid"].to_numpy().astype(np.int64)
     counts = np.bincount(user, minlength=len(found))
     if (missing := int((counts == 0).sum())) and counts.any():
-        report.warn(f"{missing:,} of {len(found):,} users have no row in the trajectories")
+        report.warn(
+            f"{missing:,} of {pluralize(len(found), 'user')} without a row in the trajectories"
+        )
     cell = encode_cells(frame["x"].to_numpy(), frame["y"].to_numpy()).astype(np.uint16)
     visits = count_visits(user, cell, len(found))
     flat = np.zeros((len(found), 2), np.float32)
@@ -175,7 +177,7 @@ def load_world(
 
 
 def _users_of(found: UserEmbeddings, name: str, path: str, *, alone: bool) -> Int64s:
-    """Numbers of the embeddings that a file's users may have."""
+    """Numbers of the embeddings that belong to a file's city."""
     everyone = np.arange(len(found))
     if found.city is None or (alone and name not in found.city):
         return everyone

@@ -49,7 +49,7 @@ def show_embeddings(
 
     Raises:
         HumobError: a file cannot be read or written, or plotly is not installed.
-        UsageError: a file to write that is no page.
+        UsageError: a file to write that is not a page.
     """
     if [embeddings, *trajectories].count("-") > 1:
         raise UsageError("standard input (-) can be read only once")

@@ -1,4 +1,4 @@
-"""What the server of the page says: the page, plotly.js, and the trajectories of users."""
+"""Answers of the page server: the page, plotly.js, and the trajectories of users."""
 
 from __future__ import annotations
 

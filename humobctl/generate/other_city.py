@@ -39,7 +39,7 @@ def refuse_another_city(
         return
     middle = plane_through(lat, lon)
     raise HumobError(
-        f"{what}: found them {np.median(away):,.0f} km away from {where} (around "
+        f"{what}: found them {np.median(away):,.0f} km from {where} (around "
         f"{middle.lat:.2f}, {middle.lon:.2f} and {centre.lat:.2f}, {centre.lon:.2f}), expected "
-        "both of one city"
+        "both in one city"
     )

@@ -79,8 +79,8 @@ class Seen:
             again = people[np.isin(people, earlier)]
         if len(again):
             raise HumobError(
-                f"{self._name}: found rows of user {again[0]} apart from each other, expected "
-                "each person's together; sort the table by uid"
+                f"{self._name}: found separated rows of user {again[0]}, expected all rows "
+                "of a person together; sort the table by uid"
             )
         self._before.append(people)
         self._highest = max(self._highest, int(people.max()))

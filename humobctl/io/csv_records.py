@@ -92,7 +92,7 @@ def last_row_end(block: bytes, separator: str) -> int:
 def _end(lines: list[bytes], at: int, sign: bytes) -> int | None:
     """The line after a record that goes on beyond its first line.
 
-    One more than there are where it does not end; None where what closes it is no closing quote:
+    One more than there are where it does not end; None where what closes it is not a closing quote:
     another stray one, or the opening one of a later row.
     """
     for last in range(at + 1, len(lines)):

@@ -11,7 +11,7 @@ NAME = "<DataFrame>"
 class FramePath(str):
     """The name of a table that a program made, and the file that it was put into.
 
-    It is no input of the command: a table in memory, or an output that is read once more.
+    The command does not count it as an input: a table in memory, or an output that is read again.
 
     Attributes:
         file: the Arrow file of a table in memory, or the output.

@@ -114,8 +114,8 @@ def _keep_geometries(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield frame.filter(pl.col(GEOMETRY).is_not_null())
     if lost:
         report.warn(
-            f"left out {pluralize(lost, 'row')} without a geometry: FlatGeobuf does not hold them; "
-            "geopackage, geoparquet and geojson do"
+            f"left out {pluralize(lost, 'row')} without a geometry, which FlatGeobuf cannot hold; "
+            "geopackage, geoparquet and geojson can"
         )
 
 

@@ -65,9 +65,9 @@ def shape_of(columns: Collection[str], name: str | None) -> Shape:
             return Shape("LineString", ends, partial(_straight, ends=ends))
     remedy = ""
     if {"x", "y"} <= set(columns):
-        remedy = "; 'humobctl data export --grid' makes polygons of cells"
+        remedy = "; 'humobctl data export --grid' makes cells polygons"
     elif {"origin", "destination"} <= set(columns):
-        remedy = "; 'humobctl data export --areas' makes lines of flows"
+        remedy = "; 'humobctl data export --areas' makes flows lines"
     raise UsageError(
         f"{name or 'standard output'}: found columns {', '.join(columns)}, expected {_EXPECTED} "
         f"for a file of geometries{remedy}"

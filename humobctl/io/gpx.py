@@ -43,11 +43,11 @@ def write_gpx(batches: Iterable[pl.DataFrame], shape: Shape, sink: BinaryIO) -> 
             writer = _writer(batch.columns, shape)
             lost = [c for c in batch.columns if c not in {*writer.used, *shape.columns}]
             if lost:
-                report.info(f"GPX has no place for the columns {', '.join(lost)}: left out")
+                report.info(f"left out columns that GPX cannot hold: {', '.join(lost)}")
             if any(isinstance(k, pl.Datetime) and not k.time_zone for k in batch.schema.values()):
                 report.info(
-                    "GPX readers take times for UTC; these are local ones, as they are ('humobctl "
-                    "data export --timezone' makes UTC of them)"
+                    "wrote local times, which readers of GPX take for UTC ('humobctl data export "
+                    "--timezone' converts them)"
                 )
             sink.write(_BEGIN.encode())
         sink.write(writer.text(_utc(batch)).encode())
@@ -63,7 +63,7 @@ def check_gpx(columns: Collection[str], shape: Shape, name: str | None) -> None:
     if shape.kind != "Point" and "started_at" not in columns:
         raise UsageError(
             f"{name or 'standard output'}: found columns {', '.join(columns)}, expected points, "
-            "trips, visits or places for GPX; geojson, geoparquet, flatgeobuf and geopackage hold "
+            "trips, visits or places; geojson, geoparquet, flatgeobuf and geopackage hold "
             "other geometries"
         )
 

@@ -54,7 +54,7 @@ def note_input(path: str | Path | int, name: str, outputs: Iterable[Path] = ()) 
 
 
 def refuse_input(path: str | Path, name: str | Path) -> None:
-    """See that an output is no file that is read.
+    """See that an output is not a file that is read.
 
     Args:
         path: of the output.
@@ -70,7 +70,7 @@ def refuse_input(path: str | Path, name: str | Path) -> None:
 
 
 def _identity(path: str | Path | int) -> _Identity | None:
-    """Device and inode of a file; None for what is no ordinary one."""
+    """Device and inode of a file; None for what is not an ordinary one."""
     try:
         found = os.fstat(path) if isinstance(path, int) else Path(path).stat()
     except (OSError, ValueError):
@@ -80,6 +80,6 @@ def _identity(path: str | Path | int) -> _Identity | None:
 
 def _refusal(output: str, name: str) -> UsageError:
     return UsageError(
-        f"{output}: found the input {name}, which would be lost, expected another name for the "
-        "output"
+        f"{output}: found the input {name}, which the output would overwrite; choose another "
+        "name for the output"
     )

@@ -37,7 +37,7 @@ def behind_links(path: str | Path) -> Path:
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError) as exc:
-        raise HumobError(f"{path}: found symbolic links in a circle, expected a file") from exc
+        raise HumobError(f"{path}: found symbolic links that form a loop, expected a file") from exc
 
 
 def note_input(path: str | Path | int, name: str) -> None:
@@ -157,7 +157,8 @@ if sys.platform != "win32":
                 os.close(opened)
             if held is False:
                 raise HumobError(
-                    f"{shown}: found another run that is writing it, expected one at a time"
+                    f"{shown}: found another run writing this file; wait for it, or choose "
+                    "another name"
                 )
             if held is None:
                 lock.unlink(missing_ok=True)
@@ -202,7 +203,7 @@ def take_lock(opened: Any, path: str | Path) -> bool | None:
 @functools.cache
 def _warn_of_no_locks(folder: str, why: str) -> None:
     report.warn(
-        f"{folder}: no locks on this file system ({why}); see that no two runs write one output"
+        f"{folder}: this file system has no locks ({why}); let no two runs write the same output"
     )
 
 

@@ -37,4 +37,6 @@ def check_distinct(outputs: Mapping[str, str | None]) -> None:
         first = taken.setdefault(path.rstrip("/"), option)
         if first != option:
             where = "standard output" if path == "-" else path
-            raise UsageError(f"{first} and {option}: found {where} for both, expected a file each")
+            raise UsageError(
+                f"{first} and {option}: found {where} for both, expected different files"
+            )

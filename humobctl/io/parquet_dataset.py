@@ -1,7 +1,7 @@
 """Folders of Parquet files that are one table: which files are read, and what their names say.
 
 As Spark, Hive and Ray write them: all files below the folder, in the order of their names; a name
-that begins with ``.`` or ``_`` (``_SUCCESS``, ``_metadata``) is no data; a folder that is called
+that begins with ``.`` or ``_`` (``_SUCCESS``, ``_metadata``) is not data; a folder that is called
 ``key=value`` gives the rows below it a column.
 """
 

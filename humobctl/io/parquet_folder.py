@@ -18,6 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.console import signals
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 from humobctl.io import stream_columnar
 from humobctl.io.output_lock import is_empty, replace_folder, reserve, room_for
@@ -227,8 +228,8 @@ class _Blocks:
             self._held.setdefault(int(block), []).append(frame)
         if len(self._held.keys() | self._files.keys()) > MAX_BLOCKS:
             raise HumobError(
-                f"{self._name}: found more than {MAX_BLOCKS:,} blocks of {self._users:,} users, "
-                "expected a larger --users-per-block"
+                f"{self._name}: found more than {MAX_BLOCKS:,} blocks of "
+                f"{pluralize(self._users, 'user')}, expected a larger --users-per-block"
             )
         self._rows += batch.height
         return int(blocks[-1])

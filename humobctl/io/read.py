@@ -255,7 +255,7 @@ class Reader:
                 f"{', '.join(wanted)} for a {self.table.name} table"
                 + (f" (missing: {', '.join(needed)})" if needed else "")
                 + (f" (not known: {', '.join(extra)})" if extra else "")
-                + (self._remedy(names) if extra or needed else " (one is there twice)")
+                + (self._remedy(names) if extra or needed else " (a column occurs twice)")
             )
         return missing
 

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import TableError
 
 OnError = Literal["fail", "drop"]
@@ -39,7 +40,7 @@ class Dropped:
         if not self.rows:
             return
         by_reason = ", ".join(f"{count} {reason}" for reason, count in self.reasons.most_common())
-        report.warn(f"dropped {self.rows} rows ({by_reason})")
+        report.warn(f"dropped {pluralize(self.rows, 'row')} ({by_reason})")
         for sample in self.samples:
             report.warn(f"  {sample}")
         if self.rows > len(self.samples):

@@ -68,7 +68,7 @@ def check_bytes(held: int, packed: int | None, name: str) -> None:
     if asked is not None:
         if held > asked:
             raise HumobError(
-                f"{name}: found more than {asked:,} bytes, expected no more by --max-bytes"
+                f"{name}: found more than {asked:,} bytes, expected at most that (--max-bytes)"
             )
     elif packed is not None and held > FREE_BYTES and held > RATIO * packed:
         raise HumobError(

@@ -269,7 +269,7 @@ def decode(raw: bytes, name: str, line: int) -> str:
     """Text of bytes.
 
     Raises:
-        TableError: they are no UTF-8; it names the line, if ``line`` is that of the first byte.
+        TableError: they are not UTF-8; it names the line, if ``line`` is that of the first byte.
     """
     try:
         return raw.decode()

@@ -79,7 +79,7 @@ def _fill(tokenizer: Any, messages: Turns) -> str:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     room = (len(messages) + 1) * MOST_ADDED + sum(len(turn["content"]) for turn in messages)
     if not isinstance(text, str) or len(text) > room:
-        raise HumobError(f"{_name(tokenizer)}: found a chat template whose text has no end")
+        raise HumobError(f"{_name(tokenizer)}: found a chat template whose text never ends")
     return text
 
 

@@ -37,7 +37,7 @@ def fetch(name: str) -> Path:
             local_files_only=offline,
         )
     except errors.HFValidationError as exc:
-        raise HumobError(f"{name}: found no such folder, and it is no name on a hub") from exc
+        raise HumobError(f"{name}: found no such folder, and the name is not one of a hub") from exc
     except errors.LocalEntryNotFoundError as exc:
         raise HumobError(
             f"{name}: found no such folder, no such model in the hub's cache, and no network to "
@@ -45,7 +45,7 @@ def fetch(name: str) -> Path:
         ) from exc
     except errors.GatedRepoError as exc:
         raise HumobError(
-            f"{name}: the hub gives it only to those who asked for it; HF_TOKEN says who you are"
+            f"{name}: access on the hub is restricted; request it there, and set HF_TOKEN"
         ) from exc
     except errors.RepositoryNotFoundError as exc:
         raise HumobError(f"{name}: found no such folder, and no such model on the hub") from exc

@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 MOST_CHARACTERS = 65_536
 """Most characters of a reply; a longer one is refused unread."""
 MOST_REPAIRED = 4_096
-"""Characters of a reply that are repaired where they are no JSON; repairing is quadratic."""
+"""Characters of a reply that are repaired where they are not JSON; repairing is quadratic."""
 MOST_OBJECTS = 20
 """Places in a reply at which a JSON object is looked for."""
 MOST_WORDS = 300
 """Characters of a reason or a routine that are kept."""
-CUT = "found thinking that came to no answer (--answer-tokens gives it more room)"
+CUT = "found reasoning without an answer; raise --answer-tokens"
 _NAMES = r"(?:seed:|mm:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
 _OPEN = re.compile(
     rf"<{_NAMES}>|\[{_NAMES}\]|\u25c1{_NAMES}\u25b7|<\|(?:begin_of_|start_)?{_NAMES}\|>|<unused94>",
@@ -181,7 +181,7 @@ def _repair(text: str) -> object:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is invalid JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -338,6 +338,8 @@ def inference(device: str, batch: int, *, bf16: bool = False) -> Iterator[None]:
     except IndexError as exc:
         if "index out of range in self" not in str(exc):
             raise
-        raise HumobError("--model: found a token that its embedding has no row for") from exc
+        raise HumobError(
+            "--model: found a token outside its embedding; expected a tokenizer of this model"
+        ) from exc
     except torch.OutOfMemoryError as exc:
         raise HumobError(f"{device}: no memory left; try a --batch-size below {batch}") from exc

@@ -209,7 +209,7 @@ def adapter_settings(adapter: str) -> dict[str, Any]:
     """What of an adapter's settings is needed to put its arrays in place.
 
     Raises:
-        HumobError: it is no LoRA adapter in safetensors, or one that loads more than its arrays.
+        HumobError: it is not a LoRA adapter in safetensors, or one that loads more than its arrays.
     """
     for file in (ADAPTER_CONFIG, ADAPTER):
         if not (Path(adapter) / file).is_file():

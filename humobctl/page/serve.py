@@ -80,14 +80,14 @@ def serve(site: Site, host: str, port: int, *, browser: bool = False) -> None:
     """
     if not is_loopback(host):
         report.warn(
-            f"--host {host}: whoever learns the address with its token there sees the trajectories"
+            f"--host {host}: anyone there who has the address with its token sees the trajectories"
         )
     try:
         token = secrets.token_urlsafe(16)
         server = make_server(site, host, port, token)
     except OSError as exc:
         raise HumobError(
-            f"--host {host} --port {port}: {reason(exc)}; another --port, or 0 for any that is free"
+            f"--host {host} --port {port}: {reason(exc)}; choose another --port (0: any free)"
         ) from exc
     except OverflowError as exc:
         raise UsageError(f"--port: found {port}, expected 0 to 65535") from exc
@@ -214,7 +214,7 @@ class _Server(ThreadingHTTPServer):
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what went wrong, to those who want to know: a reader who leaves is no fault."""
+        """Say what went wrong, to those who want to know: a reader who leaves is not a fault."""
         exc = sys.exception()
         if isinstance(exc, OSError):
             report.detail(f"{client_address[0]} left: {reason(exc)}")

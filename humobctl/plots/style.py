@@ -99,7 +99,7 @@ def series(index: int) -> dict[str, Any]:
 
 
 def say_nothing(panel: Axes, title: str, why: str) -> None:
-    """A panel of which there is nothing to show, and why."""
+    """An empty panel with the reason."""
     panel.set_axis_off()
     panel.set_title(title)
     panel.text(0.5, 0.5, why, ha="center", va="center", color=GREY, transform=panel.transAxes)

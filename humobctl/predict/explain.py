@@ -69,7 +69,7 @@ def explain(
         the user's records say of the chosen cell: how many there are (visits), how many within an
         hour of the slot (near_slot) and on that day of the week (same_weekday), the last day
         (last_day), and the distance from the user's most frequent cell (home_km). Nulls where the
-        chosen cell is no candidate or was never visited.
+        chosen cell is not a candidate or was never visited.
 
     Raises:
         HumobError: the user is not there, or has nothing to predict.

@@ -153,7 +153,9 @@ def on_torch(name: str) -> bool:
 
 def _refuse_city(options: PredictOptions) -> None:
     if options.city is not None:
-        raise UsageError(f"--city: found {options.city!r}, but this model tells no cities apart")
+        raise UsageError(
+            f"--city: found {options.city!r}, but this model does not distinguish cities"
+        )
 
 
 def _blend(model: Predictor, city: CityProfile, weight: float | None) -> Predictor:

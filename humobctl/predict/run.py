@@ -1,4 +1,4 @@
-"""From trajectories with gaps to predicted cells, whichever the model: user after user."""
+"""Predict the masked cells of trajectories with any model, user after user."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class PredictJob:
 
 @dataclass
 class PredictTally(Tally):
-    """What a run did."""
+    """Counts of a run."""
 
     users: int = 0
     rows: int = 0
@@ -167,13 +167,13 @@ def predict(
                 yield done.frame
     if tally.without_history:
         report.warn(
-            f"{tally.without_history} of {tally.users} users have no known cell; they get the "
-            "cells that most people are in"
+            f"{tally.without_history:,} of {pluralize(tally.users, 'user')} without a known cell: "
+            "they get the city's most frequented cells"
         )
 
 
 def about(job: PredictJob, city: CityProfile, rows: int) -> dict[str, Any]:
-    """What makes a prediction what it is."""
+    """Everything that a prediction depends on."""
     settings = asdict(job)
     options = settings.pop("options")
     for name in ("journal", "concurrency"):  # they change nothing in the result
@@ -207,7 +207,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             "--from-day"
         )
     if not known:
-        raise HumobError(f"{name}: found no known cell, expected some to learn from")
+        raise HumobError(f"{name}: found no known cell, expected some to predict from")
     if later and job.targets.days is not None:
         report.info(
             f"{name}: did not read {pluralize(later, 'row')} after day {job.targets.days[1]}, the "
@@ -222,7 +222,7 @@ _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
 def predict_group(
     group: pl.DataFrame, model: Predictor, city: CityProfile, job: PredictJob, tally: PredictTally
 ) -> Iterator[pl.DataFrame]:
-    """Fill the targets of a sorted group; yields now and then, so that a bar can move."""
+    """Predict the targets of a sorted group; yields regularly, so that a progress bar can move."""
     if not group.height:
         return
     columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}

@@ -39,7 +39,7 @@ def parse_date(text: str) -> dt.date:
     """A date in ISO format.
 
     Raises:
-        UsageError: the text is no date.
+        UsageError: the text is not a date.
     """
     try:
         return dt.date.fromisoformat(text)

@@ -20,7 +20,7 @@ def id_text(column: pl.Series) -> pl.Series:
         column: of a type that ``is_id_type`` allows.
 
     Returns:
-        Text; null for nothing at all and for what is no number in a column of numbers.
+        Text; null for nothing at all and for what is not a number in a column of numbers.
     """
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)

@@ -42,7 +42,7 @@ def _own(device: torch.device) -> torch.device:
         return device
     if str(device) != "cuda":
         raise UsageError(
-            f"--device: found {device}, expected cuda or auto: several processes have a GPU each"
+            f"--device: found {device}, expected cuda or auto: each of several processes uses a GPU"
         )
     number, count = ranks.local_rank(), torch.cuda.device_count()
     if number >= count:

@@ -208,8 +208,8 @@ class Group:
                 self._wait_for(self.size - 1)
         if _is_lost(exc):
             raise HumobError(
-                f"training: process {self.share.rank} of {self.size} lost the others, expected "
-                "them to go on; one of them was ended from outside, or the network failed"
+                f"training: process {self.share.rank} of {self.size} lost the others: one of them "
+                "was killed, or the network failed"
             ) from exc
         raise exc
 
@@ -286,7 +286,7 @@ def _join(device: torch.device) -> Group:
         )
     except (RuntimeError, ValueError) as exc:
         raise HumobError(
-            f"training: process {ranks.rank()} of {ranks.world_size()} did not find the "
+            f"training: process {ranks.rank()} of {ranks.world_size()} cannot reach the "
             f"others at {where} ({str(exc).splitlines()[0]})"
         ) from exc
     ranks.mark_joined()

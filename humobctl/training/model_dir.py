@@ -72,7 +72,7 @@ def check_target(folder: str | Path, *, overwrite: bool) -> None:
     if not path.exists():
         return
     if not (path / RUN).is_file() and (path.is_file() or any(path.iterdir())):
-        raise HumobError(f"{path}: found something that is no model dir, expected a new name")
+        raise HumobError(f"{path}: found something that is not a model dir, expected a new name")
     if (path / RUN).is_file() and not overwrite:
         raise HumobError(f"{path}: found a model dir, expected a new name or --overwrite")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FEW = 50
 """Points below which each has a marker."""
 _ASIDE = ("step", "epoch", "member", "learning_rate", "grad_norm")
-"""What a record has that is no loss and no score."""
+"""What a record has beside losses and scores."""
 _VALIDATION = ("eval_", "validation_")
 _TITLES = {
     "jsd": "mean JSD of people not trained on",

@@ -176,8 +176,8 @@ def _take_steps(
                 report.info(text + _describe_pace(step - begin, time.monotonic() - started, plan))
     if training.step < plan.steps:
         report.info(
-            f"stopped: no better validation {_name(plan)} in the last {plan.patience} of them "
-            "(--patience)"
+            f"stopped early: validation {_name(plan)} did not improve in the last {plan.patience} "
+            "validations (--patience)"
         )
 
 

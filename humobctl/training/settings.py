@@ -141,7 +141,7 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
             note_input(path, path)
             record = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as exc:
-        raise HumobError(f"{path}: found no TOML ({exc})") from exc
+        raise HumobError(f"{path}: found invalid TOML ({exc})") from exc
     record = {RENAMED.get(key, key): value for key, value in record.items()}
     for key, value in record.items():
         if key == "preset":

@@ -43,8 +43,8 @@ def open_training_dir(
         if work.exists() and not resume:
             if not overwrite and unfinished:
                 raise HumobError(
-                    f"{work}: found an unfinished training, expected --resume to go on with it or "
-                    "--overwrite to start anew"
+                    f"{work}: found an unfinished training, expected --resume to continue it or "
+                    "--overwrite to start again"
                 )
             shutil.rmtree(work)
         if not note.is_file():
@@ -59,7 +59,7 @@ def open_training_dir(
             raise HumobError(f"{work}: {_difference(key, before.get(key), value)}")
 
 
-_ANEW = "; --overwrite starts anew"
+_ANEW = "; --overwrite starts again"
 
 
 def _difference(key: str, before: Any, now: Any) -> str:

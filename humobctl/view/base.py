@@ -50,10 +50,12 @@ def read_base(path: str) -> BaseLines:
     finally:
         source.close()
     if not lines:
-        raise HumobError(f"{path}: found no line and no area, expected some to draw below")
+        raise HumobError(f"{path}: found no lines or areas, expected some to draw below the data")
     points = np.concatenate(lines)
     if not np.isfinite(points).all() or np.abs(points).max() > 360:
-        raise HumobError(f"{path}: found positions outside the earth, expected degrees")
+        raise HumobError(
+            f"{path}: found coordinates out of range, expected longitude and latitude in degrees"
+        )
     ends = np.cumsum([len(one) for one in lines])
     return BaseLines(Path(path).name, ends, points[:, 1], points[:, 0])
 
@@ -73,7 +75,7 @@ def _shapes_of(source: Input) -> list[Floats]:
 
 
 def _ways_of(source: Input) -> list[Floats]:
-    """The same of the roads, railways, waters and borders of OpenStreetMap data."""
+    """Positions of the roads, railways, waters and borders of OpenStreetMap data."""
     require("places", f"{source.name}: OpenStreetMap data", ("osmium",))
     import osmium  # noqa: PLC0415 - of the extra "places"
 
@@ -104,7 +106,7 @@ def _lines_in(found: Any, path: str) -> Iterator[Any]:
                 parts = [one for part in parts for one in part]
             yield from (one for one in parts if len(one) > 1)
     except (KeyError, TypeError, AttributeError) as exc:
-        raise HumobError(f"{path}: found another form, expected GeoJSON") from exc
+        raise HumobError(f"{path}: found an unknown structure, expected GeoJSON") from exc
 
 
 def _geometries(found: Any) -> Iterator[Any]:

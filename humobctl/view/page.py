@@ -72,7 +72,7 @@ _COLUMN_OF = {"intent": "intent", "value": "value", "user": "user", "hour": "day
 
 
 def check_colour(scene: Scene, by: str | None) -> None:
-    """Refuse colours by what the tables do not have.
+    """Refuse colours by columns that the tables lack.
 
     Raises:
         UsageError: they do not have it.
@@ -83,7 +83,7 @@ def check_colour(scene: Scene, by: str | None) -> None:
     missing |= by == "difference" and not scene.difference
     if missing:
         names = ", ".join(one.name for one in scene.tables)
-        raise UsageError(f"--colour-by {by}: found no such column in {names}")
+        raise UsageError(f"--colour-by {by}: found no column with such values in {names}")
 
 
 def make_site(text: str, tiles: str | None) -> Site:
@@ -138,7 +138,7 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
 
 
 def _suits(scene: Scene) -> str | None:
-    """Check-ins by hour: their speeds say little; None for the first that there is."""
+    """The default colours: hour for check-ins, None for the first available."""
     if scene.difference:
         return "difference"
     if scene.counted:
@@ -147,7 +147,7 @@ def _suits(scene: Scene) -> str | None:
 
 
 def _whole(values: np.ndarray[Any, Any], kind: str) -> np.ndarray[Any, Any]:
-    """Numbers as they are packed; what is no number stays none."""
+    """Numbers ready to be packed; NaN stays NaN in floats, 0 in integers."""
     return np.nan_to_num(values) if values.dtype.kind == "f" and "f" not in kind else values
 
 
@@ -165,7 +165,7 @@ def _true_metres(scene: Scene) -> float:
 
 
 def note(scene: Scene) -> str:
-    """What of the tables is drawn, where that is not all."""
+    """Notes on tables of which only a sample is drawn."""
     said = []
     for one in scene.tables:
         if one.squares is not None:

@@ -39,7 +39,7 @@ INTENT_COLOURS = (
     "#3B3B98",
     *("#8C2D19", "#9AA5AF", "#B5A642", "#66C2A4"),
 )
-"""As on the page."""
+"""Colours of the page."""
 _GREY = style.GREY
 
 
@@ -99,7 +99,7 @@ def _drawn_rows(scene: Scene, by: str) -> Scene:
 
 
 def _suits(scene: Scene) -> str:
-    """What the colours say where no option says it."""
+    """The default colours."""
     if scene.difference:
         return "difference"
     if len(scene.tables) > 1:
@@ -217,7 +217,7 @@ def _draw_rows(axes: Axes, scene: Scene, by: str) -> None:
 
 
 def _draw_paths(axes: Axes, scene: Scene) -> None:
-    """Ways of a few users through their rows; dotted from predicted to true places."""
+    """Paths of a few users through their rows; dotted from predicted to true positions."""
     rows = scene.rows
     known = ~np.isnan(rows["x"])
     owner = rows["layer"].astype(np.int64) * (len(scene.users) + 1) + rows["user"]

@@ -1,4 +1,4 @@
-"""What of each kind of table is drawn, as columns of one form."""
+"""Tables of every kind as rows of one form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROWS = {
     "value": pl.Float64,
     "line": pl.String,
 }
-"""What of a row is drawn: times are minutes of ``day``; of cells lat and lon are y and x."""
+"""A row to draw: times are minutes of ``day``; lat and lon of cells are y and x."""
 
 
 def rows_of(

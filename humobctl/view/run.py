@@ -60,7 +60,7 @@ def load_scene(
     tables = [load_table(path, table_name(path), options, areas=areas) for path in paths]
     if truth is not None:
         if len(tables) > 1:
-            raise UsageError(f"--truth goes with one table, found {len(tables)}")
+            raise UsageError(f"--truth needs exactly one table to compare, found {len(tables)}")
         true = load_table(truth, table_name(truth), options, only=_keys(tables[0]), areas=areas)
         tables.append(true)
     _check_kinds(tables, options)
@@ -93,7 +93,8 @@ def _check_kinds(tables: Sequence[DrawnTable], options: ViewOptions) -> None:
     rest = [one for one in tables if one.kind is not GRID]
     if cells and rest and options.grid is None:
         raise UsageError(
-            f"{cells[0].name} has cells and {rest[0].name} degrees; --grid and --axes place cells"
+            f"{cells[0].name} has cells and {rest[0].name} degrees: give --grid and --axes to "
+            "place the cells"
         )
     if options.grid is not None and not cells:
         raise UsageError(f"--grid does nothing for a {tables[0].kind.name} table")

@@ -41,7 +41,7 @@ class Sampler:
 
     @property
     def users(self) -> int:
-        """How many there were."""
+        """Number of users read."""
         return len(self._draws)
 
     def collect(self, batches: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -59,7 +59,7 @@ class Sampler:
         return pl.concat(kept).drop(_USER, _ROW) if kept else pl.DataFrame()
 
     def _halve(self) -> None:
-        """Keep half of the users, or of the rows where no user would be left."""
+        """Halve the users, or the rows where no user would be left."""
         half = self.user_fraction / 2
         if self.by is not None and any(draw < half for draw in self._draws.values()):
             self.user_fraction = half

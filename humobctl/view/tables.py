@@ -61,7 +61,7 @@ NOUNS = {
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """What of the tables is wanted, and how they are read.
+    """Which rows to draw, and how the tables are read.
 
     Attributes:
         users: ids to keep; none for all.
@@ -109,12 +109,12 @@ class DrawnTable:
 
     @property
     def noun(self) -> str:
-        """What a row is."""
+        """Noun for a row."""
         return NOUNS[self.kind.name]
 
 
 def kind_by_columns(path: str) -> Table | None:
-    """The table of ours that has a file's columns; None for one that is to be imported."""
+    """The kind of table with a file's columns; None for a file to import."""
     if path != "-" and is_other_folder(path):
         return None
     names = {"uid" if name == "profile_id" else name for name in columns_of(path)}
@@ -180,7 +180,7 @@ def load_table(
     if kind is FLOWS:
         if areas is None:
             raise UsageError(
-                f"{name}: flows need their areas, too: humobctl view flows.csv areas.csv"
+                f"{name}: flows need a table of their areas: humobctl view flows.csv areas.csv"
             )
         raw = _between_areas(raw, name, areas)
     start = options.start_date
@@ -249,7 +249,7 @@ def _open(path: str, options: ViewOptions) -> tuple[Table, Iterator[pl.DataFrame
 def _choose(
     batches: Iterable[pl.DataFrame], kind: Table, options: ViewOptions, only: pl.DataFrame | None
 ) -> Iterator[pl.DataFrame]:
-    """The rows that are wanted; masked cells have no place."""
+    """The rows to draw; masked cells are left out."""
     if options.users and "uid" not in kind.columns:
         raise UsageError(f"--user does nothing for a {kind.name} table")
     days = options.days if "d" in kind.columns else None
@@ -280,14 +280,14 @@ def _none_found(name: str, options: ViewOptions) -> HumobError:
 
 
 def _tell(name: str, noun: str, sampler: Sampler, frame: pl.DataFrame) -> None:
-    """Say what was left out."""
+    """Report what was left out."""
     if frame.height == sampler.rows:
         return
     kept = frame["uid"].n_unique()
     of = f" of {kept:,} of {pluralize(sampler.users, 'user')}" if sampler.by else ""
     report.warn(
-        f"{name}: a sample is drawn, {frame.height:,} of {pluralize(sampler.rows, noun)}{of}; "
-        "--max-rows sets how many"
+        f"{name}: drawing a sample, {frame.height:,} of {pluralize(sampler.rows, noun)}{of}; "
+        "--max-rows sets its size"
     )
 
 

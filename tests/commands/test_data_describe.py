@@ -59,7 +59,7 @@ def test_table_on_a_terminal(example_files) -> None:
             pass
         os.close(main)
     assert process.returncode == 0
-    assert "share of the top cell" in shown.decode()
+    assert "fraction in the top cell" in shown.decode()
 
 
 def test_plots(cli, workdir) -> None:
@@ -149,8 +149,8 @@ def test_a_table_of_each_user(cli, workdir) -> None:
 def test_a_table_of_each_user_is_not_written_over_the_input(cli, workdir) -> None:
     before = (workdir / "gps.csv").read_bytes()
     done = cli("data", "describe", "gps.csv", "--per-user", "gps.csv", cwd=workdir)
-    fails(done, "gps.csv", "would be lost", code=2, notes=True)
-    with raises(UsageError, "gps.csv", "would be lost"):
+    fails(done, "gps.csv", "overwrite", code=2, notes=True)
+    with raises(UsageError, "gps.csv", "overwrite"):
         hm.describe(workdir / "gps.csv", per_user=workdir / "gps.csv")
     assert (workdir / "gps.csv").read_bytes() == before
 
@@ -177,7 +177,7 @@ def test_bad_row_is_one_line_or_dropped(cli) -> None:
     done = cli("data", "describe", "--on-error", "drop", input=bad)
     assert done.code == 0
     assert json.loads(done.out)["rows"] == 3
-    says(done.err, "dropped 1 rows")
+    says(done.err, "dropped 1 row")
 
 
 def test_only_bad_rows_are_an_error(cli) -> None:

@@ -39,7 +39,7 @@ def test_a_share_of_nothing_is_wrong_usage(cli, share) -> None:
     assert done.out == ""
     fails(done, "--fraction", float(share), 0, 1, code=2)
     least = cli("data", "mask", "--fraction", "0.01", input=ROWS)
-    says(least.err, 1, "of 3 rows", "1 users")
+    says(least.err, 1, "of 3 rows", "1 user")
 
 
 def test_users_file(cli, tmp_path) -> None:

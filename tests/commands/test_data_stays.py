@@ -198,7 +198,7 @@ def test_outputs_beside_the_visits_are_checked_first(tmp_path: Path, cli: Cli) -
         assert file in done.err or why in done.err
         assert not (tmp_path / "v.csv").exists()
     same = cli("data", "stays", "points.csv", "-o", "v.csv", "--trips", "v.csv", cwd=tmp_path)
-    fails(same, "--output", "a file each", code=2)
+    fails(same, "--output", "different files", code=2)
 
 
 def test_box_across_the_date_line(tmp_path: Path, cli: Cli) -> None:
@@ -238,7 +238,7 @@ def test_trips_and_legs_by_hand(tmp_path: Path, cli: Cli) -> None:
     says(done.err, "3 trips", "4 legs")
     trips = pl.read_csv(tmp_path / "t.csv")
     shown = trips.select("trip", "origin", "destination", "duration_min", "points")
-    # The stop is no activity; the gap ends the second trip, and nothing is known of its end.
+    # The stop is not an activity; the gap ends the second trip, and nothing is known of its end.
     assert shown.rows() == [
         (0, "0-0", "0-2", 14.0, 6),
         (1, "0-2", None, 3.0, 2),
@@ -278,7 +278,7 @@ def test_points_are_compressed_as_in_scikit_mobility(tmp_path: Path, cli: Cli) -
     write(tmp_path, on_equator((0, 0), (10, 40), (20, 90), (30, 300), (40, 310), (50, 900)))
     flags = ("--compress", "100", "--method", "scikit-mobility", "--minutes", "25")
     done = cli("data", "stays", "points.csv", *flags, "--distance", "50", cwd=tmp_path)
-    says(done.err, "3 points", "compressed")
+    says(done.err, "3 points", "merged")
     (first,) = done.out.splitlines()[1:]
     # The median of the first three, from their first time.
     assert first.split(",")[4:6] == ["0", "30"]

@@ -85,7 +85,7 @@ def test_a_merged_model_predicts_as_the_adapter_does(cli: Cli, here: Path) -> No
     for model in ("trained", "merged", "tinyllama"):
         done = predicted(cli, here, model)
         assert done.code == 0, done.err
-    says(done.err, "tinyllama", "not trained")
+    says(done.err, "tinyllama", "not fine-tuned")
     merged = (here / "merged.csv").read_bytes()
     assert merged == (here / "trained.csv").read_bytes()
     assert merged != (here / "tinyllama.csv").read_bytes()
@@ -205,7 +205,7 @@ def test_data_of_others_are_read(
     ]
     says(done.err, "records", 1 if indent is None else 2)
     if record is not OPENAI:
-        says(done.err, "own.json", 1 if indent is None else 2, "shown, not learnt")
+        says(done.err, "own.json", 1 if indent is None else 2, "context")
 
 
 def test_what_is_null_is_not_there(cli: Cli, here: Path) -> None:
@@ -239,10 +239,10 @@ def test_a_training_does_not_go_on_with_another_file(
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("{", ("line 1", "no JSON")),
+        ("{", ("line 1", "invalid JSON")),
         ('{"messages": [{"role": "user", "content": "a"}]}', ("line 1", "messages")),
         ('[{"prompt": "a", "completion": "b"}, 7]', ("record 2", "instruction")),
-        ('[{"prompt": "a",]', ("no JSON",)),
+        ('[{"prompt": "a",]', ("invalid JSON",)),
         ('{"instruction": "a", "output": 7}', ("line 1", "output")),
         ('{"instruction": "a", "output": "b", "history": [["c"]]}', ("line 1", "history")),
         ('{"instruction": "a", "output": "b", "images": ["c.png"]}', ("line 1", "images")),

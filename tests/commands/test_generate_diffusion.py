@@ -62,7 +62,7 @@ def test_a_model_dir_says_how_it_came_to_be(folder) -> None:
     assert (run["data"]["days"], run["data"]["people"]) == (54, 27)
     assert run["data"]["validation_days"] == 6
     assert run["name"] == "first try"
-    # Everybody goes to a meal at the same place and a few to work; a sampled day is no copy.
+    # Everybody goes to a meal at the same place and a few to work; a sampled day is not a copy.
     assert (run["privacy"]["copies"], run["privacy"]["nearest_median"] > 0.01) == (0.0, True)
     config = json.loads((folder / "days" / "config.json").read_text())
     assert (config["type"], config["condition"]) == ("diffusion", "intent")
@@ -80,7 +80,7 @@ def test_places_and_homes_of_another_city_are_refused(cli, folder) -> None:
     )
     for options in (("--places", "helsinki.csv"), ("--home-work", "pairs.csv")):
         done = cli("generate", "diffusion", "plans.csv", "-m", "days", *options, cwd=folder)
-        fails(done, "km away", "model", "60.17", notes=True)
+        fails(done, "km from", "model", "60.17", notes=True)
         assert done.out == ""
 
 
@@ -191,7 +191,7 @@ def test_samplers_and_guidance_are_taken(cli, folder) -> None:
     ("options", "code", "names"),
     [
         (("plans.csv", "-m", "free"), 2, ("--count",)),
-        (("-m", "days", "--count", "3"), 2, ("condition intent", "intentions")),
+        (("-m", "days", "--count", "3"), 2, ("condition is intent", "intentions")),
         (("plans.csv", "-m", "free", "--count", "3"), 2, ("--count", "intentions")),
         (("plans.csv", "-m", "days", "--sampler", "euler"), 2, ("ddpm", "ddim", "dpm")),
         (("plans.csv", "-m", "stays.csv"), 1, ("stays.csv", "model dir")),

@@ -158,7 +158,7 @@ def test_areas_without_a_centroid_can_be_dropped(save, capsys) -> None:
     odd["properties"] |= {"note": float("nan"), "parts": [{"deep": [1]}]}  # as pandas writes it
     path = save(collection(feature("a", 1), empty, odd), "a.geojson")
     assert read_areas(path, on_error="drop")["area_id"].to_list() == ["a", "c"]
-    says(capsys.readouterr().err, "dropped 1 rows")
+    says(capsys.readouterr().err, "dropped 1 row")
 
 
 def test_names_of_columns_by_option(cli, tmp_path) -> None:
@@ -196,7 +196,7 @@ def test_names_of_columns_by_option(cli, tmp_path) -> None:
         ),
         (collection(feature("b", 2, [])), ("row 1", "column geometry", "empty")),
         (collection(feature("a", 1), 7), ("row 2", "GeoJSON feature")),
-        (collection(feature("a", 1)), ("1 areas",)),
+        (collection(feature("a", 1)), ("1 area",)),
         ('{"type": "FeatureCollection", "features": [', ("broken JSON",)),
         ('{"type": "FeatureCollection"}', ("no features",)),
         ("area_id,lat,lon\na,1,1\n", ("missing: population",)),
@@ -247,8 +247,8 @@ def test_bad_rows_are_dropped_and_told_of(cli, workdir) -> None:
     fit = ("--fit", "bad.csv", "--law", "radiation", "--on-error", "drop")
     done = cli("generate", "flows", "counties.csv", *fit, cwd=workdir)
     assert done.code == 0
-    says(done.err, "dropped 1 rows", "does not fit its column")
-    says(done.err, "dropped 1 rows", "repeated key")
+    says(done.err, "dropped 1 row", "does not fit its column")
+    says(done.err, "dropped 1 row", "repeated key")
     says(done.err, "5 trips")
 
 

@@ -200,7 +200,7 @@ PAIR = "id,home_lat,home_lon,work_lat,work_lon\na,{0},{1},{0},{1}\n"
 def test_homes_of_another_city_are_refused(cli, workdir, option, text) -> None:
     (workdir / "helsinki.csv").write_text(text)
     done = cli(*GRAVITY, "plans.csv", *PLACES, option, "helsinki.csv", cwd=workdir)
-    says_city = ("km away", "places.csv", "60.1", "39.9")
+    says_city = ("km from", "places.csv", "60.1", "39.9")
     assert done.out == ""
     assert done.code == 1
     assert all(part in done.err for part in says_city), done.err

@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_new_and_told(cli, trained):
     flags = ("--init-from", "bert", "--experts", "3", *TINY, "--max-steps", "2", *UNBLENDED)
     done = cli("train", "bert-moe", "city.csv", *flags, "-o", "wide", cwd=trained)
     assert done.code == 0, done.err
-    says(done.err, "new weights", "moe.weight", "moe.bias", "moe.gate")
+    says(done.err, "initialised anew", "moe.weight", "moe.bias", "moe.gate")
 
 
 def test_several_cities_and_the_city_to_predict(cli, trained):

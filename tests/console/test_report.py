@@ -137,7 +137,7 @@ def test_quiet_silences_warnings_but_not_errors(cli: Cli) -> None:
     arguments = ("data", "mask", "--from-day", "60")
     drop = ("--on-error", "drop")
     loud = cli(*arguments, *drop, input=FAULTY)
-    says(loud.err, "warning:", "dropped 1 rows")
+    says(loud.err, "warning:", "dropped 1 row")
     quiet = cli(*arguments, *drop, "--quiet", input=FAULTY)
     assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
     failed = cli(*arguments, "--quiet", input=FAULTY)
@@ -192,6 +192,13 @@ def test_long_work_without_a_terminal_says_a_line_now_and_then(
         "counting sheep: 40,000 of 50,000 sheep (80%), 1.0k sheep/s, 0:00:10 left",
         r"reading a\x1b.csv: 3.0M B, 150.0k B/s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("done", "rate"), [(2, "25.0 s per step"), (70, "1.4 steps/s"), (500, "10 steps/s")]
+)
+def test_a_slow_rate_is_seconds_per_unit(done: int, rate: str) -> None:
+    assert report._Progress("training", done, None, "steps", 50).line.endswith(rate)
 
 
 def test_lines_come_more_seldom_in_long_work(

@@ -143,7 +143,7 @@ def test_a_worker_that_is_killed_costs_time_only(cluster, example_files, tmp_pat
     hunter.join()
     assert ray.code == 0, ray.err
     assert killed
-    says(ray.err, "worker", "again")
+    says(ray.err, "worker", "retrying")
     assert ray.out == ""
     assert output.read_bytes() == (tmp_path / "local.parquet").read_bytes()
     assert not Path(f"{output}.parts").exists()

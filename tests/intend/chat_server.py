@@ -118,7 +118,7 @@ class ChatServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no matter."""
+        """A client that went away does not matter."""
 
     @property
     def url(self) -> str:

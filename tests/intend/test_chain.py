@@ -39,7 +39,7 @@ def test_travel_lies_between_events() -> None:
         decision("go to sleep", 7, 30, travel=20),  # nobody travels at the start of the day
         decision("go to work", 9, 0, travel=45),
         decision("go home", 5, 0, travel=50),
-        decision("go to sleep", 9, 0, travel=30),  # from home to bed is no travel
+        decision("go to sleep", 9, 0, travel=30),  # from home to bed is not travel
     ) == [
         ("go to sleep", 0, 450),
         ("go to work", 495, 1035),

@@ -16,7 +16,7 @@ from humobctl.io.output_lock import _warn_of_no_locks
 from tests.conftest import Cli
 from tests.messages import fails, raises, says
 
-LOST = ("input", "lost", "another name")
+LOST = ("input", "overwrite", "another name")
 COMMANDS = {
     "eval": ("eval", "predicted.csv", "--truth", "city.csv", "-f", "csv", "-o"),
     "detail": ("eval", "predicted.csv", "--truth", "city.csv", "--detail"),

@@ -129,7 +129,7 @@ def test_users_with_names_are_counted(tmp_path: Path) -> None:
 
 def test_too_many_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_folder, "MAX_BLOCKS", 2)
-    with raises(HumobError, 2, "blocks of 1 users"):
+    with raises(HumobError, 2, "blocks of 1 user"):
         write_folder(
             [rows_of([(1, 1), (2, 1), (9, 1)])], tmp_path / "o", GRID.dtypes, users_a_block=1
         )

@@ -257,7 +257,7 @@ def no_end(folder: Path) -> None:
 
 
 def absurd_end(folder: Path) -> None:
-    """An end that is no token."""
+    """An end that is not a token."""
     no_end(folder)
     edit(folder, "generation_config.json", eos_token_id=[10**12, -5])
 

@@ -97,7 +97,7 @@ def test_packed_questions_score_as_a_plain_pass(
         for question, found in zip(prompt.questions, scores, strict=True):
             wanted = alone(loaded, f"{prompt.profile}{question} ")[model.tokens.letters]
             assert found == pytest.approx(wanted.log_softmax(0).numpy(), abs=2e-3)
-    assert ("one by one" in capsys.readouterr().err) == (name in APART)
+    assert ("one question" in capsys.readouterr().err) == (name in APART)
 
 
 @pytest.mark.parametrize("name", [*KNOWN, *APART])
@@ -148,4 +148,4 @@ def test_an_unknown_scale_is_found_out(capsys: pytest.CaptureFixture[str]) -> No
     (scores,) = model.letter_scores([prompt])
     wanted = alone(loaded, f"{prompt.profile}{prompt.questions[0]} ")[model.tokens.letters]
     assert scores[0] == pytest.approx(wanted.log_softmax(0).numpy(), abs=1e-4)
-    assert "one by one" in capsys.readouterr().err
+    assert "one question" in capsys.readouterr().err

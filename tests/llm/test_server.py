@@ -28,7 +28,7 @@ def test_a_key_does_not_show_itself() -> None:
     key = Secret("sk-abc")
     assert "sk-abc" not in f"{key} {key!r} {[key]} {vars(Spending())}"
     assert Secret("sk-abcde").hide("xsk-abcdex sk-abcde") == "x[key]x [key]"
-    # A placeholder for a server without keys is no secret, and may be part of any word.
+    # A placeholder for a server without keys is not a secret, and may be part of any word.
     assert Secret("").hide("text") == Secret("x").hide("text") == "text"
 
 

@@ -47,7 +47,7 @@ def test_nothing_but_a_model_is_ever_replaced(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("all my work")
     for target in (tmp_path / "thesis", tmp_path / "thesis" / "chapter.tex"):
-        with raises(HumobError, target.name, "no model dir"):
+        with raises(HumobError, target.name, "not a model dir"):
             save(MODEL, target, overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "all my work"
 

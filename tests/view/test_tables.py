@@ -166,7 +166,7 @@ def test_long_tables_are_sampled_by_user() -> None:
 def test_a_sample_is_said(workdir, cli) -> None:
     by = ("--colour-by", "user", "--max-rows", "5000")
     done = cli("view", "city.csv", *by, "--export", "page.html", cwd=workdir)
-    says(done.err, "a sample is drawn", "of 19,379 records", "of 20 users", "--max-rows")
+    says(done.err, "sample", "of 19,379 records", "of 20 users", "--max-rows")
     told = data_of(workdir / "page.html")
     assert told["n"] <= 5000
     assert "sample of the 19,379 rows" in told["note"]

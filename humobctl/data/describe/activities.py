@@ -72,7 +72,7 @@ class ActivityTally:
         self._gaps.add(gaps[gaps > 0])
 
     def numbers(self) -> dict[str, object]:
-        """What descriptions have of it, by the names of their attributes."""
+        """The results, named like the attributes of the descriptions."""
         minutes = float(self._minutes.sum())
         names = (*INTENTS, NONE)
         return {
@@ -96,8 +96,8 @@ class ActivityTally:
 
 
 def intent_section(intents: dict[str, IntentNumbers], of: str) -> Section:
-    """A row an intent."""
-    columns = ("intent", of, "share", "share of time", "minutes: mean", "25 %", "median", "75 %")
+    """One row per intent."""
+    columns = ("intent", of, "share", "fraction of time", "minutes: mean", "25 %", "median", "75 %")
     rows = []
     for name, found in intents.items():
         lasts = found.duration_min

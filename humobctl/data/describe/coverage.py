@@ -48,5 +48,5 @@ class CoverageTally:
         return self._heat.heat()
 
     def per_user_day(self) -> Spread:
-        """Records of each user and day with one."""
+        """Number of records of each user-day that has any."""
         return self._per_day.spread()

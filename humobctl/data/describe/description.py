@@ -21,10 +21,10 @@ from humobctl.data.measures.summary import Measures
 
 _RANKS_SHOWN = 5
 _LABELS = {
-    "coverage": "share of the time covered",
+    "coverage": "fraction of time covered",
     "longest_gap_hours": "longest gap, hours",
     "locations": "locations",
-    "top_location_share": "share of the top location",
+    "top_location_share": "fraction at the top location",
     "radius_of_gyration_km": "radius of gyration, km",
     "radius_of_gyration_duration_km": "radius of gyration by duration, km",
     "k2_radius_of_gyration_km": "2-radius of gyration, km",
@@ -35,7 +35,7 @@ _LABELS = {
     "waiting_time_mean_min": "waiting time: mean, min",
     "waiting_time_median_min": "waiting time: median, min",
     "distance_from_home_mean_km": "distance from home: mean, km",
-    "distance_from_home_max_km": "distance from home: largest, km",
+    "distance_from_home_max_km": "distance from home: maximum, km",
     "square_displacement_1h_km2": "square displacement, 1 h, km2",
     "square_displacement_24h_km2": "square displacement, 24 h, km2",
     "square_displacement_168h_km2": "square displacement, 168 h, km2",
@@ -87,7 +87,7 @@ class TableDescription(Shown):
         return found
 
     def totals(self, rows: Sequence[tuple[str, str]]) -> Section:
-        """What is counted once, under the name of the source and what it is."""
+        """Totals, under the name and kind of the source."""
         return Section(f"{self.source}: {self.kind}", ("in all", ""), rows)
 
 
@@ -102,7 +102,7 @@ class UserDescription(TableDescription):
     measures: Measures
 
     def to_frame(self) -> pl.DataFrame:
-        """A row a user, every measure (``schemas.USER_MEASURES``)."""
+        """One row per user, every measure (``schemas.USER_MEASURES``)."""
         return self.measures.users
 
 
@@ -123,7 +123,7 @@ def _to_json(value: Any) -> Any:
 
 
 def share_of(part: int, whole: int) -> str:
-    """A number and what share of all it is."""
+    """A number and its fraction of all."""
     return f"{part:,} ({part / whole:.1%})" if whole else f"{part:,}"
 
 
@@ -136,7 +136,7 @@ def degrees(box: dict[str, float]) -> list[tuple[str, str]]:
 
 
 def spread_section(over: str, spreads: dict[str, Spread]) -> Section:
-    """How values spread, a row each."""
+    """Distributions of values, one row each."""
     rows = [(label, *found.cells()) for label, found in spreads.items()]
     return Section("", (over, *SPREAD_COLUMNS), rows)
 
@@ -175,13 +175,13 @@ def measure_sections(measures: Measures) -> list[Section]:
     shares = [f"{share:.1%}" for share in ranks]
     numbers = [str(rank) for rank in range(1, len(ranks) + 1)]
     sections.append(
-        Section("", ("location of rank", *numbers), [("mean share of records", *shares)])
+        Section("", ("location of rank", *numbers), [("mean fraction of records", *shares)])
     )
     return sections
 
 
 def _of(found: Spread, users: int) -> str:
-    """Number of users that a measure is of, where it is not of all."""
+    """Number of users with a measure, where not all have it."""
     return "" if found.count == users else f" ({pluralize(found.count, 'user')})"
 
 

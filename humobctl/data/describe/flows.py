@@ -66,8 +66,8 @@ class FlowsDescription(TableDescription):
     def sections(self) -> list[Section]:
         """Totals, spreads, the largest flows."""
         between = [
-            ("pairs with a flow back", _percent(self.symmetric_pairs)),
-            ("flow that the way back matches", _percent(self.symmetric_flow)),
+            ("pairs with flow in both directions", _percent(self.symmetric_pairs)),
+            ("flow matched in the other direction", _percent(self.symmetric_flow)),
         ]
         if self.distance_km is not None:
             told = ", ".join(f"{name} {show_number(km)}" for name, km in self.distance_km.items())
@@ -101,7 +101,7 @@ class FlowsDescription(TableDescription):
         return [
             self.totals(rows),
             spread_section("over pairs and areas", spreads),
-            Section("", ("largest flows between areas", "flow", "share of all"), top),
+            Section("", ("largest flows between areas", "flow", "fraction of all"), top),
         ]
 
 

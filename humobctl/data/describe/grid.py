@@ -92,7 +92,7 @@ class GridDescription(UserDescription):
     heat: Counts = field(repr=False)
 
     def sections(self) -> list[Section]:
-        """Totals, what differs between users, days, then the measures."""
+        """Totals, distributions over users, days, then the measures."""
         by_day = ("days", "rows", "masked", "users: least", "mean", "most")
         return [
             self.totals(totals(self)),
@@ -173,7 +173,7 @@ class _UserSums:
             self._all.setdefault(column.name, []).append(column.cast(pl.Float64).to_numpy())
 
     def description(self, source: str) -> GridDescription:
-        """What was found in all."""
+        """The description of all rows."""
         rows, masked, users = self._by_day
         seen = np.flatnonzero(rows)
         first, last = int(seen[0]), int(seen[-1])
@@ -224,7 +224,7 @@ _MEASURED = {
     "entropy_random_bits": "entropy_random_bits",
     "entropy_uncorrelated_bits": "entropy_uncorrelated_bits",
 }
-"""Attributes that stand beside the measures, as they did before there were others."""
+"""Attributes kept beside the measures, for compatibility."""
 
 
 def _records(placed: pl.DataFrame, cell_km: float) -> Records:
@@ -270,18 +270,18 @@ def _over_time(group: pl.DataFrame) -> pl.DataFrame:
 # -- for people --------------------------------------------------------------------------------
 
 _LABELS = {
-    "rows_per_user": "rows a user",
-    "rows_per_user_day": "rows a user-day seen",
-    "days_per_user": "days a user is seen",
-    "cells_per_user": "cells a user",
-    "top_cell_share": "share of the top cell",
+    "rows_per_user": "rows per user",
+    "rows_per_user_day": "rows per observed user-day",
+    "days_per_user": "observed days per user",
+    "cells_per_user": "cells per user",
+    "top_cell_share": "fraction in the top cell",
     "longest_gap_slots": "longest gap, slots",
     "longest_gap_days": "longest gap, days",
 }
 
 
 def totals(found: GridDescription) -> list[tuple[str, str]]:
-    """Name and value of what is counted once."""
+    """Names and values of the totals."""
     box = found.bounding_box
     masked = f"{found.masked_rows:,} ({found.masked_rows / found.rows:.1%})"
     return [

@@ -1,4 +1,4 @@
-"""How many records lie where, in squares of degrees that fit into memory."""
+"""Number of records by square of degrees, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import polars as pl
 
 _MOST = 50_000
-"""Squares that are kept; with more, four become one."""
+"""Maximum number of squares; beyond it, four become one."""
 _DEGREES = 0.001
 
 
 class HeatTally:
-    """Takes in positions, in any order; squares depend on all of them alone."""
+    """Counts positions by square; their order does not matter."""
 
     def __init__(self) -> None:
         self._side = _DEGREES

@@ -23,7 +23,7 @@ from humobctl.tables.plane import plane_through
 from humobctl.tables.schemas import INTENTS, PLACES
 
 ANY = "any intent"
-"""Places without an intent of their own: they serve every one."""
+"""Label of places without an intent, which serve all intents."""
 _TOP = 20
 
 
@@ -76,7 +76,7 @@ class PlacesDescription(TableDescription):
 def describe_places(
     path: str | None, *, cell_km: float = CELL_KM, options: ImportOptions | None = None
 ) -> PlacesDescription:
-    """Describe places: a table of ours, or whatever ``data import`` reads places of.
+    """Describe places: a place table, or any file of places that ``data import`` reads.
 
     Args:
         path: a file, or None or ``-`` for standard input.
@@ -143,7 +143,7 @@ def _extent(lat: Floats, lon: Floats, cell_km: float) -> dict[str, Any]:
 
 
 def totals(found: PlacesDescription) -> list[tuple[str, str]]:
-    """Name and value of what is counted once."""
+    """Names and values of the totals."""
     box, dense = found.bounding_box, found.places_per_cell
     per_km2 = "-" if found.places_per_km2 is None else f"{found.places_per_km2:,.1f}"
     return [
@@ -156,7 +156,7 @@ def totals(found: PlacesDescription) -> list[tuple[str, str]]:
         ("places per square km", per_km2),
         (f"cells of {found.cell_km:g} km with a place", f"{found.cells:,}"),
         ("places in such a cell: mean", f"{dense.mean:,.1f}"),
-        ("places in such a cell: most", f"{dense.max:,.0f}"),
+        ("places in such a cell: maximum", f"{dense.max:,.0f}"),
     ]
 
 

@@ -78,8 +78,8 @@ class PlansDescription(TableDescription):
             spread_section(
                 "over user-days and users",
                 {
-                    "activities a user-day": self.activities_per_user_day,
-                    "days a user": self.days_per_user,
+                    "activities per user-day": self.activities_per_user_day,
+                    "days per user": self.days_per_user,
                     "duration, min": self.duration_min,
                     "gap between activities, min": self.gap_min,
                 },

@@ -114,9 +114,9 @@ class PointsDescription(UserDescription):
             spread_section(
                 "quality",
                 {
-                    "records a user": self.records_per_user,
-                    "records a user-day": self.records_per_user_day,
-                    "days a user": self.days_per_user,
+                    "records per user": self.records_per_user,
+                    "records per user-day": self.records_per_user_day,
+                    "days per user": self.days_per_user,
                     "sampling interval, s": self.interval_s,
                     "speed, km/h": self.speed_kmh,
                 },
@@ -230,7 +230,7 @@ class _PointTally:
         self._hours += spans.select(pl.col("seen", "span").sum()).row(0)
 
     def description(self, first: dt.datetime, last: dt.datetime) -> PointsDescription:
-        """What was found in all."""
+        """The description of all points."""
         measures = self._measures.measures()
         table = measures.users
         records, users = int(table["records"].sum()), table.height

@@ -1,4 +1,4 @@
-"""Describing a table of any kind: which one it is is seen from its columns and first bytes."""
+"""Describe a table of any kind, detected from its columns and first bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from humobctl.tables.schemas import (
 
 @dataclass(frozen=True)
 class DescribeJob:
-    """What is wanted of a description.
+    """Settings of a description.
 
     Attributes:
         cell_km: side of a cell in km.
@@ -70,7 +70,7 @@ class DescribeJob:
 
 
 def _refuse_unknown(path: str | None) -> None:
-    """Refuse a table with names of columns of which none is a grid trajectory's own.
+    """Refuse a table whose header has no column of a grid trajectory.
 
     Raises:
         HumobError: it is one.

@@ -83,8 +83,8 @@ class TripsDescription(TableDescription):
                     "length, km": self.distance_km,
                     "duration, min": self.duration_min,
                     "speed, km/h": self.speed_kmh,
-                    f"{self.kind} a user-day": self.per_user_day,
-                    f"{self.kind} a user": self.per_user,
+                    f"{self.kind} per user-day": self.per_user_day,
+                    f"{self.kind} per user": self.per_user,
                 },
             ),
         ]

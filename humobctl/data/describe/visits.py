@@ -109,12 +109,12 @@ class VisitsDescription(UserDescription):
             spread_section(
                 "quality and trips",
                 {
-                    "visits a user": over["records"],
-                    "visits a user-day": self.visits_per_user_day,
-                    "days a user": over["days"],
+                    "visits per user": over["records"],
+                    "visits per user-day": self.visits_per_user_day,
+                    "days per user": over["days"],
                     "duration, min": self.duration_min,
                     "gap between visits, min": self.gap_min,
-                    "trips a user-day": self.trips_per_user_day,
+                    "trips per user-day": self.trips_per_user_day,
                     "trip length, km": self.trip_km,
                     "trip duration, min": self.trip_min,
                 },
@@ -221,7 +221,7 @@ class _VisitTally:
         self._trips_per_day.add(per_day["trips"].cast(pl.Float64).to_numpy())
 
     def description(self, source: str) -> VisitsDescription:
-        """What was found in all."""
+        """The description of all visits."""
         measures = self._measures.measures()
         numbers: dict[str, Any] = self._activities.numbers()
         days = self._coverage.days
@@ -253,7 +253,7 @@ class _VisitTally:
 
 
 def join_at_midnight(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of one visit that midnight cuts made one again.
+    """Visits, with the parts that midnight cuts joined again.
 
     The next row of the user begins at the midnight at which the row before ends, at the same
     location, with the same intent.

@@ -27,9 +27,9 @@ def copb_lines(table: ExportTable) -> Iterator[str]:
     rows = pl.concat(table.batches).sort("uid", "d", "start_min", maintain_order=True)
     keys = ["uid"] if rows["d"].n_unique() == 1 else ["uid", "d"]
     if len(keys) > 1:
-        report.info("several days: a list for each user and day, called UID_DAY")
+        report.info("the table has several days: each user-day becomes a list named UID_DAY")
     item, lost = _form(rows)
-    report.info(f"CoPB's lists have no place for the columns {', '.join(lost)}: left out")
+    report.info(f"left out columns that CoPB's lists cannot hold: {', '.join(lost)}")
     between = "{\n"
     for key, group in rows.group_by(keys, maintain_order=True):
         items = [item(row) for row in group.iter_rows(named=True)]

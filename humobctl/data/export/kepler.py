@@ -60,7 +60,7 @@ def kepler_trips(table: ExportTable) -> Iterator[str]:
         between = ",\n"
     yield "\n]}\n"
     if single:
-        report.info(f"left out {pluralize(single, 'line')} of a single point")
+        report.info(f"left out {pluralize(single, 'line')} with a single point")
 
 
 def _lines_of_users(table: ExportTable) -> Iterator[tuple[dict[str, Any], list[list[float]]]]:

@@ -64,7 +64,7 @@ def _trajectories(table: ExportTable) -> dict[str, pl.DataFrame]:
         place = pl.coalesce("place_id", place)
     lost = [c for c in stays.schema if c not in ("uid", "lat", "lon", "place_id", time)]
     if lost:
-        report.info(f"atomic files have no place for the columns {', '.join(lost)}: left out")
+        report.info(f"left out columns that atomic files cannot hold: {', '.join(lost)}")
     records = pl.concat(
         batch.select("lat", "lon", uid=pl.col("uid").cast(pl.String), place=place, time=time)
         for batch in stays.batches
@@ -114,7 +114,7 @@ def _geo(places: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _utc(kind: pl.DataType) -> pl.Expr:
-    """Times as LibCity has them; it takes local ones for UTC, too."""
+    """Times in LibCity's form, which also reads local times as UTC."""
     zoned = isinstance(kind, pl.Datetime) and kind.time_zone is not None
     time = pl.col("time").dt.convert_time_zone("UTC") if zoned else pl.col("time")
     return time.dt.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -35,7 +35,7 @@ from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS
 _PLAIN = (INTENTIONS.name,)
 """Tables without coordinates."""
 GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage")
-"""Formats that hold whatever has coordinates."""
+"""Formats that hold any table with coordinates."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Tool:
         columns: sets of columns of which the table has to have one.
         words: what it holds, for messages.
         change: the table in its columns.
-        lines: the text of its file, where that is no table.
-        write: writes it, where it is no single file.
+        lines: the text of its file, where that is not a table.
+        write: writes it, where it is not a single file.
         format: of its files, unless their ending says another.
         moments: it needs dates and times.
     """
@@ -93,7 +93,7 @@ TOOLS = {
     "gpx": Tool(
         (("lat", "lon"), _TRIPS), "points, visits, trips and places", format="gpx", moments=False
     ),
-    "kepler-csv": Tool(((),), "whatever has coordinates", to_kepler_csv, moments=False),
+    "kepler-csv": Tool(((),), "any table with coordinates", to_kepler_csv, moments=False),
     "kepler-trips": Tool(
         (_POINTS, _VISITS, _TRIPS), "points, visits and trips", lines=kepler_trips
     ),
@@ -136,12 +136,12 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     if is_database(output):
         return _into_database(path, output, options)
     if options.if_exists != "fail":
-        raise UsageError("--if-exists goes with a database as --output")
+        raise UsageError("--if-exists needs a database as --output")
     format = options.to or output_format(output, None)
     if format not in FORMATS:
         named = "standard output" if output == STANDARD else output
         raise UsageError(
-            f"{named}: found no format to export to, expected --to with one of {', '.join(FORMATS)}"
+            f"{named}: found no known ending, expected --to with one of {', '.join(FORMATS)}"
         )
     tool = TOOLS.get(format, Tool(((),), "", moments=False))
     table = open_table(path, options.on_error)
@@ -172,7 +172,7 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
 def _into_database(path: str, output: str, options: ExportOptions) -> int:
     """Write a table into a database; flows with the coordinates of areas where these are given."""
     if options.to is not None:
-        raise UsageError(f"--to {options.to} goes with a file, found a database as --output")
+        raise UsageError(f"--to {options.to} writes a file, found a database as --output")
     table = open_table(path, options.on_error)
     _check(table, options)
     if options.areas is not None:
@@ -191,7 +191,7 @@ def _into_database(path: str, output: str, options: ExportOptions) -> int:
 
 
 class _CountedTable:
-    """A table, and how many rows of it were taken."""
+    """A table that counts the rows read from it."""
 
     def __init__(self, table: ExportTable) -> None:
         self.rows = 0
@@ -204,7 +204,7 @@ class _CountedTable:
 
 
 def _check(table: ExportTable, options: ExportOptions) -> None:
-    """Refuse options that would do nothing."""
+    """Refuse options without an effect on the table."""
     dated = table.has("d") and not table.has("started_at")
     timed = table.has("datetime") or table.has("started_at") or options.start_date is not None
     useless = (
@@ -215,14 +215,14 @@ def _check(table: ExportTable, options: ExportOptions) -> None:
     )
     for name, wrong in useless:
         if wrong:
-            reason = " with times of its own" if name == "--start-date" and table.has("d") else ""
+            reason = " that has times" if name == "--start-date" and table.has("d") else ""
             raise UsageError(f"{name} does nothing for a {table.kind} table{reason}")
 
 
 def _locate(
     table: ExportTable, format: str, options: ExportOptions, notes: list[str], *, polygons: bool
 ) -> ExportTable:
-    """With the coordinates of areas and cells.
+    """Add the coordinates of areas and cells.
 
     Args:
         table: any.
@@ -238,12 +238,12 @@ def _locate(
         areas = read_areas(options.areas, on_error=options.on_error)
         return table.map(partial(_with_ends, areas=areas, name=table.name, file=options.areas))
     if table.kind == FLOWS.name and format != "scikit-mobility":
-        raise UsageError(f"{format}: flows need --areas, a table of area_id, lat and lon")
+        raise UsageError(f"{format}: flows need --areas FILE, a table of area_id, lat and lon")
     if table.kind != GRID.name:
         return table
     grid, start = options.grid, options.start_date
     if grid is None:
-        raise UsageError(f"{format}: cells need --grid and --axes, which say where they lie")
+        raise UsageError(f"{format}: cells need --grid and --axes, the position of the grid")
     if polygons:
         known = known_cells(table.batches, grid, table.name, notes)
         return replace(table, batches=known).map(partial(_with_polygons, grid=grid))
@@ -254,7 +254,7 @@ def _locate(
 
 
 def _with_ends(batch: pl.DataFrame, areas: pl.DataFrame, name: str, file: str) -> pl.DataFrame:
-    """Flows with the coordinates of their areas."""
+    """Flows with the coordinates of their origins and destinations."""
     for end in ("origin", "destination"):
         known = areas.select(
             pl.col("area_id").alias(end),
@@ -278,7 +278,7 @@ def _with_polygons(batch: pl.DataFrame, grid: Grid) -> pl.DataFrame:
 
 
 def _check_holds(table: ExportTable, format: str, tool: Tool) -> None:
-    """Refuse a table that the format has no place for.
+    """Refuse a table that the format cannot hold.
 
     Raises:
         UsageError: the message says which formats have.
@@ -294,12 +294,12 @@ def _check_holds(table: ExportTable, format: str, tool: Tool) -> None:
         others = [*GEOMETRIES, *others]
     raise UsageError(
         f"--to {format}: found a {table.kind} table, expected {tool.words}; "
-        f"{', '.join(others)} hold it"
+        f"formats that hold it: {', '.join(others)}"
     )
 
 
 def _no_date(format: str) -> UsageError:
-    return UsageError(f"{format}: needs times, and the table has days only: give --start-date")
+    return UsageError(f"{format} needs dates, and the table has day numbers: give --start-date")
 
 
 def _file_format(format: str, tool: Tool, output: str) -> str:

@@ -21,7 +21,7 @@ def whole_stays(table: ExportTable) -> ExportTable:
 
 
 def _first_parts(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Rows whose stay is not that of the row above."""
+    """Whether each row begins another stay than the row above."""
     last: pl.DataFrame | None = None
     for batch in batches:
         whole = batch.drop(_PARTS)

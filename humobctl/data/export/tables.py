@@ -29,7 +29,7 @@ _TIMES = ("datetime", "started_at", "finished_at")
 
 
 class AnyVisit(schemas.CategorisedVisit):
-    """A visit with whatever a visit table may say of it."""
+    """A visit with all optional columns of visit tables."""
 
     started_at = dy.Datetime(time_unit="us", nullable=True)
     finished_at = dy.Datetime(time_unit="us", nullable=True)
@@ -51,7 +51,7 @@ _KNOWN = (
     *(schemas.PLACES, schemas.AREAS, schemas.HOME_WORK, schemas.PROFILES, schemas.POPULATION),
     *(schemas.DENSITY, _INTENTIONS),
 )
-"""Tables with all their columns; what has others is read as 'data import' reads it."""
+"""Tables with all their columns; others are read as 'data import' reads them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def open_table(path: str, on_error: OnError) -> ExportTable:
 
 
 def with_times(table: ExportTable, start: dt.date | None, zone: str | None) -> ExportTable:
-    """With the moments of visits and of half hours, and times in a zone.
+    """Add date-times to visits and half hours, converted to a time zone.
 
     Args:
         table: any.

@@ -6,7 +6,7 @@ import polars as pl
 
 
 def pandas_times(batch: pl.DataFrame, between: str) -> pl.DataFrame:
-    """Times in one form for all rows, as pandas wants it: microseconds, and UTC for a zone.
+    """Times in one form for all rows, for pandas: microseconds, in UTC if they have a zone.
 
     Args:
         batch: any frame.

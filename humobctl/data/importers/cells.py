@@ -168,8 +168,8 @@ class ToGrid:
         merged = self.seen - self.slots
         if merged:
             self.notes.append(
-                f"merged {pluralize(merged, 'point')} into half hours that had one already; "
-                f"{pluralize(self.mixed, 'half hour')} with several cells got the most frequent "
+                f"merged {pluralize(merged, 'point')} into half hours that already had one; "
+                f"{pluralize(self.mixed, 'half hour')} with several cells: kept the most frequent "
                 "(ties: the earliest)"
             )
 
@@ -223,5 +223,5 @@ def known_cells(
             )
         yield seen
     if masked:
-        notes.append(f"left out {pluralize(masked, 'masked row')}: they have no place")
+        notes.append(f"left out {pluralize(masked, 'masked row')}: their cells are unknown")
     notes.append(f"grid of {grid}")

@@ -118,7 +118,7 @@ def _whole(dtype: pl.DataType, name: str) -> pl.Expr:
         return column.round() if dtype.is_float() else column
     number = column.str.strip_chars(PADDING).cast(pl.Float64, strict=False)
     minute = number.round().cast(pl.Int64, strict=False).cast(pl.String)
-    return pl.coalesce(minute, column)  # what is no number stays, and is told of
+    return pl.coalesce(minute, column)  # what is not a number stays, and is reported
 
 
 # -- stays and traces as JSON or pickled lists ------------------------------------------------

@@ -4,7 +4,7 @@ Formats, as its published scripts write and use them: ``hws.pkl`` ``[(home, work
 ``(name, id, (lon, lat))``; ``profileWordDict.pkl`` ``{index: ("education-gender-consumption-
 occupation", people)}``; ``Labeled_profile.pkl`` the same without people; ``data.pkl`` six dicts of
 place categories and ``timeDistribution_Event.pkl`` ``{intent: {"0-1": share}}`` by half hours of
-duration, which are no tables; ``GenResult_7.json``, the plan of profile 7, ``[[intent, "(HH:MM,
+duration, which are not tables; ``GenResult_7.json``, the plan of profile 7, ``[[intent, "(HH:MM,
 HH:MM)"], ...]``; person-days of points at equal steps, one a line, ``[[lon, lat], ...]``.
 """
 
@@ -89,7 +89,7 @@ def open_data(source: Input, value: Any, options: ImportOptions) -> Opened | Non
     """One of the pickles of the folder as a table; None for something else.
 
     Raises:
-        HumobError: a pickle that is no table.
+        HumobError: a pickle that is not a table.
     """
     if (no_table := _no_table(value)) is not None:
         raise HumobError(f"{source.name}: found CoPB's {no_table}, expected a table of people")
@@ -110,7 +110,7 @@ def open_data(source: Input, value: Any, options: ImportOptions) -> Opened | Non
 
 def _no_table(value: Any) -> str | None:
     if isinstance(value, list | tuple) and len(value) == 6 and all(map(_is_dict, value)):
-        return "categories of places (data.pkl), which 'data import' of places has of its own"
+        return "categories of places (data.pkl), which 'data import' of places contains already"
     if _is_dict(value) and value and all(map(_is_dict, value.values())):
         return (
             "durations by intent (timeDistribution_Event.pkl), which 'intend --backend planner' "

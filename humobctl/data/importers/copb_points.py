@@ -70,7 +70,7 @@ def _frames_of_pairs(name: str, days: dict[str, list[Any]]) -> dict[str, pl.Data
     far = [any(abs(pair[at]) > _FARTHEST_NORTH for pair in ends) for at in (0, 1)]
     if far[0] == far[1]:
         raise HumobError(
-            f"{name}: found pairs of numbers of which either may be the latitude, expected objects "
+            f"{name}: found pairs in an unclear order (either may be latitude), expected objects "
             'such as {"lon": 24.9, "lat": 60.2}'
         )
     lon, lat = (-2, -1) if far[0] else (-1, -2)

@@ -23,8 +23,8 @@ _BEYOND = 5.0
 _SLACK = 1e-6
 """Part of a coordinate by which it may differ after the way to degrees and back."""
 NO_CRS = (
-    "the file names no coordinate reference system: longitude and latitude of WGS 84 were taken "
-    "(--crs names another)"
+    "the file names no coordinate reference system: assuming longitude and latitude of "
+    "WGS 84 (--crs names another)"
 )
 
 
@@ -55,7 +55,7 @@ class Projection:
         transform: (x, y) -> (longitude, latitude), infinite where that cannot be.
         back: the other way.
         area: west, south, east, north of where it is meant for; None where nothing is known.
-        metres: whether its coordinates are no degrees.
+        metres: whether its coordinates are not degrees.
         outside, small, count: points outside the area, those that look like degrees, all.
     """
 
@@ -90,16 +90,16 @@ class Projection:
 
     def say(self) -> list[str]:
         """What was done, for people, and what looks wrong."""
-        said = [f"turned coordinates of {self.name} into degrees (WGS 84)"]
+        said = [f"converted coordinates from {self.name} to degrees (WGS 84)"]
         if self.metres and self.count and self.small == self.count:
             said.append(
-                f"all coordinates look like degrees, not like those of {self.name}: see whether "
+                f"all coordinates look like degrees, not like those of {self.name}: check that "
                 "the file names the right system"
             )
         elif self.outside:
             said.append(
-                f"{pluralize(self.outside, 'point')} far outside the area of {self.name}: see "
-                "whether it is the right system, and x and y in the right order"
+                f"{pluralize(self.outside, 'point')} far outside the area of {self.name}: check "
+                "the reference system, and the order of x and y"
             )
         return said
 
@@ -113,7 +113,7 @@ def find_projection(source: Input, asked: str | None, own: Any) -> Projection | 
         own: what the file itself says; None where it says nothing.
 
     Raises:
-        UsageError: the option is no reference system, or not the file's.
+        UsageError: the option is not a reference system, or not the file's.
         HumobError: a system that PROJ does not know, or the extra is missing.
     """
     if asked is not None and own is not None and crs_name(own).lower() != asked.lower():

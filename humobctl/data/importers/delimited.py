@@ -25,7 +25,7 @@ class Delimited:
         separator: between fields.
         names: the columns; None: the first line names them.
         quoted: whether fields may stand in double quotes.
-        latin1: whether a block that is no UTF-8 is latin-1 rather than a fault.
+        latin1: whether a block that is not UTF-8 is latin-1 rather than a fault.
         on_error: what to do with rows of a wrong number of fields.
         dropped: where such rows are counted.
     """

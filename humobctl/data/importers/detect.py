@@ -102,7 +102,7 @@ def recognise(
         seen = look.words
     known = ", ".join(entry.name for entry in FORMATS)
     raise HumobError(
-        f"{look.name}: found {seen} ({look.words}), expected a format known here: {known}; name "
+        f"{look.name}: found {seen} ({look.words}), expected one of the formats {known}; name "
         "columns with --columns, or the format with --format"
     )
 
@@ -221,7 +221,7 @@ def _pickle(look: InputProbe, options: ImportOptions) -> Opened:
     if look.folder is not None and (inside := sorted(look.folder.glob("*.pkl"))):
         raise HumobError(
             f"{look.name}: found a directory of pickles ({', '.join(p.name for p in inside)}), "
-            "expected one of them: each is a table of its own"
+            "expected one of these files: each is a separate table"
         )
     source = look.file("a pickle")
     value = pickles.load(source.stream, source.name, source.size)

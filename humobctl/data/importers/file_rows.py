@@ -35,7 +35,7 @@ class FileRows:
     NAMES: ClassVar[list[str]]
     """Columns of a line."""
     HEADER_LINES: ClassVar[int] = 0
-    """Lines at the head of each file that are no rows."""
+    """Lines at the head of each file that are not rows."""
     UTC: ClassVar[bool] = False
 
     files: list[Path]

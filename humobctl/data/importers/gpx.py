@@ -177,7 +177,7 @@ class _Track:
         raise TableError(self.name, found, expected, line=line or self.parser.CurrentLineNumber)
 
     def _refuse_types(self, *_: Any) -> NoReturn:
-        self._fail("a document type (DTD)", "GPX without one: entities are never expanded")
+        self._fail("a document type (DTD)", "GPX without a DTD, whose entities are never expanded")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]

@@ -161,7 +161,7 @@ class ImportReader(Reader):
         if self.options.wrap_longitude:
             east = pl.col("lon").is_between(180, 360, closed="right")
             typed = typed.with_columns(lon=pl.when(east).then(pl.col("lon") - 360).otherwise("lon"))
-        # Visits are no measurements: what made them knew where they were.
+        # Visits are not measurements: what made them knew where they were.
         return (typed, places) if "start_min" in dtypes else self.void.left_out(typed, places)
 
     def _in_degrees(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:

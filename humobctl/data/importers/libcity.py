@@ -44,7 +44,7 @@ def read_libcity(look: InputProbe, options: ImportOptions) -> Opened:
     """The points of all trajectories of a folder.
 
     Raises:
-        HumobError: it is no such folder.
+        HumobError: it is not such a folder.
     """
     if look.folder is None or not (files := _files(look.folder, "dyna")):
         raise HumobError(f"{look.name}: found no directory with a .dyna file, expected LibCity's")
@@ -113,8 +113,8 @@ class LibCityReader(PointReader):
             return self.places
         if not self.geo:
             raise HumobError(
-                f"{self.source.name}: found locations, expected a .geo file beside it with their "
-                "coordinates"
+                f"{self.source.name}: found location ids, expected a .geo file in the same folder "
+                "with their coordinates"
             )
         frames = []
         for path in self.geo:

@@ -43,7 +43,7 @@ class ImportOptions:
         keep_zero: keep rows at latitude 0, longitude 0.
         decimal_comma: read 39,9 as 39.9.
         wrap_longitude: read longitudes from 0 to 360.
-        crs: the coordinate reference system of coordinates that are no degrees.
+        crs: the coordinate reference system of coordinates that are not degrees.
         layer: the layer of a vector file.
     """
 

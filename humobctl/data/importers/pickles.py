@@ -256,7 +256,7 @@ def load(stream: IO[bytes], name: str, size: int | None = None) -> Any:
     except Exception as exc:  # a pickle can put any call of those allowed together wrongly
         why = str(exc) or type(exc).__name__
         raise HumobError(
-            f"{name}: found a pickle that cannot be put together ({why}), expected {_FRAMES}"
+            f"{name}: found a pickle that cannot be read ({why}), expected {_FRAMES}"
         ) from exc
 
 

@@ -37,7 +37,7 @@ _SAMPLE = 1000
 _ONLY_CLOCK = r"^\s*\d{1,2}:\d\d(?::\d\d)?\s*$"
 _CLOCK = r"^\s*\d{1,2}:\d\d"
 _A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
-UTC_NOTE = "times are in UTC: --timezone shows them in a zone and cuts slots there"
+UTC_NOTE = "times are in UTC; --timezone converts them to local time before slots are cut"
 
 
 @dataclass
@@ -45,11 +45,11 @@ class PointReader(ImportReader):
     """Reads points: finds the columns, makes local times, and checks every row.
 
     Attributes:
-        factory: makes the raw frames where the input is no plain table.
+        factory: makes the raw frames where the input is not a plain table.
         utc: whether times without an offset are UTC.
         naive: times without a zone so far, which --timezone leaves as they are.
         by_clock: --start-date is for times of day alone.
-        unknown: accuracies so far that are no number of metres.
+        unknown: accuracies so far that are not a number of metres.
         forms: what the numbers of the time column are.
         repeated: by column, times that --source-timezone's clocks show twice.
     """
@@ -106,13 +106,13 @@ class PointReader(ImportReader):
         yield from super().batches()
         self.notes += self.forms.notes()
         if self.unknown:
-            rows = "accuracy that is" if self.unknown == 1 else "accuracies that are"
-            self.notes.append(f"left empty {self.unknown:,} {rows} no number of metres from 0")
+            rows = "accuracy" if self.unknown == 1 else "accuracies"
+            self.notes.append(f"emptied {self.unknown:,} invalid {rows} (expected metres from 0)")
         self.notes += [note for hours in self.repeated.values() for note in hours.notes()]
         if self.naive and self.options.timezone and not self.options.source_timezone:
             self.notes.append(
-                f"{pluralize(self.naive, 'time')} without a zone taken as local already: "
-                "--source-timezone UTC converts from UTC"
+                f"{pluralize(self.naive, 'time')} without a zone: assumed to be local already; "
+                "--source-timezone UTC converts them from UTC"
             )
 
     def _swap_hint(self) -> str:
@@ -337,6 +337,6 @@ class RepeatedHours:
             return []
         times = pluralize(self.count, "time")
         return [
-            f"{times} in an hour that the clocks show twice: {self.later:,} taken as the second, "
-            "by the order of each user's rows"
+            f"{times} in the hour that clocks repeat: {self.later:,} assigned to its second "
+            "pass, by the order of each user's rows"
         ]

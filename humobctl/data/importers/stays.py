@@ -107,8 +107,8 @@ class StayTable:
         if away <= FAR_METRES:
             return plane.metres(lat, lon)
         report.warn(
-            f"{self.name} lies {away / 1000:,.0f} km from the reference: its distances are taken "
-            "on a plane of its own"
+            f"{self.name} lies {away / 1000:,.0f} km from the reference: is it the right city? "
+            "(each is measured on a plane of its own)"
         )
         own_east, own_north = own.metres(lat, lon)
         return own_east + east, own_north + north
@@ -241,7 +241,7 @@ def _read_opened(opened: Opened, name: str, categories: bool) -> pl.DataFrame:
         others = pl.concat(unknown)
         report.warn(
             f"{name}: {pluralize(len(others), 'stay')} with an intent that is not one of the "
-            f"twelve count as without one (such as {others[0]!r})"
+            f"twelve (such as {others[0]!r}): counted as without an intent"
         )
     return _runs_of_points(frame, name) if points else _sort_stays(frame)
 
@@ -282,7 +282,7 @@ def _categories(frame: pl.DataFrame) -> list[str]:
 
 
 def _refuse_raw_points(frame: pl.DataFrame, name: str) -> None:
-    """Fixes every few minutes, none of which names a place, are no stays."""
+    """Fixes every few minutes, none of which names a place, are not stays."""
     if frame["named"].any():
         return
     same = pl.col("uid") == pl.col("uid").shift(1)

@@ -43,8 +43,8 @@ def numbering_notes(users: list[tuple[int, str]], *, written: bool) -> list[str]
     """What to say of users who got a number other than their name."""
     if all(name.isdigit() and int(name) == number for number, name in users):
         return []
-    how = "" if written else " (--uid-map FILE writes which is which)"
-    return [f"numbered {pluralize(len(users), 'user')} from 0 as they appear{how}"]
+    how = "" if written else " (--uid-map FILE writes old and new ids)"
+    return [f"numbered {pluralize(len(users), 'user')} from 0 in order of appearance{how}"]
 
 
 def write_users(users: list[tuple[int, str]], path: str) -> None:
@@ -66,7 +66,7 @@ def number_names(names: list[str]) -> list[tuple[int, str]]:
 
 
 def are_names(uids: pl.Series) -> bool:
-    """Whether most of the first users are no numbers that a table can hold: one may be a fault."""
+    """Whether most of the first users are not numbers that a table can hold: one may be a fault."""
     sample = id_text(uids.head(_SAMPLE)).drop_nulls().unique()
     number = sample.cast(pl.Float64, strict=False)
     names = number.is_null() | (number.is_finite() & (number > LARGEST))

@@ -56,7 +56,7 @@ class Records:
 
     @cached_property
     def unrolled_east(self) -> Floats:
-        """``east`` counted on from each user's first record, so that the date line is no break."""
+        """``east`` from each user's first record, unwrapped: the date line is not a break."""
         if self.planar:
             return self.east
         start = np.repeat(self.east[self.first[:-1]], np.diff(self.first))

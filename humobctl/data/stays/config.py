@@ -37,7 +37,7 @@ METHODS = {
         metres=200.0, minutes=20.0, gap=math.inf, strict=True, median=True, last=2
     ),
 }
-"""With the defaults of trackintel 1.4 and of scikit-mobility 1.3."""
+"""Methods by name, with the defaults of trackintel 1.4 and scikit-mobility 1.3."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def parse_box(text: str) -> Box:
     """The edges of a bounding box, ``SOUTH,WEST,NORTH,EAST``.
 
     Raises:
-        UsageError: these are no four numbers, or not in this order.
+        UsageError: these are not four numbers, or not in this order.
     """
     try:
         south, west, north, east = (float(part) for part in text.split(","))

@@ -44,7 +44,7 @@ def tracks_of(points: pl.DataFrame) -> Tracks:
 
 
 def find_slow(tracks: Tracks, max_speed: float) -> Bools:
-    """Which points are not reached from the last one kept at more than ``max_speed`` km/h.
+    """Which points to keep: those reached from the last kept one at ``max_speed`` km/h or less.
 
     As in scikit-mobility's ``filter``, for a user's last point too.
     """
@@ -87,7 +87,7 @@ def find_stays(points: pl.DataFrame, method: StayMethod) -> pl.DataFrame:
 
 
 def compress(points: pl.DataFrame, metres: float) -> pl.DataFrame:
-    """Points (uid, at, lat, lon) sorted by user and time, those near each other made one.
+    """Points (uid, at, lat, lon) sorted by user and time, with near neighbours merged.
 
     A run of points within ``metres`` of its first becomes one at its first time and at the median
     of its coordinates, as in scikit-mobility's ``compress``.
@@ -97,7 +97,7 @@ def compress(points: pl.DataFrame, metres: float) -> pl.DataFrame:
     found = library().humob_find_stays(
         len(tracks.first) - 1, *tracks, _half_chord(metres), -1, _EVER, 1, 1, begin, stop
     )
-    # A user's last point alone is no window.
+    # A user's last point alone is not a window.
     alone = np.flatnonzero(~cover_rows(begin[:found], stop[:found], points.height))
     begin = np.sort(np.concatenate([begin[:found], alone]))
     stop = np.append(begin[1:], points.height)
@@ -142,7 +142,7 @@ def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
 
 
 def cover_rows(begin: Int64s, stop: Int64s, rows: int) -> Bools:
-    """Which of so many rows lie in one of the ranges from ``begin`` to ``stop`` - 1."""
+    """Whether each row lies in one of the ranges from ``begin`` to ``stop`` - 1."""
     change = np.zeros(rows + 1, np.int64)
     np.add.at(change, begin, 1)
     np.add.at(change, stop, -1)
@@ -170,11 +170,11 @@ def _place_stays(
 
 
 def _measure_from_first() -> tuple[pl.Expr, pl.Expr]:
-    """Degrees from the first point of a group, so that equal points have themselves for a mean."""
+    """Degrees from the first point of a group, so that the mean of equal points is exact."""
     north, east = (pl.col(axis) - pl.col(axis).first() for axis in ("lat", "lon"))
     return north, _wrap(east)
 
 
 def _wrap(lon: pl.Expr) -> pl.Expr:
-    """Longitudes from -180 to 180; those that are, as they are."""
+    """Longitudes wrapped to -180 to 180; those within are unchanged."""
     return pl.when(lon.abs() > 180).then((lon + 180.0) % 360.0 - 180.0).otherwise(lon)

@@ -20,7 +20,7 @@ _CONFIDENCE = pl.col("score") / pl.col("score").sum().over("uid")
 
 
 def find_home_work(visits: pl.DataFrame, start: dt.date) -> pl.DataFrame:
-    """The home and work of each user with one of them or both; null what is not found.
+    """Home and work of each user that has either; null where not found.
 
     Args:
         visits: uid, place (a number for each location of a user), d, start_min and end_min of
@@ -47,7 +47,7 @@ def _minutes(begin: int, end: int) -> pl.Expr:
 
 
 def _best(scored: pl.DataFrame, what: str) -> pl.DataFrame:
-    """The location of the highest score of each user; of equal ones the first visited."""
+    """The location with the highest score of each user; the first visited among equals."""
     return (
         scored.filter(pl.col(what) > 0)
         .group_by("uid", "place")

@@ -1,4 +1,4 @@
-"""Intents of locations that are neither home nor work: of the nearest place that has one."""
+"""Intents of locations other than home and work, from the nearest place with an intent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
 AT_HOME_OR_WORK = ("go home", "go to sleep", "go to work")
-"""What no place nearby tells of a stay: these are found by the hours."""
+"""Intents that come from the hours of stays, never from places nearby."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class NearestPlaces:
 
 
 def read_places(path: str, metres: float) -> NearestPlaces:
-    """The places of a table that tell an intent.
+    """The places of a table that have an intent.
 
     Raises:
         HumobError: the table cannot be read, or no place has an intent to go by.
@@ -64,8 +64,8 @@ def read_places(path: str, metres: float) -> NearestPlaces:
     told = places.filter(pl.col("intent").is_not_null() & ~pl.col("intent").is_in(AT_HOME_OR_WORK))
     if told.is_empty():
         raise HumobError(
-            f"{path}: found no place with an intent but home, sleep and work; expected some, such "
-            "as 'humobctl data import' makes of OpenStreetMap"
+            f"{path}: found no place with an intent other than home, sleep and work; expected "
+            "places such as 'humobctl data import' makes from OpenStreetMap"
         )
     return NearestPlaces(KDTree(_on_sphere(told)), told["intent"], metres)
 

@@ -25,13 +25,13 @@ from humobctl.io.by_user import PointStore, RecordStore
 from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY, TRIP_LEGS, TRIPS
 
 ONE_FOR_MANY = 1_000_000
-"""Points of one user that are worth a look: two weeks of one a second."""
+"""Points of one user that give a warning: two weeks at one a second."""
 SLOT_MINUTES = 24 * 60 / SLOTS_PER_DAY
 
 
 @dataclass
 class StayJob:
-    """How stays are found; what was found beside them, once all visits are made.
+    """Finds stays; the tables beside them are complete once all visits are made.
 
     Attributes:
         task: what to do with the points of some users; the kind of the records and, where it is
@@ -60,7 +60,7 @@ class StayJob:
             long: how it is carried out; None for one part after another, in this process.
 
         Raises:
-            HumobError: the input is no table of points, holds a fault, or no point that counts.
+            HumobError: the input is not a table of points, holds a fault, or no point that counts.
         """
         name = "stdin" if path == "-" else path
         numbers = UserNumbers()
@@ -73,7 +73,7 @@ class StayJob:
             if store.first_day is None or store.last_day is None:
                 hint = SWAPPED if self.tally.mirrored == self.tally.points else ""
                 raise HumobError(
-                    f"{name}: found no point in --box and within --accuracy, expected one at "
+                    f"{name}: found no point within --box and --accuracy, expected one at "
                     f"least{hint}"
                 )
             first, last = (_to_date(at) for at in (store.first_day, store.last_day))
@@ -88,7 +88,7 @@ class StayJob:
     def _visits(
         self, store: PointStore, users: list[tuple[int, str]], long: LongRun
     ) -> Iterator[pl.DataFrame]:
-        """The visits of all users; what is found beside them is kept."""
+        """The visits of all users; the tables beside them are kept."""
         uids = pl.Series([number for number, _ in users], dtype=pl.UInt32)
         with report.progress("finding stays", store.rows, "points") as ticker:
             parts = (_of_users(part, uids) for part in user_parts([store]))
@@ -103,24 +103,26 @@ class StayJob:
         return PointStore() if self.task.lasts is None else RecordStore()
 
     def _recognise(self, batch: pl.DataFrame | None) -> None:
-        """Cells and check-ins are no points of a track: each says where its user is."""
+        """Cells and check-ins are not points of a track: each says where its user is."""
         if self.options.cells_to_points:
             self.task = dataclasses.replace(self.task, lasts=SLOT_MINUTES)
         elif batch is not None and batch["place_id"].null_count() < batch.height:
             self.task = dataclasses.replace(self.task, lasts=self.check_in_minutes)
-            report.info("check-ins: each is a stay at its place (points without place_id are GPS)")
+            report.info("check-ins: each becomes a stay (points without place_id are GPS fixes)")
         for option, name in (("--trips", TRIPS.name), ("--trip-legs", TRIP_LEGS.name)):
             if self.task.lasts is not None and name in self.beside:
-                raise UsageError(f"{option} needs points on the way, found check-ins or cells")
+                raise UsageError(
+                    f"{option} needs GPS fixes between stays, found check-ins or cells"
+                )
 
     def _number(self, users: list[tuple[int, str]]) -> list[str]:
-        """Write the users' numbers where that was asked for; what to say of them."""
+        """Write the users' numbers if requested; returns notes on them."""
         if self.uid_map is not None:
             write_users(users, self.uid_map)
         return numbering_notes(users, written=self.uid_map is not None)
 
     def _slim(self, batch: pl.DataFrame, numbers: UserNumbers) -> pl.DataFrame:
-        """The points of a batch that count, as the store has them."""
+        """The points of a batch that pass the filters, as the store has them."""
         self.tally.points += batch.height
         limit, box = self.task.filters.accuracy, self.task.filters.box
         if box is not None:
@@ -151,19 +153,19 @@ class StayJob:
 
 
 def _warn_of_one_for_many(store: PointStore, users: list[tuple[int, str]]) -> None:
-    """An id with a million points and most of the table is rarely a person."""
+    """Warn of an id with most of a large table: it rarely identifies one user."""
     codes, counts = store.counts()
     most = int(counts.argmax())
     if counts[most] >= ONE_FOR_MANY and counts[most] > counts.sum() / 2:
         name = users[int(codes[most])][1]
         report.warn(
-            f"user {name} has {counts[most]:,} of {counts.sum():,} points: found one id for many "
-            "people, or a column that is no user id? --columns says which column is uid"
+            f"user {name} has {counts[most]:,} of {counts.sum():,} points: check that column uid "
+            "identifies users; --columns NAME=uid names another column"
         )
 
 
 def _of_users(part: TaskPart, uids: pl.Series) -> TaskPart:
-    """The part with the numbers that its users get in the visits."""
+    """The part with its users' numbers in the visits."""
     points: pl.DataFrame = part.payload
     low, high = int(points["uid"][0]), int(points["uid"][-1])
     counted = points.with_columns(pl.col("uid") - low)

@@ -1,4 +1,4 @@
-"""A table that grows beside the one that is written: on disk, to be written when that is whole."""
+"""A table beside the main output: collected on disk, written when the main one is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with the points of some users: visits, and the tables beside them."""
+"""Processing of the points of some users: visits, and the tables beside them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from humobctl.tables.schemas import (
 
 @dataclass
 class StayTally(Tally):
-    """What was read, left out and found."""
+    """Counts of what was read, left out and found."""
 
     points: int = 0
     outside: int = 0
@@ -56,22 +56,24 @@ class StayTally(Tally):
     trips: int = 0
 
     def tell(self, filters: PointFilter) -> None:
-        """Say it."""
+        """Report the counts."""
         left_out = {
             "outside the box": self.outside,
-            f"known to more than {filters.accuracy or 0:g} m only": self.inaccurate,
+            f"less accurate than {filters.accuracy or 0:g} m": self.inaccurate,
             "repeated": self.repeated,
-            f"reached at more than {filters.max_speed or 0:g} km/h": self.fast,
+            f"reached faster than {filters.max_speed or 0:g} km/h": self.fast,
         }
         told = [f"{many:,} {why}" for why, many in left_out.items() if many]
         if told:
-            report.info(f"left out of {pluralize(self.points, 'point')}: {', '.join(told)}")
+            report.info(f"left out, of {pluralize(self.points, 'point')}: {', '.join(told)}")
         if self.compressed:
-            report.info(f"compressed {pluralize(self.compressed, 'point')} into their neighbours")
+            report.info(
+                f"merged {pluralize(self.compressed, 'point')} with a neighbour (--compress)"
+            )
         if not self.stays:
             report.warn(
-                "found no stays: users move all the time, or their points are farther apart in "
-                "time than --gap"
+                "found no stays: users never stop, or the time between their points is longer "
+                "than --gap"
             )
             return
         report.info(
@@ -93,7 +95,7 @@ class StayTask:
         metres: distance up to which stays are at one location.
         start: date of day 0.
         trips: what a trip is.
-        lasts: minutes that a record lasts, where records are no points of a track; None for points.
+        lasts: minutes that a record lasts, where records are not GPS points; None for points.
         places: what gives stays elsewhere their intents; None for nothing.
         beside: names of the tables beside the visits that are wanted.
     """
@@ -120,7 +122,7 @@ class StayTask:
         return work
 
     def about(self) -> dict[str, Any]:
-        """What makes the visits what they are, but for the points."""
+        """Everything besides the points that the visits depend on."""
         told = {name: str(value) for name, value in vars(self).items() if name != "places"}
         near = self.places
         marks = None if near is None else mark_of((near.tree.data, near.metres))
@@ -244,7 +246,7 @@ class _PointsOfUsers:
             self.beside[table.name] = rows.select(pl.col(name).cast(kind) for name, kind in kinds)
 
     def _filter(self, points: pl.DataFrame) -> pl.DataFrame:
-        """Points without repeats and outliers, and compressed; counts each."""
+        """Points without repeats and outliers, compressed; counts what it removes."""
         repeats = points.select(
             pl.all_horizontal(pl.all() == pl.all().shift(1)).fill_null(value=False)
         ).to_series()

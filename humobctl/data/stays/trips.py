@@ -139,7 +139,7 @@ def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def walk_lengths(tracks: Tracks) -> Floats:
-    """Metres walked (haversine) to each point from the very first one, all users in a row."""
+    """Cumulative metres (haversine) from the first point, over all users in sequence."""
     north, east = (np.sin(np.diff(axis) / 2) ** 2 for axis in (tracks.lat, tracks.lon))
     chord = north + np.cos(tracks.lat[1:]) * np.cos(tracks.lat[:-1]) * east
     steps = 2 * EARTH_RADIUS * np.arcsin(np.minimum(np.sqrt(chord), 1.0))
@@ -147,7 +147,7 @@ def walk_lengths(tracks: Tracks) -> Floats:
 
 
 def _breaks(tracks: Tracks, free: Bools, gap: float) -> Bools:
-    """Which rows begin something new: a user's first, after a gap, after a stay."""
+    """Whether each row begins a leg: the first of a user, after a gap or after a stay."""
     breaks = np.ones(len(tracks.at), np.bool_)
     breaks[1:] = (np.diff(tracks.at) > gap * _MINUTE) | ~free[:-1]
     breaks[tracks.first[:-1]] = True

@@ -14,6 +14,7 @@ import polars as pl
 
 from humobctl import __version__
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
@@ -288,8 +289,8 @@ class Evaluator:
             return predicted.first_day, max(predicted.last_day, truth.last_day)
         if truth.last_day > predicted.last_day:
             report.warn(
-                f"{name} ends on day {predicted.last_day}; {self.truth} goes on to day "
-                f"{truth.last_day}, which is not scored (--days says which are)"
+                f"{name} ends on day {predicted.last_day}, {self.truth} on day {truth.last_day}: "
+                "later days are not scored (--days sets the days to score)"
             )
         return predicted.first_day, predicted.last_day
 
@@ -303,21 +304,22 @@ class Evaluator:
             lacking = f" and lacks {missing.count} of its" if missing.count else ""
             first = min(where for where in (extra.first, missing.first) if where is not None)
             raise HumobError(
-                f"{name}: found {extra.count} rows that {self.truth} does not have{lacking}, the "
-                f"first mismatch at (uid, d, t) = {first}, expected the same rows in both{hint}"
+                f"{name}: found {pluralize(extra.count, 'row')} that {self.truth} does not have"
+                f"{lacking}, the first mismatch at (uid, d, t) = {first}, expected the same "
+                f"rows in both{hint}"
             )
         if missing.count and not self.settings.allow_partial:
             raise HumobError(
-                f"{name}: found {coverage.rows} of {coverage.expected_rows} rows "
-                f"({coverage.users} of {coverage.expected_users} users) of {self.truth}, the first "
-                f"missing at (uid, d, t) = {missing.first}, expected all of them; "
-                "--allow-partial scores what is there, --users predicted leaves out other users"
-                + hint
+                f"{name}: found {coverage.rows:,} of {pluralize(coverage.expected_rows, 'row')} "
+                f"({coverage.users:,} of {pluralize(coverage.expected_users, 'user')}) of "
+                f"{self.truth}, the first missing at (uid, d, t) = {missing.first}, expected all "
+                "of them; --allow-partial scores what is there, --users predicted leaves out other "
+                "users" + hint
             )
         if missing.count:
             report.warn(
-                f"{name} covers {coverage.rows} of {coverage.expected_rows} rows, "
-                f"{coverage.users} of {coverage.expected_users} users"
+                f"{name} covers {coverage.rows:,} of {pluralize(coverage.expected_rows, 'row')}, "
+                f"{coverage.users:,} of {pluralize(coverage.expected_users, 'user')}"
             )
 
 

@@ -131,8 +131,8 @@ def _check_areas(titles: list[str], ids: list[pl.Series]) -> None:
     common = made.is_in(real.implode()).sum()
     if not common:
         raise HumobError(
-            f"{titles[0]}: found areas such as {made.min()!r}, none of which {titles[1]} has "
-            f"(areas such as {real.min()!r}), expected the same areas{likely_reason(made, real)}"
+            f"{titles[0]}: found no area in common with {titles[1]} ({made.min()!r} "
+            f"here, {real.min()!r} there), expected the same areas{likely_reason(made, real)}"
         )
     for title, own, other in zip(titles, ids, reversed(titles), strict=True):
         if len(own) > common:

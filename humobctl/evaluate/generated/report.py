@@ -168,7 +168,7 @@ def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
 def _show_extras(
     names: list[str], evaluations: list[GeneratedEvaluation], titles: list[str], stream: TextIO
 ) -> None:
-    """Privacy and flows: values that are no divergences."""
+    """Privacy and flows: values that are not divergences."""
     if not names:
         return
     rows = []

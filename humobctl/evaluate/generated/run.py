@@ -242,8 +242,8 @@ def _warn_if_apart(ours: StayTable, real: str, there: Plane | None) -> None:
     if km > FAR_KM:
         report.warn(
             f"{ours.name} lies {km:,.0f} km from {real} (around {here.lat:.2f}, {here.lon:.2f} and "
-            f"{there.lat:.2f}, {there.lon:.2f}): its distances are off on the plane of the other; "
-            "take people of one region, and see that latitude and longitude are not swapped"
+            f"{there.lat:.2f}, {there.lon:.2f}): distances between them are inexact; compare "
+            "data of one region, and check that latitude and longitude are not swapped"
         )
 
 
@@ -320,7 +320,7 @@ def _tell(found: GeneratedEvaluation) -> None:
     if "irank" in scored and not 0.8 < per_person[0] / per_person[1] < 1.25:
         report.warn(
             f"{found.name} has {per_person[0]:.1f} days a person, {found.real.name} "
-            f"{per_person[1]:.1f}: irank compares people over all their days"
+            f"{per_person[1]:.1f}: irank covers all days of a person, so it is biased"
         )
     fewest, fewest_there = (
         int(np.flatnonzero(one.plans.events_per_day)[0]) for one in (found.generated, found.real)

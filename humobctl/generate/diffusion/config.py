@@ -23,7 +23,7 @@ UNCONDITIONED = "unet"
 
 @dataclass(frozen=True)
 class DiffusionSettings(settings.ModelSettings):
-    """What a model is built from, and how it is trained; the defaults are the preset ``small``.
+    """Settings of the network and its training; the defaults are the preset ``small``.
 
     Attributes:
         denoiser: network: add, queryonce or querymulti (transformers with three types of

@@ -1,4 +1,4 @@
-"""Days as time series: stays laid out over fixed steps, and what a network sees of them.
+"""Days as time series: stays over fixed steps, and the network's channels.
 
 Points are relative to the person's home and pass through ``warp``, since people's distances span
 four orders of magnitude: near home, metres count, far away, shares of the distance do.
@@ -39,7 +39,7 @@ CLASSES = {
 }
 """Names of the classes of each condition, in their order; categories of places come after."""
 MOST_CATEGORIES = 120
-"""The most frequent are told apart, so that a class is a number of a byte."""
+"""Maximum number of categories with a class of their own, so that a class fits a byte."""
 UNKNOWN_CATEGORY = -1
 BITS = ("staying", "odd", "home", "work")
 """Channels, -1 or 1, of days without a condition (analog bits; Chen, Zhang and Hinton, 2023)."""
@@ -54,7 +54,7 @@ def warp(metres: Floats) -> Floats:
 
 
 def unwarp(warped: Floats) -> Floats:
-    """The way back, in metres; lengths beyond half the earth's circumference are cut."""
+    """The inverse of ``warp``, in metres; lengths beyond half the earth's circumference are cut."""
     length = np.linalg.norm(warped, axis=-1, keepdims=True)
     factor = NEAR * np.expm1(np.minimum(length, 9.9)) / np.maximum(length, 1e-9)
     metres: Floats = warped * factor
@@ -117,7 +117,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Known:
-    """Real days with what is inferred of their people.
+    """Real days with the inferred homes and works of their users.
 
     Attributes:
         layout: the events.
@@ -172,7 +172,7 @@ def category_tokens(category: NDArray[np.int8], place_class: NDArray[np.int8]) -
 
 
 def frequent_categories(categories: pl.Series) -> tuple[str, ...]:
-    """The categories that are told apart, the most frequent first."""
+    """The most frequent categories, which get classes of their own, in order of frequency."""
     counts = (
         categories.drop_nulls()
         .value_counts()

@@ -107,7 +107,7 @@ class DiffusionJob:
         """
         if self.model.condition == "none":
             raise UsageError(
-                f"{self.model.name}: found a model without a condition, which makes its own days; "
+                f"{self.model.name}: found an unconditional model, which takes no plans; "
                 "expected --count"
             )
         columns = (*_PLAN, *([_CATEGORY] if self.model.condition == _CATEGORY else []))
@@ -122,8 +122,8 @@ class DiffusionJob:
         """
         if self.model.condition != "none":
             raise UsageError(
-                f"--count: {self.model.name} is a model with the condition "
-                f"{self.model.condition}, expected intentions"
+                f"--count: {self.model.name} needs plans (its condition is "
+                f"{self.model.condition}), expected intentions"
             )
         usual = self.batch_size * max(1, PEOPLE_AT_ONCE // self.batch_size)
         size = part_size(PEOPLE_VARIABLE, usual)
@@ -153,7 +153,7 @@ class DiffusionJob:
                 refuse_another_city(f"homes of {name}", homes, LEARNT_DAYS, centre)
 
     def about(self) -> dict[str, Any]:
-        """What makes the visits what they are, but for the plans."""
+        """Everything besides the plans that the visits depend on."""
         return {
             "command": "generate diffusion",
             "settings": {
@@ -172,7 +172,7 @@ class DiffusionJob:
         return self.model.device
 
     def open(self) -> Worker:
-        """What draws the visits of a part of people, wherever it is done: threads and seeds set."""
+        """The sampler of a part of people, with threads and seeds set."""
         set_up(self.seed)
 
         def work(people: pl.DataFrame | tuple[int, int], moved: Moved) -> Done:
@@ -324,7 +324,7 @@ class DiffusionJob:
         return self._join(visits)
 
     def _join(self, visits: pl.DataFrame) -> pl.DataFrame:
-        """Visits with those that go on at the same place made one."""
+        """Visits, with consecutive ones at the same place joined."""
         here = pl.struct("uid", "place_id", "lat", "lon")
         goes_on = (here == here.shift(1)) & (pl.col("start_min") == pl.col("end_min").shift(1))
         run = (~goes_on.fill_null(False)).cum_sum()

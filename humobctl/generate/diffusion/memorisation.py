@@ -15,7 +15,7 @@ COPY_KM = 0.001
 
 
 def nearness(sampled: Stays, others: Stays, learnt: Known) -> dict[str, float]:
-    """How far days are from the nearest training day, beside days of other real people.
+    """Distance of days from the nearest training day, compared with days of users not trained on.
 
     Distances are those of ``metrics.privacy``: root mean squares over the half hours of a day.
 
@@ -43,8 +43,8 @@ def nearness(sampled: Stays, others: Stays, learnt: Known) -> dict[str, float]:
 def in_words(near: dict[str, float]) -> str:
     """Distances of people."""
     return (
-        f"nearest training day: {near['nearest_p5']:.2f} km from sampled days at the 5th "
-        f"percentile, {near['nearest_median']:.2f} km in the middle, {near['copies']:.1%} copies; "
-        f"from days of people not trained on {near['nearest_p5_real']:.2f} km, "
-        f"{near['nearest_median_real']:.2f} km, {near['copies_real']:.1%}"
+        f"distance to the nearest training day: sampled days P5 {near['nearest_p5']:.2f} km, "
+        f"median {near['nearest_median']:.2f} km, {near['copies']:.1%} copies; "
+        f"days of users not trained on P5 {near['nearest_p5_real']:.2f} km, "
+        f"median {near['nearest_median_real']:.2f} km, {near['copies_real']:.1%} copies"
     )

@@ -90,8 +90,8 @@ def sampling_of(
     if guidance != 1.0 and not settings.unconditioned:
         raise UsageError(
             f"--guidance: found {guidance:g}, expected 1 for a model trained with "
-            "--unconditioned 0 (preset paper): it has not learnt days without their condition, "
-            "from which to lean away; train with --unconditioned 0.1"
+            "--unconditioned 0 (preset paper): guidance needs days learnt without their "
+            "condition, too; train with --unconditioned 0.1"
         )
     flow = settings.objective == "flow"
     chosen = sampler or ("euler" if flow else "dpm")

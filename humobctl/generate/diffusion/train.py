@@ -120,7 +120,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
 
     @contextmanager
     def prepare(self) -> Iterator[DiffusionData]:
-        """Read the table, leave out what is no day, and split the people.
+        """Read the table, leave out what is not a day, and split the people.
 
         Raises:
             HumobError: the table lacks what the condition needs, or has too few days.
@@ -261,7 +261,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
 
 
 def read_days(path: str, settings: DiffusionSettings, on_error: OnError = "fail") -> DiffusionData:
-    """Read a table of stays, leave out what is no day, and split the people."""
+    """Read a table of stays, leave out what is not a day, and split the people."""
     table = read_stays(path, on_error=on_error, categories=True)
     plane = table.plane()
     if plane is None:
@@ -293,8 +293,8 @@ def read_days(path: str, settings: DiffusionSettings, on_error: OnError = "fail"
     )
     if series.shorter:
         report.info(
-            f"{pluralize(series.shorter, 'stay')} of the training days cannot be seen, being "
-            "shorter than a step of 10 minutes"
+            f"{pluralize(series.shorter, 'stay')} of the training days are lost: they "
+            "are shorter than a step of 10 minutes"
         )
     _tell_of_categories(frame, categories)
     source = DiffusionSource(scale=scale, known=training, validation=validation, about=about)
@@ -307,8 +307,8 @@ def _tell_of_categories(frame: pl.DataFrame, categories: tuple[str, ...]) -> Non
     rare = frame["category"].n_unique() - frame["category"].has_nulls() - len(categories)
     without = frame["category"].null_count()
     report.info(
-        f"categories: {len(categories)} told apart"
-        + (f", {rare:,} rarer ones not" if rare else "")
+        f"categories: {len(categories)} distinguished"
+        + (f", {rare:,} too rare" if rare else "")
         + (f"; {pluralize(without, 'stay')} without one" if without else "")
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.native import Floats, Int64s
 from humobctl.tables.area_ids import likely_reason
@@ -84,8 +85,8 @@ def region_of(areas: pl.DataFrame, name: str = "areas") -> Region:
     }
     if areas.height < 2 or not columns["population"].sum():
         raise HumobError(
-            f"{name}: found {areas.height} areas with {columns['population'].sum():g} people, "
-            "expected at least two areas and some people"
+            f"{name}: found {pluralize(areas.height, 'area')} with "
+            f"{columns['population'].sum():g} people, expected at least two areas and some people"
         )
     return Region(areas["area_id"].to_list(), **columns, name=name)
 

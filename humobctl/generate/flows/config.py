@@ -72,9 +72,9 @@ class FlowLaw:
             ("--constraint", self.constraint, "origin"),
         ):
             if value != only:
-                raise UsageError(f"{option} {value}: goes with --law gravity only")
+                raise UsageError(f"{option} {value} needs --law gravity")
         if self.mass == "attraction":
-            raise UsageError("--mass attraction: goes with --law gravity only")
+            raise UsageError("--mass attraction needs --law gravity")
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def load_law(path: str) -> FlowLaw:
     try:
         record = parse_json(text)
     except ValueError as exc:
-        raise HumobError(f"{path}: found no JSON ({exc}), expected a law of flows") from None
+        raise HumobError(f"{path}: found invalid JSON ({exc}), expected a law of flows") from None
     names = [item.name for item in fields(FlowLaw)]
     if not isinstance(record, dict) or set(record) != set(names):
         raise HumobError(f"{path}: expected a law of flows with {', '.join(names)}")

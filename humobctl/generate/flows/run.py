@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.errors import HumobError, UsageError
 from humobctl.evaluate.flows.metrics import Flows, count_flows
@@ -168,7 +169,7 @@ def _outflows(job: FlowsJob, region: Region, real: Flows | None, law: FlowLaw) -
     lived_in = people[~unknown].sum()
     if not lived_in:
         raise UsageError(
-            "how many trips? expected --trips, an outflow column in the areas, or --fit FLOWS"
+            "number of trips: expected --trips, an outflow column in the areas, or --fit FLOWS"
         )
     rate = outflow[~unknown].sum() / lived_in
     report.info(f"{unknown.sum()} areas of unknown outflow get {rate:.4g} trips a person")
@@ -208,8 +209,11 @@ class _Made:
 
     def tell(self, count: int) -> None:
         """Say what was made and what was left out."""
-        report.info(f"{self.trips:,.0f} trips in {count:,} flows between {len(self.region)} areas")
+        report.info(
+            f"{self.trips:,.0f} trips in {count:,} flows between "
+            f"{pluralize(len(self.region), 'area')}"
+        )
         if self.small > 0 and self.job.least:
             report.info(f"left out: {self.small:,.1f} trips in flows below {self.job.least:g}")
         if self.lost:
-            report.warn(f"left out: {self.lost:,.0f} trips of areas from which no other is reached")
+            report.warn(f"left out: {self.lost:,.0f} trips from areas that reach no other area")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from humobctl.errors import UsageError
 
 LAWS = {
-    "gravity": "density of the place's ring over distance to --exponent (CoPB)",
-    "power": "distance to minus --exponent",
+    "gravity": "density of the ring divided by distance to the power of --exponent (CoPB)",
+    "power": "distance to the power of minus --exponent",
     "exponential": "exp(-distance / --scale)",
     "radiation": "the radiation model (Simini et al. 2012)",
     "opportunity": "the universal opportunity model (CoPB; Liu and Yan 2020)",
-    "epr": "density-EPR: explore by 'power', else return to known places (Song et al. 2010)",
+    "epr": "density-EPR: explore by 'power', or return to known places (Song et al. 2010)",
     "random": "any place of the intent, however far",
     "home-work": "home and work only",
 }

@@ -3,7 +3,7 @@
 A jump from a place to the next one of the same day is a choice among the places that serve its
 intent within the radius. Its likelihood is the weight of the distance jumped over the sum of the
 weights of all candidates (a conditional logit model, McFadden 1974); the parameters maximise the
-product over jumps. Ways home and to work are no choices and are left out; without intents, ways
+product over jumps. Ways home and to work are not choices and are left out; without intents, ways
 back to where the day began.
 """
 
@@ -107,7 +107,7 @@ def fit_law(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> 
         curve = _likelihood(jumps, lambda power: -power * log_away, dense=law.name == "gravity")
         value, error = _best(curve, 0.0, 10.0)
         best, text = replace(law, exponent=value), f"exponent {value:.2f} (s.e. {error:.2f})"
-    report.info(f"fitted on {len(jumps.away):,} jumps: {text}")
+    report.info(f"fitted to {len(jumps.away):,} displacements: {text}")
     return best
 
 
@@ -130,15 +130,17 @@ def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 
         np.concatenate([np.geomspace(NEAREST, radius, _BINS), np.arange(RING, radius, RING)])
     )
     counts = np.array([_around(city, starts[j], int(intent[j]), edges) for j in chosen])
-    # A jump to where no place is known is no choice among places.
+    # A jump to where no place is known is not a choice among places.
     served = counts.sum(axis=1) > 0 if len(chosen) else np.zeros(0, bool)
     if served.sum() < LEAST_JUMPS:
         raise HumobError(
-            f"--fit: found {int(served.sum())} jumps of up to {radius:g} km that are no ways home "
-            f"or to work, expected at least {LEAST_JUMPS}"
+            f"--fit: found {int(served.sum())} displacements of up to {radius:g} km to other "
+            f"places than home and work, expected at least {LEAST_JUMPS}"
         )
     if not near.all():
-        report.detail(f"{int((~near).sum()):,} jumps of 0 km or beyond {radius:g} km are left out")
+        report.detail(
+            f"left out {int((~near).sum()):,} displacements of 0 km or beyond {radius:g} km"
+        )
     return Displacements(away[chosen][served], edges, counts[served])
 
 

@@ -175,8 +175,8 @@ def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
     widths = np.cos(np.radians([lat.min(), lat.max()])) / np.cos(np.radians(plane.lat))
     if np.abs(widths - 1).max() > MOST_DISTORTION:
         report.warn(
-            f"{name}: places from latitude {lat.min():.1f} to {lat.max():.1f} share a plane that "
-            f"is off by {np.abs(widths - 1).max():.0%} at its edges; take one city at a time"
+            f"{name}: places span latitudes {lat.min():.1f} to {lat.max():.1f}: distances on one "
+            f"plane are off by up to {np.abs(widths - 1).max():.0%}; use one city at a time"
         )
     codes = places["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
     return PlaceIndex(

@@ -71,25 +71,29 @@ class GravityTally(Tally):
         """
         report.info(
             f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
-            f"{pluralize(self.events, 'visit')}; to leave time "
-            f"for travel {self.shifted:,} start at another time and {self.shortened:,} are shorter"
+            f"{pluralize(self.events, 'visit')}; for travel "
+            f"time {self.shifted:,} were moved and {self.shortened:,} shortened"
         )
         if self.hurried:
-            report.warn(f"{self.hurried:,} days hold more travel than time: people travel faster")
+            report.warn(
+                f"{pluralize(self.hurried, 'day')} with too little time for travel: people travel "
+                "faster than --speed"
+            )
         if self.drawn_homes > CROWDED * homes:
             report.warn(
                 f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
-                f"({self.drawn_homes / homes:,.0f} a place), so that distances from home mean "
-                "little; --people or --home-work say where people live, --density draws homes by "
+                f"({self.drawn_homes / homes:,.0f} a place), so distances from home mean "
+                "little; --people or --home-work give homes, --density draws them by "
                 "population"
             )
         if self.widened.any():
             report.info(
-                f"beyond {law.radius:g} km, since none was nearer: {_name_counts(self.widened)}"
+                f"no place within {law.radius:g} km, took one farther away: "
+                f"{_name_counts(self.widened)}"
             )
         if self.first is not None:
             report.warn(
-                f"no place within {law.most:g} km, so the person stayed where they were, with no "
+                f"no place within {law.most:g} km: the person stays at the same location, with no "
                 f"place_id: {_name_counts(self.unreached)}; first user {self.first[0]}, day "
                 f"{self.first[1]} (--max-radius looks farther)"
             )

@@ -167,7 +167,7 @@ class BackendEntry:
             if option not in self.options:
                 owners = [entry.name for entry in _ENTRIES if option in entry.options]
                 raise UsageError(
-                    f"{flag(option)} goes with --backend {' or '.join(owners)}, found {self.name}"
+                    f"{flag(option)} needs --backend {' or '.join(owners)}, found {self.name}"
                 )
         module, name = self.path.split(":")
         make = getattr(import_module(f"humobctl.intend.{module}"), name)

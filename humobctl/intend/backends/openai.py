@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.chain import ChainError
@@ -39,7 +40,7 @@ def make(settings: BackendSettings, options: dict[str, Any]) -> Served:
     require("openai", "--backend openai")  # said before anything is opened
     kept = Journal(journal) if journal is not None else None
     if kept is not None and kept.found:
-        report.detail(f"{kept.path}: {kept.found:,} answers of earlier runs")
+        report.detail(f"{kept.path}: {pluralize(kept.found, 'answer')} of earlier runs")
     return Served(config, key, kept, record)
 
 
@@ -166,9 +167,9 @@ class Served:
         cost = "" if spent["cost"] is None else f", cost {spent['cost']:g}"
         saved = self._sharing.calls_saved
         report.info(
-            f"{spent['calls']:,} calls, {spent['tokens']['total']:,} tokens{cost}"
-            f"; {self._from_journal:,} answers from the journal"
-            f"; {saved:,} calls saved by shared templates"
+            f"{pluralize(spent['calls'], 'call')}, {spent['tokens']['total']:,} tokens{cost}"
+            f"; {pluralize(self._from_journal, 'answer')} from the journal"
+            f"; {pluralize(saved, 'call')} saved by shared templates"
         )
         if self._spending.stopped is not None:
             report.warn(f"stopped early: {self._spending.stopped.removeprefix('not asked: ')}")

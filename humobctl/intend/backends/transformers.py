@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
 from humobctl.intend.backends.transformers_config import HFConfig, make_config
@@ -56,8 +57,8 @@ class Local:
         """One answer for each request, in their order."""
         yield from self._sharing.plans(requests, self)
         report.info(
-            f"{self._calls:,} answers, {self._completion:,} tokens; "
-            f"{self._sharing.calls_saved:,} answers saved by shared templates"
+            f"{pluralize(self._calls, 'answer')}, {self._completion:,} tokens; "
+            f"{pluralize(self._sharing.calls_saved, 'answer')} saved by shared templates"
         )
 
     def begin(self, talk: Talk) -> None:

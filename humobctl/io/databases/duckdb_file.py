@@ -26,7 +26,7 @@ def _duckdb(path: str, *, read_only: bool) -> Iterator[Any]:
     import duckdb  # noqa: PLC0415 - an extra
 
     if read_only and not Path(path).is_file():
-        raise HumobError(f"{path}: found no such file, expected a DuckDB database")
+        raise HumobError(f"{path}: found no such file, expected an existing DuckDB database")
     # Nothing is fetched from elsewhere because a query names it.
     config: dict[str, Any] = {
         "autoinstall_known_extensions": False,

@@ -30,8 +30,8 @@ def split_table(path: str) -> tuple[str, str]:
     if len(names) != 1 or not _NAME.fullmatch(names[0]):
         found = f"the table {names[0]!r}" if names else "no table"
         raise UsageError(
-            f"{display(path)}: found {found}, expected ?table=NAME at the end, a name of letters, "
-            "digits and _ (SCHEMA.NAME for one in another schema)"
+            f"{display(path)}: found {found}, expected ?table=NAME at the end (NAME or "
+            "SCHEMA.NAME, of letters, digits and _)"
         )
     rest = "&".join(one for one in parts.query.split("&") if not one.startswith("table="))
     return urlunsplit(parts._replace(query=rest)), names[0]
@@ -50,18 +50,20 @@ def only_table(names: list[str], path: str) -> str:
     """
     if len(names) != 1:
         listed = f"the tables {', '.join(names)}" if names else "no table"
-        raise UsageError(f"{display(path)}: found {listed}, expected --query, such as 'SELECT * …'")
+        raise UsageError(
+            f"{display(path)}: found {listed}, expected one table or --query, such as 'SELECT * …'"
+        )
     return names[0]
 
 
 def refuse_table(*, there: bool, if_exists: IfExists, path: str, name: str) -> None:
-    """See that nothing is written into a table that is there, unless that was asked for.
+    """Refuse to write into an existing table without ``--if-exists``.
 
     Raises:
         HumobError: it is there.
     """
     if there and if_exists == "fail":
         raise HumobError(
-            f"{display(path)}: found a table {name}, expected none; --if-exists append adds rows "
-            "to it, --if-exists replace makes it anew"
+            f"{display(path)}: found a table {name}, expected a new name; --if-exists append adds "
+            "rows to it, --if-exists replace overwrites it"
         )

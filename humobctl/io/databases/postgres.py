@@ -158,7 +158,7 @@ def _has_postgis(cursor: Any) -> bool:
 
 
 def _wider_type(kind: pl.DataType) -> pl.DataType:
-    """A type that PostgreSQL has, for one that it lacks."""
+    """The type to store, where PostgreSQL lacks the one of polars."""
     wider = {"bigint": pl.Int64(), "integer": pl.Int32(), "smallint": pl.Int16()}
     return wider.get(_KINDS.get(type(kind), ""), kind)
 

@@ -118,7 +118,7 @@ class Spending:
         async with self._changed:
             while self.stopped is None and (limit := self._limit([*self._reserved, worst])):
                 if not self._reserved:
-                    self.stop(f"not asked: {limit} would be passed")
+                    self.stop(f"not asked: {limit} would be exceeded")
                     break
                 await self._changed.wait()
             if self.stopped is not None:

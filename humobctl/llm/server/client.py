@@ -194,7 +194,7 @@ class Client:
     def _status_fault(self, response: Response) -> Exception:
         status = response.status
         said = tidy(self.key.hide(words_of(response.body), short=True), 200)
-        place = f"{self.config.server}: {status}: {said or 'no words'}"
+        place = f"{self.config.server}: {status}: {said or 'no message'}"
         if status == 402 or out_of_quota(response.body):
             return self._stop(place)
         if status in _FATAL:
@@ -212,11 +212,11 @@ class Client:
         return _ServerFault(place, wait=wait, plainer=status >= 500, limited=status == 429)
 
     def _stop(self, place: str) -> CallError:
-        self.spending.stop(f"not asked: the server takes no more ({place})")
+        self.spending.stop(f"not asked: the server refuses more requests ({place})")
         return CallError(place)
 
     def _reply(self, payload: dict[str, Any]) -> JournalEntry:
-        """What the model said, and why it is no answer, if it is none."""
+        """What the model said, and why it is not an answer, if it is none."""
         try:
             choice = payload["choices"][0]
             said = choice["message"]
@@ -232,7 +232,7 @@ class Client:
         if not reply.strip():
             fault = f"an empty reply (finish reason {end})"
             if end == "length" or said.get("reasoning_content") or said.get("reasoning"):
-                fault = f"{fault}: thinking took all its room; --answer-tokens gives more"
+                fault = f"{fault}: reasoning used all tokens; raise --answer-tokens"
             return JournalEntry("", fault)
         return JournalEntry(reply, cut=end == "length")
 

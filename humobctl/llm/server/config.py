@@ -145,7 +145,9 @@ def key_for(config: OpenAIConfig) -> Secret:
     """
     key = strip_quotes(os.environ.get(KEY_VARIABLE, ""))
     if not key and urlsplit(config.base_url).hostname == urlsplit(OPENAI_URL).hostname:
-        raise HumobError(f"{config.server}: found no key, expected one in {KEY_VARIABLE}")
+        raise HumobError(
+            f"{config.server}: found no API key, expected one in the variable {KEY_VARIABLE}"
+        )
     if not key.isascii() or not key.isprintable():
-        raise HumobError(f"{KEY_VARIABLE}: found characters that no key has")
+        raise HumobError(f"{KEY_VARIABLE}: found characters that are not allowed in a key")
     return Secret(key)

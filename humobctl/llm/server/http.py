@@ -55,9 +55,9 @@ class Response:
         except RecursionError:
             raise ResponseError("a response that is nested too deeply") from None
         except ValueError as exc:  # a number of thousands of digits, too
-            raise ResponseError(f"a response that is no JSON ({type(exc).__name__})") from exc
+            raise ResponseError(f"a response of invalid JSON ({type(exc).__name__})") from exc
         if not isinstance(found, dict):
-            raise ResponseError("a response that is no JSON object")
+            raise ResponseError("a response that is not a JSON object")
         return found
 
 
@@ -124,7 +124,7 @@ class Connection:
                     found = await _whole(response)
                     return Response(response.status_code, dict(response.headers), found)
             url = self._same_host(url, onward)
-        raise ResponseError("a response that sends on again and again")
+        raise ResponseError("a response that redirects again and again")
 
     def _same_host(self, url: str, onward: str) -> str:
         """Where a response sends on to, on the same server."""
@@ -136,8 +136,8 @@ class Connection:
             same, there = False, urlsplit("")
         if not same:
             raise HumobError(
-                f"{self._config.server}: sends on to {there.scheme}://{there.hostname}, another "
-                "server, to which nothing is sent; is --base-url right?"
+                f"{self._config.server}: redirects to {there.scheme}://{there.hostname}, another "
+                "server, to which nothing is sent; check --base-url"
             )
         return target
 
@@ -150,7 +150,9 @@ async def _whole(response: Any) -> bytes:
     elif packing in ("gzip", "x-gzip", "deflate"):
         unpack = zlib.decompressobj(47 if "gzip" in packing else 15)
     else:
-        raise ResponseError(f"a response packed by {tidy(packing, 20)}, which was not asked for")
+        raise ResponseError(
+            f"a response compressed by {tidy(packing, 20)}, which was not requested"
+        )
     content = bytearray()
     async for chunk in response.aiter_raw():
         try:

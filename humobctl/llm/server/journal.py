@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.io.kept_inputs import refuse_input
 from humobctl.io.output_lock import take_lock
@@ -26,7 +27,7 @@ class JournalEntry:
 
     Attributes:
         reply: what the model said.
-        fault: why it is no answer, such as a refusal; empty if it may be one.
+        fault: why it is not an answer, such as a refusal; empty if it may be one.
         prompt: tokens sent.
         completion: tokens answered.
         cut: whether it ended at its limit of tokens.
@@ -64,7 +65,9 @@ class Journal:
     def _lock(self) -> None:
         if take_lock(self._file, self.path) is False:
             self._file.close()
-            raise HumobError(f"{self.path}: another run is using this journal; give each its own")
+            raise HumobError(
+                f"{self.path}: another run is using this journal; choose another --journal"
+            )
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -80,7 +83,7 @@ class Journal:
         if not line.endswith(b"\n"):  # the run was killed while it wrote
             self._append(b"\n")
         if unread:
-            report.warn(f"{self.path}: {unread} lines are no answers and are not used")
+            report.warn(f"{self.path}: ignored {pluralize(unread, 'line')} without an answer")
 
     def _append(self, line: bytes) -> int:
         """Write in one go, at the end; the place of the line."""
@@ -126,7 +129,7 @@ class Journal:
             "completion": entry.completion,
             **({"cut": True} if entry.cut else {}),
         }
-        # ASCII: half a surrogate in a reply is no UTF-8.
+        # ASCII: half a surrogate in a reply is not UTF-8.
         line = json.dumps(kept, ensure_ascii=True).encode() + b"\n"
         with clear_os_errors(self.path):
             place = self._append(line)

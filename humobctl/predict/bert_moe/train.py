@@ -139,8 +139,8 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             found = self._split(rows, names, first_days)
             if not len(found.windows):
                 raise HumobError(
-                    f"{', '.join(self.paths)}: found no window to learn from, expected users with "
-                    "days both before and after another, --validation-days not counted"
+                    f"{', '.join(self.paths)}: found no training window, expected users with known "
+                    "days before and after another day, not counting --validation-days"
                 )
             found.cities, found.about = cities, about
             yield found
@@ -193,8 +193,8 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
                 rows.add(known)
         if held_out:
             report.info(
-                f"{name}: days after {last_day} are held out ({held_out:,} known rows are not "
-                "learnt from; see --hold-out)"
+                f"{name}: days after {last_day} are held out: {held_out:,} known rows are not "
+                "trained on (--hold-out)"
             )
         counts = {"users": len(drawn), "of_users": len(everyone), "last_day": last_day}
         return city, {**table.about, **counts, "rows": rows.rows - before}
@@ -228,7 +228,9 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             data.notes = {"init_from": self.init_from, **started}
             report.info(f"weights start from {self.init_from}: {started['kept']} tensors kept")
             if started["new"]:
-                report.warn(f"new weights, as they do not fit: {', '.join(started['new'])}")
+                report.warn(
+                    f"initialised anew, because their shapes differ: {', '.join(started['new'])}"
+                )
         network.restrict(torch.from_numpy(data.visited))
         on_device: BertMoe = network.to(device)
         return on_device

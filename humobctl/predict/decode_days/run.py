@@ -185,7 +185,7 @@ def decode_user(
     Args:
         user: known and target rows.
         city: the calendar.
-        dist: what a model returned; past cells that are no candidates count as the nearest one.
+        dist: what a model returned; past cells that are not candidates count as the nearest one.
         config: settings.
 
     Returns:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.llm.chat import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
@@ -65,12 +66,12 @@ class LlamaData:
         """Say what did not fit."""
         if self.dropped_days:
             report.warn(
-                f"{self.dropped_days:,} days of history were dropped, the oldest first, to fit "
-                f"records into --max-length {most}"
+                f"dropped {pluralize(self.dropped_days, 'day')} of history, the oldest first, to "
+                f"fit records into --max-length {most}"
             )
         if self.left_out:
             report.warn(
-                f"{self.left_out:,} records are left out: they are longer than --max-length {most}"
+                f"left out {pluralize(self.left_out, 'record')} longer than --max-length {most}"
             )
 
 

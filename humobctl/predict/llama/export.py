@@ -54,7 +54,7 @@ def export_gguf(folder: str, output: str, converter: str | None) -> None:
 
     Raises:
         HumobError: no converter, an adapter instead of a merged model, or the converter failed.
-        UsageError: an output that is no .gguf.
+        UsageError: an output that is not a .gguf.
     """
     if not output.endswith(".gguf"):
         raise UsageError(f"--gguf: found {output!r}, expected a name that ends in .gguf")

@@ -74,7 +74,7 @@ def read_factory(path: str) -> Factory:
     A default of the library stands where the file says nothing: rank 8, alpha twice the rank.
 
     Raises:
-        HumobError: it is no YAML, holds a value of a wrong type, or asks for another training.
+        HumobError: it is not YAML, holds a value of a wrong type, or asks for another training.
     """
     require("llm", f"{path}: YAML", ("pyyaml",))
     import yaml  # noqa: PLC0415 - only these files need it
@@ -86,7 +86,9 @@ def read_factory(path: str) -> Factory:
     except RecursionError as exc:
         raise HumobError(f"{path}: found YAML that is nested too deeply") from exc
     except (yaml.YAMLError, ValueError) as exc:
-        raise HumobError(f"{path}: found no YAML ({' '.join(str(exc).split())[:200]})") from exc
+        raise HumobError(
+            f"{path}: found invalid YAML ({' '.join(str(exc).split())[:200]})"
+        ) from exc
     if not isinstance(record, dict):
         raise HumobError(f"{path}: found no keys, expected those of LLaMA-Factory")
     found, unknown = Factory(), []

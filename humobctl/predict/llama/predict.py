@@ -39,13 +39,13 @@ def from_name(
         precision=precision,
     )
     if origin.adapter is None and not (Path(name) / RUN).is_file():
-        report.info(f"{name}: not trained for this; its answers are those of the model as it is")
+        report.info(f"{name}: not fine-tuned for this task; predicting with the model as it is")
     bf16 = precision == "bf16"
     if origin.template == "compact":
         if prompting.candidates == "all":
             raise UsageError(
-                "--candidates all: the template compact names a person's own cells, expected own "
-                "or near"
+                "--candidates all: found the template compact, which lists a user's cells; "
+                "expected own or near"
             )
         return CompactPredictor(
             loaded,

@@ -156,8 +156,8 @@ class CompactPredictor(BatchPredictor):
             return found
         self._loaded.compared[_ALONE] = 1
         report.warn(
-            f"{self._name}: its architecture ({self._loaded.architecture}) does not take many "
-            "questions in one pass; they are asked one by one, which takes many times longer"
+            f"{self._name}: its architecture ({self._loaded.architecture}) takes one question a "
+            "pass, which takes many times longer"
         )
         return self._score_checked(profiles, chunks)
 
@@ -193,7 +193,7 @@ class CompactPredictor(BatchPredictor):
         ids, there = pad_right(profiles, self._pad)
         lengths, width = there.sum(dim=1), ids.shape[1]
         seen = (there[:, None, :] & torch.ones(width, width, dtype=torch.bool).tril())[:, None]
-        # A token that is not there sees itself: a softmax over nothing is no number.
+        # A token that is not there sees itself: a softmax over nothing is not a number.
         seen = seen | torch.eye(width, dtype=torch.bool)
         cache = transformers.DynamicCache()
         position = torch.arange(width).expand(len(profiles), -1)

@@ -71,7 +71,7 @@ def trie(tokenizer: Any, cells: Int32s) -> Branch:
 
 @dataclass
 class _Walk:
-    """One person's way through the answer."""
+    """The state of one user's answer."""
 
     user: UserHistory
     cells: Int32s
@@ -164,7 +164,7 @@ class PublishedPredictor(BatchPredictor):
         self._everywhere: tuple[Int32s, Branch] | None = None
 
     def of_known(self, users: list[UserHistory]) -> list[SlotDistributions]:
-        """What each user's walk down the trie comes to.
+        """The distribution that each user's descent of the trie gives.
 
         Raises:
             HumobError: not even the question fits into the context, or no memory is left.
@@ -219,7 +219,7 @@ class PublishedPredictor(BatchPredictor):
         return cells, root, weight
 
     def _walk(self, prompts: list[list[int]], walks: list[_Walk]) -> None:
-        """Walk all people to the end of their answers, a branch a step."""
+        """Decode all users to the end of their answers, one branch a step."""
         if not walks:
             return
         runs = [[*prompt, *walk.force()] for prompt, walk in zip(prompts, walks, strict=True)]

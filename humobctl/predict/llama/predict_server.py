@@ -47,7 +47,7 @@ MOST_LOGPROBS = 20
 LETTERS_AND_MORE = 64
 """Scores that are asked of llama.cpp, which gives as many as it is asked for."""
 RAISE = 50.0
-"""By which all letters are raised together, in nats; their scores among themselves stay."""
+"""Logit bias of all letters, in nats; it leaves their relative scores unchanged."""
 SCORES = 2
 """Version of the way in which scores are asked for; answers to another way are not used."""
 UNSEEN = 2.0
@@ -124,9 +124,9 @@ class _Completions(Client):
         try:
             scores = top_scores(payload["choices"][0])
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            return JournalEntry("", "a response without scores of tokens (logprobs)")
+            return JournalEntry("", "a response without logprobs of tokens")
         if not any(letter in scores for letter in self.letters):
-            return JournalEntry("", "no letter among the scores that came back")
+            return JournalEntry("", "logprobs without a letter of the prompt")
         return JournalEntry(json.dumps(scores))
 
 
@@ -240,17 +240,17 @@ class ServedPredictor(BatchPredictor):
         return [np.array([task.result() for task in some]) for some in tasks]
 
     def _check_mass(self) -> None:
-        """Refuse a server whose scores tell next to nothing of the letters.
+        """Refuse a server whose scores hold little of the letters' probability.
 
         Raises:
             HumobError: they do.
         """
         if len(self._masses) >= FEW and (mass := float(np.mean(self._masses))) < LEAST_MASS:
             raise HumobError(
-                f"{self.config.server}: tells scores from before it chooses a letter: the letters "
-                f"hold {mass:.0%} of them, expected {LEAST_MASS:.0%} or more; llama.cpp tells "
-                "others by post_sampling_probs and logit_bias, vLLM by --logprobs-mode "
-                "processed_logprobs, and a model on this machine needs no server"
+                f"{self.config.server}: its logprobs ignore the restriction to letters: these "
+                f"hold {mass:.0%} of the probability, expected {LEAST_MASS:.0%} or more; use "
+                "post_sampling_probs and logit_bias of llama.cpp, --logprobs-mode "
+                "processed_logprobs of vLLM, or a model on this machine"
             )
 
     async def _one(
@@ -306,9 +306,9 @@ def from_name(name: str, city: CityProfile, options: PredictOptions) -> ServedPr
     prompting = options.prompting
     if prompting.template not in (None, "compact") or prompting.candidates == "all":
         raise UsageError(
-            "--base-url: goes with --template compact and --candidates own or near; other prompts "
-            "are for models on this machine"
+            "--base-url needs --template compact and --candidates own or near; other prompts "
+            "need a model on this machine"
         )
     if prompting.base is not None:
-        raise UsageError("--base-url: goes without --base; the server knows its models")
+        raise UsageError("--base-url: found --base, which the server ignores; leave it out")
     return ServedPredictor(name, city, options, PromptShape())

@@ -62,8 +62,8 @@ def read_records(path: str) -> list[Record]:
             shown += sum(turn["role"] == "assistant" for turn in messages[:-1])
     if shown:
         report.info(
-            f"{path}: {shown:,} earlier answers of conversations are shown, not learnt; the last "
-            "one of each is"
+            f"{path}: only the last answer of each conversation is learnt; {shown:,} earlier "
+            "answers are context"
         )
     return found
 
@@ -86,7 +86,7 @@ def _parse(place: str, text: bytes) -> Any:
     try:
         return parse_json(text.decode("utf-8-sig"))
     except ValueError as exc:
-        raise HumobError(f"{place}: found no JSON ({exc})") from exc
+        raise HumobError(f"{place}: found invalid JSON ({exc})") from exc
 
 
 def _messages(record: Any) -> list[Message]:

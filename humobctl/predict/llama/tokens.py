@@ -58,10 +58,10 @@ class Compact:
     """
 
     def __init__(self, tokenizer: Any, shape: PromptShape, name: str) -> None:
-        """Look how a tokenizer writes digits and letters.
+        """Detect how a tokenizer encodes digits and letters.
 
         Raises:
-            HumobError: it has no digits, or some letters are no single token.
+            HumobError: it has no digits, or some letters are not a single token.
         """
         self._tokenizer, self.shape = tokenizer, shape
         check_digits(tokenizer, name)

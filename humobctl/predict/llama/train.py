@@ -1,4 +1,4 @@
-"""Fine-tuning of a language model: what is read, what a step draws, its loss, what is kept."""
+"""Fine-tuning of a language model: its data, the draw of a step, loss, and the kept adapter."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
 
     @property
     def schedule(self) -> str:
-        """As the settings say."""
+        """The learning-rate schedule of the settings."""
         return self.settings.schedule
 
     def join(self, device: str) -> AbstractContextManager[Group]:

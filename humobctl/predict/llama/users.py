@@ -1,4 +1,4 @@
-"""Trajectory files as people with something to predict: what records are made of."""
+"""Users with something to predict, from trajectory files: the source of records."""
 
 from __future__ import annotations
 

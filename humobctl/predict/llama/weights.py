@@ -65,7 +65,7 @@ def _base(name: str, adapter: str | None, config: dict[str, Any], given: str | N
     if adapter is not None:
         return base_of(adapter, config, given)
     if given is not None:
-        raise UsageError(f"--base: goes with an adapter, which {name} is not")
+        raise UsageError(f"--base needs an adapter, which {name} is not")
     return name
 
 

@@ -1,4 +1,4 @@
-"""What the ranker learns from: past windows of many users, read from trajectory files.
+"""Training data of the ranker: past windows of many users, from trajectory files.
 
 Each user's days before a window are the history, those of the window the rows to predict, as in
 use.
@@ -80,9 +80,9 @@ def windows(
 
 
 def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
-    """What share of each row's truth its candidates stand for, shape (r, K).
+    """The target probability of each row's candidates, shape (r, K).
 
-    The true cell's candidate takes all of it; where the true cell is no candidate, the nearest
+    The true cell's candidate takes all of it; where the true cell is not a candidate, the nearest
     ones do, by exp(-distance / soften).
     """
     places = encoded.cells[encoded.kept].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What the ranker knows of each candidate cell of each row to predict.
+"""Features of each candidate cell of each row to predict.
 
 Everything is relative to the user (shares, ranks, distances between the user's own cells), so that
 a network learnt on some users and cities serves others.

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from humobctl.console.words import pluralize
 from humobctl.native import Float32s, Int64s
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
@@ -41,7 +42,7 @@ from humobctl.training.session import check_loss, write_whole
 
 @dataclass(frozen=True)
 class RankerData:
-    """What is learnt from.
+    """The training data.
 
     Attributes:
         rows: of all windows of all cities.
@@ -95,7 +96,7 @@ class RankerRecipe(Recipe[RankerData]):
         plan = RankerTraining(data.rows, self.settings).plan
         return (
             f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
-            f"training: {plan.steps:,} steps of {plan.batch} rows"
+            f"training: {pluralize(plan.steps, 'step')} of {pluralize(plan.batch, 'row')}"
         )
 
     def finish(self, training: RankerTraining, data: RankerData, log: TrainingLog) -> TrainedModel:

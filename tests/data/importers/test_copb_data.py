@@ -1,4 +1,4 @@
-"""CoPB's data folder: the pickles that are no stays, templates, points a line."""
+"""CoPB's data folder: the pickles that are not stays, templates, points a line."""
 
 from __future__ import annotations
 

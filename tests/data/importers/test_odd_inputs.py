@@ -97,7 +97,7 @@ def test_what_is_no_time(cli: Cli, text: str) -> None:
 def test_ambiguous_numbers_are_decided_by_the_column_and_told(cli: Cli) -> None:
     done = imported(cli, points("1,2023010110,1,1", "1,2023010111,1,1"))
     says(done.err, 2023010110, "10 digits", "YYYYMMDDhh")
-    # As seconds, most of these are no dates: so the one that could be is none.
+    # As seconds, most of these are not dates: so the one that could be is none.
     rows = [f"1,{number},1,1" for number in (2023010110, 2023019911, 2050000000)]
     done = imported(cli, points(*rows))
     assert column(done, 1)[0] == "2034-02-08T11:15:10.000000"

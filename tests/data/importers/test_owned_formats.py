@@ -326,7 +326,7 @@ def test_kepler_names_and_geojson_cells_are_known(cli: Cli) -> None:
     assert cli("data", "import", input=text).out.splitlines()[1] == row
 
 
-# -- a GPS file is no table of places -------------------------------------------------------------
+# -- a GPS file is not a table of places -----------------------------------------------------------
 
 FEATURE = '{{"type":"Feature","properties":{},"geometry":{{"type":"{}","coordinates":[{}]}}}}'
 

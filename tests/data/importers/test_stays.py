@@ -140,7 +140,7 @@ def test_bad_rows_are_dropped_and_counted(tmp_path, capsys) -> None:
     with raises(HumobError, "row 2"):
         stays_of(path)
     assert len(stays_of(path, on_error="drop")) == 1
-    says(capsys.readouterr().err, "dropped 1 rows")
+    says(capsys.readouterr().err, "dropped 1 row")
 
 
 def test_masked_cells_are_refused(tmp_path) -> None:

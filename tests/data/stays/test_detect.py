@@ -51,7 +51,7 @@ def found(points: pl.DataFrame, method: StayMethod) -> list[tuple[float, float, 
 @pytest.mark.parametrize(
     ("method", "points", "stays"),
     [
-        # Lasts until the first point outside, which is no part of it.
+        # Lasts until the first point outside, which is not a part of it.
         (SLIDING, [(0, 0), (2, 30), (5, 60), (6, 500)], [(0, 6, 30)]),
         # Distance is that from the first point, not from the one before.
         (SLIDING, [(0, 0), (3, 60), (6, 120), (9, 180), (12, 240)], [(0, 6, 30), (6, 12, 150)]),

@@ -76,7 +76,7 @@ def test_extra_rows_are_an_error_that_names_the_first(cli, example):
 def test_partial_coverage_is_an_error_unless_allowed(cli, example):
     (example / "predicted.csv").write_text(as_csv(GENERATED[:2] + GENERATED[3:]))
     done = cli("eval", "predicted.csv", "--truth", "truth.csv", cwd=example)
-    fails(done, "15 of 16 rows", "1 of 1 users", "(uid, d, t) = (7, 60, 21)")
+    fails(done, "15 of 16 rows", "1 of 1 user", "(uid, d, t) = (7, 60, 21)")
     done = cli("eval", "predicted.csv", "--truth", "truth.csv", "--allow-partial", cwd=example)
     assert done.code == 0
     assert json.loads(done.out)["coverage"] == {"rows": [15, 16], "users": [1, 1]}

@@ -32,7 +32,7 @@ def test_the_exponent_is_found_again(town, name, exponent, capsys) -> None:
     law = Law(name, exponent=exponent, rho=1.0, gamma=0.0)
     found = fit_law(Law(name), made(law, town), town)
     assert found.exponent == pytest.approx(exponent, abs=0.12)
-    says(capsys.readouterr().err, "jumps", "exponent")
+    says(capsys.readouterr().err, "displacements", "exponent")
 
 
 def test_the_scale_is_found_again(town) -> None:

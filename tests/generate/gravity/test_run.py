@@ -142,7 +142,7 @@ def test_days_with_more_travel_than_time_are_hurried(capsys) -> None:
     found = moved(day, [(50_000, 0)], speed=2.0)  # 1,500 minutes there, 1,500 back
     # 5 minutes for each event leave 1,425, of which each way takes half, rounded down.
     assert found == [(0, 6), (6 + 712, 723), (723 + 712, 1440)]
-    says(capsys.readouterr().err, "1 days", "more travel than time")
+    says(capsys.readouterr().err, "1 day", "too little time")
 
 
 @st.composite
@@ -294,10 +294,10 @@ def test_rows_out_of_order_within_a_person_are_sorted() -> None:
 def test_rows_of_a_person_apart_are_refused() -> None:
     table = plans(DAY, DAY)
     apart = pl.concat([table, table.filter(uid=0)])
-    with raises(HumobError, "user 0", "apart"):
+    with raises(HumobError, "user 0", "separated"):
         visits(apart, scattered())
     frames = [table.filter(uid=1), table.filter(uid=0), table.filter(uid=1)]
-    with raises(HumobError, "user 1", "apart"):
+    with raises(HumobError, "user 1", "separated"):
         list(GravityJob(scattered(), HomesAndWorks(scattered())).run(frames))
 
 

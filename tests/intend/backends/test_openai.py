@@ -276,7 +276,7 @@ def test_no_money_left_keeps_what_is_done(refusal: Reply, tmp_path: Path) -> Non
     assert set(plans(tmp_path)) == {(0, 0), (1, 0)}
     said = report(tmp_path)
     assert said["failed"] == 4
-    assert "takes no more" in said["stopped"]
+    assert "refuses more" in said["stopped"]
     assert len(server.requests) == 2 * CALLS + 1
 
 
@@ -439,7 +439,7 @@ def test_thinking_that_is_cut_off_is_no_answer(name: str, tmp_path: Path) -> Non
     with serving(thinking(name, cut=True)) as server:
         done = intend(server, tmp_path, "--count", "1")
     assert len(server.requests) == 3
-    fails(done, "attitude", "thinking", "--answer-tokens", notes=True)
+    fails(done, "attitude", "reasoning", "--answer-tokens", notes=True)
 
 
 def test_an_answer_that_is_cut_off_is_asked_for_again(tmp_path: Path) -> None:
@@ -471,7 +471,7 @@ def test_an_answer_in_parts_is_read(tmp_path: Path) -> None:
 def test_a_server_that_only_thinks_is_told_of(tmp_path: Path) -> None:
     with serving(lambda *_: FAULTS["thinking elsewhere"]) as server:
         done = intend(server, tmp_path, "--count", "1")
-    fails(done, "--answer-tokens", "thinking", notes=True)
+    fails(done, "--answer-tokens", "reasoning", notes=True)
     assert len(server.requests) == 3
 
 
@@ -541,7 +541,7 @@ def test_an_empty_purse_ends_the_run_in_any_words(
         done = intend(server, tmp_path, "--concurrency", "1")
     assert (done.code, pauses, len(server.requests)) == (0, [], CALLS + 1)
     assert (report(tmp_path)["plans"], report(tmp_path)["failed"]) == (1, 5)
-    says(done.err, "stopped early", "takes no more")
+    says(done.err, "stopped early", "refuses more")
 
 
 def test_a_filtered_question_hits_its_plan_alone(tmp_path: Path) -> None:
@@ -821,7 +821,7 @@ def test_a_damaged_journal(tmp_path: Path) -> None:
         done = intend(server, tmp_path)
         assert done.code == 0
         assert len(server.requests) == 6 * CALLS + 3
-        says(done.err, "3 lines", "no answers")
+        says(done.err, "3 lines", "without an answer")
         again = intend(server, tmp_path)
         assert len(server.requests) == 6 * CALLS + 3
     assert again.code == 0

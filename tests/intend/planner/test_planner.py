@@ -193,7 +193,7 @@ def test_reasons_name_what_led_to_the_event(plans) -> None:
 
 
 def test_what_is_rare_is_not_called_usual() -> None:
-    """Work at 3:00 is no norm; a reason that names the norm says so."""
+    """Work at 3:00 is not a norm; a reason that names the norm says so."""
     office = people(20_000, occupation="IT Engineer")
     frame = planned(office, without=frozenset(["attitude", "control"]))
     norm = frame.filter(pl.col("reason").str.starts_with("Norm: ") & (pl.col("seq") > 0))

@@ -130,7 +130,7 @@ def test_what_a_server_refuses_is_left_out() -> None:
 def test_llama_cpp_gives_the_letters_as_they_are_among_themselves() -> None:
     with serving(choose=llama_cpp) as (url, _):
         dist = predictor(url).distribution(USER)
-    # ? is no cell, as this person has three alone, each with a letter.
+    # ? is not a cell, as this person has three alone, each with a letter.
     assert dist.p[0] == pytest.approx([0.05 / 0.14, 0.03 / 0.14, 0.06 / 0.14], abs=1e-3)
 
 

@@ -106,14 +106,14 @@ class Assigned:
             most = self.unmapped.most_common(_SHOWN)
             listed = ", ".join(f"{name} {count:,}" for name, count in most)
             more = len(self.unmapped) - len(most)
-            tail = f" and {more:,} more kinds" if more else ""
+            tail = f" and {more:,} more categories" if more else ""
             said.append(
-                f"left out {total:,} of no intent ({listed}{tail}): --mapping gives intents to "
-                "categories, --keep-unmapped keeps all"
+                f"left out {total:,} without an intent ({listed}{tail}): --mapping assigns "
+                "intents to categories, --keep-unmapped keeps all places"
             )
         return said
 
     def nothing(self, name: str) -> str:
         """What is said of a file of which no place is left."""
-        why = "; ".join(self.notes()) or "none at all"
-        return f"{name}: found no place of any intent ({why}), expected some"
+        why = "; ".join(self.notes()) or "no places at all"
+        return f"{name}: found no place with an intent ({why}), expected some"

@@ -73,9 +73,9 @@ class CellReader(Reader):
         """Refuse cells that are nowhere."""
         if self.options.grid is None:
             raise UsageError(
-                f"{self.source.name}: places by cell need --grid and --axes: where the cities of "
-                "HuMob are is not public, so say where yours shall be; 'humobctl data synth' has "
-                "its city on --grid 500m@40,-30,200x200 --axes east,north"
+                f"{self.source.name}: places by cell need --grid and --axes: the locations of "
+                "HuMob's cities are not public, so choose one; the city of 'humobctl data synth' "
+                "is on --grid 500m@40,-30,200x200 --axes east,north"
             )
 
     def _parse(self) -> Iterator[Batch]:

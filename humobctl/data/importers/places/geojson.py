@@ -41,7 +41,7 @@ class Features:
         wanted: says which properties to keep; others may be many, and of any type.
         on_error: stop at the first feature that is none, or drop and count them.
         dropped: where they are counted.
-        points: refuse geometries that are no points.
+        points: refuse geometries that are not points.
     """
 
     source: Input
@@ -115,7 +115,7 @@ class Features:
 
 
 def _words(exc: Exception) -> str:
-    """The first line of what ijson says, which it gives as bytes where the input is no text."""
+    """The first line of what ijson says, which it gives as bytes where the input is not text."""
     if isinstance(exc, UnicodeDecodeError) or "UTF8" in str(exc):
         return "text that is not UTF-8"
     return str(exc).splitlines()[0]

@@ -3,7 +3,7 @@
 A mapping is a CSV file of ``category,intent``. ``osm.csv``, ``overture.csv``, ``foursquare.csv``
 and ``humob.csv`` beside this file are those of the project; a user's has the same form. Rows are
 asked in their order, and the first that matches decides. ``*`` in a category is any text, an empty
-intent says that it is no destination in itself, and lines that begin with ``#`` are comments.
+intent says that it is not a destination in itself, and lines that begin with ``#`` are comments.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def parse_rules(text: str, name: str) -> list[Rule]:
         TableError: a row that is none, an intent that is none of the twelve, a category twice.
         HumobError: another header, or no row.
     """
-    # Lines are counted, so what is no row becomes an empty one.
+    # Lines are counted, so what is not a row becomes an empty one.
     lines = [
         "" if line.lstrip().startswith("#") else line
         for line in text.removeprefix("\ufeff").splitlines()

@@ -90,7 +90,7 @@ class PlaceReader(ImportReader):
     Attributes:
         kind: whose columns these are.
         vocabularies: the project's tables to ask; by default those of ``kind``.
-        factory: makes raw frames where the input is no plain table.
+        factory: makes raw frames where the input is not a plain table.
         geometry: the column or member that positions come from, where it is not lat and lon.
     """
 
@@ -140,7 +140,7 @@ class PlaceReader(ImportReader):
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())
-        return f"no place of any intent ({left_out})" if left_out else super()._nothing()
+        return f"no place with an intent ({left_out})" if left_out else super()._nothing()
 
     # -- from the columns of a file to raw ones ------------------------------------------------
 
@@ -282,7 +282,7 @@ class PlaceReader(ImportReader):
         if "closed" in frame.columns:
             gone = frame["closed"].fill_null(value=False)
             frame, places = self.assigned.leave_out(frame, places, gone, _CLOSED)
-        # A place without coordinates is no fault of such data sets, nor is an empty shape.
+        # A place without coordinates is not a fault of such data sets, nor is an empty shape.
         if self.geometry or self.kind != "table":
             nowhere = frame["lat"].is_null() | frame["lon"].is_null()
             frame, places = self.assigned.leave_out(frame, places, nowhere, NOWHERE)

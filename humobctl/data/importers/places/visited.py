@@ -62,7 +62,7 @@ def visited_places(
     )
     moved = known.filter(wide).height
     if moved:
-        notes.append(f"{pluralize(moved, 'place')} with several coordinates: the first were taken")
+        notes.append(f"{pluralize(moved, 'place')} with several coordinates: kept the first")
 
 
 def _merge(rows: pl.DataFrame) -> pl.DataFrame:

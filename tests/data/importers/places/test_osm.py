@@ -68,7 +68,11 @@ def test_nodes_ways_and_relations(save, capsys) -> None:
     counts = ("6 places", "eat 1", "do shopping 1", "do sports 2", "excursion 1")
     says(said, "a.osm", "OpenStreetMap (XML)", *counts)
     # Way 24 lacks a node, and relation 31 has no area; the switch has none of our keys.
-    left_out = ("left out 1 closed", "left out 2 without coordinates", "left out 2 of no intent")
+    left_out = (
+        "left out 1 closed",
+        "left out 2 without coordinates",
+        "left out 2 without an intent",
+    )
     says(said, *left_out, "amenity=bench 1", "shop=vacant 1")
 
 

@@ -49,7 +49,7 @@ def test_overture_in_both_forms(tmp_path: Path, form: str, capsys) -> None:
     assert places.rows() == [("c", "Corner", "coffee_shop", "eat", 60.17, 24.94)]
     said = capsys.readouterr().err
     says(said, "o.parquet", "Overture places (Parquet)", "1 place", "eat 1")
-    says(said, "left out 1 closed", "left out 1 of no intent", "train_station 1")
+    says(said, "left out 1 closed", "left out 1 without an intent", "train_station 1")
 
 
 def test_overtures_hierarchy_and_alternates(tmp_path: Path) -> None:
@@ -86,7 +86,9 @@ def test_foursquare(tmp_path: Path, capsys) -> None:
         ("f", "Health and Medicine > Hospital", "medical treatment"),
     ]
     said = capsys.readouterr().err
-    says(said, "left out 1 closed", "left out 1 without coordinates", "left out 2 of no intent")
+    says(
+        said, "left out 1 closed", "left out 1 without coordinates", "left out 2 without an intent"
+    )
     says(said, "without a category 1")
 
 
@@ -244,7 +246,7 @@ def test_geojson(save, capsys) -> None:
     assert (0 < lon < 9 and 0 < lat < 1) or (0 < lon < 1 and 0 < lat < 9)
     said = capsys.readouterr().err
     says(said, "OpenStreetMap places (GeoJSON)", "2 places", "eat 1", "excursion 1")
-    says(said, "left out 1 without coordinates", "left out 1 of no intent", "amenity=bench 1")
+    says(said, "left out 1 without coordinates", "left out 1 without an intent", "amenity=bench 1")
 
 
 def test_geojson_of_overture_and_one_feature_a_line(save) -> None:
@@ -274,7 +276,7 @@ def test_broken_geojson(save, capsys) -> None:
     bad = collection(feature(point(1, 1), id=1, category="cafe"), feature({"type": "Point"}, id=2))
     says(refused(save(bad, "a.geojson")), "row 2", "{'type': 'Feature'")
     assert imported(save(bad, "a.geojson"), on_error="drop").height == 1
-    says(capsys.readouterr().err, "dropped 1 rows")
+    says(capsys.readouterr().err, "dropped 1 row")
     far = collection(feature(point(385000, 6672000), id=1, category="cafe"))
     says(refused(save(far, "a.geojson")), "column geometry", 6672000, "latitude")
 

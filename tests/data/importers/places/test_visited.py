@@ -40,13 +40,13 @@ def test_check_ins_with_categories(save, capsys) -> None:
     path = save("\n".join(row.replace(",", "\t") for row in rows) + "\n", "tsmc.txt")
     places = imported(path, wanted="places")
     assert places.rows() == [("v1", None, "Coffee Shop", "eat", 40.7, -74.0)]
-    says(capsys.readouterr().err, "left out 1 of no intent", "Bus Station 1")
+    says(capsys.readouterr().err, "left out 1 without an intent", "Bus Station 1")
 
 
 def test_no_place_of_any_intent(save) -> None:
     text = "uid,datetime,lat,lon,place_id,category\n1,2020-01-01,1,2,a,Bus Stop\n"
     said = refused(save(text), wanted="places")
-    says(said, "no place", "left out 1 of no intent", "Bus Stop 1")
+    says(said, "no place", "left out 1 without an intent", "Bus Stop 1")
 
 
 def test_rows_without_a_place(save, capsys) -> None:
