@@ -19,10 +19,9 @@ def test_flows_have_the_picture_of_data_describe(cli, workdir) -> None:
     columns = ("--columns", "tile=area_id")
     out = ("-o", "made.csv", "--plot", "first.svg")
     assert cli(*FLOWS, *columns, *out, cwd=workdir, input=areas).code == 0
-    described = ("made.csv", "--areas", "counties.csv", "--plot", "later.svg")
-    assert cli("data", "describe", *described, cwd=workdir).code == 0
-    assert (workdir / "first.svg").read_bytes() == (workdir / "later.svg").read_bytes()
-    assert "distances of trips" in texts(workdir / "first.svg")
+    drawn = texts(workdir / "first.svg")
+    assert {"Flows made.csv", "distances of trips"} <= set(drawn)
+    assert "4 areas, 12 pairs with a flow, 1,000 trips, 0.0% within areas" in drawn
 
 
 def test_visits_and_day_plans(cli, workdir) -> None:
