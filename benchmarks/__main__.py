@@ -7,8 +7,10 @@ SCALE_USERS=100000 python -m benchmarks scale # folders of so many users
 
 from __future__ import annotations
 
+import compileall
 import sys
 
+import humobctl
 from benchmarks import (
     bert_moe,
     commuting,
@@ -36,7 +38,14 @@ from benchmarks import (
 from benchmarks.harness import DATA, WORK
 
 NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "intend-scores")
-NEEDS_DATA += ("noise", "headline", "gravity", "gravity-processes", "gravity-scores")
+NEEDS_DATA += (
+    "noise",
+    "headline",
+    "gravity",
+    "gravity-processes",
+    "gravity-scores",
+    "gravity-halves",
+)
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
@@ -60,6 +69,7 @@ TABLES = {
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
+    "gravity-halves": ("Laws fitted to half of Beijing's people", gravity.half_scores),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
@@ -113,6 +123,7 @@ LARGE = (
 
 def main(names: list[str]) -> None:
     WORK.mkdir(exist_ok=True)
+    compileall.compile_dir(humobctl.__path__[0], quiet=1)  # as an installation does
     for name in names or [name for name in TABLES if name not in LARGE]:
         if name not in TABLES:
             sys.exit(f"benchmarks: found {name!r}, expected one of {', '.join(TABLES)}")

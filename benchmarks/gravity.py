@@ -143,6 +143,43 @@ def scores() -> str:
     return markdown(["days", "least stays", *(name.replace("_", " ") for name in METRICS)], rows)
 
 
+SEEDS = (1, 2, 3, 4, 5)
+HALF = ("jump_distance", "radius", "daily_loc", "periodicity")
+
+
+def half_scores() -> str:
+    """Laws fitted to half of the people of Beijing, scored on the other half, five seeds."""
+    stays = BEIJING / "stays.parquet"
+    places, half, other = (WORK / f"beijing_{name}.parquet" for name in ("places", "fit", "test"))
+    peak("data", "import", stays, "--as", "places", "-o", places)
+    table = pl.read_parquet(stays)
+    people = pl.col("uid").rank("dense") % 2 == 0
+    table.filter(people).write_parquet(half)
+    table.filter(~people).write_parquet(other)
+    pairs = ("--home-work", BEIJING / "home_work.parquet")
+    rows, target = [], WORK / "beijing_visits.parquet"
+    for law in ("empirical", "gravity"):
+        for name, given in (("drawn", ()), ("real pairs", pairs)):
+            options = ("--law", law, "--fit", half, *given, "--places", places)
+            found: dict[int, list[dict[str, dict]]] = {1: [], 3: []}
+            for seed in SEEDS:
+                plans, last = plans_of(PEOPLE), ("--seed", str(seed), "-o", target)
+                peak("generate", "gravity", plans, *options, *last)
+                for least, scores in found.items():
+                    scores.append(_evaluated(target, other, least))
+            for least, scores in found.items():
+                means = [_spread([one[metric]["value"] for one in scores]) for metric in HALF]
+                rows.append([f"`{law}`", name, str(least), *means])
+    halves = {metric: one["value"] for metric, one in _evaluated(half, other, 1).items()}
+    rows.append(["one half against the other", "", "3", *(f"{halves[name]:.4f}" for name in HALF)])
+    names = [name.replace("_", " ") for name in HALF]
+    return markdown(["law, fitted on one half", "homes and works", "least stays", *names], rows)
+
+
+def _spread(values: list[float]) -> str:
+    return f"{np.mean(values):.4f} ({min(values):.4f}-{max(values):.4f})"
+
+
 def _evaluated(visits: Path, truth: Path, least: int) -> dict[str, dict]:
     """The scores by metric, as `eval` writes them."""
     target = WORK / "beijing_scores.json"

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,14 @@ stays, locations = stays.generate_locations(epsilon=100, num_samples=1)
 fixes, legs = fixes.generate_triplegs(stays, gap_threshold=15)
 stays = stays.create_activity_flag()
 stays, legs, trips = ti.preprocessing.generate_trips(stays, legs, gap_threshold=15)
-for name, found in (("stays", stays), ("legs", legs), ("trips", trips)):
+tables = {"stays": stays, "legs": legs, "trips": trips}
+if len(sys.argv) > 3:
+    tables["tours_near"] = ti.preprocessing.generate_tours(trips)[1]
+    # Locations take longitude for latitude; turned round they are those of the right order.
+    turned = stays.set_geometry(gpd.points_from_xy(stays.geometry.y, stays.geometry.x, crs=4326))
+    stays["location_id"] = turned.generate_locations(epsilon=100, num_samples=1)[0]["location_id"]
+    tables["tours"] = ti.preprocessing.generate_tours(trips, staypoints=stays)[1]
+for name, found in tables.items():
     found = pd.DataFrame(found)[["user_id", "started_at", "finished_at"]]
     found.to_csv(f"{sys.argv[2]}/{name}.csv")
 """
@@ -53,15 +60,20 @@ pd.DataFrame(stays).to_csv(f"{sys.argv[2]}/stays.csv")
 
 
 def agreement() -> str:
-    """Stays, legs and trips of the GeoLife sample beside trackintel's, one by one."""
+    """Stays, legs, trips and tours of the GeoLife sample beside trackintel's, one by one."""
     theirs, ours = _folder("trackintel"), _folder("humobctl")
-    _run(OTHER, TRACKINTEL, theirs)()
-    _humobctl(ours, trips=True)()
-    files = {"stays": "visits.csv", "trip legs": "legs.csv", "trips": "trips.csv"}
+    _run(OTHER, TRACKINTEL, theirs, tours=True)()
+    _humobctl(ours, trips=True, more=("--tours", ours / "tours.csv"))()
+    near = ("--tours", ours / "tours_near.csv", "--tour-distance", "100")
+    _humobctl(ours, trips=False, more=near)()
+    files = {
+        **{"stays": "stays", "trip legs": "legs", "trips": "trips"},
+        **{"tours by location": "tours", "tours within 100 m": "tours_near"},
+    }
     lines = []
     for what, file in files.items():
-        known = _moments(theirs / f"{what.rpartition(' ')[2]}.csv")
-        found = _moments(ours / file)
+        known = _moments(theirs / f"{file}.csv")
+        found = _moments(ours / f"{file}.csv")
         lines.append([what, str(len(known)), str(len(found)), str(len(known & found))])
     return markdown(["GeoLife sample", "trackintel", "humobctl", "same user and times"], lines)
 
@@ -130,8 +142,10 @@ def _many(times: int) -> Path:
     return file
 
 
-def _humobctl(folder: Path, *, trips: bool, file: Path = GEOLIFE) -> Callable[[], object]:
-    command = ["data", "stays", file, "-o", folder / "visits.csv", "--overwrite"]
+def _humobctl(
+    folder: Path, *, trips: bool, file: Path = GEOLIFE, more: Sequence[object] = ()
+) -> Callable[[], object]:
+    command = ["data", "stays", file, "-o", folder / "stays.csv", "--overwrite", *more]
     if trips:
         command += ["--trips", folder / "trips.csv", "--trip-legs", folder / "legs.csv"]
     return lambda: subprocess.run(
@@ -141,10 +155,11 @@ def _humobctl(folder: Path, *, trips: bool, file: Path = GEOLIFE) -> Callable[[]
     )
 
 
-def _run(python: str, script: str, folder: Path, file: Path = GEOLIFE) -> Callable[[], object]:
-    return lambda: subprocess.run(
-        [python, "-c", script, str(file), str(folder)], stderr=subprocess.DEVNULL, check=True
-    )
+def _run(
+    python: str, script: str, folder: Path, file: Path = GEOLIFE, *, tours: bool = False
+) -> Callable[[], object]:
+    command = [python, "-c", script, str(file), str(folder), *["tours"] * tours]
+    return lambda: subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
 
 
 def _folder(name: str) -> Path:

@@ -17,6 +17,7 @@ ExportFormat = Literal[
     "geoparquet",
     "flatgeobuf",
     "geopackage",
+    "shapefile",
     "gpx",
     "kepler-csv",
     "kepler-trips",

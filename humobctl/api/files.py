@@ -33,6 +33,8 @@ InputFormat = Literal[
     "openpflow",
     "libcity",
     "timed-stays",
+    "trips",
+    "trip-legs",
     "copb-stays",
     "copb-traces",
     "copb-pickle",
@@ -246,9 +248,9 @@ def write(
         table: a frame of polars or pandas.
         output: a file, packed as its ending says (.gz, .zst); a folder (a path that ends in
             ``/``) gets Parquet files; ``-`` is standard output.
-        format: csv, ndjson, parquet or arrow; geojson, geoparquet, flatgeobuf, geopackage or gpx
-            for tables with coordinates; npy or safetensors for embeddings. By default the ending
-            decides.
+        format: csv, ndjson, parquet or arrow; geojson, geoparquet, flatgeobuf, geopackage, gpx or
+            shapefile for tables with coordinates; npy or safetensors for embeddings. By default
+            the ending decides.
         users_per_block: users of each folder ``uid_block=...`` of a folder.
 
     Returns:

@@ -17,7 +17,6 @@ from humobctl.api.options import (
     OutputFormat,
     Seed,
     Workers,
-    check_choice,
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import (
@@ -40,9 +39,6 @@ PLOT = (
     "draw maps, histograms and spreads of ``output``, as 'data describe --plot' does: a .png, .svg "
     "or .html file (extra plot)."
 )
-LawName = Literal[
-    "gravity", "power", "exponential", "radiation", "opportunity", "epr", "random", "home-work"
-]
 PEOPLE = {
     "intentions": "day plans (intentions), each person's rows together.",
     "people": "profiles with home and work coordinates. Default: see ``home_work``.",
@@ -57,11 +53,11 @@ def generate_gravity(
     intentions: Source,
     *,
     places: Source,
-    law: LawName = "gravity",
+    law: str = "empirical",
     people: Source | None = None,
     home_work: Source | None = None,
     density: Source | None = None,
-    radius: Annotated[float, Between(0.1, 500)] = 10.0,
+    radius: Annotated[float, Between(0.1, 500)] | None = None,
     max_radius: Annotated[float, Between(0.1, 4000)] | None = None,
     exponent: Annotated[float, Between(0, 10)] | None = None,
     scale: Annotated[float, Between(0.05, 500)] | None = None,
@@ -70,6 +66,7 @@ def generate_gravity(
     rho: Fraction | None = None,
     gamma: Annotated[float, Between(0, 5)] | None = None,
     fit: Source | None = None,
+    save_law: PathName | None = None,
     speed: Annotated[float, Between(0.1, 1000)] = 20.0,
     min_minutes: Annotated[int, Between(0, 720)] = 5,
     snap: Annotated[float, Between(0, 10_000)] = 500.0,
@@ -92,11 +89,14 @@ def generate_gravity(
 
     Args:
         places: places to choose from, as 'data import' and 'data synth --places' write them.
-        law: mobility law by which places are chosen (docs/generate.md).
+        law: mobility law by which places are chosen: empirical, gravity, power, exponential,
+            radiation, opportunity, epr, random, home-work (docs/generate.md); or a file of
+            ``save_law``. empirical is fitted to people in Beijing unless ``fit`` is given.
         density: points (lat, lon, population) to draw homes from. Default: the places.
-        radius: search radius in km around the person's location.
+        radius: search radius in km around the person's location; not for the law empirical.
+            Default: 10.
         max_radius: maximum search radius in km; the radius doubles while it holds no place.
-            Default: 8 times ``radius``.
+            Not for the law empirical. Default: 8 times ``radius``.
         exponent: distance exponent (laws gravity, power, epr). Default: 2.
         scale: distance scale in km of the law exponential. Default: 2.
         alpha: exploratory tendency (law opportunity). Default: 1/3.
@@ -105,6 +105,7 @@ def generate_gravity(
         gamma: exploration exponent gamma in rho * S^-gamma (law epr). Default: 0.21.
         fit: visits or stays to fit the law's parameters to, by maximum likelihood. Default: the
             parameters above.
+        save_law: also write the law empirical to this file, as JSON, for other cities.
         speed: travel speed in km/h, in a straight line.
         min_minutes: minimum duration in minutes that travel leaves of an activity.
         snap: distance in metres within which a given home or work is moved to the nearest place
@@ -124,17 +125,18 @@ def generate_gravity(
         True
     """
     from humobctl.execution.run import LongRun
-    from humobctl.generate.gravity.config import LAWS, Law, Travel
+    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named
     from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
     from humobctl.generate.homes_and_works import read_pairs, read_people
+    from humobctl.io.outputs import check_distinct
     from humobctl.io.read import iter_table
     from humobctl.tables.schemas import INTENTIONS, VISITS
 
-    check_choice("--law", law, LAWS)
-    target = as_path(output)
+    law_to, target = as_path(save_law), as_path(output)
     picture = check_first_look(plot, target, format)
+    check_distinct({"--output": target, "--save-law": law_to, "--plot": picture})
     with paths_of(intentions, places, people, home_work, density, fit) as paths:
         _refuse_two_streams(paths)
         plans, places_at, people_at, pairs_at, density_at, fit_at = paths
@@ -144,7 +146,9 @@ def generate_gravity(
             **{"beta": beta, "rho": rho, "gamma": gamma},
         }
         given = {name: value for name, value in asked.items() if value is not None}
-        chosen = Law(law, radius, max_radius or 8 * radius, **given).check()
+        chosen = law_named(law, radius=radius, most=max_radius, fit=fit_at, **given)
+        if law_to is not None and chosen.weights is None:
+            raise UsageError(f"--save-law: found --law {law}, expected --law empirical")
         city = read_city(places_at, on_error=on_error)
         if fit_at is not None:
             from humobctl.generate.gravity.fit import fit_law, read_visits
@@ -158,7 +162,10 @@ def generate_gravity(
             pairs=None if pairs_at is None else read_pairs(pairs_at, on_error=on_error),
             source=people_at or "",
             density=None if density_at is None else read_density(density_at, on_error=on_error),
+            commute=COMMUTE if chosen.weights is None else chosen,
         )
+        if law_to is not None and chosen.weights is not None:
+            chosen.weights.save(law_to)
         job = GravityJob(city, dwellings, chosen, Travel(speed, min_minutes), seed)
         batches = iter_table(plans, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
         name = "stdin" if plans == "-" else plans

@@ -34,8 +34,12 @@ def stays(
     place_distance: Annotated[float, Between(0.1, 1e6)] = 100.0,
     trips: PathName | None = None,
     trip_legs: PathName | None = None,
+    tours: PathName | None = None,
     trip_gap: Annotated[float, Between(0)] = 15.0,
     activity_minutes: Annotated[float, Between(0)] = 15.0,
+    tour_hours: Annotated[float, Between(0)] = 24.0,
+    tour_distance: Annotated[float, Between(0, 1e6)] | None = None,
+    modes: bool = False,
     check_in_minutes: Annotated[float, Between(0)] = 0.0,
     grid: str | None = None,
     axes: str | None = None,
@@ -84,8 +88,14 @@ def stays(
         place_distance: distance in metres up to which a place gives a stay its intent.
         trips: also write the trips between activities to this file.
         trip_legs: also write the trip legs, the movements between two stays, to this file.
+        tours: also write the tours, trips in a row that end where they began, to this file.
         trip_gap: longest time in minutes without a point within a trip.
         activity_minutes: duration in minutes above which a stay ends a trip.
+        tour_hours: longest time in hours that a tour takes.
+        tour_distance: distance in metres up to which trips of a tour meet. Default: they meet at a
+            location.
+        modes: guess the mode of transport of trip legs from their mean speed: slow_mobility (below
+            15 km/h), motorized_mobility (below 100 km/h) or fast_mobility, as in trackintel.
         check_in_minutes: duration in minutes of a check-in, at most until the user's next one.
         grid: position of the cells of a grid trajectory: cell size (m or km), corner of cell
             (1, 1), number of cells, such as 500m@39.6,116.0,200x200; needed for cells.
@@ -120,14 +130,14 @@ def stays(
     from humobctl.data.stays.purpose import read_places
     from humobctl.data.stays.run import StayJob
     from humobctl.data.stays.side_table import SideTable
-    from humobctl.data.stays.task import StayTask
+    from humobctl.data.stays.task import OF_TRIPS, StayTask
     from humobctl.execution.run import LongRun
     from humobctl.io.outputs import check_distinct
     from humobctl.io.write import check_output, write_table
     from humobctl.tables.calendar import check_zone, parse_date
     from humobctl.tables.column_names import parse_columns
     from humobctl.tables.grid import parse_grid
-    from humobctl.tables.schemas import HOME_WORK, LOCATIONS, TIMED_VISITS, TRIP_LEGS, TRIPS
+    from humobctl.tables.schemas import HOME_WORK, LOCATIONS, TIMED_VISITS
 
     check_choice("--method", method, METHODS)
     if include_last and method != "sliding-window":
@@ -137,28 +147,28 @@ def stays(
             "--grid, --axes and --start-date: expected all three (they place cells and days)"
         )
     known = METHODS[method]
-    files = ((HOME_WORK, home_work), (LOCATIONS, locations), (TRIPS, trips), (TRIP_LEGS, trip_legs))
+    of_trips = zip(OF_TRIPS.items(), (trips, trip_legs, tours), strict=True)
+    files = {
+        **{"--home-work": (HOME_WORK, home_work), "--locations": (LOCATIONS, locations)},
+        **{option: (table, file) for (option, table), file in of_trips},
+    }
+    wanted = [(table, as_path(file)) for table, file in files.values() if file is not None]
     long = LongRun(as_path(output), engine, address, workers, resume, overwrite)
-    if long.into_folder and any(file is not None for _, file in files):
+    if long.into_folder and wanted:
         raise UsageError(
             "--output: found a folder, expected a file when other tables are written too"
         )
     check_distinct(
         {
             **{"--output": long.output or "-", "--uid-map": as_path(uid_map)},
-            **{"--home-work": as_path(home_work), "--locations": as_path(locations)},
-            **{"--trips": as_path(trips), "--trip-legs": as_path(trip_legs)},
+            **{option: as_path(file) for option, (_, file) in files.items()},
         }
     )
     check_output(long.output, TIMED_VISITS, format)
-    for table, file in files:
-        check_output(as_path(file), table)
+    for table, file in wanted:
+        check_output(file, table)
     with ExitStack() as stack:
-        beside = {
-            table.name: stack.enter_context(SideTable(table))
-            for table, file in files
-            if file is not None
-        }
+        beside = {table.name: stack.enter_context(SideTable(table)) for table, _ in wanted}
         task = StayTask(
             dataclasses.replace(
                 known,
@@ -169,7 +179,7 @@ def stays(
             ),
             filters=PointFilter(max_speed, accuracy, parse_box(box) if box else None, compress),
             metres=location_distance,
-            trips=TripSettings(trip_gap, activity_minutes),
+            trips=TripSettings(trip_gap, activity_minutes, tour_hours, tour_distance, modes),
             places=None if places is None else read_places(str(places), place_distance),
             beside=tuple(beside),
         )
@@ -196,7 +206,6 @@ def stays(
         )
         path = stack.enter_context(paths_of(points))[0]
         frame = deliver(job.run(path, long), TIMED_VISITS, long, format)
-        for table, file in files:
-            if file is not None:
-                write_table(beside[table.name], as_path(file), table=table)
+        for table, file in wanted:
+            write_table(beside[table.name], file, table=table)
     return frame

@@ -19,7 +19,7 @@ def gravity(**options: Any) -> None:
     the law chooses among the places that serve the intent, from the person's location. A place
     without an intent serves all intents. Home and work are fixed for each person: from --people or
     a pair of --home-work; otherwise home is drawn by population (--density) or from the places,
-    and work from home by the radiation law.
+    and work from home by the law.
 
     A visit depends only on the seed, the person, the day and the activity, so the result is the
     same with any number of threads.

@@ -21,7 +21,7 @@ HEADINGS = {
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
         *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
     ),
-    "Trips": ("activity_minutes", "trip_gap"),
+    "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
@@ -35,7 +35,7 @@ HEADINGS = {
     ),
     "Output": (
         *("detail", "distill", "full", "locations", "per_user", "plot", "report", "save_law"),
-        *("trip_legs", "users_per_block"),
+        *("tours", "trip_legs", "users_per_block"),
     ),
     "Execution": (
         *("address", "batch_size", "device", "engine", "overwrite", "precision", "resume"),

@@ -1,9 +1,10 @@
-"""GeoParquet, by polars; FlatGeobuf and GeoPackage, by GDAL (pyogrio, of the extra "geo")."""
+"""GeoParquet, by polars; FlatGeobuf, GeoPackage, Shapefile by GDAL (pyogrio, extra "geo")."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from humobctl.console import report, signals
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.extras import require
-from humobctl.io import stream_columnar
+from humobctl.io import shapefile, stream_columnar
 from humobctl.io.geojson import slices
 from humobctl.io.geometry import GEOMETRY, Shape, with_wkb
 
-DRIVERS = {"flatgeobuf": "FlatGeobuf", "geopackage": "GPKG"}
+DRIVERS = {"flatgeobuf": "FlatGeobuf", "geopackage": "GPKG", "shapefile": "ESRI Shapefile"}
 """Formats that GDAL writes, and its names for them."""
 _ENDINGS = {"flatgeobuf": ".fgb", "geopackage": ".gpkg"}
 _WGS84 = "EPSG:4326"
@@ -63,7 +64,9 @@ def write_layer(
     schema: Mapping[str, pl.DataType],
     name: str,
 ) -> None:
-    """Stream batches into a FlatGeobuf or GeoPackage file of one layer, called like the file.
+    """Stream batches into a file of one layer, called like the file, in a format of GDAL.
+
+    A Shapefile is several files, or a ZIP archive of them where the output is no ``.shp``.
 
     Args:
         batches: frames of ``schema``.
@@ -81,29 +84,52 @@ def write_layer(
     import pyogrio  # noqa: PLC0415 - of the extra "geo"
 
     raised: list[BaseException] = []
-    arrow = _arrow(with_wkb(pl.DataFrame(schema=dict(schema)), shape)).schema
-    frames = (with_wkb(batch, shape) for batch in slices(batches))
-    records = _records(_keep_geometries(frames) if format == "flatgeobuf" else frames, raised)
-    # GDAL takes a file of another ending for a folder.
-    named = place.with_name(place.name + _ENDINGS[format])
+    empty = [with_wkb(pl.DataFrame(schema=dict(schema)), shape)]
+    frames: Iterator[pl.DataFrame] = (with_wkb(batch, shape) for batch in slices(batches))
+    layer = Path(name).name.partition(".")[0] or "table"
+    if format == "shapefile":
+        names = shapefile.short_names(one for one in empty[0].columns if one != GEOMETRY)
+        empty = list(shapefile.plain_columns(empty, names))
+        frames = shapefile.plain_columns(frames, names)
+    elif format == "flatgeobuf":
+        frames = _keep_geometries(frames)
+    records = _records(frames, raised)
     try:
-        with signals.remove_if_ended(named):
+        with _make_named(place, layer, format) as named:
             pyogrio.write_arrow(
-                pyarrow.RecordBatchReader.from_batches(arrow, records),
+                pyarrow.RecordBatchReader.from_batches(_arrow(empty[0]).schema, records),
                 named,
-                layer=Path(name).name.partition(".")[0] or "table",
+                layer=layer,
                 driver=DRIVERS[format],
                 geometry_name=GEOMETRY,
                 geometry_type=shape.kind,
                 crs=_WGS84,
+                encoding="UTF-8",
             )
-            named.replace(place)
+            if format == "shapefile":
+                shapefile.place_parts(named, place, Path(name))
+                shapefile.say_names(names, name)
+            else:
+                named.replace(place)
     except BaseException as exc:
         if raised:
             raise raised[0] from None
         if type(exc).__module__.startswith("pyogrio"):
             raise HumobError(f"{name}: {str(exc).splitlines()[0]}") from exc
         raise
+
+
+@contextmanager
+def _make_named(place: Path, layer: str, format: str) -> Iterator[Path]:
+    """What GDAL writes: it takes a file of another ending for a folder."""
+    if format != "shapefile":
+        named = place.with_name(place.name + _ENDINGS[format])
+        with signals.remove_if_ended(named):
+            yield named
+        return
+    with signals.remove_if_ended(place.with_name(place.name + ".d")) as folder:
+        folder.mkdir()
+        yield folder / f"{layer}.shp"
 
 
 def _keep_geometries(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

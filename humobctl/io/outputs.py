@@ -17,6 +17,7 @@ Format = Literal[
     "flatgeobuf",
     "geopackage",
     "gpx",
+    "shapefile",
 ]
 """Formats of the tables that are written."""
 

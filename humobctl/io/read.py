@@ -40,6 +40,7 @@ _CONVERTED = {
     **dict.fromkeys(("osm-pbf", "osm-xml"), "OpenStreetMap data"),
     "gpx": "GPX",
     **vector_files.WORDS,
+    "zip": "a ZIP archive",
 }
 """Kinds of files that only an import reads -> what they are."""
 
@@ -203,8 +204,8 @@ class Reader:
 
     def _raw_frames(self, path: Path) -> Iterator[pl.DataFrame]:
         if self.source.layer is not None:
-            name, kind, layer = self.source.name, self.source.kind, self.source.layer
-            yield from vector_files.layer_frames(path, name, kind, layer, self.batch_rows)
+            layer, name, kind = self.source.layer, self.source.name, self.source.kind
+            yield from vector_files.layer_frames(layer, name, kind, self.batch_rows)
             return
         with clear_damage(self.source.name, self.source.kind):
             if self.source.kind != "parquet":

@@ -24,7 +24,7 @@ from humobctl.io.outputs import Format
 from humobctl.io.parquet_dataset import DatasetFile, parquet_parts
 from humobctl.io.size_limits import Bounded, Counted, asked_bytes, check_bytes
 from humobctl.io.transcoded import Transcoded, wide_encoding
-from humobctl.io.vector_files import VECTOR_KINDS, VectorKind, vector_kind
+from humobctl.io.vector_files import VECTOR_KINDS, Layer, VectorKind, vector_kind
 
 Kind = (
     Literal["csv", "ndjson", "json", "parquet", "arrow", "arrow-stream", "pickle"]
@@ -74,7 +74,7 @@ class Input:
     spool: ExitStack | None = None
     parts: tuple[DatasetFile, ...] = ()
     keys: dict[str, str | None] = field(default_factory=dict)
-    layer: str | None = None
+    layer: Layer | None = None
     geometry: str | None = None
     crs: Any = None
     _behind: int = 0
@@ -151,10 +151,9 @@ def _decompress(
     if head == b"\x28\xb5\x2f\xfd":
         packed = Counted(raw)
         return io.BufferedReader(Bounded(_ZstdRaw(packed), packed, name), 1 << 20), "zstd"
-    if head in (b"PK\x03\x04", b"\xfd7zX") or (head[:3] == b"BZh" and head[3:].isdigit()):
+    if head == b"\xfd7zX" or (head[:3] == b"BZh" and head[3:].isdigit()):
         raise HumobError(
-            f"{name}: found a zip, bzip2 or xz archive, expected plain, .gz or .zst data; "
-            "unpack it first"
+            f"{name}: found a bzip2 or xz file, expected plain, .gz or .zst data; unpack it first"
         )
     return None, None
 
@@ -339,7 +338,10 @@ _SUFFIXES: dict[str, Format] = {
     ".fgb": "flatgeobuf",
     ".gpkg": "geopackage",
     ".gpx": "gpx",
+    ".shp": "shapefile",
 }
+ZIPPED = ".shp.zip"
+"""The ending of a Shapefile in one file."""
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -360,6 +362,8 @@ def output_format(path: str | None, asked: str | None) -> Format:
     if path is None or path == STANDARD:
         return "csv"
     place = Path(path)
+    if path.lower().endswith(ZIPPED):
+        return "shapefile"
     if place.suffix in (".gz", ".zst"):
         place = place.with_suffix("")
     if place.suffix.lower() in _SUFFIXES:
@@ -368,7 +372,7 @@ def output_format(path: str | None, asked: str | None) -> Format:
         return "csv"
     raise UsageError(
         f"{path}: found the ending {place.suffix!r}, expected one of {', '.join(_SUFFIXES)} "
-        "(with .gz or .zst), or --format"
+        f"(with .gz or .zst), {ZIPPED}, or --format"
     )
 
 

@@ -16,23 +16,24 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.extras import require
+from humobctl.io.shapefile import PARTS, inside_zip, is_zip, long_names
 
 if TYPE_CHECKING:
     import polars as pl
 
-VectorKind = Literal["geopackage", "flatgeobuf", "shapefile"]
+VectorKind = Literal["geopackage", "flatgeobuf", "shapefile", "zip"]
 VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
 WORDS: dict[str, str] = {
     "geopackage": "GeoPackage",
     "flatgeobuf": "FlatGeobuf",
     "shapefile": "Shapefile",
+    "zip": "zipped Shapefile",
 }
 GEOMETRY = "geometry"
 """What the geometry of a layer is called here, whatever the file calls it."""
 _SQLITE = b"SQLite format 3\0"
 _APPLICATION = slice(68, 72)
 _IDS = (b"GPKG", b"GP10", b"GP11")
-_PARTS = (".dbf", ".shx")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Layer:
     Attributes:
         name: in the file.
         columns: names of its fields, and ``GEOMETRY``.
+        path: what GDAL opens.
         crs: its coordinate reference system as an authority's code or WKT; None where the file
             names none.
     """
@@ -49,6 +51,7 @@ class Layer:
     name: str
     columns: list[str]
     crs: str | None
+    path: str
 
 
 def vector_kind(head: bytes) -> VectorKind | None:
@@ -57,6 +60,8 @@ def vector_kind(head: bytes) -> VectorKind | None:
         return "geopackage"
     if head[:3] == b"fgb" and head[4:7] == b"fgb":
         return "flatgeobuf"
+    if is_zip(head):
+        return "zip"
     return "shapefile" if head[:4] == b"\x00\x00\x27\x0a" else None
 
 
@@ -72,13 +77,14 @@ def find_layer(path: Path, name: str, kind: str, asked: str | None = None) -> La
     Raises:
         HumobError: the extra is missing, the file is damaged, or there are several layers.
     """
+    place, asked = (inside_zip(path, name, asked), None) if kind == "zip" else (str(path), asked)
     require("geo", f"{name}: {WORDS[kind]}", ("pyogrio",))
     import pyogrio  # noqa: PLC0415 - of the extra "geo"
 
     if kind == "shapefile":
         _check_parts(path, name)
     with _clear_errors(name, kind):
-        listed = {str(layer): shape for layer, shape in pyogrio.list_layers(path)}
+        listed = {str(layer): shape for layer, shape in pyogrio.list_layers(place)}
         if asked is not None and asked not in listed:
             known = ", ".join(listed)
             raise UsageError(f"--layer: found {asked!r}, expected one of {name}: {known}")
@@ -87,18 +93,20 @@ def find_layer(path: Path, name: str, kind: str, asked: str | None = None) -> La
             found = f"the layers {', '.join(layers)}" if layers else "no layer with geometries"
             raise HumobError(f"{name}: found {found}, expected one; 'data import --layer' names it")
         layer = asked or layers[0]
-        info = pyogrio.read_info(path, layer=layer)
-    return Layer(layer, [*map(str, info["fields"]), GEOMETRY], info["crs"])
+        info = pyogrio.read_info(place, layer=layer)
+    names = [str(field) for field in info["fields"]]
+    if kind in ("shapefile", "zip"):
+        names = long_names(names)
+    return Layer(layer, [*names, GEOMETRY], info["crs"], place)
 
 
-def layer_frames(path: Path, name: str, kind: str, layer: str, rows: int) -> Iterator[pl.DataFrame]:
+def layer_frames(layer: Layer, name: str, kind: str, rows: int) -> Iterator[pl.DataFrame]:
     """The rows of a layer in batches, its geometries as WKB in the column ``GEOMETRY``.
 
     Args:
-        path: of the file.
+        layer: see ``find_layer``.
         name: of the input, for messages.
         kind: of file.
-        layer: its name.
         rows: of a batch.
 
     Raises:
@@ -113,18 +121,23 @@ def layer_frames(path: Path, name: str, kind: str, layer: str, rows: int) -> Ite
     options = {"IMMUTABLE": "YES"} if kind == "geopackage" else {}
     with (
         _clear_errors(name, kind),
-        pyogrio.open_arrow(path, layer=layer, batch_size=min(rows, 1 << 16), **options) as opened,
+        pyogrio.open_arrow(
+            layer.path, layer=layer.name, batch_size=min(rows, 1 << 16), **options
+        ) as opened,
     ):
         told, stream = opened
         shapes = told["geometry_name"] or "wkb_geometry"
         lazy = pl.scan_arrow_c_stream(stream).rename({shapes: GEOMETRY})
+        names = lazy.collect_schema().names()
+        if kind in ("shapefile", "zip"):
+            lazy = lazy.rename(dict(zip(names, long_names(names), strict=True)))
         yield from lazy.collect_batches(chunk_size=rows)
 
 
 def _check_parts(path: Path, name: str) -> None:
     """See that the other files of a Shapefile lie beside it."""
     there = {other.name.lower() for other in path.parent.iterdir()}
-    missing = [part for part in _PARTS if path.with_suffix(part).name.lower() not in there]
+    missing = [part for part in PARTS if path.with_suffix(part).name.lower() not in there]
     if missing:
         raise HumobError(
             f"{name}: found a Shapefile without its {' and '.join(missing)}, expected them beside "

@@ -54,8 +54,8 @@ def write_table(
             an empty folder) gets Parquet files.
         table: what it holds, so that an empty result still has its columns; None for frames
             that say so themselves.
-        format: csv, ndjson, parquet, arrow, geojson, geoparquet, flatgeobuf, geopackage or gpx; by
-            default the file's ending decides, otherwise CSV.
+        format: csv, ndjson, parquet, arrow, geojson, geoparquet, flatgeobuf, geopackage, gpx or
+            shapefile; by default the file's ending decides, otherwise CSV.
         users_a_block: of a folder: a folder ``uid_block=...`` for each so many users.
 
     Returns:

@@ -4,6 +4,7 @@
  * weight (members of the cells that it touches, times the weight at its inner edge), then one of
  * these members, which is accepted if it lies in the ring, by its own weight over that bound: the
  * draw is exact. The innermost ring, where the bound would be infinite, is weighed place by place.
+ * Under `empirical`, all that lies beyond the radius is one more ring, whose members are all places.
  */
 #include "gravity.h"
 
@@ -11,6 +12,10 @@
 
 #define NEAREST 1.0 /* metres: a nearer place counts as so far away, as in CoPB */
 #define TRIES 256   /* rejections before every candidate is weighed */
+#define EARTH 2.1e7 /* metres: half around it, beyond which nothing lies */
+#define BINS 64     /* of distance, equally wide in logarithms, as in distance_weights.py */
+#define FIRST_BIN 50.0
+#define LAST_BIN 200000.0
 
 /* An index drawn in proportion to the weights; -1 where all are 0. */
 static int64_t drawn_of(const double *weight, int64_t count, double total, Draws *draws)
@@ -26,34 +31,48 @@ static int64_t drawn_of(const double *weight, int64_t count, double total, Draws
     return last;
 }
 
-/* -- gravity, power, exponential --------------------------------------------------------------- */
+/* -- gravity, power, exponential, empirical ---------------------------------------------------- */
+
+static double weight_of_bin(const Law *law, double away)
+{
+    const double bins_per_log = (BINS - 2) / log(LAST_BIN / FIRST_BIN);
+    int bin = 0;
+    if (away >= FIRST_BIN) bin = 1 + (int)(log(away / FIRST_BIN) * bins_per_log);
+    return law->weights[BINS * law->purpose + (bin < BINS ? bin : BINS - 1)];
+}
 
 /* The logarithm of what distance takes away from a place's weight. */
 static double log_deterrence(const Law *law, double away)
 {
     if (law->kind == EXPONENTIAL) return -away / law->scale;
+    if (law->kind == EMPIRICAL) return log(weight_of_bin(law, away));
     return -law->exponent * log(fmax(away, NEAREST));
 }
 
 static double deterrence(const Law *law, double away)
 {
+    if (law->kind == EMPIRICAL) return weight_of_bin(law, away);
     if (law->kind == EXPONENTIAL || law->exponent != 2.0) return exp(log_deterrence(law, away));
     double least = fmax(away, NEAREST);
     return 1.0 / (least * least);
 }
 
-/* The slow way: every candidate within the radius is weighed. */
-static int64_t weigh_all(const Query *query, const Law *law, Draws *draws)
+/* The slow way: every candidate within the radius is weighed, or every one there is. */
+static int64_t weigh_all(const Query *asked, const Law *law, Draws *draws)
 {
-    Memory *memory = query->memory;
-    int64_t found = collect(query, ALL_RINGS);
+    Query all = *asked;
+    if (law->kind == EMPIRICAL)
+        all = query(asked->places, asked->intent, asked->here, EARTH, asked->memory);
+    Memory *memory = asked->memory;
+    if (memory->failed) return -1;
+    int64_t found = collect(&all, ALL_RINGS);
     double highest = -INFINITY, total = 0.0, *count = memory->bound;
-    for (int k = 0; k < query->rings; k++) count[k] = 0.0;
-    for (int64_t i = 0; i < found; i++) count[ring_of(query, memory->weight[i])] += 1.0;
+    for (int k = 0; k < all.rings; k++) count[k] = 0.0;
+    for (int64_t i = 0; i < found; i++) count[ring_of(&all, memory->weight[i])] += 1.0;
     for (int64_t i = 0; i < found; i++) {
-        int k = ring_of(query, memory->weight[i]);
+        int k = ring_of(&all, memory->weight[i]);
         memory->weight[i] = log_deterrence(law, memory->weight[i]);
-        if (law->kind == GRAVITY) memory->weight[i] += log(count[k] / ring_area(query, k));
+        if (law->kind == GRAVITY) memory->weight[i] += log(count[k] / ring_area(&all, k));
         highest = fmax(highest, memory->weight[i]);
     }
     for (int64_t i = 0; i < found; i++) {
@@ -91,6 +110,23 @@ static double bound_rings(const Query *query, const Law *law)
     return total;
 }
 
+/* Bound of the weight of all that lies beyond the radius, which `empirical` alone looks at. */
+static double bound_beyond(const Query *query, const Law *law)
+{
+    if (law->kind != EMPIRICAL) return 0.0;
+    return (double)query->grid->members * deterrence(law, query->radius - TIE);
+}
+
+/* One try to draw a member beyond the radius by its own weight; -1 where it is rejected. */
+static int64_t try_beyond(const Query *query, const Law *law, Draws *draws)
+{
+    double away;
+    int64_t member = any_beyond(query, draws, &away);
+    if (member < 0) return -1;
+    double bound = deterrence(law, query->radius - TIE);
+    return draw(draws) * bound < deterrence(law, away) ? member : -1;
+}
+
 /* One try to draw a member of a ring by its own weight; -1 where it is rejected.
  *
  * Under `gravity` a weight is a sum over all places of the ring, over its area: a second member is
@@ -116,7 +152,13 @@ static int64_t by_distance(const Query *query, const Law *law, Draws *draws)
     memory->bound[0] = sum;
     if (law->kind == GRAVITY) memory->bound[0] *= (double)near / ring_area(query, 0);
     total += memory->bound[0];
-    for (int i = 0; i < TRIES && total > 0.0; i++) {
+    double beyond = bound_beyond(query, law);
+    for (int i = 0; i < TRIES && total + beyond > 0.0; i++) {
+        if (beyond > 0.0 && draw(draws) * (total + beyond) < beyond) {
+            int64_t far = try_beyond(query, law, draws);
+            if (far >= 0) return far;
+            continue;
+        }
         int k = (int)drawn_of(memory->bound, query->rings, total, draws);
         if (k == 0) return memory->member[drawn_of(memory->weight, near, sum, draws)];
         int64_t member = try_member(query, law, k, draws);
@@ -259,7 +301,8 @@ int32_t choose_place(const Places *places, const Law *law, int intent, Spot here
         Query asked = query(places, intent, here, radius, memory);
         int64_t member = choose_within(&asked, law, draws);
         if (member >= 0) return place_of(&asked, member);
-        if (radius >= law->most || memory->failed || law->kind == RANDOM) return NOWHERE;
+        if (radius >= law->most || memory->failed) return NOWHERE;
+        if (law->kind == RANDOM || law->kind == EMPIRICAL) return NOWHERE; /* looked everywhere */
         *widened = 1;
     }
 }

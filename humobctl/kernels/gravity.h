@@ -25,16 +25,22 @@ typedef struct {
     const float *place_east, *place_north; /* of each place */
 } Places;
 
-enum { GRAVITY, POWER, EXPONENTIAL, RADIATION, OPPORTUNITY, EPR, RANDOM, HOME_WORK };
+enum {
+    GRAVITY, POWER, EXPONENTIAL, RADIATION, OPPORTUNITY, EPR, RANDOM, HOME_WORK, EMPIRICAL
+};
 
 typedef struct {
     double radius, most; /* candidates are looked for in radius, then in twice as much, up to most */
     double exponent, scale;
     double alpha, beta; /* of the universal opportunity model */
     double rho, gamma;  /* of exploration and preferential return */
+    double back;        /* chance to return to a place of the same day */
+    const double *weights; /* by bin of distance, of work, from home, from elsewhere: (3, BINS) */
     uint64_t seed;
     int32_t kind;
     int32_t exhaustive; /* weigh every candidate: the slow way, for tests */
+    int32_t purpose;    /* row of `weights` */
+    int32_t unused;
 } Law;
 
 /* Where somebody is: `place` is a row in the table of places, or negative. */
@@ -89,6 +95,7 @@ int64_t collect(const Query *query, int ring);
 int64_t count_rings(const Query *query, double *count);
 int find_spans(const Query *query, int ring);
 int64_t any_member(const Query *query, int ring, Draws *draws, double *away);
+int64_t any_beyond(const Query *query, Draws *draws, double *away);
 int32_t place_of(const Query *query, int64_t member);
 
 /* -- gravity.c: laws --------------------------------------------------------------------------- */

@@ -207,6 +207,16 @@ int64_t any_member(const Query *query, int ring, Draws *draws, double *away)
     return is_here(query, member) ? -1 : member;
 }
 
+/* A member drawn uniformly from all, if it lies beyond the radius; else -1. */
+int64_t any_beyond(const Query *query, Draws *draws, double *away)
+{
+    int64_t member = (int64_t)(draw(draws) * (double)query->grid->members);
+    float square = square_of(query, member);
+    *away = sqrt((double)square);
+    if (square < outer_square(query, query->rings - 1)) return -1;
+    return is_here(query, member) ? -1 : member;
+}
+
 /* Squared distances of members, four at once. */
 static void squares_of(const Query *query, int64_t first, int count, float *square)
 {

@@ -90,6 +90,21 @@ static int32_t come_back(const Places *places, const Law *law, const Known *know
     return found;
 }
 
+/* A free place of the same day that serves the intent, each alike; NOWHERE to choose another. */
+static int32_t back_today(const Places *places, const Law *law, const Known *known, int intent,
+                          Spot here, Draws *draws)
+{
+    int64_t served = 0;
+    if (draw(draws) >= law->back) return NOWHERE;
+    for (int64_t i = 0; i < known->known; i++)
+        served += known->place[i] != here.place && serves(places, known->place[i], intent);
+    int64_t left = (int64_t)(draw(draws) * (double)served);
+    for (int64_t i = 0; i < known->known; i++)
+        if (known->place[i] != here.place && serves(places, known->place[i], intent) && !left--)
+            return known->place[i];
+    return NOWHERE;
+}
+
 /* -- time --------------------------------------------------------------------------------- */
 
 /* A day's buffers: minutes of travel to each event, the least it lasts, where it takes place. */
@@ -172,7 +187,7 @@ static void keep_to_the_day(const Travel *travel, const Day *day, int64_t count,
 
 typedef struct {
     const Places *places;
-    const Law *law;
+    Law law;
     const Travel *travel;
     const Days *days;
     Memory *memory;
@@ -190,7 +205,7 @@ static Spot spot_at(const Places *places, int32_t place)
 static Spot next_spot(Walk *walk, int intent, Spot here, int32_t *number, const uint64_t *names,
                       uint8_t *flags)
 {
-    const Law *law = walk->law;
+    Law *law = &walk->law;
     int home = intent == AT_HOME || intent == ASLEEP, work = intent == AT_WORK;
     if (law->kind == HOME_WORK && !home && !work) {
         home = *number != HOME;
@@ -204,6 +219,9 @@ static Spot next_spot(Walk *walk, int intent, Spot here, int32_t *number, const 
     int32_t place = NOWHERE;
     int widened = 0;
     if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, &draws);
+    if (law->kind == EMPIRICAL)
+        place = back_today(walk->places, law, &walk->known, intent, here, &draws);
+    law->purpose = *number == HOME ? 1 : 2; /* free activities from home, from elsewhere */
     if (place == NOWHERE)
         place = choose_place(walk->places, law, intent, here, &draws, walk->memory,
                              &widened);
@@ -222,17 +240,19 @@ static int walk_day(Walk *walk, int64_t person, int64_t d)
     int64_t first = days->event_of[d], count = days->event_of[d + 1] - first;
     if (!make_day(&walk->day, count)) return 0;
     Spot here = walk->home;
-    int32_t number = HOME;
+    int32_t number = HOME, kind = walk->law.kind;
+    if (kind == EMPIRICAL) walk->known.known = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t at = first + i;
-        uint64_t names[] = {walk->law->seed, EVENT, days->uid[person], (uint64_t)days->d[d],
+        uint64_t names[] = {walk->law.seed, EVENT, days->uid[person], (uint64_t)days->d[d],
                             (uint64_t)i};
         days->flags[at] = 0;
         Spot next = next_spot(walk, days->intent[at], here, &number, names, days->flags + at);
         walk->day.away[i] = hypot(next.east - here.east, next.north - here.north);
         days->place[at] = number;
         here = next;
-        if (walk->law->kind == EPR && !remember(&walk->known, number)) return 0;
+        if (kind == EPR || (kind == EMPIRICAL && number >= 0))
+            if (!remember(&walk->known, number)) return 0;
     }
     keep_to_the_day(walk->travel, &walk->day, count, days->start + first, days->end + first,
                     days->flags + first);
@@ -243,7 +263,7 @@ static int walk_day(Walk *walk, int64_t person, int64_t d)
 int humob_gravity_days(const Places *places, const Law *law, const Travel *travel,
                        const Days *days, Memory *memory, int64_t first, int64_t end)
 {
-    Walk walk = {.places = places, .law = law, .travel = travel, .days = days, .memory = memory};
+    Walk walk = {.places = places, .law = *law, .travel = travel, .days = days, .memory = memory};
     int failed = 0;
     for (int64_t p = first; p < end && !failed; p++) {
         walk.home = (Spot){days->home_east[p], days->home_north[p], days->home_place[p]};

@@ -5,9 +5,9 @@ Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked
 started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
 with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
 Veraset's and Cuebiq's pings (caid, cuebiq_id, horizontal_accuracy), kepler.gl (point_latitude,
-_geojson), trajectories of movingpandas and of CoPB (traj_id, trajectory_id), GDAL's track points
-(track_fid); scikit-mobility's tessellations and flows (tile_ID, relevance, tot_outflow, origin,
-destination).
+location-lat, gps_data.lat, _geojson), Movebank (location-long), trajectories of movingpandas and of
+CoPB (traj_id, trajectory_id), GDAL's track points (track_fid); scikit-mobility's tessellations and
+flows (tile_ID, relevance, tot_outflow, origin, destination).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "leave": ("finishedat", "leavingdatetime"),
     "utc": ("utctimestamp", "utctime", "utcdatetime"),
     "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
-    "lat": ("lat", "latitude", "pointlatitude"),
-    "lon": ("lon", "lng", "long", "longitude", "pointlongitude"),
+    "lat": ("lat", "latitude", "pointlatitude", "locationlat"),
+    "lon": (*("lon", "lng", "long", "longitude", "pointlongitude", "locationlng", "locationlong"),),
     "geom": ("geom", "geometry", "wkt", "geojson"),
     "accuracy": ("accuracy", "horizontalaccuracy", "accuracym", "accuracymeters"),
     "place_id": ("placeid", "poiid", "venueid", "locationid", "locid"),
@@ -96,6 +96,15 @@ def parse_columns(pairs: Iterable[str]) -> dict[str, str]:
     return renamed
 
 
+def _known_name(name: str, names: list[str]) -> str:
+    """A name as ``plain`` has it; of a field such as ``gps_data.lat`` the last part, if only it."""
+    last = name.rpartition(".")[2]
+    if plain(name) in ROLES or last == name:
+        return plain(name)
+    alone = sum(plain(other.rpartition(".")[2]) == plain(last) for other in names) == 1
+    return plain(last) if alone else plain(name)
+
+
 def roles(
     names: Iterable[str], columns: dict[str, str] | None = None, source: str = "table"
 ) -> dict[str, str]:
@@ -130,10 +139,11 @@ def roles(
     fixed = set(found)
     best: dict[str, int] = {}
     for name in listed:
-        role = ROLES.get(plain(name), "")
+        known = _known_name(name, listed)
+        role = ROLES.get(known, "")
         if not role or name in columns or role in fixed:
             continue
-        rank = ALIASES[role].index(plain(name))
+        rank = ALIASES[role].index(known)
         if rank < best.get(role, len(ALIASES[role])):
             best[role], found[role] = rank, name
     return found

@@ -183,6 +183,7 @@ class TripLeg(dy.Schema):
     distance_m = dy.Float64(min=0)
     points = dy.UInt32()
     line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+    mode = dy.String(nullable=True, metadata={"expected": "a mode of transport"})
 
 
 class Trip(dy.Schema):
@@ -202,6 +203,23 @@ class Trip(dy.Schema):
     duration_min = dy.Float64(min=0)
     points = dy.UInt32()
     line = dy.String(nullable=True, metadata={"expected": "a line as WKT"})
+    mode = dy.String(nullable=True, metadata={"expected": "a mode of transport"})
+    intent = dy.String(nullable=True)
+
+
+class Tour(dy.Schema):
+    """Trips in a row, ``first_trip`` to ``last_trip``, that end where they began."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number"})
+    tour = dy.UInt32(metadata={"expected": "a number from 0"})
+    started_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    finished_at = dy.Datetime(time_unit="us", metadata={"expected": "a date and time"})
+    place_id = dy.String(min_length=1, metadata={"expected": "the place_id of a location"})
+    first_trip = dy.UInt32(metadata={"expected": "a number from 0"})
+    last_trip = dy.UInt32(metadata={"expected": "a number from 0"})
+    trips = dy.UInt32(min=1)
+    distance_m = dy.Float64(min=0)
+    duration_min = dy.Float64(min=0)
 
 
 class Density(dy.Schema):
@@ -404,8 +422,11 @@ HOME_WORK = Table(
     optional=("id", "home_days", "work_days", "home_confidence", "work_confidence"),
 )
 LOCATIONS = Table("location", Location, optional=("intent",))
-TRIPS = Table("trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line"))
-TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line"))
+TRIPS = Table(
+    "trip", Trip, key=("uid", "trip"), optional=("origin", "destination", "line", "mode", "intent")
+)
+TRIP_LEGS = Table("trip leg", TripLeg, key=("uid", "leg"), optional=("trip", "line", "mode"))
+TOURS = Table("tour", Tour, key=("uid", "tour"))
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))
@@ -420,6 +441,6 @@ USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
 """``uid`` of a point trajectory is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
-    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS),
+    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS, TOURS),
 )
 TABLES = {table.name: table for table in _ALL}

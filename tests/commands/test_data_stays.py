@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 
 import polars as pl
@@ -250,10 +251,56 @@ def test_trips_and_legs_by_hand(tmp_path: Path, cli: Cli) -> None:
     assert trips["destination_lon"].to_list()[1:] == [1 + 3650 * EAST, 1 + 9900 * EAST]
     legs = pl.read_csv(tmp_path / "l.csv").select("leg", "trip", "points")
     assert legs.rows() == [(0, 0, 2), (1, 0, 2), (2, 1, 2), (3, 2, 3)]
+    # To the place where the user is longest at night, and into gaps.
+    assert trips["intent"].to_list() == ["go home", None, None]
+    guessed = cli("data", "stays", "points.csv", "--modes", *files, cwd=tmp_path)
+    assert guessed.code == 0, guessed.err
+    # 200 m in 2 min, 200 m in 2 min, 150 m in 3 min, 900 m in 6 min.
+    assert pl.read_csv(tmp_path / "l.csv")["mode"].to_list() == ["slow_mobility"] * 4
     longer = cli("data", "stays", "points.csv", "--trip-gap", "120", *files, cwd=tmp_path)
     says(longer.err, "2 trips", "3 legs")
     active = cli("data", "stays", "points.csv", "--activity-minutes", "5", *files, cwd=tmp_path)
     says(active.err, "4 trips", "4 legs")
+
+
+def there_and_back(*places: int) -> list[str]:
+    """20 minutes at each place (metres east), and two fixes on the way to the next."""
+    return on_equator(
+        *((30 * n + m, place) for n, place in enumerate(places) for m in range(0, 25, 5)),
+        *(
+            (30 * n + 21 + 3 * step, here + (there - here) * step / 3)
+            for n, (here, there) in enumerate(itertools.pairwise(places))
+            for step in (1, 2)
+        ),
+    )
+
+
+def test_tours_by_hand(tmp_path: Path, cli: Cli) -> None:
+    # To work, out for lunch and back, home, and away: lunch is a tour within that of the day.
+    write(tmp_path, there_and_back(0, 2100, 4200, 2100, 0, 6000))
+    flags = ("data", "stays", "points.csv", "-o", "v.csv", "--tours", "t.csv")
+    done = cli(*flags, cwd=tmp_path)
+    assert done.code == 0, done.err
+    says(done.err, "5 trips", "5 legs", "2 tours")
+    tours = pl.read_csv(tmp_path / "t.csv")
+    shown = tours.select("uid", "tour", "place_id", "first_trip", "last_trip", "trips")
+    assert shown.rows() == [(0, 0, "0-1", 1, 2, 2), (0, 1, "0-0", 0, 3, 4)]
+    assert tours["started_at"].str.slice(11, 5).to_list() == ["00:54", "00:24"]
+    assert tours["finished_at"].str.slice(11, 5).to_list() == ["01:27", "01:57"]
+    assert tours["duration_min"].to_list() == [33.0, 93.0]
+    assert tours["distance_m"].round(1).to_list() == [1400.0, 2800.0]
+    for more, found in (
+        (("--tour-hours", "1"), "1 tour"),
+        (("--tour-distance", "100"), "2 tours"),
+        # Every trip with a known end comes as near to where it began.
+        (("--tour-distance", "2200"), "4 tours"),
+    ):
+        says(cli(*flags, *more, cwd=tmp_path).err, found)
+    fails(
+        cli("data", "export", "t.csv", "--to", "trackintel", "-o", "x.csv", cwd=tmp_path),
+        *("tour table", "points, visits"),
+        code=2,
+    )
 
 
 def test_trips_and_legs_are_drawn(tmp_path: Path, cli: Cli) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from typing import get_args
 
 import numpy as np
 import polars as pl
 import pytest
 
-from humobctl.api.generate import LawName
 from humobctl.evaluate.divergence import jsd
 from humobctl.generate.gravity.config import LAWS
+from humobctl.generate.gravity.distance_weights import BUILT_IN
 from humobctl.tables.schemas import VISITS
 from tests.messages import fails, says
 
@@ -60,8 +59,46 @@ def test_every_law_runs(cli, workdir, law) -> None:
     assert table(done.out).height == pl.read_csv(workdir / "plans.csv").height
 
 
-def test_the_laws_have_one_list() -> None:
-    assert get_args(LawName) == tuple(LAWS)
+def test_help_names_every_law(cli) -> None:
+    told = cli("generate", "gravity", "--help", env={"COLUMNS": "200"}).out
+    assert [name for name in LAWS if name not in told] == []
+
+
+def test_a_fitted_law_serves_another_run(cli, workdir) -> None:
+    fit = ("--fit", "stays.csv", "--save-law", "law.json")
+    first = cli(*GRAVITY, "plans.csv", *PLACES, *fit, cwd=workdir)
+    assert first.code == 0, first.err
+    says(first.err, "fitted on trips", "to work from home")
+    again = cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir)
+    assert (again.code, again.out) == (0, first.out)
+    built_in = cli(*GRAVITY, "plans.csv", *PLACES, cwd=workdir)
+    assert built_in.out != first.out
+    assert (
+        built_in.out == cli(*GRAVITY, "plans.csv", *PLACES, "--law", "empirical", cwd=workdir).out
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"law": "power"}, ("law", "'power'", "'empirical'")),
+        ({"return_chance": 2}, ("return_chance", 2, "0 to 1")),
+        ({"from_home": [1.0] * 63 + [2.0]}, ("from_home", 64, "weights")),
+        ({"from_home": [1.0] * 63 + [0.0]}, ("from_home", "above 0")),
+        ({"to_work": [True] * 64}, ("to_work", 64)),
+        ({"more": 1}, ("--save-law", "return_chance")),
+    ],
+)
+def test_damaged_laws(cli, workdir, change, names) -> None:
+    law = json.loads(BUILT_IN.read_text()) | change
+    (workdir / "law.json").write_text(json.dumps(law))
+    done = cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir)
+    fails(done, "law.json", *names)
+
+
+def test_no_json_is_no_law(cli, workdir) -> None:
+    (workdir / "law.json").write_text("{")
+    fails(cli(*GRAVITY, "plans.csv", *PLACES, "--law", "law.json", cwd=workdir), "law.json", "JSON")
 
 
 def test_homes_and_works_from_pairs_and_profiles(cli, workdir) -> None:
@@ -130,7 +167,12 @@ def test_bad_places(cli, workdir, places, names) -> None:
     ("options", "names"),
     [
         (("--law", "levy"), ("levy",)),
-        (("--radius", "20", "--max-radius", "10"), ("--max-radius", "10 km")),
+        (("--law", "power", "--radius", "20", "--max-radius", "10"), ("--max-radius", "10 km")),
+        (("--radius", "5"), ("--radius", "--law empirical")),
+        (("--exponent", "2"), ("--exponent", "--law empirical")),
+        (("--law", "law.json", "--fit", "stays.csv"), ("--fit", "file")),
+        (("--law", "gravity", "--save-law", "law.json"), ("--save-law", "--law empirical")),
+        (("--save-law", "x.csv", "--output", "x.csv"), ("--output and --save-law", "x.csv")),
         (("--law", "opportunity", "--alpha", "0.8", "--beta", "0.7"), ("--alpha", "--beta", 1)),
         (("--places", "-"), ("standard input",)),
         (("--speed", "0"), ("--speed",)),
@@ -143,7 +185,7 @@ def test_wrong_usage(cli, workdir, options, names) -> None:
 def test_places_out_of_reach_are_told(cli, workdir) -> None:
     plan = "uid,d,seq,intent,start_min,end_min\n1,0,0,go home,0,500\n1,0,1,eat,520,1440\n"
     (workdir / "far.csv").write_text(HEAD + "a,eat,45,116.4\nb,go home,39.9,116.4\n")
-    done = cli(*GRAVITY, "--places", "far.csv", cwd=workdir, input=plan)
+    done = cli(*GRAVITY, "--law", "gravity", "--places", "far.csv", cwd=workdir, input=plan)
     assert done.code == 0
     says(done.err, "warning:", "no place within 80 km")
     assert table(done.out)["place_id"].to_list() == ["b", None]
@@ -154,7 +196,7 @@ def test_a_person_in_two_parts_is_refused_and_nothing_is_written(cli, workdir) -
     text = "uid,d,seq,intent,start_min,end_min\n"
     text += row.format(1, 0, 0, 500) + row.format(2, 0, 0, 1440) + row.format(1, 1, 500, 1440)
     done = cli(*GRAVITY, *PLACES, "-o", "visits.csv", cwd=workdir, input=text)
-    fails(done, "stdin", "user 1", "apart", notes=True)
+    fails(done, "stdin", "user 1", "separated", notes=True)
     assert not (workdir / "visits.csv").exists()
 
 
@@ -262,7 +304,7 @@ def test_days_in_beijing_are_like_real_ones(cli, tmp_path, shared_data) -> None:
     profiles = shared_data / "beijing" / "profiles.csv"
     cli("intend", profiles, "--count", "5000", "-o", "plans.parquet", cwd=tmp_path)
     real, found = shapes(stays), {}
-    for law in ("gravity", "random"):
+    for law in ("empirical", "gravity", "random"):
         done = cli(
             *(*GRAVITY, "plans.parquet", "--places", "places.parquet", "--law", law),
             *("--home-work", shared_data / "beijing" / "home_work.parquet", "-o", "v.parquet"),
@@ -271,6 +313,8 @@ def test_days_in_beijing_are_like_real_ones(cli, tmp_path, shared_data) -> None:
         assert done.code == 0, done.err
         made = shapes(pl.read_parquet(tmp_path / "v.parquet"))
         found[law] = {name: jsd(made[name], real[name]) for name in real}
+    assert found["empirical"]["jump"] < 0.015
+    assert found["empirical"]["radius"] < 0.02
     gravity = found["gravity"]
     assert gravity["jump"] < 0.05
     assert gravity["radius"] < 0.08

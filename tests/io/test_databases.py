@@ -120,7 +120,7 @@ def test_trips_have_their_lines(postgis: str, tmp_path: Path) -> None:
         **{"uid": 1, "trip": 0, "started_at": moment, "finished_at": moment, "origin": "1-0"},
         **{"destination": None, "origin_lat": 60.0, "origin_lon": 24.0, "destination_lat": 60.1},
         **{"destination_lon": 24.1, "distance_m": 9.0, "duration_min": 1.0, "points": 2},
-        "line": "LINESTRING (24 60, 24.1 60.1)",
+        **{"line": "LINESTRING (24 60, 24.1 60.1)", "mode": None, "intent": "eat"},
     }
     trips = pl.DataFrame(row).select(pl.col(n).cast(kind) for n, kind in TRIPS.dtypes.items())
     write_database([trips], f"{postgis}?table=public.trips", TRIPS.dtypes, folder=tmp_path)

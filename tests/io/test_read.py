@@ -182,7 +182,7 @@ def test_no_header_and_another_width(save: Save) -> None:
         (b"PAR1 and then nothing good PAR1", ("damaged parquet",)),
         (b"ARROW1 and then nothing good", ("damaged arrow",)),
         (b"\xff\xff\xff\xff and then nothing good", ("damaged arrow-stream",)),
-        (b"PK\x03\x04 a zip", ("zip",)),
+        (b"PK\x03\x04 a zip", ("ZIP",)),
         (b"BZh91AY&SY", ("bzip2",)),
         (b"BZh11AY&SY", ("bzip2",)),
         (b"\x80\x04K\x01.", ("pickle",)),

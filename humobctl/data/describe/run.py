@@ -63,10 +63,9 @@ class DescribeJob:
             options = replace(self.options, keep_zero=table is POINTS)
             batches = import_data(path, options, expected=table).batches
             return (describe_points if table is POINTS else describe_visits)(batches, name)
-        rows = iter_table(path, table, on_error=on_error)
         if table is INTENTIONS:
-            return describe_plans(rows, name)
-        return describe_trips(rows, name, table)
+            return describe_plans(iter_table(path, table, on_error=on_error), name)
+        return describe_trips(import_data(path, self.options, expected=table).batches, name, table)
 
 
 def _refuse_unknown(path: str | None) -> None:

@@ -30,11 +30,11 @@ from humobctl.io.scratch import Scratch
 from humobctl.io.streams import STANDARD, output_format
 from humobctl.io.write import write_lines, write_table
 from humobctl.tables.grid import Grid
-from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS
+from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, TOURS
 
-_PLAIN = (INTENTIONS.name,)
+_PLAIN = (INTENTIONS.name, TOURS.name)
 """Tables without coordinates."""
-GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage")
+GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage", "shapefile")
 """Formats that hold any table with coordinates."""
 
 
@@ -86,7 +86,7 @@ class Tool:
 
 _POINTS = ("uid", "datetime", "lat", "lon")
 _VISITS = ("uid", "start_min", "lat", "lon")
-_TRIPS = ("uid", "started_at", "finished_at", "distance_m")
+_TRIPS = ("uid", "started_at", "finished_at", "distance_m", "points")
 _LOCATIONS = ("uid", "place_id", "lat", "lon", "stays")
 _FLOWS = ("origin", "destination", "flow")
 TOOLS = {
@@ -292,10 +292,8 @@ def _check_holds(table: ExportTable, format: str, tool: Tool) -> None:
         others = [name for name in others if name != "kepler-csv"]
     else:
         others = [*GEOMETRIES, *others]
-    raise UsageError(
-        f"--to {format}: found a {table.kind} table, expected {tool.words}; "
-        f"formats that hold it: {', '.join(others)}"
-    )
+    holders = f"; formats that hold it: {', '.join(others)}" if others else ""
+    raise UsageError(f"--to {format}: found a {table.kind} table, expected {tool.words}{holders}")
 
 
 def _no_date(format: str) -> UsageError:

@@ -47,7 +47,8 @@ _INTENTIONS = replace(
     optional=(*schemas.CATEGORISED_INTENTIONS.optional, "category"),
 )
 _KNOWN = (
-    *(schemas.GRID, _VISITS, schemas.TRIPS, schemas.TRIP_LEGS, schemas.LOCATIONS, _POINTS),
+    *(schemas.GRID, _VISITS, schemas.TRIPS, schemas.TRIP_LEGS, schemas.TOURS),
+    *(schemas.LOCATIONS, _POINTS),
     *(schemas.PLACES, schemas.AREAS, schemas.HOME_WORK, schemas.PROFILES, schemas.POPULATION),
     *(schemas.DENSITY, _INTENTIONS),
 )

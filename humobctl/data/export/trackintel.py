@@ -22,6 +22,7 @@ from humobctl.io.geometry import shape_of
 _FIXES = {"uid": "user_id", "datetime": "tracked_at", "lat": "latitude", "lon": "longitude"}
 _STAYS = {"uid": "user_id", "place_id": "location_id", "intent": "purpose"}
 _LEGS = {"uid": "user_id", "trip": "trip_id"}
+_TRIPS = {"uid": "user_id", "mode": "primary_mode", "intent": "destination_purpose"}
 _OTHERS = {"uid": "user_id"}
 
 
@@ -55,7 +56,7 @@ def _trips(batch: pl.DataFrame) -> pl.DataFrame:
     lon0, lat0, lon1, lat1 = map(pl.col, ends)
     none = pl.lit(None, pl.UInt32)
     return pandas_times(batch, "T").select(
-        pl.all().name.map(lambda name: _OTHERS.get(name, name)),
+        pl.all().name.map(lambda name: _TRIPS.get(name, name)),
         origin_staypoint_id=none,
         destination_staypoint_id=none,
         geom=pl.format("MULTIPOINT ({} {}, {} {})", lon0, lat0, lon1, lat1),

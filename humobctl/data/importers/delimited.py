@@ -52,10 +52,11 @@ class Delimited:
                 line += 1
             if not body or names is None:
                 continue
-            frame, places, rows = self._frame(body, names, row, line)
+            lines = body.count(b"\n")
+            frame, places, rows = self._frame(body, names, row, line, lines)
             yield frame, places
             row += rows
-            line += body.count(b"\n")
+            line += lines
 
     def _once_each(self, names: list[str]) -> None:
         if len(set(names)) < len(names):
@@ -78,7 +79,7 @@ class Delimited:
         return block
 
     def _frame(
-        self, body: bytes, names: list[str], row: int, line: int
+        self, body: bytes, names: list[str], row: int, line: int, lines: int
     ) -> tuple[pl.DataFrame, LineNumbers, int]:
         if seems_packed(body):
             return self._slowly(body, names, row, line)
@@ -100,7 +101,7 @@ class Delimited:
             separators = body.count(self.separator.encode())
             even = separators == frame.height * (len(names) - 1)
         # Polars fills short and blank lines with nulls: look at them one by one.
-        if even and body.count(b"\n") == frame.height:
+        if even and lines == frame.height:
             return frame, LineNumbers(row, line), frame.height
         return self._slowly(body, names, row, line)
 

@@ -26,6 +26,7 @@ from humobctl.data.importers import (
     openpflow,
     pickles,
     taxis,
+    trips,
 )
 from humobctl.data.importers.options import ImportOptions, Opened, stand_in
 from humobctl.data.importers.places.cells import CELL_PLACES, CellReader, is_cell_places
@@ -452,6 +453,8 @@ FORMATS = (
     Format("copb-pickle", "CoPB's pickled data sets", _is_pickle, _pickle),
     Format("copb-stays", "stay lists", _is_stay_list, _stays),
     Format("copb-traces", "CoPB's JSON traces, a file or a folder", _is_trace, _traces),
+    Format("trips", "trips, as trackintel's", trips.is_trips, trips.read_trips),
+    Format("trip-legs", "trip legs, as trackintel's triplegs", trips.is_legs, trips.read_legs),
     Format("timed-stays", "stays with arrival and leaving", _is_timed_stays, timed_stays),
     Format("points", "points or check-ins with a header", _is_points, _points),
 )

@@ -141,7 +141,9 @@ class ImportReader(Reader):
         return ""
 
     def _swap_hint(self) -> str:
-        """The option that reads columns that are swapped."""
+        """What reads coordinates that are swapped."""
+        if self.geometric:
+            return "a geometry of longitude first, such as POINT (116.3 39.9),"
         return "--columns lat=lon,lon=lat"
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> Batch:

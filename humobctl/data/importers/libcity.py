@@ -1,8 +1,8 @@
 """LibCity's atomic files: a folder of ``.dyna`` (who was where), ``.geo`` (places) and others.
 
 Format (LibCity, "Atomic files"): CSV; ``.dyna`` has dyna_id, type (trajectory), time (ISO 8601),
-entity_id (a user of ``.usr``) and location (a place of ``.geo``) or coordinates; ``.geo`` has
-geo_id, type (Point) and coordinates, a GeoJSON array.
+entity_id (a user of ``.usr``) and location (a place of ``.geo``, or coordinates) or coordinates;
+``.geo`` has geo_id, type (Point) and coordinates, a GeoJSON array.
 """
 
 from __future__ import annotations
@@ -69,10 +69,12 @@ class LibCityReader(PointReader):
     Attributes:
         geo: the files of places.
         places: their ids, coordinates and categories, once they were needed.
+        by_place: locations are ids of places; GeoLife's are coordinates.
     """
 
     geo: list[Path] = field(default_factory=list)
     places: pl.DataFrame | None = None
+    by_place: bool = False
 
     def records(self, source: Input) -> Iterator[Batch]:
         """The records of one file as raw frames.
@@ -91,15 +93,20 @@ class LibCityReader(PointReader):
                 f"{self.source.name}: found columns {', '.join(frame.columns)}, expected type, "
                 "time, entity_id and location or coordinates: trajectories of users"
             )
-        bad = (frame["type"] != "trajectory").fill_null(value=True)
+        # The script that makes LibCity's GeoLife leaves the type empty.
+        bad = (frame["type"] != "trajectory").fill_null(value=False)
         frame, places = self.refuse(bad, frame, places, "type", "trajectory")
         if frame["time"].str.contains(_UTC).any() and _LOCAL not in self.notes:
             self.notes.append(_LOCAL)
-        if "location" not in frame.columns:
-            bad = ~frame["coordinates"].str.contains(_PAIR).fill_null(value=False)
-            expected = "[longitude, latitude]"
-            frame, places = self.refuse(bad, frame, places, "coordinates", expected)
-            return frame.select(*_WHO_WHEN, **_PLACE), places
+        column = "coordinates"
+        if "location" in frame.columns:
+            column = "location"
+            self.by_place = self.by_place or not frame[column].str.contains(_PAIR).any()
+        if column == "coordinates" or not self.by_place:
+            bad = ~frame[column].str.contains(_PAIR).fill_null(value=False)
+            frame, places = self.refuse(bad, frame, places, column, "[longitude, latitude]")
+            here = frame.with_columns(coordinates=column)
+            return here.select(*_WHO_WHEN, **_PLACE), places
         place = frame.select(place_id=pl.col("location").str.strip_chars())
         known = place.join(self._geo(), on="place_id", how="left", maintain_order="left")
         bad = known["lat"].is_null()

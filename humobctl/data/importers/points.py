@@ -117,7 +117,7 @@ class PointReader(ImportReader):
 
     def _swap_hint(self) -> str:
         if self.geometric:
-            return "a geometry of longitude first, such as POINT (116.3 39.9),"
+            return super()._swap_hint()
         return f"--columns {self.found['lat']}=lon,{self.found['lon']}=lat"
 
     def _explain(self, error: TableError) -> TableError:

@@ -161,7 +161,7 @@ def _look_at_layer(look: InputProbe, source: Input, asked: str | None) -> None:
         )
     layer = vector_files.find_layer(source.path, source.name, source.kind, asked)
     look.columns = layer.columns
-    source.layer, source.geometry, source.crs = layer.name, vector_files.GEOMETRY, layer.crs
+    source.layer, source.geometry, source.crs = layer, vector_files.GEOMETRY, layer.crs
     look.label = f"{_KINDS[source.kind]}, layer {layer.name}, {_crs_words(source)}"
 
 

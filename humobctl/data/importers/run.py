@@ -30,6 +30,8 @@ from humobctl.tables.schemas import (
     INTENTS,
     PLACES,
     POINTS,
+    TRIP_LEGS,
+    TRIPS,
     VISITS,
     Table,
 )
@@ -95,7 +97,10 @@ class _PlaceTally:
         return f"{pluralize(self.intents.total(), 'place')}: {', '.join(listed)}"
 
 
-_TIME = {GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d", INTENTIONS.name: "d"}
+_TIME = {
+    **{TRIPS.name: "started_at", TRIP_LEGS.name: "started_at"},
+    **{GRID.name: "d", POINTS.name: "datetime", VISITS.name: "d", INTENTIONS.name: "d"},
+}
 
 
 def import_data(
@@ -159,10 +164,12 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     places = options.wanted == "places" or table is PLACES
     on_grid = options.grid is not None
     cells = entry.name == "cell-poicat" or options.cells_to_points
-    numbered = not places and (on_grid or visits or grid)
+    ways = table in (TRIPS, TRIP_LEGS)
+    numbered = not places and (on_grid or visits or grid or ways)
     clocks = entry.name in ("copb-pickle", "copb-traces", "timed-stays", "points")
     dated = not places and (on_grid or clocks)
-    timed = (points or entry.name == "timed-stays") and not places
+    purposes = entry.name in ("timed-stays", "trips")
+    timed = (points or ways or entry.name == "timed-stays") and not places
     useless = (
         ("--max-day", options.max_day is not None and not grid),
         ("--shift-days", options.shift_days != 0 and not grid),
@@ -173,12 +180,12 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
         ("--uid-map", options.uid_map is not None and not numbered),
         ("--places", options.places is not None and not (visits or table is HOME_WORK)),
         ("--start-date", options.start_date is not None and not dated),
-        ("--mapping", options.mapping is not None and not (places or entry.name == "timed-stays")),
+        ("--mapping", options.mapping is not None and not (places or purposes)),
         ("--keep-unmapped", options.keep_unmapped and not places),
-        ("--keep-zero", options.keep_zero and not (places or timed)),
+        ("--keep-zero", options.keep_zero and (ways or not (places or timed))),
         ("--decimal-comma", options.decimal_comma and grid),
         ("--wrap-longitude", options.wrap_longitude and grid),
-        ("--crs", options.crs is not None and grid),
+        ("--crs", options.crs is not None and (grid or ways)),
     )
     for name, wrong in useless:
         if wrong:

@@ -26,6 +26,7 @@ from humobctl.tables.schemas import (
 _BECOMES = {
     **dict.fromkeys(("tsmc2014", "gowalla", "massive-steps", "geolife", "gpx", "points"), POINTS),
     **dict.fromkeys(("tdrive", "porto", "openpflow", "libcity"), POINTS),
+    **{"trips": TRIPS, "trip-legs": TRIP_LEGS},
     **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces", "timed-stays"), VISITS),
 }
 """Formats of other programs -> the table that they are read as; grid trajectories else."""

@@ -107,19 +107,8 @@ class TimedStayReader(PointReader):
         named = super()._rename_columns(frame)
         intent = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
         if "intent" in self.found:
-            intent = self._intents(frame[self.found["intent"]].cast(pl.String).str.strip_chars())
+            intent = intents_of_purposes(frame[self.found["intent"]], self.mapping)
         return named.with_columns(leave=frame[self.found["leave"]], intent=intent)
-
-    def _intents(self, purposes: pl.Series) -> pl.Series:
-        """Intents of purposes, by name or as categories of places; others stay as they are."""
-        texts = purposes.drop_nulls().unique()
-        return purposes.replace({text: self._intent(text.lower()) for text in texts})
-
-    def _intent(self, purpose: str) -> str | None:
-        if purpose in ("", UNKNOWN):
-            return None
-        known = _INTENTS.get(purpose) or intent_of(purpose)
-        return known or self.mapping.find([purpose]).intent or purpose
 
     def _localize_times(
         self, frame: pl.DataFrame, places: LineNumbers, column: str = "datetime"
@@ -128,6 +117,19 @@ class TimedStayReader(PointReader):
         if column == "leave" or not frame.height:
             return frame, places
         return self._localize_times(frame, places, "leave")
+
+
+def intents_of_purposes(purposes: pl.Series, mapping: Mapping) -> pl.Series:
+    """Intents of purposes, by name or as categories of places; others stay as they are."""
+
+    def intent(purpose: str) -> str | None:
+        if purpose in ("", UNKNOWN):
+            return None
+        known = _INTENTS.get(purpose) or intent_of(purpose)
+        return known or mapping.find([purpose]).intent or purpose
+
+    texts = purposes.cast(pl.String).str.strip_chars()
+    return texts.replace({text: intent(text.lower()) for text in texts.drop_nulls().unique()})
 
 
 def day_zero(name: str, first: dt.date, last: dt.date, start: dt.date | None) -> dt.date:

@@ -20,6 +20,7 @@ QUANTILES = {
 SPREAD_COLUMNS = ("mean", "5 %", "25 %", "median", "75 %", "95 %", "max")
 """What ``Spread.cells`` shows."""
 _DIGITS = 3
+_TENS = np.array([float(f"1e{power}") for power in range(330)])
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,10 @@ class ValueTally:
 def round_digits(values: Floats) -> Floats:
     """Values from 0, rounded to three digits."""
     with np.errstate(divide="ignore"):
-        power = np.floor(np.log10(values)) - (_DIGITS - 1)
-    power = np.where(values > 0, power, 0)
+        power = np.where(values > 0, np.floor(np.log10(values)), _DIGITS - 1)
+    power = power.astype(np.int64) - (_DIGITS - 1)
     # Divided by a whole power of ten, a decimal is the nearest one to what it says.
-    large, small = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
+    large, small = _TENS[np.maximum(power, 0)], _TENS[np.maximum(-power, 0)]
     rounded: Floats = np.round(values / large * small) * large / small
     return rounded
 

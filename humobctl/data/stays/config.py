@@ -59,15 +59,21 @@ class PointFilter:
 
 @dataclass(frozen=True)
 class TripSettings:
-    """What a trip is; the defaults are trackintel's.
+    """What a trip and a tour are; the defaults are trackintel's.
 
     Attributes:
         gap: longest time in minutes between two points of a leg, and between parts of a trip.
         activity: duration in minutes above which a stay ends a trip.
+        hours: longest time that a tour takes.
+        metres: distance up to which trips of a tour meet; None for meeting at a location.
+        modes: guess the mode of transport of legs from their speed.
     """
 
     gap: float = 15.0
     activity: float = 15.0
+    hours: float = 24.0
+    metres: float | None = None
+    modes: bool = False
 
 
 def parse_box(text: str) -> Box:

@@ -141,6 +141,13 @@ def locations_of(stays: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def on_sphere(lat: pl.Series, lon: pl.Series) -> Floats:
+    """Positions on the unit sphere of degrees, (rows, 3)."""
+    north, east = (np.radians(axis.to_numpy()) for axis in (lat, lon))
+    flat = np.cos(north)
+    return np.stack([flat * np.cos(east), flat * np.sin(east), np.sin(north)], axis=1)
+
+
 def cover_rows(begin: Int64s, stop: Int64s, rows: int) -> Bools:
     """Whether each row lies in one of the ranges from ``begin`` to ``stop`` - 1."""
     change = np.zeros(rows + 1, np.int64)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from humobctl.data.stays.detect import on_sphere
 from humobctl.errors import HumobError
 from humobctl.io.read import read_table
-from humobctl.native import Floats
 from humobctl.tables.grid import EARTH_RADIUS
 from humobctl.tables.schemas import PLACES
 
@@ -41,7 +41,9 @@ class NearestPlaces:
             return locations
         # A chord of the unit sphere for a distance along the surface.
         chord = 2 * np.sin(min(self.metres / EARTH_RADIUS, np.pi) / 2)
-        _, nearest = self.tree.query(_on_sphere(locations), distance_upper_bound=chord)
+        _, nearest = self.tree.query(
+            on_sphere(locations["lat"], locations["lon"]), distance_upper_bound=chord
+        )
         found = nearest < len(self.intents)
         rows = pl.Series(np.where(found, nearest, 0))
         near = self.intents.gather(rows)
@@ -67,10 +69,4 @@ def read_places(path: str, metres: float) -> NearestPlaces:
             f"{path}: found no place with an intent other than home, sleep and work; expected "
             "places such as 'humobctl data import' makes from OpenStreetMap"
         )
-    return NearestPlaces(KDTree(_on_sphere(told)), told["intent"], metres)
-
-
-def _on_sphere(rows: pl.DataFrame) -> Floats:
-    """Positions (rows, 3) on the unit sphere."""
-    lat, lon = (np.radians(rows[name].to_numpy()) for name in ("lat", "lon"))
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    return NearestPlaces(KDTree(on_sphere(told["lat"], told["lon"])), told["intent"], metres)

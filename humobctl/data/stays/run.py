@@ -17,12 +17,12 @@ from humobctl.data.importers.run import import_data
 from humobctl.data.importers.timed_stays import day_zero
 from humobctl.data.importers.user_ids import UserNumbers, numbering_notes, write_users
 from humobctl.data.stays.side_table import SideTable
-from humobctl.data.stays.task import StayTally, StayTask, unpack
+from humobctl.data.stays.task import OF_TRIPS, StayTally, StayTask, unpack
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import TaskPart, user_parts
 from humobctl.io.by_user import PointStore, RecordStore
-from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY, TRIP_LEGS, TRIPS
+from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY
 
 ONE_FOR_MANY = 1_000_000
 """Points of one user that give a warning: two weeks at one a second."""
@@ -109,8 +109,8 @@ class StayJob:
         elif batch is not None and batch["place_id"].null_count() < batch.height:
             self.task = dataclasses.replace(self.task, lasts=self.check_in_minutes)
             report.info("check-ins: each becomes a stay (points without place_id are GPS fixes)")
-        for option, name in (("--trips", TRIPS.name), ("--trip-legs", TRIP_LEGS.name)):
-            if self.task.lasts is not None and name in self.beside:
+        for option, table in OF_TRIPS.items():
+            if self.task.lasts is not None and table.name in self.beside:
                 raise UsageError(
                     f"{option} needs GPS fixes between stays, found check-ins or cells"
                 )

@@ -24,16 +24,28 @@ from humobctl.data.stays.detect import (
 from humobctl.data.stays.home_work import find_home_work
 from humobctl.data.stays.purpose import NearestPlaces
 from humobctl.data.stays.records import intents_of, merge_records
-from humobctl.data.stays.trips import draw_lines, find_legs, find_trips, number_legs
+from humobctl.data.stays.tours import find_tours
+from humobctl.data.stays.trips import (
+    draw_lines,
+    find_legs,
+    find_modes,
+    find_trips,
+    number_legs,
+    walk_lengths,
+)
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of
 from humobctl.tables.schemas import (
     HOME_WORK,
     LOCATIONS,
     TIMED_VISITS,
+    TOURS,
     TRIP_LEGS,
     TRIPS,
     Table,
 )
+
+OF_TRIPS = {"--trips": TRIPS, "--trip-legs": TRIP_LEGS, "--tours": TOURS}
+"""Tables beside the visits that need points on the way."""
 
 
 @dataclass
@@ -54,6 +66,7 @@ class StayTally(Tally):
     works: int = 0
     legs: int = 0
     trips: int = 0
+    tours: int = 0
 
     def tell(self, filters: PointFilter) -> None:
         """Report the counts."""
@@ -82,7 +95,9 @@ class StayTally(Tally):
             f"{pluralize(self.works, 'work')}"
         )
         if self.legs:
-            report.info(f"{pluralize(self.trips, 'trip')} of {pluralize(self.legs, 'leg')}")
+            tours = f"; {pluralize(self.tours, 'tour')}" if self.tours else ""
+            legs = pluralize(self.legs, "leg")
+            report.info(f"{pluralize(self.trips, 'trip')} of {legs}{tours}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,9 @@ class StayTask:
 
 
 _VISITS = "visits"
+_ENDS = {"origin": "first", "destination": "last"}
+"""Ends of a trip -> those of the way through its points."""
+_AXES = ("lat", "lon")
 
 
 def pack(visits: pl.DataFrame, beside: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -172,7 +190,7 @@ class _PointsOfUsers:
         if self.task.places is not None:
             locations = self.task.places.fill_intents(locations)
         self._keep(locations, anchors, points["uid"].n_unique())
-        if {TRIPS.name, TRIP_LEGS.name} & set(self.task.beside):
+        if {table.name for table in OF_TRIPS.values()} & set(self.task.beside):
             self._keep_trips(points, stays, locations, uids)
         visits = parts.join(locations, on=["uid", "place"], how="left", maintain_order="left")
         named = visits.with_columns(uid="number", started_at="datetime", finished_at="leave")
@@ -208,8 +226,9 @@ class _PointsOfUsers:
     def _keep_trips(
         self, points: pl.DataFrame, stays: pl.DataFrame, locations: pl.DataFrame, uids: pl.Series
     ) -> None:
-        """Keep the trips and the trip legs between stays."""
-        legs = find_legs(points, stays, self.task.trips.gap)
+        """Keep the trips and the trip legs between stays, and the tours of trips."""
+        way = walk_lengths(tracks_of(points))
+        legs = find_legs(points, stays, self.task.trips.gap, way)
         trips = find_trips(stays, legs, gap=self.task.trips.gap, activity=self.task.trips.activity)
         self.tally.legs += legs.height
         self.tally.trips += trips.height
@@ -218,27 +237,33 @@ class _PointsOfUsers:
                 "uid",
                 pl.col("place").alias(end),
                 pl.col("place_id").alias(f"{end}_id"),
+                pl.col("intent").alias(f"{end}_intent"),
                 pl.col("lat").alias(f"{end}_lat"),
                 pl.col("lon").alias(f"{end}_lon"),
             )
             trips = trips.join(there, on=["uid", end], how="left", maintain_order="left")
             trips = trips.with_columns(pl.col(f"{end}_id").alias(end))
-        moments = {"started_at": pl.col("at"), "finished_at": pl.col("until")}
-        for table, spans in ((TRIPS, trips), (TRIP_LEGS, number_legs(legs, trips))):
-            if table.name not in self.task.beside:
-                continue
-            drawn = draw_lines(points, spans).with_columns(
-                uid=uids.gather(spans["uid"]),
-                duration_min=(pl.col("until") - pl.col("at")) / 60e6,
-                **{name: when.cast(pl.Datetime("us")) for name, when in moments.items()},
-            )
-            if table is TRIPS:
-                drawn = drawn.with_columns(
-                    pl.coalesce(f"{end}_{axis}", f"{fix}_{axis}").alias(f"{end}_{axis}")
-                    for end, fix in (("origin", "first"), ("destination", "last"))
-                    for axis in ("lat", "lon")
-                )
-            self._add(table, drawn)
+        if TRIP_LEGS.name in self.task.beside:
+            drawn = draw_lines(points, number_legs(legs, trips), way)
+            modes = find_modes() if self.task.trips.modes else pl.lit(None)
+            self._add(TRIP_LEGS, _with_times(drawn.with_columns(mode=modes), uids))
+        if not {TRIPS.name, TOURS.name} & set(self.task.beside):
+            return
+        drawn = draw_lines(points, trips, way)
+        if TOURS.name in self.task.beside:
+            self._keep_tours(drawn, stays, uids)
+        ends = _ends(*(pl.col(f"{end}_{axis}") for end in _ENDS for axis in _AXES))
+        told = {"mode": pl.lit(None), "intent": pl.col("destination_intent")}
+        self._add(TRIPS, _with_times(drawn.with_columns(**ends, **told), uids))
+
+    def _keep_tours(self, trips: pl.DataFrame, stays: pl.DataFrame, uids: pl.Series) -> None:
+        """Keep the tours of trips."""
+        at_stays = (stays[axis].gather(trips[f"{end}_stay"]) for end in _ENDS for axis in _AXES)
+        settings = self.task.trips
+        placed = trips.with_columns(**_ends(*at_stays))
+        tours = find_tours(placed, settings.hours, settings.metres)
+        self.tally.tours += tours.height
+        self._add(TOURS, _with_times(tours, uids))
 
     def _add(self, table: Table, rows: pl.DataFrame) -> None:
         if table.name in self.task.beside:
@@ -261,6 +286,25 @@ class _PointsOfUsers:
         fewer = compress(points, self.task.filters.compress)
         self.tally.compressed += points.height - fewer.height
         return fewer
+
+
+def _ends(*known: pl.Expr | pl.Series) -> dict[str, pl.Expr]:
+    """Latitudes and longitudes of both ends of trips; where unknown, of the way through points."""
+    names = [(end, fix, axis) for end, fix in _ENDS.items() for axis in _AXES]
+    return {
+        f"{end}_{axis}": pl.coalesce(at, f"{fix}_{axis}")
+        for (end, fix, axis), at in zip(names, known, strict=True)
+    }
+
+
+def _with_times(spans: pl.DataFrame, uids: pl.Series) -> pl.DataFrame:
+    """Trips, legs or tours with their moments, durations and the numbers of their users."""
+    moments = {"started_at": pl.col("at"), "finished_at": pl.col("until")}
+    return spans.with_columns(
+        uid=uids.gather(spans["uid"]),
+        duration_min=(pl.col("until") - pl.col("at")) / 60e6,
+        **{name: when.cast(pl.Datetime("us")) for name, when in moments.items()},
+    )
 
 
 def _name(locations: pl.DataFrame, anchors: pl.DataFrame, uids: pl.Series) -> pl.DataFrame:

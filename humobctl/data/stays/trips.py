@@ -18,13 +18,14 @@ from humobctl.tables.grid import EARTH_RADIUS
 _MINUTE = 60_000_000
 
 
-def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float) -> pl.DataFrame:
+def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float, way: Floats) -> pl.DataFrame:
     """Legs of points (uid, at, lat, lon) sorted by user and time.
 
     Args:
         points: all points of whole users.
         stays: begin and stop, the rows of each stay's points, in the order of the points.
         gap: longest time in minutes between two points of a leg.
+        way: see ``walk_lengths``.
 
     Returns:
         uid; leg, its number among the user's; at and until (microseconds); begin and stop, its
@@ -36,7 +37,6 @@ def find_legs(points: pl.DataFrame, stays: pl.DataFrame, gap: float) -> pl.DataF
     starts = np.flatnonzero(free & breaks)
     edges = np.append(np.flatnonzero(breaks | ~free), points.height)
     stops = edges[np.searchsorted(edges, starts, side="right")]
-    way = walk_lengths(tracks)
     moves = (stops - starts >= 2) & (way[stops - 1] > way[starts])
     begin, stop = starts[moves], stops[moves]
     legs = pl.DataFrame(
@@ -65,12 +65,15 @@ def find_trips(
     Returns:
         uid; trip, its number among the user's; at and until; begin and stop, its rows, from the
         first leg's first to the last leg's last; origin and destination, numbers of places, null
-        where the trip begins or ends in a gap; first_leg and last_leg, numbers of legs.
+        where the trip begins or ends in a gap; origin_stay and destination_stay, rows of stays;
+        first_leg and last_leg, numbers of legs.
     """
     lasts = pl.col("until") - pl.col("at")
     items = pl.concat(
         [
-            stays.select("uid", "at", "until", "place", active=lasts > activity * _MINUTE),
+            stays.with_row_index("stay").select(
+                "uid", "at", "until", "place", "stay", active=lasts > activity * _MINUTE
+            ),
             legs.select("uid", "at", "until", "begin", "stop", "leg", active=False),
         ],
         how="diagonal",
@@ -78,11 +81,15 @@ def find_trips(
     near = (pl.col("uid") == pl.col("uid").shift(1)) & (
         pl.col("at") - pl.col("until").shift(1) <= gap * _MINUTE
     )
-    place = pl.when("active").then("place")
+    ends = {
+        f"{end}{of}": pl.when(pl.col("near").shift(min(step, 0))).then(
+            pl.when("active").then(name).shift(step)
+        )
+        for end, step in (("origin", 1), ("destination", -1))
+        for name, of in (("place", ""), ("stay", "_stay"))
+    }
     items = items.with_columns(near=near.fill_null(value=False)).with_columns(
-        begins=~pl.col("near") | pl.col("active").shift(1, fill_value=False),
-        origin=pl.when("near").then(place.shift(1)),
-        destination=pl.when(pl.col("near").shift(-1)).then(place.shift(-1)),
+        begins=~pl.col("near") | pl.col("active").shift(1, fill_value=False), **ends
     )
     trips = (
         items.with_columns(group=pl.col("begins").cum_sum())
@@ -94,8 +101,8 @@ def find_trips(
             pl.col("until").max(),
             pl.col("begin").min(),
             pl.col("stop").max(),
-            pl.col("origin").first(),
-            pl.col("destination").last(),
+            pl.col("origin", "origin_stay").first(),
+            pl.col("destination", "destination_stay").last(),
             first_leg=pl.col("leg").min(),
             last_leg=pl.col("leg").max(),
         )
@@ -111,8 +118,13 @@ def number_legs(legs: pl.DataFrame, trips: pl.DataFrame) -> pl.DataFrame:
     return legs.join(spans.explode("leg"), on=["uid", "leg"], how="left", maintain_order="left")
 
 
-def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+def draw_lines(points: pl.DataFrame, spans: pl.DataFrame, way: Floats) -> pl.DataFrame:
     """The spans of rows (``begin`` to ``stop`` - 1) described by their points.
+
+    Args:
+        points: all points of whole users.
+        spans: any with these columns.
+        way: see ``walk_lengths``.
 
     Returns:
         The spans with points, how many; distance_m, the length of the way through them in metres;
@@ -120,7 +132,6 @@ def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     """
     begin, stop = (spans[name].to_numpy() for name in ("begin", "stop"))
     many = stop - begin
-    way = walk_lengths(tracks_of(points))
     row = np.arange(many.sum()) + np.repeat(begin - (np.cumsum(many) - many), many)
     text = (
         points.select(at=pl.format("{} {}", "lon", "lat"))[row]
@@ -136,6 +147,18 @@ def draw_lines(points: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
     return spans.with_columns(
         points=many, distance_m=way[stop - 1] - way[begin], line=text["line"], **ends
     )
+
+
+def find_modes() -> pl.Expr:
+    """Coarse modes of transport of legs (at, until, distance_m) by their mean speed.
+
+    As in trackintel's ``predict_transport_mode`` (simple-coarse). Null for legs that take no time.
+    """
+    hours = (pl.col("until") - pl.col("at")) / 3600e6
+    speed = pl.col("distance_m") / 1000 / hours
+    slow, motorized = pl.lit("slow_mobility"), pl.lit("motorized_mobility")
+    mode = pl.when(speed < 15).then(slow).when(speed < 100).then(motorized)
+    return pl.when(hours > 0).then(mode.otherwise(pl.lit("fast_mobility")))
 
 
 def walk_lengths(tracks: Tracks) -> Floats:

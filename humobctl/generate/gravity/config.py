@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from humobctl.errors import UsageError
+from humobctl.generate.gravity.distance_weights import BUILT_IN, DistanceWeights, load_weights
 
 LAWS = {
     "gravity": "density of the ring divided by distance to the power of --exponent (CoPB)",
@@ -18,8 +19,11 @@ LAWS = {
     "epr": "density-EPR: explore by 'power', or return to known places (Song et al. 2010)",
     "random": "any place of the intent, however far",
     "home-work": "home and work only",
+    "empirical": "as observed: fitted to visits, or to people in Beijing",
 }
 """Name -> what a place's weight is; in the order of the kernel's numbers."""
+NEAR = 3.0
+"""Km within which `empirical` counts places ring by ring; only its speed depends on this."""
 DETERRED = ("gravity", "power", "epr")
 """Laws with an exponent of distance."""
 
@@ -38,6 +42,7 @@ class Law:
             middle of the triangle whose corners are its three limits.
         rho, gamma: ``epr`` explores with probability rho * S**-gamma after S places; the defaults
             are those of Song et al.
+        weights: of ``empirical``, by distance.
     """
 
     name: str = "gravity"
@@ -49,6 +54,7 @@ class Law:
     beta: float = 1 / 3
     rho: float = 0.6
     gamma: float = 0.21
+    weights: DistanceWeights | None = None
 
     @property
     def number(self) -> int:
@@ -56,7 +62,7 @@ class Law:
         return list(LAWS).index(self.name)
 
     def check(self) -> Law:
-        """The law itself.
+        """The law itself; ``empirical`` with the weights of Beijing where it has none.
 
         Raises:
             UsageError: parameters that do not go together.
@@ -71,7 +77,49 @@ class Law:
                 f"--alpha and --beta: found {self.alpha:g} and {self.beta:g}, expected a sum of "
                 "at most 1"
             )
+        if self.name == "empirical" and self.weights is None:
+            return replace(self, weights=load_weights(BUILT_IN))
         return self
+
+
+def law_named(
+    name: str,
+    *,
+    radius: float | None = None,
+    most: float | None = None,
+    fit: str | None = None,
+    **given: float,
+) -> Law:
+    """The law of a name, or the one that a file of ``--save-law`` holds.
+
+    Args:
+        name: one of ``LAWS``, or the path of a .json file.
+        radius: km within which candidates are looked for; None for 10.
+        most: km up to which the radius is doubled where there is none; None for 8 times as much.
+        fit: what the law is to be fitted to, if it is.
+        given: its other parameters.
+
+    Raises:
+        UsageError: no such law, or parameters that do not go together.
+        HumobError: the file cannot be read, or is something else.
+    """
+    if name not in LAWS and not name.endswith(".json"):
+        raise UsageError(f"--law: found {name!r}, expected {', '.join(LAWS)}, or a .json file")
+    if name in LAWS and name != "empirical":
+        radius = Law.radius if radius is None else radius
+        return Law(name, radius, 8 * radius if most is None else most, **given).check()  # type: ignore[arg-type]
+    bounds = {"--radius": radius, "--max-radius": most}
+    unused = [option for option, value in bounds.items() if value is not None]
+    unused += [f"--{option}" for option in given]
+    if unused:
+        raise UsageError(f"{unused[0]}: found --law {name}, expected another law: it has none")
+    if name == "empirical":
+        return Law(name, NEAR).check()
+    if fit is not None:
+        raise UsageError(
+            f"--fit: found the file of a fitted law, {name}, expected the name of a law"
+        )
+    return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 
 COMMUTE = Law("radiation", radius=80.0)

@@ -20,6 +20,7 @@ from humobctl.console import report
 from humobctl.data.importers.stays import iter_visits
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import DETERRED, Law
+from humobctl.generate.gravity.fit_weights import fit_weights
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
@@ -92,6 +93,8 @@ def fit_law(law: Law, visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> 
         UsageError: the law has none.
         HumobError: too few jumps within the radius.
     """
+    if law.name == "empirical":
+        return replace(law, weights=fit_weights(visits, city, seed))
     if law.name not in (*DETERRED, "exponential", "opportunity"):
         raise UsageError(f"--fit: the law {law.name} has no parameters to fit")
     jumps = jumps_of(visits, city, law.radius, seed)

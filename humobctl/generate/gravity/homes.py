@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from humobctl.errors import HumobError
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
-from humobctl.generate.gravity.config import COMMUTE
+from humobctl.generate.gravity.config import COMMUTE, Law
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
 from humobctl.generate.other_city import refuse_another_city
@@ -75,6 +75,7 @@ class HomesAndWorks:
         pairs: home and work, one of which each person gets; None to draw from the places.
         source: name of the table of people, for messages.
         density: points and their population, from which homes are drawn; None for the places.
+        commute: the law by which works are drawn from home.
     """
 
     city: PlaceIndex
@@ -84,6 +85,7 @@ class HomesAndWorks:
     pairs: pl.DataFrame | None = None
     source: str = "people"
     density: pl.DataFrame | None = None
+    commute: Law = COMMUTE
 
     def __post_init__(self) -> None:
         """Refuse homes of another city.
@@ -171,13 +173,13 @@ class HomesAndWorks:
         people: NDArray[np.intp],
         memories: kernels.Memories,
     ) -> Int64s:
-        """Places by the radiation law from home; home itself where there is no other."""
+        """Places by a law from home; home itself where there is no other."""
         intent = CODES[GO_TO_WORK] if self.city.count(CODES[GO_TO_WORK]) else EVERYTHING
         east, north = home.east[people], home.north[people]
         start = (east, north, home.place[people])
         chosen, _ = choose(
             self.city,
-            law=COMMUTE,
+            law=self.commute,
             intent=intent,
             start=start,
             name=uid.astype(np.int64),

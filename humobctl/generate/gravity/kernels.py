@@ -51,9 +51,13 @@ class LawStruct(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_double) for name in ("radius", "most", "exponent", "scale")),
         *((name, ctypes.c_double) for name in ("alpha", "beta", "rho", "gamma")),
+        ("back", ctypes.c_double),
+        ("weights", ctypes.c_void_p),
         ("seed", ctypes.c_uint64),
         ("kind", ctypes.c_int32),
         ("exhaustive", ctypes.c_int32),
+        ("purpose", ctypes.c_int32),
+        ("unused", ctypes.c_int32),
     ]
 
 
@@ -84,7 +88,7 @@ class DaysStruct(ctypes.Structure):
     ]
 
 
-def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], **rest: Any) -> Any:
+def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], /, **rest: Any) -> Any:
     """A structure with pointers to contiguous arrays, which it keeps alive."""
     built = kind(**{name: array.ctypes.data for name, array in arrays.items()}, **rest)
     built.kept = arrays
@@ -93,7 +97,12 @@ def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], **r
 
 def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
     """A law for the kernel."""
-    return LawStruct(
+    law = law.check()
+    weights = {} if law.weights is None else {"weights": law.weights.table()}
+    made: LawStruct = struct_of(
+        LawStruct,
+        weights,
+        back=0.0 if law.weights is None else law.weights.back,
         radius=1000 * law.radius,
         most=1000 * law.most,
         exponent=law.exponent,
@@ -106,6 +115,7 @@ def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
         kind=law.number,
         exhaustive=exhaustive,
     )
+    return made
 
 
 def travel_struct(travel: Travel) -> TravelStruct:

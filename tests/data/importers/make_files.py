@@ -14,6 +14,7 @@ import geopandas as gpd
 import gpxpy.gpx
 import pandas as pd
 import pyarrow as pa
+import shapely
 
 warnings.simplefilter("ignore")
 import movingpandas as mpd  # noqa: E402 - it warns of what it could use
@@ -84,6 +85,34 @@ def trackintel():
     stays.to_parquet(HERE / "trackintel_staypoints.parquet")
 
 
+def trackintel_ways():
+    zone = TIMES.tz_localize("Europe/Helsinki")
+    ways = gpd.GeoDataFrame(
+        {
+            "user_id": ["ann", "bob"],
+            "started_at": zone[[0, 2]],
+            "finished_at": zone[[1, 3]],
+            "mode": ["walk", None],
+            "trip_id": pd.array([0, 1], dtype="Int64"),
+        },
+        geometry=[
+            shapely.LineString([(24.93, 60.17), (24.935, 60.175), (24.94, 60.18)]),
+            shapely.LineString([(24.95, 60.19), (24.96, 60.2)]),
+        ],
+        crs="EPSG:4326",
+    ).rename_geometry("geom")
+    ways.index.name = "id"
+    ti.Triplegs(ways).to_csv(HERE / "trackintel_triplegs.csv")
+    trips = ways.drop(columns=["mode", "trip_id"]).assign(
+        origin_staypoint_id=pd.array([4, pd.NA], dtype="Int64"),
+        destination_staypoint_id=pd.array([5, 6], dtype="Int64"),
+        primary_mode=["walk", None],
+        destination_purpose=["restaurant", "unknown"],
+        geom=ways.geometry.map(lambda line: shapely.MultiPoint([line.coords[0], line.coords[-1]])),
+    )
+    ti.Trips(trips).to_csv(HERE / "trackintel_trips.csv")
+
+
 def gpx():
     whole = gpxpy.gpx.GPX()
     whole.waypoints.append(gpxpy.gpx.GPXWaypoint(60.0, 24.0, name="a café"))
@@ -101,5 +130,5 @@ def gpx():
 
 
 HERE.mkdir(exist_ok=True)
-for make in (geopandas, gdal, movingpandas, trackintel, gpx):
+for make in (geopandas, gdal, movingpandas, trackintel, trackintel_ways, gpx):
     make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -72,6 +73,77 @@ def test_points_are_the_same_in_every_format(cli: Cli, name: str, words: tuple[s
         assert word in said
 
 
+def test_legs_keep_their_lines_trips_and_modes(cli: Cli) -> None:
+    found, said = imported(cli, "trackintel_triplegs.csv", "--timezone", "Europe/Helsinki")
+    assert found.select("uid", "leg", "trip", "points", "mode").rows() == [
+        (0, 0, 0, 3, "walk"),
+        (1, 1, 1, 2, None),
+    ]
+    assert found["line"][1] == "LINESTRING (24.95 60.19, 24.96 60.2)"
+    assert found["distance_m"].round(1).to_list() == [1241.9, 1241.7]
+    assert found["started_at"].to_list() == POINTS["datetime"].gather([0, 2]).to_list()
+    says(said, "trip legs", "2 rows", "2 users")
+
+
+def test_trips_keep_their_ends_mode_and_purpose(cli: Cli, tmp_path: Path) -> None:
+    zone = ("--timezone", "Europe/Helsinki")
+    found, said = imported(cli, "trackintel_trips.csv", *zone)
+    assert found.select("uid", "trip", "origin", "destination", "mode", "intent").rows() == [
+        (0, 0, 4, 5, "walk", "eat"),
+        (1, 1, None, 6, None, None),
+    ]
+    assert found.select("origin_lat", "destination_lon").rows() == [(60.17, 24.94), (60.19, 24.96)]
+    assert found["distance_m"].round(1).to_list() == [1241.9, 1241.7]
+    assert found["duration_min"].to_list() == [5.0, 10.0]
+    says(said, "staypoints", "straight line")
+    # What is exported for trackintel comes back, numbers, modes and purposes too.
+    for name in ("trips", "triplegs"):
+        once, again = (tmp_path / f"{name}{part}.csv" for part in (1, 2))
+        steps = (
+            ("import", str(FILES / f"trackintel_{name}.csv"), *zone, "-o", str(once)),
+            ("export", str(once), "--to", "trackintel", *zone, "-o", "t.csv"),
+            ("import", "t.csv", *zone, "-o", str(again)),
+        )
+        for step in steps:
+            done = cli("data", *step, cwd=tmp_path)
+            assert done.code == 0, done.err
+        assert again.read_text() == once.read_text()
+    plan = cli("data", "stays", "trips1.csv", cwd=tmp_path)
+    fails(plan, "trips1.csv", "trips", "point trajectory")
+
+
+def test_legs_by_name_need_a_user_and_both_times(cli: Cli) -> None:
+    text = 'user_id,finished_at,geom\nann,2023-01-02 08:05,"LINESTRING (1 2, 1 3)"\n'
+    done = cli("data", "import", "--format", "trip-legs", input=text)
+    fails(done, "user_id, finished_at, geom", "started_at")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("geom\nann,{0},LINESTRING (1 2)\n", ("row 1", "geom", "LINESTRING")),
+        ('geom\nann,{0},"LINESTRING (1 2, 1 91)"\n', ("row 1", "geom", "degrees")),
+        ('geom\nann,{0},"LINESTRING (1 2, 1 3)"\nann,{0},POINT (1 2)\n', ("row 2", "POINT (1 2)")),
+        ("{1},geom\nann,{0},1,2,POINT (1 2)\n", ("row 1", "geom", "MULTIPOINT")),
+        ("{1},geom\nann,{0},1,2,MULTIPOINT ((1 2))\n", ("row 1", "geom", "MULTIPOINT")),
+        ("{1}\nann,{0},1,2\n", ("geom", "MULTIPOINT")),
+    ],
+)
+def test_ways_of_another_shape_are_refused(
+    cli: Cli, tmp_path: Path, text: str, names: tuple[str, ...]
+) -> None:
+    ends = "origin_staypoint_id,destination_staypoint_id"
+    times = "2023-01-02 08:00,2023-01-02 08:05"
+    table = f"user_id,started_at,finished_at,{text.format(times, ends)}"
+    (tmp_path / "a.csv").write_text(table)
+    done = cli("data", "import", "a.csv", "-o", "b.csv", cwd=tmp_path)
+    fails(done, "a.csv", *names, notes=True)
+    assert not (tmp_path / "b.csv").exists()
+    if "row 2" in names:
+        kept = cli("data", "import", "a.csv", "--on-error", "drop", cwd=tmp_path)
+        assert len(kept.out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("name", ["trackintel_staypoints.csv", "trackintel_staypoints.parquet"])
 def test_staypoints_keep_their_ends_and_purposes(cli: Cli, name: str) -> None:
     found, _ = imported(cli, name, "--timezone", "Europe/Helsinki")
@@ -90,8 +162,9 @@ def test_accuracy_is_kept_for_the_search_of_stays(cli: Cli, tmp_path: Path) -> N
 
 
 def test_accuracies_that_are_none_are_empty(cli: Cli) -> None:
-    rows = "caid,utc_timestamp,latitude,longitude,horizontal_accuracy,ip_address\n"
-    good = "ab12,1672646400,60.17,24.93,{},10.0.0.1\n"
+    """UTC_TIMESTAMP (seconds), CAID and ID_TYPE as in a public copy of Veraset's schemas."""
+    rows = "CAID,ID_TYPE,UTC_TIMESTAMP,LATITUDE,LONGITUDE,horizontal_accuracy,ip_address\n"
+    good = "ab12,aaid,1672646400,60.17,24.93,{},10.0.0.1\n"
     text = rows + good.format("4.5") + good.format("-1") + good.format("n/a") + good.format("")
     done = cli("data", "import", input=text)
     assert [line.rpartition(",")[2] for line in done.out.splitlines()] == [
@@ -107,6 +180,52 @@ def test_a_packed_shapefile_lacks_its_parts(cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", "pyogrio.shp", cwd=tmp_path), "pyogrio.shp", ".dbf", ".shx")
     (tmp_path / "a.shp.gz").write_bytes(gzip.compress((FILES / "pyogrio.shp").read_bytes()))
     fails(cli("data", "import", "a.shp.gz", cwd=tmp_path), "a.shp.gz", "Shapefile")
+
+
+WITH_VECTOR_FILES = [
+    *(("data", name, "{}") for name in ("import", "stays", "describe")),
+    ("data", "export", "{}", "--to", "trackintel", "-o", "x.csv"),
+    *(("view", "{}", "--export", "x.html"), ("eval", "{}", "--truth", "{}", "--generated")),
+    ("predict", "{}"),
+    ("generate", "flows", "{}"),
+    ("data", "stays", "points.csv", "--places", "{}"),
+    ("generate", "gravity", "plan.csv", "--places", "{}"),
+]
+
+
+@pytest.fixture(scope="module")
+def vector_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Points and places in metres without a reference system, and in two layers."""
+    geopandas = pytest.importorskip("geopandas")
+    folder = tmp_path_factory.mktemp("vector")
+    for what, columns in {
+        "points": {"uid": ["ann"], "time": ["2023-01-02 08:00"]},
+        "places": {"name": ["a"], "category": ["cafe"]},
+    }.items():
+        geometry = geopandas.points_from_xy([385145], [6672144])
+        frame = geopandas.GeoDataFrame(columns, geometry=geometry)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the reference system that is not there
+            frame.to_file(folder / f"{what}.fgb", driver="FlatGeobuf", engine="pyogrio")
+            for layer in ("one", "two"):
+                frame.to_file(folder / f"{what}.gpkg", layer=layer, driver="GPKG", engine="pyogrio")
+    (folder / "points.csv").write_text("uid,datetime,lat,lon\n1,2023-01-02 08:00,60,25\n")
+    (folder / "plan.csv").write_text("uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,50\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", WITH_VECTOR_FILES, ids=" ".join)
+def test_each_command_says_what_reads_layers_and_metres(
+    cli: Cli, vector_files: Path, command: tuple[str, ...]
+) -> None:
+    """--layer and --crs are of data import: others name it, with the option that it needs."""
+    what = "places" if {"--places", "flows"} & set(command) else "points"
+    for ending, option in (("gpkg", "--layer"), ("fgb", "--crs")):
+        file = f"{what}.{ending}"
+        done = cli(*(word.format(file) for word in command), cwd=vector_files)
+        fails(done, file, "data import", notes=True)
+        unread = "convert it" in done.err and (what == "places" or command[0] == "predict")
+        assert option in done.err or unread, done.err
 
 
 def test_a_layer_is_named_where_there_are_several(cli: Cli, tmp_path: Path) -> None:
@@ -262,9 +381,12 @@ def test_a_tag_without_end_is_refused(cli: Cli) -> None:
     fails(cli("data", "import", input=endless), "megabyte")
 
 
-# The form that LibCity's documentation of atomic files gives.
-DYNA = "dyna_id,type,time,entity_id,location\n0,trajectory,2012-04-03T18:00:09Z,4,7\n"
-GEO = 'geo_id,type,coordinates,venue_category_name\n7,Point,"[-73.9,40.7]",Bar\n'
+# As foursquare.py of LibCity's scripts from raw to atomic files writes them, empty dyna_id and all.
+DYNA = "dyna_id,type,time,entity_id,location\n,trajectory,2012-04-03T18:00:09Z,4,7\n"
+GEO = (
+    "geo_id,type,coordinates,venue_category_id,venue_category_name\n"
+    '7,Point,"[-73.9,40.7]",4bf58dd8d48988d116941735,Bar\n'
+)
 
 
 def test_libcity_joins_places(cli: Cli, tmp_path: Path) -> None:
@@ -291,8 +413,25 @@ def test_libcity_of_gps_has_coordinates(cli: Cli, tmp_path: Path) -> None:
     fails(cli("data", "import", str(tmp_path)), "a.dyna", "row 1", "column coordinates")
 
 
+def test_libcity_of_geolife_has_coordinates_for_locations(cli: Cli, tmp_path: Path) -> None:
+    """As geo_life.py of LibCity's scripts writes it: no type, no .geo, a pair for a location."""
+    header = "dyna_id,type,time,entity_id,location,altitude,traj_id,transportation_mode\n"
+    row = '0,,2008-10-23T02:53:04Z,0,"[{}]",492,0,Missing\n'
+    (tmp_path / "geo_life.dyna").write_text(
+        header + row.format("116.3,39.9") + row.format("116.4,40.0")
+    )
+    (tmp_path / "geo_life.usr").write_text("usr_id\n0\n")
+    done = cli("data", "import", str(tmp_path))
+    assert done.out.splitlines()[1:] == [
+        "0,2008-10-23T02:53:04.000000,39.9,116.3,,",
+        "0,2008-10-23T02:53:04.000000,40.0,116.4,,",
+    ]
+    (tmp_path / "geo_life.dyna").write_text(header + row.format("116.3,39.9") + row.format("7"))
+    fails(cli("data", "import", str(tmp_path)), "row 2", "column location", "[longitude, latitude]")
+
+
 def test_openpflow(cli: Cli) -> None:
-    # As its README lists the fields, and its archives of 2017 order them.
+    # As the README of its repository lists the fields, and its archives of 2017 write times.
     text = "1\t2008-10-01 00:05:00\t139.7\t35.6\t99\n1\t2008-10-01 00:06:00\t139.7\t35.6\t1\n"
     done = cli("data", "import", input=text)
     assert done.out.splitlines()[1] == "1,2008-10-01T00:05:00.000000,35.6,139.7,,"
@@ -302,15 +441,18 @@ def test_openpflow(cli: Cli) -> None:
         "data", "import", input=text.replace("\t99\n", "\t99\t55.6\n").splitlines()[0] + "\n"
     )
     says(done.err, "transport, magnification")
+    slashes = cli("data", "import", input=text.replace("2008-10-01", "2008/10/01"))
+    assert slashes.out.splitlines()[2] == "1,2008-10-01T00:06:00.000000,35.6,139.7,,"
 
 
 def test_massive_steps(cli: Cli) -> None:
-    # The columns of its create_next_poi_dataset.py.
+    # The columns of the table in its dataset cards.
     header = (
         "trail_id,user_id,venue_id,latitude,longitude,name,address,venue_category,"
-        "venue_category_id,venue_city,timestamp\n"
+        "venue_category_id,venue_category_id_code,venue_city,venue_city_latitude,"
+        "venue_city_longitude,venue_country,timestamp\n"
     )
-    row = "2018_9,12,77,{},139.7,Bar Ai,,Bar,4bf5,Q1490,2018-01-05 19:20:00\n"
+    row = "2018_9,12,77,{},139.7,Bar Ai,,Bar,4bf5,3,Tokyo,35.69,139.69,JP,2018-01-05 19:20:00\n"
     done = cli("data", "import", input=header + row.format("35.6") + row.format(""))
     assert done.out.splitlines()[1:] == ["12,2018-01-05T19:20:00.000000,35.6,139.7,77,Bar"]
     says(done.err, "Massive-STEPS")
@@ -321,6 +463,18 @@ def test_kepler_names_and_geojson_cells_are_known(cli: Cli) -> None:
     text = "user_id,timestamp,point_latitude,point_longitude\na,2023-01-02 08:00:00,60,24\n"
     row = "a,2023-01-02T08:00:00.000000,60.0,24.0,,"
     assert cli("data", "import", input=text).out.splitlines()[1] == row
+    # The heads of two files of kepler.gl's own tests, and a fix without a position.
+    text = (
+        "timestamp,location-lng,location-lat,ground-speed,heading,name,location-alt\n"
+        "2014-08-01 00:00:23.000,90.2,27.6,0.22,0.0,Thuub,3217.0\n"
+        "2014-08-01 00:10:07.000,,,0.27,140.9,Thuub,3212.3\n"
+    )
+    fails(cli("data", "import", "--columns", "name=uid", input=text), "row 2", "location-lat")
+    kept = cli("data", "import", "--columns", "name=uid", "--on-error", "drop", input=text)
+    assert kept.out.splitlines()[1:] == ["Thuub,2014-08-01T00:00:23.000000,27.6,90.2,,"]
+    text = "gps_data.utc_timestamp,gps_data.lat,gps_data.lng,gps_data.types,uid\n"
+    done = cli("data", "import", input=f"{text}2016-09-17 00:09:55,29.9,31.2,driver,1\n")
+    assert done.out.splitlines()[1] == "1,2016-09-17T00:09:55.000000,29.9,31.2,,"
     cell = '"{""type"":""Point"",""coordinates"":[24,60]}"'
     text = f"user_id,timestamp,_geojson\na,2023-01-02 08:00:00,{cell}\n"
     assert cli("data", "import", input=text).out.splitlines()[1] == row

@@ -8,7 +8,16 @@ import pytest
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import Law
+from humobctl.generate.gravity.distance_weights import (
+    BINS,
+    FIRST,
+    LAST,
+    DistanceWeights,
+    bin_of,
+    load_weights,
+)
 from humobctl.generate.gravity.fit import fit_law, jumps_of
+from humobctl.generate.gravity.fit_weights import trips_of
 from tests.generate.gravity.cities import at_home, city, plans, visits
 from tests.messages import raises, says
 
@@ -46,6 +55,54 @@ def test_the_tendencies_are_found_again(town) -> None:
     assert (found.alpha, found.beta) == pytest.approx((0.6, 0.1), abs=0.15)
 
 
+MIDDLES = np.geomspace(FIRST, LAST, BINS - 1)
+FROM_HOME, ELSEWHERE = (tuple(np.minimum(1, 2 / np.append(MIDDLES, LAST)) ** k) for k in (1, 2))
+
+
+def test_weights_and_returns_are_found_again(town, tmp_path, capsys) -> None:
+    weights = DistanceWeights(FROM_HOME, FROM_HOME, ELSEWHERE, back=0.4)
+    day = [*DAY[:3], ("go to work", 520, 560), (EAT, 600, 700), (EAT, 800, 900), (EAT, 1000, 1440)]
+    law = Law("empirical", 3.0, weights=weights)
+    homes = at_home(work=(2000.0, 0.0))
+    made_by_it = visits(plans(*[day] * 3000), town, homes, law=law)
+    # Each commutes from home, as on the way from lunch above nobody does.
+    commutes = visits(
+        plans(*[[(HOME, 0, 100), ("go to work", 200, 300)]] * 40),
+        town,
+        homes,
+        law=law,
+    ).with_columns(uid=pl.col("uid") + 10_000)
+    found = fit_law(Law("empirical"), pl.concat([made_by_it, commutes]), town).weights
+    assert found is not None
+    says(capsys.readouterr().err, "trips", "to work from home", "return")
+    assert found.back == pytest.approx(0.4, abs=0.03)
+    bins = bin_of(np.array([1.0, 3.0, 5.0, 8.0]))
+    for one, true in ((found.home, FROM_HOME), (found.elsewhere, ELSEWHERE)):
+        ratio = np.array(one)[bins] / np.array(true)[bins]
+        assert ratio / ratio[0] == pytest.approx(np.ones(4), rel=0.25)
+    found.save(str(tmp_path / "law.json"))
+    assert load_weights(tmp_path / "law.json") == found
+
+
+def test_homes_and_works_of_stays_without_intents() -> None:
+    """Home is where the day begins; work the longest stay more than a kilometre away."""
+    where = city([(0, 0), (400, 0), (5000, 0), (6000, 0)], None)
+    day = [(HOME, 0, 100), (EAT, 100, 500), (EAT, 510, 800), (EAT, 810, 900), (EAT, 910, 1440)]
+    table = visits(plans(day), where, at_home(), law=Law("random"))
+    at = [0, 1, 2, 3, 2]
+    table = table.with_columns(
+        intent=pl.lit(None, pl.String),
+        lat=pl.Series(where.lat[at]),
+        lon=pl.Series(where.lon[at]),
+    )
+    trips = trips_of(table, where)
+    # 400 m away is free though it is longest, 5 km is work (not from home: left out), as the way
+    # back to it is; 6 km is free.
+    assert trips.kind.tolist() == [1, 2]
+    assert trips.away == pytest.approx([0.4, 1.0], abs=0.01)
+    assert (trips.returned, trips.could) == (0, 1)
+
+
 def test_ways_home_are_no_choices(town) -> None:
     table = made(Law(), town, 100)
     with_intents = jumps_of(table, town, 10.0)
@@ -68,3 +125,5 @@ def test_too_few_jumps_and_laws_without_parameters(town) -> None:
         fit_law(Law(), made(Law(), town, 6), town)
     with raises(UsageError, "law radiation", "--fit"):
         fit_law(Law("radiation"), made(Law(), town, 6), town)
+    with raises(HumobError, "--fit", "trips", 20):
+        fit_law(Law("empirical"), made(Law(), town, 6), town)

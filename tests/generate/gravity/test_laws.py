@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
 from humobctl.generate.gravity.config import LAWS, Law
+from humobctl.generate.gravity.distance_weights import BINS, DistanceWeights, bin_of
 from humobctl.generate.gravity.places import EVERYTHING
 from humobctl.tables.plane import Plane
 from tests.generate.gravity.cities import EAT, city
@@ -47,6 +48,8 @@ def agree(rows, probability) -> None:
 POINTS = [(500, 0), (0, 1500), (-1500, 0), (0, -2500), (9500, 0), (0, 10_500)]
 AREA = np.pi * np.array([1, 3, 3, 5, 19])  # square km of the ring of each
 AWAY = np.array([0.5, 1.5, 1.5, 2.5, 9.5])
+FALLING = 1 / (1.0 + np.arange(BINS))
+OBSERVED = DistanceWeights(tuple(FALLING), tuple(FALLING**2), tuple(FALLING**3), back=0.0)
 DENSITY = np.array([1, 2, 2, 1, 1]) / AREA
 
 
@@ -68,6 +71,7 @@ DENSITY = np.array([1, 2, 2, 1, 1]) / AREA
             [1 / 2, 1 / 2 * (1 / 6 + 1 / 12), 1 / 2 * (1 / 6 + 1 / 12), 1 / 20, 1 / 30],
         ),
         (Law("random"), np.ones(6)),
+        (Law("empirical", 3.0, weights=OBSERVED), FALLING[bin_of(np.array([*AWAY, 10.5]))]),
     ],
 )
 def test_probabilities_by_hand(law, weights, exhaustive) -> None:
@@ -136,6 +140,13 @@ def test_a_whole_city(crowd, name, exhaustive) -> None:
         weight = weight * np.bincount(ring[near], minlength=10)[ring] / (2 * ring + 1)
     rows, _ = drawn(where, Law(name), exhaustive=exhaustive)
     agree_in_groups(rows, weight * near)
+
+
+@pytest.mark.parametrize("exhaustive", [False, True])
+def test_a_whole_city_without_a_bound(crowd, exhaustive) -> None:
+    where, away = crowd
+    rows, _ = drawn(where, Law("empirical", 3.0, weights=OBSERVED), exhaustive=exhaustive)
+    agree_in_groups(rows, FALLING[bin_of(away)])
 
 
 def agree_in_groups(rows, weight) -> None:

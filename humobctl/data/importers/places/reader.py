@@ -129,14 +129,7 @@ class PlaceReader(ImportReader):
         error = super()._first_broken_rule(frame, failure, places)
         if self.geometry is None or error.column not in ("lat", "lon"):
             return error
-        return TableError(
-            error.source,
-            error.found,
-            error.expected,
-            row=error.row,
-            line=error.line,
-            column=f"{self.geometry} ({error.column})",
-        )
+        return self._explain(error).with_words(column=f"{self.geometry} ({error.column})")
 
     def _nothing(self) -> str:
         left_out = "; ".join(self.assigned.notes())

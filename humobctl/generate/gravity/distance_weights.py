@@ -1,0 +1,113 @@
+"""Weights of places by their distance, as observed: the law `empirical`, and its files.
+
+Bins of distance are equally wide in logarithms; the innermost and the outermost have no end. What a
+place weighs depends on its bin and on whether the person sets out from home.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from humobctl.errors import HumobError
+from humobctl.io.output_lock import note_input
+from humobctl.io.size_limits import parse_json
+from humobctl.io.streams import clear_os_errors, whole_file
+from humobctl.native import Floats, Int64s
+
+BINS = 64
+FIRST, LAST = 0.05, 200.0
+"""Km: the first bin ends at FIRST, the last one begins at LAST. kernels/gravity.c has the same."""
+BUILT_IN = Path(__file__).with_name("beijing.json")
+"""Fitted to the stays of 5,469 people in Beijing that were published with CoPB."""
+
+
+@dataclass(frozen=True)
+class DistanceWeights:
+    """Weights of places by distance, and how often people return.
+
+    Attributes:
+        work: of works from home, by bin, (BINS,); the nearest bin weighs 1.
+        home: of other activities, from home, by bin, (BINS,).
+        elsewhere: of other activities, from elsewhere, by bin, (BINS,).
+        back: chance to return to a place of the same day, where one serves the intent.
+    """
+
+    work: tuple[float, ...]
+    home: tuple[float, ...]
+    elsewhere: tuple[float, ...]
+    back: float
+
+    def table(self) -> Floats:
+        """For the kernel, (3, BINS)."""
+        return np.ascontiguousarray([self.work, self.home, self.elsewhere], np.float64)
+
+    def save(self, path: str) -> None:
+        """Write them as JSON; the file appears whole or not at all."""
+        record = {
+            "law": "empirical",
+            "first_km": FIRST,
+            "last_km": LAST,
+            "to_work": self.work,
+            "from_home": self.home,
+            "from_elsewhere": self.elsewhere,
+            "return_chance": self.back,
+        }
+        with whole_file(path) as place:
+            place.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load_weights(path: str | Path) -> DistanceWeights:
+    """Weights as ``save`` wrote them.
+
+    Raises:
+        HumobError: the file cannot be read, or is something else.
+    """
+    with clear_os_errors(str(path)):
+        note_input(str(path), str(path))
+        text = Path(path).read_text(errors="replace")
+    try:
+        record = parse_json(text)
+    except ValueError as exc:
+        raise HumobError(
+            f"{path}: found invalid JSON ({exc}), expected a law of --save-law"
+        ) from None
+    tables = ("to_work", "from_home", "from_elsewhere")
+    names = ("law", "first_km", "last_km", *tables, "return_chance")
+    if not isinstance(record, dict) or set(record) != set(names):
+        raise HumobError(f"{path}: expected a law of --save-law with {', '.join(names)}")
+    for name, expected in (("law", "empirical"), ("first_km", FIRST), ("last_km", LAST)):
+        if record[name] != expected:
+            raise HumobError(f"{path}: {name}: found {record[name]!r}, expected {expected!r}")
+    for name in tables:
+        if not _fall(record[name]):
+            raise HumobError(
+                f"{path}: {name}: expected {BINS} weights above 0, none above the one before"
+            )
+    chance = record["return_chance"]
+    if not isinstance(chance, float | int) or not 0 <= chance <= 1:
+        raise HumobError(f"{path}: return_chance: found {chance!r}, expected 0 to 1")
+    work, home, elsewhere = (tuple(map(float, record[name])) for name in tables)
+    return DistanceWeights(work, home, elsewhere, float(chance))
+
+
+def _fall(weights: Any) -> bool:
+    numbers = isinstance(weights, list) and all(
+        isinstance(weight, float | int) and not isinstance(weight, bool) for weight in weights
+    )
+    if not numbers or len(weights) != BINS:
+        return False
+    values = np.array(weights, float)
+    return bool(np.isfinite(values).all() and (values > 0).all() and (np.diff(values) <= 0).all())
+
+
+def bin_of(away: Floats) -> Int64s:
+    """Number of the bin of each distance in km."""
+    step = np.log(LAST / FIRST) / (BINS - 2)
+    bins = np.floor(np.log(np.maximum(away, 1e-9) / FIRST) / step) + 1
+    found: Int64s = np.clip(bins, 0, BINS - 1).astype(np.int64)
+    return found
