@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.packages import from_package
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -18,6 +20,12 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="needs chromium, which is not installed"
 )
+
+
+AXE = "axe-playwright-python==0.1.8"
+_RUN_AXE = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa",
+"wcag22aa", "best-practice"]}).then((found) => found.violations.map((one) => one.id + ": "
++ one.nodes.map((node) => node.target.join(" ")).join(", ")))"""
 
 
 @contextmanager
@@ -58,6 +66,15 @@ class LoadedPage:
                 return
             self.page.wait_for_timeout(20)
         raise AssertionError(f"never came: {true}")
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds of the page as it stands: rules of WCAG 2.2 AA, and where."""
+        script = from_package(AXE, "axe_playwright_python/axe.min.js")
+        if script is None:
+            return []
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(script.read_text(encoding="utf-8"))
+        return list(self.page.evaluate(_RUN_AXE))
 
     def download(self, button: str) -> Path:
         """The file that a button saves."""

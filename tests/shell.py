@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
+from io import BufferedRWPair
 from pathlib import Path
 
 import pytest
@@ -68,3 +73,66 @@ def in_bash(line: str, cwd: Path, env: dict[str, str] | None = None) -> Run:
         timeout=300,
     )
     return Run(done.returncode, done.stdout.decode(), done.stderr.decode(), done.stdout)
+
+
+ASKS = """#!{python} -SE
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({address!r})
+    with connection.makefile("rwb") as stream:
+        sent = sys.stdin.buffer.read()
+        asked = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "input": len(sent)}}
+        stream.write(json.dumps(asked).encode() + b"\\n" + sent)
+        stream.flush()
+        code, *sizes = json.loads(stream.readline())
+        out, err = map(stream.read, sizes)
+sys.stdout.buffer.write(out)
+sys.stderr.buffer.write(err)
+sys.exit(code)
+"""
+"""A program named humobctl that asks this process, where torch is imported, to run it."""
+
+
+def run_script(command: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str, str]:
+    """Exit code, standard output and error of a script; its humobctl runs in this process.
+
+    One command after another: the parts of a pipe wait for each other.
+    """
+    folder = cwd / ".bin"
+    folder.mkdir()
+    address = str(folder / "socket")
+    program = folder / "humobctl"
+    program.write_text(ASKS.format(python=sys.executable, address=address))
+    program.chmod(0o755)
+    env = {**env, "PATH": f"{folder}{os.pathsep}{env['PATH']}"}
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen()
+        server.settimeout(0.05)
+        files = [(folder / name).open("w+b") for name in ("out", "err")]
+        streams = {"stdin": subprocess.DEVNULL, "stdout": files[0], "stderr": files[1]}
+        with subprocess.Popen(command, cwd=cwd, env=env, **streams) as script:
+            while script.poll() is None:
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with connection, connection.makefile("rwb") as stream:
+                    connection.settimeout(60)
+                    _answer(stream)
+    said = []
+    for file in files:
+        with file:
+            file.seek(0)
+            said.append(file.read().decode())
+    shutil.rmtree(folder)
+    return script.returncode, said[0], said[1]
+
+
+def _answer(stream: BufferedRWPair) -> None:
+    asked = json.loads(stream.readline())
+    done = run_cli(*asked["arguments"], input=stream.read(asked["input"]), cwd=Path(asked["cwd"]))
+    err = done.err.encode()
+    stream.write(json.dumps([done.code, len(done.raw), len(err)]).encode() + b"\n")
+    stream.write(done.raw + err)
+    stream.flush()

@@ -7,7 +7,6 @@ import json
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,26 +14,18 @@ import polars as pl
 import pytest
 
 from tests.conftest import ROOT, environment
-from tests.shell import run_line
+from tests.shell import run_line, run_script
 
 EXAMPLES = ROOT / "examples"
 
 
-def run(folder: Path, *arguments: str | Path, **env: str) -> str:
-    """Standard output of a command that must end well."""
+def run(folder: Path, *arguments: str | Path) -> str:
+    """Standard output of a script that must end well."""
     if shutil.which(str(arguments[0])) is None:
         pytest.skip(f"{arguments[0]} is not installed")
-    done = subprocess.run(
-        list(map(str, arguments)),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=environment(**env),
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    code, out, err = run_script(list(map(str, arguments)), folder, environment())
+    assert code == 0, err
+    return out
 
 
 def test_all_are_tested() -> None:
@@ -90,7 +81,7 @@ def test_day_plans(tmp_path: Path) -> None:
 
 
 def test_user_map(tmp_path: Path) -> None:
-    out = run(tmp_path, EXAMPLES / "user_map.sh", tmp_path, "30", "tiny", HUMOBCTL_THREADS="1")
+    out = run(tmp_path, EXAMPLES / "user_map.sh", tmp_path, "30", "tiny")
     methods = {record["method"]: record["users"] for record in json.loads(out)}
     assert methods[str(tmp_path / "embedder")] == {"city": 15}
     assert "<title>humobctl explore: " in (tmp_path / "map.html").read_text()

@@ -291,6 +291,7 @@ def evaluate_flows(
     *,
     metric: Sequence[str] | None = None,
     within: bool = False,
+    areas: Source | None = None,
     plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> Scores:
@@ -302,15 +303,17 @@ def evaluate_flows(
         metric: metrics to compute: cpc (common part of commuters), cpl (of links), rmse (trips),
             correlation, rmse_travelled, correlation_travelled. Default: all.
         within: also count trips within an area.
-        plot: draw predicted against true trips, of pairs and of areas: a .png, .svg or .html file
-            (extra plot).
+        areas: areas of the flows (area_id, lat, lon, or GeoJSON), to draw trips by distance.
+            Default: no distances.
+        plot: draw predicted against true trips, of pairs and of areas, and with ``areas`` by
+            distance: a .png, .svg or .html file (extra plot).
 
     Returns:
         The scores.
 
     Raises:
         HumobError: a table cannot be read, or has no trip to compare.
-        UsageError: no truth, or no such metric.
+        UsageError: no truth, no such metric, or areas without a plot.
 
     Example:
         >>> scores = hm.evaluate_flows("commuting.csv", "commuting.csv", metric=["cpc"])
@@ -328,8 +331,14 @@ def evaluate_flows(
     names, picture = check_names(metric, FLOW_NAMES, " for flows"), as_path(plot)
     if picture is not None:
         check_plot(picture)
-    with paths_of(*several(tables), truth) as (*paths, truth_path):
-        found = scored(paths, truth_path, names=names, within=within, on_error=on_error)
+    elif areas is not None:
+        raise UsageError("--areas needs --plot, which draws trips by distance")
+    with paths_of(*several(tables), truth, areas) as (*paths, truth_path, areas_path):
+        if [*paths, truth_path, areas_path].count("-") > 1:
+            raise UsageError("standard input (-) can be read only once")
+        found = scored(
+            paths, truth_path, names=names, within=within, areas=areas_path, on_error=on_error
+        )
     if picture is not None:
         write_plot(found, picture)
     return Scores(report, found)

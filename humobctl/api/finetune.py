@@ -35,6 +35,7 @@ def finetune_llama(
     to_day: Count | None = None,
     hold_out: Day = 15,
     device: Device = "auto",
+    plot: PathName | None = None,
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     resume: bool = False,
@@ -105,7 +106,9 @@ def finetune_llama(
     place = target or "adapter"
     with paths_of(*several(tables)) as paths:
         recipe = LlamaRecipe(settings=chosen, paths=paths, base=model, task=task, source=source)
-        run = carry_out(recipe, place, device, resume, overwrite, dry_run)
+        run = carry_out(
+            recipe, place, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
+        )
     if run:
         loss = run["scores"].get("loss")
         told = "" if loss is None else f", validation loss {loss:.3f}"

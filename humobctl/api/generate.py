@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from humobctl.api.first_look import check_first_look, draw_first_look
 from humobctl.api.model import ModelSource
 from humobctl.api.options import (
     Between,
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
 
     from humobctl.generate.flows.config import FlowLaw
 
+PLOT = (
+    "draw maps, histograms and spreads of ``output``, as 'data describe --plot' does: a .png, .svg "
+    "or .html file (extra plot)."
+)
 PEOPLE = {
     "intentions": "day plans (intentions), each person's rows together.",
     "people": "profiles with home and work coordinates. Default: see ``home_work``.",
     "home_work": "pairs of home and work; each person draws one. Default: homes and works are "
     "drawn from the places, the density or the model.",
+    "plot": PLOT,
 }
 
 
@@ -67,6 +73,7 @@ def generate_gravity(
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
+    plot: PathName | None = None,
     engine: EngineName = "local",
     address: str | None = None,
     workers: Workers | None = None,
@@ -128,7 +135,8 @@ def generate_gravity(
     from humobctl.tables.schemas import INTENTIONS, VISITS
 
     law_to, target = as_path(save_law), as_path(output)
-    check_distinct({"--output": target, "--save-law": law_to})
+    picture = check_first_look(plot, target, format)
+    check_distinct({"--output": target, "--save-law": law_to, "--plot": picture})
     with paths_of(intentions, places, people, home_work, density, fit) as paths:
         _refuse_two_streams(paths)
         plans, places_at, people_at, pairs_at, density_at, fit_at = paths
@@ -161,7 +169,9 @@ def generate_gravity(
         job = GravityJob(city, dwellings, chosen, Travel(speed, min_minutes), seed)
         batches = iter_table(plans, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)
         name = "stdin" if plans == "-" else plans
-        return deliver(job.run(batches, name, long), VISITS, long, format)
+        made = deliver(job.run(batches, name, long), VISITS, long, format)
+        draw_first_look(picture, VISITS, made, target)
+        return made
 
 
 @public(PEOPLE)
@@ -182,6 +192,7 @@ def generate_diffusion(
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
+    plot: PathName | None = None,
     engine: EngineName = "local",
     address: str | None = None,
     workers: Workers | None = None,
@@ -235,6 +246,7 @@ def generate_diffusion(
     if count is None and intentions is None:
         raise UsageError("found no input, expected intentions or --count")
     folder, target = str(as_path(model)), as_path(output)
+    picture = check_first_look(plot, target, format)
     with paths_of(intentions, places, people, home_work) as paths:
         _refuse_two_streams(paths)
         plans, places_at, people_at, pairs_at = paths
@@ -260,18 +272,21 @@ def generate_diffusion(
             seed=seed,
             batch_size=batch_size,
         )
-        if count is not None:
-            return deliver(job.from_nothing(count, long), VISITS, long, format)
         name, table = "stdin" if plans == "-" else plans, INTENTIONS
-        if trained.condition == "category":
+        if count is None and trained.condition == "category":
             table = CATEGORISED_INTENTIONS
             if "category" not in columns_of(plans):
                 raise HumobError(
                     f"{name}: found no column category, expected one beside the intents, since "
                     f"{folder} was trained with them"
                 )
-        batches = job.from_plans(iter_table(plans, table, on_error=on_error), name, long)
-        return deliver(batches, VISITS, long, format)
+        if count is not None:
+            batches = job.from_nothing(count, long)
+        else:
+            batches = job.from_plans(iter_table(plans, table, on_error=on_error), name, long)
+        made = deliver(batches, VISITS, long, format)
+        draw_first_look(picture, VISITS, made, target)
+        return made
 
 
 def _refuse_two_streams(paths: list[str | None]) -> None:
@@ -296,6 +311,7 @@ def generate_flows(
     save_law: PathName | None = None,
     output: PathName | None = None,
     format: OutputFormat | None = None,
+    plot: PathName | None = None,
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
     """Make flows of people between areas by a law; docs/flows.md has the formulas.
@@ -316,6 +332,8 @@ def generate_flows(
         sample: draw whole numbers of trips instead of mean flows.
         min_flow: minimum flow; smaller flows are left out.
         columns: rename a column or property (``OLD=NEW``). Default: the usual names.
+        plot: draw the largest flows, their spread and distances, as 'data describe --plot' does: a
+            .png, .svg or .html file (extra plot).
         save_law: also write the fitted law to this file, as JSON.
 
     Returns:
@@ -335,9 +353,11 @@ def generate_flows(
     from humobctl.generate.flows.run import FlowsJob, write_flows
     from humobctl.io.outputs import check_distinct
     from humobctl.tables.column_names import parse_columns
+    from humobctl.tables.schemas import FLOWS
 
     law_to, target = as_path(save_law), as_path(output)
-    check_distinct({"--output": target, "--save-law": law_to})
+    picture = check_first_look(plot, target, format)
+    check_distinct({"--output": target, "--save-law": law_to, "--plot": picture})
     shape = {"deterrence": deterrence, "constraint": constraint, "mass": mass}
     given = {name: value for name, value in shape.items() if value is not None}
     with paths_of(areas, fit) as (areas_at, fit_at):
@@ -355,11 +375,13 @@ def generate_flows(
             seed=seed,
             on_error=on_error,
         )
+        region = job.read_areas()
         frame, rows = write_to_frame(
             target,
             format,
-            lambda place: write_flows(job, place, format=format, save_law=law_to),
+            lambda place: write_flows(job, region, place, format=format, save_law=law_to),
         )
+        draw_first_look(picture, FLOWS, frame, target, areas=region)
     return frame if target is None else summary(target, rows=rows)
 
 

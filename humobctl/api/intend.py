@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, Unpack
 
+from humobctl.api.first_look import check_first_look, draw_first_look
 from humobctl.api.options import (
     Between,
     Count,
@@ -100,6 +101,7 @@ def intend(
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
+    plot: PathName | None = None,
     engine: EngineName = "local",
     address: str | None = None,
     workers: Workers | None = None,
@@ -128,6 +130,8 @@ def intend(
         weekday: day of the week of day 0.
         without: part of the chain to leave out, for ablation: attitude, norm or control. Default:
             none.
+        plot: draw activities by hour, intent and duration, as 'data describe --plot' does: a .png,
+            .svg or .html file (extra plot).
         people: also write the profile of each planned person to this file.
         report: also write a report of the run (failures, tokens, cost) to this file, as JSON.
         distill: also write instruction-tuning records to this file, one line of JSON per decision.
@@ -150,6 +154,7 @@ def intend(
     from humobctl.intend.distill import make_recorded, recorder
     from humobctl.intend.population import read_population
     from humobctl.intend.run import IntendJob, write_plans
+    from humobctl.tables.schemas import INTENTIONS
 
     check_choice("--backend", backend, BACKENDS)
     settings = _settings(seed=seed, days=days, weekday=weekday, without=without)
@@ -158,7 +163,8 @@ def intend(
     if backend == "openai":
         chosen.setdefault("journal", _journal_beside(target))
     files = {"output": target, "people": people_to, "report": report_to, "distill": records_to}
-    _distinct(**files, journal=chosen.get("journal"))
+    picture = check_first_look(plot, target, format)
+    _distinct(**files, journal=chosen.get("journal"), plot=picture)
     if target is None and resume:
         raise UsageError("--resume needs --output")
 
@@ -174,6 +180,7 @@ def intend(
 
     with paths_of(profiles) as (path,):
         frame, rows = write_to_frame(target, format, write)
+        draw_first_look(picture, INTENTIONS, frame, target)
     return frame if target is None else summary(target, rows=rows)
 
 

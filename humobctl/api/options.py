@@ -74,6 +74,7 @@ TRAINING = {
     "to_day": "last day to train on. Default: see ``hold_out``.",
     "hold_out": "number of final days excluded from training (the test period), masked days "
     "included.",
+    "plot": "draw the losses and the scores by step: a .png, .svg or .html file (extra plot).",
     "resume": "continue an interrupted training from DIR.training.",
     "overwrite": "replace an existing model dir.",
     "dry_run": "print the data, the model size and the number of steps; train nothing.",

@@ -196,12 +196,16 @@ def predict(
 
 
 @public()
-def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
+def explain(
+    table: Source, uid: int, *, plot: PathName | None = None, **options: Any
+) -> pl.DataFrame:
     """Why a model would choose the cells it would predict for one user.
 
     Args:
         table: grid trajectory, as for ``predict``.
         uid: the user.
+        plot: draw the candidates of the first day on a map and by half hour, with their
+            probabilities: a .png, .svg or .html file (extra plot).
         **options: those of ``predict`` that choose the model and the rows, output and format.
 
     Returns:
@@ -222,16 +226,22 @@ def explain(table: Source, uid: int, **options: Any) -> pl.DataFrame:
         >>> hm.explain("challenge.csv", 19, model="mode", decode="argmax")["rank"].max()
         1
     """
+    from humobctl.io.outputs import check_distinct
     from humobctl.io.write import write_table
+    from humobctl.plots.files import check_plot
     from humobctl.predict.explain import explain as reasons_of
 
+    picture = as_path(plot)
+    if picture is not None:
+        check_plot(picture)
+        check_distinct({"--output": as_path(options.get("output")), "--plot": picture})
     takes = signature(_job).parameters.keys() - {"top_k"}
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
         raise UsageError(f"{flag(name)} cannot be combined with --explain")
     defaults = {name: signature(predict).parameters[name].default for name in takes}
     with paths_of(table) as (path,):
-        reasons = reasons_of(path, uid, _job(**{**defaults, **options}))
+        reasons = reasons_of(path, uid, _job(**{**defaults, **options}), picture=picture)
     if target is None:
         return reasons
     return summary(target, rows=write_table(reasons, target, format=format))

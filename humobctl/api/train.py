@@ -44,6 +44,7 @@ def train_bert_moe(
     to_day: Count | None = None,
     hold_out: Day = 15,
     device: Device = "auto",
+    plot: PathName | None = None,
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     resume: bool = False,
@@ -97,7 +98,9 @@ def train_bert_moe(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(
+            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
+        )
     if run:
         scores = run["scores"]
         best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
@@ -126,7 +129,6 @@ def train_diffusion(
     Args:
         table: visits, stays or points.
         name: name of the experiment, for the log and the picture. Default: none.
-        plot: draw the loss and the scores: a .png, .svg or .html file (extra plot).
         **options: settings of the model and its training, such as ``denoiser``, ``condition`` or
             ``steps``; all are in the help of ``humobctl train diffusion``.
 
@@ -144,24 +146,18 @@ def train_diffusion(
     """
     from humobctl.extras import require
     from humobctl.generate.diffusion.config import PRESETS, resolve
-    from humobctl.plots.files import check_plot
 
     check_settings(options, PRESETS["small"]())
-    picture = as_path(plot)
-    if picture is not None:
-        check_plot(picture, interactive=True)
     chosen = resolve(preset, as_path(settings), options)
     require("diffusion", "train diffusion")
     from humobctl.generate.diffusion.train import DiffusionRecipe
 
     with paths_of(table) as (path,):
         recipe = DiffusionRecipe(settings=chosen, path=path, name=name, on_error=on_error)
-        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(
+            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
+        )
     if run:
-        if picture is not None:
-            from humobctl.generate.diffusion.plot import write_plot
-
-            write_plot(str(as_path(output)), picture, name)
         jsd = run["scores"].get("jsd")
         scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
         report.info(f"{as_path(output)}: diffusion trained in {run['steps']:,} steps{scored}")
@@ -179,6 +175,7 @@ def train_embedder(
     last_day: Day | None = None,
     first_weekday: Weekday = "sunday",
     device: Device = "auto",
+    plot: PathName | None = None,
     resume: bool = False,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -221,7 +218,9 @@ def train_embedder(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(
+            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
+        )
     if run:
         found = run["scores"].get("validation_top1")
         scored = (
@@ -249,6 +248,7 @@ def train_ranker(
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     seed: Seed = 0,
+    plot: PathName | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_error: OnError = "fail",
@@ -288,7 +288,7 @@ def train_ranker(
     chosen = RankerConfig(most_rows=rows, epochs=epochs, hidden=hidden, members=members, seed=seed)
     with paths_of(*several(tables)) as paths:
         recipe = RankerRecipe(settings=chosen, paths=paths, source=source)
-        run = carry_out(recipe, output, "auto", resume, overwrite, dry=False)
+        run = carry_out(recipe, output, "auto", plot, resume=resume, overwrite=overwrite)
     report.info(
         f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
         f"{run['scores']['loss']:.3f} nats a row"
@@ -341,7 +341,7 @@ def train_next(
         recipe = NextRankerRecipe(
             settings=chosen, tables=[read_sessions(path, reading) for path in paths]
         )
-        run = carry_out(recipe, output, "auto", resume, overwrite, dry=False)
+        run = carry_out(recipe, output, "auto", None, resume=resume, overwrite=overwrite)
     report.info(
         f"{as_path(output)}: next-ranker trained on {run['rows']:,} records, loss "
         f"{run['scores']['loss']:.3f} nats a record"
@@ -397,7 +397,9 @@ def train_next_gru(
         recipe = NextGruRecipe(
             settings=chosen, tables=[read_sessions(path, reading) for path in paths]
         )
-        run = carry_out(recipe, output, device, resume, overwrite, dry_run)
+        run = carry_out(
+            recipe, output, device, None, resume=resume, overwrite=overwrite, dry=dry_run
+        )
     if run:
         report.info(
             f"{as_path(output)}: next-gru trained in {run['steps']:,} steps, loss of the last "
@@ -417,22 +419,40 @@ def check_settings(options: dict[str, Any], settings: Any) -> None:
 
 
 def carry_out(
-    recipe: Recipe[Any], output: PathName, device: str, resume: bool, overwrite: bool, dry: bool
+    recipe: Recipe[Any],
+    output: PathName,
+    device: str,
+    plot: PathName | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    dry: bool = False,
 ) -> dict[str, Any]:
     """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one."""
+    from humobctl.io.outputs import check_distinct
     from humobctl.io.write import write_stdout_text
+    from humobctl.plots.files import check_plot
     from humobctl.ranks import is_main
     from humobctl.training.session import TrainingJob, train
     from humobctl.training.session import dry_run as describe
 
-    job = TrainingJob(
-        output=str(as_path(output)), resume=resume, overwrite=overwrite, device=device
-    )
-    if not dry:
-        return train(recipe, job)
-    if is_main():
-        report.lines(describe(recipe, job, write_stdout_text))
-    return {}
+    model, picture = str(as_path(output)), as_path(plot)
+    if picture is not None:
+        check_plot(picture)
+        check_distinct({"--output": model, "--plot": picture})
+    job = TrainingJob(output=model, resume=resume, overwrite=overwrite, device=device)
+    if dry:
+        if is_main():
+            report.lines(describe(recipe, job, write_stdout_text))
+        return {}
+    run = train(recipe, job)
+    if run and picture is not None:
+        from humobctl.training.plot import write_plot
+
+        verb = "finetune" if recipe.type == "llama" else "train"
+        title = getattr(recipe, "name", None)
+        write_plot(model, picture, source=f"{verb} {recipe.type}", title=title)
+    return run
 
 
 def load_result(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:

@@ -26,7 +26,9 @@ from humobctl.errors import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-ColourBy = Literal["auto", "table", "density", "intent", "value", "user", "hour", "day"]
+ColourBy = Literal[
+    "auto", "table", "density", "difference", "intent", "value", "user", "hour", "day"
+]
 
 
 @public()
@@ -59,7 +61,8 @@ def view(
     Args:
         tables: points in any form that 'data import' reads, visits, grid trajectories, trips,
             places, locations, flows with the table of their areas, or day plans; several of a kind
-            are drawn beside each other. Embeddings with trajectories: as 'explore' draws them.
+            are drawn beside each other; of two tables of flows, the second minus the first.
+            Embeddings with trajectories: as 'explore' draws them.
         truth: table of the true rows, compared with predictions user by user and day by day.
             Default: no comparison.
         user: id of a user to draw; several with commas. Default: all users.
@@ -82,7 +85,9 @@ def view(
         start_date: date of day 0, YYYY-MM-DD. Default: the date of the earliest point; days of
             other tables then have numbers only.
         columns: rename a column (``OLD=NEW``) or leave it out (``OLD=``); several with commas.
-        max_rows: maximum number of rows to draw; of a larger table a sample of whole users.
+        max_rows: maximum number of rows to draw. More cells or points are counted in squares, by
+            hour of the day; of other tables, and with ``colour_by``, a sample of whole users is
+            drawn.
         seed: seed of the sample.
         host: address to listen on; others than this machine's give a warning.
         port: port to listen on; 0: any free port.
@@ -131,6 +136,7 @@ def view(
         seed=seed,
         columns=parse_columns(columns),
         on_error=on_error,
+        counted=colour_by in ("auto", "density"),
     )
     with paths_of(*given, truth) as paths:
         if vectors.is_embeddings(paths[0]):
@@ -161,6 +167,7 @@ def view(
             weekday=(weekday_number(first_weekday) - 1) % 7,
             base=[read_base(path) for path in base],
         )
+    users_in = (scene.tables[0].users or 0) if scene.counted else len(scene.users)
     colour = None if colour_by == "auto" else colour_by
     check_colour(scene, colour)
     if target is not None:
@@ -169,12 +176,10 @@ def view(
                 place.write_text(page(scene, colour=colour, tiles=tiles), encoding="utf-8")
             else:
                 draw_picture(scene, place, ending=ending, colour=colour)
-        report.info(
-            f"{target}: {pluralize(len(scene), 'row')}, {pluralize(len(scene.users), 'user')}"
-        )
+        report.info(f"{target}: {pluralize(scene.records, 'row')}, {pluralize(users_in, 'user')}")
     else:
         from humobctl.page.serve import serve
 
         text = page(scene, colour=colour, tiles=tiles)
         serve(make_site(text, tiles), host, port, browser=open_)
-    return summary(target or "", rows=len(scene), users=len(scene.users))
+    return summary(target or "", rows=scene.records, users=users_in)

@@ -35,6 +35,14 @@ def predict(
             help="Show for this user why each cell would be chosen; predict nothing.",
         ),
     ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the candidates of the first day that --explain explains, on a map and by "
+            "half hour, with their probabilities: a .png, .svg or .html file (extra plot).",
+        ),
+    ] = None,
     list_models: Annotated[
         bool, typer.Option("--list-models", help="List the models and exit.")
     ] = False,
@@ -65,19 +73,23 @@ def predict(
 
     Example: humobctl predict challenge.csv --explain 3 | head -5
 
+    Example: humobctl predict challenge.csv --explain 3 --plot day.png | head -5
+
     Example: humobctl predict challenge.csv --top-k 10 | humobctl eval - --truth city.csv
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
 
     Example: humobctl predict --list-models
     """
+    if plot is not None and (explain is None or list_models or validate is not None):
+        raise UsageError("--plot needs --explain UID")
     if list_models:
         _list_models()
     elif validate is not None:
         days = {name: options.get(name) for name in ("from_day", "to_day")}
         hm.validate(validate, options["table"], **days, shift_days=shift_days)
     elif explain is not None:
-        _explain(explain, options)
+        _explain(explain, {**options, "plot": plot})
     else:
         hm.predict(**options)
 

@@ -10,6 +10,11 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else _PLURALS.get(noun, f'{noun}s')}"
 
 
+def day_span(first: int, last: int) -> str:
+    """Days from first to last, in words."""
+    return f"day {first}" if first == last else f"days {first}-{last}"
+
+
 def flag(name: str) -> str:
     """The option of a parameter or a setting."""
     return f"--{name.replace('_', '-')}"

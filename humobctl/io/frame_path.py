@@ -9,10 +9,12 @@ NAME = "<DataFrame>"
 
 
 class FramePath(str):
-    """The name of a table that a program holds in memory, and the Arrow file that it was put into.
+    """The name of a table that a program made, and the file that it was put into.
+
+    The command does not count it as an input: a table in memory, or an output that is read again.
 
     Attributes:
-        file: the Arrow file.
+        file: the Arrow file of a table in memory, or the output.
     """
 
     __slots__ = ("file",)

@@ -241,7 +241,8 @@ def open_input(path: str | None) -> Input:
             return _opened_folder(name)
         with clear_os_errors(name):
             raw = place.open("rb")
-        note_input(place, name)
+        if not isinstance(path, FramePath):
+            note_input(place, name)
         size = place.stat().st_size if place.is_file() else None
     buffered: io.BufferedReader[Any] = (
         raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)

@@ -114,7 +114,8 @@ def log_ticks(axis: Any, decades: float) -> None:
     """Numbers in full on a logarithmic axis, few enough to stand side by side."""
     from matplotlib.ticker import LogLocator, NullFormatter  # noqa: PLC0415
 
-    axis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,)))
+    few = 4 if decades > 3 else None
+    axis.set_major_locator(LogLocator(subs=(1, 3) if decades < 2.5 else (1,), numticks=few))
     axis.set_major_formatter(_plain)
     axis.set_minor_formatter(NullFormatter())
 
@@ -145,16 +146,21 @@ def draw_days(panel: Axes, by_day: Sequence[dict[str, Any]]) -> None:
         panel.bar(days, masked, width=1.0, color=BAND, label="masked")
     panel.set(title="records and users by day", ylabel="records")
     users = panel.twinx()
-    users.plot(days, [day["users"] for day in by_day], color=RED, label="users")
+    # A single day is a point: a line alone would not show it.
+    marker = "o" if len(days) == 1 else ""
+    users.plot(days, [day["users"] for day in by_day], color=RED, marker=marker, label="users")
     users.set_ylabel("users")
     users.spines["right"].set_visible(True)
     for axis, name in ((panel, "rows"), (users, "users")):
         axis.set_ylim(0, 1.25 * max(day[name] for day in by_day))  # room for the legend
     handles = [h for axis in (panel, users) for h in axis.get_legend_handles_labels()[0]]
     panel.legend(handles=handles, loc="upper right", ncols=3)
+    if len(days) == 1:
+        panel.set_xticks(days)
     if isinstance(days[0], int):
         panel.set_xlabel("day")
-        panel.locator_params(axis="x", integer=True)
+        if len(days) > 1:
+            panel.locator_params(axis="x", integer=True)
     else:
         panel.tick_params(axis="x", labelrotation=30)
 

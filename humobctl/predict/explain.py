@@ -18,6 +18,7 @@ from humobctl.predict.decode_days.config import DayConfig
 from humobctl.predict.decode_days.run import pose_user
 from humobctl.predict.decode_days.terms import TERMS, copied_days, gains_of
 from humobctl.predict.decode_slots import Decode
+from humobctl.predict.explain_plot import write_plot
 from humobctl.predict.registry import build
 from humobctl.predict.run import PredictJob, choose_cells, day_config, survey, user_of
 from humobctl.tables.cells import decode_cells, encode_cells
@@ -51,13 +52,16 @@ LEGEND = (
 _NEAR_SLOTS = 2
 
 
-def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
+def explain(
+    path: str | None, uid: int, job: PredictJob, *, picture: str | None = None
+) -> pl.DataFrame:
     """One row for each slot to predict of one user.
 
     Args:
         path: a grid trajectory; None or ``-`` for standard input.
         uid: the user.
         job: model, decoder and targets.
+        picture: file to draw the candidates of the first day into; None for none.
 
     Returns:
         The chosen cell (x, y), its probability and rank among the model's candidates, the most
@@ -84,6 +88,8 @@ def explain(path: str | None, uid: int, job: PredictJob) -> pl.DataFrame:
     dist = model.distribution(user)
     cells = choose_cells(user, dist, city, model, job)
     days = day_config(model, job) if job.decode == "day" else None
+    if picture is not None:
+        write_plot(user, dist, cells, picture, model=job.model)
     return table(user, city, dist, cells, decoding(user, city, dist, cells, days or job.decode))
 
 

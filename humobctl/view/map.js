@@ -2,12 +2,12 @@
 // The map: where it stands, what lies below, the points, and what is drawn over them.
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const RADIUS = 6371008.8, NEAR = 9, TILE = 256, SLOW = 30, REST = 120;
+const RADIUS = 6371008.8, NEAR = 9, TILE = 256, SLOW = 16, SLICE = 10, REST = 120;
 
 class Plan {
   /** A map on three canvases in a stage; it calls ``hooks`` for what is drawn where. */
   constructor(stage, hooks) {
-    Object.assign(this, { stage, hooks, below: $("below"), over: $("over"), pixels: new Pixels($("dots")), x: 0, y: 0, scale: 1, waiting: false, cost: 0, shot: null, timer: 0 });
+    Object.assign(this, { stage, hooks, below: $("below"), over: $("over"), pixels: new Pixels($("dots")), x: 0, y: 0, scale: 1, waiting: false, cost: 0, shot: null, job: null, timer: 0 });
     new ResizeObserver(() => this.resize()).observe(stage);
     this.resize();
   }
@@ -53,16 +53,33 @@ class Plan {
     requestAnimationFrame(() => { this.waiting = false; this.paint(); });
   }
 
+  /** A whole picture; where that takes long, bit by bit, and it is shown when it is done. */
   paint() {
-    if (!this.hooks.points) return;
-    if (this.moving && this.cost > SLOW && this.shot) { this.paintMoved(); return; }
-    const begin = performance.now(), context = this.context(this.below);
-    for (const canvas of [this.below, this.pixels.canvas]) canvas.style.transform = "";
-    this.hooks.below(context);
     const { points } = this.hooks, scale = this.scale * this.ratio;
-    this.pixels.paint({ ...points, size: points.size * this.ratio, left: this.x - this.width / 2 / this.scale, top: this.y + this.height / 2 / this.scale, across: scale, down: scale });
-    this.shot = { x: this.x, y: this.y, scale: this.scale };
-    this.cost = performance.now() - begin;
+    if (!points) return;
+    this.job = null;
+    if (this.moving && this.cost > SLOW && this.shot) { this.paintMoved(); return; }
+    const begin = performance.now();
+    const job = this.pixels.begin({ ...points, size: points.size * this.ratio, left: this.x - this.width / 2 / this.scale, top: this.y + this.height / 2 / this.scale, across: scale, down: scale });
+    this.job = Object.assign(job, { cost: performance.now() - begin, place: { x: this.x, y: this.y, scale: this.scale } });
+    this.goOn(job, this.shot && this.cost > SLOW ? begin + SLICE : Infinity);
+  }
+
+  goOn(job, until) {
+    if (this.job !== job) return;
+    const begin = performance.now(), done = this.pixels.advance(job, until);
+    job.cost += performance.now() - begin;
+    if (done) this.finish(job);
+    else requestAnimationFrame(() => this.goOn(job, performance.now() + SLICE));
+  }
+
+  finish(job) {
+    const begin = performance.now();
+    for (const canvas of [this.below, this.pixels.canvas]) canvas.style.transform = "";
+    this.hooks.below(this.context(this.below));
+    this.pixels.show();
+    this.shot = job.place; this.job = null;
+    this.cost = job.cost + performance.now() - begin;
     this.paintOver();
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn || 0) + 1);
   }
@@ -155,7 +172,7 @@ class Plan {
       const [left, top] = where(event), before = down.get(event.pointerId);
       if (!before) { this.hooks.hover(left, top); return; }
       moved += Math.hypot(left - before[0], top - before[1]);
-      if (drawn) { drawn.push(this.place(left, top)); this.lasso = drawn; this.draw(); down.set(event.pointerId, [left, top]); return; }
+      if (drawn) { drawn.push(this.place(left, top)); this.lasso = drawn; this.paintOver(); down.set(event.pointerId, [left, top]); return; }
       if (down.size === 2) {
         const was = spread(); down.set(event.pointerId, [left, top]); const is = spread();
         this.pan(is[1] - was[1], is[2] - was[2]); this.zoom(is[0] / Math.max(1, was[0]), is[1], is[2]); return;

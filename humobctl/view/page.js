@@ -24,6 +24,7 @@ function read() {
       if (!D.hours[i]) for (let h = first; h <= last; h++) D.hours[i] |= 1 << h % 24;
     }
   }
+  view.all = new Uint32Array(D.n); view.rows = view.all;
   view.D = D; view.level = new Uint8Array(D.n); view.colours = new Uint8Array(3 * D.n);
   view.chosen = new Set();
 }
@@ -43,12 +44,14 @@ const many = (n, noun) => (noun === "activity" ? `${count(n)} ${n === 1 ? noun :
 
 function describe(i) {
   const { D } = view, lines = [];
+  if (told.counted) return `${told.tables[0].label}${told.labels[D.label[i] - 1]}\n${many(view.squares.get(told.cells[i]) || 0, told.tables[0].noun)}`;
   if (told.tables.length > 1) lines.push(told.tables[D.layer[i]].name);
   if (D.user && D.user[i]) lines.push(`user ${told.users[D.user[i] - 1]}`);
   if (D.day) lines.push(`${dayName(D.day[i])}, ${clock(D.start[i])}${D.end[i] > D.start[i] ? `–${D.end[i] === 1440 ? "24:00" : clock(D.end[i])}` : ""}`);
   if (D.intent && D.intent[i] !== 255) lines.push(told.intents[D.intent[i]]);
   if (D.label && D.label[i]) lines.push(`${told.tables[D.layer[i]].label}${told.labels[D.label[i] - 1]}`);
-  if (D.value && !Number.isNaN(D.value[i])) lines.push(`${told.measure[0]} ${number(D.value[i])} ${told.measure[1]}`);
+  const changed = told.difference && D.layer[i] === 2;
+  if (D.value && !Number.isNaN(D.value[i])) lines.push(`${changed ? "difference" : told.measure[0]} ${changed && D.value[i] > 0 ? "+" : ""}${number(D.value[i])} ${told.measure[1]}`);
   return lines.join("\n");
 }
 
@@ -60,6 +63,8 @@ const TABLE_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"].map(rgb);
 
 function colourChoices() {
   const { D } = view, found = [];
+  if (told.counted) return [["density", "number of records"]];
+  if (told.difference) found.push(["difference", "difference (trips)"]);
   if (told.tables.length > 1) found.push(["table", "table"]);
   if (told.cell) found.push(["density", "number of records"]);
   if (D.intent) found.push(["intent", "intent"]);
@@ -69,12 +74,23 @@ function colourChoices() {
   return found.length ? found : [["plain", "one colour"]];
 }
 
+/** Less blue, more vermilion, no change grey; by the root, since a few flows are much larger. */
+const CHANGE = [PALETTE[0], "#b5b5b5", PALETTE[5]].map(rgb);
+const changeColour = (part) => { const side = part < 0.5 ? 0 : 2, share = Math.sqrt(Math.abs(2 * part - 1)); return CHANGE[1].map((c, k) => Math.round(c + (CHANGE[side][k] - c) * share)); };
+
 /** Values and their ends, where the colours are a scale; null for kinds. */
 function scaleOf(by) {
   const { D } = view;
+  if (by === "difference") {
+    const sizes = [];
+    for (let i = 0; i < D.n; i++) if (D.layer[i] === 2 && leads(i)) sizes.push(Math.abs(D.value[i]));
+    sizes.sort((a, b) => a - b);
+    const most = sizes.length ? sizes[Math.floor((sizes.length - 1) * 0.99)] : 1;
+    return { at: (i) => D.value[i], low: -most, high: most };
+  }
   if (by === "value") {
-    const values = Float32Array.from(D.value.filter((v) => !Number.isNaN(v))).sort();
-    return { at: (i) => D.value[i], low: values.length ? Math.min(0, values[0]) : 0, high: values.length ? Math.max(values[Math.floor((values.length - 1) * 0.98)], 1e-9) : 1 };
+    const values = Float32Array.from(D.value.filter((v) => !Number.isNaN(v)).map((v) => (told.difference ? Math.abs(v) : v))).sort();
+    return { at: (i) => (told.difference ? Math.abs(D.value[i]) : D.value[i]), low: values.length ? Math.min(0, values[0]) : 0, high: values.length ? Math.max(values[Math.floor((values.length - 1) * 0.98)], 1e-9) : 1 };
   }
   if (by === "hour") return { at: (i) => D.start[i] / 60, low: 0, high: 24 };
   if (by === "day") { const [low, high] = ends(D.day); return { at: (i) => D.day[i], low, high }; }
@@ -83,12 +99,13 @@ function scaleOf(by) {
 
 function colour() {
   const { D, colours } = view, by = $("colour").value, scale = scaleOf(by), kinds = PALETTE.slice(0, 7).map(rgb);
-  const ramp = scale && Array.from({ length: 256 }, (_, k) => (by === "hour" ? hourColour(k / 255) : cividis(DARK.matches ? 0.15 + 0.85 * k / 255 : 0.92 * k / 255)));
+  const ramp = scale && Array.from({ length: 256 }, (_, k) => (by === "hour" ? hourColour(k / 255) : by === "difference" ? changeColour(k / 255) : cividis(DARK.matches ? 0.15 + 0.85 * k / 255 : 0.92 * k / 255)));
   const kind = by === "intent" ? (i) => (D.intent[i] === 255 ? GREY : INTENT_COLOURS[D.intent[i]]) : by === "user" ? (i) => kinds[D.user[i] % 7] : by === "table" ? (i) => TABLE_COLOURS[D.layer[i] % 4] : by === "density" ? (i) => kinds[told.cells[i] % 7] : () => TABLE_COLOURS[0];
   if (map) map.hooks.points.level = dotLevels();
   for (let i = 0; i < D.n; i++) {
     let one;
-    if (scale) { const v = scale.at(i); one = Number.isNaN(v) ? GREY : ramp[Math.max(0, Math.min(255, Math.round((v - scale.low) / (scale.high - scale.low) * 255)))]; } else one = kind(i);
+    if (by === "difference" && D.layer[i] !== 2) one = TABLE_COLOURS[D.layer[i]];
+    else if (scale) { const v = scale.at(i); one = Number.isNaN(v) ? GREY : ramp[Math.max(0, Math.min(255, Math.round((v - scale.low) / (scale.high - scale.low) * 255)))]; } else one = kind(i);
     colours[3 * i] = one[0]; colours[3 * i + 1] = one[1]; colours[3 * i + 2] = one[2];
   }
   legend(by, scale, ramp);
@@ -117,54 +134,78 @@ function legend(by, scale, ramp) {
     bar.style.background = `linear-gradient(to right, ${[0, 64, 128, 191, 255].map((k) => `rgb(${ramp[k]})`).join(",")})`;
     for (const text of by === "hour" ? ["0:00", "12:00", "24:00"] : by === "day" ? [dayName(scale.low), dayName(scale.high)] : [number(scale.low), `${number(scale.high)}${by === "value" ? " and more" : ""}`]) { const one = document.createElement("span"); one.textContent = text; names.append(one); }
     spans.push(bar, names);
+    if (by === "difference") { const one = document.createElement("p"); names.firstChild.textContent = `${number(scale.low)} trips or less`; names.lastChild.textContent = `+${number(scale.high)} or more`; one.textContent = `Blue: more in ${told.tables[0].name}. Orange: more in ${told.tables[1].name}.`; spans.push(one); }
   } else if (by === "user") { const one = document.createElement("span"); one.textContent = "seven colours that repeat"; spans.push(one); }
   box.append(...spans);
 }
 
 // -- what is drawn ------------------------------------------------------------------------------
 
-/** Levels of all records: 0 filtered out, 1 of users who are not selected, 2 drawn. */
+/** Records by the minute at which they begin, so that a step in time looks at its own alone. */
+function orderByTime() {
+  const { D } = view, [low, high] = ends(D.day), span = (high - low + 2) * 1440, wide = Math.ceil(span / (1 << 20));
+  const bins = new Uint32Array(Math.ceil(span / wide) + 1), order = new Uint32Array(D.n);
+  const bin = (i) => Math.floor(((D.day[i] - low) * 1440 + D.start[i]) / wide);
+  let longest = 1;
+  for (let i = 0; i < D.n; i++) { bins[bin(i) + 1]++; longest = Math.max(longest, D.end[i] - D.start[i]); }
+  for (let k = 1; k < bins.length; k++) bins[k] += bins[k - 1];
+  const next = bins.slice();
+  for (let i = 0; i < D.n; i++) order[next[bin(i)]++] = i;
+  const at = (minute) => bins[Math.max(0, Math.min(bins.length - 1, Math.floor((minute - low * 1440) / wide)))];
+  /** Records that may last in a window, in their order. */
+  view.during = (from, until) => order.slice(at(from - longest), at(until + wide)).sort();
+}
+
+/** A row is a record, or a square at an hour of the day, and so many of them. */
+const recordsOf = (i) => (told.counted ? view.D.value[i] : 1);
+
+/** Levels of all records: 0 filtered out, 1 of users who are not selected, 2 drawn; and which have one. */
 function filter() {
   const { D, level, chosen } = view, until = view.from + view.window, some = chosen.size > 0;
   const picked = some && new Uint8Array(told.users.length + 1);
   for (const u of chosen) picked[u] = 1;
-  const users = new Uint8Array(told.users.length + 1), perHour = new Uint32Array(24);
-  let drawn = 0;
-  for (let i = 0; i < D.n; i++) {
-    level[i] = 0;
-    if (view.hidden >> D.layer[i] & 1) continue;
+  const users = new Uint8Array(told.users.length + 1), perHour = new Float64Array(24);
+  const [first, last] = D.day ? view.ends : [0, 0], dayOn = new Uint8Array(last - first + 1);
+  for (let day = first; day <= last; day++) dayOn[day - first] = D.day && !(view.weekdays >> weekdayOf(day) & 1) ? 0 : 1;
+  const during = D.day && view.window ? view.during(view.from, until) : null, count = during ? during.length : D.n;
+  const rows = during || view.all;
+  let drawn = 0, kept = 0;
+  level.fill(0);
+  for (let k = 0; k < count; k++) {
+    const i = during ? during[k] : k;
+    if (view.hidden && view.hidden >> D.layer[i] & 1) continue;
     if (D.day) {
-      if (!(view.weekdays >> weekdayOf(D.day[i]) & 1)) continue;
+      if (!dayOn[D.day[i] - first]) continue;
       if (view.window) {
         const base = D.day[i] * 1440, end = Math.max(D.end[i], D.start[i] + 1);
         if (base + D.start[i] >= until || base + end <= view.from) continue;
       }
-      if (!picked || picked[D.user[i]]) perHour[Math.floor(D.start[i] / 60) % 24]++;
+      if (!picked || picked[D.user[i]]) perHour[Math.floor(D.start[i] / 60) % 24] += recordsOf(i);
       if (!(D.hours[i] & view.hours)) continue;
     }
+    rows[kept++] = i;
     level[i] = picked && !picked[D.user[i]] ? 1 : 2;
-    if (level[i] === 2) { drawn++; if (D.user) users[D.user[i]] = 1; }
+    if (level[i] === 2) { drawn += recordsOf(i); if (D.user) users[D.user[i]] = 1; }
   }
   let people = 0;
   for (let u = 1; u < users.length; u++) people += users[u];
   view.counts = { drawn, users: people, perHour };
+  view.rows = rows.subarray(0, kept);
+  if (map) map.hooks.points.rows = view.rows;
   if (told.cell) squares();
 }
 
 /** Records by cell, for squares; cells lie on a lattice of the plane. */
 function squares() {
-  const { D, level } = view, found = new Map();
-  for (let i = 0; i < D.n; i++) {
-    if (level[i] !== 2) continue;
-    const key = told.cells[i];
-    found.set(key, (found.get(key) || 0) + 1);
-  }
-  view.squares = found;
+  const { level, rows } = view, counts = new Float64Array(told.firsts.length);
+  for (const i of rows) if (level[i] === 2) counts[told.cells[i]] += recordsOf(i);
+  view.squares = new Map();
+  counts.forEach((n, key) => { if (n) view.squares.set(key, n); });
 }
 
 function sayCounts() {
   const { drawn, users } = view.counts, noun = told.tables[0].noun;
-  const all = told.n === drawn ? "" : ` of ${count(told.n)}`;
+  const all = told.records === drawn ? "" : ` of ${count(told.records)}`;
   const who = view.D.user ? `, ${plural(users, "user")}${users === told.users.length ? "" : ` of ${count(told.users.length)}`}` : "";
   say(`${many(drawn, noun).replace(" ", `${all} `)}${who}${view.chosen.size ? ` (${count(view.chosen.size)} selected)` : ""}. ${told.note}`);
 }
@@ -210,21 +251,26 @@ function drawSquares(context) {
   box.replaceChildren(bar, names);
 }
 
+/** Whether a trip or flow leads from one place to another: a line, not a dot. */
+const leads = (i) => view.D.x[i] !== view.D.to_x[i] || view.D.y[i] !== view.D.to_y[i];
+
 /** Trips and flows: their lines, or straight from end to end; flows as wide as they are large. */
 function drawWays(context) {
-  const { D, level, colours } = view, most = told.flows ? ends(D.value)[1] : 0;
+  const { D, level, colours } = view;
+  let most = 0;
+  if (told.flows) for (const i of view.rows) if (leads(i)) most = Math.max(most, Math.abs(D.value[i]));
   const way = { ends: [2], x: new Float32Array(2), y: new Float32Array(2) };
   for (const pass of [1, 2]) {
     const groups = new Map();
-    for (let i = 0; i < D.n; i++) {
+    for (const i of view.rows) {
       if (level[i] !== pass) continue;
-      const key = (colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2]) * 16 + (most ? Math.round(15 * Math.sqrt(D.value[i] / most)) : 0);
+      const key = (colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2]) * 16 + (most ? Math.min(15, Math.round(15 * Math.sqrt(Math.abs(D.value[i]) / most))) : 0);
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(i);
     }
     for (const [key, several] of [...groups].sort((a, b) => a[0] % 16 - b[0] % 16)) {
       const c = Math.floor(key / 16), width = most ? 0.5 + (key % 16) / 15 * 9 : 1.3;
-      context.globalAlpha = pass === 1 ? 0.12 : most ? 0.25 + 0.6 * (key % 16) / 15 : 0.75;
+      context.globalAlpha = pass === 1 ? 0.12 : most ? (told.difference ? 0.06 : 0.25) + 0.6 * (key % 16) / 15 : 0.75;
       context.strokeStyle = `rgb(${c >> 16},${c >> 8 & 255},${c & 255})`; context.lineWidth = width;
       context.beginPath();
       for (const i of several) {
@@ -316,19 +362,21 @@ function showDays() {
   }
   strip.show(shown, everyone ? profile() : null);
   const noun = told.tables[0].noun === "activity" ? "Activities" : `${told.tables[0].noun[0].toUpperCase()}${told.tables[0].noun.slice(1)}s`;
-  $("days-head").textContent = shown.length ? `Days${rows.length > shown.length ? `: the first ${shown.length} of ${count(rows.length)}` : ""}` : `${noun} by time of day. Select a user to see days.`;
+  $("days-head").textContent = shown.length ? `Days${rows.length > shown.length ? `: the first ${shown.length} of ${count(rows.length)}` : ""}` : `${noun} by time of day.${D.user ? " Select a user to see days." : ""}`;
 }
 
 /** Records that last through each half hour, by kind of the colours. */
 function profile() {
-  const { D, level, colours } = view, kinds = new Map(), step = D.n > 300000 ? 3 : 1;
-  const scaled = scaleOf($("colour").value) || ["user", "density"].includes($("colour").value);
-  for (let i = 0; i < D.n; i += step) {
+  const { D, level, colours, rows } = view, kinds = new Map(), step = rows.length > 100000 ? Math.ceil(rows.length / 100000) : 1;
+  const scaled = !["table", "intent", "plain"].includes($("colour").value);
+  let before = NaN, counts = null;
+  for (let k = 0; k < rows.length; k += step) {
+    const i = rows[k];
     if (level[i] !== 2) continue;
     const key = scaled ? -1 : colours[3 * i] << 16 | colours[3 * i + 1] << 8 | colours[3 * i + 2];
-    if (!kinds.has(key)) kinds.set(key, new Float64Array(48));
-    const counts = kinds.get(key), last = Math.max(D.start[i], Math.min(D.end[i], 1440) - 1);
-    for (let slot = Math.floor(D.start[i] / 30); slot <= last / 30; slot++) counts[Math.min(47, slot)] += step;
+    if (key !== before) { counts = kinds.get(key); if (!counts) kinds.set(key, counts = new Float64Array(48)); before = key; }
+    const last = Math.max(D.start[i], Math.min(D.end[i], 1440) - 1);
+    for (let slot = Math.floor(D.start[i] / 30); slot <= last / 30; slot++) counts[Math.min(47, slot)] += step * recordsOf(i);
   }
   const total = new Float64Array(48);
   for (const counts of kinds.values()) counts.forEach((n, slot) => { total[slot] += n; });
@@ -341,7 +389,7 @@ function hourBars() {
   if (!view.D.day) return;
   const most = Math.max(1, ...view.counts.perHour);
   [...$("hours").children].forEach((button, hour) => {
-    button.firstChild.style.height = `${Math.round(view.counts.perHour[hour] / most * 42)}px`;
+    button.firstChild.style.height = `${Math.round(view.counts.perHour[hour] / most * 32)}px`;
     button.setAttribute("aria-pressed", String(Boolean(view.hours >> hour & 1)));
     button.title = `${hour}:00–${hour + 1}:00: ${many(view.counts.perHour[hour], told.tables[0].noun)} begin`;
   });
@@ -350,7 +398,7 @@ function hourBars() {
 function makeClock() {
   for (let hour = 0; hour < 24; hour++) {
     const button = document.createElement("button"), bar = document.createElement("i"), text = document.createElement("span");
-    button.type = "button"; button.setAttribute("aria-label", `${hour}:00`); text.textContent = hour % 6 ? "" : hour;
+    button.type = "button"; button.setAttribute("aria-label", `${hour}:00`); text.textContent = hour % 3 ? "" : hour;
     button.append(bar, text);
     // The first press asks for this hour alone, further ones add to it or take away.
     button.addEventListener("click", () => { view.hours = view.hours === 0xffffff ? 1 << hour : view.hours ^ 1 << hour; if (!view.hours) view.hours = 0xffffff; refresh(); });
@@ -373,11 +421,26 @@ function makeTables() {
   if (told.tables.length < 2) return;
   told.tables.forEach((table, k) => {
     const label = document.createElement("label"), box = document.createElement("input"), dot = document.createElement("i");
-    box.type = "checkbox"; box.checked = true; dot.style.background = `rgb(${TABLE_COLOURS[k % 4]})`;
+    box.type = "checkbox"; box.checked = !(view.hidden >> k & 1); dot.style.background = told.difference && k === 2 ? `linear-gradient(to right, ${PALETTE[0]}, ${PALETTE[5]})` : `rgb(${TABLE_COLOURS[k % 4]})`;
+    label.title = table.name;
     label.append(box, dot, `${told.truth ? ["predicted: ", "true: "][k] : ""}${table.name}`);
     box.addEventListener("change", () => { view.hidden ^= 1 << k; refresh(); });
     $("tables").append(label);
   });
+  const flip = document.createElement("button");
+  flip.type = "button"; flip.className = "small"; flip.textContent = "one after the other"; flip.title = "Show the next table alone (T)";
+  flip.addEventListener("click", flipTables);
+  $("tables").append(flip);
+}
+
+/** Show the next table alone: what differs jumps to the eye, at the same place and time. */
+function flipTables() {
+  const all = (1 << told.tables.length) - 1, shown = told.tables.map((_, k) => k).filter((k) => !(view.hidden >> k & 1));
+  if (all < 2) return;
+  const next = shown.length === 1 ? (shown[0] + 1) % told.tables.length : 0;
+  view.hidden = all ^ 1 << next;
+  $("tables").querySelectorAll("input").forEach((box, k) => { box.checked = k === next; });
+  refresh();
 }
 
 function listUsers() {
@@ -407,20 +470,19 @@ function tip(i, left, top) {
 
 function nearest(left, top) {
   const { D, level } = view, near = NEAR / map.scale, [x, y] = map.place(left, top);
-  return D.lines || (D.to_x && !told.truth) ? nearestWay(x, y, near) : nearestPoint({ x: D.x, y: D.y, level }, x, y, near, near);
+  return D.lines || (D.to_x && !told.truth) ? nearestWay(x, y, near) : nearestPoint({ x: D.x, y: D.y, level, rows: view.rows }, x, y, near, near);
 }
 
 /** The trip or flow whose line is nearest to a place; of several flows the largest, which lies on top. */
 function nearestWay(x, y, near) {
-  const { D, level } = view;
+  const { D } = view;
   let best = -1, least = near * near;
   const to = (ax, ay, bx, by, i) => {
     const dx = bx - ax, dy = by - ay, part = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
     const away = (ax + part * dx - x) ** 2 + (ay + part * dy - y) ** 2;
     if (away <= least) { least = told.flows ? Math.max(away, near * near / 9) : away; best = i; }
   };
-  for (let i = 0; i < D.n; i++) {
-    if (!level[i]) continue;
+  for (const i of view.rows) {
     const first = D.lines ? (i ? D.lines.ends[i - 1] : 0) : 0, last = D.lines ? D.lines.ends[i] : 0;
     for (let k = first + 1; k < last; k++) to(D.lines.x[k - 1], D.lines.y[k - 1], D.lines.x[k], D.lines.y[k], i);
     if (last - first < 2 && D.to_x && !Number.isNaN(D.to_x[i])) to(D.x[i], D.y[i], D.to_x[i], D.to_y[i], i);
@@ -431,7 +493,7 @@ function nearestWay(x, y, near) {
 // -- time ---------------------------------------------------------------------------------------
 
 function makeTime() {
-  const { D } = view, [low, high] = ends(D.day);
+  const { D } = view, [low, high] = view.ends;
   const first = low * 1440, last = (D.day.some((d) => d === high) ? high + 1 : low + 1) * 1440, slider = $("slider");
   for (const [text, minutes] of WINDOWS) option($("window"), minutes, text);
   Object.assign(slider, { min: first, max: last, step: 10 }); slider.value = first;
@@ -512,7 +574,7 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { $("tip").hidden = true; if (map?.lassoing) toggle(); select([]); return; }
     if (/INPUT|SELECT/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const keys = { "/": () => $("uid").focus(), "[": () => step(-1), "]": () => step(1), "+": () => map?.zoom(1.6), "=": () => map?.zoom(1.6), "-": () => map?.zoom(1 / 1.6), f: () => fitTo(1), l: () => map && toggle() };
+    const keys = { "/": () => $("uid").focus(), "[": () => step(-1), "]": () => step(1), "+": () => map?.zoom(1.6), "=": () => map?.zoom(1.6), "-": () => map?.zoom(1 / 1.6), f: () => fitTo(1), l: () => map && toggle(), t: flipTables };
     if (view.D.day && event.key === " " && event.target.tagName !== "BUTTON") { event.preventDefault(); play(); }
     if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
   });
@@ -527,7 +589,7 @@ function makeMap() {
     clicked: (left, top) => { const i = nearest(left, top); if (i >= 0 && D.user && D.user[i]) select([D.user[i]]); },
     lassoed: (xs, ys) => {
       const found = pointsWithin({ x: D.x, y: D.y, level: view.level }, xs, ys);
-      if (!D.user) { say(`${many(found.length, told.tables[0].noun)} in the lasso.`); return; }
+      if (!D.user) { say(`${many(found.reduce((sum, i) => sum + recordsOf(i), 0), told.tables[0].noun)} in the lasso.`); return; }
       select(found.map((i) => D.user[i]).filter(Boolean));
       say(`${many(found.length, told.tables[0].noun)} of ${plural(view.chosen.size, "user")} in the lasso. ${$("said").textContent}`);
     },
@@ -539,13 +601,14 @@ function makeMap() {
 function start() {
   read();
   const { D } = view, classes = document.body.classList;
-  classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x);
+  classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x); classes.toggle("counted", told.counted);
   for (const [value, text] of colourChoices()) option($("colour"), value, text);
   if (told.colour) $("colour").value = told.colour;
+  if (told.difference) view.hidden = told.colour === "difference" ? 0b011 : 0b100;
   $("colour-label").hidden = $("colour").options.length < 2;
   strip = new Strip($("strip"), view);
   makeTables();
-  if (D.day) makeClock();
+  if (D.day) { view.ends = ends(D.day); orderByTime(); makeClock(); }
   if (told.cell) numberCells();
   colour();
   if (D.x) makeMap();

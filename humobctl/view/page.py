@@ -80,6 +80,7 @@ def check_colour(scene: Scene, by: str | None) -> None:
     missing = by in _COLUMN_OF and _COLUMN_OF[by] not in scene.rows
     missing |= by == "table" and len(scene.tables) < 2
     missing |= by == "density" and scene.cell is None
+    missing |= by == "difference" and not scene.difference
     if missing:
         names = ", ".join(one.name for one in scene.tables)
         raise UsageError(f"--colour-by {by}: found no column with such values in {names}")
@@ -125,6 +126,9 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "weekday": scene.weekday,
         "cell": scene.cell,
         "truth": scene.truth,
+        "difference": scene.difference,
+        "counted": scene.counted,
+        "records": scene.records,
         "flows": scene.tables[0].kind is FLOWS,
         "compass": "N\n↑" if plane and plane.cell_km is None else "y\n↑\n x →",
         "colour": colour or _suits(scene),
@@ -135,6 +139,10 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
 
 def _suits(scene: Scene) -> str | None:
     """The default colours: hour for check-ins, None for the first available."""
+    if scene.difference:
+        return "difference"
+    if scene.counted:
+        return "density"
     return "hour" if scene.tables[0].kind is POINTS and scene.labels else None
 
 
@@ -148,11 +156,26 @@ def _base(lines: Any, plane: Any) -> dict[str, str]:
     return {"ends": pack(lines.ends, "<u4"), "x": pack(x, "<f4"), "y": pack(y, "<f4")}
 
 
+def _true_metres(scene: Scene) -> float:
+    """Metres on the ground of a metre of the map, in its middle."""
+    plane = scene.plane
+    if plane is None or plane.cell_km is not None:
+        return 1.0
+    return float(np.cos(np.radians(plane.lat)))
+
+
 def note(scene: Scene) -> str:
     """Notes on tables of which only a sample is drawn."""
     said = []
     for one in scene.tables:
-        if one.frame.height < one.rows:
+        if one.squares is not None:
+            side = (scene.cell or 0.0) * _true_metres(scene)
+            size = f"{side / 1000:,.3g} km" if side >= 1000 else f"{side:,.3g} m"
+            said.append(
+                f"The {one.rows:,} rows of {one.users:,} users of {printable(one.name)}, counted "
+                f"in squares of {size} by hour of the day."
+            )
+        elif one.frame.height < one.rows:
             users = "" if one.users is None else f" of {one.users:,} users"
             said.append(f"A sample of the {one.rows:,} rows{users} of {printable(one.name)}.")
     return " ".join(said)

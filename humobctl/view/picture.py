@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from humobctl.extras import require
 from humobctl.native import Floats
 from humobctl.plots import style
 from humobctl.plots.files import save_figure
+from humobctl.plots.map_limits import map_limits
 from humobctl.tables.schemas import FLOWS
 from humobctl.view.scene import NO_INTENT, Scene
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 ENDINGS = (".png", ".svg", ".pdf")
 INCHES, DOTS = (7.2, 6.2), 200
 _FEW_USERS = 10
+_LINE = 120
+"""Letters in a line of the source."""
 _RASTER_FROM = 3_000
 """Dots from which those of an SVG or a PDF become a picture within it."""
 _INK, _DIM = "#1b1f24", "#57606a"
@@ -78,15 +83,25 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
         if by == "density":
             _draw_cells(axes, scene)
         else:
-            _draw_rows(axes, scene, by)
+            _draw_rows(axes, _drawn_rows(scene, by), by)
         _draw_scale(axes, scene)
         figure.suptitle(printable(scene.title), x=0.02, ha="left", fontsize=12, fontweight="bold")
         figure.supxlabel(_source(axes, scene), x=0.02, ha="left", fontsize=7.5, color=_DIM)
         save_figure(figure, place, ending[1:], dpi=DOTS)
 
 
+def _drawn_rows(scene: Scene, by: str) -> Scene:
+    """The scene with the rows that are drawn: two tables of flows, or what they differ by."""
+    if not scene.difference:
+        return scene
+    kept = (scene.rows["layer"] == 2) == (by == "difference")
+    return replace(scene, rows={name: values[kept] for name, values in scene.rows.items()})
+
+
 def _suits(scene: Scene) -> str:
     """The default colours."""
+    if scene.difference:
+        return "difference"
     if len(scene.tables) > 1:
         return "table"
     if scene.cell is not None:
@@ -108,7 +123,8 @@ def _points(scene: Scene) -> tuple[Floats, Floats]:
 def _frame_map(axes: Axes, scene: Scene) -> None:
     """Limits around most points, as far east as north, without numbers."""
     x, y = _points(scene)
-    (left, right), (low, high) = _limits(x, y)
+    weights = scene.rows["value"].astype(np.float64) if scene.counted else None
+    (left, right), (low, high) = map_limits(x, y, weights)
     half = max(right - left, high - low, 400.0) * 0.53 + (scene.cell or 0.0) / 2
     axes.set_aspect("equal")
     wide, tall = (max(half * 0.62, (b - a) * 0.55) for a, b in ((left, right), (low, high)))
@@ -119,21 +135,6 @@ def _frame_map(axes: Axes, scene: Scene) -> None:
     axes.set_facecolor("#F7F7F4")
     for spine in axes.spines.values():
         spine.set(visible=True, color="#BBBBBB")
-
-
-def _limits(x: Floats, y: Floats) -> Floats:
-    """Ends of both axes: of all points but far outliers of many, as on the page.
-
-    A few places may make the rest a dot: the middle 90 % are shown where all are five times as
-    wide.
-    """
-
-    def middle(part: float) -> Floats:
-        return np.array([np.percentile(one, [part, 100 - part]) for one in (x, y)])
-
-    everything, most = middle(0.2 if len(x) > 2000 else 0.0), middle(5.0)
-    wide, narrow = (np.ptp(ends, axis=1).max() for ends in (everything, most))
-    return most if len(x) >= 100 and wide > 5 * narrow > 0 else everything
 
 
 def _lines(axes: Axes, ends: Any, x: Floats, y: Floats, **options: Any) -> Any:
@@ -156,7 +157,8 @@ def _draw_cells(axes: Axes, scene: Scene) -> None:
     from matplotlib.colors import LogNorm  # noqa: PLC0415
     from matplotlib.patches import Rectangle  # noqa: PLC0415
 
-    _, first, counts = np.unique(scene.rows["label"], return_index=True, return_counts=True)
+    _, first, cell = np.unique(scene.rows["label"], return_index=True, return_inverse=True)
+    counts = np.bincount(cell, weights=scene.rows["value"] if scene.counted else None)
     side = scene.cell or 0.0
     corners = zip(scene.rows["x"][first] - side / 2, scene.rows["y"][first] - side / 2, strict=True)
     squares = PatchCollection([Rectangle(corner, side, side) for corner in corners], linewidths=0)
@@ -177,11 +179,13 @@ def _draw_rows(axes: Axes, scene: Scene, by: str) -> None:
         width: Any = 0.9
         alpha: Any = 0.7
         if scene.tables[0].kind is FLOWS:
-            width = 0.3 + 5.0 * np.sqrt(rows["value"] / max(rows["value"].max(), 1e-9))
-            alpha = np.clip(0.15 + width / 6, 0, 0.9)
+            size = np.abs(rows["value"])
+            most = size.max(initial=1e-9, where=_leads(scene))  # a flow within an area is a dot
+            width = 0.3 + 5.0 * np.sqrt(np.minimum(size / most, 1.0))
+            alpha = np.clip((0.0 if scene.difference else 0.15) + width / 6, 0, 0.9)
         ways = _lines(axes, ends, x, y, linewidths=width, alpha=alpha, zorder=3)
         if scaled:
-            ways.set(array=rows["value" if by == "value" else by], **scaled)
+            ways.set(array=rows["value" if by in ("value", "difference") else by], **scaled)
         else:
             ways.set_color(colours)
     if ways is None and 0 < len(scene.users) <= _FEW_USERS and "day" in rows:
@@ -202,8 +206,12 @@ def _draw_rows(axes: Axes, scene: Scene, by: str) -> None:
         measure = (
             scene.measure if by == "value" else ("hour of the day" if by == "hour" else by, "")
         )
+        if by == "difference":
+            measure = (scene.tables[2].name, "trips")
         assert measure is not None
-        _colour_bar(axes, ways or dots, f"{measure[0]} ({measure[1]})".removesuffix(" ()"))
+        title = printable(f"{measure[0]} ({measure[1]})".removesuffix(" ()"))
+        signed = {"format": "{x:+,.10g}", "extend": "both"} if by == "difference" else {}
+        _colour_bar(axes, ways or dots, title, **signed)
     else:
         _legend(axes, scene, by)
 
@@ -236,6 +244,8 @@ def _ways(scene: Scene) -> tuple[Any, Floats, Floats]:
 def _colours(scene: Scene, by: str) -> tuple[Any, dict[str, Any]]:
     """Colours of the rows, or numbers with the scale that makes them colours."""
     rows = scene.rows
+    if by == "difference":
+        return rows["value"], _diverging(rows["value"][_leads(scene)])
     if by == "value":
         known = rows["value"][~np.isnan(rows["value"])]
         high = float(np.percentile(known, 98)) if len(known) else 1.0
@@ -246,6 +256,23 @@ def _colours(scene: Scene, by: str) -> tuple[Any, dict[str, Any]]:
         rows.setdefault("hour", rows["start"] / 60)
         return numbers, {"cmap": "twilight" if by == "hour" else "cividis", "clim": ends}
     return _kinds(scene, by), {}
+
+
+def _leads(scene: Scene) -> NDArray[np.bool_]:
+    """Whether each trip or flow leads from one place to another."""
+    rows = scene.rows
+    apart: NDArray[np.bool_] = (rows["x"] != rows["to_x"]) | (rows["y"] != rows["to_y"])
+    return apart
+
+
+def _diverging(values: Floats) -> dict[str, Any]:
+    """Blue for less, vermilion for more; by the root, since a few flows are much larger."""
+    from matplotlib.colors import FuncNorm, LinearSegmentedColormap  # noqa: PLC0415
+
+    most = max(float(np.percentile(np.abs(values), 99)) if len(values) else 1.0, 1e-9)
+    root = (lambda v: np.sign(v) * np.sqrt(np.abs(v)), lambda v: np.sign(v) * v**2)
+    colours = LinearSegmentedColormap.from_list("change", [style.BLUE, "#C9C9C9", style.RED])
+    return {"cmap": colours, "norm": FuncNorm(root, vmin=-most, vmax=most)}
 
 
 def _kinds(scene: Scene, by: str) -> NDArray[Any]:
@@ -262,8 +289,8 @@ def _kinds(scene: Scene, by: str) -> NDArray[Any]:
     return colours
 
 
-def _colour_bar(axes: Axes, drawn: Any, title: str, format: str | None = None) -> None:
-    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.6, pad=0.01, aspect=30, format=format)
+def _colour_bar(axes: Axes, drawn: Any, title: str, **options: Any) -> None:
+    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.6, pad=0.01, aspect=30, **options)
     bar.set_label(title)
     bar.outline.set_visible(False)
 
@@ -321,19 +348,22 @@ def _outside(axes: Axes, scene: Scene) -> int:
     """Rows that the limits of the map leave out."""
     x, y = scene.rows["x"], scene.rows["y"]
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-    return int(((x < left) | (x > right) | (y < low) | (y > high)).sum())
+    beyond = (x < left) | (x > right) | (y < low) | (y > high)
+    return int(scene.rows["value"][beyond].sum() if scene.counted else beyond.sum())
 
 
 def _source(axes: Axes, scene: Scene) -> str:
     """Counts, files and program in a line."""
     told = []
-    for one in scene.tables:
-        rows = f"{one.frame.height:,}"
-        if one.frame.height < one.rows:
-            rows += f" of {one.rows:,}"
-        people = "" if one.users is None else f", {pluralize(one.frame['uid'].n_unique(), 'user')}"
-        told.append(f"{printable(one.name)} ({rows} {'row' if rows == '1' else 'rows'}{people})")
+    for one in scene.tables[: 2 if scene.difference else None]:
+        rows, users = one.frame.height, one.frame["uid"].n_unique()
+        if one.squares is not None:
+            rows, users = one.rows, one.users or 0
+        few = f" of {one.rows:,}" if rows < one.rows else ""
+        people = "" if one.users is None else f", {pluralize(users, 'user')}"
+        noun = "row" if rows == 1 and not few else "rows"
+        told.append(f"{printable(one.name)} ({rows:,}{few} {noun}{people})")
     base = f"; base: {', '.join(printable(one.name) for one in scene.base)}" * bool(scene.base)
     if outside := _outside(axes, scene):
         told.append(f"{pluralize(outside, 'row')} outside the map")
-    return f"Source: {'; '.join(told)}{base}. humobctl {humobctl.__version__}"
+    return textwrap.fill(f"Source: {'; '.join(told)}{base}. humobctl {humobctl.__version__}", _LINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -11,7 +12,14 @@ from humobctl.errors import UsageError
 from humobctl.tables.schemas import FLOWS, GRID
 from humobctl.view.base import BaseLines
 from humobctl.view.scene import Scene, make_scene
-from humobctl.view.tables import DrawnTable, ViewOptions, kind_by_columns, load_table, table_name
+from humobctl.view.tables import (
+    DrawnTable,
+    ViewOptions,
+    flow_difference,
+    kind_by_columns,
+    load_table,
+    table_name,
+)
 
 
 def load_scene(
@@ -41,6 +49,8 @@ def load_scene(
     """
     if [*paths, truth].count("-") > 1:
         raise UsageError("standard input (-) can be read only once")
+    if len(paths) > 1 or truth is not None:
+        options = replace(options, counted=False)
     kinds = [kind_by_columns(path) for path in paths]
     areas = None
     others = [path for path, kind in zip(paths, kinds, strict=True) if kind is not FLOWS]
@@ -55,13 +65,19 @@ def load_scene(
         tables.append(true)
     _check_kinds(tables, options)
     names = ", ".join(one.name for one in tables)
+    difference = len(tables) == 2 and {one.kind.name for one in tables} == {FLOWS.name}
+    if difference:
+        tables = tables if truth is None else tables[::-1]
+        tables.append(flow_difference(*tables))
+        names = tables[2].name
     return make_scene(
         tables,
         title=title or names,
         grid=options.grid,
         cell_km=cell_km,
         weekday=weekday,
-        truth=truth is not None,
+        truth=truth is not None and not difference,
+        difference=difference,
         base=base,
     )
 

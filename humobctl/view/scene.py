@@ -78,6 +78,7 @@ class Scene:
         cell: size of a cell in map metres at the middle, for cells to be squares.
         base: lines below.
         truth: whether the second table is the truth of the first.
+        difference: whether the third table is the second minus the first, flow by flow.
     """
 
     title: str
@@ -96,9 +97,20 @@ class Scene:
     cell: float | None
     base: list[BaseLines]
     truth: bool = False
+    difference: bool = False
 
     def __len__(self) -> int:
         return len(self.rows["layer"])
+
+    @property
+    def counted(self) -> bool:
+        """Whether rows are squares by hour, whose value is a number of records."""
+        return self.tables[0].squares is not None
+
+    @property
+    def records(self) -> int:
+        """Records that are drawn."""
+        return int(self.rows["value"].sum()) if self.counted else len(self)
 
 
 def make_scene(
@@ -109,6 +121,7 @@ def make_scene(
     cell_km: float = 0.5,
     weekday: int = 6,
     truth: bool = False,
+    difference: bool = False,
     base: Sequence[BaseLines] = (),
 ) -> Scene:
     """Bring tables together.
@@ -120,12 +133,16 @@ def make_scene(
         cell_km: side of a cell of a bare grid.
         weekday: day of the week of day 0, where no date says it: 0 for Monday.
         truth: whether to compare two tables, row by row.
+        difference: whether the third table is what two tables of flows differ by.
         base: lines below, in degrees.
     """
     bare = grid is None and any(one.kind is GRID for one in tables)
     parts = [one.frame.with_columns(layer=pl.lit(at, pl.UInt8)) for at, one in enumerate(tables)]
     frame = pl.concat(reversed(parts) if truth else parts)  # what is predicted lies above
     measure = next((MEASURES[one.kind.name] for one in tables if one.kind.name in MEASURES), None)
+    squares = tables[0].squares
+    if squares is not None:
+        measure = ("records", "")
     if truth:
         frame, measure = _with_errors(frame, cell_km if bare else None), ("error", "km")
     has_times = frame["day"].null_count() < frame.height
@@ -148,6 +165,8 @@ def make_scene(
     side = cell_km * 1000 if bare else None
     if grid is not None and plane is not None and any(one.kind is GRID for one in tables):
         side = grid.cell_size / float(np.cos(np.radians(plane.lat)))
+    if squares is not None:
+        side = squares.side(side)
     return Scene(
         title=title,
         tables=list(tables),
@@ -165,6 +184,7 @@ def make_scene(
         cell=side,
         base=[] if bare else list(base),
         truth=truth,
+        difference=difference,
     )
 
 

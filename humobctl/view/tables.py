@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from humobctl.console import report
-from humobctl.console.words import pluralize
+from humobctl.console.words import day_span, pluralize
 from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
@@ -41,6 +42,7 @@ from humobctl.tables.schemas import (
 )
 from humobctl.view.rows import rows_of
 from humobctl.view.sample import Sampler
+from humobctl.view.squares import SquareTally
 
 NOUNS = {
     GRID.name: "record",
@@ -70,6 +72,7 @@ class ViewOptions:
         seed: of the sample.
         columns: names in the files -> our names.
         on_error: stop at the first bad row, or drop bad rows.
+        counted: whether cells and points beyond ``max_rows`` are counted in squares.
     """
 
     users: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ class ViewOptions:
     seed: int = 0
     columns: dict[str, str] = field(default_factory=dict)
     on_error: OnError = "fail"
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class DrawnTable:
         frame: ``ROWS``.
         rows, users: how many the file has of what was asked for; users None where it has none.
         start: date of day 0, where it is known.
+        squares: what the rows are counted in, by hour of the day; None where they are drawn.
     """
 
     name: str
@@ -100,6 +105,7 @@ class DrawnTable:
     rows: int
     users: int | None
     start: dt.date | None = None
+    squares: SquareTally | None = None
 
     @property
     def noun(self) -> str:
@@ -162,7 +168,11 @@ def load_table(
     by = "uid" if "uid" in kind.columns else None
     # Days of points are known once all dates are.
     late = kind is POINTS and options.days is not None and options.start_date is None
-    chosen = _choose(batches, kind, options, only)
+    chosen: Iterable[pl.DataFrame] = _choose(batches, kind, options, only)
+    if options.counted and kind in (GRID, POINTS) and not late and not options.users:
+        chosen, tally = _count_if_long(chosen, kind, options.max_rows)
+        if tally is not None:
+            return _table_of_counts(name, kind, tally, options.grid)
     sampler = Sampler(options.max_rows if not late else 1 << 62, options.seed, by)
     raw = sampler.collect(chosen)
     if raw.is_empty():
@@ -192,6 +202,34 @@ def load_table(
     return DrawnTable(
         name, kind, frame.sort(order, maintain_order=True), sampler.rows, users, start
     )
+
+
+def _count_if_long(
+    batches: Iterable[pl.DataFrame], kind: Table, most: int
+) -> tuple[Iterable[pl.DataFrame], SquareTally | None]:
+    """The batches, where they are few enough to be drawn; otherwise what they are counted in."""
+    source, kept, rows = iter(batches), list[pl.DataFrame](), 0
+    for batch in source:
+        kept.append(batch)
+        rows += batch.height
+        if rows > most:
+            break
+    else:
+        return kept, None
+    tally = SquareTally(kind, most)
+    for batch in itertools.chain(kept, source):
+        tally.add(batch)
+    return [], tally
+
+
+def _table_of_counts(name: str, kind: Table, tally: SquareTally, grid: Grid | None) -> DrawnTable:
+    records = f"{pluralize(tally.rows, NOUNS[kind.name])} of {pluralize(tally.users, 'user')}"
+    report.warn(
+        f"{name}: {records} are counted in squares by hour of the day; --max-rows sets how "
+        "many are drawn one by one, another --colour-by draws a sample of them"
+    )
+    frame = tally.frame(grid)
+    return DrawnTable(name, kind, frame, tally.rows, tally.users, squares=tally)
 
 
 def _open(path: str, options: ViewOptions) -> tuple[Table, Iterator[pl.DataFrame]]:
@@ -237,9 +275,7 @@ def _choose(
 
 def _none_found(name: str, options: ViewOptions) -> HumobError:
     users = f" of user {', '.join(options.users)}" * bool(options.users)
-    first, last = options.days or (0, 0)
-    days = f" on day {first}" if first == last else f" on days {first}-{last}"
-    wish = users + days * (options.days is not None)
+    wish = users if options.days is None else f"{users} on {day_span(*options.days)}"
     return HumobError(f"{name}: found no row{wish}, expected at least one")
 
 
@@ -270,6 +306,18 @@ def _between_areas(flows: pl.DataFrame, name: str, areas: pl.DataFrame) -> pl.Da
         if lost.height:
             raise HumobError(f"{name}: found the area {lost[end][0]!r}, expected one of the areas")
     return flows.sort("flow")
+
+
+def flow_difference(first: DrawnTable, second: DrawnTable) -> DrawnTable:
+    """Flows of the second table minus those of the first; large changes last, to lie above."""
+    ends = ["lat", "lon", "to_lat", "to_lon", "label"]
+    both = first.frame.join(
+        second.frame.select(*ends, other="value"), on=ends, how="full", coalesce=True
+    )
+    change = pl.col("other").fill_null(0.0) - pl.col("value").fill_null(0.0)
+    frame = both.with_columns(value=change).filter(pl.col("value") != 0)
+    frame = frame.sort(pl.col("value").abs(), "label").select(first.frame.columns)
+    return DrawnTable(f"{second.name} minus {first.name}", FLOWS, frame, frame.height, None)
 
 
 def table_name(path: str) -> str:

@@ -84,7 +84,7 @@ VISITS = "uid,d,seq,intent,start_min,end_min,place_id,lat,lon\n"
         ),
         (
             VISITS + "1,0,0,eat,0,60,a,1,2\n1,0,1,go home,90,300,b,1.1,2\n",
-            ("1 user, 2 visits, days 0-0", "visits and users by day", "intents", "eat", "go home"),
+            ("1 user, 2 visits, day 0", "visits and users by day", "intents", "eat", "go home"),
         ),
         (
             "place_id,name,category,lat,lon,intent\na,A,cafe,1,2,eat\nb,B,$x$,1.1,2,\n",

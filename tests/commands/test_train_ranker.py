@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import environment
 from tests.messages import fails, says
+from tests.plots.svg import texts
 
 SMALL = ("--rows", "1500", "--epochs", "1", "--hidden", "8")
 
@@ -21,6 +22,16 @@ def ranker(cli, workdir):
     assert done.code == 0, done.err
     says(done.err, "ranker:", "ranker trained")
     return workdir
+
+
+def test_the_losses_of_its_members_are_drawn(cli, workdir):
+    pytest.importorskip("matplotlib")
+    out = ("-o", "two", "--members", "2", "--plot", "two.svg")
+    assert cli("train", "ranker", "challenge.csv", *SMALL, *out, cwd=workdir).code == 0
+    assert {"loss", "member 1", "member 2"} <= set(texts(workdir / "two.svg"))
+    done = cli("train", "ranker", "challenge.csv", "-o", "a", "--plot", "a.pdf", cwd=workdir)
+    fails(done, "a.pdf", ".svg", code=2)
+    assert not (workdir / "a").exists()
 
 
 def test_a_model_dir_says_how_it_came_to_be(ranker):

@@ -13,6 +13,7 @@ from humobctl.predict.decode_days.terms import TERMS
 from humobctl.predict.decode_slots import parse_decode
 from humobctl.predict.explain import decoding, table
 from tests.messages import fails, raises
+from tests.plots.svg import texts
 from tests.predict.helpers import city, user
 
 KNOWN = [(0, 20, 1, 1), (1, 20, 1, 1), (1, 23, 4, 5), (7, 40, 1, 1)]
@@ -158,3 +159,20 @@ def test_the_weight_of_days_trades_geobleu_for_dtw(cli, workdir):
     )
     values = [float(line.split(",")[4]) for line in done.out.splitlines()[1:5]]
     assert values[0] < values[2]
+
+
+def test_the_candidates_of_a_day_are_drawn(cli, tmp_path):
+    """Twice at 3, 4 and once at 5, 6, by the mode: two thirds and one third."""
+    pytest.importorskip("matplotlib")
+    known = "7,0,16,3,4\n7,0,40,3,4\n7,1,16,5,6\n"
+    (tmp_path / "a.csv").write_text(f"uid,d,t,x,y\n{known}7,2,14,999,999\n7,3,16,999,999\n")
+    explained = ("predict", "a.csv", "--model", "mode", "--explain", "7", "--plot")
+    done = cli(*explained, "day.svg", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 3
+    drawn = texts(tmp_path / "day.svg")
+    for text in ("2 candidates, 1 row to predict, day 2 of days 2-3", "67%", "3, 4", "5, 6"):
+        assert text in drawn
+    assert drawn.count("no row to predict") == 3
+    fails(cli(*explained, "day.pdf", cwd=tmp_path), "day.pdf", ".svg", code=2)
+    fails(cli("predict", "a.csv", "--plot", "day.svg", cwd=tmp_path), "--explain", code=2)

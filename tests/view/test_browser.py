@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
@@ -21,6 +23,7 @@ from tests.plots.svg import texts
 
 EVIL = "<img src=x onerror=document.title='hacked'>"
 """A text that would run as a script where it is not escaped."""
+PINK = (240, 130, 200)
 
 pytestmark = needs_chromium
 
@@ -120,12 +123,14 @@ def test_visits_are_filtered_selected_and_told(browser, folder, cli) -> None:
     seen.after(lambda: seen.lasso((0.01, 0.6), (0.99, 0.6), (0.99, 0.99), (0.01, 0.99)))
     assert page.locator("#users li").all_inner_texts() == ["0"]
     assert seen.counts() == (9, 1)
-    seen.after(lambda: page.keyboard.press("Escape"))
-    # By id and keyboard; several at once.
+    # By id and keyboard, instead of those of the lasso; several at once.
+    page.keyboard.press("l")
     page.keyboard.press("/")
     page.keyboard.type("1, 2")
     seen.after(lambda: page.keyboard.press("Enter"))
     assert seen.counts() == (18, 2)
+    assert page.locator("#users li").all_inner_texts() == ["1", "2"]
+    assert seen.barriers() == []
     # Hovering tells the record; texts stay texts.
     x, y = page.evaluate("map.at(view.D.x[9], view.D.y[9])")
     box = page.locator("#over").bounding_box()
@@ -141,6 +146,7 @@ def test_visits_are_filtered_selected_and_told(browser, folder, cli) -> None:
     page.set_viewport_size({"width": 375, "height": 812})
     seen.until("document.documentElement.scrollWidth <= 375")
     assert seen.picture() != light
+    assert seen.barriers() == []
     assert seen.complaints == []
     assert all(one.startswith((url, "data:", "blob:")) for one in seen.asked)
 
@@ -167,7 +173,7 @@ def test_a_served_page(browser, folder) -> None:
 
 
 def test_other_tables(browser, few_people, cli, tmp_path) -> None:
-    """Cells by day with their truth, flows with areas, and day plans without a map."""
+    """Cells by day with their truth, counted cells, and day plans without a map."""
 
     def opened(*arguments: str) -> ViewPage:
         done = cli("view", *arguments, "--export", str(tmp_path / "page.html"), cwd=few_people)
@@ -181,6 +187,15 @@ def test_other_tables(browser, few_people, cli, tmp_path) -> None:
     counts = sorted(seen.page.evaluate("[...view.squares.values()]"))
     assert counts == sorted(city.group_by("x", "y").len()["len"])
     pages = [seen]
+    # Too many rows are counted in squares, by hour of the day.
+    seen = opened("city.csv", "--max-rows", "2000")
+    assert seen.counts()[0] == city.height
+    assert seen.page.evaluate("[...view.squares.values()].reduce((a, b) => a + b)") == city.height
+    seen.after(lambda: seen.page.click("#hours button:nth-child(13)"))
+    assert seen.counts()[0] == city.filter(pl.col("t") // 2 == 12).height
+    assert colours_in(seen.picture()) > 10
+    assert not seen.page.locator("#slider").is_visible()
+    pages.append(seen)
     predicted = pl.read_csv(few_people / "predicted.csv")
     uid, day = predicted["uid"][0], predicted["d"][0]
     only = ("--truth", "city.csv", "--user", f"{uid}", "--days", f"{day}")
@@ -193,16 +208,41 @@ def test_other_tables(browser, few_people, cli, tmp_path) -> None:
     seen.after(lambda: seen.page.uncheck("#tables input >> nth=1"))
     assert seen.counts()[0] == predicted.filter(uid=uid, d=day).height
     pages.append(seen)
-    seen = opened("commuting.csv", "counties.csv")
-    assert colours_in(seen.picture()) > 20
-    assert seen.page.evaluate("nearestWay(view.D.x[0], view.D.y[0], 1000)") >= 0
-    pages.append(seen)
     seen = opened("plans.csv")
     assert not seen.page.locator("#map").is_visible()
     assert seen.page.evaluate("view.drawnStrips") > 20
     assert seen.counts()[0] == pl.read_csv(few_people / "plans.csv").height
     pages.append(seen)
-    assert [one.complaints for one in pages] == [[], [], [], []]
+    assert [one.complaints for one in pages] == [[]] * len(pages)
+
+
+def test_flows_beside_flows(browser, few_people, cli, tmp_path) -> None:
+    """The second minus the first, blue for less and orange for more."""
+    (tmp_path / "law.csv").write_text(
+        "origin,destination,flow\nNorth,Middle,5000\nMiddle,South,1000\nLake,North,7\n"
+        "South,Middle,8000\n"
+    )
+    tables = ("commuting.csv", str(tmp_path / "law.csv"), "counties.csv")
+    place = str(tmp_path / "page.html")
+    assert cli("view", *tables, "--export", place, cwd=few_people).code == 0
+    seen = ViewPage(browser, (tmp_path / "page.html").as_uri())
+    told = seen.page.inner_text("#said")
+    assert told.startswith("10 of 24 flows"), told
+    label = "Array.from(view.level.keys()).filter(i => view.level[i]).map(describe).join('; ')"
+    changes = seen.page.evaluate(label)
+    assert "North → Middle\ndifference +1,000 trips" in changes
+    assert "Middle → South\ndifference -4,000 trips" in changes
+    assert "Lake → North\ndifference +7 trips" in changes
+    assert "South → Middle" not in changes
+    assert colours_in(seen.picture()) > 20
+    assert seen.page.evaluate("nearestWay(view.D.x[0], view.D.y[0], 1000)") >= 0
+    # One table after the other, at the same place.
+    shown = []
+    for _ in range(3):
+        seen.after(lambda: seen.page.keyboard.press("t"))
+        shown.append(seen.counts()[0])
+    assert shown == [10, 4, 10]
+    assert seen.complaints == []
 
 
 def test_a_few_places_far_away_do_not_make_a_dot_of_the_rest(browser, cli, tmp_path) -> None:
@@ -223,3 +263,42 @@ def test_a_few_places_far_away_do_not_make_a_dot_of_the_rest(browser, cli, tmp_p
     done = cli("view", "places.csv", "--export", "map.svg", cwd=tmp_path)
     assert done.code == 0, done.err
     assert any("4 rows outside the map" in text for text in texts(tmp_path / "map.svg"))
+    assert cli("data", "describe", "places.csv", "--plot", "where.svg", cwd=tmp_path).code == 0
+    assert "where, 4 rows outside the map" in texts(tmp_path / "where.svg")
+
+
+class TileServer(BaseHTTPRequestHandler):
+    """Pink tiles; keeps the paths that it was asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        tile = io.BytesIO()
+        Image.new("RGB", (256, 256), PINK).save(tile, "png")
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        self.wfile.write(tile.getvalue())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_tiles_are_asked_of_their_server_alone(browser, folder, cli) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), TileServer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_address[1]}"
+        page = exported(cli, folder, "visits.csv", "--tiles", origin + "/{z}/{x}/{y}.png")
+        seen = ViewPage(browser, page.as_uri())
+        seen.until("map.kept.size && [...map.kept.values()].every((one) => one.naturalWidth)")
+        server.shutdown()
+    # 39.94 degrees north, 116.325 east: tiles around x = 2^z (116.325 + 180) / 360.
+    level, east, south = map(int, TileServer.asked[0].removesuffix(".png")[1:].split("/"))
+    assert abs(east / 2**level - (116.325 + 180) / 360) < 4 / 2**level
+    assert abs(south / 2**level - 0.3787) < 4 / 2**level
+    found = Image.open(io.BytesIO(seen.picture())).convert("RGB").getcolors(1 << 20)
+    assert max(found or [])[1] == PINK
+    allowed = (page.as_uri(), "data:", f"{origin}/")
+    assert all(one.startswith(allowed) for one in seen.asked)
+    assert seen.complaints == []

@@ -16,7 +16,10 @@ import humobctl as hm
 from humobctl.view.sample import Sampler
 from tests.messages import fails, says
 
-KINDS = {"x": "<f4", "value": "<f4", "day": "<i4", "start": "<i4", "end": "<i4", "intent": "<u1"}
+KINDS = {
+    **{"x": "<f4", "value": "<f4", "day": "<i4", "start": "<i4", "end": "<i4", "intent": "<u1"},
+    "label": "<u4",
+}
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -161,11 +164,44 @@ def test_long_tables_are_sampled_by_user() -> None:
 
 
 def test_a_sample_is_said(workdir, cli) -> None:
-    done = cli("view", "city.csv", "--max-rows", "5000", "--export", "page.html", cwd=workdir)
+    by = ("--colour-by", "user", "--max-rows", "5000")
+    done = cli("view", "city.csv", *by, "--export", "page.html", cwd=workdir)
     says(done.err, "sample", "of 19,379 records", "of 20 users", "--max-rows")
     told = data_of(workdir / "page.html")
     assert told["n"] <= 5000
     assert "sample of the 19,379 rows" in told["note"]
+
+
+def test_a_density_counts_every_record(workdir, cli) -> None:
+    """Of too many cells or points, in squares by hour; four become one until they are few."""
+
+    def counted(file: str, most: int) -> tuple[dict[str, Any], pl.DataFrame]:
+        options = ("--max-rows", f"{most}", "--export", "page.html")
+        done = cli("view", file, *options, cwd=workdir)
+        says(done.err, file, "counted in squares", "--max-rows")
+        told = data_of(workdir / "page.html")
+        assert told["n"] <= most
+        rows = {name: told[name] for name in ("label", "start", "value")}
+        return told, pl.DataFrame(rows).with_columns(hour=pl.col("start") // 60)
+
+    told, squares = counted("city.csv", 8000)
+    city = pl.read_csv(workdir / "city.csv").with_columns(hour=pl.col("t") // 2)
+    assert (told["records"], told["cell"]) == (city.height, 500)
+    assert "19,379 rows of 20 users" in told["note"]
+    by_hour = city.group_by("hour").len().sort("hour")["len"].to_list()
+    assert squares.group_by("hour").agg(pl.sum("value")).sort("hour")["value"].to_list() == by_hour
+    by_cell = sorted(city.group_by("x", "y").len()["len"].to_list())
+    assert sorted(squares.group_by("label").agg(pl.sum("value"))["value"].to_list()) == by_cell
+    told, squares = counted("city.csv", 2000)
+    two = int(told["cell"] / 500)
+    coarse = city.group_by((pl.col("x", "y") - 1) // two, "hour").len()["len"].to_list()
+    assert (two & (two - 1), two > 1) == (0, True)
+    assert sorted(squares["value"].to_list()) == sorted(coarse)
+    told, squares = counted("gps.csv", 100)
+    assert squares["value"].sum() == told["records"] == 864
+    # A square is as wide as it is drawn: no two middles are nearer.
+    east = np.unique(told["x"].round(1))
+    assert np.diff(east).min() == pytest.approx(told["cell"], rel=0.01)
 
 
 def test_what_cannot_be_drawn_is_one_line(workdir, cli) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from humobctl.console.words import pluralize
+from humobctl.console.words import day_span, pluralize
 from humobctl.data.describe.activities import IntentNumbers
 from humobctl.data.describe.description import TableDescription
 from humobctl.data.describe.flows import FlowsDescription
@@ -22,6 +22,7 @@ from humobctl.data.describe.trips import TripsDescription
 from humobctl.data.describe.visits import VisitsDescription
 from humobctl.data.measures.spread import Spread
 from humobctl.plots.files import in_formulas
+from humobctl.plots.map_limits import map_limits
 from humobctl.plots.style import (
     BLUE,
     as_hours,
@@ -35,9 +36,6 @@ from humobctl.plots.style import (
 Draw = Callable[[Any], None]
 _ACROSS = 70
 """Squares along a map."""
-_LEFT_OUT = 0.005
-"""Fraction of the records that a map may leave out on each side, so that a stray one does not
-make it tiny."""
 _TOP = 12
 
 
@@ -90,7 +88,7 @@ def _points(found: PointsDescription) -> tuple[str, dict[str, Draw]]:
 
 def _visits(found: VisitsDescription) -> tuple[str, dict[str, Draw]]:
     counts = f"{pluralize(found.users, 'user')}, {pluralize(found.visits, 'visit')}, "
-    counts += f"days {found.first_day}-{found.last_day}"
+    counts += day_span(found.first_day, found.last_day)
     users = found.to_frame()
     return counts, {
         "visits and users by day": lambda panel: draw_days(panel, found.by_day),
@@ -211,26 +209,15 @@ def _map(figure: Any, panel: Any, heat: pl.DataFrame) -> None:
     """Records by square, north up; as far in the one direction as in the other."""
     lat, lon, rows = (heat[name].to_numpy() for name in ("lat", "lon", "rows"))
     narrow = max(0.05, float(np.cos(np.radians(np.average(lat, weights=rows)))))
-    ends = [_middle(axis, rows) for axis in (lat, lon)]
-    reach = max(ends[0][1] - ends[0][0], (ends[1][1] - ends[1][0]) * narrow)
-    side = max(reach / _ACROSS, float(heat["side"][0]))
-    steps = side, side / narrow
-    edges = [
-        np.arange(low - 1.5 * step, high + 2.5 * step, step)
-        for (low, high), step in zip(ends, steps, strict=True)
-    ]
+    ends = map_limits(lat, lon * narrow, rows)
+    side = max(float(np.ptp(ends, axis=1).max()) / _ACROSS, float(heat["side"][0]))
+    edges = [np.arange(low - 1.5 * side, high + 2.5 * side, side) for low, high in ends]
+    edges[1] /= narrow
     counts, _, _ = np.histogram2d(lat, lon, bins=edges, weights=rows)
     draw_heat(
         figure, panel, counts, (edges[1], edges[0]), f"rows in squares of {side * 111.2:.2g} km"
     )
     panel.set(xlabel="longitude", ylabel="latitude", aspect=1 / narrow)
-    beyond = 1 - counts.sum() / rows.sum()
-    panel.set_title("where" if beyond <= 0 else f"where ({beyond:.1%} lie beyond)")
+    outside = round(float(rows.sum() - counts.sum()))
+    panel.set_title(f"where, {pluralize(outside, 'row')} outside the map" if outside else "where")
     panel.locator_params(axis="x", nbins=5)
-
-
-def _middle(values: Any, weights: Any) -> tuple[float, float]:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    low, high = np.searchsorted(reached, [_LEFT_OUT, 1 - _LEFT_OUT])
-    return float(values[order[low]]), float(values[order[min(high, len(order) - 1)]])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from humobctl.console.words import pluralize
+from humobctl.console.words import day_span, pluralize
 from humobctl.data.describe.description import TableDescription
 from humobctl.data.describe.drawings import draw_description
 from humobctl.data.describe.grid import GridDescription
@@ -49,7 +49,7 @@ def _title(found: GridDescription) -> str:
 def _counts(found: GridDescription) -> str:
     return (
         f"{pluralize(found.users, 'user')}, {pluralize(found.rows, 'row')}, "
-        f"days {found.first_day}-{found.last_day}"
+        f"{day_span(found.first_day, found.last_day)}"
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from humobctl.evaluate.flows.distances import EDGES, TripDistances
 from humobctl.evaluate.flows.metrics import Flows, align
 from humobctl.evaluate.flows.run import FlowEvaluation
 from humobctl.evaluate.score_table import names_of
 from humobctl.native import Floats
 from humobctl.plots.files import short_name
-from humobctl.plots.style import GREY, SERIES, log_ticks, open_picture
+from humobctl.plots.style import GREY, SERIES, above_zero, as_shares, log_ticks, open_picture
 
 
 def write_plot(evaluations: list[FlowEvaluation], path: str) -> None:
@@ -27,8 +29,9 @@ def write_plot(evaluations: list[FlowEvaluation], path: str) -> None:
         f"{name}: {one.trips[0]:,.0f} trips; {one.trips[1]:,.0f} true ones, {one.areas:,} areas"
         for name, one in zip(names, evaluations, strict=True)
     ]
-    columns = ("pairs of areas", "trips out of areas", "trips into areas")
-    mosaic = [[f"{column} {row}" for column in columns] for row in range(len(evaluations))]
+    columns = ["pairs of areas", "trips out of areas", "trips into areas"]
+    far = ["distance of trips"] if evaluations[0].distances else []
+    mosaic = [[f"{column} {row}" for column in columns + far] for row in range(len(evaluations))]
     with open_picture(
         path,
         mosaic,
@@ -42,6 +45,10 @@ def write_plot(evaluations: list[FlowEvaluation], path: str) -> None:
                 _scatter(panel, sides, SERIES[row % len(SERIES)])
                 panel.set(title=column, xlabel="true trips")
                 panel.set_ylabel(f"trips of {short_name(names[row])}")
+            if one.distances:
+                panel = panels[f"{far[0]} {row}"]
+                _distances(panel, one.distances, SERIES[row % len(SERIES)], short_name(names[row]))
+                panel.set_title(far[0])
 
 
 def _sides(made: Flows, real: Flows) -> list[tuple[Floats, Floats]]:
@@ -55,6 +62,24 @@ def _sides(made: Flows, real: Flows) -> list[tuple[Floats, Floats]]:
         some = first + second > 0
         found.append((first[some], second[some]))
     return found
+
+
+def _distances(
+    panel: Any, distances: tuple[TripDistances, TripDistances], colour: str, name: str
+) -> None:
+    """Shares of trips by distance, beside the true ones."""
+    made, real = (one.shares for one in distances)
+    known = np.flatnonzero(made + real)
+    shown = slice(known[0], known[-1] + 1)
+    bins = [f"{low:,}-{high:,}" for low, high in pairwise(EDGES)][shown]
+    at = np.arange(len(bins))
+    panel.bar(at - 0.2, real[shown], 0.38, color=GREY, label="true")
+    panel.bar(at + 0.2, made[shown], 0.38, color=colour, label=name)
+    panel.set_xticks(at, bins, rotation=45, ha="right", fontsize=8)
+    panel.set(xlabel="km between centroids", ylabel="trips")
+    as_shares(panel.yaxis)
+    above_zero(panel)
+    panel.legend(fontsize=8)
 
 
 def _scatter(panel: Any, sides: tuple[Floats, Floats], colour: str) -> None:

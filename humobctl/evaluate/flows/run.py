@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from humobctl.console import report
-from humobctl.data.importers.areas import read_flows
+from humobctl.data.importers.areas import read_areas, read_flows
 from humobctl.errors import HumobError
+from humobctl.evaluate.flows.distances import TripDistances, measure_trips
 from humobctl.evaluate.flows.metrics import Flows, compare_flows, count_flows
 from humobctl.evaluate.scores import TableScore
 from humobctl.io.row_errors import OnError
@@ -30,6 +31,7 @@ class FlowEvaluation:
         trips: trips that were compared, of the file and of the reference.
         scores: the scores.
         flows: what was compared, of the file and of the reference.
+        distances: how far the trips of both go; None where no positions are known.
     """
 
     name: str
@@ -38,6 +40,7 @@ class FlowEvaluation:
     trips: tuple[float, float]
     scores: list[TableScore]
     flows: tuple[Flows, Flows]
+    distances: tuple[TripDistances, TripDistances] | None = None
 
 
 def evaluate_flows(
@@ -46,6 +49,7 @@ def evaluate_flows(
     *,
     names: tuple[str, ...] = FLOW_NAMES,
     within: bool = False,
+    areas: str | None = None,
     on_error: OnError = "fail",
 ) -> list[FlowEvaluation]:
     """Score files of flows against the true flows.
@@ -55,16 +59,25 @@ def evaluate_flows(
         truth: the true flows.
         names: metrics to compute.
         within: whether trips within an area count; laws make none.
+        areas: the areas with their positions, for distances; None for none.
         on_error: stop at the first bad row, or drop bad rows.
 
     Raises:
         HumobError: files that cannot be read, or without a trip to compare.
     """
     real = read_flows(truth, on_error=on_error)
+    known = None if areas is None else read_areas(areas, on_error=on_error)
     result = []
     for path in paths:
         made = read_flows(path, on_error=on_error)
-        result.append(_evaluation((path, made), (truth, real), names, within=within))
+        found = _evaluation((path, made), (truth, real), names, within=within)
+        if known is not None:
+            first, second = (
+                measure_trips(flows, name, known, areas or "", within=within)
+                for flows, name in ((made, found.name), (real, found.reference))
+            )
+            found.distances = first, second
+        result.append(found)
     return result
 
 

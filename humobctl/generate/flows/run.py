@@ -51,11 +51,31 @@ class FlowsJob:
     seed: int = 0
     on_error: OnError = "fail"
 
+    def read_areas(self) -> pl.DataFrame:
+        """The areas.
+
+        Raises:
+            HumobError: the file cannot be read, or holds a fault.
+        """
+        return read_areas(self.areas, columns=_of(self.columns, "area"), on_error=self.on_error)
+
 
 def write_flows(
-    job: FlowsJob, output: str | None, *, format: str | None = None, save_law: str | None = None
+    job: FlowsJob,
+    areas: pl.DataFrame,
+    output: str | None,
+    *,
+    format: str | None = None,
+    save_law: str | None = None,
 ) -> int:
     """Fit the law if asked to, and write flows between all areas.
+
+    Args:
+        job: what flows to make.
+        areas: its areas.
+        output: file to write; None or ``-`` for standard output.
+        format: of the output; None for that of its ending.
+        save_law: file to write the law to; None for none.
 
     Returns:
         Number of flows written.
@@ -65,7 +85,6 @@ def write_flows(
         UsageError: outflows or parameters are not known.
     """
     name = "stdin" if job.areas in (None, "-") else str(job.areas)
-    areas = read_areas(job.areas, columns=_of(job.columns, "area"), on_error=job.on_error)
     region = region_of(areas, name)
     law, real = job.law if job.fitted else None, None
     if job.fit is not None:
