@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from pictures import days, explore, generated, pipeline, plots, population_day, scores, view
+from pictures import days, explore, generated, pipeline, plots, scores, view
 from pictures.city import DATA, WORK
 
 PICTURES = {
@@ -15,7 +15,6 @@ PICTURES = {
     "days": days.draw,
     "generated": generated.draw,
     "pipeline": pipeline.draw,
-    "population_day": population_day.draw,
     "explore": explore.draw,
     "view": view.draw,
     **plots.draws(),

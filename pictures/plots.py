@@ -1,4 +1,4 @@
-"""What ``--plot`` draws: pictures that the commands themselves make, of a synthetic city."""
+"""What ``--plot`` and ``view --export`` draw: pictures by the commands, of a synthetic city."""
 
 from __future__ import annotations
 
@@ -11,13 +11,30 @@ from pictures.city import WORK, command, made, synthetic
 from pictures.style import PAGE
 
 
-def _cells() -> str:
+def _predictions() -> Path:
+    """Writes ranker.csv and slot_mode.csv; the truth."""
     files = synthetic(users=200, seed=1)
     challenge = made("challenge.csv.gz", "data mask", files["city"], "--from-day", "60")
     ranker = made("ranker", "train ranker challenge.csv.gz --rows 30000")
     made("slot_mode.csv", "predict", challenge, "--model", "slot-mode", "--decode", "argmax")
     made("ranker.csv", "predict", challenge, "--model", ranker)
-    return f"eval slot_mode.csv ranker.csv --truth {files['city']} --output scores.csv"
+    return files["city"]
+
+
+def _cells() -> str:
+    return f"eval slot_mode.csv ranker.csv --truth {_predictions()} --output scores.csv --plot"
+
+
+def _week() -> str:
+    return f"view ranker.csv --truth {_predictions()} --user 7 --days 60-66 --export"
+
+
+def _people() -> str:
+    files = synthetic(users=3000, seed=1)
+    plans = made("people_plans.csv", "intend", files["profiles"])
+    more = ("--places", files["places"], "--people", files["profiles"])
+    made("people.csv", "generate gravity", plans, *more)
+    return "view people.csv --colour-by intent --export"
 
 
 def _generated() -> str:
@@ -31,14 +48,21 @@ def _generated() -> str:
         plans = made(f"plans{seed}.csv", "intend", files["profiles"], "--seed", str(seed))
         line = f"generate gravity --law {law} --seed {seed}"
         made(f"{name}.csv", line, plans, "--places", files["places"])
-    return "eval same_law.csv random.csv --truth real.csv --privacy --flows 2 --output scores.csv"
+    options = "--privacy --flows 2 --output scores.csv --plot"
+    return f"eval same_law.csv random.csv --truth real.csv {options}"
 
 
 def _places() -> str:
-    return f"data describe {synthetic(users=200, seed=1)['places']} --format table"
+    return f"data describe {synthetic(users=200, seed=1)['places']} --format table --plot"
 
 
-PLOTS = {"describe_places": _places, "eval_cells": _cells, "eval_generated": _generated}
+PLOTS = {
+    "describe_places": _places,
+    "eval_cells": _cells,
+    "eval_generated": _generated,
+    "people": _people,
+    "week": _week,
+}
 """Name of the picture -> what prepares it and says the line that draws it."""
 WIDTH = 820
 """Pixels."""
@@ -46,11 +70,11 @@ WIDTH = 820
 
 def _draw(name: str) -> list[Path]:
     target = PAGE / f"{name}.png"
-    command(PLOTS[name](), "--plot", f"{name}.png")
+    command(PLOTS[name](), f"{name}.png")
     with Image.open(WORK / f"{name}.png") as picture:
         size = WIDTH, round(picture.height * WIDTH / picture.width)
         small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    small.quantize(32).save(target, optimize=True)
+    small.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
     return [target]
 
 

@@ -112,7 +112,7 @@ def test_models_are_listed(cli):
     ("arguments", "code", "names"),
     [
         (["city.csv"], 1, ("city.csv", "no row")),
-        (["city.csv", "--from-day", "0"], 1, ("city.csv", "no known cell")),
+        (["city.csv", "--from-day", "0"], 1, ("city.csv", "without a known cell")),
         (["challenge.csv", "--model", "oracle"], 2, ("oracle", "history")),
         (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
         (["challenge.csv", "--use-future"], 2, ("--use-future", "--from-day", "--to-day")),
@@ -132,7 +132,7 @@ def test_users_without_history_are_answered_and_counted(cli, tmp_path):
     done = cli("predict", "c.csv", cwd=tmp_path)
     assert done.code == 0
     assert done.out.splitlines()[1:] == ["1,60,20,50,60", "2,60,20,50,60"]
-    says(done.err, "1 of 2 users", "no known cell")
+    says(done.err, "1 of 2 users", "without a known cell")
 
 
 def line(number, pattern, replacement):
