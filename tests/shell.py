@@ -77,10 +77,10 @@ def in_bash(line: str, cwd: Path, env: dict[str, str] | None = None) -> Run:
 
 ASKS = """#!{python} -SE
 import json, os, socket, sys
+sent = sys.stdin.buffer.read()  # before it asks: what is before it in a pipe must be answered
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect({address!r})
     with connection.makefile("rwb") as stream:
-        sent = sys.stdin.buffer.read()
         asked = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "input": len(sent)}}
         stream.write(json.dumps(asked).encode() + b"\\n" + sent)
         stream.flush()
