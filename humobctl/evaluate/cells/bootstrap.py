@@ -82,9 +82,11 @@ def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
         seed: of the draws.
 
     Returns:
-        Shape (resamples, metrics).
+        Shape (resamples, metrics); NaN of a single user, who never varies.
     """
     users = len(values)
+    if users < 2:
+        return np.full((resamples, values.shape[1]), np.nan)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, values.shape[1]))
     for index in range(resamples):
@@ -100,9 +102,9 @@ def p_values(draws: Floats) -> Floats:
         draws: resampled differences, shape (resamples, ...).
 
     Returns:
-        Shape (...), above 0 and at most 1.
+        Shape (...), above 0 and at most 1; 1 where the differences are NaN.
     """
-    rarer = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0))
+    rarer = np.minimum((~(draws > 0)).sum(axis=0), (~(draws < 0)).sum(axis=0))
     result: Floats = np.minimum(2 * (1 + rarer) / (len(draws) + 1), 1.0)
     return result
 

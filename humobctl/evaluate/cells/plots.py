@@ -124,7 +124,8 @@ def _differences(pairs: list[PairDifferences], panel: Any, files: Files) -> None
     panel.hlines(at, [d.low for d in found], [d.high for d in found], color=BLUE, linewidth=2)
     panel.plot([d.value for d in found], at, "o", color=BLUE)
     for y, one in zip(at, found, strict=True):
-        text = f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
+        text = f"{one.value:+.4f}"
+        text += "" if np.isnan(one.low) else f" [{one.low:+.4f}, {one.high:+.4f}]"
         panel.annotate(text, (one.value, y), (0, 8), textcoords="offset points", ha="center")
     panel.axvline(0, color=GREY, linewidth=1, linestyle="--")
     panel.set_yticks(at, labels, fontsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.bootstrap import Difference, PairDifferences
 from humobctl.evaluate.cells.run import Evaluation
 from humobctl.evaluate.registry import Metric
-from humobctl.evaluate.score_table import names_of, score_table
+from humobctl.evaluate.score_table import names_of, or_null, score_table
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _difference_record(other: str, found: Difference) -> dict[str, Any]:
         "dialect": found.metric.dialect or None,
         "unit": found.metric.unit or None,
         "difference": found.value,
-        "interval": [found.low, found.high],
+        "interval": [or_null(found.low), or_null(found.high)],
         "confidence": found.confidence,
         "p": found.p,
         "p_holm": found.p_holm,
@@ -110,8 +111,8 @@ def as_table(found: Comparison) -> pl.DataFrame:
             f"{names[pair.second]} - {names[pair.first]}",
             d.metric,
             d.value,
-            low=d.low,
-            high=d.high,
+            low=or_null(d.low),
+            high=or_null(d.high),
             p=d.p,
             p_holm=d.p_holm,
         )
@@ -121,7 +122,7 @@ def as_table(found: Comparison) -> pl.DataFrame:
     return score_table(rows)
 
 
-def _row(file: str, metric: Metric, value: float, **more: float) -> dict[str, Any]:
+def _row(file: str, metric: Metric, value: float, **more: float | None) -> dict[str, Any]:
     edition = metric.dialect or None
     return {"file": file, "metric": metric.name, "edition": edition, "value": value, **more}
 
@@ -152,7 +153,7 @@ def _show_differences(found: Comparison, stream: TextIO) -> None:
             f"{names[pair.second]} minus {names[pair.first]}",
             d.metric.label,
             f"{number(d.metric, d.value, sign='+')}",
-            f"{number(d.metric, d.low, sign='+')} to {number(d.metric, d.high, sign='+')}",
+            _interval(d),
             f"{d.p_holm:.4f}",
             verdicts[d.better],
         ]
@@ -169,6 +170,14 @@ def _show_differences(found: Comparison, stream: TextIO) -> None:
         stream=stream,
         left=2,
     )
+
+
+def _interval(found: Difference) -> str:
+    """Nothing for a single user, whose scores have none."""
+    if math.isnan(found.low):
+        return ""
+    low, high = (number(found.metric, value, sign="+") for value in (found.low, found.high))
+    return f"{low} to {high}"
 
 
 def one_or_all(records: Iterable[dict[str, Any]]) -> str:

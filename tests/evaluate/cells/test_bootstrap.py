@@ -64,6 +64,22 @@ def test_files_scored_on_other_days_are_not_compared(cli, workdir):
     assert cli("eval", "predicted.csv", "week.csv", *flags, cwd=workdir).code == 0
 
 
+def test_a_single_user_decides_nothing(cli, tmp_path):
+    """Samples of one user are all alike: an interval without width would decide everything."""
+    rows = "uid,d,t,x,y\n1,60,0,1,1\n1,60,1,2,{}\n"
+    for name, y in (("truth", 2), ("a", 2), ("b", 5)):
+        (tmp_path / f"{name}.csv").write_text(rows.format(y))
+    files = ("eval", "a.csv", "b.csv", "--truth", "truth.csv", "--format")
+    done = cli(*files, "json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)[1]["differences"]
+    assert {(*one["interval"], one["p_holm"], one["better"]) for one in found} == {
+        (None, None, 1.0, None)
+    }
+    assert cli(*files, "csv", cwd=tmp_path).out.splitlines()[-1].endswith(",,1.0,1.0")
+    assert "nan" not in cli(*files, "table", cwd=tmp_path).out
+
+
 def test_p_values_worked_out_by_hand():
     # 9 resamples, of which 1 is not above zero: 2 (1 + 1) / 10. Zeros count for both sides.
     draws = np.array([[-1.0, 0, 1]] + 8 * [[2.0, 0, 1]])
