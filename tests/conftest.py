@@ -124,8 +124,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores: some tests wait for other processes or for time to pass."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are cores: some tests wait for other processes or for time to pass."""
+    return (os.cpu_count() or 1) + 1
 
 
 Cli = Callable[..., Run]

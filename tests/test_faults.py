@@ -35,7 +35,13 @@ from humobctl.io.streams import open_input, seekable
 from humobctl.io.write import write_table
 from humobctl.predict.city_profile import CityCounter
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.model import RankerNetwork, _sizes, from_checkpoint, to_checkpoint
+from humobctl.predict.ranker.features import NAMES
+from humobctl.predict.ranker.model import (
+    RankerNetwork,
+    array_sizes,
+    from_checkpoint,
+    to_checkpoint,
+)
 from humobctl.tables.schemas import GRID
 from humobctl.training import model_dir
 from humobctl.training.model_dir import Checkpoint
@@ -251,7 +257,8 @@ def odd_configs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_odd_settings_of_a_ranker() -> None:
     config = RankerConfig(hidden=4, members=1)
-    arrays = {name: np.zeros(size, np.float32) for name, size in _sizes(config).items()}
+    sizes = array_sizes(len(NAMES), config.hidden, config.members)
+    arrays = {name: np.zeros(size, np.float32) for name, size in sizes.items()}
     whole = to_checkpoint(RankerNetwork(**arrays), config)
     city = CityCounter(75).city()
     from_checkpoint(whole, city, "m")

@@ -112,7 +112,7 @@ def test_models_are_listed(cli):
     ("arguments", "code", "names"),
     [
         (["city.csv"], 1, ("city.csv", "no row")),
-        (["city.csv", "--from-day", "0"], 1, ("city.csv", "without a known cell")),
+        (["city.csv", "--from-day", "0"], 1, ("city.csv", "no known cell")),
         (["challenge.csv", "--model", "oracle"], 2, ("oracle", "history")),
         (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
         (["challenge.csv", "--use-future"], 2, ("--use-future", "--from-day", "--to-day")),

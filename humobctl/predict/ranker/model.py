@@ -171,9 +171,7 @@ def check_arrays(
     Raises:
         HumobError: other arrays, shapes or types.
     """
-    f, h, m = features, hidden, members
-    vectors: dict[str, tuple[int, ...]] = {"mean": (f,), "scale": (f,), "b0": (m, h), "b1": (m, h)}
-    sizes = vectors | {"w0": (m, f, h), "w1": (m, h, h), "w2": (m, h), "b2": (m,)}
+    sizes = array_sizes(features, hidden, members)
     found = {name: array.shape for name, array in arrays.items()}
     if found != sizes:
         raise HumobError(
@@ -183,6 +181,13 @@ def check_arrays(
     if kinds != {np.dtype(np.float32)}:
         names = ", ".join(sorted(map(str, kinds)))
         raise HumobError(f"{folder}/model.safetensors: found {names}, expected float32")
+
+
+def array_sizes(features: int, hidden: int, members: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each array of a network: F features, H hidden, M members."""
+    f, h, m = features, hidden, members
+    vectors: dict[str, tuple[int, ...]] = {"mean": (f,), "scale": (f,), "b0": (m, h), "b1": (m, h)}
+    return vectors | {"w0": (m, f, h), "w1": (m, h, h), "w2": (m, h), "b2": (m,)}
 
 
 def _kernels() -> list[list[str]]:
