@@ -21,6 +21,7 @@ from humobctl.tables.schemas import INTENTS
 
 PLACES = 200_000
 BEIJING = DATA / "beijing"
+STAYS = BEIJING / "stays.parquet"
 PROFILES = BEIJING / "profiles.csv"
 COUNTS = (10_000, 100_000, 1_000_000)
 SHARES = np.array([1, 3, 4, 1, 0.3, 1.5, 0.8, 4, 0.7, 0.4])
@@ -118,16 +119,21 @@ def _core_seconds() -> float:
 METRICS = ("jump_distance", "radius", "duration", "daily_loc", "start", "periodicity", "irank")
 
 
-def scores() -> str:
-    """`data import`, `intend`, `generate gravity` and `eval`: days in Beijing against real ones."""
-    stays = BEIJING / "stays.parquet"
+def _beijing_halves() -> tuple[Path, Path, Path]:
+    """The places of all stays in Beijing, and the stays of one half and of the other."""
     places, half, other = (WORK / f"beijing_{name}.parquet" for name in ("places", "fit", "test"))
-    peak("data", "import", stays, "--as", "places", "-o", places)
-    table = pl.read_parquet(stays)
+    peak("data", "import", STAYS, "--as", "places", "-o", places)
+    table = pl.read_parquet(STAYS)
     people = pl.col("uid").rank("dense") % 2 == 0
     table.filter(people).write_parquet(half)
     table.filter(~people).write_parquet(other)
-    runs = [(f"`{name}`", ("--law", name), stays) for name in LAWS]
+    return places, half, other
+
+
+def scores() -> str:
+    """`data import`, `intend`, `generate gravity` and `eval`: days in Beijing against real ones."""
+    places, half, other = _beijing_halves()
+    runs = [(f"`{name}`", ("--law", name), STAYS) for name in LAWS]
     for name in ("gravity", "epr"):
         options = ("--law", name, "--fit", half)
         runs.append((f"`{name}`, fitted on one half, scored on the other", options, other))
@@ -138,7 +144,7 @@ def scores() -> str:
         peak("generate", "gravity", plans_of(PEOPLE), *files, *options)
         scored = {least: _evaluated(target, truth, least) for least in (1, 3)}
         found += [[name, str(least), *_values(one, "value")] for least, one in scored.items()]
-    floor = _values(_evaluated(stays, stays, 1), "floor")
+    floor = _values(_evaluated(STAYS, STAYS, 1), "floor")
     rows = [["real people, halves", "3", *floor], *sorted(found, key=lambda row: row[1])]
     return markdown(["days", "least stays", *(name.replace("_", " ") for name in METRICS)], rows)
 
@@ -149,13 +155,7 @@ HALF = ("jump_distance", "radius", "daily_loc", "periodicity")
 
 def half_scores() -> str:
     """Laws fitted to half of the people of Beijing, scored on the other half, five seeds."""
-    stays = BEIJING / "stays.parquet"
-    places, half, other = (WORK / f"beijing_{name}.parquet" for name in ("places", "fit", "test"))
-    peak("data", "import", stays, "--as", "places", "-o", places)
-    table = pl.read_parquet(stays)
-    people = pl.col("uid").rank("dense") % 2 == 0
-    table.filter(people).write_parquet(half)
-    table.filter(~people).write_parquet(other)
+    places, half, other = _beijing_halves()
     pairs = ("--home-work", BEIJING / "home_work.parquet")
     rows, target = [], WORK / "beijing_visits.parquet"
     for law in ("empirical", "gravity"):

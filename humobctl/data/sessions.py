@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -71,6 +71,12 @@ class SessionTable:
     name: str
     table: Table
     frame: pl.DataFrame
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What ``run.json`` says of it."""
+        users = self.frame["uid"].n_unique()
+        return {"file": self.name, "records": self.frame.height, "users": users}
 
     @property
     def of_cells(self) -> bool:

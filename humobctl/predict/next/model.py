@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,23 @@ class NextRanker:
         return shares * (1.0 - self.elsewhere)
 
 
+def check_features(config: Mapping[str, Any], folder: str) -> None:
+    """Refuse a model of other features than this version computes.
+
+    Args:
+        config: of its model dir.
+        folder: the model dir, for messages.
+
+    Raises:
+        HumobError: the features differ.
+    """
+    if config.get("features") != list(NAMES):
+        raise HumobError(
+            f"{folder}/config.json: found other features than this version computes, expected "
+            f"its {len(NAMES)}; train it again"
+        )
+
+
 def to_checkpoint(network: RankerNetwork, config: NextRankerConfig, elsewhere: float) -> Checkpoint:
     """What a model dir holds: the weights, the settings, and the features they belong to."""
     settings = {"features": list(NAMES), "elsewhere": elsewhere, **asdict(config)}
@@ -56,11 +75,7 @@ def from_checkpoint(
         HumobError: it was trained on other features than this version computes, or is damaged.
     """
     config = checkpoint.config
-    if config.get("features") != list(NAMES):
-        raise HumobError(
-            f"{folder}/config.json: found other features than this version computes, expected "
-            f"its {len(NAMES)}; train the ranker again"
-        )
+    check_features(config, folder)
     with clear_damage(folder):
         hidden, members = int(config["hidden"]), int(config["members"])
         elsewhere = min(max(float(config["elsewhere"]), 0.0), 1.0)

@@ -69,10 +69,7 @@ class NextRankerRecipe(Recipe[NextRankerData]):
             HumobError: too few records.
         """
         rows, elsewhere = training_rows(gather(self.tables, None), self.settings)
-        about = [
-            {"file": one.name, "records": one.frame.height, "users": one.frame["uid"].n_unique()}
-            for one in self.tables
-        ]
+        about = [one.about for one in self.tables]
         yield NextRankerData(rows, elsewhere, about)
 
     def identify(self, data: NextRankerData) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from humobctl.errors import HumobError
 from humobctl.native import Floats
 from humobctl.predict.next.city import NextCity
 from humobctl.predict.next.data import UserRecords
 from humobctl.predict.next.evidence import Evidence
 from humobctl.predict.next.features import NAMES, encode
+from humobctl.predict.next.model import check_features
 from humobctl.predict.next_gru.config import NextGruSettings
 from humobctl.predict.next_gru.data import Vocabulary, make_rows
 from humobctl.predict.next_gru.model import NextGruNetwork
@@ -61,11 +61,7 @@ def from_checkpoint(
         HumobError: it was trained on other features than this version computes, or is damaged.
     """
     config = checkpoint.config
-    if config.get("features") != list(NAMES):
-        raise HumobError(
-            f"{folder}/config.json: found other features than this version computes, expected "
-            f"its {len(NAMES)}; train it again"
-        )
+    check_features(config, folder)
     with clear_damage(folder):
         settings = from_record(NextGruSettings, config["settings"])
         vocabulary = Vocabulary(config["places"], config["users"])

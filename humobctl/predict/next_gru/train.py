@@ -69,10 +69,7 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
         records = gather(self.tables, None)
         vocabulary = Vocabulary(records.places.names, records.uids)
         train, validate, elsewhere = training_parts(records, vocabulary, self.settings)
-        about = [
-            {"file": one.name, "records": one.frame.height, "users": one.frame["uid"].n_unique()}
-            for one in self.tables
-        ]
+        about = [one.about for one in self.tables]
         yield NextGruData(train, validate, vocabulary, elsewhere, about)
 
     def identify(self, data: NextGruData) -> dict[str, Any]:
