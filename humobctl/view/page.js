@@ -357,7 +357,7 @@ function showDays() {
   rows.sort((a, b) => a.user - b.user || a.day - b.day || a.layer - b.layer);
   const shown = rows.slice(0, MOST_STRIPS), users = new Set(shown.map((row) => row.user));
   for (const row of shown) {
-    const day = told.start ? dayName(row.day).slice(4) : `day ${row.day}`, table = told.tables.length > 1 ? ` ${told.truth ? ["predicted", "true"][row.layer] : told.tables[row.layer].name}` : "";
+    const day = told.start ? dayName(row.day).slice(4) : `day ${row.day}`, table = told.tables.length > 1 ? ` ${told.sides ? told.sides[row.layer] : told.tables[row.layer].name}` : "";
     row.text = `${users.size > 1 ? `${told.users[row.user - 1]} ` : ""}${day}${table}`;
   }
   strip.show(shown, everyone ? profile() : null);
@@ -423,7 +423,7 @@ function makeTables() {
     const label = document.createElement("label"), box = document.createElement("input"), dot = document.createElement("i");
     box.type = "checkbox"; box.checked = !(view.hidden >> k & 1); dot.style.background = told.difference && k === 2 ? `linear-gradient(to right, ${PALETTE[0]}, ${PALETTE[5]})` : `rgb(${TABLE_COLOURS[k % 4]})`;
     label.title = table.name;
-    label.append(box, dot, `${told.truth ? ["predicted: ", "true: "][k] : ""}${table.name}`);
+    label.append(box, dot, `${told.sides ? `${told.sides[k]}: ` : ""}${table.name}`);
     box.addEventListener("change", () => { view.hidden ^= 1 << k; refresh(); });
     $("tables").append(label);
   });

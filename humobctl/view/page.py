@@ -126,6 +126,7 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "weekday": scene.weekday,
         "cell": scene.cell,
         "truth": scene.truth,
+        "sides": scene.sides,
         "difference": scene.difference,
         "counted": scene.counted,
         "records": scene.records,

@@ -304,10 +304,8 @@ def _legend(axes: Axes, scene: Scene, by: str) -> None:
         named += [("unknown", _GREY)] * (NO_INTENT in seen)
     elif by == "table":
         names = [printable(one.name) for one in scene.tables]
-        if scene.truth:
-            names = [
-                f"{what}: {name}" for what, name in zip(("predicted", "true"), names, strict=True)
-            ]
+        if scene.sides:
+            names = [f"{what}: {name}" for what, name in zip(scene.sides, names, strict=True)]
         named = list(zip(names, TABLE_COLOURS, strict=False))
     else:
         return

@@ -103,6 +103,13 @@ class Scene:
         return len(self.rows["layer"])
 
     @property
+    def sides(self) -> tuple[str, str] | None:
+        """What a table and its truth are called; None without a truth."""
+        if not self.truth:
+            return None
+        return ("predicted", "true") if self.tables[0].kind is GRID else ("generated", "real")
+
+    @property
     def counted(self) -> bool:
         """Whether rows are squares by hour, whose value is a number of records."""
         return self.tables[0].squares is not None
