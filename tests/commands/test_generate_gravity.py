@@ -78,6 +78,15 @@ def test_a_fitted_law_serves_another_run(cli, workdir) -> None:
     )
 
 
+def test_a_law_is_not_written_over_the_plans(cli, workdir) -> None:
+    """The law is written before the plans are read: they are kept from the start."""
+    before = (workdir / "plans.csv").read_bytes()
+    options = ("--save-law", "plans.csv", "--output", "v.csv")
+    done = cli(*GRAVITY, "plans.csv", *PLACES, *options, cwd=workdir)
+    fails(done, "plans.csv", "input", "overwrite", code=2)
+    assert (workdir / "plans.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [

@@ -20,14 +20,13 @@ from humobctl.console import report
 from humobctl.data.importers.stays import iter_visits
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.gravity.config import DETERRED, Law
-from humobctl.generate.gravity.fit_weights import fit_weights
+from humobctl.generate.gravity.fit_weights import fit_weights, read_days
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
 from humobctl.tables.intents import ANCHORED
-from humobctl.tables.schemas import INTENTS
 
 MOST_JUMPS = 4000
 """Displacements that are used; more would move the third digit."""
@@ -149,12 +148,7 @@ def jumps_of(visits: pl.DataFrame, city: PlaceIndex, radius: float, seed: int = 
 
 def _choices(visits: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Floats, Int64s]:
     """Starts (km, (jumps, 2)), distances and intents of the jumps that are choices."""
-    table = visits.sort("uid", "d", "start_min", "seq")
-    east, north = city.plane.metres(table["lat"].to_numpy(), table["lon"].to_numpy())
-    point = np.column_stack([east, north]) / 1000
-    day = table.select(pl.struct("uid", "d").rle_id())["uid"].to_numpy().astype(np.int64)
-    code = table["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64).fill_null(EVERYTHING)
-    intent = code.to_numpy()
+    point, day, intent = read_days(visits.sort("uid", "d", "start_min", "seq"), city)
     begins = np.searchsorted(day, day)
     back = np.linalg.norm(point - point[begins], axis=1) <= NEAREST
     fixed = np.isin(intent, list(ANCHORED))

@@ -31,7 +31,7 @@ from humobctl.tables.schemas import INTENTS
 
 SAME = 0.001
 """Km within which two stays are at one place."""
-COMMUTE = 1.0
+NEAREST_WORK = 1.0
 """Km from home within which no stay is taken for work; published pairs (CoPB) have none nearer."""
 MOST_TRIPS = 40_000
 MOST_PAIRS = 800_000_000
@@ -70,16 +70,12 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     """The choices of visits or stays.
 
     Home is where people go home or sleep, work where they go to work. Without intents, home is
-    where the day begins, and work where the longest stay is that lies more than COMMUTE away.
+    where the day begins, and work where the longest stay is that lies more than NEAREST_WORK away.
     Works chosen from home count; trips home, other trips to work, and returns to a place of the
     same day do not.
     """
     table = visits.sort("uid", "d", "start_min", "seq")
-    east, north = city.plane.metres(table["lat"].to_numpy(), table["lon"].to_numpy())
-    point = np.column_stack([east, north]) / 1000
-    day = table.select(pl.struct("uid", "d").rle_id())["uid"].to_numpy().astype(np.int64)
-    code = table["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64).fill_null(EVERYTHING)
-    intent = code.to_numpy()
+    point, day, intent = read_days(table, city)
     minutes = (table["end_min"] - table["start_min"]).to_numpy()
     at_home, at_work = _find_anchors(point, day, intent, minutes)
     back, could = _find_returns(point, np.searchsorted(day, day), at_home | at_work)
@@ -100,6 +96,14 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     )
 
 
+def read_days(table: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Int64s, Int64s]:
+    """Points in km (n, 2), number of the day (n,) and of the intent (n,) of visits in order."""
+    east, north = city.plane.metres(table["lat"].to_numpy(), table["lon"].to_numpy())
+    day = table.select(pl.struct("uid", "d").rle_id())["uid"].to_numpy().astype(np.int64)
+    code = table["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64).fill_null(EVERYTHING)
+    return np.column_stack([east, north]) / 1000, day, code.to_numpy()
+
+
 def _find_anchors(
     point: Floats, day: Int64s, intent: Int64s, minutes: NDArray[np.int_]
 ) -> tuple[Flags, Flags]:
@@ -107,7 +111,7 @@ def _find_anchors(
     unknown = intent == EVERYTHING
     begins = np.searchsorted(day, day)
     at_home = np.linalg.norm(point - point[begins], axis=1) <= SAME
-    far = np.linalg.norm(point - point[begins], axis=1) > COMMUTE
+    far = np.linalg.norm(point - point[begins], axis=1) > NEAREST_WORK
     away = np.where(far, minutes, -1)
     longest = np.lexsort((-away, day))[begins]  # of the same day: days stand in order
     at_work = (away[longest] >= 0) & (np.linalg.norm(point - point[longest], axis=1) <= SAME)
