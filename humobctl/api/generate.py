@@ -130,6 +130,7 @@ def generate_gravity(
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
     from humobctl.generate.homes_and_works import read_pairs, read_people
+    from humobctl.io.output_lock import note_input
     from humobctl.io.outputs import check_distinct
     from humobctl.io.read import iter_table
     from humobctl.tables.schemas import INTENTIONS, VISITS
@@ -165,6 +166,8 @@ def generate_gravity(
             commute=COMMUTE if chosen.weights is None else chosen,
         )
         if law_to is not None and chosen.weights is not None:
+            if plans != "-":  # they are read later than the law is written
+                note_input(plans, plans)
             chosen.weights.save(law_to)
         job = GravityJob(city, dwellings, chosen, Travel(speed, min_minutes), seed)
         batches = iter_table(plans, INTENTIONS, on_error=on_error, batch_rows=ROWS_AT_ONCE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -86,17 +86,10 @@ def paths_of(*sources: Source | NamedTable | None) -> Iterator[list[Any]]:
 
     A frame goes to a temporary Arrow file, which is there as long as the block.
     """
-    from humobctl.io.output_lock import note_input
     from humobctl.io.scratch import Scratch
 
     with Scratch() as owner, inputs_kept():
-        paths = [_path_of(one, owner, f"{at}.arrow") for at, one in enumerate(sources)]
-        # Before any is read: an output may be written before the last input is opened.
-        for path in paths:
-            with suppress(OSError):  # who may not look at it is told when it is read
-                if path and not isinstance(path, FramePath) and Path(path).is_file():
-                    note_input(path, path)
-        yield paths
+        yield [_path_of(one, owner, f"{at}.arrow") for at, one in enumerate(sources)]
 
 
 def _path_of(source: Source | NamedTable | None, owner: Scratch, file: str) -> str | None:
