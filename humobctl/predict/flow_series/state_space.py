@@ -1,0 +1,238 @@
+"""Rank-reduced state space: a few smoothed factors of all series, and each series' own level.
+
+    y_{t,c} = f_{type(t),c} (b_c' F_t + level_{t,c} + e_{t,c})
+
+The factors F are the main components of the flows within cells, each smoothed by itself; levels
+return to a constant and start anew at a break. Series of about one size share the parameters of
+their levels and the prior of their loadings b, which have the highest marginal likelihood on a grid.
+All of it is linear in y / f: a prediction is a matrix for each class of series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from humobctl.native import Floats, Int64s
+from humobctl.predict.flow_series.base import FlowSample, SeriesDays
+from humobctl.predict.flow_series.day_types import TypeFactors, estimate_factors
+from humobctl.predict.flow_series.smoother import Weights, level_model, weights_of
+
+FACTORS = 3
+PERSISTENCE = (0.8, 0.9, 0.95, 0.98, 0.995)
+NOISE = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0)
+LOADINGS = (1e-3, 1e-2, 1e-1, 1.0)
+"""Prior variances of loadings on factors of unit variance, in units of the observation variance;
+0 (no factors) is tried as well."""
+CLASSES = 6
+"""Classes of series by the logarithm of their mean."""
+BREAK_DAYS, BREAK_RATIO = 7, 6.0
+"""Days on either side that a break is looked for in, and how many times the median change of all
+days (squared) it is."""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Weights of all levels on the grid, which depend on the days only."""
+
+    days: SeriesDays
+    weights: list[Weights]
+
+    def best(self, series: Floats) -> Weights:
+        """The weights with the highest likelihood of series (days given, series)."""
+        return max(
+            self.weights, key=lambda weights: _log_likelihood(weights.innovate @ series, weights)
+        )
+
+
+@dataclass(frozen=True)
+class SmoothedClasses:
+    """Predictions of series by their class.
+
+    Attributes:
+        edges: means of series between classes.
+        matrices: what a class predicts of its given days, (hidden days, days given).
+    """
+
+    edges: Floats
+    matrices: list[Floats]
+
+    def predict(self, series: Floats) -> Floats:
+        """Hidden days of series (days given, series)."""
+        kind = np.searchsorted(self.edges, series.mean(axis=0))
+        result = np.empty((len(self.matrices[0]), series.shape[1]), series.dtype)
+        for number, matrix in enumerate(self.matrices):
+            here = np.flatnonzero(kind == number)
+            result[:, here] = matrix.astype(series.dtype) @ series[:, here]
+        return result
+
+
+@dataclass(frozen=True)
+class RankReduced:
+    """The fitted model."""
+
+    days: SeriesDays
+    diagonal_factors: TypeFactors
+    pair_factors: TypeFactors
+    diagonal_classes: SmoothedClasses
+    pair_classes: SmoothedClasses
+    effect: Floats | None = None
+    """What the covariate adds to each cell and day, in units of flow by factor, (days, cells)."""
+
+    def diagonal(self, flows: Floats) -> Floats:
+        """Flows within cells."""
+        factors, known = self.diagonal_factors.own[self.days.types], self.days.known
+        series = flows[known] / factors[known]
+        added = 0.0
+        if self.effect is not None:
+            series = series - self.effect[known]
+            added = self.effect[self.days.wanted]
+        predicted = self.diagonal_classes.predict(series) + added
+        return np.maximum(predicted * factors[self.days.wanted], 0.0)
+
+    def pairs(self, flows: Floats) -> Floats:
+        """Flows between cells."""
+        factors = self.pair_factors.pooled[self.days.types].astype(flows.dtype)
+        known = self.days.known
+        predicted = self.pair_classes.predict(flows[known] / factors[known])
+        result: Floats = np.maximum(predicted * factors[self.days.wanted], 0.0)
+        return result
+
+
+def state_space(days: SeriesDays, sample: FlowSample) -> RankReduced:
+    """The model, fitted to the given days."""
+    known = days.known
+    diagonal_factors = estimate_factors(days, sample.diagonal)
+    pair_factors = estimate_factors(days, sample.pairs)
+    diagonal = sample.diagonal[known] / diagonal_factors.own[days.types[known]]
+    pairs = sample.pairs[known] / pair_factors.pooled[days.types[known]]
+    scaled = _scale(diagonal)
+    breaks = find_breaks(days, scaled)
+    grid = _Grid(days, _all_weights(days, breaks))
+    courses = smooth_courses(grid, scaled)
+    effect = None
+    if sample.covariate is not None:
+        effect = _effect(grid, diagonal, sample.covariate)
+        diagonal = diagonal - effect[known]
+    return RankReduced(
+        days,
+        diagonal_factors,
+        pair_factors,
+        diagonal_classes=_fit_classes(grid, courses, diagonal),
+        pair_classes=_fit_classes(grid, courses, pairs),
+        effect=effect,
+    )
+
+
+def find_breaks(days: SeriesDays, series: Floats) -> tuple[int, ...]:
+    """The day on which the flows of all cells change most, if it stands out; none otherwise."""
+    known = days.known
+    changes = np.zeros(len(days.dates))
+    for day in range(len(days.dates)):
+        cut = int(np.searchsorted(known, day))
+        if cut < BREAK_DAYS or cut + BREAK_DAYS > len(known) or not days.given[day]:
+            continue
+        if known[cut + BREAK_DAYS - 1] - known[cut - BREAK_DAYS] > 3 * BREAK_DAYS:
+            continue
+        before, after = series[cut - BREAK_DAYS : cut], series[cut : cut + BREAK_DAYS]
+        changes[day] = ((after.mean(axis=0) - before.mean(axis=0)) ** 2).sum()
+    found = changes[changes > 0]
+    if not len(found) or changes.max() < BREAK_RATIO * np.median(found):
+        return ()
+    return (int(changes.argmax()),)
+
+
+def smooth_courses(grid: _Grid, series: Floats) -> Floats:
+    """Main components of series (days given, series), smoothed: (days, factors), unit variance."""
+    centred = series - series.mean(axis=0)
+    rank = min(FACTORS, *centred.shape)
+    gram = centred @ centred.T
+    vectors = np.linalg.eigh(gram)[1][:, ::-1][:, :rank]
+    courses = np.column_stack([grid.best(one[:, None]).smooth @ one for one in vectors.T])
+    courses = courses - courses[grid.days.known].mean(axis=0)
+    spread = courses[grid.days.known].std(axis=0)
+    result: Floats = courses[:, spread > 1e-9] / spread[spread > 1e-9]
+    return result
+
+
+def _scale(series: Floats) -> Floats:
+    """Series by the square root of their means, so that counts have about one variance."""
+    mean = series.mean(axis=0)
+    return series[:, mean > 0] / np.sqrt(mean[mean > 0])
+
+
+def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[Weights]:
+    return [
+        weights_of(level_model(persistence, noise, breaks), days.given)
+        for persistence in PERSISTENCE
+        for noise in NOISE
+    ]
+
+
+def _log_likelihood(innovations: Floats, weights: Weights) -> float:
+    """Of series with a variance each, which is put in where it is best."""
+    count, series = innovations.shape
+    squares = np.maximum((innovations**2).sum(axis=0), 1e-12)
+    return float(-(count * np.log(squares / count).sum() + series * weights.log_scale) / 2)
+
+
+def _fit_classes(grid: _Grid, courses: Floats, series: Floats) -> SmoothedClasses:
+    """The best level and loadings prior of each class of series."""
+    mean = series.mean(axis=0)
+    active = mean > 0
+    low, high = (mean[active].min(), mean[active].max()) if active.any() else (1.0, 1.0)
+    edges = np.geomspace(low, high * (1 + 1e-9), CLASSES + 1)[1:-1]
+    kind = np.searchsorted(edges, mean)
+    matrices: list[Floats] = []
+    for number in range(CLASSES):
+        here = series[:, active & (kind == number)]
+        matrices.append(_fit_class(grid, courses, here if here.shape[1] else series[:, active]))
+    return SmoothedClasses(edges, matrices)
+
+
+def _fit_class(grid: _Grid, courses: Floats, series: Floats) -> Floats:
+    """The matrix (hidden days, days given) with the highest marginal likelihood."""
+    best, result = -np.inf, np.zeros((int(grid.days.hidden.sum()), len(grid.days.known)))
+    known, wanted = grid.days.known, grid.days.wanted
+    for weights in grid.weights:
+        innovations = weights.innovate @ series
+        loaded = weights.innovate @ courses[known]
+        moments = loaded.T @ loaded
+        crossed = loaded.T @ innovations
+        plain = (innovations**2).sum(axis=0)
+        for prior in (0.0, *LOADINGS):
+            inverse = (
+                np.linalg.inv(moments + np.eye(len(moments)) / prior) if prior else 0 * moments
+            )
+            explained = (crossed * (inverse @ crossed)).sum(axis=0)
+            squares = np.maximum(plain - explained, 1e-12)
+            widen = np.linalg.slogdet(np.eye(len(moments)) + prior * moments)[1]
+            count, many = innovations.shape
+            log_scale = many * (weights.log_scale + widen)
+            value = -(count * np.log(squares / count).sum() + log_scale) / 2
+            if value > best:
+                best = float(value)
+                load: Floats = inverse @ loaded.T @ weights.innovate
+                rest = np.eye(len(known)) - courses[known] @ load
+                result = courses[wanted] @ load + weights.smooth[wanted] @ rest
+    return result
+
+
+def _effect(grid: _Grid, series: Floats, covariate: Floats) -> Floats:
+    """What a covariate adds: one coefficient for all cells, relative to each cell's mean flow.
+
+    Generalised least squares: series and covariate go through the same filter (Durbin and Koopman,
+    6.2.3).
+    """
+    known = grid.days.known
+    mean = series.mean(axis=0)
+    weights = grid.best(series[:, mean > 0])
+    innovations = weights.innovate @ series
+    shaped = covariate * mean
+    regressor = weights.innovate @ shaped[known]
+    variance = np.maximum((innovations**2).mean(axis=0), 1e-12)
+    top = ((regressor * innovations).sum(axis=0) / variance).sum()
+    bottom = ((regressor**2).sum(axis=0) / variance).sum()
+    result: Floats = shaped * (top / bottom if bottom > 0 else 0.0)
+    return result
