@@ -17,7 +17,8 @@ from humobctl.predict.flow_series.base import Dates, SeriesDays
 from humobctl.predict.flow_series.day_types import types_of
 from humobctl.tables.flow_series import AreaNumbers, FlowDay
 
-MAX_DAYS = 10_000
+MAX_DAYS = 1_500
+"""Four years: models hold squares of days by days."""
 PART_ROWS = 20_000_000
 """Rows of a part of the pairs; a few hundred MB."""
 PART_PAIRS = 100_000
@@ -79,7 +80,7 @@ class SeriesData:
         Raises:
             HumobError: there is nothing to predict, or nothing to predict from.
         """
-        self.store.collect(filter(None, map(self._take, days)))  # type: ignore[arg-type]
+        self.store.collect(map(self._take, days))
         if not self.hidden:
             raise HumobError(
                 f"{self.name}: found no day to predict, expected hidden days (rows with only a "
@@ -94,18 +95,17 @@ class SeriesData:
                 f"{MAX_DAYS:,} at most"
             )
 
-    def _take(self, day: FlowDay) -> pl.DataFrame | None:
+    def _take(self, day: FlowDay) -> pl.DataFrame:
+        """The day's flows between areas."""
         number = (day.date - dt.date(1970, 1, 1)).days
         if day.hidden:
             self.hidden.add(number)
-            return None
+            return pl.DataFrame(schema=self.store.dtypes)
         self.known.add(number)
         rows = day.pairs & (day.flow > 0)
         within = rows & (day.origin == day.destination)
         self._within.append((number, day.origin[within], day.flow[within]))
         rows &= ~within
-        if not rows.any():
-            return None
         columns = {
             "uid": day.origin[rows].astype(np.uint32),
             "d": np.full(int(rows.sum()), number, np.int32),
@@ -170,10 +170,8 @@ class SeriesData:
         Of a large series, those of some origins at random.
         """
         rng = np.random.default_rng(seed)
-        found: list[Float32s] = []
-        for rows in self._some_rows(rng):
-            for block in self._blocks_of(rows):
-                found.append(block.flows[:, self._choose(block.flows, rng)])
+        blocks = (block for rows in self._some_rows(rng) for block in self._blocks_of(rows))
+        found = [block.flows[:, self._choose(block.flows, rng)] for block in blocks]
         if not found:
             return np.zeros((max(self.known | self.hidden) - self.first + 1, 0))
         flows = np.concatenate(found, axis=1)

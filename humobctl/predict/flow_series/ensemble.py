@@ -7,7 +7,7 @@ to 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -42,19 +42,33 @@ class Ensemble:
 
 def ensemble(days: SeriesDays, sample: FlowSample) -> Ensemble:
     """The members fitted to all given days, weighted by their errors on hidden windows."""
-    size = len(MEMBERS)
-    sums = {name: (np.zeros((size, size)), np.zeros(size)) for name in ("diagonal", "pairs")}
+    diagonal, pairs = _Errors(), _Errors()
     for window in windows_of(days):
         inner = days.hide(window)
-        models = [fit(inner, sample) for fit in MEMBERS]
-        for name, (gram, crossed) in sums.items():
-            flows = getattr(sample, name)
-            truth = flows[inner.wanted].ravel()
-            columns = np.stack([getattr(one, name)(_blank(flows, inner)).ravel() for one in models])
-            gram += columns @ columns.T
-            crossed += columns @ truth
-    weights = {name: simplex_weights(*sums[name]) for name in sums}
-    return Ensemble([fit(days, sample) for fit in MEMBERS], weights["diagonal"], weights["pairs"])
+        shown = blank(sample, inner)
+        models = [fit(inner, shown) for fit in MEMBERS]
+        diagonal.add(
+            sample.diagonal[inner.wanted], [one.diagonal(shown.diagonal) for one in models]
+        )
+        pairs.add(sample.pairs[inner.wanted], [one.pairs(shown.pairs) for one in models])
+    return Ensemble(
+        [fit(days, sample) for fit in MEMBERS],
+        diagonal_weights=simplex_weights(diagonal.gram, diagonal.crossed),
+        pair_weights=simplex_weights(pairs.gram, pairs.crossed),
+    )
+
+
+@dataclass
+class _Errors:
+    """Sums of products of predictions, and of predictions and true flows."""
+
+    gram: Floats = field(default_factory=lambda: np.zeros((len(MEMBERS), len(MEMBERS))))
+    crossed: Floats = field(default_factory=lambda: np.zeros(len(MEMBERS)))
+
+    def add(self, truth: Floats, predicted: list[Floats]) -> None:
+        columns = np.stack([np.maximum(one, 0).ravel() for one in predicted])
+        self.gram += columns @ columns.T
+        self.crossed += columns @ truth.ravel()
 
 
 def windows_of(days: SeriesDays) -> Iterator[Bools]:
@@ -70,7 +84,7 @@ def windows_of(days: SeriesDays) -> Iterator[Bools]:
 
 
 def simplex_weights(gram: Floats, crossed: Floats) -> Floats:
-    """Weights from 0 that sum to 1, with the least sum of squared errors; equal without evidence."""
+    """Weights from 0 that sum to 1, with the least squared errors; equal without evidence."""
     size = len(crossed)
     scale = float(np.trace(gram))
     if not scale > 0:
@@ -83,8 +97,10 @@ def simplex_weights(gram: Floats, crossed: Floats) -> Floats:
     return weights / weights.sum()
 
 
-def _blank(flows: Floats, days: SeriesDays) -> Floats:
-    return flows * days.given[:, None]
+def blank(sample: FlowSample, days: SeriesDays) -> FlowSample:
+    """The sample with 0 on days that are not given."""
+    given = days.given[:, None]
+    return replace(sample, diagonal=sample.diagonal * given, pairs=sample.pairs * given)
 
 
 def _mix(predicted: list[Floats], weights: Floats) -> Floats:

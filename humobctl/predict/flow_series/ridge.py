@@ -37,7 +37,8 @@ def ridge(days: SeriesDays, sample: FlowSample) -> LinearModel:
 
 def calendar_features(days: SeriesDays, breaks: tuple[int, ...]) -> Floats:
     """Types of days, the trend and its bends, and for each break a step and its decays."""
-    at = np.arange(len(days.dates))
+    # the trend is held before the first given day and after the last one
+    at = np.clip(np.arange(len(days.dates)), days.known[0], days.known[-1])
     columns = [(days.types == kind).astype(float) for kind in range(TYPES)]
     columns += [np.maximum(at - knot, 0) / KNOT_DAYS for knot in range(0, len(at), KNOT_DAYS)]
     for day in breaks:

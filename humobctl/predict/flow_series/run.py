@@ -120,11 +120,11 @@ def _covariate(data: SeriesData, days: SeriesDays, cells: Int32s, job: FlowJob) 
         report.warn(f"{name}: left out {left_out} of cells or days that {data.name} does not have")
     values = np.full((size, len(cells)), np.nan)
     values[rows["day"].to_numpy(), rows["column"].to_numpy()] = rows["value"].to_numpy()
-    needed = (days.given | days.hidden)[:, None] & np.isnan(values)
+    needed = np.isnan(values[days.given | days.hidden])
     if needed.any():
         report.warn(
-            f"{name}: found no value for {pluralize(int(needed.sum()), 'cell and day', 'cells and days')}"
-            ", which get the mean"
+            f"{name}: found no value for {needed.sum():,} of {needed.size:,} cells and days, which "
+            "get the mean"
         )
     centred = values - np.nanmean(values)
     spread = float(np.nanstd(values))

@@ -3,17 +3,19 @@
 Gains depend on which days are given and on the parameters only, so one pass over the days serves
 all series, and what the smoother does to a series is a matrix: its weights.
 
-Sources: R. E. Kalman, J. Basic Eng. 82 (1960) 35; H. E. Rauch, F. Tung and C. T. Striebel, AIAA J. 3
-(1965) 1445; J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods, 2nd ed. (2012).
+Sources: R. E. Kalman, J. Basic Eng. 82 (1960) 35; H. E. Rauch, F. Tung and C. T. Striebel,
+AIAA J. 3 (1965) 1445; J. Durbin and S. J. Koopman, Time Series Analysis by State Space Methods,
+2nd ed. (2012).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from humobctl.native import Bools, Floats, Int64s
+from humobctl.native import Bools, Floats
 
 DIFFUSE = 1e7
 """Variance of a state of which nothing is known, in units of the observation variance."""
@@ -41,76 +43,84 @@ class StateSpace:
 
 
 @dataclass(frozen=True)
-class Smoothed:
-    """What filter and smoother give, for n days and k series.
+class Filtered:
+    """The forward pass over n days and k series.
 
     Attributes:
         innovations: y_t minus its prediction from the days before, (n, k); 0 where not given.
         scales: their variance F_t, (n,); 1 where not given.
-        states: smoothed means, (n, states, k).
-        variances: smoothed variances, (n, states, states).
-        signal: z times the smoothed means, (n, k).
+        predicted, updated: means of the state before and after y_t, (states, k) a day.
+        predicted_variance, updated_variance: their variances, (states, states) a day.
     """
 
     innovations: Floats
     scales: Floats
+    predicted: list[Floats] = field(default_factory=list)
+    predicted_variance: list[Floats] = field(default_factory=list)
+    updated: list[Floats] = field(default_factory=list)
+    updated_variance: list[Floats] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """The backward pass.
+
+    Attributes:
+        states: means of the state given all days, (n, states, k).
+        variances: their variances, (n, states, states).
+        signal: z times the means, (n, k).
+    """
+
     states: Floats
     variances: Floats
     signal: Floats
 
 
-@dataclass
-class _Pass:
-    """What the forward pass keeps for the backward one."""
-
-    predicted: list[Floats] = field(default_factory=list)
-    predicted_variance: list[Floats] = field(default_factory=list)
-    filtered: list[Floats] = field(default_factory=list)
-    filtered_variance: list[Floats] = field(default_factory=list)
-
-
 def smooth(model: StateSpace, series: Floats, given: Bools) -> Smoothed:
     """Smooth series of (days, series) of which some days are given."""
-    kept = _Pass()
-    innovations, scales = np.zeros_like(series), np.ones(len(series))
+    return smooth_back(model, run_filter(model, series, given))
+
+
+def run_filter(model: StateSpace, series: Floats, given: Bools) -> Filtered:
+    """The forward pass: Kalman's filter."""
+    done = Filtered(np.zeros_like(series), np.ones(len(series)))
     mean, variance = np.zeros((len(model.observe), series.shape[1])), model.start
     for day in range(len(series)):
-        if day:
-            mean = model.transition @ mean
-            variance = model.transition @ variance @ model.transition.T + model.noise
         if day in model.breaks:
             mean, variance = np.zeros_like(mean), model.start
-        kept.predicted.append(mean)
-        kept.predicted_variance.append(variance)
+        elif day:
+            mean = model.transition @ mean
+            variance = model.transition @ variance @ model.transition.T + model.noise
+        done.predicted.append(mean)
+        done.predicted_variance.append(variance)
         if given[day]:
-            innovations[day] = series[day] - model.observe @ mean
             seen = variance @ model.observe
-            scales[day] = model.observe @ seen + model.variance
-            gain = seen / scales[day]
-            mean = mean + gain[:, None] * innovations[day]
+            done.innovations[day] = series[day] - model.observe @ mean
+            done.scales[day] = model.observe @ seen + model.variance
+            gain = seen / done.scales[day]
+            mean = mean + gain[:, None] * done.innovations[day]
             variance = _symmetric(variance - np.outer(gain, seen))
-        kept.filtered.append(mean)
-        kept.filtered_variance.append(variance)
-    states, variances = _back(model, kept)
-    return Smoothed(innovations, scales, states, variances, model.observe @ states)
+        done.updated.append(mean)
+        done.updated_variance.append(variance)
+    return done
 
 
-def _back(model: StateSpace, kept: _Pass) -> tuple[Floats, Floats]:
-    """Smoothed means and variances, from the last day to the first."""
-    mean, variance = kept.filtered[-1], kept.filtered_variance[-1]
+def smooth_back(model: StateSpace, done: Filtered) -> Smoothed:
+    """The backward pass: the smoother of Rauch, Tung and Striebel."""
+    mean, variance = done.updated[-1], done.updated_variance[-1]
     means, variances = [mean], [variance]
-    for day in range(len(kept.filtered) - 2, -1, -1):
-        ahead = kept.predicted_variance[day + 1]
-        if day + 1 in model.breaks:  # nothing of the days after tells of those before
-            mean, variance = kept.filtered[day], kept.filtered_variance[day]
-        else:
-            crossed = model.transition @ kept.filtered_variance[day]
-            gain = np.linalg.solve(ahead, crossed).T
-            mean = kept.filtered[day] + gain @ (mean - kept.predicted[day + 1])
-            variance = _symmetric(kept.filtered_variance[day] + gain @ (variance - ahead) @ gain.T)
+    for day in range(len(done.updated) - 2, -1, -1):
+        later, ahead = mean, variance
+        mean, variance = done.updated[day], done.updated_variance[day]
+        if day + 1 not in model.breaks:  # days after a break tell nothing of those before
+            predicted = done.predicted_variance[day + 1]
+            gain = np.linalg.solve(predicted, model.transition @ variance).T
+            mean = mean + gain @ (later - done.predicted[day + 1])
+            variance = _symmetric(variance + gain @ (ahead - predicted) @ gain.T)
         means.append(mean)
         variances.append(variance)
-    return np.array(means[::-1]), np.array(variances[::-1])
+    states = np.array(means[::-1])
+    return Smoothed(states, np.array(variances[::-1]), model.observe @ states)
 
 
 def _symmetric(matrix: Floats) -> Floats:
@@ -137,27 +147,29 @@ def level_model(persistence: float, noise: float, breaks: tuple[int, ...] = ()) 
 
 @dataclass(frozen=True)
 class Weights:
-    """Filter and smoother of one parameter pair as matrices, over the given days.
+    """Filter and smoother of one model as matrices: what they do to each given day's unit series.
 
     Attributes:
+        model: the model.
+        given: which days are.
         innovate: standardised innovations of given days, (days given, days given).
-        log_scale: sum of log F_t.
-        smooth: smoothed signal of all days, (days, days given).
+        log_scale: sum of the logarithms of the variances of innovations.
     """
 
+    model: StateSpace
+    given: Bools
     innovate: Floats
     log_scale: float
-    smooth: Floats
+
+    @cached_property
+    def smooth(self) -> Floats:
+        """Smoothed signal of all days, (days, days given)."""
+        return smooth(self.model, np.eye(len(self.given))[:, self.given], self.given).signal
 
 
 def weights_of(model: StateSpace, given: Bools) -> Weights:
-    """The matrices: what filter and smoother do to each day's unit series."""
-    at: Int64s = np.flatnonzero(given)
-    unit = np.eye(len(given))[:, at]
-    done = smooth(model, unit, given)
-    scales = done.scales[at]
-    return Weights(
-        innovate=done.innovations[at] / np.sqrt(scales)[:, None],
-        log_scale=float(np.log(scales).sum()),
-        smooth=done.signal,
-    )
+    """The matrices of a model on the given days."""
+    forward = run_filter(model, np.eye(len(given))[:, given], given)
+    scales = forward.scales[given]
+    innovate = forward.innovations[given] / np.sqrt(scales)[:, None]
+    return Weights(model, given, innovate, log_scale=float(np.log(scales).sum()))

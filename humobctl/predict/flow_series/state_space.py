@@ -4,8 +4,8 @@
 
 The factors F are the main components of the flows within cells, each smoothed by itself; levels
 return to a constant and start anew at a break. Series of about one size share the parameters of
-their levels and the prior of their loadings b, which have the highest marginal likelihood on a grid.
-All of it is linear in y / f: a prediction is a matrix for each class of series.
+their levels and the prior of their loadings b, which have the highest marginal likelihood on a
+grid. All of it is linear in y / f: a prediction is a matrix for each class of series.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from humobctl.native import Floats, Int64s
+from humobctl.native import Floats
 from humobctl.predict.flow_series.base import FlowSample, SeriesDays
 from humobctl.predict.flow_series.day_types import TypeFactors, estimate_factors
 from humobctl.predict.flow_series.smoother import Weights, level_model, weights_of
@@ -25,8 +25,8 @@ NOISE = (1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0)
 LOADINGS = (1e-3, 1e-2, 1e-1, 1.0)
 """Prior variances of loadings on factors of unit variance, in units of the observation variance;
 0 (no factors) is tried as well."""
-CLASSES = 6
-"""Classes of series by the logarithm of their mean."""
+CLASSES, CLASS_SERIES = 6, 100
+"""Classes of series by the logarithm of their mean, and series of a class that are looked at."""
 BREAK_DAYS, BREAK_RATIO = 7, 6.0
 """Days on either side that a break is looked for in, and how many times the median change of all
 days (squared) it is."""
@@ -41,9 +41,12 @@ class _Grid:
 
     def best(self, series: Floats) -> Weights:
         """The weights with the highest likelihood of series (days given, series)."""
-        return max(
-            self.weights, key=lambda weights: _log_likelihood(weights.innovate @ series, weights)
-        )
+
+        def fit(weights: Weights) -> float:
+            squares = ((weights.innovate @ series) ** 2).sum(axis=0)
+            return _log_likelihood(squares, len(series), weights.log_scale)
+
+        return max(self.weights, key=fit)
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def smooth_courses(grid: _Grid, series: Floats) -> Floats:
     """Main components of series (days given, series), smoothed: (days, factors), unit variance."""
     centred = series - series.mean(axis=0)
     rank = min(FACTORS, *centred.shape)
+    if not rank:
+        return np.zeros((len(grid.days.dates), 0))
     gram = centred @ centred.T
     vectors = np.linalg.eigh(gram)[1][:, ::-1][:, :rank]
     courses = np.column_stack([grid.best(one[:, None]).smooth @ one for one in vectors.T])
@@ -170,11 +175,10 @@ def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[Weights]:
     ]
 
 
-def _log_likelihood(innovations: Floats, weights: Weights) -> float:
-    """Of series with a variance each, which is put in where it is best."""
-    count, series = innovations.shape
-    squares = np.maximum((innovations**2).sum(axis=0), 1e-12)
-    return float(-(count * np.log(squares / count).sum() + series * weights.log_scale) / 2)
+def _log_likelihood(squares: Floats, days: int, log_scale: float) -> float:
+    """Of series by their sums of squared innovations, each with its best variance."""
+    variances = np.maximum(squares, 1e-12) / days
+    return float(-(days * np.log(variances).sum() + len(squares) * log_scale) / 2)
 
 
 def _fit_classes(grid: _Grid, courses: Floats, series: Floats) -> SmoothedClasses:
@@ -186,36 +190,46 @@ def _fit_classes(grid: _Grid, courses: Floats, series: Floats) -> SmoothedClasse
     kind = np.searchsorted(edges, mean)
     matrices: list[Floats] = []
     for number in range(CLASSES):
-        here = series[:, active & (kind == number)]
-        matrices.append(_fit_class(grid, courses, here if here.shape[1] else series[:, active]))
+        here = np.flatnonzero(active & (kind == number))
+        here = here if len(here) else np.flatnonzero(active)
+        step = -(-len(here) // CLASS_SERIES) or 1
+        matrices.append(_fit_class(grid, courses, series[:, here[::step]]))
     return SmoothedClasses(edges, matrices)
 
 
 def _fit_class(grid: _Grid, courses: Floats, series: Floats) -> Floats:
     """The matrix (hidden days, days given) with the highest marginal likelihood."""
-    best, result = -np.inf, np.zeros((int(grid.days.hidden.sum()), len(grid.days.known)))
-    known, wanted = grid.days.known, grid.days.wanted
+    best, chosen = -np.inf, (grid.weights[0], 0.0)
     for weights in grid.weights:
         innovations = weights.innovate @ series
-        loaded = weights.innovate @ courses[known]
-        moments = loaded.T @ loaded
-        crossed = loaded.T @ innovations
+        loaded = weights.innovate @ courses[grid.days.known]
+        moments, crossed = loaded.T @ loaded, loaded.T @ innovations
         plain = (innovations**2).sum(axis=0)
         for prior in (0.0, *LOADINGS):
-            inverse = (
-                np.linalg.inv(moments + np.eye(len(moments)) / prior) if prior else 0 * moments
-            )
-            explained = (crossed * (inverse @ crossed)).sum(axis=0)
-            squares = np.maximum(plain - explained, 1e-12)
+            inverse = _posterior(moments, prior)
+            squares = plain - (crossed * (inverse @ crossed)).sum(axis=0)
             widen = np.linalg.slogdet(np.eye(len(moments)) + prior * moments)[1]
-            count, many = innovations.shape
-            log_scale = many * (weights.log_scale + widen)
-            value = -(count * np.log(squares / count).sum() + log_scale) / 2
+            value = _log_likelihood(squares, len(innovations), weights.log_scale + widen)
             if value > best:
-                best = float(value)
-                load: Floats = inverse @ loaded.T @ weights.innovate
-                rest = np.eye(len(known)) - courses[known] @ load
-                result = courses[wanted] @ load + weights.smooth[wanted] @ rest
+                best, chosen = value, (weights, prior)
+    return _class_matrix(grid.days, courses, *chosen)
+
+
+def _posterior(moments: Floats, prior: float) -> Floats:
+    """Variance of loadings given the innovations, in units of the observation variance."""
+    if not prior:
+        return np.zeros_like(moments)
+    inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior)
+    return inverse
+
+
+def _class_matrix(days: SeriesDays, courses: Floats, weights: Weights, prior: float) -> Floats:
+    """Loaded factors and the smoothed level of the rest, (hidden days, days given)."""
+    known, wanted = days.known, days.wanted
+    loaded = weights.innovate @ courses[known]
+    load = _posterior(loaded.T @ loaded, prior) @ loaded.T @ weights.innovate
+    smooth = weights.smooth[wanted]
+    result: Floats = smooth + (courses[wanted] - smooth @ courses[known]) @ load
     return result
 
 
