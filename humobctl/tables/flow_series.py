@@ -27,7 +27,7 @@ from humobctl.tables.schemas import FLOW_SERIES
 NO_AREA = -1
 """Stands for the area where a row of a flow series has none."""
 NO_CELL = -(2**31)
-"""Stands for x and y of an area that is no cell."""
+"""Stands for x and y of an area that is not a cell."""
 OUTSIDE = "-1_-1"
 """The area outside the grid (HuMob 2026)."""
 GRID_2026 = (100, 70)
@@ -148,7 +148,8 @@ def split_days(batches: Iterable[pl.DataFrame], areas: AreaNumbers, name: str) -
         name: of the table, for messages.
 
     Raises:
-        HumobError: a day comes back after another one, or is both hidden and known.
+        HumobError: a day comes back after another one, is both hidden and known, or has a pair
+            twice.
     """
     seen: set[dt.date] = set()
     held: list[pl.DataFrame] = []
@@ -161,14 +162,16 @@ def split_days(batches: Iterable[pl.DataFrame], areas: AreaNumbers, name: str) -
         )
         for part in numbered.partition_by("date", maintain_order=True):
             if held and part["date"][0] != held[0]["date"][0]:
-                yield _join_day(held, seen, name)
+                yield _join_day(held, seen, areas, name)
                 held = []
             held.append(part)
     if held:
-        yield _join_day(held, seen, name)
+        yield _join_day(held, seen, areas, name)
 
 
-def _join_day(parts: list[pl.DataFrame], seen: set[dt.date], name: str) -> FlowDay:
+def _join_day(
+    parts: list[pl.DataFrame], seen: set[dt.date], areas: AreaNumbers, name: str
+) -> FlowDay:
     rows = pl.concat(parts)
     date: dt.date = rows["date"][0]
     if date in seen:
@@ -181,6 +184,15 @@ def _join_day(parts: list[pl.DataFrame], seen: set[dt.date], name: str) -> FlowD
         origin, destination, flow = (
             rows[column].to_numpy() for column in ("origin", "destination", "flow")
         )
+        pair = pl.Series(origin.astype(np.int64) << 32 | destination)
+        again = ~pair.is_first_distinct()
+        if again.any():
+            row = again.arg_max() or 0
+            texts = [areas.ids[side[row]] for side in (origin, destination) if side[row] >= 0]
+            raise HumobError(
+                f"{name}: found {' to '.join(texts) or 'no areas'} a second time on {date}, "
+                "expected each origin and destination once a day"
+            )
         return FlowDay(date, origin, destination, flow)
     if rows.height > 1:
         raise HumobError(
