@@ -27,6 +27,8 @@ LOADINGS = (1e-3, 1e-2, 1e-1, 1.0)
 0 (no factors) is tried as well."""
 CLASSES, CLASS_SERIES = 6, 100
 """Classes of series by the logarithm of their mean, and series of a class that are looked at."""
+EFFECT_ROUNDS = 4
+"""Rounds in which the effect of a covariate and the factors of types of days take turns."""
 BREAK_DAYS, BREAK_RATIO = 7, 6.0
 """Days on either side that a break is looked for in, and how many times the median change of all
 days (squared) it is."""
@@ -106,18 +108,22 @@ class RankReduced:
 def state_space(days: SeriesDays, sample: FlowSample) -> RankReduced:
     """The model, fitted to the given days."""
     known = days.known
-    diagonal_factors = estimate_factors(days, sample.diagonal)
     pair_factors = estimate_factors(days, sample.pairs)
-    diagonal = sample.diagonal[known] / diagonal_factors.own[days.types[known]]
     pairs = sample.pairs[known] / pair_factors.pooled[days.types[known]]
-    scaled = _scale(diagonal)
-    breaks = find_breaks(days, scaled)
+    diagonal_factors = estimate_factors(days, sample.diagonal)
+    diagonal = sample.diagonal[known] / diagonal_factors.own[days.types[known]]
+    breaks = find_breaks(days, _scale(diagonal))
     grid = _Grid(days, _all_weights(days, breaks))
-    courses = smooth_courses(grid, scaled)
     effect = None
-    if sample.covariate is not None:
+    for _ in range(EFFECT_ROUNDS if sample.covariate is not None else 0):
+        assert sample.covariate is not None
         effect = _effect(grid, diagonal, sample.covariate)
+        rest = sample.diagonal - effect * diagonal_factors.own[days.types]
+        diagonal_factors = estimate_factors(days, rest * days.given[:, None])
+        diagonal = sample.diagonal[known] / diagonal_factors.own[days.types[known]]
+    if effect is not None:
         diagonal = diagonal - effect[known]
+    courses = smooth_courses(grid, _scale(diagonal))
     return RankReduced(
         days,
         diagonal_factors,
