@@ -250,7 +250,10 @@ def mask(
 def synth(
     *,
     users: Annotated[int, Between(1, 10_000_000)] = 100,
-    days: Annotated[int, Between(1, 10_000)] = 75,
+    days: Annotated[int, Between(1, 10_000)] | None = None,
+    flows: bool = False,
+    flows_grid: str = "41x36",
+    start_date: str = "2023-11-01",
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
@@ -263,15 +266,22 @@ def synth(
     200 by 200 cells of 500 m, half-hour slots, day 0 a Sunday, about 13 of 48 slots a day with a
     row. A seed always gives the same city, of which person 7 is the same among any number.
 
+    With ``flows`` daily flows between cells of a peninsula that an earthquake strikes on 1 January
+    2024, as in HuMob 2026: recovery at several speeds, rhythms of weekdays and holidays, sparse
+    counts between cells, divided by a number.
+
     Args:
         users: number of users.
-        days: number of days; day 0 is a Sunday.
+        days: number of days; day 0 is a Sunday. Default: 75, with ``flows`` 366.
+        flows: make daily flows (date, origin, destination, flow) instead of trajectories.
+        flows_grid: cells of the peninsula along x and y.
+        start_date: date of the first day of the flows.
         places: also write the city's places (with category and intent) to this file.
         profiles: also write the profiles of its people, with home and work, to this file.
 
     Returns:
-        A grid trajectory (uid, d, t, x, y); with ``output`` one row that says how many rows went
-        there.
+        A grid trajectory (uid, d, t, x, y), or a flow series; with ``output`` one row that says
+        how many rows went there.
 
     Raises:
         HumobError: a file cannot be written.
@@ -284,11 +294,22 @@ def synth(
     from humobctl.data.synth.run import SyntheticCity, write_city
 
     target = as_path(output)
+    if flows:
+        city_only = {
+            "users": users,
+            "places": places,
+            "profiles": profiles,
+            "users_per_block": users_per_block,
+        }
+        refuse_others(synth, city_only, "--flows")
+        return _synth_flows(days or 366, flows_grid, start_date, seed, target, format)
+    flows_only = {"flows_grid": flows_grid, "start_date": start_date}
+    refuse_others(synth, flows_only, "a city without --flows")
     frame, rows = write_to_frame(
         target,
         format,
         lambda place: write_city(
-            SyntheticCity(users, days, seed),
+            SyntheticCity(users, days or 75, seed),
             place,
             format=format,
             places=as_path(places),
@@ -297,3 +318,22 @@ def synth(
         ),
     )
     return frame if target is None else summary(target, rows=rows)
+
+
+def _synth_flows(
+    days: int, grid: str, start: str, seed: int, output: str | None, format: OutputFormat | None
+) -> pl.DataFrame:
+    """The flows of a synthetic peninsula, or how many rows were written."""
+    from humobctl.data.flow_series.write import write_flow_days
+    from humobctl.data.synth.flows import Peninsula, make_days, parse_size
+    from humobctl.tables.calendar import parse_date
+    from humobctl.tables.flow_series import AreaNumbers
+
+    areas = AreaNumbers()
+    what = Peninsula(*parse_size(grid), first=parse_date(start), days=days, seed=seed)
+    frame, rows = write_to_frame(
+        output,
+        format,
+        lambda place: write_flow_days(make_days(what, areas), areas, place, format=format),
+    )
+    return frame if output is None else summary(output, rows=rows)

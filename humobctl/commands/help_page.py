@@ -35,6 +35,10 @@ HEADINGS = {
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
     ),
+    "Daily flows": (
+        *("diagonal_scale", "off_diagonal_scale", "score_box", "shock_date"),
+        *("flows_grid", "from_date", "to_date"),
+    ),
     "Next location": (
         *("history", "keep_unseen", "leave_last_out", "min_place_visits", "min_session"),
         *("min_user_visits", "rolling", "session", "session_hours", "targets"),

@@ -48,6 +48,8 @@ METAVARS = {
     "output": "PATH",
     "preset": "PRESET",
     "query": "SQL",
+    "score_box": "X-X,Y-Y|all",
+    "shock_date": "DATE",
     "source_timezone": "ZONE",
     "start_date": "DATE",
     "table": "INPUT",
