@@ -11,7 +11,15 @@ from typing import Any
 FIRST = "Options"
 HEADINGS = {
     "Input": (
-        *("axes", "calendar", "cell_km", "cells_to_points", "columns", "decimal_comma"),
+        *(
+            "axes",
+            "calendar",
+            "cell_km",
+            "cells_to_points",
+            "columns",
+            "covariates",
+            "decimal_comma",
+        ),
         *("first_weekday", "keep_unmapped", "keep_zero", "mapping", "max_day", "on_error"),
         *("outside", "shift_days", "source_timezone", "start_date", "timezone", "uid_map"),
         *("accuracy", "box", "check_in_minutes", "compress", "crs", "layer", "max_speed"),

@@ -30,6 +30,7 @@ METAVARS = {
     "calendar": "auto|FILE",
     "city": "NAME",
     "columns": "OLD=NEW",
+    "covariates": "FILE",
     "crs": "CRS",
     "days": "DAYS",
     "decode": "DECODER",

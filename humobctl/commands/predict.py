@@ -48,7 +48,7 @@ def predict(
     ] = False,
     **options: Any,
 ) -> None:
-    """Predict masked cells of trajectories, or next places of sessions.
+    """Predict masked cells, hidden days of flows, or next places of sessions.
 
     Reads a grid trajectory in which the cells to predict are masked (x = y = 999), or predicts all
     rows from --from-day on; a model sees only the other rows. Writes the predicted rows as
@@ -60,6 +60,8 @@ def predict(
     --task next predicts the place of each next record of a session (see 'data split --task next')
     from the earlier records of the session and from --history, and writes its candidates by rank.
     Neither place nor time of the record itself are looked at.
+
+    Of a flow series (date, origin, destination, flow) in which days are hidden, writes these days.
 
     Example: humobctl predict challenge.csv --output predicted.csv
 
@@ -78,6 +80,8 @@ def predict(
     Example: humobctl predict challenge.csv --top-k 10 | humobctl eval - --truth city.csv
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
+
+    Example: humobctl predict flows.csv --model state-space --output predicted.csv
 
     Example: humobctl predict --list-models
     """
@@ -98,14 +102,15 @@ def _list_models() -> None:
     """Print the models and what they do."""
     from humobctl.console import report
     from humobctl.io.write import write_stdout_text
+    from humobctl.predict.flow_series.registry import FLOW_MODELS
     from humobctl.predict.registry import MODELS
 
+    rows = [(entry.name, entry.summary) for entry in MODELS.values()]
+    rows += [(name, f"flow series: {entry.summary}") for name, entry in FLOW_MODELS.items()]
     if sys.stdout.isatty():
-        rows = [(entry.name, entry.summary) for entry in MODELS.values()]
         report.table("models of predict", ("name", "what it does"), rows, stream=sys.stdout)
     else:
-        lines = [f"{entry.name}\t{entry.summary}\n" for entry in MODELS.values()]
-        write_stdout_text("".join(lines))
+        write_stdout_text("".join(f"{name}\t{summary}\n" for name, summary in rows))
 
 
 def _explain(uid: int, options: dict[str, Any]) -> None:

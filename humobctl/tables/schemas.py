@@ -323,6 +323,14 @@ class FlowOfDay(dy.Schema):
         )
 
 
+class Covariate(dy.Schema):
+    """What is known of a cell on a day beside its flows: water outage, evacuees, rain."""
+
+    date = dy.Date(metadata={"expected": "a date such as 2024-02-01"})
+    cell = dy.String(min_length=1, metadata={"expected": "an area id of the flow series"})
+    value = dy.Float64(allow_inf=False, allow_nan=False, metadata={"expected": "a finite number"})
+
+
 class Embedding(dy.Schema):
     """A user's vector; users of several cities stand apart by the name of the city."""
 
@@ -556,6 +564,7 @@ FLOW_SERIES = Table(
     },
     optional=("origin", "destination", "flow"),
 )
+COVARIATES = Table("covariate", Covariate, key=("date", "cell"))
 EMBEDDINGS = Table("embedding", Embedding, key=("city", "uid"), optional=("city",))
 SCORES = Table(
     "score",
