@@ -186,6 +186,8 @@ def mask(
     *,
     from_day: Day | None = None,
     to_day: Day | None = None,
+    from_date: str | None = None,
+    to_date: str | None = None,
     users: Count | None = None,
     last: Count | None = None,
     fraction: Annotated[float, Between(None, 1)] | None = None,
@@ -198,10 +200,14 @@ def mask(
 ) -> pl.DataFrame:
     """Mask cells that are to be predicted: x and y become 999, the form of a HuMob challenge.
 
+    Of daily flows it hides days: each becomes one row with only a date.
+
     Args:
-        table: grid trajectory.
+        table: grid trajectory or flow series.
         from_day: first day to mask. Default: day 0.
         to_day: last day to mask. Default: the last day of the table.
+        from_date: first date to hide of a flow series. Default: its first.
+        to_date: last date to hide of a flow series. Default: its last.
         users: number of users to mask, drawn at random. Default: all users.
         last: number of users to mask, those with the highest uid (as in HuMob). Default: all users.
         fraction: fraction of users to mask, above 0, drawn at random. Default: all users.
@@ -220,11 +226,27 @@ def mask(
         >>> challenge.filter(x=999)["uid"].n_unique()
         5
     """
+    from humobctl.data.importers.table_kind import kind_of
     from humobctl.data.mask import Mask, mask_table
+    from humobctl.tables.schemas import FLOW_SERIES
 
-    what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
     target = as_path(output)
     with paths_of(table) as (path,):
+        cells_only = {
+            "from_day": from_day,
+            "to_day": to_day,
+            "users": users,
+            "last": last,
+            "fraction": fraction,
+            "users_file": users_file,
+            "seed": seed,
+            "users_per_block": users_per_block,
+        }
+        if kind_of(path) is FLOW_SERIES:
+            refuse_others(mask, cells_only, "a flow series")
+            return _hide_days(path, target, from_date, to_date, format, on_error)
+        refuse_others(mask, {"from_date": from_date, "to_date": to_date}, "a grid trajectory")
+        what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
         frame, done = write_to_frame(
             target,
             format,
@@ -337,3 +359,26 @@ def _synth_flows(
         lambda place: write_flow_days(make_days(what, areas), areas, place, format=format),
     )
     return frame if output is None else summary(output, rows=rows)
+
+
+def _hide_days(
+    path: str,
+    output: str | None,
+    first: str | None,
+    last: str | None,
+    format: OutputFormat | None,
+    on_error: OnError,
+) -> pl.DataFrame:
+    """A flow series with days hidden, or how many were written."""
+    from humobctl.data.flow_series.hide import hide_days
+    from humobctl.tables.calendar import parse_date
+
+    from_date = parse_date(first, "--from-date") if first else None
+    to_date = parse_date(last, "--to-date") if last else None
+    frame, done = write_to_frame(
+        output,
+        format,
+        lambda place: hide_days(path, place, from_date, to_date, format=format, on_error=on_error),
+    )
+    report.info(f"hid {pluralize(done.days, 'day')}")
+    return frame if output is None else summary(output, rows=done.rows, hidden_days=done.days)

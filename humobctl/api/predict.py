@@ -455,8 +455,8 @@ def validate(
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
     Args:
-        submission: a CSV file (.csv or .csv.gz).
-        challenge: grid trajectory whose masked cells it fills.
+        submission: a CSV file (.csv or .csv.gz); of daily flows a file of HuMob 2026 (.tsv).
+        challenge: grid trajectory whose masked cells it fills, or flow series with hidden days.
         from_day: first day of the rows that it fills instead.
         to_day: last day of these rows.
         shift_days: number added to the days of the submission, to meet those of the challenge.
@@ -475,11 +475,17 @@ def validate(
     """
     import polars as pl
 
+    from humobctl.data.importers.table_kind import kind_of
     from humobctl.predict.submission import validate as checked_rows
+    from humobctl.tables.schemas import FLOW_SERIES
 
     with paths_of(submission, challenge) as (path, wanted):
         if path == wanted == "-":
             raise UsageError("--validate: standard input can be read only once")
+        if kind_of(wanted) is FLOW_SERIES:
+            days = {"from_day": from_day, "to_day": to_day, "shift_days": shift_days}
+            refuse_others(validate, days, "a flow series")
+            return _validate_flows(path, wanted)
         checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
     if shift_days:
         report.warn(
@@ -489,3 +495,16 @@ def validate(
         f"{path}: valid, {pluralize(checked.rows, 'row')} of {pluralize(checked.users, 'user')}"
     )
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})
+
+
+def _validate_flows(submission: str, challenge: str) -> pl.DataFrame:
+    """How many days and pairs a valid submission of daily flows holds."""
+    import polars as pl
+
+    from humobctl.predict.submission_flows import validate_flows
+
+    checked = validate_flows(submission, challenge)
+    report.info(
+        f"{submission}: valid, {pluralize(checked.days, 'day')}, {pluralize(checked.pairs, 'pair')}"
+    )
+    return pl.DataFrame({"days": [checked.days], "pairs": [checked.pairs]})

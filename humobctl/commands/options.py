@@ -35,6 +35,8 @@ METAVARS = {
     "days": "DAYS",
     "decode": "DECODER",
     "extra_body": "JSON",
+    "flows_grid": "NXxNY",
+    "from_date": "DATE",
     "flows": "KM",
     "history": "FILE",
     "grid": "CELL@LAT,LON[,NXxNY]",
@@ -58,6 +60,7 @@ METAVARS = {
     "template": "TEMPLATE",
     "timezone": "ZONE",
     "to": "FORMAT",
+    "to_date": "DATE",
     "without": "PART",
 }
 """What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""

@@ -1,7 +1,7 @@
 """A synthetic peninsula: daily flows between cells before and after an earthquake.
 
 A band of land, its tip to the north-east, where the shock strikes. Each cell has a population, a
-share of people who leave it on working days, and a way of recovery: at once, within weeks, within
+rhythm of working days and days off, and a way of recovery: at once, within weeks, within
 months, never, or a rise by people who fled there. Flows between cells follow population and the
 inverse square of distance, to the largest few destinations of each cell. What is observed are
 counts (Poisson, with a common factor of each day), divided by one number, so that root mean

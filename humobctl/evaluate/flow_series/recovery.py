@@ -4,8 +4,8 @@ The names are those of studies of mobility after disasters: persistent decrease,
 recovered, and their mirror images. Let b be the mean daily flow out of an area (its own included)
 before the shock, s that of the days after it, l that of the last days of the series; r = s / b and
 q = l / b. Areas whose b, s and l are all below ``INACTIVE`` are inactive, those of b alone
-emergent. A share of ``CHANGE`` is no change, and one of ``PART`` of the first change that is made
-good is a partial recovery.
+emergent. Changes up to ``CHANGE`` do not count; where ``PART`` of the first change is made
+good, the recovery (or dissipation) is partial.
 """
 
 from __future__ import annotations
