@@ -27,6 +27,7 @@ ExportFormat = Literal[
     "libcity",
     "copb",
     "humob26",
+    "humob26-submission",
 ]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.data.export.copb import copb_lines
-from humobctl.data.export.humob26 import challenge_lines
+from humobctl.data.export.humob26 import challenge_lines, submission_lines
 from humobctl.data.export.kepler import kepler_trips, to_kepler_csv
 from humobctl.data.export.libcity import write_libcity
 from humobctl.data.export.movingpandas import to_movingpandas
@@ -117,6 +117,9 @@ TOOLS = {
         moments=False,
     ),
     "humob26": Tool((_FLOW_SERIES,), "daily flows", lines=challenge_lines, moments=False),
+    "humob26-submission": Tool(
+        (_FLOW_SERIES,), "daily flows", lines=submission_lines, moments=False
+    ),
 }
 """Formats of other programs by their names."""
 FORMATS = (*GEOMETRIES, *TOOLS)

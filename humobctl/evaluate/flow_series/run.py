@@ -152,15 +152,15 @@ def evaluate_flow_series(
     true = _read_truth(truth, areas, wanted, settings.on_error)
     place = _places(areas, settings, titles)
     labels = classify(true.totals, len(areas), settings.shock)
+    found = [
+        _evaluate(days, true.days, place, labels, (title, titles[-1]), settings)
+        for days, title in zip(made, titles[:-1], strict=True)
+    ]
     if labels is None:
         report.info(
             f"{titles[-1]}: no scores by recovery, which need days before {settings.shock}, of the "
             "30 days from then on, and later ones"
         )
-    found = [
-        _evaluate(days, true.days, place, labels, (title, titles[-1]), settings)
-        for days, title in zip(made, titles[:-1], strict=True)
-    ]
     return FlowSeriesComparison(found, _compare(found, settings))
 
 
