@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from humobctl.native import Floats
-from humobctl.tables.stays import Stays
 
 DRAWS = 20
 """Pairs of samples: that none of them reaches a score has a chance of 1 in 21 by luck alone."""
@@ -79,9 +77,21 @@ def draw_pairs(
         yield first.astype(np.float64), second.astype(np.float64)
 
 
-def draw_halves(stays: Stays, seed: int, draws: int = DRAWS) -> Iterator[NDArray[np.bool_]]:
-    """Whether a stay is of a half of the people, drawn anew each time; nothing of one person."""
-    people = np.unique(stays.uid)
+def draw_halves(people: int, seed: int, draws: int = DRAWS) -> Iterator[tuple[Floats, Floats]]:
+    """Which people are in a half of them, and in the other; drawn anew each time.
+
+    For what people have in common, such as visits of a place: a person that is drawn twice would
+    share all of them with itself.
+
+    Args:
+        people: number of them.
+        seed: of the draws.
+        draws: pairs.
+
+    Yields:
+        Two arrays of 0 and 1, shape (people,).
+    """
     random = np.random.default_rng(seed)
-    for _ in range(draws if len(people) > 1 else 0):
-        yield np.isin(stays.uid, random.permutation(people)[: len(people) // 2])
+    for _ in range(draws):
+        inside = random.permutation(people) < people // 2
+        yield inside.astype(np.float64), (~inside).astype(np.float64)

@@ -36,8 +36,10 @@ def flow_scores(cell_km: float, seed: int) -> Extra:
 
     def score(generated: Stays, real: Stays) -> list[GeneratedScore]:
         found: dict[str, list[float]] = {}
-        for half in draw_halves(real, seed):
-            for one in flows(real.take(half), real.take(~half), cell_km=cell_km):
+        people, owner = real.people(), real.person_index()
+        for half, _ in draw_halves(people, seed) if people > 1 else ():
+            inside = half[owner] > 0
+            for one in flows(real.take(inside), real.take(~inside), cell_km=cell_km):
                 found.setdefault(one.name, []).append(one.value)
         return [
             _beside(one, found.get(one.name, [])) for one in flows(generated, real, cell_km=cell_km)

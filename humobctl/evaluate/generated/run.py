@@ -18,7 +18,7 @@ from humobctl.console import report
 from humobctl.data.importers.stays import StayTable, read_stays
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd
-from humobctl.evaluate.generated.floor import Floor, draw_pairs
+from humobctl.evaluate.generated.floor import Floor, draw_halves, draw_pairs
 from humobctl.evaluate.generated.statistics import (
     BINS,
     BY_INTENT,
@@ -220,7 +220,8 @@ class GeneratedEvaluation:
 
     def band(self, metric: str) -> tuple[Floats, Floats] | None:
         """Lowest and highest fraction by bin of samples of the real people; None of one person."""
-        pairs = _pairs(self.real.users, self.real.users, self.settings.seed)
+        users = self.real.users
+        pairs = _pairs(metric, users, users, self.settings.seed)
         if not pairs:
             return None
         samples = [self.observed.samples[metric].sample(first).counts for first, _ in pairs]
@@ -309,19 +310,21 @@ def _long_days(name: str, stays: Stays, least: int) -> Stays:
     return kept
 
 
-def _pairs(generated: int, real: int, seed: int) -> list[tuple[Floats, Floats]]:
+def _pairs(metric: str, generated: int, real: int, seed: int) -> list[tuple[Floats, Floats]]:
     """Samples of the real people; none of a single person."""
-    return list(draw_pairs(generated, real, seed)) if real > 1 else []
+    if real < 2:
+        return []
+    return list(draw_halves(real, seed) if metric == "grank" else draw_pairs(generated, real, seed))
 
 
 def _scores(
     ours: Side, real: Side, observed: Observations, settings: GeneratedEvalSettings
 ) -> list[GeneratedScore]:
-    pairs = _pairs(ours.users, real.users, settings.seed)
     scores = []
     for metric in generated_metrics():
         if metric.name in settings.names and (found := _distances(metric, ours, real)) is not None:
             unit = BINS[metric.name].unit if metric.name in BINS else ""
+            pairs = _pairs(metric.name, ours.users, real.users, settings.seed)
             floor, apart_floor = _floors(metric, observed, pairs)
             scores.append(GeneratedScore(metric, found[0], floor, found[1], apart_floor, unit))
     return scores
