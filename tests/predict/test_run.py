@@ -13,6 +13,7 @@ from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
+from humobctl.predict.flow_series.registry import FLOW_MODELS
 from humobctl.predict.registry import MODELS
 from humobctl.predict.run import PredictJob, PredictTally, predict
 from tests.messages import fails, says
@@ -105,7 +106,7 @@ def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
 def test_models_are_listed(cli):
     done = cli("predict", "--list-models")
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.out.splitlines()] == list(MODELS)
+    assert [line.split("\t")[0] for line in done.out.splitlines()] == [*MODELS, *FLOW_MODELS]
 
 
 @pytest.mark.parametrize(

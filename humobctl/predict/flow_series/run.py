@@ -88,7 +88,7 @@ def predict_days(path: str | None, job: FlowJob, areas: AreaNumbers) -> Iterator
             f"{pluralize(sample.pairs.shape[1], 'pair')}"
         )
         model = FLOW_MODELS[job.model].load()(days, sample)
-        hidden = _days_of(days, _predicted(data, model, cells, within))
+        hidden = _days_of(days, _predict_blocks(data, model, cells, within))
         given = kept.days() if job.full else iter(())
         yield from heapq.merge(given, hidden, key=lambda day: day.date)
 
@@ -141,7 +141,9 @@ class _Block:
     flows: Float32s
 
 
-def _predicted(data: SeriesData, model: FlowModel, cells: Int32s, within: Floats) -> list[_Block]:
+def _predict_blocks(
+    data: SeriesData, model: FlowModel, cells: Int32s, within: Floats
+) -> list[_Block]:
     """Flows of the hidden days: within cells, then between cells in order of the origin."""
     blocks = [_Block(cells, cells, _without_least(within, model.diagonal(within)))]
     with report.progress("predicting", data.store.rows, "rows") as ticker:

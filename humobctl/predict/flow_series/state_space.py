@@ -3,7 +3,7 @@
     y_{t,c} = f_{type(t),c} (b_c' F_t + level_{t,c} + e_{t,c})
 
 The factors F are the main components of the flows within cells, each smoothed by itself; levels
-return to a constant and start anew at a break. Series of about one size share the parameters of
+return to a constant and start again at a break. Series of about one size share the parameters of
 their levels and the prior of their loadings b, which have the highest marginal likelihood on a
 grid. All of it is linear in y / f: a prediction is a matrix for each class of series.
 """
@@ -182,7 +182,7 @@ def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeig
 
 
 def _log_likelihood(squares: Floats, days: int, log_scale: float) -> float:
-    """Of series by their sums of squared innovations, each with its best variance."""
+    """Log likelihood of series by their squared innovations, each with its best variance."""
     variances = np.maximum(squares, 1e-12) / days
     return float(-(days * np.log(variances).sum() + len(squares) * log_scale) / 2)
 
