@@ -19,9 +19,9 @@ from humobctl.tables.flow_series import AreaNumbers, FlowDay
 
 MAX_DAYS = 1_500
 """Four years: models hold squares of days by days."""
-PART_ROWS = 20_000_000
-"""Rows of a part of the pairs; a few hundred MB."""
-PART_PAIRS = 100_000
+PART_ROWS, BLOCK_ROWS = 20_000_000, 2_000_000
+"""Rows that are read at once (280 MB), and those of whole origins that become arrays."""
+BLOCK_PAIRS = 100_000
 """Pairs of an array of (days, pairs)."""
 SAMPLE_PAIRS, SAMPLE_ROWS = 4_000, 4_000_000
 """Pairs that models learn from, and rows that they are looked for in."""
@@ -143,26 +143,26 @@ class SeriesData:
     def blocks(self) -> Iterator[PairBlock]:
         """The flows between areas, in order of origin and destination."""
         for _, _, (rows,) in paired_parts([self.store], PART_ROWS):
-            yield from self._blocks_of(rows)
+            origin = rows["uid"].to_numpy()
+            begins = np.flatnonzero(np.append(True, origin[1:] != origin[:-1]))
+            cuts = begins[np.append(True, np.diff(begins // BLOCK_ROWS) > 0)].tolist()
+            for begin, end in zip(cuts, [*cuts[1:], rows.height], strict=True):
+                yield from self._blocks_of(rows[begin:end])
 
     def _blocks_of(self, rows: pl.DataFrame) -> Iterator[PairBlock]:
+        """The pairs of some origins."""
         size = max(self.known | self.hidden) - self.first + 1
-        key = rows["uid"].to_numpy().astype(np.int64) << 32 | rows["destination"].to_numpy()
-        pairs, column = np.unique(key, return_inverse=True)
+        many = len(self.areas)
+        pairs, column = _number(rows["uid"].to_numpy(), rows["destination"].to_numpy(), many)
         day, flow = rows["d"].to_numpy() - self.first, rows["flow"].to_numpy()
-        order = np.argsort(column, kind="stable") if len(pairs) > PART_PAIRS else None
-        if order is not None:
-            column, day, flow = column[order], day[order], flow[order]
-        for start in range(0, len(pairs), PART_PAIRS):
-            some = pairs[start : start + PART_PAIRS]
-            low, high = 0, len(column)
-            if order is not None:
-                low, high = np.searchsorted(column, [start, start + PART_PAIRS]).tolist()
+        for start in range(0, len(pairs), BLOCK_PAIRS):
+            some = pairs[start : start + BLOCK_PAIRS]
+            here = slice(None)
+            if len(pairs) > BLOCK_PAIRS:
+                here = (column >= start) & (column < start + BLOCK_PAIRS)
             flows = np.zeros((size, len(some)), np.float32)
-            flows[day[low:high], column[low:high] - start] = flow[low:high]
-            yield PairBlock(
-                (some >> 32).astype(np.int32), (some & 0xFFFFFFFF).astype(np.int32), flows
-            )
+            flows[day[here], column[here] - start] = flow[here]
+            yield PairBlock((some // many).astype(np.int32), (some % many).astype(np.int32), flows)
 
     def sample(self, seed: int) -> Floats:
         """Flows of pairs to learn from, (days, pairs): the largest ones and others at random.
@@ -202,3 +202,19 @@ class SeriesData:
         order = np.argsort(-flows.sum(axis=0), kind="stable")
         rest = rng.choice(order[SAMPLE_PAIRS // 2 :], SAMPLE_PAIRS // 2, replace=False)
         return np.sort(np.concatenate([order[: SAMPLE_PAIRS // 2], rest]))
+
+
+def _number(origin: Int64s, destination: Int32s, many: int) -> tuple[Int64s, Int64s]:
+    """The pairs that there are, ascending (origin times ``many`` plus destination), and each row's.
+
+    A table of all pairs of these origins is quicker than a sort, where it is not too large.
+    """
+    key = origin.astype(np.int64) * many + destination
+    lowest = int(key.min()) if len(key) else 0
+    space = int(key.max()) - lowest + 1 if len(key) else 0
+    if space > 4 * BLOCK_ROWS:
+        pairs, column = np.unique(key, return_inverse=True)
+        return pairs, column
+    there = np.zeros(space, dtype=bool)
+    there[key - lowest] = True
+    return np.flatnonzero(there) + lowest, (np.cumsum(there) - 1)[key - lowest]

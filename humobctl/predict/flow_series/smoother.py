@@ -146,7 +146,7 @@ def level_model(persistence: float, noise: float, breaks: tuple[int, ...] = ()) 
 
 
 @dataclass(frozen=True)
-class Weights:
+class SmootherWeights:
     """Filter and smoother of one model as matrices: what they do to each given day's unit series.
 
     Attributes:
@@ -167,9 +167,9 @@ class Weights:
         return smooth(self.model, np.eye(len(self.given))[:, self.given], self.given).signal
 
 
-def weights_of(model: StateSpace, given: Bools) -> Weights:
+def weights_of(model: StateSpace, given: Bools) -> SmootherWeights:
     """The matrices of a model on the given days."""
     forward = run_filter(model, np.eye(len(given))[:, given], given)
     scales = forward.scales[given]
     innovate = forward.innovations[given] / np.sqrt(scales)[:, None]
-    return Weights(model, given, innovate, log_scale=float(np.log(scales).sum()))
+    return SmootherWeights(model, given, innovate, log_scale=float(np.log(scales).sum()))

@@ -17,7 +17,7 @@ import numpy as np
 from humobctl.native import Floats
 from humobctl.predict.flow_series.base import FlowSample, SeriesDays
 from humobctl.predict.flow_series.day_types import TypeFactors, estimate_factors
-from humobctl.predict.flow_series.smoother import Weights, level_model, weights_of
+from humobctl.predict.flow_series.smoother import SmootherWeights, level_model, weights_of
 
 FACTORS = 3
 PERSISTENCE = (0.8, 0.9, 0.95, 0.98, 0.995)
@@ -36,15 +36,15 @@ days (squared) it is."""
 
 @dataclass(frozen=True)
 class _Grid:
-    """Weights of all levels on the grid, which depend on the days only."""
+    """SmootherWeights of all levels on the grid, which depend on the days only."""
 
     days: SeriesDays
-    weights: list[Weights]
+    weights: list[SmootherWeights]
 
-    def best(self, series: Floats) -> Weights:
+    def best(self, series: Floats) -> SmootherWeights:
         """The weights with the highest likelihood of series (days given, series)."""
 
-        def fit(weights: Weights) -> float:
+        def fit(weights: SmootherWeights) -> float:
             squares = ((weights.innovate @ series) ** 2).sum(axis=0)
             return _log_likelihood(squares, len(series), weights.log_scale)
 
@@ -173,7 +173,7 @@ def _scale(series: Floats) -> Floats:
     return series[:, mean > 0] / np.sqrt(mean[mean > 0])
 
 
-def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[Weights]:
+def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeights]:
     return [
         weights_of(level_model(persistence, noise, breaks), days.given)
         for persistence in PERSISTENCE
@@ -229,7 +229,9 @@ def _posterior(moments: Floats, prior: float) -> Floats:
     return inverse
 
 
-def _class_matrix(days: SeriesDays, courses: Floats, weights: Weights, prior: float) -> Floats:
+def _class_matrix(
+    days: SeriesDays, courses: Floats, weights: SmootherWeights, prior: float
+) -> Floats:
     """Loaded factors and the smoothed level of the rest, (hidden days, days given)."""
     known, wanted = days.known, days.wanted
     loaded = weights.innovate @ courses[known]
