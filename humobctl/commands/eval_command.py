@@ -105,7 +105,7 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
 
     Example: humobctl eval flows.csv --truth commuting.csv --metric cpc
 
-    Example: humobctl eval predicted.tsv --truth noto.parquet --score-box 30-70,35-70
+    Example: humobctl eval noto.csv --truth noto.csv --score-box all --format table
 
     Example: humobctl intend profiles.csv --seed 2 | humobctl eval - --truth plans.csv
 

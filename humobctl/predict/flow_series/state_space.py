@@ -89,12 +89,13 @@ class RankReduced:
         """Flows within cells."""
         factors, known = self.diagonal_factors.own[self.days.types], self.days.known
         series = flows[known] / factors[known]
-        added = 0.0
         if self.effect is not None:
             series = series - self.effect[known]
-            added = self.effect[self.days.wanted]
-        predicted = self.diagonal_classes.predict(series) + added
-        return np.maximum(predicted * factors[self.days.wanted], 0.0)
+        predicted = self.diagonal_classes.predict(series)
+        if self.effect is not None:
+            predicted = predicted + self.effect[self.days.wanted]
+        result: Floats = np.maximum(predicted * factors[self.days.wanted], 0.0)
+        return result
 
     def pairs(self, flows: Floats) -> Floats:
         """Flows between cells."""
@@ -170,7 +171,8 @@ def smooth_courses(grid: _Grid, series: Floats) -> Floats:
 def _scale(series: Floats) -> Floats:
     """Series by the square root of their means, so that counts have about one variance."""
     mean = series.mean(axis=0)
-    return series[:, mean > 0] / np.sqrt(mean[mean > 0])
+    result: Floats = series[:, mean > 0] / np.sqrt(mean[mean > 0])
+    return result
 
 
 def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeights]:
@@ -224,7 +226,7 @@ def _fit_class(grid: _Grid, courses: Floats, series: Floats) -> Floats:
 def _posterior(moments: Floats, prior: float) -> Floats:
     """Variance of loadings given the innovations, in units of the observation variance."""
     if not prior:
-        return np.zeros_like(moments)
+        return np.zeros(moments.shape)
     inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior)
     return inverse
 
