@@ -6,6 +6,7 @@ import datetime as dt
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -148,7 +149,8 @@ def _predict_blocks(
     blocks = [_Block(cells, cells, _without_least(within, model.diagonal(within)))]
     with report.progress("predicting", data.store.rows, "rows") as ticker:
         for block in data.blocks():
-            flows = _without_least(block.flows, model.pairs(block.flows))
+            predicted = model.pairs(cast("Floats", block.flows))  # models keep the precision
+            flows = _without_least(block.flows, predicted)
             some = flows.any(axis=0)
             blocks.append(_Block(block.origin[some], block.destination[some], flows[:, some]))
             ticker.advance(int(np.count_nonzero(block.flows)))

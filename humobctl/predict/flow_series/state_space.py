@@ -227,7 +227,7 @@ def _posterior(moments: Floats, prior: float) -> Floats:
     """Variance of loadings given the innovations, in units of the observation variance."""
     if not prior:
         return np.zeros(moments.shape)
-    inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior)
+    inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior).astype(np.float64)
     return inverse
 
 
