@@ -105,8 +105,6 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
 
     Example: humobctl eval flows.csv --truth commuting.csv --metric cpc
 
-    Example: humobctl eval noto.csv --truth noto.csv --score-box all --format table
-
     Example: humobctl intend profiles.csv --seed 2 | humobctl eval - --truth plans.csv
 
     Example: humobctl predict challenge.csv | humobctl eval - --truth city.csv --format table

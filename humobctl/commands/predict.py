@@ -81,7 +81,7 @@ def predict(
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
 
-    Example: humobctl predict flows.csv --model state-space --output predicted.csv
+    Example: humobctl predict noto.csv --model state-space --output predicted.csv
 
     Example: humobctl predict --list-models
     """

@@ -48,6 +48,7 @@ def submission_lines(table: ExportTable) -> Iterator[str]:
 
 def _lines(table: ExportTable) -> Iterator[tuple[dt.date, str]]:
     areas = AreaNumbers()
-    with closing(table.batches) as batches:  # an error is not to leave the input open
+    # An error is not to leave the input open.
+    with closing(table.batches) as batches:  # type: ignore[type-var]
         for day in split_days(batches, areas, table.name):
             yield day.date, day_line(day, areas)

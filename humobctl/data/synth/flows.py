@@ -151,7 +151,7 @@ def _scale(flow: Floats, squares: float) -> float:
     """What flows are multiplied with so that counts around them have this sum of squares."""
     # sum (a f)^2 + a f = squares
     a, b = float((flow**2).sum()), float(flow.sum())
-    return (np.sqrt(b * b + 4 * a * squares) - b) / (2 * a)
+    return float((np.sqrt(b * b + 4 * a * squares) - b) / (2 * a))
 
 
 def _level(land: _Land, since: int) -> Floats:

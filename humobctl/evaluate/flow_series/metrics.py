@@ -54,9 +54,9 @@ def squared_errors(
         values.append(sign * day.flow[pairs][inside])
     pair, index = np.unique(np.concatenate(keys), return_inverse=True)
     error = np.bincount(index, weights=np.concatenate(values), minlength=len(pair)) ** 2
-    origin, own = pair // scored, pair // scored == pair % scored
+    leaves, own = pair // scored, pair // scored == pair % scored
     sums = [
-        np.bincount(classes[origin[which]], weights=error[which], minlength=count).astype(float)
+        np.bincount(classes[leaves[which]], weights=error[which], minlength=count).astype(float)
         for which in (own, ~own)
     ]
     return SquaredErrors(*sums)

@@ -54,7 +54,9 @@ class AreaTotals:
         """Add a day; a hidden one is left out."""
         if not day.hidden:
             pairs = day.pairs
-            self.days[day.date] = np.bincount(day.origin[pairs], weights=day.flow[pairs])
+            self.days[day.date] = np.bincount(day.origin[pairs], weights=day.flow[pairs]).astype(
+                np.float64
+            )
 
     def mean(self, days: list[dt.date], areas: int) -> Floats:
         """Mean flow out of each of the areas over days."""

@@ -249,7 +249,7 @@ def _warn_of_copies(name: str, squares: Floats) -> None:
 def _by_class(
     own: Floats, other: Floats, classes: Int64s, settings: FlowSeriesSettings
 ) -> list[RecoveryScore]:
-    count = np.bincount(classes, minlength=len(CLASSES))
+    count = np.bincount(classes, minlength=len(CLASSES)).astype(np.float64)
     diagonal = root_mean(own, count).mean(axis=0) / settings.diagonal_scale
     pairs = count * (len(classes) - 1)
     off = root_mean(other, pairs).mean(axis=0) / settings.off_diagonal_scale
@@ -284,13 +284,13 @@ def _compare(
     ]
     if not wanted:
         return []
-    common = sorted(set(found[0].dates).intersection(*(one.dates for one in found[1:])))
+    common = set(found[0].dates).intersection(*(one.dates for one in found[1:]))
     if not common:
         raise HumobError(
             f"{found[0].name} and {found[1].name}: found no day that all files predict, expected "
             "some to compare"
         )
-    daily = [one.daily[np.isin(one.dates, common)] for one in found]
+    daily = [one.daily[[date in common for date in one.dates]] for one in found]
     values = np.hstack([daily[b] - daily[a] for a, b in wanted])
     shape = (settings.resamples, len(wanted), len(METRICS))
     draws = resampled_means(values, settings.resamples, settings.seed).reshape(shape)
