@@ -206,4 +206,3 @@ def _become(job: dict[str, Any], told: dict[str, str]) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
-
