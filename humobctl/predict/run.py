@@ -31,6 +31,7 @@ from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
 from humobctl.predict.registry import MODELS, build, check_name, on_torch
+from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
 from humobctl.training.model_dir import fingerprint_of
 
@@ -201,6 +202,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)
     wanted = known = later = 0
+    recognitions = [] if job.options.prompting.base_url else open_recognitions(job.model)
     with report.progress("surveying", store.rows, "rows") as ticker:
         for (group,) in paired_groups([store]):
             rows = group.filter(job.targets.known_mask())
@@ -208,6 +210,8 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             known += rows.height
             wanted += job.targets.of(group).height
             later += group.filter(job.targets.later()).height
+            for recognition in recognitions:
+                recognition.add(group, job.targets.mask())
             ticker.advance(group.height)
     if not wanted:
         raise HumobError(
@@ -221,6 +225,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             f"{name}: did not read {pluralize(later, 'row')} after day {job.targets.days[1]}, the "
             "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
+    warn_of_trained(job.model, recognitions)
     return counter.city(job.calendar), wanted
 
 
