@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from humobctl.predict.run import PredictJob, Targets
 
 
-@public()
+@public(recorded=True)
 def predict(
     table: Source,
     *,

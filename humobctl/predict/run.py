@@ -18,6 +18,7 @@ from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_pa
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.io.run_record import fingerprint_of
 from humobctl.native import Bools, Int32s, Int64s
 from humobctl.predict.base import (
     PredictOptions,
@@ -33,7 +34,6 @@ from humobctl.predict.decode_slots import Decode, decode
 from humobctl.predict.registry import MODELS, build, check_name, on_torch
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
-from humobctl.training.model_dir import fingerprint_of
 
 
 @dataclass(frozen=True)

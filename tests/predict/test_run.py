@@ -13,7 +13,9 @@ from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
-from humobctl.predict.registry import MODELS
+from humobctl.predict.next.registry import BASELINES
+from humobctl.predict.next.registry import TRAINED as NEXT_TRAINED
+from humobctl.predict.registry import MODELS, TRAINED
 from humobctl.predict.run import PredictJob, PredictTally, predict
 from tests.messages import fails, says
 
@@ -105,7 +107,14 @@ def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
 def test_models_are_listed(cli):
     done = cli("predict", "--list-models")
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.out.splitlines()] == list(MODELS)
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert {len(row) for row in rows} == {5}
+    named = [(name, task) for name, task, *_ in rows if not name.startswith("DIR of ")]
+    assert named == [(name, "masked") for name in MODELS] + [(name, "next") for name in BASELINES]
+    trained = [(name.split()[3].rstrip(","), task) for name, task, *_ in rows if "DIR" in name]
+    assert {name for name, task in trained if task == "masked"} == {*TRAINED, "llama"}
+    assert {f"next-{name}" for name in ("ranker", "gru")} == NEXT_TRAINED.keys()
+    assert [name for name, task in trained if task == "next"] == ["next", "next-gru"]
 
 
 @pytest.mark.parametrize(
