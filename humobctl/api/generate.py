@@ -90,7 +90,7 @@ def generate_gravity(
     Args:
         places: places to choose from, as 'data import' and 'data synth --places' write them.
         law: mobility law by which places are chosen: empirical, gravity, power, exponential,
-            radiation, opportunity, epr, random, home-work (docs/generate.md); or a file of
+            radiation, opportunity, epr, copb, random, home-work (docs/generate.md); or a file of
             ``save_law``. empirical is fitted to people in Beijing unless ``fit`` is given.
         density: points (lat, lon, population) to draw homes from. Default: the places.
         radius: search radius in km around the person's location; not for the law empirical.
