@@ -108,8 +108,12 @@ def public(
     return decorate
 
 
-_NOT_RECORDED = ("output", "format", "plot", "resume", "overwrite", "dry_run", "journal")
-_NOT_RECORDED += ("engine", "address", "workers", "concurrency")
+_NOT_RECORDED = frozenset(
+    (
+        *("output", "format", "plot", "resume", "overwrite", "dry_run", "journal"),
+        *("engine", "address", "workers", "concurrency"),
+    )
+)
 """Options that change nothing in a result."""
 
 
@@ -121,7 +125,7 @@ def _describe_call(
     bound.apply_defaults()
     values = {name: value for name, value in bound.arguments.items() if name not in _NOT_RECORDED}
     known = {one.name: one for one in options_of(function)}
-    settings = next((values.pop(name) for name in [*values] if name not in known), {})
+    settings: dict[str, Any] = next((values.pop(one) for one in [*values] if one not in known), {})
     options = {name: _as_json(value) for name, value in (values | settings).items()}
     options = {name: value for name, value in options.items() if value not in (None, [])}
     words = ["humobctl", *function.__name__.split("_", 1)]

@@ -22,7 +22,7 @@ Format = Literal[
 """Formats of the tables that are written."""
 
 RECORD_ENDING = ".run.json"
-"""Of the record of a run, beside its output."""
+"""Ending of the name of the record of a run, beside its output."""
 
 
 def check_distinct(outputs: Mapping[str, str | None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,9 +193,19 @@ def about(job: PredictJob, city: CityProfile, rows: int) -> dict[str, Any]:
     return {
         "command": "predict",
         "settings": {**settings, **options},
-        "model files": "" if job.model in MODELS else fingerprint_of(job.model),
+        "model files": _digests(job),
         "data": f"{rows} rows to predict, city {mark_of(values)}",
     }
+
+
+def _digests(job: PredictJob) -> list[str]:
+    """Digests of the files of the model and of its base, where these are here."""
+    names = (job.model, job.options.prompting.base)
+    return [
+        fingerprint_of(name)
+        for name in names
+        if name and name not in MODELS and Path(name).exists()
+    ]
 
 
 def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, int]:

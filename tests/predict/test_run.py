@@ -13,11 +13,13 @@ from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
+from humobctl.predict.base import PredictOptions, Prompting
 from humobctl.predict.next.registry import BASELINES
 from humobctl.predict.next.registry import TRAINED as NEXT_TRAINED
 from humobctl.predict.registry import MODELS, TRAINED
-from humobctl.predict.run import PredictJob, PredictTally, predict
+from humobctl.predict.run import PredictJob, PredictTally, about, predict
 from tests.messages import fails, says
+from tests.predict.helpers import city
 
 
 @pytest.fixture
@@ -291,3 +293,23 @@ def test_a_submission_whose_days_are_shifted(cli, workdir):
     done = cli(*validate, "--shift-days", "-1", cwd=workdir)
     assert done.code == 0
     says(done.err, "--shift-days -1", "organisers")
+
+
+def test_resume_knows_a_language_model_by_its_content(tmp_path):
+    """Model and base by their files; a model that a server has, by its name alone."""
+
+    def files(**prompting) -> list[str]:
+        options = PredictOptions(prompting=Prompting(**prompting))
+        job = PredictJob(model=str(tmp_path / "adapter"), options=options)
+        return about(job, city(), 1)["model files"]
+
+    for name in ("adapter", "base"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    before = files(base=str(tmp_path / "base"))
+    (tmp_path / "base" / "config.json").write_text('{"a": 1}')
+    after = files(base=str(tmp_path / "base"))
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+    served = PredictJob(model="no/such/folder", options=PredictOptions())
+    assert about(served, city(), 1)["model files"] == []
