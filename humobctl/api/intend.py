@@ -89,7 +89,7 @@ class LanguageModelOptions(TypedDict, total=False):
     batch_size: Annotated[int, Between(1, 4096)] | None
 
 
-@public()
+@public(recorded=True)
 def intend(
     profiles: Source,
     *,
