@@ -48,7 +48,7 @@ PEOPLE = {
 }
 
 
-@public(PEOPLE)
+@public(PEOPLE, recorded=True)
 def generate_gravity(
     intentions: Source,
     *,
@@ -177,7 +177,7 @@ def generate_gravity(
         return made
 
 
-@public(PEOPLE)
+@public(PEOPLE, recorded=True)
 def generate_diffusion(
     intentions: Source | None = None,
     *,
@@ -297,7 +297,7 @@ def _refuse_two_streams(paths: list[str | None]) -> None:
         raise UsageError("found more than one table on standard input, expected files")
 
 
-@public()
+@public(recorded=True)
 def generate_flows(
     areas: Source,
     *,
