@@ -18,14 +18,12 @@ class FlowModelEntry:
     Attributes:
         path: module and function.
         covariate: whether it takes a covariate.
-        when: when to take it.
     """
 
     name: str
     summary: str
     path: str
     covariate: bool = False
-    when: str = "a baseline for a paper"
 
     def load(self) -> Callable[[SeriesDays, FlowSample], FlowModel]:
         """What fits it; its module is imported only now."""
@@ -58,14 +56,12 @@ _ENTRIES = (
         "smoothed common factors and levels of each pair, times factors of weekdays and holidays",
         "state_space:state_space",
         covariate=True,
-        when="the best scores here, or covariates",
     ),
     FlowModelEntry(
         "ensemble",
         "boundary, ridge and state-space, weighted on windows hidden among the given days",
         "ensemble:ensemble",
         covariate=True,
-        when="the best scores here",
     ),
 )
 FLOW_MODELS = {entry.name: entry for entry in _ENTRIES}

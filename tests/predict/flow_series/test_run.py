@@ -147,4 +147,6 @@ def test_series_that_cannot_be_predicted(cli, rows, names):
 
 def test_the_models_are_listed(cli):
     listed = cli("predict", "--list-models").out.splitlines()
-    assert [line for line in listed if line.startswith("state-space\tmasked\tflow series: ")]
+    assert [
+        line for line in listed if line.startswith("state-space\tmasked\thidden days of a flow")
+    ]
