@@ -108,7 +108,7 @@ class City:
             title = next(title for title, path in files.items() if str(path) == name)
             rows.append([title, *(f"{found[metric][0]:.4f}" for metric in METRICS)])
             floor = {metric: found[metric][1] for metric in METRICS}
-        rows.append(["halves of the real people", *(f"{floor[metric]:.4f}" for metric in METRICS)])
+        rows.append(["floor", *(f"{floor[metric]:.4f}" for metric in METRICS)])
         return ["by", *(metric.replace("_", " ") for metric in METRICS)], rows
 
 

@@ -81,7 +81,7 @@ def floors() -> str:
                 for part in (people[:size], people[size : 2 * size])
             ]
             for name, values in found.items():
-                first, second = (SAMPLES[name](half) for half in pair)
+                first, second = (SAMPLES[name](half).sample() for half in pair)
                 values.append(jsd(first.counts, second.counts))
         rows.append([f"{size:,}", *(f"{np.mean(values):.4f}" for values in found.values())])
     return markdown(["people a side", *(name.replace("_", " ") for name in found)], rows)
@@ -105,7 +105,9 @@ def controls() -> str:
     names = [name for name in SAMPLES if name != "intent"]
     rows = []
     for name, wrong in works.items():
-        found = (jsd(SAMPLES[n](wrong).counts, SAMPLES[n](real).counts) for n in names)
+        found = (
+            jsd(SAMPLES[n](wrong).sample().counts, SAMPLES[n](real).sample().counts) for n in names
+        )
         rows.append([name, *(f"{value:.4f}" for value in found)])
     return markdown(["real people with", *(name.replace("_", " ") for name in names)], rows)
 

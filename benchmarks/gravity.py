@@ -144,8 +144,8 @@ def scores() -> str:
         peak("generate", "gravity", plans_of(PEOPLE), *files, *options)
         scored = {least: _evaluated(target, truth, least) for least in (1, 3)}
         found += [[name, str(least), *_values(one, "value")] for least, one in scored.items()]
-    floor = _values(_evaluated(STAYS, STAYS, 1), "floor")
-    rows = [["real people, halves", "3", *floor], *sorted(found, key=lambda row: row[1])]
+    floor = _values(_evaluated(target, STAYS, 1), "floor")
+    rows = [["floor", "1", *floor], *sorted(found, key=lambda row: row[1])]
     return markdown(["days", "least stays", *(name.replace("_", " ") for name in METRICS)], rows)
 
 
@@ -170,8 +170,9 @@ def half_scores() -> str:
             for least, scores in found.items():
                 means = [_spread([one[metric]["value"] for one in scores]) for metric in HALF]
                 rows.append([f"`{law}`", name, str(least), *means])
-    halves = {metric: one["value"] for metric, one in _evaluated(half, other, 1).items()}
-    rows.append(["one half against the other", "", "3", *(f"{halves[name]:.4f}" for name in HALF)])
+    floor = _evaluated(target, other, 1)
+    text = (f"{floor[name]['floor']:.4f} ± {floor[name]['floor_sd']:.4f}" for name in HALF)
+    rows.append(["floor", "", "1", *text])
     names = [name.replace("_", " ") for name in HALF]
     return markdown(["law, fitted on one half", "homes and works", "least stays", *names], rows)
 

@@ -10,8 +10,8 @@ from matplotlib.colors import LogNorm
 
 from humobctl.data.importers.stays import read_stays
 from humobctl.evaluate.divergence import jsd
-from humobctl.evaluate.generated.run import half_of
-from humobctl.evaluate.generated.statistics import BINS, SAMPLES
+from humobctl.evaluate.generated.floor import DRAWS, draw_pairs
+from humobctl.evaluate.generated.statistics import BINS, SAMPLES, Sample
 from humobctl.native import Floats
 from humobctl.tables.stays import Stays, at_least
 from pictures.city import DATA, made
@@ -25,7 +25,6 @@ METRICS = {
     "daily_loc": ("places a day", "places", 1.0, 9.0, 1),
 }
 """Titles, units, how many of the bins' units one of them is, where axes end, and their steps."""
-HALVINGS = 20
 CELL_KM, REACH_KM, FEWEST = 1.5, 30.0, 5
 """Side of a cell of the maps, how far they go, and visits below which a cell stays empty."""
 
@@ -64,7 +63,7 @@ def draw() -> list[Path]:
         title="A generated population beside a real one, Beijing",
         source=f"Real: one day of {PEOPLE:,} people (CoPB). Generated: intend and generate gravity,"
         " real pairs of home and work, the law's defaults.\nDays of 3 stays or more. Cells with"
-        f" fewer than {FEWEST} visits are left out. Grey band: {HALVINGS} random halvings of the"
+        f" fewer than {FEWEST} visits are left out. Grey band: {DRAWS} pairs of samples of the"
         " real people.\nJSD: Jensen-Shannon divergence in nats, as eval prints it."
         " Source: python -m pictures generated.",
     )
@@ -93,29 +92,28 @@ def _distribution(panel: Any, metric: str, real: Stays, generated: Stays) -> Non
     title, unit, many, end, step = METRICS[metric]
     bins = BINS[metric]
     x = (bins.low + bins.width * np.arange(bins.count) + (bins.width != 1) * bins.width / 2) / many
-    theirs, ours = (_shares(metric, side) for side in (real, generated))
-    halves = []
-    for seed in range(HALVINGS):
-        inside = half_of(real, seed)
-        assert inside is not None
-        halves += [_shares(metric, real.take(part)) for part in (inside, ~inside)]
-    low, high = np.min(halves, axis=0), np.max(halves, axis=0)
+    theirs, ours = (_fractions(SAMPLES[metric](side).sample()) for side in (real, generated))
+    observed = SAMPLES[metric](real)
+    samples = [
+        [_fractions(observed.sample(times)) for times in pair]
+        for pair in draw_pairs(generated.people(), real.people(), seed=0)
+    ]
+    low, high = np.min(samples, axis=(0, 1)), np.max(samples, axis=(0, 1))
     # All days begin with a stay at 0:00.
     part = slice(metric == "start", bins.count)
     panel.fill_between(
-        x[part], low[part], high[part], color="#BBBBBB", label="real, halves", linewidth=0
+        x[part], low[part], high[part], color="#BBBBBB", label="real, samples", linewidth=0
     )
     panel.plot(x[part], theirs[part], color=BLACK, linewidth=1.2, label="real")
     panel.plot(x[part], ours[part], color=ORANGE, linewidth=1.8, label="generated")
-    floor = jsd(halves[0], halves[1])
-    panel.set_title(f"{title}\nJSD {jsd(ours, theirs):.4f} (real halves {floor:.4f})", fontsize=9)
+    floor = np.mean([jsd(*pair) for pair in samples])
+    panel.set_title(f"{title}\nJSD {jsd(ours, theirs):.4f} (floor {floor:.4f})", fontsize=9)
     panel.set_xlabel(unit)
     panel.set_xlim(bins.low, end)
     panel.set_xticks(np.arange(bins.low, end + 0.1, step))
     panel.set_ylim(0)
 
 
-def _shares(metric: str, stays: Stays) -> Floats:
-    counts = SAMPLES[metric](stays).counts
-    shares: Floats = counts / counts.sum()
-    return shares
+def _fractions(sample: Sample) -> Floats:
+    fractions: Floats = sample.counts / sample.counts.sum()
+    return fractions

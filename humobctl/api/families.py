@@ -225,7 +225,8 @@ def evaluate_generated(
     """Score generated data against real ones: how far their distributions are apart.
 
     Each metric is the Jensen-Shannon divergence of fixed bins (nats) and the Wasserstein distance
-    of the values, beside the floor: what two halves of the real people are apart.
+    of the values, beside the floor: what samples of the real people are apart
+    (20 pairs, as many people as are compared; mean and standard deviation).
 
     Args:
         tables: visits, points, check-ins, CoPB's traces or grid trajectories.
@@ -233,7 +234,7 @@ def evaluate_generated(
         metric: metrics to compute: jump_distance, radius, duration, daily_loc, periodicity, grank,
             irank, start, events_per_day, intent, intent_duration, transition. Default: all.
         cell_km: cell size in km.
-        seed: seed of the random halves of the real users (floor).
+        seed: seed of the samples of the real users (floor).
         min_events: minimum number of stays per day; days with fewer are left out.
         places: table of place_id, lat and lon; needed for CoPB's traces, which have no coordinates.
         plot: draw the distributions of generated and real data: a .png or .html file (extra plot).

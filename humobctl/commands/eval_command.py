@@ -42,7 +42,7 @@ METRICS = [
         "plot": "draw the scores: predictions by user, time, regularity and on a map; generated "
         "data and day plans beside the reference; flows against the true ones: a .png, .svg or "
         ".html file (extra plot).",
-        "seed": "seed of the bootstrap samples and of the random halves of the real users (floor).",
+        "seed": "seed of the bootstrap samples and of the samples of the real users (floor).",
     },
     before="engine",
 )
@@ -70,10 +70,11 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     (jump_distance), radius of gyration, stay duration, distinct places per day (daily_loc),
     periodicity, location popularity (grank), individual location ranks (irank), start times and
     intents. Each is given as Jensen-Shannon divergence over fixed bins (natural logarithm) and as
-    Wasserstein distance of the values. The floor beside them is the score between two random
-    halves of the real users. --privacy adds distances to the nearest real day and the fraction of
-    copies, beside those among real users. --flows adds common part of commuters (cpc), RMSE and
-    correlation of the flows between cells, beside those of the halves.
+    Wasserstein distance of the values. The floor beside them is the score of 20 pairs of samples of
+    the real users, as many users as are compared (mean and standard deviation); a divergence is at
+    the floor if one of the pairs has one as large. --privacy adds distances to the nearest real day
+    and the fraction of copies, beside those among real users. --flows adds common part of commuters
+    (cpc), RMSE and correlation of the flows between cells, beside those of real halves.
 
     Day plans (intentions from 'intend', or visits without --truth): Jensen-Shannon divergences
     (natural logarithm) of activities per day, intents, durations by intent, all durations and

@@ -52,6 +52,12 @@ class Stays:
         ends = [0, *([len(self)] if len(self) else [])]
         return np.concatenate([ends[:1], inner, ends[1:]]).astype(np.int64)
 
+    def person_index(self) -> Int64s:
+        """The person of each stay, counted from 0, shape (stays,)."""
+        return np.concatenate([[0], np.cumsum(np.diff(self.uid) != 0)]).astype(np.int64)[
+            : len(self)
+        ]
+
     def people(self) -> int:
         """How many people there are."""
         return int((np.diff(self.uid) != 0).sum()) + bool(len(self))

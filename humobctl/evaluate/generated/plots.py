@@ -67,7 +67,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 """plotly's names of ``DASHES``."""
 _SYMBOLS = ("circle", "square", "diamond", "triangle-down", "triangle-up", "cross", "x")
 _ACROSS = 3
-_HALVES = "two halves of the real people"
+_SAMPLES = "samples of the real people"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Panel:
         centres: middle of each bin, the open one included; the value itself of whole bins.
         names: of categories, in the place of values.
         series: fraction in each bin, of the reference first, then of each file.
-        band: lowest and highest fraction of the halves of the reference; None without halves.
+        band: lowest and highest fraction of samples of the real people; None of one person.
         ranked: whether fractions fall over orders of magnitude.
     """
 
@@ -133,7 +133,7 @@ def panels(evaluations: list[GeneratedEvaluation]) -> list[Panel]:
                 centres=_centres(bins, unit),
                 names=INTENTS if name == "intent" else (),
                 series=[s.counts / s.counts.sum() for s in samples if s is not None],
-                band=_band(first, name),
+                band=first.band(name),
                 ranked=name in ("grank", "irank"),
             )
         )
@@ -145,14 +145,6 @@ def _centres(bins: Bins, unit: float) -> Floats:
     steps = np.arange(bins.count + bins.open_end, dtype=np.float64) + middle
     centres: Floats = (bins.low + bins.width * steps) / unit
     return centres
-
-
-def _band(evaluation: GeneratedEvaluation, name: str) -> tuple[Floats, Floats] | None:
-    samples = [half.samples[name] for half in evaluation.halves or ()]
-    if not samples or not all(sample.known for sample in samples):
-        return None
-    found = [sample.counts / sample.counts.sum() for sample in samples]
-    return np.min(found, axis=0), np.max(found, axis=0)
 
 
 def score_panels(evaluations: list[GeneratedEvaluation]) -> list[ScorePanel]:
@@ -178,7 +170,7 @@ def _score_panel(unit: str, scores: dict[str, list[GeneratedScore | None]]) -> S
         axis=unit.removeprefix("in ") or "nats (transitions: total variation)",
         labels=[TITLES.get(one.metric.name, one.metric.label) for one in one_each],
         values=np.array(values).T,
-        floors=np.array([np.nan if one.floor is None else one.floor for one in one_each]),
+        floors=np.array([np.nan if one.floor is None else one.floor.mean for one in one_each]),
     )
 
 
@@ -240,9 +232,7 @@ class _Report:
 def _drawing(report: _Report, path: str) -> None:
     count = len(report.scores) + len(report.drawn)
     mosaic = in_rows([str(index) for index in range(count)])
-    source = (
-        "eval; pale grey: two halves of the real people, what one data set differs from itself by"
-    )
+    source = "eval; pale grey: samples of the real people, what one data set differs from itself by"
     with open_picture(path, mosaic, title=report.title, counts=report.counts, source=source) as (
         figure,
         axes,
@@ -254,7 +244,7 @@ def _drawing(report: _Report, path: str) -> None:
         handles = axes[str(len(report.scores))].get_legend_handles_labels()[0]
         # A _ at the beginning would hide a name from the legend.
         labels = [f" {short_name(label)}" for label in report.labels]
-        labels += [_HALVES] * (len(handles) - len(labels))
+        labels += [_SAMPLES] * (len(handles) - len(labels))
         figure.legend(handles, labels, loc="outside upper right", ncols=2)
 
 
@@ -285,7 +275,7 @@ def _draw_distributions(axis: Any, panel: Panel) -> None:
             }
         axis.step(panel.centres, shares, where="mid", label=str(index), **line)
     if panel.band is not None:
-        bounds = {"step": "mid", "color": BAND, "linewidth": 0, "zorder": 0, "label": _HALVES}
+        bounds = {"step": "mid", "color": BAND, "linewidth": 0, "zorder": 0, "label": _SAMPLES}
         axis.fill_between(panel.centres, *panel.band, **bounds)
     axis.set(title=panel.title, xlabel=panel.axis)
     if panel.ranked:
@@ -338,7 +328,7 @@ def _page(report: _Report, path: str) -> None:
 
 def _add_scores(figure: Any, panel: ScorePanel, labels: list[str], where: dict[str, int]) -> None:
     bar = {"x": panel.floors, "y": panel.labels, "orientation": "h", "marker_color": BAND}
-    figure.add_bar(**bar, name=_HALVES, showlegend=False, **where)
+    figure.add_bar(**bar, name=_SAMPLES, showlegend=False, **where)
     for index, values in enumerate(panel.values):
         marker = {
             "color": SERIES[index % len(SERIES)],
@@ -366,8 +356,8 @@ def _add_distributions(
         figure.add_scatter(
             x=x,
             y=shares.tolist(),
-            name=_HALVES,
-            legendgroup=_HALVES,
+            name=_SAMPLES,
+            legendgroup=_SAMPLES,
             showlegend=legend and bool(side),
             fill=side or None,
             fillcolor=BAND,

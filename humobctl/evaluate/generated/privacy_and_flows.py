@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from humobctl.evaluate.flows.metrics import flows
+from humobctl.evaluate.generated.floor import Floor, draw_halves
 from humobctl.evaluate.generated.privacy import privacy
-from humobctl.evaluate.generated.run import Extra, GeneratedScore, half_of
+from humobctl.evaluate.generated.run import Extra, GeneratedScore
 from humobctl.evaluate.registry import Metric
 from humobctl.evaluate.scores import TableScore
 from humobctl.tables.stays import Stays
@@ -20,7 +19,7 @@ def privacy_scores(seed: int) -> Extra:
     def score(generated: Stays, real: Stays) -> list[GeneratedScore]:
         found = {one.name: one for one in privacy(generated, real, seed=seed)}
         return [
-            _beside(one, found.get(name + _YARDSTICK))
+            _beside(one, [found[key].value for key in (name + _YARDSTICK,) if key in found])
             for name, one in found.items()
             if not name.endswith(_YARDSTICK)
         ]
@@ -29,22 +28,27 @@ def privacy_scores(seed: int) -> Extra:
 
 
 def flow_scores(cell_km: float, seed: int) -> Extra:
-    """``flows`` as a further score; its floor is that of the halves of the real people."""
+    """``flows`` as a further score; its floor is that of halves of the real people.
+
+    Not of samples with replacement: two of these have the rare pairs of cells in common, which two
+    groups of people have not.
+    """
 
     def score(generated: Stays, real: Stays) -> list[GeneratedScore]:
-        half = half_of(real, seed)
-        floors: dict[str, TableScore] = {}
-        if half is not None:
-            pair = flows(real.take(half), real.take(~half), cell_km=cell_km)
-            floors = {one.name: one for one in pair}
+        found: dict[str, list[float]] = {}
+        people, owner = real.people(), real.person_index()
+        for half, _ in draw_halves(people, seed) if people > 1 else ():
+            inside = half[owner] > 0
+            for one in flows(real.take(inside), real.take(~inside), cell_km=cell_km):
+                found.setdefault(one.name, []).append(one.value)
         return [
-            _beside(one, floors.get(one.name)) for one in flows(generated, real, cell_km=cell_km)
+            _beside(one, found.get(one.name, [])) for one in flows(generated, real, cell_km=cell_km)
         ]
 
     return score
 
 
-def _beside(one: TableScore, floor: TableScore | None) -> GeneratedScore:
-    metric = Metric(one.name, "", one.unit, bool(one.higher_is_better), one.settings)
-    there = floor is not None and not math.isnan(floor.value)
-    return GeneratedScore(metric, one.value, floor.value if there and floor else None)
+def _beside(one: TableScore, floors: list[float]) -> GeneratedScore:
+    higher = bool(one.higher_is_better)
+    metric = Metric(one.name, "", one.unit, higher, one.settings)
+    return GeneratedScore(metric, one.value, Floor.of(floors, higher_is_better=higher))

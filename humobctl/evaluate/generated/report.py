@@ -12,6 +12,7 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.report import better, one_or_all
+from humobctl.evaluate.generated.floor import DRAWS, Floor
 from humobctl.evaluate.generated.run import GeneratedEvaluation, GeneratedScore, Side
 from humobctl.evaluate.registry import GENERATED_NAMES
 from humobctl.evaluate.score_table import names_of, or_null, score_table
@@ -46,9 +47,10 @@ def _score_record(evaluation: GeneratedEvaluation, score: GeneratedScore) -> dic
     record: dict[str, Any] = {
         "metric": score.metric.name,
         "value": or_null(score.value),
-        "floor": score.floor,
+        **_floor_record("floor", score.floor),
+        "at_floor": score.at_floor,
         "wasserstein": score.wasserstein,
-        "wasserstein_floor": score.wasserstein_floor,
+        **_floor_record("wasserstein_floor", score.wasserstein_floor),
         "unit": score.unit or None,
         "higher_is_better": score.metric.higher_is_better,
         "signature": evaluation.signature(score.metric),
@@ -61,6 +63,14 @@ def _score_record(evaluation: GeneratedEvaluation, score: GeneratedScore) -> dic
             "open_end": bins.open_end,
         }
     return record
+
+
+def _floor_record(name: str, floor: Floor | None) -> dict[str, float | None]:
+    """Mean over the samples, and standard deviation."""
+    return {
+        name: None if floor is None else floor.mean,
+        f"{name}_sd": None if floor is None else floor.spread,
+    }
 
 
 def _per_intent(evaluation: GeneratedEvaluation) -> list[dict[str, Any]]:
@@ -91,7 +101,8 @@ def _share(one: Side, intent: str) -> float:
 def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
     """The score table; rows with an intent have the scores of that intent alone.
 
-    ``METRIC_floor``, ``METRIC_wasserstein`` and ``METRIC_wasserstein_floor`` stand beside METRIC.
+    ``METRIC_floor``, ``METRIC_wasserstein``, ``METRIC_wasserstein_floor`` and the spread of both
+    floors (``_sd``) stand beside METRIC.
     """
     rows: list[dict[str, Any]] = []
     for file, evaluation in zip(names_of(evaluations), evaluations, strict=True):
@@ -99,9 +110,9 @@ def as_table(evaluations: list[GeneratedEvaluation]) -> pl.DataFrame:
             name = score.metric.column
             found = {
                 name: score.value,
-                f"{name}_floor": score.floor,
+                **_floor_record(f"{name}_floor", score.floor),
                 f"{name}_wasserstein": score.wasserstein,
-                f"{name}_wasserstein_floor": score.wasserstein_floor,
+                **_floor_record(f"{name}_wasserstein_floor", score.wasserstein_floor),
             }
             rows += [
                 {"file": file, "metric": key, "value": value}
@@ -123,14 +134,18 @@ def show(evaluations: list[GeneratedEvaluation], stream: TextIO) -> None:
     """Print the scores for people: what each file is apart from the reference, and the floors."""
     first = evaluations[0]
     titles = [Path(e.name).name for e in evaluations] if len(evaluations) > 1 else [""]
-    columns = ["metric", "better"]
+    columns = ["metric"]
     columns += [f"{title} {what}".strip() for title in titles for what in ("JSD", "W1")]
-    columns += ["floor JSD", "floor W1", "W1 in"]
+    columns += ["floor JSD", "floor W1"]
     every = dict.fromkeys(s.metric.name for e in evaluations for s in e.scores)
     names = [name for name in every if name in GENERATED_NAMES]
     rows = [_row(name, evaluations) for name in names]
     sizes = [size(Path(e.name).name, e.generated) for e in evaluations]
     title = [*sizes, f"against {size(Path(first.real.name).name, first.real)}"]
+    if first.real.users > 1:
+        title.append(
+            f"floor: {DRAWS} pairs of samples of the real people, mean ± deviation; * at the floor"
+        )
     by_name = {s.metric.name: e.signature(s.metric) for e in evaluations[::-1] for s in e.scores}
     caption = "\n".join(by_name[name] for name in names)
     report.table(title, columns, rows, stream=stream, caption=caption)
@@ -157,12 +172,26 @@ def _find(
 
 def _row(name: str, evaluations: list[GeneratedEvaluation]) -> list[str]:
     found, one = _find(name, evaluations)
-    pairs = [(s.value, s.wasserstein) if s else (None, None) for s in found]
-    cells = [
-        number(value) for pair in [*pairs, (one.floor, one.wasserstein_floor)] for value in pair
-    ]
-    unit = one.unit if one.wasserstein is not None else ""
-    return [one.metric.label, better(one.metric.higher_is_better), *cells, unit]
+    unit = f" {one.unit}" if one.unit else ""
+    cells = [text for score in found for text in _texts(score, unit)]
+    return [one.metric.label, *cells, _floor_text(one.floor), _floor_text(one.wasserstein_floor)]
+
+
+def _texts(score: GeneratedScore | None, unit: str) -> tuple[str, str]:
+    """Divergence, marked where it is at the floor, and Wasserstein distance of a file."""
+    if score is None:
+        return "", ""
+    apart = number(score.wasserstein)
+    divergence = number(score.value) + " *" * bool(score.at_floor)
+    return divergence, f"{apart}{unit}" if apart else ""
+
+
+def _floor_text(floor: Floor | None) -> str:
+    """Mean and spread."""
+    if floor is None:
+        return ""
+    spread = number(floor.spread)
+    return f"{number(floor.mean)} ± {spread}" if spread else number(floor.mean)
 
 
 def _show_extras(
@@ -176,7 +205,7 @@ def _show_extras(
         found, one = _find(name, evaluations)
         metric, values = one.metric, [number(s.value if s else None) for s in found]
         way = better(metric.higher_is_better)
-        rows.append([metric.label, way, *values, number(one.floor), metric.unit])
+        rows.append([metric.label, way, *values, _floor_text(one.floor), metric.unit])
     columns = ["metric", "better", *(f"{t} value".strip() for t in titles), "real people", "unit"]
     first = evaluations[0]
     caption = "\n".join(first.signature(s.metric) for s in first.scores if s.metric.name in names)

@@ -2,7 +2,7 @@
 
 Generated and real people are not matched: each metric compares two distributions, by the
 Jensen-Shannon divergence of fixed bins and by the Wasserstein-1 distance of the values. Beside each
-stands its floor: what the two halves of the real people are apart, drawn with a seed.
+stands its floor: what samples of the real people are apart (``floor.py``).
 """
 
 from __future__ import annotations
@@ -12,18 +12,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.data.importers.stays import StayTable, read_stays
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd
-from humobctl.evaluate.generated.statistics import BINS, BY_INTENT, SAMPLES, Bins, Sample, by_intent
-from humobctl.evaluate.plans.run import Statistics, statistics
+from humobctl.evaluate.generated.floor import Floor, draw_halves, draw_pairs
+from humobctl.evaluate.generated.statistics import (
+    BINS,
+    BY_INTENT,
+    SAMPLES,
+    Bins,
+    Observed,
+    ObservedPlaces,
+    Sample,
+    by_intent,
+)
+from humobctl.evaluate.plans.run import ObservedPlans, Statistics
+from humobctl.evaluate.plans.run import observe as observe_plans
 from humobctl.evaluate.plans.run import value as plan_value
 from humobctl.evaluate.registry import GENERATED_NAMES, Metric, generated_metrics
 from humobctl.io.row_errors import OnError
+from humobctl.native import Floats
 from humobctl.tables.plane import Plane, kilometres_apart
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays, at_least
@@ -40,18 +51,23 @@ class GeneratedScore:
     Attributes:
         metric: what was scored.
         value: Jensen-Shannon divergence in nats, or what the metric says.
-        floor: the same of the halves of the real people.
+        floor: the same of samples of the real people.
         wasserstein: Wasserstein-1 distance, in ``unit``.
-        wasserstein_floor: the same of the halves.
+        wasserstein_floor: the same of samples of the real people.
         unit: of the Wasserstein distances.
     """
 
     metric: Metric
     value: float
-    floor: float | None = None
+    floor: Floor | None = None
     wasserstein: float | None = None
-    wasserstein_floor: float | None = None
+    wasserstein_floor: Floor | None = None
     unit: str = ""
+
+    @property
+    def at_floor(self) -> bool | None:
+        """Whether samples of the real people are as far apart; None where that is not known."""
+        return None if self.floor is None else self.floor.includes(self.value)
 
 
 Extra = Callable[[Stays, Stays], list[GeneratedScore]]
@@ -65,7 +81,7 @@ class GeneratedEvalSettings:
     Attributes:
         names: metrics to compute; those that one side cannot give are left out.
         least_events: days with fewer stays are left out on both sides.
-        seed: of the halves of the real people.
+        seed: of the samples of the real people.
         cell_km: side of a cell of grid trajectories.
         on_error: stop at the first bad row, or drop bad rows.
         places: a place table for traces that name places by id only.
@@ -111,24 +127,49 @@ class Side:
         return {name: int(counts[code]) for code, name in enumerate(INTENTS)}
 
 
-def side(name: str, stays: Stays, names: tuple[str, ...], *, intents: bool = True) -> Side:
-    """The statistics of stays.
+@dataclass(frozen=True)
+class Observations:
+    """What the statistics of stays are counted from.
 
-    Args:
-        name: of the file.
-        stays: at least one.
-        names: metrics to prepare.
-        intents: whether to look at each intent by itself, too.
+    Attributes:
+        samples: by metric.
+        plans: of day plans.
+        people: how many.
     """
-    there = np.unique(stays.intent[stays.intent != UNKNOWN_INTENT]).tolist() if intents else []
+
+    samples: dict[str, Observed | ObservedPlaces]
+    plans: ObservedPlans
+    people: int
+
+    def distances(
+        self, metric: Metric, first: Floats, second: Floats
+    ) -> tuple[float, float | None] | None:
+        """Divergence and Wasserstein distance of two samples of the people."""
+        if metric.name in self.samples:
+            observed = self.samples[metric.name]
+            return _apart(observed.sample(first), observed.sample(second))
+        return _plans_apart(metric, self.plans.statistics(first), self.plans.statistics(second))
+
+
+def _observe(stays: Stays, names: tuple[str, ...]) -> Observations:
+    return Observations(
+        {metric: SAMPLES[metric](stays) for metric in SAMPLES if metric in names},
+        observe_plans(_events(stays)),
+        stays.people(),
+    )
+
+
+def _side(name: str, stays: Stays, observed: Observations) -> Side:
+    """The statistics of stays."""
+    there = np.unique(stays.intent[stays.intent != UNKNOWN_INTENT]).tolist()
     return Side(
         name,
-        stays.people(),
+        observed.people,
         len(stays.day_starts()) - 1,
         len(stays),
         int((stays.end > stays.start).sum()),
-        {metric: SAMPLES[metric](stays) for metric in SAMPLES if metric in names},
-        statistics(_events(stays)),
+        {metric: found.sample() for metric, found in observed.samples.items()},
+        observed.plans.statistics(),
         {INTENTS[code]: by_intent(stays, code) for code in there},
     )
 
@@ -155,7 +196,7 @@ class GeneratedEvaluation:
         name: the file.
         generated, real: both sides.
         scores: what could be compared.
-        halves: the statistics of the halves of the real people; None where there is one person.
+        observed: what the statistics of the real side are counted from.
         settings: what was asked for.
     """
 
@@ -163,7 +204,7 @@ class GeneratedEvaluation:
     generated: Side
     real: Side
     scores: list[GeneratedScore]
-    halves: tuple[Side, Side] | None
+    observed: Observations
     settings: GeneratedEvalSettings
 
     def signature(self, metric: Metric) -> str:
@@ -173,9 +214,19 @@ class GeneratedEvaluation:
             parts.append(f"min-events:{self.settings.least_events}")
         for name, one in (("", self.generated), ("real-", self.real)):
             parts += [f"{name}user-days:{one.user_days}", f"{name}stays:{one.stays}"]
-        if self.halves is not None:
+        if self.real.users > 1:
             parts.append(f"floor-seed:{self.settings.seed}")
         return "|".join([*parts, f"v:{__version__}"])
+
+    def band(self, metric: str) -> tuple[Floats, Floats] | None:
+        """Lowest and highest fraction by bin of samples of the real people; None of one person."""
+        users = self.real.users
+        pairs = _pairs(metric, users, users, self.settings.seed)
+        if not pairs:
+            return None
+        samples = [self.observed.samples[metric].sample(first).counts for first, _ in pairs]
+        fractions = [counts / counts.sum() for counts in samples]
+        return np.min(fractions, axis=0), np.max(fractions, axis=0)
 
     def bins(self, metric: Metric) -> Bins | None:
         """Bins of the metric's divergence, where it has any of its own."""
@@ -211,17 +262,16 @@ def evaluate_generated(
     table = _read(truth, settings)
     plane = table.plane()
     stays = _long_days(table.name, table.on(plane), settings.least_events)
-    real = side(table.name, stays, settings.names)
-    halves = _halves(stays, settings)
+    observed = _observe(stays, settings.names)
+    real = _side(table.name, stays, observed)
     result = []
     for path in paths:
         read = _read(path, settings)
         _warn_if_apart(read, table.name, plane)
         ours = _long_days(read.name, read.on(plane), settings.least_events)
-        found = GeneratedEvaluation(
-            read.name, side(read.name, ours, settings.names), real, [], halves, settings
-        )
-        found.scores += _scores(found)
+        side = _side(read.name, ours, _observe(ours, settings.names))
+        scores = _scores(side, real, observed, settings)
+        found = GeneratedEvaluation(read.name, side, real, scores, observed, settings)
         found.scores += [score for extra in settings.extras for score in extra(ours, stays)]
         if not found.scores:
             lacking = ", ".join(settings.names)
@@ -260,52 +310,52 @@ def _long_days(name: str, stays: Stays, least: int) -> Stays:
     return kept
 
 
-def half_of(stays: Stays, seed: int) -> NDArray[np.bool_] | None:
-    """Whether a stay is of a half of the people, drawn with the seed; None of a single person."""
-    people = np.unique(stays.uid)
-    if len(people) < 2:
-        return None
-    drawn = np.random.default_rng(seed).permutation(people)[: len(people) // 2]
-    return np.isin(stays.uid, drawn)
+def _pairs(metric: str, generated: int, real: int, seed: int) -> list[tuple[Floats, Floats]]:
+    """Samples of the real people; none of a single person."""
+    if real < 2:
+        return []
+    return list(draw_halves(real, seed) if metric == "grank" else draw_pairs(generated, real, seed))
 
 
-def _halves(stays: Stays, settings: GeneratedEvalSettings) -> tuple[Side, Side] | None:
-    """The real people in two halves, drawn with the seed."""
-    inside = half_of(stays, settings.seed)
-    if inside is None:
-        return None
-    names = settings.names
-    first, second = (
-        side("half", stays.take(half), names, intents=False) for half in (inside, ~inside)
-    )
-    return first, second
+def _scores(
+    ours: Side, real: Side, observed: Observations, settings: GeneratedEvalSettings
+) -> list[GeneratedScore]:
+    scores = []
+    for metric in generated_metrics():
+        if metric.name in settings.names and (found := _distances(metric, ours, real)) is not None:
+            unit = BINS[metric.name].unit if metric.name in BINS else ""
+            pairs = _pairs(metric.name, ours.users, real.users, settings.seed)
+            floor, apart_floor = _floors(metric, observed, pairs)
+            scores.append(GeneratedScore(metric, found[0], floor, found[1], apart_floor, unit))
+    return scores
 
 
-def _scores(found: GeneratedEvaluation) -> list[GeneratedScore]:
-    wanted = [metric for metric in generated_metrics() if metric.name in found.settings.names]
-    scores = (_score(metric, found.generated, found.real, found.halves) for metric in wanted)
-    return [score for score in scores if score is not None]
-
-
-def _score(
-    metric: Metric, ours: Side, real: Side, halves: tuple[Side, Side] | None
-) -> GeneratedScore | None:
-    value = _distances(metric, ours, real)
-    if value is None:
-        return None
-    floor = (None, None) if halves is None else _distances(metric, *halves) or (None, None)
-    unit = BINS[metric.name].unit if metric.name in BINS else ""
-    return GeneratedScore(metric, value[0], floor[0], value[1], floor[1], unit)
+def _floors(
+    metric: Metric, observed: Observations, pairs: list[tuple[Floats, Floats]]
+) -> tuple[Floor | None, Floor | None]:
+    """Floors of the divergence and of the Wasserstein distance."""
+    found = [observed.distances(metric, *pair) for pair in pairs]
+    there = [one for one in found if one is not None]
+    return Floor.of([one[0] for one in there]), Floor.of([one[1] for one in there])
 
 
 def _distances(metric: Metric, first: Side, second: Side) -> tuple[float, float | None] | None:
     """Divergence and Wasserstein distance; None where one side cannot give the metric."""
     if metric.name in SAMPLES:
-        p, q = (one.samples[metric.name] for one in (first, second))
-        return (jsd(p.counts, q.counts), p.apart(q)) if p.known and q.known else None
-    if first.plans.has(metric) and second.plans.has(metric):
-        return plan_value(metric, first.plans, second.plans), None
-    return None
+        return _apart(first.samples[metric.name], second.samples[metric.name])
+    return _plans_apart(metric, first.plans, second.plans)
+
+
+def _apart(first: Sample, second: Sample) -> tuple[float, float | None] | None:
+    if not (first.known and second.known):
+        return None
+    return jsd(first.counts, second.counts), first.apart(second)
+
+
+def _plans_apart(metric: Metric, ours: Statistics, real: Statistics) -> tuple[float, None] | None:
+    if not (ours.has(metric) and real.has(metric)):
+        return None
+    return plan_value(metric, ours, real), None
 
 
 def _tell(found: GeneratedEvaluation) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from humobctl.data.measures import formulas
 from humobctl.evaluate.divergence import wasserstein
-from humobctl.native import Floats, Int32s
+from humobctl.native import Floats, Int32s, Int64s
 from humobctl.tables.copb_reference import DURATION_BIN, DURATION_BINS
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays
@@ -51,13 +51,16 @@ class Bins:
         """As signatures write them, such as ``50x0.6km+open``."""
         return self.text or f"{self.count}x{self.width:g}{self.unit}" + "+open" * self.open_end
 
-    def histogram(self, values: Floats) -> Floats:
-        """Values by bin, shape (count,), or (count + 1,) with an open end."""
-        size = self.count + self.open_end
+    @property
+    def size(self) -> int:
+        """Number of bins, the open one included."""
+        return self.count + self.open_end
+
+    def index(self, values: Floats) -> Int64s:
+        """The bin of each value."""
         # A quotient that should be whole may lie a last bit below.
         index = np.floor((values - self.low) / self.width + 1e-9).astype(np.int64)
-        counts: Floats = np.bincount(np.clip(index, 0, size - 1), minlength=size).astype(np.float64)
-        return counts
+        return np.clip(index, 0, self.size - 1)
 
     def edges(self) -> list[float | None]:
         """Ends of the bins; None for an open end."""
@@ -90,8 +93,8 @@ class Sample:
 
     Attributes:
         counts: by bin, for the divergence; all 0 where it is not known.
-        values: the values themselves, for the Wasserstein distance; None for categories.
-        weights: of the values; all the same where None.
+        values: the values themselves, ascending, for the Wasserstein distance; None for categories.
+        weights: of the values.
     """
 
     counts: Floats
@@ -110,17 +113,75 @@ class Sample:
         return wasserstein(self.values, other.values, self.weights, other.weights)
 
 
-def _bin(name: str, values: Floats) -> Sample:
-    return Sample(BINS[name].histogram(values), values)
+@dataclass(frozen=True)
+class Observed:
+    """What was observed of people, so that a statistic is known for any number of each of them.
+
+    Attributes:
+        owner: whose each observation is, an index of people, shape (observations,).
+        level: which of ``values`` each observation has.
+        values: values that there are, ascending.
+        bins: bin of each value, the same shape.
+        count: number of bins.
+        weights: of the observations; all 1 where None.
+        ordered: whether values lie on a line; otherwise they are categories.
+    """
+
+    owner: Int64s
+    level: Int64s
+    values: Floats
+    bins: Int64s
+    count: int
+    weights: Floats | None = None
+    ordered: bool = True
+
+    def sample(self, people: Floats | None = None) -> Sample:
+        """The statistic where person i is there ``people[i]`` times; once each where None."""
+        weights = self.weights
+        if people is not None:
+            weights = people[self.owner] if weights is None else people[self.owner] * weights
+        by_value = np.bincount(self.level, weights, minlength=len(self.values)).astype(np.float64)
+        counts = np.bincount(self.bins, by_value, minlength=self.count).astype(np.float64)
+        return Sample(counts, self.values, by_value) if self.ordered else Sample(counts)
+
+
+@dataclass(frozen=True)
+class ObservedPlaces:
+    """Visits of places by people, for the popularity of places by rank.
+
+    Attributes:
+        owner: who visited, an index of people, shape (visits,).
+        place: what was visited, from 0.
+    """
+
+    owner: Int64s
+    place: Int64s
+
+    def sample(self, people: Floats | None = None) -> Sample:
+        """Visits by rank where person i is there ``people[i]`` times; once each where None."""
+        visits = np.bincount(self.place, None if people is None else people[self.owner])
+        by_rank = np.sort(visits)[::-1][:TOP].astype(np.float64)
+        counts = np.zeros(TOP)
+        counts[: len(by_rank)] = by_rank
+        return Sample(counts, _TOP_RANKS, counts)
+
+
+_TOP_RANKS = np.arange(1.0, TOP + 1)
+
+
+def _observe(name: str, owner: Int64s, found: Floats) -> Observed:
+    """Values in the bins of a metric."""
+    values, level = np.unique(found, return_inverse=True)
+    return Observed(owner, level, values, BINS[name].index(values), BINS[name].size)
 
 
 # -- of stays ------------------------------------------------------------------------------------
 
 
-def jump_distance(stays: Stays) -> Sample:
+def jump_distance(stays: Stays) -> Observed:
     """Kilometres between one stay of a day and the next."""
     values, follows = _jumps(stays)
-    return _bin("jump_distance", values[follows])
+    return _observe("jump_distance", stays.person_index()[follows], values[follows])
 
 
 def _jumps(stays: Stays) -> tuple[Floats, NDArray[np.bool_]]:
@@ -129,95 +190,98 @@ def _jumps(stays: Stays) -> tuple[Floats, NDArray[np.bool_]]:
     return lengths / KM, formulas.find_follows(stays.day_starts())
 
 
-def duration(stays: Stays) -> Sample:
+def duration(stays: Stays) -> Observed:
     """Minutes of a stay, if known: not of one without length, such as a day's last check-in."""
     length = stays.end - stays.start
-    return _whole_minutes("duration", length[length > 0])
+    known = length > 0
+    return _whole_minutes("duration", stays.person_index()[known], length[known])
 
 
-def start(stays: Stays) -> Sample:
+def start(stays: Stays) -> Observed:
     """Minutes of the day at which stays begin."""
-    return _whole_minutes("start", stays.start)
+    return _whole_minutes("start", stays.person_index(), stays.start)
 
 
-def _whole_minutes(name: str, minutes: Int32s) -> Sample:
-    """Minutes counted, so that a million of them need not be sorted."""
-    weights = np.bincount(minutes).astype(np.float64)
-    values = np.arange(len(weights), dtype=np.float64)
+def _whole_minutes(name: str, owner: Int64s, minutes: Int32s) -> Observed:
+    """Minutes are their own levels, so that a million of them need not be sorted."""
+    values = np.arange(minutes.max(initial=0) + 1, dtype=np.float64)
     bins = BINS[name]
     index = np.minimum(values // bins.width, bins.count - 1).astype(np.int64)
-    counts = np.bincount(index, weights, minlength=bins.count).astype(np.float64)
-    return Sample(counts, values, weights)
+    return Observed(owner, minutes.astype(np.int64), values, index, bins.count)
 
 
-def intent(stays: Stays) -> Sample:
+def intent(stays: Stays) -> Observed:
     """Stays by intent."""
-    known = stays.intent[stays.intent != UNKNOWN_INTENT]
-    return Sample(np.bincount(known, minlength=len(INTENTS)).astype(np.float64))
+    known = stays.intent != UNKNOWN_INTENT
+    kinds = np.arange(len(INTENTS))
+    return Observed(
+        stays.person_index()[known],
+        stays.intent[known].astype(np.int64),
+        kinds.astype(np.float64),
+        kinds,
+        len(INTENTS),
+        ordered=False,
+    )
 
 
 # -- of person-days ------------------------------------------------------------------------------
 
 
-def radius(stays: Stays) -> Sample:
+def radius(stays: Stays) -> Observed:
     """Radius of gyration of a person-day in kilometres.
 
     ``sqrt(mean(|r_i - r_mean|^2))`` over its stays, which all count the same, however long
     (Gonzalez, Hidalgo and Barabasi, 2008).
     """
-    found = formulas.radius_of_gyration(
-        stays.day_starts(), stays.north, stays.east, formulas.straight_line
-    )
-    return _bin("radius", found / KM)
+    starts = stays.day_starts()
+    found = formulas.radius_of_gyration(starts, stays.north, stays.east, formulas.straight_line)
+    return _observe("radius", stays.person_index()[starts[:-1]], found / KM)
 
 
-def daily_loc(stays: Stays) -> Sample:
+def daily_loc(stays: Stays) -> Observed:
     """Distinct places of a person-day."""
-    return _bin("daily_loc", _places_by_day(stays)[0])
+    owner, places, _ = _places_by_day(stays)
+    return _observe("daily_loc", owner, places)
 
 
-def periodicity(stays: Stays) -> Sample:
+def periodicity(stays: Stays) -> Observed:
     """Distinct places of a person-day over its stays: 1 where no place comes again (CoPB)."""
-    places, lengths = _places_by_day(stays)
-    return _bin("periodicity", places / lengths)
+    owner, places, lengths = _places_by_day(stays)
+    return _observe("periodicity", owner, places / lengths)
 
 
-def _places_by_day(stays: Stays) -> tuple[Floats, Floats]:
-    """Distinct places, and stays, of each person-day."""
-    lengths = np.diff(stays.day_starts())
+def _places_by_day(stays: Stays) -> tuple[Int64s, Floats, Floats]:
+    """Person, distinct places, and stays, of each person-day."""
+    starts = stays.day_starts()
+    lengths = np.diff(starts)
     days = np.repeat(np.arange(len(lengths)), lengths)
     different = pl.DataFrame({"day": days, "place": stays.place}).unique()["day"].to_numpy()
     places = np.bincount(different, minlength=len(lengths))
-    return places.astype(np.float64), lengths.astype(np.float64)
+    owner = stays.person_index()[starts[:-1]]
+    return owner, places.astype(np.float64), lengths.astype(np.float64)
 
 
 # -- of places and people ------------------------------------------------------------------------
 
 
-def grank(stays: Stays) -> Sample:
+def grank(stays: Stays) -> ObservedPlaces:
     """Visits of the most visited places, by rank; a visit is a stay."""
-    counts = np.sort(pl.Series(stays.place).value_counts()["count"].to_numpy())[::-1]
-    return _rank(counts[:TOP].astype(np.float64))
+    place = np.unique(stays.place, return_inverse=True)[1].astype(np.int64)
+    return ObservedPlaces(stays.person_index(), place)
 
 
-def irank(stays: Stays) -> Sample:
+def irank(stays: Stays) -> Observed:
     """Share of a person's visits that go to each one's first, second, ... place, over all days.
 
     The mean over people, by rank.
     """
-    visits = pl.DataFrame({"user": stays.uid, "place": stays.place})
-    ranked = formulas.add_shares(formulas.rank_locations(visits))
-    shares = np.bincount(ranked["rank"].to_numpy(), ranked["share"].to_numpy(), minlength=TOP)
-    return _rank(shares[:TOP] / max(1, stays.people()))
+    visits = pl.DataFrame({"user": stays.person_index(), "place": stays.place})
+    ranked = formulas.add_shares(formulas.rank_locations(visits)).filter(pl.col("rank") < TOP)
+    owner, rank, share = (ranked[name].to_numpy() for name in ("user", "rank", "share"))
+    return Observed(owner, rank, _TOP_RANKS, np.arange(TOP), TOP, share)
 
 
-def _rank(by_rank: Floats) -> Sample:
-    counts = np.zeros(TOP)
-    counts[: len(by_rank)] = by_rank
-    return Sample(counts, np.arange(1.0, TOP + 1), counts)
-
-
-SAMPLES: dict[str, Callable[[Stays], Sample]] = {
+SAMPLES: dict[str, Callable[[Stays], Observed | ObservedPlaces]] = {
     "jump_distance": jump_distance,
     "radius": radius,
     "duration": duration,
@@ -236,8 +300,9 @@ def by_intent(stays: Stays, code: int) -> dict[str, Sample]:
     wanted = stays.intent == code
     values, follows = _jumps(stays)
     mine = stays.take(wanted)
+    whose = stays.person_index()[follows & wanted]
     return {
-        "jump_distance": _bin("jump_distance", values[follows & wanted]),
-        "duration": duration(mine),
-        "start": start(mine),
+        "jump_distance": _observe("jump_distance", whose, values[follows & wanted]).sample(),
+        "duration": duration(mine).sample(),
+        "start": start(mine).sample(),
     }

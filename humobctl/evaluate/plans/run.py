@@ -6,6 +6,7 @@ person. An event is one row of an intentions or visits table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from humobctl.evaluate.divergence import jsd, rows_apart
 from humobctl.evaluate.registry import INTENTION_NAMES, Metric, intention_metrics
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Floats
+from humobctl.native import Floats, Int64s
 from humobctl.tables import copb_reference
 from humobctl.tables.day_events import refuse_overlaps
 from humobctl.tables.schemas import GRID, INTENTIONS, INTENTS, VISITS, Table
@@ -83,8 +84,52 @@ def published_statistics(least_events: int = 1) -> Statistics:
     )
 
 
-def statistics(events: pl.DataFrame, least_events: int = 1) -> Statistics:
-    """The statistics of events.
+@dataclass(frozen=True)
+class _Codes:
+    """One histogram of a table of plans before it is counted.
+
+    Attributes:
+        owner: whose each entry is, an index of people, shape (entries,).
+        code: bin of each.
+        shape: of the histogram.
+    """
+
+    owner: Int64s
+    code: Int64s
+    shape: tuple[int, ...]
+
+    def count(self, people: Floats | None) -> Floats:
+        weights = None if people is None else people[self.owner]
+        counts = np.bincount(self.code, weights, minlength=math.prod(self.shape))
+        return counts.astype(np.float64).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class ObservedPlans:
+    """Events of people, so that their statistics are known for any number of each of them.
+
+    Attributes:
+        codes: histograms by their names in ``Statistics``.
+        user_days, events: of each person, shape (people,).
+    """
+
+    codes: dict[str, _Codes]
+    user_days: Int64s
+    events: Int64s
+
+    def statistics(self, people: Floats | None = None) -> Statistics:
+        """The statistics where person i is there ``people[i]`` times; once each where None."""
+        times = np.ones(len(self.events)) if people is None else people
+        return Statistics(
+            **{name: codes.count(people) for name, codes in self.codes.items()},
+            users=int(times[self.events > 0].sum()),
+            user_days=int(self.user_days @ times),
+            events=int(self.events @ times),
+        )
+
+
+def observe(events: pl.DataFrame, least_events: int = 1) -> ObservedPlans:
+    """What the statistics of events are counted from.
 
     Args:
         events: columns uid, d, intent (codes, or null), start_min and end_min, sorted by uid, d
@@ -95,32 +140,33 @@ def statistics(events: pl.DataFrame, least_events: int = 1) -> Statistics:
     per_day = np.bincount(days)
     events = events.filter(pl.Series(per_day[days] >= least_events))
     per_day = per_day[per_day >= least_events]
+    owner = events.select(owner=pl.col("uid").rle_id())["owner"].to_numpy().astype(np.int64)
+    first_of_day = np.cumsum(per_day) - per_day
     start, end = (events[name].to_numpy().astype(np.int64) for name in ("start_min", "end_min"))
     length, begun = (np.minimum(minutes // BIN, BINS - 1) for minutes in (end - start, start))
     code = events["intent"].to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     known = code >= 0
-    same_day = events.select(
-        (pl.struct("uid", "d") == pl.struct("uid", "d").shift(-1)).alias("same")
-    )["same"].to_numpy()[:-1]
-    followed = same_day.astype(bool) & known[:-1] & known[1:]
+    same_day = np.ones(max(0, len(code) - 1), dtype=bool)
+    same_day[first_of_day[1:] - 1] = False
+    followed = same_day & known[:-1] & known[1:]
     kinds = len(INTENTS)
-    return Statistics(
-        events_per_day=_count(np.minimum(per_day, MOST_EVENTS), MOST_EVENTS + 1),
-        lengths=_count(length, BINS),
-        intent_lengths=_count(code[known] * BINS + length[known], kinds * BINS).reshape(-1, BINS),
-        starts=_count(begun, BINS),
-        transitions=_count(code[:-1][followed] * kinds + code[1:][followed], kinds * kinds).reshape(
-            kinds, kinds
+    codes = {
+        "events_per_day": _Codes(
+            owner[first_of_day], np.minimum(per_day, MOST_EVENTS), (MOST_EVENTS + 1,)
         ),
-        users=events["uid"].n_unique(),
-        user_days=len(per_day),
-        events=events.height,
-    )
+        "lengths": _Codes(owner, length, (BINS,)),
+        "intent_lengths": _Codes(owner[known], code[known] * BINS + length[known], (kinds, BINS)),
+        "starts": _Codes(owner, begun, (BINS,)),
+        "transitions": _Codes(
+            owner[:-1][followed], code[:-1][followed] * kinds + code[1:][followed], (kinds, kinds)
+        ),
+    }
+    return ObservedPlans(codes, np.bincount(owner[first_of_day]), np.bincount(owner))
 
 
-def _count(bins: np.ndarray, count: int) -> Floats:
-    counts: Floats = np.bincount(bins, minlength=count).astype(np.float64)
-    return counts
+def statistics(events: pl.DataFrame, least_events: int = 1) -> Statistics:
+    """The statistics of events; arguments as of ``observe``."""
+    return observe(events, least_events).statistics()
 
 
 def read_statistics(path: str, *, least_events: int = 1, on_error: OnError = "fail") -> Statistics:

@@ -42,7 +42,8 @@ class Validation:
         ours, theirs = self.sample(network, process, _EVALUATIONS)
         names = _PLACED if self.condition != "none" else (*_PLACED, *_TIMED)
         found = {
-            name: jsd(SAMPLES[name](ours).counts, SAMPLES[name](theirs).counts) for name in names
+            name: jsd(SAMPLES[name](ours).sample().counts, SAMPLES[name](theirs).sample().counts)
+            for name in names
         }
         return {**found, "jsd": float(np.mean(list(found.values())))}
 

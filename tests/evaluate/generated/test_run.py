@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from humobctl.errors import HumobError
 from humobctl.evaluate.divergence import jsd
+from humobctl.evaluate.generated.floor import draw_pairs
 from humobctl.evaluate.generated.report import as_table, show
 from humobctl.evaluate.generated.run import (
     GeneratedEvalSettings,
@@ -112,10 +113,16 @@ def test_by_hand(cli, folder) -> None:
     for name, (divergence, apart) in BY_HAND.items():
         assert found[name]["value"] == pytest.approx(divergence, abs=1e-12), name
         assert found[name]["wasserstein"] == (apart and pytest.approx(apart)), name
-    # The halves are persons 7 and 8: starts 0 460 1030 and 0 470 1040.
-    assert found["start"]["floor"] == 0
-    assert found["start"]["wasserstein_floor"] == pytest.approx(20 / 3)
+    # Samples are of 7 and 8, with starts 0 460 1030 and 0 470 1040: 10 / 3 times how many of the
+    # two who are drawn differ.
+    differ = [abs(first[0] - second[0]) for first, second in draw_pairs(2, 2, seed=0)]
+    assert {0, 1, 2} == set(differ)
+    assert found["start"]["floor"] == found["start"]["floor_sd"] == 0
+    assert found["start"]["wasserstein_floor"] == pytest.approx(np.mean(differ) * 10 / 3)
+    assert found["start"]["wasserstein_floor_sd"] == pytest.approx(np.std(differ, ddof=1) * 10 / 3)
     assert found["jump_distance"]["floor"] == found["jump_distance"]["wasserstein_floor"] == 0
+    assert (found["jump_distance"]["at_floor"], found["daily_loc"]["at_floor"]) == (False, False)
+    assert found["events_per_day"]["at_floor"] is True
 
 
 def test_by_intent(cli, folder) -> None:
@@ -150,10 +157,10 @@ def test_what_is_said_of_the_bins_is_what_was_counted(cli, folder) -> None:
 def test_bins_take_in_every_value() -> None:
     bins = Bins(3, 0.6, low=0.0, open_end=True)
     values = np.array([0.0, 0.59, 0.6, 1.2, 1.7999999999999998, 1.8, 1e9])
-    assert bins.histogram(values).tolist() == [2, 1, 1, 3]
+    assert np.bincount(bins.index(values)).tolist() == [2, 1, 1, 3]
     assert bins.edges() == [0.0, 0.6, 1.2, 1.8, None]
     closed = Bins(48, 1 / 48)
-    assert closed.histogram(np.array([1.0, 2 / 3, 0.5]))[[47, 32, 24]].tolist() == [1, 1, 1]
+    assert closed.index(np.array([1.0, 2 / 3, 0.5])).tolist() == [47, 32, 24]
 
 
 def test_a_table_against_itself_is_at_no_distance(cli, folder) -> None:
@@ -179,7 +186,8 @@ GIVEN = ("generated.csv", "mixed.csv")
 def test_forms_of_output(cli, folder) -> None:
     table = cli("eval", "generated.csv", "-t", "real.csv", "-f", "table", cwd=folder)
     assert "against real.csv: 2 users, 2 user-days, 6 stays" in table.out
-    assert re.search(r"jump distance\s+│\s+lower │ 0.2158 │ 1.9459 │", table.out)
+    assert re.search(r"jump distance\s+│\s+0.2158 │\s+1.9459 km │", table.out)
+    assert re.search(r"events per day\s+│ 0.0000 \* │", table.out)
     assert "generated.csv by intent" in table.out
     assert "medical treatment" not in table.out  # nobody's
     flat = cli("eval", *("generated.csv", "real.csv"), "-t", "real.csv", "-f", "csv", cwd=folder)
@@ -189,8 +197,10 @@ def test_forms_of_output(cli, folder) -> None:
     assert jumps.filter(pl.col("intent").is_null(), file="generated.csv")["metric"].to_list() == [
         "jump_distance",
         "jump_distance_floor",
+        "jump_distance_floor_sd",
         "jump_distance_wasserstein",
         "jump_distance_wasserstein_floor",
+        "jump_distance_wasserstein_floor_sd",
     ]
     assert jumps.filter(pl.col("intent").is_null(), file="real.csv", metric="jump_distance")[
         "value"
@@ -353,8 +363,8 @@ def _stays(people: list) -> Stays:
 def test_distances_of_any_stays(first: list, second: list) -> None:
     one, two = _stays(first), _stays(second)
     for name, sample in SAMPLES.items():
-        p, q = sample(one), sample(two)
-        size = BINS[name].count + BINS[name].open_end
+        p, q = sample(one).sample(), sample(two).sample()
+        size = BINS[name].size
         assert p.counts.shape == q.counts.shape == (size,), name
         if not (p.known and q.known):
             continue
@@ -371,7 +381,7 @@ def test_order_of_people_does_not_matter(people: list, draw) -> None:
     draw.shuffle(other)
     one, two = _stays(people), _stays(other)
     for name, sample in SAMPLES.items():
-        p, q = sample(one), sample(two)
+        p, q = sample(one).sample(), sample(two).sample()
         assert p.counts == pytest.approx(q.counts), name
         assert p.known == q.known, name
         if p.known:
@@ -395,7 +405,7 @@ def test_what_is_written_in_the_picture(cli, folder) -> None:
         *("common commuters", "copies of days", "RMSE, travelled"),
         *("Jensen-Shannon divergence", "privacy, flows: km", "privacy, flows: trips"),
         *("displacement between stays", "distinct places per day", "transitions between intents"),
-        *("real.csv (reference)", "two halves of the real people"),
+        *("real.csv (reference)", "samples of the real people"),
     ):
         assert text in [line.strip() for line in found], (text, found)
     assert any(line.startswith("radius of gyration: JSD 0.") for line in found)
@@ -417,7 +427,7 @@ def test_html_is_self_contained(cli, folder) -> None:
     assert first[0]["y"] == first[2]["y"]
     shapes = [t["y"] for t in lines if t["name"].startswith("&lt;")]
     assert all(sum(shares) == pytest.approx(1) for shares in shapes)
-    assert sum(t["name"] == "two halves of the real people" for t in traces) > len(BINS)
+    assert sum(t["name"] == "samples of the real people" for t in traces) > len(BINS)
 
 
 def test_people_of_another_region_are_warned_of(cli, folder):
