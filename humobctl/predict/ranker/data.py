@@ -132,7 +132,7 @@ def training_set(
         for user in users
         for _, task, _ in windows(user, last_day, config)
     )
-    rows, begin = _allocate(sum(drawn), config.keep), 0
+    rows, begin = _allocate(sum(drawn), config.keep, len(NAMES)), 0
     for user in users:
         for first, task, truth in windows(user, last_day, config):
             taken = _draw_rows(task, config.seed, share)
@@ -150,10 +150,10 @@ def _draw_rows(task: UserHistory, seed: int, share: float) -> Bools:
     return taken
 
 
-def _allocate(r: int, keep: int) -> RankerTrainingSet:
+def _allocate(r: int, keep: int, features: int) -> RankerTrainingSet:
     """Rows without a candidate."""
     return RankerTrainingSet(
-        z=np.zeros((r, keep, len(NAMES)), dtype=np.float32),
+        z=np.zeros((r, keep, features), dtype=np.float32),
         y=np.zeros((r, keep), dtype=np.float32),
         start=np.full((r, keep), NEVER, dtype=np.float32),
         weight=np.zeros(r, dtype=np.float32),
@@ -187,7 +187,7 @@ def join(parts: list[RankerTrainingSet]) -> RankerTrainingSet:
     """
     if len(parts) == 1:
         return parts.pop()
-    whole = _allocate(sum(len(part.y) for part in parts), parts[0].y.shape[1])
+    whole = _allocate(sum(len(part.y) for part in parts), *parts[0].z.shape[1:])
     begin = 0
     while parts:
         part = parts.pop(0)
