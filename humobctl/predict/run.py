@@ -32,6 +32,7 @@ from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
+from humobctl.predict.new_cells import new_cell_chance
 from humobctl.predict.registry import MODELS, build, check_name, on_torch
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
@@ -266,7 +267,7 @@ def predict_group(
         if user is not None and dist is not None:
             wanted = target[here]
             if job.top_k is not None:
-                ranked.append(rank_cells(user, dist, job.top_k))
+                ranked.append(rank_cells(user, own_share(user, dist, city, model), job.top_k))
             else:
                 cells = choose_cells(user, dist, city, model, job)
                 filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
@@ -306,6 +307,20 @@ def choose_cells(
         return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
+
+
+def own_share(
+    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor
+) -> SlotDistributions:
+    """The distribution with the chance of a cell new to the user taken from the user's own cells.
+
+    Of models whose chances are not known, the distribution as it is.
+    """
+    kind: str | None = getattr(model, "new_cells", None)
+    if kind is None:
+        return dist
+    chance = new_cell_chance(user, city, dist.p.max(axis=1), kind)
+    return replace(dist, p=dist.p * (1.0 - chance)[:, None])
 
 
 def rank_cells(user: UserHistory, dist: SlotDistributions, top_k: int) -> pl.DataFrame:

@@ -9,7 +9,7 @@ Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from humobctl.console.words import pluralize
-from humobctl.native import Float32s, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
@@ -38,6 +38,8 @@ from humobctl.training.recipe import (
     TrainingPlan,
 )
 from humobctl.training.session import check_loss, write_whole
+
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,14 @@ class RankerRecipe(Recipe[RankerData]):
         """
         most = max(1, self.settings.most_rows // len(self.paths))
         config = replace(self.settings, most_rows=most)
-        found = [read_city(path, self.source, config) for path in self.paths]
-        yield RankerData(join([rows for rows, _ in found]), [about for _, about in found])
+        parts: list[RankerTrainingSet] = []
+        abouts = []
+        for path in self.paths:
+            part, about = read_city(path, self.source, config)
+            parts.append(part)
+            abouts.append(about)
+            del part
+        yield RankerData(join(parts), abouts)
 
     def identify(self, data: RankerData) -> dict[str, Any]:
         """The cities."""
@@ -119,8 +127,7 @@ class RankerTraining(Training):
         self.rows, self.config = rows, config
         self._features = rows.z.shape[2]
         flat = rows.z.reshape(-1, self._features)
-        present = flat[rows.start.ravel() > NEVER]
-        self._mean, self._scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
+        self._mean, self._scale = _mean_and_scale(flat, rows.start.ravel() > NEVER)
         standardize(flat, self._mean, self._scale)
         self._batches = -(-len(rows.y) // config.batch)
         self.plan = TrainingPlan(
@@ -207,6 +214,22 @@ class RankerTraining(Training):
         return {name: float(value[0]) for name, value in arrays.items()}
 
 
+def _mean_and_scale(z: Float32s, present: Bools) -> tuple[Float32s, Float32s]:
+    """Mean and standard deviation of each feature of the candidates that are there, by blocks."""
+    count = int(present.sum())
+
+    def over_blocks(value: Callable[[Float32s], Float32s]) -> Floats:
+        total = np.zeros(z.shape[1])
+        for at in range(0, len(z), _BLOCK):
+            block = z[at : at + _BLOCK][present[at : at + _BLOCK]]
+            total += value(block).sum(axis=0, dtype=np.float64)
+        return total / count
+
+    mean = over_blocks(lambda block: block).astype(np.float32)
+    deviation = np.sqrt(over_blocks(lambda block: (block - mean) ** 2)).astype(np.float32)
+    return mean, deviation + np.float32(1e-6)
+
+
 def _first_weights(f: int, hidden: int, rng: np.random.Generator) -> list[Float32s]:
     """Weights and biases to begin from (He et al., 2015); scores begin near 0."""
     values = [
@@ -227,13 +250,19 @@ def _gradients(
     w0, b0, w1, b1, w2, b2 = weights
     z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
     z = z.reshape(-1, z.shape[2])
-    first = np.maximum(z @ w0 + b0, 0.0)
-    second = np.maximum(first @ w1 + b1, 0.0)
+    first = z @ w0
+    first += b0
+    np.maximum(first, 0.0, out=first)
+    second = first @ w1
+    second += b1
+    np.maximum(second, 0.0, out=second)
     p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
     loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
     d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
-    d_second = (d_score @ w2.T) * (second > 0)
-    d_first = (d_second @ w1.T) * (first > 0)
+    d_second = d_score @ w2.T
+    d_second *= second > 0
+    d_first = d_second @ w1.T
+    d_first *= first > 0
     gradients = [
         *(z.T @ d_first, d_first.sum(axis=0)),
         *(first.T @ d_second, d_second.sum(axis=0)),
