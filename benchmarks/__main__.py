@@ -69,6 +69,7 @@ TABLES = {
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
+    "intend-calibrated": ("Plans before and after calibration to stays", planning.calibrated),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from humobctl.api.intend import intend
     from humobctl.api.model import Model, load_model
     from humobctl.api.predict import explain, predict, validate
+    from humobctl.api.runs import runs
     from humobctl.api.stays import stays
     from humobctl.api.train import (
         train_bert_moe,
@@ -50,6 +51,7 @@ _HOMES = {
     "api.data": ("split", "mask", "synth"),
     "api.describe": ("describe",),
     "api.export": ("export",),
+    "api.runs": ("runs",),
     "api.stays": ("stays",),
     "api.predict": ("predict", "explain", "validate"),
     "api.embed": ("embed",),
@@ -107,6 +109,7 @@ __all__ = [
     "predict",
     "quiet",
     "read",
+    "runs",
     "split",
     "stays",
     "synth",

@@ -115,6 +115,10 @@ COMMANDS = {
         "eval_embedding:embedding",
         "Evaluate user embeddings: re-identification and linear probes.",
     ),
+    "runs": (
+        "runs:runs",
+        "Compare runs: command, model, seed, what differs between them, and scores.",
+    ),
     "intend": (
         "intend:intend",
         "Plan the days of a population: activities, times and reasons.",

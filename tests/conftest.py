@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fcntl
 import gc
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -110,6 +112,21 @@ LONG = (
 """Where tests wait for other processes, or take seconds: they begin first, so that none is last."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Each worker begins elsewhere, and finds compiled what others began with.
+
+    In a fresh checkout all modules of tests are to be compiled, which takes as long as their
+    imports. What is wrong with one is told when it is collected.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    modules = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py"))
+    first = len(modules) * int(worker) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for module in [*modules[first:], *modules[:first]] if first else []:
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            import_module(".".join(module.with_suffix("").parts))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests first."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
@@ -202,15 +219,27 @@ def process_cli() -> Cli:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """``once("name", make)`` is a folder that ``make(folder)`` filled, once for all workers."""
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all workers."""
     base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One worker at a time."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def once(common: Path) -> Once:
+    """``once("name", make)`` is a folder that ``make(folder)`` filled, once for all workers."""
 
     def made(name: str, make: Callable[[Path], None]) -> Path:
-        folder, done = base / f"once-{name}", base / f"once-{name}.done"
-        with (base / f"once-{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder, done = common / f"once-{name}", common / f"once-{name}.done"
+        with locked(common / f"once-{name}.lock"):
             if not done.exists():
                 shutil.rmtree(folder, ignore_errors=True)  # another worker failed in it
                 folder.mkdir()
@@ -222,13 +251,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 
 @pytest.fixture(scope="session")
-def warm_start() -> Iterator[Callable[[], WarmStart]]:
-    """A process with torch imported, from when it is first asked for; one for all of a worker."""
+def warm_start(common: Path) -> Iterator[Callable[[], WarmStart]]:
+    """A process with torch imported, from when it is first asked for; one for all workers."""
     started: list[WarmStart] = []
 
     def start() -> WarmStart:
         if not started:
-            started.append(WarmStart(environment()))
+            with locked(common / "warm.lock"):
+                started.append(WarmStart(common / "warm.socket", environment()))
         return started[0]
 
     yield start
@@ -324,7 +354,10 @@ def workdir(example_files: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def few_people(once: Once) -> Path:
-    """The example files with 8 of the 20 people, for what is only to run; do not write into it."""
+    """The example files with 8 of the 20 people, and days to predict from 60 to 62 alone.
+
+    For what is only to run: choosing whole days takes most of a prediction. Do not write into it.
+    """
 
     everyone = once("examples", make_examples)
 
@@ -332,7 +365,7 @@ def few_people(once: Once) -> Path:
         shutil.copytree(everyone, folder, dirs_exist_ok=True)
         for name in ("city.csv", "challenge.csv", "predicted.csv"):
             table = pl.read_csv(everyone / name)
-            table.filter(pl.col("uid") < 8).write_csv(folder / name)
+            table.filter(pl.col("uid") < 8, pl.col("d") < 63).write_csv(folder / name)
 
     return once("few", make)
 

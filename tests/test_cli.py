@@ -203,7 +203,7 @@ def converting(target: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     )
     assert process.stdin is not None
     try:
-        process.stdin.write(HEADER + rows(range(400)))  # more than one block
+        process.stdin.write(HEADER + rows(range(150)))  # more than one block
         process.stdin.flush()
         deadline = time.monotonic() + 60
         while not any(folder.iterdir()):
@@ -276,7 +276,7 @@ def test_the_whole_file_comes_when_the_pipe_ends(tmp_path: Path) -> None:
         process.stdin.close()
         assert process.wait(60) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
-    assert (tmp_path / "out.csv").read_bytes() == HEADER + rows(range(400))
+    assert (tmp_path / "out.csv").read_bytes() == HEADER + rows(range(150))
 
 
 INTERRUPTED = """

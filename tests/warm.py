@@ -1,9 +1,9 @@
 """Command lines in processes of their own, forked from one that has torch imported already.
 
-Importing torch and transformers takes five seconds of a core, several times what most commands do
-in tests. ``python -m tests.warm SOCKET`` imports them once; each job that is sent to it runs in a
-fork, with its own folder, environment and files as standard streams. polars and humobctl are not
-imported here: polars starts threads, which a fork would lack, and humobctl is what is tested.
+Importing torch and transformers takes eight seconds of a core, several times what most commands do
+in tests. One process imports them for all workers of a run; each job that is sent to it runs in a
+fork, with its own folder, environment and files as standard streams. humobctl is not imported
+there: it is what is tested. polars is, whose threads for work start only where it works first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -22,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 HEAVY = (
+    "polars",
+    "dataframely",
+    "typer",
+    "scipy.optimize",
     "torch",
     "torch.utils.tensorboard",
     "accelerate",
@@ -55,18 +60,22 @@ atexit.register(lambda: print(touched, file=sys.stderr))
 
 
 class WarmStart:
-    """The process that is forked from; ``run`` runs a command line."""
+    """A connection to the process that is forked from; ``run`` runs a command line.
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "tests.warm", str(theirs.fileno())]
-            root = Path(__file__).resolve().parent.parent
-            self.process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], env=environment, cwd=root
-            )
-        self.jobs = ours.makefile("rw", encoding="utf-8")
-        ours.close()
+    Args:
+        address: its socket; who finds nobody there starts it, and ends it by ``close``.
+        environment: of the process, where it is started here.
+    """
+
+    def __init__(self, address: Path, environment: dict[str, str]) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(address))
+            except OSError:
+                self.process = _start(address, environment)
+                connection.connect(str(address))
+            self.jobs = connection.makefile("rw", encoding="utf-8")
 
     def run(
         self,
@@ -97,17 +106,51 @@ class WarmStart:
             return code, streams[1].read_bytes(), streams[2].read_bytes()
 
     def close(self) -> None:
-        """End the process, which ends when nothing more can come."""
+        """End the process if it is ours; who is connected to it still is served to the end."""
         self.jobs.close()
-        self.process.wait()
+        if self.process:
+            self.process.communicate()
+
+
+def _start(address: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process that listens already."""
+    address.unlink(missing_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from tests import warm; warm.listen()", address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=Path(__file__).resolve().parent.parent,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"listening\n"
+    return process
+
+
+def listen() -> None:
+    """Serve whoever connects, each in a process of its own, until standard input ends."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1])
+        listener.listen()
+        os.write(1, b"listening\n")
+        for name in HEAVY:
+            with contextlib.suppress(ImportError):
+                import_module(name)
+        assert "humobctl" not in sys.modules
+        while listener in select.select([listener, 0], [], [])[0]:
+            connection, _ = listener.accept()
+            if not os.fork():
+                listener.close()
+                serve(connection)
+                os._exit(0)
+            connection.close()
+    with contextlib.suppress(ChildProcessError):
+        while os.wait():
+            pass
 
 
 def serve(connection: socket.socket) -> None:
-    """Import, then run a job a line until the other end is closed; answer with exit codes."""
-    for name in HEAVY:
-        with contextlib.suppress(ImportError):
-            import_module(name)
-    assert "polars" not in sys.modules
+    """Run a job a line until the other end is closed; answer with exit codes."""
     with connection, connection.makefile("rw", encoding="utf-8") as jobs:
         for line in jobs:
             job = json.loads(line)
@@ -163,7 +206,3 @@ def _become(job: dict[str, Any], told: dict[str, str]) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from humobctl.execution.run import LongRun
 
 
-@public()
+@public(recorded=True)
 def embed(
     tables: Sources,
     *,

@@ -48,7 +48,7 @@ PEOPLE = {
 }
 
 
-@public(PEOPLE)
+@public(PEOPLE, recorded=True)
 def generate_gravity(
     intentions: Source,
     *,
@@ -90,7 +90,7 @@ def generate_gravity(
     Args:
         places: places to choose from, as 'data import' and 'data synth --places' write them.
         law: mobility law by which places are chosen: empirical, gravity, power, exponential,
-            radiation, opportunity, epr, random, home-work (docs/generate.md); or a file of
+            radiation, opportunity, epr, copb, random, home-work (docs/generate.md); or a file of
             ``save_law``. empirical is fitted to people in Beijing unless ``fit`` is given.
         density: points (lat, lon, population) to draw homes from. Default: the places.
         radius: search radius in km around the person's location; not for the law empirical.
@@ -177,7 +177,7 @@ def generate_gravity(
         return made
 
 
-@public(PEOPLE)
+@public(PEOPLE, recorded=True)
 def generate_diffusion(
     intentions: Source | None = None,
     *,
@@ -297,7 +297,7 @@ def _refuse_two_streams(paths: list[str | None]) -> None:
         raise UsageError("found more than one table on standard input, expected files")
 
 
-@public()
+@public(recorded=True)
 def generate_flows(
     areas: Source,
     *,

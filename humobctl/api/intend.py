@@ -89,7 +89,7 @@ class LanguageModelOptions(TypedDict, total=False):
     batch_size: Annotated[int, Between(1, 4096)] | None
 
 
-@public()
+@public(recorded=True)
 def intend(
     profiles: Source,
     *,
@@ -98,6 +98,8 @@ def intend(
     days: Annotated[int, Between(1, 10_000)] = 1,
     weekday: Weekday = "monday",
     without: Collection[str] | None = None,
+    calibrate: Source | None = None,
+    save_calibration: PathName | None = None,
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
@@ -130,6 +132,10 @@ def intend(
         weekday: day of the week of day 0.
         without: part of the chain to leave out, for ablation: attitude, norm or control. Default:
             none.
+        calibrate: calibrate the planner to visits of a city (how many, when, how long, in which
+            order), or use a calibration (.json) of ``save_calibration``; planner only. Default: the
+            distributions published for Beijing.
+        save_calibration: also write the calibration to this file (.json).
         plot: draw activities by hour, intent and duration, as 'data describe --plot' does: a .png,
             .svg or .html file (extra plot).
         people: also write the profile of each planned person to this file.
@@ -152,6 +158,8 @@ def intend(
     from humobctl.execution.run import LongRun
     from humobctl.intend.backends.base import BACKENDS
     from humobctl.intend.distill import make_recorded, recorder
+    from humobctl.intend.planner.calibration_file import calibrated_to
+    from humobctl.intend.planner.calibration_file import save_calibration as save_calibration_file
     from humobctl.intend.population import read_population
     from humobctl.intend.run import IntendJob, write_plans
     from humobctl.tables.schemas import INTENTIONS
@@ -162,7 +170,9 @@ def intend(
     chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if backend == "openai":
         chosen.setdefault("journal", _journal_beside(target))
+    calibration_to = _calibration_target(backend, calibrate, as_path(save_calibration))
     files = {"output": target, "people": people_to, "report": report_to, "distill": records_to}
+    files["save_calibration"] = calibration_to
     picture = check_first_look(plot, target, format)
     _distinct(**files, journal=chosen.get("journal"), plot=picture)
     if target is None and resume:
@@ -172,13 +182,17 @@ def intend(
         long = LongRun(place, engine, address, workers, resume, overwrite)
         _refuse_engine(backend, long, records_to)
         population = read_population(path, count=count, seed=seed, on_error=on_error)
+        if visits_at is not None:
+            chosen["weights"] = calibrated_to(visits_at, population, on_error)
+            if calibration_to is not None:
+                save_calibration_file(chosen["weights"], calibration_to)
         with recorder(records_to) as records:
             maker = make_recorded(BACKENDS[backend], settings, chosen, records)
             job = IntendJob(population, maker, settings)
             write_plans(job, place, format=format, people=people_to, report_to=report_to, long=long)
         return job.outcome.events
 
-    with paths_of(profiles) as (path,):
+    with paths_of(profiles, calibrate) as (path, visits_at):
         frame, rows = write_to_frame(target, format, write)
         draw_first_look(picture, INTENTIONS, frame, target)
     return frame if target is None else summary(target, rows=rows)
@@ -228,6 +242,19 @@ def _distinct(**files: str | None) -> None:
         other = seen.setdefault(file, option) if file not in (None, "-") else option
         if other != option:
             raise UsageError(f"--{other} and --{option}: found the same file, expected one each")
+
+
+def _calibration_target(backend: str, visits: Any, target: str | None) -> str | None:
+    """Where the calibration goes.
+
+    Raises:
+        UsageError: there is none, or the backend is not the planner.
+    """
+    if visits is not None and backend != "planner":
+        raise UsageError(f"--calibrate needs --backend planner, found {backend}")
+    if target is not None and visits is None:
+        raise UsageError("--save-calibration needs --calibrate")
+    return target
 
 
 def _refuse_engine(backend: str, long: LongRun, distill: str | None) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from humobctl.predict.run import PredictJob, Targets
 
 
-@public()
+@public(recorded=True)
 def predict(
     table: Source,
     *,
@@ -66,6 +66,7 @@ def predict(
     base: str | None = None,
     candidates: Literal["own", "near", "all"] = "own",
     batch_size: Annotated[int, Between(1, 4096)] | None = None,
+    quantization: Literal["none", "8bit", "4bit"] = "none",
     base_url: str | None = None,
     extra_body: str | None = None,
     journal: PathName | None = None,
@@ -120,6 +121,8 @@ def predict(
             (near), or all (template llama3-8b-mob).
         batch_size: number of users per batch (language models). Default: chosen from the template
             and the device.
+        quantization: quantization of a language model's weights (bitsandbytes, on CUDA): none, 8bit
+            or 4bit.
         base_url: URL of an OpenAI-compatible server, up to /v1, that serves ``model`` (vLLM,
             llama.cpp). Default: the model runs on this machine.
         extra_body: JSON object of fields to add to each request to the server. Default: none.
@@ -169,6 +172,7 @@ def predict(
         base=base,
         candidates=candidates,
         batch_size=batch_size,
+        quantization=quantization,
         base_url=base_url,
         extra_body=extra_body,
         journal=journal,
@@ -312,6 +316,7 @@ def _job(
     base: str | None,
     candidates: str,
     batch_size: int | None,
+    quantization: Literal["none", "8bit", "4bit"],
     base_url: str | None,
     extra_body: str | None,
     journal: PathName | None,
@@ -330,6 +335,8 @@ def _job(
 
     if extra_body is not None and base_url is None:
         raise UsageError("--extra-body needs --base-url")
+    if quantization != "none" and base_url is not None:
+        raise UsageError("--quantization cannot be combined with --base-url")
     kind, weight = parse_decode(decode)
     return PredictJob(
         model="history" if model is None else str(as_path(model)),
@@ -349,6 +356,7 @@ def _job(
                 base=base,
                 candidates=candidates,
                 batch=batch_size,
+                quantization=quantization,
                 base_url=base_url,
                 extra_body=extra_body,
                 journal=_journal(as_path(journal), base_url, as_path(output)),

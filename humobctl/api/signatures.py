@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -29,6 +31,9 @@ from typing import (
 from humobctl.api.options import ANY, EVERYWHERE, Between
 from humobctl.console.words import flag, in_full
 from humobctl.errors import UsageError
+from humobctl.io.frame_path import NAME
+from humobctl.io.kept_inputs import inputs_kept
+from humobctl.io.run_record import note_call, write_run_record
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ENTRY = re.compile(r"^ {4}(\**\w+): (.*?)(?=^ {4}\**\w+: |\Z)", re.MULTILINE | re.DOTALL)
@@ -67,12 +72,18 @@ class Option(NamedTuple):
     is_setting: bool = False
 
 
-def public(shared: Mapping[str, str] = EVERYWHERE) -> Callable[[Function], Function]:
+def public(
+    shared: Mapping[str, str] = EVERYWHERE, *, recorded: bool = False
+) -> Callable[[Function], Function]:
     """A decorator for functions of the library, whose options may be described once for all.
 
     A parameter that the docstring leaves out gets its sentence from ``shared`` or from
     ``EVERYWHERE``, options of an ``Unpack[TypedDict]`` from the docstring of that class; numbers
     out of range are refused.
+
+    Args:
+        shared: sentences by name of the parameter.
+        recorded: whether a record of the call is written beside its output.
     """
 
     def decorate(function: Function) -> Function:
@@ -83,13 +94,65 @@ def public(shared: Mapping[str, str] = EVERYWHERE) -> Callable[[Function], Funct
         def run(*arguments: Any, **options: Any) -> Any:
             for option in options_of(run):
                 _check_range(option, options.get(option.name))
-            return function(*arguments, **options)
+            call = functools.partial(_describe_call, run, arguments, options)
+            with note_call(call), inputs_kept() as noted:
+                result = function(*arguments, **options)
+                if recorded:
+                    write_run_record(options.get("output"), noted)
+                return result
 
         run.__doc__ = _complete(function.__doc__ or "", signature, known)
         run.__signature__ = signature  # type: ignore[attr-defined]
         return cast(Function, run)
 
     return decorate
+
+
+_NOT_RECORDED = frozenset(
+    (
+        *("output", "format", "plot", "resume", "overwrite", "dry_run", "journal"),
+        *("engine", "address", "workers", "concurrency"),
+    )
+)
+"""Options that change nothing in a result."""
+
+
+def _describe_call(
+    function: Callable[..., Any], arguments: tuple[Any, ...], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The command of a call, and its options; tables in memory are called ``<DataFrame>``."""
+    bound = inspect.signature(function).bind_partial(*arguments, **given)
+    bound.apply_defaults()
+    values = {name: value for name, value in bound.arguments.items() if name not in _NOT_RECORDED}
+    known = {one.name: one for one in options_of(function)}
+    settings: dict[str, Any] = next((values.pop(one) for one in [*values] if one not in known), {})
+    options = {name: _as_json(value) for name, value in (values | settings).items()}
+    options = {name: value for name, value in options.items() if value not in (None, [])}
+    words = ["humobctl", *function.__name__.split("_", 1)]
+    words[2:] = [word.replace("_", "-") for word in words[2:]]
+    for name, value in options.items():
+        option = known.get(name, Option(name, type(value), ""))
+        words += _as_typed(option, value) if value != _as_json(option.default) else []
+    return {"command": shlex.join(words), "options": options}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_json(one) for one in value]
+    if isinstance(value, Mapping):
+        return list(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return os.fspath(value) if isinstance(value, os.PathLike) else NAME
+
+
+def _as_typed(option: Option, value: Any) -> list[str]:
+    """An option and its value on a command line."""
+    name = flag(option.name.rstrip("_"))
+    if isinstance(value, bool):
+        return [name if value else f"--no-{name[2:]}"]
+    texts = [str(one) for one in (value if isinstance(value, list) else [value])]
+    return texts if option.first else [word for text in texts for word in (name, text)]
 
 
 @functools.cache

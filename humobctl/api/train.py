@@ -243,6 +243,7 @@ def train_ranker(
     *,
     users: Count = 1000,
     to_day: Count | None = None,
+    hold_out: Day | None = None,
     epochs: Count = RankerConfig.epochs,
     hidden: Count = RankerConfig.hidden,
     members: Count = RankerConfig.members,
@@ -261,7 +262,8 @@ def train_ranker(
 
     Args:
         users: maximum number of users per city, drawn at random.
-        to_day: last day to train on. Default: all known days.
+        hold_out: number of final days excluded from training (the test period). Default: 15 of a
+            table without masked records, 0 of one with them.
         epochs: number of epochs: passes over the training targets.
         hidden: width of the hidden layers.
         members: ensemble size.
@@ -285,6 +287,7 @@ def train_ranker(
     source = RankerSource(
         most_users=users,
         last_day=to_day,
+        hold_out=hold_out,
         calendar=read_calendar(calendar),
         first_weekday=weekday_number(first_weekday),
         on_error=on_error,

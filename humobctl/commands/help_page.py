@@ -35,6 +35,7 @@ HEADINGS = {
     "Training": (),
     "Language model": (
         *("adapter", "answer_tokens", "base_url", "candidates", "concurrency", "extra_body"),
+        "quantization",
         *("journal", "max_cost", "max_tokens_total", "plans_per_template", "price_input"),
         *("price_output", "retries", "temperature", "template", "timeout"),
     ),

@@ -37,7 +37,8 @@ def intend(
     The planner follows Chain-of-Planned-Behaviour (CoPB, after the Theory of Planned Behaviour):
     attitude (what people of this profile like), norm (when people of this occupation work, sleep,
     eat), control (what still fits into the day), then one intention after another with a duration.
-    Activities per day and durations follow the distributions published for Beijing.
+    Activities per day and durations follow the distributions published for Beijing, or with
+    --calibrate the visits of another city.
 
     The backends openai and hf ask a language model the same chain, question by question, and check
     every answer. openai reads its key from OPENAI_API_KEY, keeps each answer in a journal, so that
@@ -54,6 +55,8 @@ def intend(
     Example: humobctl intend population.csv --without norm --format ndjson | head -3
 
     Example: humobctl intend population.csv --count 1000 --resume --output plans.parquet
+
+    Example: humobctl intend profiles.csv --calibrate stays.csv | head -3
 
     Example: humobctl intend profiles.csv --show-prompt --without control
     """

@@ -45,6 +45,7 @@ METAVARS = {
     "name": "NAME",
     "nearest": "UID|all",
     "output": "PATH",
+    "paths": "PATH",
     "preset": "PRESET",
     "query": "SQL",
     "source_timezone": "ZONE",
@@ -60,6 +61,8 @@ METAVARS = {
 """What stands for a value in a help; other numbers and texts are N, FLOAT and TEXT."""
 _KINDS = {int: "N", float: "FLOAT", str: "TEXT", list[str]: "TEXT"}
 _LONGEST_CHOICE = 42
+_NOT_TABLES = ("paths",)
+"""First parameters that are not read as tables."""
 OUTPUT = "File to write, or folder (FOLDER/) for Parquet files. Default: standard output."
 INPUT = "A file, a folder of Parquet files, or - for standard input (the default)."
 
@@ -145,8 +148,9 @@ def _parameter(option: Option, words: _Words) -> Parameter:
         kind, default = kind | None, None
     info: Any
     if option.first:
-        needed = default is not None
-        text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
+        if name not in _NOT_TABLES:
+            needed = default is not None
+            text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
         info = typer.Argument(metavar=METAVARS.get(name, name.upper()), help=text)
     else:
         flags = [_flag(option), *([SHORT[name]] if name in SHORT else [])]

@@ -44,7 +44,10 @@ def predict(
         ),
     ] = None,
     list_models: Annotated[
-        bool, typer.Option("--list-models", help="List the models and exit.")
+        bool,
+        typer.Option(
+            "--list-models", help="List the models of both tasks, when to take which, and exit."
+        ),
     ] = False,
     **options: Any,
 ) -> None:
@@ -95,17 +98,17 @@ def predict(
 
 
 def _list_models() -> None:
-    """Print the models and what they do."""
+    """Print the models, what they do, when to take them and what they cost."""
     from humobctl.console import report
     from humobctl.io.write import write_stdout_text
-    from humobctl.predict.registry import MODELS
+    from humobctl.predict.listing import list_models
 
+    rows = list_models()
     if sys.stdout.isatty():
-        rows = [(entry.name, entry.summary) for entry in MODELS.values()]
-        report.table("models of predict", ("name", "what it does"), rows, stream=sys.stdout)
+        columns = ("--model", "--task", "what it does", "take it for", "cost")
+        report.table("models of predict", columns, rows, stream=sys.stdout, left=5)
     else:
-        lines = [f"{entry.name}\t{entry.summary}\n" for entry in MODELS.values()]
-        write_stdout_text("".join(lines))
+        write_stdout_text("".join("\t".join(row) + "\n" for row in rows))
 
 
 def _explain(uid: int, options: dict[str, Any]) -> None:

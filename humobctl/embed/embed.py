@@ -25,10 +25,11 @@ from humobctl.execution.task import Done, Moved, TaskPart, Worker, user_parts
 from humobctl.io.by_user import UserStore
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.io.run_record import fingerprint_of
 from humobctl.native import Int64s
 from humobctl.tables.schemas import EMBEDDING_SIZE, MASKED
 from humobctl.training.device import choose_precision, set_up_torch, side_by_side, torch_device
-from humobctl.training.model_dir import build_checked, clear_damage, fingerprint_of, load
+from humobctl.training.model_dir import build_checked, clear_damage, load
 from humobctl.training.settings import from_record
 
 PIECE_ROWS = 2048

@@ -85,7 +85,7 @@ class IntendTask:
         population = self.population
         return {
             "command": "intend",
-            "settings": {**settings, "count": population.count},
+            "settings": {**settings, "count": population.count, **self.backend.summary()},
             "data": mark_of((population.profiles, population.seed)),
         }
 

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from humobctl.errors import UsageError
 
-_Identity = tuple[int, int]
-_scopes: list[dict[_Identity, str]] = []
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+_scopes: list[dict[Identity, str]] = []
 
 
 @contextmanager
-def inputs_kept() -> Iterator[None]:
-    """Until the block ends, nothing that is read in it is written over."""
-    scope: dict[_Identity, str] = {}
+def inputs_kept() -> Iterator[Mapping[Identity, str]]:
+    """Until the block ends, nothing that is read in it is written over; what is read, by name."""
+    scope: dict[Identity, str] = {}
     _scopes.append(scope)
     try:
-        yield
+        yield scope
     finally:
         # Scopes may be equal: this one goes, not the first that looks like it.
         _scopes[:] = [one for one in _scopes if one is not scope]
@@ -69,7 +70,12 @@ def refuse_input(path: str | Path, name: str | Path) -> None:
             raise _refusal(str(name), scope[identity])
 
 
-def _identity(path: str | Path | int) -> _Identity | None:
+def leads_to(name: str, identity: Identity) -> bool:
+    """Whether the name of a file that was read, as messages say it, is a path to it."""
+    return _identity(name) == identity
+
+
+def _identity(path: str | Path | int) -> Identity | None:
     """Device and inode of a file; None for what is not an ordinary one."""
     try:
         found = os.fstat(path) if isinstance(path, int) else Path(path).stat()

@@ -21,6 +21,9 @@ Format = Literal[
 ]
 """Formats of the tables that are written."""
 
+RECORD_ENDING = ".run.json"
+"""Ending of the name of the record of a run, beside its output."""
+
 
 def check_distinct(outputs: Mapping[str, str | None]) -> None:
     """Refuse two outputs that would go to one place.

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from humobctl.errors import HumobError, reason
 from humobctl.io.frame_path import FramePath
+from humobctl.io.outputs import RECORD_ENDING
 from humobctl.tables.column_names import roles
 
 MAGIC = b"PAR1"
@@ -107,7 +108,7 @@ def _files(folder: str, *, strict: bool = True) -> Iterator[tuple[Path, tuple[st
                 raise HumobError(f"{_shown_path(folder, place)}: {reason(exc)}") from exc
             continue
         for entry in entries:
-            if entry.name.startswith((".", "_")):
+            if entry.name.startswith((".", "_")) or entry.name.endswith(RECORD_ENDING):
                 continue
             inside = (*place, entry.name)
             if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):

@@ -9,6 +9,7 @@
 #include "gravity.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define NEAREST 1.0 /* metres: a nearer place counts as so far away, as in CoPB */
 #define TRIES 256   /* rejections before every candidate is weighed */
@@ -168,6 +169,47 @@ static int64_t by_distance(const Query *query, const Law *law, Draws *draws)
     return weigh_all(query, law, draws);
 }
 
+/* -- copb -------------------------------------------------------------------------------------- */
+
+#define DRAWN 50 /* candidates that are weighed, as in CoPB */
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* DRAWN candidates in proportion to distance to the power of -1/2, with replacement; one of these
+ * by its weight under `gravity`. Every candidate is looked at: the order of the drawn does not
+ * matter, so they are found in one walk. */
+static int64_t by_copb(const Query *query, const Law *law, Draws *draws)
+{
+    const Law near = {.kind = POWER, .exponent = 0.5};
+    Memory *memory = query->memory;
+    double *count = memory->bound, at[DRAWN], weight[DRAWN], total = 0.0, sum = 0.0, passed = 0.0;
+    int64_t drawn[DRAWN], found = collect(query, ALL_RINGS);
+    if (found == 0) return -1;
+    for (int k = 0; k < query->rings; k++) count[k] = 0.0;
+    for (int64_t i = 0; i < found; i++) {
+        count[ring_of(query, memory->weight[i])] += 1.0;
+        total += deterrence(&near, memory->weight[i]);
+    }
+    for (int n = 0; n < DRAWN; n++) at[n] = draw(draws) * total;
+    qsort(at, DRAWN, sizeof *at, ascending);
+    int n = 0;
+    for (int64_t i = 0; i < found && n < DRAWN; i++) {
+        double away = memory->weight[i];
+        int k = ring_of(query, away);
+        passed += deterrence(&near, away);
+        for (; n < DRAWN && (at[n] < passed || i == found - 1); n++) {
+            drawn[n] = i;
+            weight[n] = count[k] / ring_area(query, k) * deterrence(law, away);
+            sum += weight[n];
+        }
+    }
+    return memory->member[drawn[drawn_of(weight, DRAWN, sum, draws)]];
+}
+
 /* -- radiation ------------------------------------------------------------------------------- */
 
 /* One of the members as far away as that of a rank, alike; ranks of theirs fall to all of them. */
@@ -289,6 +331,7 @@ static int64_t choose_within(const Query *query, const Law *law, Draws *draws)
     case RADIATION: return by_radiation(query, draws);
     case OPPORTUNITY: return by_opportunity(query, law, draws);
     case RANDOM: return anywhere(query, draws);
+    case COPB: return by_copb(query, law, draws);
     default: return by_distance(query, law, draws);
     }
 }

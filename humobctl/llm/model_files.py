@@ -52,7 +52,10 @@ class ModelFiles:
     def where(self) -> dict[str, Any]:
         """Arguments for ``from_pretrained``: this folder and nothing else, and no code of its."""
         found = {"local_files_only": True, "trust_remote_code": False}
-        return found if self.gguf is None else {**found, "gguf_file": self.gguf}
+        if self.gguf is None:
+            return found
+        # By its name alone, transformers takes weights from the current folder where it can.
+        return {**found, "gguf_file": str((self.folder / self.gguf).absolute())}
 
 
 def files_of(model: str) -> ModelFiles:

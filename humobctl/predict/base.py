@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -72,6 +72,7 @@ class Prompting:
         base: model under an adapter; None for the one that the adapter names.
         candidates: cells that can be answered: own, near or all.
         batch: users at once; None for what the device takes.
+        quantization: of the weights: none, 8bit or 4bit.
         base_url: of an OpenAI-compatible server that has the model; None for this machine.
         extra_body: JSON of fields to add to each request to a server; None for none.
         journal: file of a server's answers; None for none.
@@ -82,6 +83,7 @@ class Prompting:
     base: str | None = None
     candidates: str = "own"
     batch: int | None = None
+    quantization: Literal["none", "8bit", "4bit"] = "none"
     base_url: str | None = None
     extra_body: str | None = None
     journal: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_pa
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
+from humobctl.io.run_record import fingerprint_of
 from humobctl.native import Bools, Int32s, Int64s
 from humobctl.predict.base import (
     PredictOptions,
@@ -31,8 +33,8 @@ from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
 from humobctl.predict.registry import MODELS, build, check_name, on_torch
+from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
-from humobctl.training.model_dir import fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,19 @@ def about(job: PredictJob, city: CityProfile, rows: int) -> dict[str, Any]:
     return {
         "command": "predict",
         "settings": {**settings, **options},
-        "model files": "" if job.model in MODELS else fingerprint_of(job.model),
+        "model files": _digests(job),
         "data": f"{rows} rows to predict, city {mark_of(values)}",
     }
+
+
+def _digests(job: PredictJob) -> list[str]:
+    """Digests of the files of the model and of its base, where these are here."""
+    names = (job.model, job.options.prompting.base)
+    return [
+        fingerprint_of(name)
+        for name in names
+        if name and name not in MODELS and Path(name).exists()
+    ]
 
 
 def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, int]:
@@ -201,6 +213,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
     assert store.last_day is not None
     counter = CityCounter(store.last_day + 1, job.first_weekday)
     wanted = known = later = 0
+    recognitions = [] if job.options.prompting.base_url else open_recognitions(job.model)
     with report.progress("surveying", store.rows, "rows") as ticker:
         for (group,) in paired_groups([store]):
             rows = group.filter(job.targets.known_mask())
@@ -208,6 +221,8 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             known += rows.height
             wanted += job.targets.of(group).height
             later += group.filter(job.targets.later()).height
+            for recognition in recognitions:
+                recognition.add(group, job.targets.mask())
             ticker.advance(group.height)
     if not wanted:
         raise HumobError(
@@ -221,6 +236,7 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             f"{name}: did not read {pluralize(later, 'row')} after day {job.targets.days[1]}, the "
             "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
+    warn_of_trained(job.model, recognitions)
     return counter.city(job.calendar), wanted
 
 

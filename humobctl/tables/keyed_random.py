@@ -29,6 +29,14 @@ def _mix_words(words: Words) -> Words:
     return mixed
 
 
+def mix(*names: ArrayLike) -> Words:
+    """A number for each name: whole numbers or arrays of them, which broadcast to shape (n,)."""
+    state = np.zeros(1, np.uint64)
+    for name in names:
+        state = _mix_words((state ^ np.asarray(name).astype(np.uint64)) * _GOLDEN + _GOLDEN)
+    return state
+
+
 def uniforms(count: int, *names: ArrayLike) -> Floats:
     """Uniform draws in [0, 1).
 
@@ -39,9 +47,7 @@ def uniforms(count: int, *names: ArrayLike) -> Floats:
     Returns:
         Shape (n, count).
     """
-    state = np.zeros(1, np.uint64)
-    for name in names:
-        state = _mix_words((state ^ np.asarray(name).astype(np.uint64)) * _GOLDEN + _GOLDEN)
+    state = mix(*names)
     steps = (np.arange(count, dtype=np.uint64) + np.uint64(1)) * _GOLDEN
     words = _mix_words(np.atleast_1d(state)[:, None] + steps)
     return (words >> _MANTISSA).astype(np.float64) * 2.0**-53

@@ -3,7 +3,7 @@
     config.json         the model's type and its settings
     model.safetensors   its arrays (adapter_model.safetensors, where it is an adapter)
     metrics.jsonl       one line a step or epoch of the training
-    run.json            version, seed, data fingerprint, resolved settings, scores; written last
+    run.json            version, command, seed, data fingerprint, settings, scores; written last
 
 A dir appears under its name only when it is whole. No pickle is written or read.
 """
@@ -23,11 +23,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from humobctl import __version__
 from humobctl.console import signals
 from humobctl.errors import HumobError, UsageError
 from humobctl.io.json_files import read_json
 from humobctl.io.output_lock import note_input, replace_folder, reserve
+from humobctl.io.run_record import describe_run
 from humobctl.io.streams import clear_os_errors
 from humobctl.tables.schemas import GRID
 
@@ -112,7 +112,7 @@ def save(
                 save_file(arrays, partial / ARRAYS)
             lines = (json.dumps(record) + "\n" for record in checkpoint.metrics)
             (partial / METRICS).write_text("".join(lines))
-            write_json(partial / RUN, {"version": __version__, **checkpoint.run})
+            write_json(partial / RUN, {**describe_run(), **checkpoint.run})
             replace_folder(partial, path)
 
 
@@ -255,23 +255,6 @@ _DAMAGES = (
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write an object as indented JSON."""
     path.write_text(json.dumps(record, indent=2) + "\n")
-
-
-def fingerprint_of(path: str | Path) -> str:
-    """A digest of a file, or of the names and contents of the files of a folder.
-
-    Raises:
-        HumobError: one cannot be read.
-    """
-    place, digest = Path(path), hashlib.blake2b(digest_size=16)
-    with clear_os_errors(str(path)):
-        files = sorted(file for file in place.rglob("*") if file.is_file())
-        for file in files if place.is_dir() else [place]:
-            digest.update(f"{file.relative_to(place)}\0".encode())
-            with file.open("rb") as content:
-                while block := content.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
 
 
 class Fingerprint:

@@ -373,3 +373,18 @@ def test_options_that_do_not_go_together(
     cli: Cli, here: Path, model: str, flags: tuple[str, ...], code: int, names: tuple[str, ...]
 ) -> None:
     fails(predicted(cli, here, model, *flags), *names, code=code, notes=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "names"),
+    [
+        (("-m", "tinyllama", "--device", "cpu"), 1, ("--quantization 4bit", "cpu", "CUDA GPU")),
+        (("-m", "history"), 2, ("history", "language model")),
+        (("-m", "x", "--base-url", "http://x/v1"), 2, ("--quantization", "--base-url")),
+    ],
+)
+def test_packed_weights_need_a_language_model_on_cuda(
+    cli: Cli, here: Path, flags: tuple[str, ...], code: int, names: tuple[str, ...]
+) -> None:
+    done = cli("predict", "challenge.csv", *flags, "--quantization", "4bit", cwd=here)
+    fails(done, *names, code=code, notes=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -34,17 +35,21 @@ def records(folder: Path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def trained(cli, example_files, tmp_path_factory):
+def trained(cli, example_files, once, tmp_path_factory):
     """A folder with the example files and ``bert``, trained on challenge.csv."""
+
+    def make(folder: Path) -> None:
+        for name in ("city.csv", "challenge.csv"):
+            (folder / name).symlink_to(example_files / name)
+        challenge = pl.read_csv(folder / "challenge.csv")
+        challenge.filter(pl.col("uid") < 3).write_csv(folder / "few.csv")
+        train = ("train", "bert-moe", "challenge.csv", "--preset", "tiny", "-o", "bert")
+        done = cli(*train, cwd=folder)
+        assert done.code == 0, done.err
+        says(done.err, "bert:", "bert-moe", "54 steps", "GEO-BLEU")
+
     folder = tmp_path_factory.mktemp("trained")
-    for name in ("city.csv", "challenge.csv"):
-        (folder / name).symlink_to(example_files / name)
-    challenge = pl.read_csv(folder / "challenge.csv")
-    challenge.filter(pl.col("uid") < 3).write_csv(folder / "few.csv")
-    done = cli("train", "bert-moe", "challenge.csv", "--preset", "tiny", "-o", "bert", cwd=folder)
-    assert done.code == 0, done.err
-    says(done.err, "bert:", "bert-moe", "54 steps", "GEO-BLEU")
-    return folder
+    return shutil.copytree(once("bert-moe", make), folder, symlinks=True, dirs_exist_ok=True)
 
 
 def test_a_model_dir_says_how_it_came_to_be(trained):

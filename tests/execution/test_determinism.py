@@ -26,22 +26,22 @@ CUT = {"HUMOBCTL_PART_ROWS": "211", "HUMOBCTL_PART_USERS": "7"}
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_a_seed_is_an_output(cli, example_files, name) -> None:
+def test_a_seed_is_an_output(warm_cli, example_files, name) -> None:
     command = (*EXACT[name], "--seed", "5")
-    one, cut = (cli(*command, cwd=example_files, env=env) for env in (ONE, {**MANY, **CUT}))
+    one, cut = (warm_cli(*command, cwd=example_files, env=env) for env in (ONE, {**MANY, **CUT}))
     assert (one.code, cut.code) == (0, 0), one.err + cut.err
     assert one.out == cut.out
     assert one.err == cut.err
     if name != "predict day":  # which draws nothing
-        other = cli(*EXACT[name], "--seed", "6", cwd=example_files, env=ONE)
+        other = warm_cli(*EXACT[name], "--seed", "6", cwd=example_files, env=ONE)
         assert other.out != one.out
 
 
-def test_stays_and_trips_do_not_hang_on_threads_or_parts(cli, workdir) -> None:
+def test_stays_and_trips_do_not_hang_on_threads_or_parts(warm_cli, workdir) -> None:
     files = ("--trips", "trips.csv", "--home-work", "pairs.csv", "--locations", "places.csv")
     found = []
     for env in (ONE, {**MANY, "HUMOBCTL_PART_ROWS": "100"}):
-        done = cli(*STAYS, *files, cwd=workdir, env=env)
+        done = warm_cli(*STAYS, *files, cwd=workdir, env=env)
         assert done.code == 0, done.err
         found.append([done.out, done.err, *((workdir / name).read_text() for name in files[1::2])])
     assert found[0] == found[1]

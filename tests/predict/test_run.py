@@ -13,9 +13,13 @@ from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
-from humobctl.predict.registry import MODELS
-from humobctl.predict.run import PredictJob, PredictTally, predict
+from humobctl.predict.base import PredictOptions, Prompting
+from humobctl.predict.next.registry import BASELINES
+from humobctl.predict.next.registry import TRAINED as NEXT_TRAINED
+from humobctl.predict.registry import MODELS, TRAINED
+from humobctl.predict.run import PredictJob, PredictTally, about, predict
 from tests.messages import fails, says
+from tests.predict.helpers import city
 
 
 @pytest.fixture
@@ -105,7 +109,14 @@ def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
 def test_models_are_listed(cli):
     done = cli("predict", "--list-models")
     assert done.code == 0
-    assert [line.split("\t")[0] for line in done.out.splitlines()] == list(MODELS)
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert {len(row) for row in rows} == {5}
+    named = [(name, task) for name, task, *_ in rows if not name.startswith("DIR of ")]
+    assert named == [(name, "masked") for name in MODELS] + [(name, "next") for name in BASELINES]
+    trained = [(name.split()[3].rstrip(","), task) for name, task, *_ in rows if "DIR" in name]
+    assert {name for name, task in trained if task == "masked"} == {*TRAINED, "llama"}
+    assert {f"next-{name}" for name in ("ranker", "gru")} == NEXT_TRAINED.keys()
+    assert [name for name, task in trained if task == "next"] == ["next", "next-gru"]
 
 
 @pytest.mark.parametrize(
@@ -282,3 +293,23 @@ def test_a_submission_whose_days_are_shifted(cli, workdir):
     done = cli(*validate, "--shift-days", "-1", cwd=workdir)
     assert done.code == 0
     says(done.err, "--shift-days -1", "organisers")
+
+
+def test_resume_knows_a_language_model_by_its_content(tmp_path):
+    """Model and base by their files; a model that a server has, by its name alone."""
+
+    def files(**prompting) -> list[str]:
+        options = PredictOptions(prompting=Prompting(**prompting))
+        job = PredictJob(model=str(tmp_path / "adapter"), options=options)
+        return about(job, city(), 1)["model files"]
+
+    for name in ("adapter", "base"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    before = files(base=str(tmp_path / "base"))
+    (tmp_path / "base" / "config.json").write_text('{"a": 1}')
+    after = files(base=str(tmp_path / "base"))
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+    served = PredictJob(model="no/such/folder", options=PredictOptions())
+    assert about(served, city(), 1)["model files"] == []

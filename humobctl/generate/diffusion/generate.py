@@ -44,11 +44,11 @@ from humobctl.generate.diffusion.sample import Anchors, draw, sources_of
 from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.generate.person_batches import whole_people
+from humobctl.io.run_record import fingerprint_of
 from humobctl.native import Float32s, Int64s
 from humobctl.tables.intents import CODES, HOME, WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 from humobctl.training.device import set_up
-from humobctl.training.model_dir import fingerprint_of
 
 KNOWN_WITHIN = 500.0
 """Metres within which a given home or work is the nearest place that serves it."""

@@ -20,6 +20,7 @@ LAWS = {
     "random": "any place of the intent, however far",
     "home-work": "home and work only",
     "empirical": "as observed: fitted to visits, or to people in Beijing",
+    "copb": "'gravity' among 50 candidates drawn by distance, as in CoPB's code",
 }
 """Name -> what a place's weight is; in the order of the kernel's numbers."""
 NEAR = 3.0

@@ -193,7 +193,10 @@ class BackendOutcome:
 
 _ENTRIES = (
     BackendEntry(
-        "planner", "a calibrated stochastic model; needs no language model", "planner.run:make"
+        "planner",
+        "a calibrated stochastic model; needs no language model",
+        "planner.run:make",
+        ("weights",),
     ),
     BackendEntry(
         "openai",

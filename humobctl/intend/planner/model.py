@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 
 import numpy as np
@@ -51,19 +52,45 @@ def class_of(schedule: object, chronotype: object, off: object) -> NDArray[np.in
 
 
 @dataclass(frozen=True)
+class Habits:
+    """What is different in a city whose visits were given.
+
+    Attributes:
+        days: fraction of days with n events at index n, (MOST_EVENTS + 1,).
+        first: factor of the norm of a first event, (I,).
+        start: factor of the norm of starting an intent, by half hour, (I, 48).
+        after: norm of one intent after another, (I, I).
+        gap: weight of travel times in slots, (T + 1,).
+    """
+
+    days: Floats
+    first: Floats
+    start: Floats
+    after: Floats
+    gap: Floats
+
+
+@dataclass(frozen=True)
 class Weights:
     """What calibration finds.
 
     Attributes:
         attitude: how much each intent is liked by all, shape (I,).
         length: weight of each half hour of duration, shape (I, 48).
+        habits: of a city whose visits were given; None for the assumptions of ``config.py``.
     """
 
     attitude: Floats
     length: Floats
+    habits: Habits | None = None
+
+    def mark(self) -> str:
+        """A digest of all of them."""
+        tables = (self.attitude, self.length, *(vars(self.habits).values() if self.habits else ()))
+        return sha256(b"".join(table.tobytes() for table in tables)).hexdigest()[:16]
 
     def as_json(self) -> str:
-        """As ``calibrated.json`` holds them: logarithms in thousandths."""
+        """As ``calibrated.json`` holds attitude and length: logarithms in thousandths."""
         tables = {"attitude": self.attitude, "length": self.length}
         rounded = {name: np.rint(1000 * np.log(t)).astype(int) for name, t in tables.items()}
         attitude = json.dumps(dict(zip(INTENTS, rounded["attitude"].tolist(), strict=True)))
@@ -159,15 +186,21 @@ def build(
     else:
         first, last = _first(), _ends(config.AT_DAYS_END, config.RARE_AT_DAYS_END)
         start, anchor = _start(), _anchor()
+    after, gap, habits = usual_after(), usual_gap(), weights.habits
+    if habits is not None:
+        after, gap = habits.after, habits.gap
+        if "norm" not in without:
+            first = first * habits.first
+            start = start * np.repeat(habits.start, SLOTS_PER_BIN, axis=1)
     terms = Terms(
         attitude=attitude,
         first=first,
         start=start,
-        after=_after(),
+        after=after,
         last=last,
         length=_length(weights.length),
         anchor=anchor,
-        gap=_gap(),
+        gap=gap,
     )
     if "control" in without:
         flat = np.ones((CLASSES, most + 1, I, SLOTS), dtype=np.float32)
@@ -241,7 +274,7 @@ def _first() -> Floats:
     return np.tile(_ends(config.AT_MIDNIGHT, config.RARE_AT_MIDNIGHT), (CLASSES, 1))
 
 
-def _after() -> Floats:
+def usual_after() -> Floats:
     """One event is one stay: what follows is something else, somewhere else."""
     after = np.ones((I, I))
     np.fill_diagonal(after, 0.0)
@@ -259,7 +292,8 @@ def _length(by_bin: Floats) -> Floats:
     return length
 
 
-def _gap() -> Floats:
+def usual_gap() -> Floats:
+    """Weight of travel times in slots, (T + 1,)."""
     gap = np.zeros(SLOTS + 1)
     least, most = config.GAP_SLOTS
     slots = np.arange(least, most + 1)
@@ -329,11 +363,15 @@ class Expected:
         intents: events, (C, I).
         length: events by half hour of duration, (C, I, 48).
         starts: events by the slot of their start, (C, I, T).
+        first: first events of a day, (C, I).
+        after: events of one intent followed by one of another, (C, I, I).
     """
 
     intents: Floats
     length: Floats
     starts: Floats
+    first: Floats
+    after: Floats
 
 
 def expectations(chain: IntentChain, days: Floats) -> Expected:
@@ -345,11 +383,14 @@ def expectations(chain: IntentChain, days: Floats) -> Expected:
     """
     lasts, travels = _durations_between(chain.length), _gaps_between(chain.gap)
     length, starts = np.zeros((CLASSES, I, DURATION_BINS)), np.zeros((CLASSES, I, SLOTS))
-    begun = np.zeros((CLASSES, I, SLOTS))
+    begun, first = np.zeros((CLASSES, I, SLOTS)), np.zeros((CLASSES, I))
+    after = np.zeros((CLASSES, I, I))
     for k in range(len(days) - 1, 0, -1):
         now = begun.copy()
         opening = chain.attitude * chain.first * chain.control[:, k, :, 0]
-        now[:, :, 0] += days[k] * opening / opening.sum(axis=1, keepdims=True)
+        opens = days[k] * opening / opening.sum(axis=1, keepdims=True)
+        first += opens
+        now[:, :, 0] += opens
         starts += now
         if k == 1:
             for t in range(SLOTS):
@@ -366,5 +407,7 @@ def expectations(chain: IntentChain, days: Floats) -> Expected:
         ended = np.einsum("ite,cit->cie", lasts, per_way, optimize=True) / chain.scale[k]
         arrive = np.einsum("cie,es->cis", ended * chain.anchor, travels)
         weight = chain.attitude[:, None] * chain.start * chain.control[:, k - 1]
+        follows = np.einsum("cps,cis->cpi", arrive, weight, optimize=True) * chain.after
+        after += follows
         begun = np.einsum("pi,cps->cis", chain.after, arrive) * weight
-    return Expected(starts.sum(axis=2), length, starts)
+    return Expected(starts.sum(axis=2), length, starts, first, after)

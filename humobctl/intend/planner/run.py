@@ -21,6 +21,7 @@ from humobctl.intend.planner.model import (
     MOST_EVENTS,
     START,
     IntentChain,
+    Weights,
     build,
     calibrated_weights,
     class_of,
@@ -67,17 +68,18 @@ class DrawnActivities:
 class Planner:
     """Day plans by the calibrated chain (``model.py``)."""
 
-    def __init__(self, settings: BackendSettings, chain: IntentChain | None = None) -> None:
+    def __init__(self, settings: BackendSettings, weights: Weights | None = None) -> None:
         self.settings = settings
-        self._given = settings, chain
-        self.chain = chain or build(calibrated_weights(), settings.without)
+        self.weights = weights
+        weights = weights or calibrated_weights()
+        self.chain = build(weights, settings.without)
         self.reasons = Reasons(settings.without)
-        days = events_per_day()
+        days = events_per_day() if weights.habits is None else weights.habits.days
         self._days = np.cumsum(days) / days.sum()
 
-    def __reduce__(self) -> tuple[type[Planner], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Planner], tuple[BackendSettings, Weights | None]]:
         """Another process builds its own tables, which is quicker than to send them."""
-        return Planner, self._given
+        return Planner, (self.settings, self.weights)
 
     def tables(self, people: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Intentions of these people on all days, sorted by uid, d and seq."""
@@ -94,7 +96,10 @@ class Planner:
 
     def summary(self) -> dict[str, Any]:
         """What the report says of the run."""
-        return {"backend": "planner", "without": sorted(self.settings.without)}
+        found = {"backend": "planner", "without": sorted(self.settings.without)}
+        if self.weights is not None:
+            found["calibration"] = self.weights.mark()
+        return found
 
     def _draw(
         self, found: Traits, person: Ints, uid: NDArray[np.uint32], day: Int64s
@@ -262,5 +267,5 @@ def _join(steps: list[DrawnActivities]) -> DrawnActivities:
 
 
 def make(settings: BackendSettings, options: dict[str, Any]) -> Planner:
-    """The planner; it has no options of its own."""
-    return Planner(settings)
+    """The planner; of its own it has ``weights``, those of a calibration to visits."""
+    return Planner(settings, **options)

@@ -62,6 +62,7 @@ from humobctl.tables.cells import decode_cells
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
 from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.record_sketch import RecordSketch
 from humobctl.training.torch_loop import (
     Batches,
     TorchRecipe,
@@ -203,23 +204,20 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         with open_city(
             path, self.last_day, hold_out=self.hold_out, on_error=self.on_error
         ) as table:
-            name, last_day, held_out = table.name, table.last_day, table.later_rows
+            name, last_day = table.name, table.last_day
+            table.tell_held_out()
             counter = CityCounter(table.days, self.first_weekday)
             city, everyone = survey(table.groups(), counter, self.calendar)
             if not len(everyone):
                 raise HumobError(f"{name}: found no known cell up to day {last_day}, expected some")
             rows.days.append(CityDays(city.weekday, city.off.astype(np.int64)))
             drawn = shuffle_users(everyone, self.settings.seed)[: self.most_users]
-            before = rows.rows
-            for known in table.groups(np.sort(drawn)):
+            before, sketch = rows.rows, RecordSketch()
+            for known in sketch.watch(table.groups(np.sort(drawn))):
                 rows.add(known)
-        if held_out:
-            report.info(
-                f"{name}: days after {last_day} are held out: {held_out:,} known rows are not "
-                "trained on (--hold-out)"
-            )
         counts = {"users": len(drawn), "of_users": len(everyone), "last_day": last_day}
-        return city, {**table.about, **counts, "rows": rows.rows - before}
+        counts["rows"] = rows.rows - before
+        return city, {**table.about, **counts, "sketch": sketch.text()}
 
     def plan(self, data: BertMoeData, processes: int) -> TrainingPlan:
         """Passes over the windows, or a number of steps."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
+from humobctl.io.run_record import fingerprint_of
 from humobctl.llm.chat import conversation_text, require_chat_template
 from humobctl.native import Int32s, Int64s
 from humobctl.predict.base import UserHistory
@@ -28,7 +29,6 @@ from humobctl.predict.llama.tokens import (
     row_of,
 )
 from humobctl.predict.llama.users import PromptedUser, Source, read_people
-from humobctl.training.model_dir import fingerprint_of
 
 
 @dataclass

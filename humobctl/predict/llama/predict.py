@@ -37,6 +37,7 @@ def from_name(
         adapter=origin.adapter,
         device=device.type,
         precision=precision,
+        quantization=prompting.quantization,
     )
     if origin.adapter is None and not (Path(name) / RUN).is_file():
         report.info(f"{name}: not fine-tuned for this task; predicting with the model as it is")

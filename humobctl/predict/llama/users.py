@@ -17,6 +17,7 @@ from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.llama.config import LlamaSettings
 from humobctl.training.city_table import open_city
+from humobctl.training.record_sketch import RecordSketch
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,15 @@ def read_people(
         path, source.last_day, hold_out=source.hold_out, on_error=source.on_error
     ) as table:
         last = table.last_day
+        table.tell_held_out()
         counter = CityCounter(table.days, source.first_weekday)
         city, uids = survey(table.groups(), counter, source.calendar)
         drawn = shuffle_users(uids, settings.seed)[: source.most_users]
         held = round(settings.validation_fraction * len(drawn))
         validating = set(drawn[:held].tolist())
         found: list[PromptedUser] = []
-        for rows in table.groups(np.sort(drawn)):
+        sketch = RecordSketch()
+        for rows in sketch.watch(table.groups(np.sort(drawn))):
             for (uid,), part in rows.group_by("uid", maintain_order=True):
                 validates = uid in validating
                 found += _spans(part, city, last, settings, validates=validates)
@@ -87,7 +90,7 @@ def read_people(
             f"{settings.horizon} days up to day {last}, expected some to learn from"
         )
     counts = {"users": len(drawn), "of_users": len(uids), "validating": held, "last_day": last}
-    return found, table.about | counts
+    return found, {**table.about, **counts, "sketch": sketch.text()}
 
 
 def _spans(

@@ -8,7 +8,7 @@ Shapes: r rows to predict, K candidates a row, F features.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,12 @@ from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import CityCounter, CityProfile, survey
+from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
 from humobctl.predict.ranker.model import start_scores, transform
 from humobctl.training.city_table import open_city
+from humobctl.training.record_sketch import RecordSketch
 
 NEVER = -1e9  # start score of a candidate that is not there
 
@@ -58,25 +59,30 @@ class RankerTrainingSet:
     weight: Float32s
 
 
+def first_days(last_day: int, config: RankerConfig) -> list[int]:
+    """The first day of each window with enough days before it."""
+    days = (last_day + 1 - back for back in config.windows)
+    return [begin for begin in days if begin >= config.least_history]
+
+
 def windows(
     user: RankerUser, last_day: int, config: RankerConfig
-) -> Iterator[tuple[UserHistory, Int64s]]:
-    """The user's past windows as tasks, each with the true cells (r, 2).
+) -> Iterator[tuple[int, UserHistory, Int64s]]:
+    """The user's past windows: first day, task, and its true cells (r, 2).
 
     Args:
         user: known rows.
         last_day: the last day known of anybody.
         config: where the windows lie.
     """
-    for back in config.windows:
-        begin = last_day + 1 - back
+    for begin in first_days(last_day, config):
         before = user.d < begin
         inside = ~before & (user.d < begin + config.horizon)
-        if begin < config.least_history or not before.any() or not inside.any():
+        if not before.any() or not inside.any():
             continue
         d, t, x, y = (column[before] for column in (user.d, user.t, user.x, user.y))
         task = UserHistory(user.uid, d, t, x, y, user.d[inside], user.t[inside])
-        yield task, np.stack([user.x[inside], user.y[inside]], axis=1)
+        yield begin, task, np.stack([user.x[inside], user.y[inside]], axis=1)
 
 
 def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
@@ -96,14 +102,17 @@ def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
 
 
 def training_set(
-    users: Iterable[RankerUser], last_day: int, city: CityProfile, config: RankerConfig
+    users: Iterable[RankerUser],
+    last_day: int,
+    cities: Mapping[int, CityProfile],
+    config: RankerConfig,
 ) -> RankerTrainingSet:
     """All windows of the users, or a sample of their rows where that is too much.
 
     Args:
         users: whom to learn from.
         last_day: the last day known of anybody.
-        city: the calendar.
+        cities: for the first day of each window, the city that the days before it show.
         config: where the windows lie, and how many rows to learn from.
 
     Raises:
@@ -115,8 +124,10 @@ def training_set(
             "found no user with days both in a training window and before it, expected at least "
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
-    share = config.most_rows / sum(len(truth) for _, truth in tasks)
-    return join([_window_set(task, truth, city, config, share) for task, truth in tasks])
+    share = config.most_rows / sum(len(truth) for _, _, truth in tasks)
+    return join(
+        [_window_set(task, truth, cities[begin], config, share) for begin, task, truth in tasks]
+    )
 
 
 def _window_set(
@@ -162,7 +173,8 @@ class RankerSource:
 
     Attributes:
         most_users: users drawn from each city, at most.
-        last_day: last day to learn from; None for all.
+        last_day: last day to learn from; None for the last of the file less ``hold_out``.
+        hold_out: last days of the file that are never seen; None for those of ``open_city``.
         calendar: days off; None to infer them.
         first_weekday: of day 0; 0 is Sunday.
         on_error: stop at the first bad row, or drop bad rows.
@@ -170,6 +182,7 @@ class RankerSource:
 
     most_users: int = 1000
     last_day: int | None = None
+    hold_out: int | None = None
     calendar: pl.DataFrame | None = None
     first_weekday: int = 0
     on_error: OnError = "fail"
@@ -183,14 +196,21 @@ def read_city(
     Raises:
         HumobError: the file cannot be read, or has too few days.
     """
-    with open_city(path, source.last_day, on_error=source.on_error) as table:
-        last_day = max((_last_day(known) for known in table.groups()), default=-1)
+    with open_city(
+        path, source.last_day, hold_out=source.hold_out, on_error=source.on_error
+    ) as table:
+        table.tell_held_out()
+        users, last_day = _users_and_last_day(table.groups())
         if last_day < 0:
-            raise HumobError(f"{table.name}: found no known cell, expected some to learn from")
-        counter = CityCounter(last_day + 1, source.first_weekday)
-        city, users = survey(table.groups(), counter, source.calendar)
+            raise HumobError(
+                f"{table.name}: found no known cell up to day {table.last_day} "
+                f"({table.ended_by}), expected some to learn from"
+            )
         drawn = _draw(users, source.most_users, config.seed)
-        records = [user for known in table.groups(drawn) for user in _records(known)]
+        sketch = RecordSketch()
+        learnt = sketch.watch(table.groups(drawn))
+        records = [user for known in learnt for user in _records(known)]
+        cities = past_cities(table.groups(drawn), last_day, source, config)
     with report.progress(f"features of {table.about['file']}", len(records), "users") as ticker:
 
         def ticking() -> Iterator[RankerUser]:
@@ -199,16 +219,32 @@ def read_city(
                 ticker.advance()
 
         try:
-            part = training_set(ticking(), last_day, city, config)
+            part = training_set(ticking(), last_day, cities, config)
         except HumobError as exc:
             raise HumobError(f"{table.name}: {exc}") from exc
     counts = {"users": len(records), "of_users": len(users), "last_day": last_day}
-    return part, {**table.about, **counts, "rows": len(part.y)}
+    return part, {**table.about, **counts, "rows": len(part.y), "sketch": sketch.text()}
 
 
-def _last_day(known: pl.DataFrame) -> int:
-    """The last day of a group; -1 for a group without rows."""
-    return int(known["d"].max()) if known.height else -1  # type: ignore[arg-type]
+def _users_and_last_day(groups: Iterable[pl.DataFrame]) -> tuple[NDArray[np.uint32], int]:
+    """The users of all groups, ascending, and their last day; -1 without a row."""
+    users, last = [np.empty(0, np.uint32)], -1
+    for known in groups:
+        users.append(known["uid"].unique().to_numpy())
+        last = max(last, int(known["d"].to_numpy().max(initial=-1)))
+    return np.unique(np.concatenate(users)), last
+
+
+def past_cities(
+    groups: Iterable[pl.DataFrame], last_day: int, source: RankerSource, config: RankerConfig
+) -> dict[int, CityProfile]:
+    """For the first day of each window, the city that the days before it show."""
+    begins = first_days(last_day, config)
+    counters = {begin: CityCounter(last_day + 1, source.first_weekday) for begin in begins}
+    for known in groups:
+        for begin, counter in counters.items():
+            counter.add(known.filter(pl.col("d") < begin))
+    return {begin: counter.city(source.calendar) for begin, counter in counters.items()}
 
 
 def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]:

@@ -80,6 +80,26 @@ def test_probabilities_by_hand(law, weights, exhaustive) -> None:
     assert not widened.any()
 
 
+def test_copb_weighs_fifty_candidates_that_were_drawn(crowd) -> None:
+    """Against the same experiment by numpy: 50 draws by d**-1/2, one of them by the ring's law."""
+    where, away = crowd
+    inside = np.flatnonzero(away < 10)
+    ring = away[inside].astype(int)
+    density = (np.bincount(ring) / (2 * np.arange(ring.max() + 1) + 1))[ring]
+    weight = density / np.maximum(away[inside], 1e-3) ** 2
+    near = np.maximum(away[inside], 1e-3) ** -0.5
+    times = np.random.default_rng(0).multinomial(50, near / near.sum(), size=20_000) * weight
+    expected = np.zeros(len(away))
+    expected[inside] = (times / times.sum(axis=1, keepdims=True)).mean(axis=0)
+    rows, widened = drawn(where, Law("copb"))
+    found = np.bincount(rows, minlength=len(away)) / DRAWS
+    assert not widened.any()
+    # Far above the noise of both, and far below what the 50 make of the law.
+    assert np.abs(found - expected).sum() / 2 < 0.03
+    gravity = np.bincount(drawn(where, Law("gravity"))[0], minlength=len(away)) / DRAWS
+    assert np.abs(gravity - expected).sum() / 2 > 0.06
+
+
 ALIKE = [(1000, 0), (0, 1000), (-1000, 0), (0, -1000)]
 """Equally far, on the edge of a ring: rounding must not put some inside of it, some outside."""
 

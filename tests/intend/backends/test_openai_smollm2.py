@@ -31,7 +31,7 @@ def test_a_real_model_plans_a_day(smollm2_server: str, tmp_path: Path) -> None:
                 "--output",
                 "plans.ndjson",
             ),
-            *("--report", "report.json", "--retries", "1"),
+            *("--report", "report.json", "--retries", "1", "--seed", "1"),
             input=PEOPLE,
             cwd=tmp_path,
             env={"OPENAI_API_KEY": key},

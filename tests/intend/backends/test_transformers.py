@@ -210,14 +210,26 @@ def test_missing_packages_are_named(tmp_path: Path) -> None:
 
 @needs_torch
 @pytest.mark.skipif(find_spec("gguf") is None, reason="needs humobctl[llm]")
-def test_a_real_model_from_a_gguf_file(smollm2: Path, tmp_path: Path, monkeypatch) -> None:
-    gguf = pytest.importorskip("gguf")
+@pytest.mark.parametrize("kind", ["F32", "Q4_1"])
+def test_a_gguf_file_plans_as_its_folder_does(kind, models, tmp_path, monkeypatch) -> None:
+    import gguf
+
+    from tests.intend import tiny_model
+
+    file = tmp_path / "models" / "tiny.gguf"
+    file.parent.mkdir()
+    tiny_model.write_gguf(models / "model", file, kind)
+    (tmp_path / file.name).write_bytes(b"another of the same name, in the current folder")
     parsed, parse = [], gguf.GGUFReader
     monkeypatch.setattr(gguf, "GGUFReader", lambda *args: parsed.append(args) or parse(*args))
     short = ("--without", "attitude", "--without", "norm", "--without", "control", "--count", "1")
-    done = intend(smollm2, tmp_path, *short)
+    done = intend(file, tmp_path, *short)
     assert done.code == 0, done.err
+    assert len(parsed) == 1
     assert len(plans(tmp_path)) == 1
     assert report(tmp_path)["asked_again"] == 0
     assert len(done.err.splitlines()) == 1
-    assert len(parsed) == 1
+    if kind == "F32":
+        from_file = (tmp_path / "plans.csv").read_bytes()
+        assert intend(models / "model", tmp_path, *short).code == 0
+        assert (tmp_path / "plans.csv").read_bytes() == from_file

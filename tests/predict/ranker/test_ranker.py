@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from humobctl.predict.ranker.data import (
     RankerSource,
     RankerTrainingSet,
     RankerUser,
+    past_cities,
     soft_labels,
     training_set,
     windows,
@@ -30,6 +32,7 @@ from humobctl.predict.ranker.train import (
     _first_weights,
     _gradients,
 )
+from humobctl.training.city_table import open_city
 from humobctl.training.model_dir import load, save
 from tests.messages import raises
 from tests.predict.helpers import frame
@@ -57,6 +60,11 @@ def task(rows, targets, uid=1):
 
 def records(rows, uid=1):
     return RankerUser(uid, *np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
+
+
+def always(city):
+    """A city that shows the same before every window."""
+    return defaultdict(lambda: city)
 
 
 def city_of(*tables) -> CityProfile:
@@ -90,7 +98,7 @@ def fit(data: RankerTrainingSet, config: RankerConfig) -> RankerNetwork:
 def trained():
     people = [commuter(seed=s, home=(10 + s, 10)) for s in range(8)]
     city = city_of(*people)
-    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, always(city), SMALL)
     return city, data, Ranker(city, fit(data, SMALL), SMALL)
 
 
@@ -201,7 +209,7 @@ def test_network_by_hand():
 def test_gradients_are_those_of_the_loss(trained):
     city, _, _ = trained
     people = [commuter(seed=s) for s in range(2)]
-    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, SMALL)
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, always(city), SMALL)
     rng = np.random.default_rng(1)
     weights = _first_weights(len(NAMES), 8, rng)
     weights[4] += rng.normal(0, 0.5, weights[4].shape).astype(np.float32)
@@ -222,7 +230,9 @@ def test_training_repeats_itself():
     people = [commuter(seed=s) for s in range(3)]
     city = city_of(*people)
     users = [records(p, s) for s, p in enumerate(people)]
-    first, second = (fit(training_set(users, 59, city, SMALL), SMALL).arrays() for _ in range(2))
+    first, second = (
+        fit(training_set(users, 59, always(city), SMALL), SMALL).arrays() for _ in range(2)
+    )
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
 
@@ -235,7 +245,7 @@ def test_a_training_that_goes_on_is_the_same_to_the_last_bit(steps, tmp_path):
     users = [records(p, s) for s, p in enumerate(people)]
 
     def start() -> RankerTraining:
-        return RankerTraining(training_set(users, 59, city_of(*people), config), config)
+        return RankerTraining(training_set(users, 59, always(city_of(*people)), config), config)
 
     first, second = start(), start()
     for _ in range(steps * first.plan.evaluate_every):
@@ -254,7 +264,7 @@ def test_training_lowers_the_loss(trained):
     people = [commuter(seed=s) for s in range(3)]
     city, losses = trained[0], []
     config = dataclasses.replace(SMALL, epochs=4)
-    data = training_set([records(p, s) for s, p in enumerate(people)], 59, city, config)
+    data = training_set([records(p, s) for s, p in enumerate(people)], 59, always(city), config)
     training = RankerTraining(data, config)
     while training.step < training.plan.steps:
         training.advance()
@@ -268,7 +278,7 @@ def test_training_lowers_the_loss(trained):
 def test_only_as_many_rows_as_allowed():
     users = [records(commuter(seed=s), s) for s in range(4)]
     config = dataclasses.replace(SMALL, most_rows=200)
-    data = training_set(users, 59, city_of(commuter()), config)
+    data = training_set(users, 59, always(city_of(commuter())), config)
     assert 150 < len(data.y) < 250
     np.testing.assert_allclose(data.y.sum(axis=1), 1.0, rtol=1e-5)
 
@@ -303,7 +313,7 @@ def test_windows_hold_their_days_and_only_the_past():
     config = dataclasses.replace(SMALL, windows=(15, 30, 45, 55))  # day 5: too little before it
     spans = [
         (w.d.max(), w.target_d.min(), w.target_d.max(), len(t) == len(w.target_d))
-        for w, t in windows(user, 59, config)
+        for _, w, t in windows(user, 59, config)
     ]
     assert spans == [(44, 45, 59, True), (29, 30, 44, True), (14, 15, 29, True)]
 
@@ -321,7 +331,7 @@ def test_labels_of_seen_and_unseen_cells():
 def test_a_city_of_few_users_trains(people):
     tables = [commuter(seed=s) for s in range(people)]
     city = city_of(*tables)
-    data = training_set([records(p, s) for s, p in enumerate(tables)], 59, city, SMALL)
+    data = training_set([records(p, s) for s, p in enumerate(tables)], 59, always(city), SMALL)
     dist = Ranker(city, fit(data, SMALL), SMALL).distribution(task(tables[0], TARGETS))
     np.testing.assert_allclose(dist.p.sum(axis=1), 1.0)
 
@@ -329,7 +339,7 @@ def test_a_city_of_few_users_trains(people):
 def test_nobody_with_a_past_is_a_clear_error():
     rows = [(59, 3, 5, 5)]
     with raises(HumobError, "no user", "training window"):
-        training_set([records(rows)], 59, city_of(rows), SMALL)
+        training_set([records(rows)], 59, always(city_of(rows)), SMALL)
 
 
 def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
@@ -348,3 +358,19 @@ def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
     assert about[0]["users"] == 2
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
+
+
+def test_the_calendar_of_a_window_comes_from_the_days_before_it(tmp_path):
+    """A holiday within a window (day 50) is none there, and one in the past of the next."""
+    config = dataclasses.replace(SMALL, windows=(15, 5))
+    rows = [commuter(days=60, seed=s) for s in range(12)]
+    for one in rows:
+        one[one[:, 0] == 50, 2:] = HOME
+    path = tmp_path / "city.csv"
+    frame(np.concatenate([np.insert(p, 0, s, axis=1) for s, p in enumerate(rows)])).write_csv(path)
+    with open_city(str(path), 59) as table:
+        cities = past_cities(table.groups(), 59, RankerSource(), config)
+    assert {begin: list(np.flatnonzero(city.holiday)) for begin, city in cities.items()} == {
+        45: [],
+        55: [50],
+    }
