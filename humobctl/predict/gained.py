@@ -170,18 +170,3 @@ def tell(name: str, found: Mapping[str, Mapping[str, Any]], users: int) -> None:
 def _interval(gained: Mapping[str, float], form: str) -> str:
     mean, low, high = (format(gained[key], form) for key in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"
-
-
-def blend_in_words(weight: float) -> str:
-    """What a weight of the history baseline means."""
-    if weight >= 1:
-        return (
-            "blend 1: predictions are those of the history baseline alone, as at every other "
-            "weight a score is worse; --model history gives the same for less"
-        )
-    if weight <= 0:
-        return "blend 0: predictions are the model's alone, without the history baseline"
-    return (
-        f"blend {weight:g}: predictions mix {1 - weight:.0%} of the model's probabilities with "
-        f"{weight:.0%} of the history baseline's"
-    )

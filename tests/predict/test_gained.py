@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from humobctl.predict.base import UserHistory
-from humobctl.predict.gained import ScoredUser, blend_in_words, compare, tell
+from humobctl.predict.blend import blend_in_words
+from humobctl.predict.gained import ScoredUser, compare, tell
 from tests.messages import says
 
 

@@ -33,6 +33,7 @@ from humobctl.generate.diffusion.data import (
     known_days,
     series_of,
 )
+from humobctl.generate.diffusion.faults import find_faults, warn_of_faults
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
 from humobctl.generate.diffusion.process import Process, sampling_of
@@ -252,10 +253,15 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         """The network of averaged weights, and how near its days come to those it learnt from."""
         network, source = training.kept, data.source
         assert source is not None
-        near = None
+        near = faults = None
         if source.validation is not None:
-            near = nearness(*source.validation.sample(network, self.process), source.known)
+            with report.progress("sampling days to look at", 1, "rounds") as ticker:
+                ticker.beat()
+                sampled = source.validation.sample(network, self.process)
+            near = nearness(*sampled, source.known)
             report.info(in_words(near))
+            faults = find_faults(*sampled, source.known)
+            warn_of_faults(faults)
         left_out = ("step", "learning_rate")
         return TrainedModel(
             notes={
@@ -263,6 +269,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "data": source.about,
                 "device": str(training.device),
                 "privacy": near,
+                "faults": faults,
             },
             scores={k: v for k, v in log.records[-1].items() if k not in left_out},
             config={

@@ -44,6 +44,7 @@ from humobctl.predict.bert_moe.validation import (
     time_blend,
     validate,
 )
+from humobctl.predict.blend import blend_in_words
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
 from humobctl.predict.gained import (
     COMPARED_BYTES,
@@ -51,7 +52,6 @@ from humobctl.predict.gained import (
     RankerCity,
     ScoredUser,
     baselines,
-    blend_in_words,
     compare,
     tell,
     train_small_ranker,
