@@ -22,7 +22,7 @@ from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.data import RankerUser, join, training_set
+from humobctl.predict.ranker.data import RankerUser, first_days, join, training_set
 from humobctl.predict.ranker.features import NAMES
 from humobctl.predict.ranker.model import Ranker, RankerNetwork
 from humobctl.predict.ranker.train import RankerTraining
@@ -76,7 +76,15 @@ def train_small_ranker(cities: Sequence[RankerCity], seed: int) -> RankerNetwork
         HumobError: no user has days in a training window and before it.
     """
     config = replace(COMPARED, most_rows=COMPARED.most_rows // len(cities), seed=seed)
-    sets = [training_set(one.users[:MOST_USERS], one.last_day, one.city, config) for one in cities]
+    sets = [
+        training_set(
+            one.users[:MOST_USERS],
+            one.last_day,
+            dict.fromkeys(first_days(one.last_day, config), one.city),
+            config,
+        )
+        for one in cities
+    ]
     training = RankerTraining(join(sets), config)
     with report.progress("ranker to compare with", training.plan.steps, "steps") as ticker:
         while training.step < training.plan.steps:

@@ -164,7 +164,7 @@ def tell_use(name: str, city: CityProfile, options: PredictOptions) -> None:
     """Say how a model dir is used: its blend, and whether the data are of a city that it knows.
 
     Args:
-        name: of the model; those that are no model dirs of a training have nothing to say.
+        name: of the model; only a model dir of a training has something to say.
         city: what the data show.
         options: of the prediction.
     """

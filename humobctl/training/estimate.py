@@ -56,7 +56,9 @@ def estimate(training: Training, reading: float, checkpoint_seconds: float) -> T
         checkpoint_seconds: between two checkpoints, at most.
     """
     plan = training.plan
+    before = peak_memory()
     first, steps = _time_steps(training)
+    ragged = _RAGGED * (peak_memory() - before) if training.ragged else 0.0
     training.keep_best()
     costs = training.rehearse()
     checkpoint, model = training.sizes()
@@ -68,12 +70,18 @@ def estimate(training: Training, reading: float, checkpoint_seconds: float) -> T
         step=steps,
         total=reading + first + training_seconds + saving + costs.finish,
         finish=costs.finish,
-        memory=peak_memory() + costs.memory,
+        memory=peak_memory() + costs.memory + round(ragged),
         checkpoint=checkpoint,
         model=model,
     )
 
 
+_RAGGED = 0.9
+"""What batches of ever other lengths add to a step's memory in the long run, as a fraction of it.
+
+Memory that is given back is kept, in pieces (``native.keep_memory``): bert-moe ``small`` on 100
+users grows from 1.3 GB after 10 steps to 1.6 after 60 and 2.1 after 223.
+"""
 _BYTES_A_SECOND = 500e6
 """What a disk writes."""
 

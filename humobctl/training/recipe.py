@@ -140,11 +140,13 @@ class Training(ABC):
         plan: how long it is.
         step: steps that are done.
         loss: about that of the newest step; NaN before the first one.
+        ragged: whether batches differ in shape from step to step.
     """
 
     plan: TrainingPlan
     step = 0
     loss = math.nan
+    ragged = False
 
     @abstractmethod
     def advance(self) -> None:

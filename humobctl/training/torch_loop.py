@@ -63,6 +63,7 @@ class TorchRecipe(Recipe[Data]):
         remedy: what may help when the loss is NaN or infinite.
         ema: decay of the moving average of the weights, which is what is kept; None for none.
         some_unused: whether a part of the network may take no part in a step.
+        ragged: whether batches differ in shape from step to step.
         schedule: how the learning rate falls: cosine or linear.
         from_zero: whether it rises from 0, as that of transformers, or from its first part.
     """
@@ -71,6 +72,7 @@ class TorchRecipe(Recipe[Data]):
     remedy = "a lower --learning-rate, a longer --warmup or --precision fp32"
 
     from_zero = False
+    ragged = False
 
     @property
     def schedule(self) -> str:
@@ -180,6 +182,7 @@ class TorchTraining(Training):
         self, recipe: TorchRecipe[Any], data: Any, device: torch.device, group: Group
     ) -> None:
         self.recipe, self.data, self.device, self.group = recipe, data, device, group
+        self.ragged = recipe.ragged and device.type == "cpu"
         self.network = recipe.network(data, device)
         self.plan = recipe.plan(data, group.size)
         self.batches = recipe.batches(data, group.share, device)

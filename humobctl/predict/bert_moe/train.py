@@ -137,6 +137,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
 
     type = TYPE
     from_zero = True
+    ragged = True
 
     @property
     def schedule(self) -> str:

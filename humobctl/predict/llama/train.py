@@ -66,6 +66,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
 
     type = TYPE
     from_zero = True
+    ragged = True
 
     @property
     def schedule(self) -> str:
