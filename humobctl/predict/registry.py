@@ -171,12 +171,12 @@ def tell_use(name: str, city: CityProfile, options: PredictOptions) -> None:
     if name in MODELS or options.prompting.base_url is not None or is_language_model(name):
         return
     config = load(name, arrays=False).config
+    if cities := config.get("cities"):  # first, as it finds damaged arrays
+        _tell_city(name, city, cities, options.city)
     if "blend" in config:
         weight = config["blend"] if options.blend is None else options.blend
         whose = "learnt in training" if options.blend is None else "by --blend"
         report.info(f"{name}: {blend_in_words(weight or 0.0)} ({whose})")
-    if cities := config.get("cities"):
-        _tell_city(name, city, cities, options.city)
 
 
 _LEAST_KNOWN = 0.5
