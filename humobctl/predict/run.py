@@ -33,7 +33,7 @@ from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
 from humobctl.predict.new_cells import new_cell_chance
-from humobctl.predict.registry import MODELS, build, check_name, on_torch
+from humobctl.predict.registry import MODELS, build, check_name, on_torch, tell_use
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
 
@@ -166,6 +166,7 @@ def predict(
     with UserStore() as store:
         store.collect(iter_table(path, on_error=job.on_error))
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
+        tell_use(job.model, city, job.options)
         with report.progress("predicting", rows, "rows") as ticker:
             results = (run or LongRun()).results(
                 PredictTask(job, city),

@@ -99,9 +99,9 @@ class RankerRecipe(Recipe[RankerData]):
         """The network before its first step."""
         return RankerTraining(data.rows, self.settings)
 
-    def describe(self, data: RankerData, device: str) -> str:
+    def describe(self, data: RankerData, training: RankerTraining) -> str:
         """Rows and steps."""
-        plan = RankerTraining(data.rows, self.settings).plan
+        plan = training.plan
         return (
             f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
             f"training: {pluralize(plan.steps, 'step')} of {pluralize(plan.batch, 'row')}"
@@ -120,7 +120,7 @@ class RankerRecipe(Recipe[RankerData]):
 
 
 class RankerTraining(Training):
-    """A ranker under training. States are those of ends of epochs."""
+    """A ranker under training."""
 
     def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
         """Take the rows to learn from, whose features are scaled in place, and the settings."""
@@ -159,7 +159,13 @@ class RankerTraining(Training):
         check_loss(lost, self.step + 1, self._rate, "fewer --rows, or check the input")
         self._adam.step(gradients, self._rate)
         self._loss += lost
+        self.loss = lost / len(chosen)
         self.step += 1
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of a state with all members, and of the model."""
+        one = sum(weights.nbytes for weights in self._members[-1])
+        return (self.config.members + 2) * one, self.config.members * one
 
     def network(self) -> RankerNetwork:
         """The network of all members that are trained."""
@@ -186,7 +192,7 @@ class RankerTraining(Training):
             f"{part}.{i}": one for part, values in parts.items() for i, one in enumerate(values)
         }
         arrays |= {name: np.array([value]) for name, value in numbers.items()}
-        arrays["step"] = np.array([self.step])
+        arrays |= {"step": np.array([self.step]), "lost": np.array([self._loss])}
         write_whole(path, lambda partial: save_file(arrays, partial))
 
     def restore(self, path: Path) -> dict[str, float]:
@@ -194,9 +200,8 @@ class RankerTraining(Training):
         from safetensors.numpy import load_file  # noqa: PLC0415
 
         arrays, config = load_file(path), self.config
-        self.step = int(arrays.pop("step")[0])
-        epochs = self.step // self._batches
-        count = -(-epochs // config.epochs)
+        self.step, self._loss = int(arrays.pop("step")[0]), float(arrays.pop("lost")[0])
+        count = -(-self.step // (config.epochs * self._batches))
 
         def take(part: str) -> list[Float32s]:
             return [arrays.pop(f"{part}.{i}") for i in range(6)]
@@ -207,10 +212,11 @@ class RankerTraining(Training):
         # What the last member has drawn so far: its first weights, and an order an epoch.
         self._random = np.random.default_rng((config.seed, count - 1))
         _first_weights(self._features, config.hidden, self._random)
-        past = epochs - (count - 1) * config.epochs
-        for _ in range(past):
-            self._random.permutation(len(self.rows.y))
-        self._adam.steps = past * self._batches
+        done = self.step - (count - 1) * config.epochs * self._batches
+        for _ in range(-(-done // self._batches)):
+            order = self._random.permutation(len(self.rows.y))
+        self._chosen = np.array_split(order, self._batches)
+        self._adam.steps = done
         return {name: float(value[0]) for name, value in arrays.items()}
 
 
