@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -253,7 +253,8 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
 
     def describe(self, data: EmbedderData, training: TorchTraining) -> str:
         """Users, parameters, steps."""
-        settings, network = self.settings, training.network
+        settings = self.settings
+        network = cast("EmbedderNetwork", training.network)
         encoder, decoder = (
             sum(one.numel() for one in part.parameters())
             for part in (network.encoder, network.decoder)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -341,7 +341,8 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
 
     def describe(self, data: BertMoeData, training: TorchTraining) -> str:
         """Parameters, windows, and the longest batch's shapes."""
-        network, plan, windows = training.network, self.plan(data, world_size()), data.windows
+        network = cast("BertMoe", training.network)
+        plan, windows = self.plan(data, world_size()), data.windows
         longest = windows.past_lengths().argsort()[::-1][: self.settings.batch_size]
         batch = windows.batch(longest)
         shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in batch.items())
