@@ -102,7 +102,7 @@ def _rows(city: str, model: str, scored: Scored) -> list[list[str]]:
 
 def _differences(city: str, name: str, other: Evaluation, mine: Evaluation) -> list[list[str]]:
     rows = []
-    for d in compare(other, mine):
+    for d in compare([other, mine])[0].differences:
         verdict = {True: "better", False: "worse", None: "not decided"}[d.better]
         interval = f"{d.low:+.4f} to {d.high:+.4f}"
         rows.append([city, name, d.metric.label, f"{d.value:+.4f}", interval, verdict])

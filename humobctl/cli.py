@@ -69,7 +69,10 @@ COMMANDS = {
         "data_split:split",
         "Split a table into train, validation and test files.",
     ),
-    "data mask": ("data_mask:mask", "Mask the cells to predict: x and y become 999."),
+    "data mask": (
+        "data_mask:mask",
+        "Mask the cells to predict (x and y become 999), or hide days of a flow series.",
+    ),
     "train ranker": (
         "train_ranker:ranker",
         "Train a ranker of the cells each user has visited (fast, on a CPU).",
@@ -105,11 +108,11 @@ COMMANDS = {
     ),
     "predict": (
         "predict:predict",
-        "Predict masked cells of trajectories, or next places of sessions.",
+        "Predict masked cells, hidden days of flows, or next places of sessions.",
     ),
     "eval": (
         "eval_command:evaluate",
-        "Score predictions, ranked candidates, generated data, day plans or flows.",
+        "Score predictions, ranked candidates, generated data, day plans, flows or daily flows.",
     ),
     "eval embedding": (
         "eval_embedding:embedding",
