@@ -23,7 +23,9 @@ HEADINGS = {
     ),
     "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Ranked candidates": ("by",),
-    "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
+    "Predicted cells": (
+        *("allow_partial", "as_seeds", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
+    ),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
     ),
@@ -45,7 +47,7 @@ HEADINGS = {
     ),
     "Execution": (
         *("address", "batch_size", "device", "engine", "overwrite", "precision", "resume"),
-        "workers",
+        *("seeds", "workers"),
     ),
 }
 """Options by heading, in the order of the help; others, and required ones, come before them."""
