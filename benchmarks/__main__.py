@@ -19,6 +19,7 @@ from benchmarks import (
     diffusion_speed,
     embedder,
     exploring,
+    flow_series,
     generated,
     gravity,
     headline,
@@ -104,6 +105,7 @@ TABLES = {
     "stays-agreement": ("Stays and trips beside trackintel's", stays.agreement),
     "stays": ("Stays and trips, whole commands", stays.speed),
     "stays-20m": ("Stays of 20 million points", stays.large),
+    "flow-series": ("Hidden days of synthetic flows, Combined NRMSE", flow_series.table),
     "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
@@ -121,6 +123,7 @@ LARGE = (
     *LLAMA,
     "embed-scores",
     "explore",
+    "flow-series",
     "view",
 )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from humobctl.api.export import export
     from humobctl.api.families import (
         evaluate_cells,
+        evaluate_flow_series,
         evaluate_flows,
         evaluate_generated,
         evaluate_plans,
@@ -58,6 +59,7 @@ _HOMES = {
     "api.evaluate": ("evaluate", "evaluate_embedding"),
     "api.families": (
         "evaluate_cells",
+        "evaluate_flow_series",
         "evaluate_flows",
         "evaluate_generated",
         "evaluate_plans",
@@ -93,6 +95,7 @@ __all__ = [
     "evaluate",
     "evaluate_cells",
     "evaluate_embedding",
+    "evaluate_flow_series",
     "evaluate_flows",
     "evaluate_generated",
     "evaluate_plans",

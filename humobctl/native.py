@@ -98,6 +98,10 @@ def _declare(lib: ctypes.CDLL) -> ctypes.CDLL:
         ),
         "humob_place_stays": (code, count, i64, i64, f64, f64, code, f64, f64),
         "humob_join_stays": (None, count, i64, f64, f64, real, i64),
+        "humob_read_flow_day": (
+            *(count, address, count, count, i64, i32, count, i32, i64, count, i64),
+            *(i32, i32, f64, i64, i64),
+        ),
         "humob_match_lengths": (code, count, i64, i64, f64),
     }
     for name, (result, *arguments) in functions.items():

@@ -315,7 +315,8 @@ def example_files(once: Once) -> Path:
     day plans of 40 of those, places.csv places for every intent around the middle of Beijing,
     pairs.csv homes and works there, city.geojson places as GeoJSON, stays.csv real visits,
     generated.csv generated ones, counties.csv areas, commuting.csv flows between them, flows.csv
-    those of a law, embedder a model of half the users of city.csv, embeddings.parquet its vectors.
+    those of a law, noto.csv daily flows around an earthquake, embedder a model of half the users of
+    city.csv, embeddings.parquet its vectors.
     """
     return once("examples", make_examples)
 
@@ -394,6 +395,10 @@ def make_examples(folder: Path) -> None:
             "profiles.csv",
         ),
         ("data", "mask", "city.csv", "--from-day", "60", "--output", "challenge.csv"),
+        (
+            *("data", "synth", "--flows", "--flows-grid", "4x4", "--days", "150"),
+            *("--output", "noto.csv"),
+        ),
         ("predict", "challenge.csv", "--model", "history", "--output", "predicted.csv"),
         ("intend", "population.csv", "--count", "40", "--output", "plans.csv"),
         ("generate", "flows", "counties.csv", "--fit", "commuting.csv", "--output", "flows.csv"),

@@ -186,6 +186,8 @@ def mask(
     *,
     from_day: Day | None = None,
     to_day: Day | None = None,
+    from_date: str | None = None,
+    to_date: str | None = None,
     users: Count | None = None,
     last: Count | None = None,
     fraction: Annotated[float, Between(None, 1)] | None = None,
@@ -198,10 +200,14 @@ def mask(
 ) -> pl.DataFrame:
     """Mask cells that are to be predicted: x and y become 999, the form of a HuMob challenge.
 
+    Of daily flows it hides days: each becomes one row with only a date.
+
     Args:
-        table: grid trajectory.
+        table: grid trajectory or flow series.
         from_day: first day to mask. Default: day 0.
         to_day: last day to mask. Default: the last day of the table.
+        from_date: first date to hide of a flow series. Default: its first.
+        to_date: last date to hide of a flow series. Default: its last.
         users: number of users to mask, drawn at random. Default: all users.
         last: number of users to mask, those with the highest uid (as in HuMob). Default: all users.
         fraction: fraction of users to mask, above 0, drawn at random. Default: all users.
@@ -220,11 +226,27 @@ def mask(
         >>> challenge.filter(x=999)["uid"].n_unique()
         5
     """
+    from humobctl.data.importers.table_kind import kind_of
     from humobctl.data.mask import Mask, mask_table
+    from humobctl.tables.schemas import FLOW_SERIES
 
-    what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
     target = as_path(output)
     with paths_of(table) as (path,):
+        cells_only = {
+            "from_day": from_day,
+            "to_day": to_day,
+            "users": users,
+            "last": last,
+            "fraction": fraction,
+            "users_file": users_file,
+            "seed": seed,
+            "users_per_block": users_per_block,
+        }
+        if kind_of(path) is FLOW_SERIES:
+            refuse_others(mask, cells_only, "a flow series")
+            return _hide_days(path, target, from_date, to_date, format, on_error)
+        refuse_others(mask, {"from_date": from_date, "to_date": to_date}, "a grid trajectory")
+        what = Mask(from_day, to_day, users, last, fraction, as_path(users_file), seed)
         frame, done = write_to_frame(
             target,
             format,
@@ -250,7 +272,10 @@ def mask(
 def synth(
     *,
     users: Annotated[int, Between(1, 10_000_000)] = 100,
-    days: Annotated[int, Between(1, 10_000)] = 75,
+    days: Annotated[int, Between(1, 10_000)] | None = None,
+    flows: bool = False,
+    flows_grid: str = "41x36",
+    start_date: str = "2023-11-01",
     seed: Seed = 0,
     output: PathName | None = None,
     format: OutputFormat | None = None,
@@ -263,15 +288,22 @@ def synth(
     200 by 200 cells of 500 m, half-hour slots, day 0 a Sunday, about 13 of 48 slots a day with a
     row. A seed always gives the same city, of which person 7 is the same among any number.
 
+    With ``flows`` daily flows between cells of a peninsula that an earthquake strikes on 1 January
+    2024, as in HuMob 2026: recovery at several speeds, rhythms of weekdays and holidays, sparse
+    counts between cells, divided by a number.
+
     Args:
         users: number of users.
-        days: number of days; day 0 is a Sunday.
+        days: number of days; day 0 is a Sunday. Default: 75, with ``flows`` 366.
+        flows: make daily flows (date, origin, destination, flow) instead of trajectories.
+        flows_grid: cells of the peninsula along x and y.
+        start_date: date of the first day of the flows.
         places: also write the city's places (with category and intent) to this file.
         profiles: also write the profiles of its people, with home and work, to this file.
 
     Returns:
-        A grid trajectory (uid, d, t, x, y); with ``output`` one row that says how many rows went
-        there.
+        A grid trajectory (uid, d, t, x, y), or a flow series; with ``output`` one row that says
+        how many rows went there.
 
     Raises:
         HumobError: a file cannot be written.
@@ -284,11 +316,22 @@ def synth(
     from humobctl.data.synth.run import SyntheticCity, write_city
 
     target = as_path(output)
+    if flows:
+        city_only = {
+            "users": users,
+            "places": places,
+            "profiles": profiles,
+            "users_per_block": users_per_block,
+        }
+        refuse_others(synth, city_only, "--flows")
+        return _synth_flows(days or 366, flows_grid, start_date, seed, target, format)
+    flows_only = {"flows_grid": flows_grid, "start_date": start_date}
+    refuse_others(synth, flows_only, "a city without --flows")
     frame, rows = write_to_frame(
         target,
         format,
         lambda place: write_city(
-            SyntheticCity(users, days, seed),
+            SyntheticCity(users, days or 75, seed),
             place,
             format=format,
             places=as_path(places),
@@ -297,3 +340,45 @@ def synth(
         ),
     )
     return frame if target is None else summary(target, rows=rows)
+
+
+def _synth_flows(
+    days: int, grid: str, start: str, seed: int, output: str | None, format: OutputFormat | None
+) -> pl.DataFrame:
+    """The flows of a synthetic peninsula, or how many rows were written."""
+    from humobctl.data.flow_series.write import write_flow_days
+    from humobctl.data.synth.flows import Peninsula, make_days, parse_size
+    from humobctl.tables.calendar import parse_date
+    from humobctl.tables.flow_series import AreaNumbers
+
+    areas = AreaNumbers()
+    what = Peninsula(*parse_size(grid), first=parse_date(start), days=days, seed=seed)
+    frame, rows = write_to_frame(
+        output,
+        format,
+        lambda place: write_flow_days(make_days(what, areas), areas, place, format=format),
+    )
+    return frame if output is None else summary(output, rows=rows)
+
+
+def _hide_days(
+    path: str,
+    output: str | None,
+    first: str | None,
+    last: str | None,
+    format: OutputFormat | None,
+    on_error: OnError,
+) -> pl.DataFrame:
+    """A flow series with days hidden, or how many were written."""
+    from humobctl.data.flow_series.hide import hide_days
+    from humobctl.tables.calendar import parse_date
+
+    from_date = parse_date(first, "--from-date") if first else None
+    to_date = parse_date(last, "--to-date") if last else None
+    frame, done = write_to_frame(
+        output,
+        format,
+        lambda place: hide_days(path, place, from_date, to_date, format=format, on_error=on_error),
+    )
+    report.info(f"hid {pluralize(done.days, 'day')}")
+    return frame if output is None else summary(output, rows=done.rows, hidden_days=done.days)

@@ -34,8 +34,8 @@ def describe(
     docs/measures.md has the formulas and their sources.
 
     Args:
-        table: points, check-ins, visits or stays, places or flows in any form that 'data import'
-            reads, grid trajectories, day plans, trips or trip legs.
+        table: points, check-ins, visits or stays, places or (daily) flows in any form that 'data
+            import' reads, grid trajectories, day plans, trips or trip legs.
         per_user: also write a table with every measure of each user to this file.
         areas: areas of a flow table (area_id, lat, lon, or GeoJSON), for distances. Default: no
             distances.
@@ -102,12 +102,12 @@ def _refuse_useless(table: Table, given: set[str]) -> None:
     Raises:
         UsageError: one was given.
     """
-    from humobctl.tables.schemas import FLOWS, GRID, PLACES, POINTS, VISITS
+    from humobctl.tables.schemas import FLOW_SERIES, FLOWS, GRID, PLACES, POINTS, VISITS
 
     only = {
         "per_user": (GRID, POINTS, VISITS),
         "areas": (FLOWS,),
-        "columns": (POINTS, VISITS, PLACES, FLOWS),
+        "columns": (POINTS, VISITS, PLACES, FLOWS, FLOW_SERIES),
         "timezone": (POINTS, VISITS),
         "source_timezone": (POINTS, VISITS),
     }

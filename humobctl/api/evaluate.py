@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 
 from humobctl.api.families import (
     evaluate_cells,
+    evaluate_flow_series,
     evaluate_flows,
     evaluate_generated,
     evaluate_plans,
@@ -34,13 +35,14 @@ from humobctl.console.words import flag
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
-Family = Literal["cells", "ranked", "plans", "generated", "flows"]
+Family = Literal["cells", "ranked", "plans", "generated", "flows", "flow series"]
 FAMILIES: dict[Family, Callable[..., Scores]] = {
     "cells": evaluate_cells,
     "ranked": evaluate_ranked,
     "generated": evaluate_generated,
     "plans": evaluate_plans,
     "flows": evaluate_flows,
+    "flow series": evaluate_flow_series,
 }
 
 
@@ -48,22 +50,22 @@ FAMILIES: dict[Family, Callable[..., Scores]] = {
 def evaluate(
     tables: Sources, truth: Source | None = None, *, generated: bool = False, **options: Any
 ) -> Scores:
-    """Score predictions, ranked candidates, generated data, day plans or flows.
+    """Score predictions, ranked candidates, generated data, day plans, flows or daily flows.
 
     What it is follows from the columns of the first table.
 
     Frames of a mapping are called by its keys.
 
     Args:
-        tables: predicted cells, ranked candidates, generated visits or trajectories, day plans or
-            flows; several tables of one type are compared.
-        truth: true cells, real data or true flows. Default: for day plans, the statistics published
-            with CoPB; needed for all others.
+        tables: predicted cells, ranked candidates, generated visits or trajectories, day plans,
+            flows or daily flows; several tables of one type are compared.
+        truth: true cells, real data or true (daily) flows. Default: for day plans, the statistics
+            published with CoPB; needed for all others.
         generated: score grid trajectories as generated data, by their distributions, not user by
             user.
         **options: those of ``evaluate_cells``, ``evaluate_ranked``, ``evaluate_generated``,
-            ``evaluate_plans`` or ``evaluate_flows``; one of another family may stand at its
-            default.
+            ``evaluate_plans``, ``evaluate_flows`` or ``evaluate_flow_series``; one of another
+            family may stand at its default.
 
     Returns:
         The scores; ``print`` shows a table with their signatures.
@@ -98,6 +100,7 @@ _TITLES: dict[Family, str] = {
     "plans": "day plans",
     "generated": "generated data and real ones",
     "flows": "flows between areas",
+    "flow series": "daily flows",
 }
 
 
@@ -113,13 +116,13 @@ def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Fami
     """Predicted cells, generated data, day plans or flows: by the first file, and the rest."""
     from humobctl.data.importers.table_kind import kind_of
     from humobctl.evaluate.ranked.run import is_ranked
-    from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS
+    from humobctl.tables.schemas import FLOW_SERIES, FLOWS, GRID, INTENTIONS, POINTS
 
     if is_ranked(paths[0]):
         return "ranked"
     kind = kind_of(paths[0])
-    if kind is FLOWS:
-        return "flows"
+    if kind is FLOWS or kind is FLOW_SERIES:
+        return "flows" if kind is FLOWS else "flow series"
     if kind is INTENTIONS:
         return "plans"
     if kind is GRID or kind is POINTS:

@@ -26,6 +26,8 @@ ExportFormat = Literal[
     "movingpandas",
     "libcity",
     "copb",
+    "humob26",
+    "humob26-submission",
 ]
 
 
@@ -48,12 +50,12 @@ def export(
     docs/export.md has what each format holds, and how the other program opens it.
 
     Args:
-        table: points, visits, trips, places, locations, areas, flows, a grid trajectory or pairs
-            of home and work, in any form that 'data import' reads.
+        table: points, visits, trips, places, locations, areas, flows, daily flows, a grid
+            trajectory or pairs of home and work, in any form that 'data import' reads.
         output: file to write (libcity: folder), - for standard output, or a table of a database:
             ``postgresql://USER@HOST/NAME?table=TABLE``, ``FILE.duckdb?table=TABLE``.
         to: format of the output. Default: from the file's ending (.geojson, .geoparquet, .fgb,
-            .gpkg, .gpx).
+            .gpkg, .gpx, .tsv).
         start_date: date of day 0, YYYY-MM-DD, for the times of visits and cells. Default: days
             stay numbers.
         timezone: time zone of the table's times, which are written with their offset. Default:

@@ -349,6 +349,74 @@ def evaluate_flows(
 
 
 @public()
+def evaluate_flow_series(
+    tables: Sources,
+    truth: Source | None,
+    *,
+    score_box: str = "30-70,35-70",
+    diagonal_scale: Annotated[float, Between(1e-12)] = 26.57,
+    off_diagonal_scale: Annotated[float, Between(1e-12)] = 0.0176,
+    shock_date: str = "2024-01-01",
+    pairs: Literal["all", "first"] = "all",
+    bootstrap: Annotated[int, Between(100)] = 2000,
+    confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
+    seed: Seed = 0,
+    on_error: OnError = "fail",
+) -> Scores:
+    """Score predicted daily flows against the true ones: the Combined NRMSE of HuMob 2026.
+
+    Each day's root mean squared error over all pairs of cells, of a cell with itself (diagonal) and
+    of two cells (off diagonal), averaged over days and divided by a fixed number. Pairs that
+    are not listed count as 0. docs/humob2026.md has the formulas and the classes of recovery.
+
+    Args:
+        tables: predicted days (date, origin, destination, flow, or a file of HuMob 2026); several
+            are compared with each other.
+        truth: the true days; its other days tell the recovery of each area.
+        score_box: x and y of the cells to score, both ends included, or all for all areas.
+        diagonal_scale: number that the diagonal error is divided by.
+        off_diagonal_scale: number that the off-diagonal error is divided by.
+        shock_date: date of the disaster, for scores by recovery.
+        pairs: files to compare with each other: all pairs, or each file with the first one (first).
+        bootstrap: number of bootstrap samples of days.
+        confidence: confidence level of the bootstrap intervals.
+        seed: seed of the bootstrap samples.
+
+    Returns:
+        The scores; ``to_dict()`` has those of each day and class of recovery, too.
+
+    Raises:
+        HumobError: a table cannot be read, or has no day or cell to score.
+        UsageError: no truth, or a box or date that is none.
+
+    Example:
+        >>> flows = hm.synth(flows=True, flows_grid="12x9", days=20)
+        >>> hm.evaluate_flow_series(flows, flows, score_box="all").to_dict()["combined_nrmse"]
+        0.0
+    """
+    from humobctl.evaluate.flow_series import report
+    from humobctl.evaluate.flow_series.run import FlowSeriesSettings, parse_box
+    from humobctl.evaluate.flow_series.run import evaluate_flow_series as scored
+    from humobctl.tables.calendar import parse_date
+
+    if truth is None:
+        raise UsageError("--truth: expected the true daily flows to score predictions with")
+    settings = FlowSeriesSettings(
+        box=parse_box(score_box),
+        diagonal_scale=diagonal_scale,
+        off_diagonal_scale=off_diagonal_scale,
+        shock=parse_date(shock_date, "--shock-date"),
+        pairs=pairs,
+        resamples=bootstrap,
+        confidence=confidence,
+        seed=seed,
+        on_error=on_error,
+    )
+    with paths_of(*several(tables), truth) as (*paths, truth_path):
+        return Scores(report, scored(paths, truth_path, settings))
+
+
+@public()
 def evaluate_ranked(
     tables: Sources,
     truth: Source | None,

@@ -21,6 +21,8 @@ InputFormat = Literal[
     "humob23",
     "humob24",
     "humob25",
+    "humob26",
+    "flow-series",
     "grid",
     "points",
     "tsmc2014",
@@ -227,7 +229,14 @@ def _own_table(path: str) -> Table | None:
     names = {"uid" if name == "profile_id" else name for name in columns_of(path)}
     known = (
         *(schemas.GRID, schemas.INTENTIONS, schemas.CATEGORISED_INTENTIONS, schemas.PROFILES),
-        *(schemas.POPULATION, schemas.AREAS, schemas.FLOWS, schemas.SCORES, schemas.CALENDAR),
+        *(
+            schemas.POPULATION,
+            schemas.AREAS,
+            schemas.FLOWS,
+            schemas.FLOW_SERIES,
+            schemas.SCORES,
+            schemas.CALENDAR,
+        ),
     )
     for table in known:
         if set(table.columns) - set(table.optional) <= names <= set(table.columns):

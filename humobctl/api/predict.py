@@ -31,6 +31,7 @@ from humobctl.api.tables import (
     paths_of,
     several,
     summary,
+    write_to_frame,
 )
 from humobctl.console import report
 from humobctl.console.words import flag, pluralize
@@ -71,6 +72,7 @@ def predict(
     extra_body: str | None = None,
     journal: PathName | None = None,
     concurrency: Annotated[int, Between(1, 1024)] = 8,
+    covariates: Source | None = None,
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     seed: Seed = 0,
@@ -83,16 +85,18 @@ def predict(
     overwrite: bool = False,
     on_error: OnError = "fail",
 ) -> pl.DataFrame:
-    """Predict the masked cells of a grid trajectory, or the next records of sessions.
+    """Predict masked cells of a grid trajectory, hidden days of flows, or next records of sessions.
 
     Args:
         table: grid trajectory; the cells to predict are masked (x = y = 999), or chosen with
-            ``from_day``. With ``task`` next: sessions, check-ins, visits or cells.
+            ``from_day``. Or a flow series with hidden days. With ``task`` next: sessions,
+            check-ins, visits or cells.
         task: prediction task: masked cells (masked), or the place of each next record of a session
             from the records before it (next).
         model: model: history, mode, slot-mode, weekday-mode or markov, or a model dir; with
-            ``task`` next most-frequent, markov, markov-2, or a model dir of ``train_next``.
-            Default: history, with ``task`` next markov.
+            ``task`` next most-frequent, markov, markov-2, or a model dir of ``train_next``; of a
+            flow series mean-after, mean-around, linear, same-weekday, boundary, ridge, state-space
+            or ensemble. Default: history, with ``task`` next markov, of a flow series ensemble.
         top_k: number of candidates to write for each row, the most probable first, as uid, d, t,
             rank, x, y and p. Default: one cell, as ``decode`` chooses it; with ``task`` next 20.
         history: earlier records, which all predictions may use (``task`` next), such as the train
@@ -129,9 +133,12 @@ def predict(
         journal: file that keeps the server's answers, so that none is asked for twice. Default:
             OUTPUT.journal.jsonl.
         concurrency: number of simultaneous requests to the server.
+        covariates: table of date, cell and value, what is known of cells on given and hidden days
+            beside their flows (flow series; models state-space and ensemble). Default: none.
 
     Returns:
-        The predicted rows (uid, d, t, x, y) in order of uid, d and t, or their candidates; with
+        The predicted rows (uid, d, t, x, y) in order of uid, d and t, or their candidates; of a
+        flow series the hidden days (date, origin, destination, flow) in order of the dates; with
         ``task`` next, for each record its candidates by rank (uid, session, step, datetime, rank,
         place_id, lat, lon, p; of cells d, t, x, y instead); with ``output`` one row that says how
         many went there.
@@ -146,9 +153,11 @@ def predict(
         0
     """
     options = dict(locals())
+    from humobctl.data.importers.table_kind import kind_of
     from humobctl.execution.run import LongRun
     from humobctl.predict.run import PredictTally
     from humobctl.predict.run import predict as predicted_batches
+    from humobctl.tables.schemas import FLOW_SERIES
 
     target = as_path(output)
     if task == "next":
@@ -190,7 +199,10 @@ def predict(
         )
     tally = PredictTally()
     long = LongRun(target, engine, address, workers, resume, overwrite)
-    with paths_of(table) as (path,):
+    with paths_of(table, covariates) as (path, beside):
+        if kind_of(path) is FLOW_SERIES:
+            return _predict_flows({**options, "table": path, "covariates": beside})
+        refuse_others(predict, {"covariates": beside}, "a grid trajectory")
         done = deliver(predicted_batches(path, job, tally, long), job.table, long, format)
     report.detail(
         f"predicted {pluralize(tally.rows, 'row')} of {pluralize(tally.users, 'user')} with "
@@ -297,6 +309,46 @@ def _predict_next(options: dict[str, Any]) -> pl.DataFrame:
         f"{job.model}"
     )
     return done
+
+
+_FLOWS_TAKE = frozenset(
+    (
+        *("table", "task", "model", "covariates", "calendar", "full", "seed", "output", "format"),
+        "on_error",
+    )
+)
+
+
+def _predict_flows(options: dict[str, Any]) -> pl.DataFrame:
+    """Hidden days of a flow series, by the options of ``predict``."""
+    from humobctl.data.flow_series.write import write_flow_days
+    from humobctl.predict.flow_series.registry import DEFAULT_FLOW_MODEL
+    from humobctl.predict.flow_series.run import FlowJob, predict_days
+    from humobctl.tables.flow_series import AreaNumbers
+
+    others = {name: value for name, value in options.items() if name not in _FLOWS_TAKE}
+    refuse_others(predict, others, "a flow series")
+    if [options["table"], options["covariates"]].count("-") > 1:
+        raise UsageError("standard input (-) can be read only once")
+    model = options["model"]
+    job = FlowJob(
+        model=DEFAULT_FLOW_MODEL if model is None else str(as_path(model)),
+        covariates=options["covariates"],
+        calendar=read_calendar(options["calendar"]),
+        full=options["full"],
+        seed=options["seed"],
+        on_error=options["on_error"],
+    )
+    areas = AreaNumbers()
+    output, format = as_path(options["output"]), options["format"]
+    frame, rows = write_to_frame(
+        output,
+        format,
+        lambda target: write_flow_days(
+            predict_days(options["table"], job, areas), areas, target, format=format
+        ),
+    )
+    return frame if output is None else summary(output, rows=rows)
 
 
 def _job(
@@ -411,8 +463,8 @@ def validate(
     """Check a HuMob submission against its challenge file, as strictly as the organisers do.
 
     Args:
-        submission: a CSV file (.csv or .csv.gz).
-        challenge: grid trajectory whose masked cells it fills.
+        submission: a CSV file (.csv or .csv.gz); of daily flows a file of HuMob 2026 (.tsv).
+        challenge: grid trajectory whose masked cells it fills, or flow series with hidden days.
         from_day: first day of the rows that it fills instead.
         to_day: last day of these rows.
         shift_days: number added to the days of the submission, to meet those of the challenge.
@@ -431,11 +483,17 @@ def validate(
     """
     import polars as pl
 
+    from humobctl.data.importers.table_kind import kind_of
     from humobctl.predict.submission import validate as checked_rows
+    from humobctl.tables.schemas import FLOW_SERIES
 
     with paths_of(submission, challenge) as (path, wanted):
         if path == wanted == "-":
             raise UsageError("--validate: standard input can be read only once")
+        if kind_of(wanted) is FLOW_SERIES:
+            days = {"from_day": from_day, "to_day": to_day, "shift_days": shift_days}
+            refuse_others(validate, days, "a flow series")
+            return _validate_flows(path, wanted)
         checked = checked_rows(path, wanted, targets_of(from_day, to_day), shift_days)
     if shift_days:
         report.warn(
@@ -445,3 +503,16 @@ def validate(
         f"{path}: valid, {pluralize(checked.rows, 'row')} of {pluralize(checked.users, 'user')}"
     )
     return pl.DataFrame({"rows": [checked.rows], "users": [checked.users]})
+
+
+def _validate_flows(submission: str, challenge: str) -> pl.DataFrame:
+    """How many days and pairs a valid submission of daily flows holds."""
+    import polars as pl
+
+    from humobctl.predict.submission_flows import validate_flows
+
+    checked = validate_flows(submission, challenge)
+    report.info(
+        f"{submission}: valid, {pluralize(checked.days, 'day')}, {pluralize(checked.pairs, 'pair')}"
+    )
+    return pl.DataFrame({"days": [checked.days], "pairs": [checked.pairs]})

@@ -60,8 +60,9 @@ def view(
 
     Args:
         tables: points in any form that 'data import' reads, visits, grid trajectories, trips,
-            places, locations, flows with the table of their areas, or day plans; several of a kind
-            are drawn beside each other; of two tables of flows, the second minus the first.
+            places, locations, flows with the table of their areas, daily flows between cells, or
+            day plans; several of a kind are drawn beside each other; of two tables of flows, the
+            second minus the first.
             Embeddings with trajectories: as 'explore' draws them.
         truth: table of the true rows, compared with predictions user by user and day by day.
             Default: no comparison.

@@ -31,6 +31,7 @@ def describe(
     gaps, repeats, speed. Grid trajectories: days, slots, masked rows (999), gaps. Visits and day
     plans: intents, durations, overlaps, gaps, trips. Trips and trip legs: length, duration, speed.
     Places: intents, categories, density. Flows: areas, pairs, symmetry, and with --areas distances.
+    Daily flows: days, hidden ones, flow by day and day of the week.
 
     Measures, of points, visits and grid trajectories: radius of gyration (also by duration and of
     the two top locations), jump lengths, waiting times, maximum and straight-line distance,

@@ -14,9 +14,10 @@ def export(**options: Any) -> None:
 
     Writes GeoJSON, GeoParquet, FlatGeobuf and GeoPackage (QGIS, geopandas), GPX, CSV and animated
     trips for kepler.gl, the CSV files of trackintel and scikit-mobility, points for movingpandas,
-    LibCity's atomic files (a folder), and CoPB's JSON. Points, places, visits and locations become
-    points, trips and flows (--areas) lines, cells (--grid, --axes) polygons; all other columns
-    stay beside them. Columns that a format cannot hold are reported on stderr.
+    LibCity's atomic files (a folder), CoPB's JSON, and daily flows as HuMob 2026 has them (.tsv).
+    Points, places, visits and locations become points, trips and flows (--areas) lines, cells
+    (--grid, --axes) polygons; all other columns stay beside them. Columns that a format cannot hold
+    are reported on stderr.
 
     Visits and cells have dates and times if --start-date says which day 0 is, or if 'data stays'
     found them. GeoJSON, GeoParquet, FlatGeobuf, GeoPackage and GPX are also written by any other

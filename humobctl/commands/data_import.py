@@ -12,13 +12,14 @@ from humobctl.commands.options import options_from
 def import_(**options: Any) -> None:
     """Convert a data set to a humobctl table.
 
-    Reads HuMob tables (2023, 2024, 2025), GPS points, stays and check-ins with a header
-    (scikit-mobility, trackintel, movingpandas, GeoPandas, kepler.gl, Veraset, Cuebiq), GPX,
-    Foursquare TSMC2014, Gowalla and Brightkite, Massive-STEPS, GeoLife, T-Drive and Porto taxis,
-    OpenPFLOW, LibCity folders, and CoPB's stay lists, JSON traces, templates and pickles. They may
-    be CSV or other separated text, NDJSON, JSON, GeoJSON, Parquet or Arrow, plain, .gz or .zst;
-    GeoPackage, FlatGeobuf or Shapefile with the extra geo. The detected format is reported on
-    stderr. --format is the format of the input, --to that of the output. See docs/importing.md.
+    Reads HuMob tables (2023, 2024, 2025, and the daily flows of 2026), GPS points, stays and
+    check-ins with a header (scikit-mobility, trackintel, movingpandas, GeoPandas, kepler.gl,
+    Veraset, Cuebiq), GPX, Foursquare TSMC2014, Gowalla and Brightkite, Massive-STEPS, GeoLife,
+    T-Drive and Porto taxis, OpenPFLOW, LibCity folders, and CoPB's stay lists, JSON traces,
+    templates and pickles. They may be CSV or other separated text, NDJSON, JSON, GeoJSON, Parquet
+    or Arrow, plain, .gz or .zst; GeoPackage, FlatGeobuf or Shapefile with the extra geo. The
+    detected format is reported on stderr. --format is the format of the input, --to that of the
+    output. See docs/importing.md.
 
     Writes a grid trajectory (uid, d, t, x, y), a point trajectory (uid, datetime, lat, lon,
     place_id, category, and accuracy where it is known) or, from stays and traces, visits, split
@@ -31,6 +32,9 @@ def import_(**options: Any) -> None:
     (cell_POIcat, with --grid and --axes). Categories are mapped to one of the twelve intents;
     places without an intent are left out and counted. --as places takes the distinct places of
     visits and check-ins; places from visits serve every intent. See docs/places.md.
+
+    Writes a flow series (date, origin, destination, flow) from daily flows: those of HuMob 2026,
+    where a hidden day (NA) becomes one row with only a date, or any table of these columns.
 
     Times are local wall-clock times. Times with an offset or in UTC are converted to --timezone;
     without it TSMC2014 times use their own offset and others stay UTC. Times without a zone are

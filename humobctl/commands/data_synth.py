@@ -25,6 +25,11 @@ def synth(**options: Any) -> None:
 
     Example: humobctl data synth --users 300 --output folder/ --users-per-block 100
 
+    --flows makes daily flows between the 2 km cells of a peninsula instead, before and after an
+    earthquake, as in HuMob 2026; a .tsv file is written as that challenge has it.
+
+    Example: humobctl data synth --flows --flows-grid 12x10 --output noto.parquet
+
     Example: humobctl data synth --users 20 --days 14 --seed 7 | humobctl data describe
     """
     hm.synth(**options)

@@ -19,6 +19,7 @@ from humobctl.commands.write_scores import (
 FAMILIES: dict[str, Callable[..., Any]] = {
     "Generated data": hm.evaluate_generated,
     "Flows": hm.evaluate_flows,
+    "Daily flows": hm.evaluate_flow_series,
     "Predicted cells": hm.evaluate_cells,
     "Ranked candidates": hm.evaluate_ranked,
     "Day plans": hm.evaluate_plans,
@@ -47,7 +48,7 @@ METRICS = [
     before="engine",
 )
 def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: Any) -> None:
-    """Score predictions, ranked candidates, generated data, day plans or flows.
+    """Score predictions, ranked candidates, generated data, day plans, flows or daily flows.
 
     The type of file is detected from its columns. 'eval embedding' scores user embeddings,
     'predict --validate' checks the form of a submission.
@@ -86,6 +87,10 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Flows (origin, destination, flow): common part of commuters (cpc) and of links (cpl), RMSE and
     correlation over all pairs of areas and over the pairs that either file has. Trips within an
     area count only with --within.
+
+    Daily flows (date, origin, destination, flow, or files of HuMob 2026): Combined NRMSE over all
+    pairs of cells of --score-box, those of a cell with itself (diagonal) and the others (off
+    diagonal), by day and by class of recovery, with bootstrap intervals over days.
 
     Example: humobctl eval predicted.csv --truth city.csv
 

@@ -11,7 +11,15 @@ from typing import Any
 FIRST = "Options"
 HEADINGS = {
     "Input": (
-        *("axes", "calendar", "cell_km", "cells_to_points", "columns", "decimal_comma"),
+        *(
+            "axes",
+            "calendar",
+            "cell_km",
+            "cells_to_points",
+            "columns",
+            "covariates",
+            "decimal_comma",
+        ),
         *("first_weekday", "keep_unmapped", "keep_zero", "mapping", "max_day", "on_error"),
         *("outside", "shift_days", "source_timezone", "start_date", "timezone", "uid_map"),
         *("accuracy", "box", "check_in_minutes", "compress", "crs", "layer", "max_speed"),
@@ -28,6 +36,10 @@ HEADINGS = {
     ),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
+    ),
+    "Daily flows": (
+        *("diagonal_scale", "off_diagonal_scale", "score_box", "shock_date"),
+        *("flows_grid", "from_date", "to_date"),
     ),
     "Next location": (
         *("history", "keep_unseen", "leave_last_out", "min_place_visits", "min_session"),

@@ -53,7 +53,7 @@ def predict(
     seeds: Seeds = None,
     **options: Any,
 ) -> None:
-    """Predict masked cells of trajectories, or next places of sessions.
+    """Predict masked cells, hidden days of flows, or next places of sessions.
 
     Reads a grid trajectory in which the cells to predict are masked (x = y = 999), or predicts all
     rows from --from-day on; a model sees only the other rows. Writes the predicted rows as
@@ -65,6 +65,8 @@ def predict(
     --task next predicts the place of each next record of a session (see 'data split --task next')
     from the earlier records of the session and from --history, and writes its candidates by rank.
     Neither place nor time of the record itself are looked at.
+
+    Of a flow series (date, origin, destination, flow) in which days are hidden, writes these days.
 
     Example: humobctl predict challenge.csv --output predicted.csv
 
@@ -85,6 +87,8 @@ def predict(
     Example: humobctl predict challenge.csv --top-k 10 | humobctl eval - --truth city.csv
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
+
+    Example: humobctl predict noto.csv --model state-space --output predicted.csv
 
     Example: humobctl predict --list-models
     """

@@ -31,7 +31,7 @@ def runs(
     their output: command, options, versions, digests of model, inputs and output. Scores are those
     of a model's training, and of the score tables (eval --output scores.csv) beside an output.
 
-    Example: humobctl runs history.csv
+    Example: humobctl runs predicted.csv
 
     Example: humobctl runs . --format csv
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import re
@@ -236,6 +237,8 @@ _INTEGER_RANGE: dict[type[pl.DataType], tuple[int, int]] = {
 def _fits(text: str, dtype: pl.DataType) -> bool:
     if dtype == pl.String:
         return bool(text)
+    if dtype == pl.Date:
+        return bool(_DATE.fullmatch(text.strip(PADDING))) and _is_date(text.strip(PADDING))
     if isinstance(dtype, pl.Datetime):
         return bool(text)
     if not is_number(text):
@@ -244,6 +247,14 @@ def _fits(text: str, dtype: pl.DataType) -> bool:
         number = float(text.strip(PADDING))
         low, high = _INTEGER_RANGE.get(type(dtype), (-(2**63), 2**63 - 1))
         return number == number // 1 and low <= number <= high
+    return True
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
     return True
 
 
@@ -256,6 +267,7 @@ def _reason(error: TableError) -> str:
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{8}", re.ASCII)
 _UTF8 = "UTF-8 text"
 
 
@@ -330,10 +342,10 @@ def lenient(have: pl.DataType, want: pl.DataType, name: str) -> pl.Expr:
     column = pl.col(name)
     if isinstance(have, (pl.Categorical, pl.Enum, pl.Binary)):
         column, have = column.cast(pl.String, strict=False), pl.String()
-    if have in (want, pl.Null):
+    if have in (want, pl.Null) or (want == pl.String and (have.is_numeric() or have.is_temporal())):
         return column.cast(want)
-    if want == pl.String and (have.is_numeric() or have.is_temporal()):
-        return column.cast(want)
+    if want == pl.Date:
+        return _to_date(column, have).alias(name)
     if isinstance(want, pl.Datetime):
         if have == pl.String:
             return column.str.strip_chars(PADDING).str.to_datetime(time_unit="us", strict=False)
@@ -346,3 +358,14 @@ def lenient(have: pl.DataType, want: pl.DataType, name: str) -> pl.Expr:
             column = pl.when(column == column.floor()).then(column)
         return column.cast(want, strict=False)
     return pl.lit(None, want).alias(name)
+
+
+def _to_date(column: pl.Expr, have: pl.DataType) -> pl.Expr:
+    """Dates of dates, of midnights, and of text or numbers such as 2024-02-01 and 20240201."""
+    if isinstance(have, pl.Datetime):
+        return pl.when(column == column.dt.truncate("1d")).then(column.dt.date())
+    if not (have == pl.String or have.is_integer()):
+        return pl.lit(None, pl.Date)
+    text = column.cast(pl.String).str.strip_chars(PADDING)
+    forms = [text.str.to_date(form, strict=False) for form in ("%Y-%m-%d", "%Y%m%d")]
+    return pl.when(text.str.contains(rf"^({_DATE.pattern})$")).then(pl.coalesce(forms))

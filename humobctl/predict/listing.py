@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from humobctl.predict.flow_series.registry import FLOW_MODELS
 from humobctl.predict.next.registry import BASELINES
 from humobctl.predict.registry import MODELS
 
@@ -28,6 +29,7 @@ class ListedModel(NamedTuple):
 
 _NOW = "no training; milliseconds per user"
 _WHEN = {"history": "a strong result now, without training"}
+_WHEN_HIDDEN = {"ensemble": "the default of flow series", "state-space": "covariates, too"}
 _TRAINED = (
     ListedModel(
         "DIR of train ranker",
@@ -75,12 +77,22 @@ _TRAINED_NEXT = (
 
 
 def list_models() -> list[ListedModel]:
-    """The models of masked cells, then those of next places."""
+    """The models of masked cells and of hidden days of flows, then those of next places."""
     masked = [
         ListedModel(
             entry.name, "masked", entry.summary, _WHEN.get(name, "a baseline for a paper"), _NOW
         )
         for name, entry in MODELS.items()
     ]
+    hidden = [
+        ListedModel(
+            name,
+            "masked",
+            f"hidden days of a flow series: {entry.summary}",
+            _WHEN_HIDDEN.get(name, "a baseline for a paper"),
+            "no training; seconds to minutes for all hidden days",
+        )
+        for name, entry in FLOW_MODELS.items()
+    ]
     following = [ListedModel(name, "next", *_NEXT[name], _NOW) for name in BASELINES]
-    return [*masked, *_TRAINED, *following, *_TRAINED_NEXT]
+    return [*masked, *_TRAINED, *hidden, *following, *_TRAINED_NEXT]

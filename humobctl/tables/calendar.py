@@ -35,7 +35,7 @@ def check_zone(name: str, option: str = "--timezone") -> str:
     return name
 
 
-def parse_date(text: str) -> dt.date:
+def parse_date(text: str, option: str = "--start-date") -> dt.date:
     """A date in ISO format.
 
     Raises:
@@ -44,9 +44,7 @@ def parse_date(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise UsageError(
-            f"--start-date: found {text!r}, expected a date such as 2012-04-03"
-        ) from None
+        raise UsageError(f"{option}: found {text!r}, expected a date such as 2012-04-03") from None
 
 
 def day_and_slot(datetime: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -291,6 +291,46 @@ class Flow(dy.Schema):
     flow = dy.Float64(min=0, metadata={"expected": "a number of trips from 0"})
 
 
+class FlowOfDay(dy.Schema):
+    """Flow of a day from one area to another; areas that are cells are called ``y_x``.
+
+    A hidden day is one row with only a date. A row without a destination has flow 0: a known day
+    without any flow, or an origin without destinations (``tables/flow_series.py``).
+    """
+
+    date = dy.Date(metadata={"expected": "a date such as 2024-02-01"})
+    origin = dy.String(nullable=True, metadata={"expected": "an area id"})
+    destination = dy.String(nullable=True, metadata={"expected": "an area id"})
+    flow = dy.Float64(
+        nullable=True,
+        min=0,
+        allow_inf=False,
+        allow_nan=False,
+        metadata={"expected": "a finite number from 0"},
+    )
+
+    @dy.rule()
+    def half_a_pair(cls) -> pl.Expr:  # noqa: N805
+        """A hidden day has no areas; no areas have no flow; no destination without an origin."""
+        none = pl.col("destination").is_null()
+        hidden = pl.col("flow").is_null()
+        return (
+            pl.when(hidden)
+            .then(none & pl.col("origin").is_null())
+            .when(none)
+            .then(pl.col("flow") == 0)
+            .otherwise(pl.col("origin").is_not_null())
+        )
+
+
+class Covariate(dy.Schema):
+    """What is known of a cell on a day beside its flows: water outage, evacuees, rain."""
+
+    date = dy.Date(metadata={"expected": "a date such as 2024-02-01"})
+    cell = dy.String(min_length=1, metadata={"expected": "an area id of the flow series"})
+    value = dy.Float64(allow_inf=False, allow_nan=False, metadata={"expected": "a finite number"})
+
+
 class Embedding(dy.Schema):
     """A user's vector; users of several cities stand apart by the name of the city."""
 
@@ -514,6 +554,18 @@ TOURS = Table("tour", Tour, key=("uid", "tour"))
 DENSITY = Table("population density", Density)
 AREAS = Table("area", Area, key=("area_id",), optional=("outflow",))
 FLOWS = Table("flow", Flow, key=("origin", "destination"))
+FLOW_SERIES = Table(
+    "flow series",
+    FlowOfDay,
+    rules={
+        "half_a_pair": (
+            "origin, destination, flow",
+            "both areas and a flow, or (for a hidden day) none of the three",
+        )
+    },
+    optional=("origin", "destination", "flow"),
+)
+COVARIATES = Table("covariate", Covariate, key=("date", "cell"))
 EMBEDDINGS = Table("embedding", Embedding, key=("city", "uid"), optional=("city",))
 SCORES = Table(
     "score",
@@ -534,6 +586,6 @@ RANKED = (RANKED_CELLS, RANKED_NEXT_CELLS, RANKED_NEXT_PLACES)
 """``uid`` of a point trajectory is the text that stands there."""
 _ALL = (
     *(GRID, POINTS, PROFILES, POPULATION, INTENTIONS, PLACES, VISITS, HOME_WORK, DENSITY),
-    *(AREAS, FLOWS, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS, TOURS),
+    *(AREAS, FLOWS, FLOW_SERIES, EMBEDDINGS, SCORES, CALENDAR, TRIPS, TRIP_LEGS, TOURS),
 )
 TABLES = {table.name: table for table in _ALL}

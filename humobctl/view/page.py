@@ -12,7 +12,7 @@ from humobctl.console.safe_text import printable
 from humobctl.errors import UsageError
 from humobctl.page.serve import Site, SiteAnswer
 from humobctl.page.template import as_json, fill, pack, page_text, policy, shared_parts
-from humobctl.tables.schemas import FLOWS, GRID, POINTS
+from humobctl.tables.schemas import FLOW_SERIES, FLOWS, GRID, POINTS
 from humobctl.view.scene import Scene
 
 _KINDS = {
@@ -130,7 +130,7 @@ def payload(scene: Scene, *, colour: str | None, tiles: str | None) -> str:
         "difference": scene.difference,
         "counted": scene.counted,
         "records": scene.records,
-        "flows": scene.tables[0].kind is FLOWS,
+        "flows": scene.tables[0].kind in (FLOWS, FLOW_SERIES),
         "compass": "N\n↑" if plane and plane.cell_km is None else "y\n↑\n x →",
         "colour": colour or _suits(scene),
         "tiles": tiles,

@@ -19,7 +19,7 @@ from humobctl.native import Floats
 from humobctl.plots import style
 from humobctl.plots.files import save_figure
 from humobctl.plots.map_limits import map_limits
-from humobctl.tables.schemas import FLOWS
+from humobctl.tables.schemas import FLOW_SERIES, FLOWS
 from humobctl.view.scene import NO_INTENT, Scene
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _draw_rows(axes: Axes, scene: Scene, by: str) -> None:
         ends, x, y = _ways(scene)
         width: Any = 0.9
         alpha: Any = 0.7
-        if scene.tables[0].kind is FLOWS:
+        if scene.tables[0].kind in (FLOWS, FLOW_SERIES):
             size = np.abs(rows["value"])
             most = size.max(initial=1e-9, where=_leads(scene))  # a flow within an area is a dot
             width = 0.3 + 5.0 * np.sqrt(np.minimum(size / most, 1.0))

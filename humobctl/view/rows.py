@@ -9,6 +9,7 @@ import polars as pl
 from humobctl.tables.grid import EARTH_RADIUS, Grid
 from humobctl.tables.schemas import (
     AREAS,
+    FLOW_SERIES,
     FLOWS,
     GRID,
     HOME_WORK,
@@ -45,6 +46,8 @@ def rows_of(
 ) -> pl.DataFrame:
     """Rows of a table as ``ROWS``."""
     rows = _EXPRESSIONS[kind.name](start, grid)
+    if kind is FLOW_SERIES and "to_x" in raw.columns:
+        rows |= _cell_ends(grid)
     if "uid" in raw.columns:
         rows["uid"] = pl.col("uid")
     if kind is POINTS:
@@ -128,6 +131,21 @@ def _flows(start: dt.date | None, grid: Grid | None) -> dict[str, pl.Expr]:
     return {**_where(), **there, "label": label, "value": pl.col("flow")}
 
 
+def _flows_by_day(start: dt.date | None, grid: Grid | None) -> dict[str, pl.Expr]:
+    day = (pl.col("date") - pl.lit(start)).dt.total_days()
+    return {**_flows(start, grid), "day": day, "start": pl.lit(0.0), "end": pl.lit(1440.0)}
+
+
+def _cell_ends(grid: Grid | None) -> dict[str, pl.Expr]:
+    """Where flows between cells begin and end."""
+    ends: dict[str, pl.Expr] = {}
+    for prefix in ("", "to_"):
+        x, y = pl.col(f"{prefix}x"), pl.col(f"{prefix}y")
+        lat, lon = (y.cast(pl.Float64), x.cast(pl.Float64)) if grid is None else grid.centre(x, y)
+        ends |= {f"{prefix}lat": lat, f"{prefix}lon": lon}
+    return ends
+
+
 def _homes(start: dt.date | None, grid: Grid | None) -> dict[str, pl.Expr]:
     ends = {"lat": "home_lat", "lon": "home_lon", "to_lat": "work_lat", "to_lon": "work_lon"}
     return {name: pl.col(one) for name, one in ends.items()} | {"label": pl.col("id")}
@@ -165,6 +183,7 @@ _EXPRESSIONS = {
     LOCATIONS.name: _locations,
     AREAS.name: _areas,
     FLOWS.name: _flows,
+    FLOW_SERIES.name: _flows_by_day,
     HOME_WORK.name: _homes,
     TRIP_LEGS.name: _legs,
     TRIPS.name: _trips,

@@ -9,7 +9,7 @@ import polars as pl
 
 from humobctl.data.importers.areas import read_areas
 from humobctl.errors import UsageError
-from humobctl.tables.schemas import FLOWS, GRID
+from humobctl.tables.schemas import FLOW_SERIES, FLOWS, GRID
 from humobctl.view.base import BaseLines
 from humobctl.view.scene import Scene, make_scene
 from humobctl.view.tables import (
@@ -20,6 +20,8 @@ from humobctl.view.tables import (
     load_table,
     table_name,
 )
+
+_FLOWS = (FLOWS, FLOW_SERIES)
 
 
 def load_scene(
@@ -53,8 +55,8 @@ def load_scene(
         options = replace(options, counted=False)
     kinds = [kind_by_columns(path) for path in paths]
     areas = None
-    others = [path for path, kind in zip(paths, kinds, strict=True) if kind is not FLOWS]
-    if FLOWS in kinds and len(others) == 1:
+    others = [path for path, kind in zip(paths, kinds, strict=True) if kind not in _FLOWS]
+    if any(kind in _FLOWS for kind in kinds) and len(others) == 1:
         areas = read_areas(others[0], on_error=options.on_error)
         paths = [path for path in paths if path != others[0]]
     tables = [load_table(path, table_name(path), options, areas=areas) for path in paths]

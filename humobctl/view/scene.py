@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from humobctl.native import Floats, Int64s
 from humobctl.tables.grid import EARTH_RADIUS, Grid
-from humobctl.tables.schemas import AREAS, FLOWS, GRID, INTENTS, LOCATIONS, POINTS, TRIP_LEGS, TRIPS
+from humobctl.tables.schemas import (
+    AREAS,
+    FLOW_SERIES,
+    FLOWS,
+    GRID,
+    INTENTS,
+    LOCATIONS,
+    POINTS,
+    TRIP_LEGS,
+    TRIPS,
+)
 from humobctl.view.base import BaseLines
 from humobctl.view.tables import DrawnTable
 
@@ -23,6 +33,7 @@ MEASURES = {
     TRIPS.name: ("speed", "km/h"),
     TRIP_LEGS.name: ("speed", "km/h"),
     FLOWS.name: ("flow", "trips"),
+    FLOW_SERIES.name: ("flow", ""),
     AREAS.name: ("population", "people"),
     LOCATIONS.name: ("time there", "hours"),
 }
@@ -143,7 +154,7 @@ def make_scene(
         difference: whether the third table is what two tables of flows differ by.
         base: lines below, in degrees.
     """
-    bare = grid is None and any(one.kind is GRID for one in tables)
+    bare = grid is None and any(one.kind is GRID or one.on_cells for one in tables)
     parts = [one.frame.with_columns(layer=pl.lit(at, pl.UInt8)) for at, one in enumerate(tables)]
     frame = pl.concat(reversed(parts) if truth else parts)  # what is predicted lies above
     measure = next((MEASURES[one.kind.name] for one in tables if one.kind.name in MEASURES), None)
@@ -169,7 +180,7 @@ def make_scene(
             line_x, line_y = plane.place(lat, lon)
     if measure is not None:
         rows["value"] = frame["value"].to_numpy()
-    side = cell_km * 1000 if bare else None
+    side = cell_km * 1000 if any(one.kind is GRID for one in tables) and bare else None
     if grid is not None and plane is not None and any(one.kind is GRID for one in tables):
         side = grid.cell_size / float(np.cos(np.radians(plane.lat)))
     if squares is not None:

@@ -21,11 +21,13 @@ from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.tables.column_names import roles
+from humobctl.tables.flow_series import OUTSIDE
 from humobctl.tables.grid import Grid
 from humobctl.tables.schemas import (
     AREAS,
     CATEGORISED_INTENTIONS,
     CATEGORISED_VISITS,
+    FLOW_SERIES,
     FLOWS,
     GRID,
     HOME_WORK,
@@ -55,6 +57,7 @@ NOUNS = {
     TRIPS.name: "trip",
     TRIP_LEGS.name: "trip leg",
     FLOWS.name: "flow",
+    FLOW_SERIES.name: "flow",
     HOME_WORK.name: "home and work",
 }
 
@@ -97,6 +100,7 @@ class DrawnTable:
         rows, users: how many the file has of what was asked for; users None where it has none.
         start: date of day 0, where it is known.
         squares: what the rows are counted in, by hour of the day; None where they are drawn.
+        on_cells: whether flows by day lie between cells.
     """
 
     name: str
@@ -106,6 +110,7 @@ class DrawnTable:
     users: int | None
     start: dt.date | None = None
     squares: SquareTally | None = None
+    on_cells: bool = False
 
     @property
     def noun(self) -> str:
@@ -120,7 +125,7 @@ def kind_by_columns(path: str) -> Table | None:
     names = {"uid" if name == "profile_id" else name for name in columns_of(path)}
     found = roles(names).keys()
     if {"origin", "destination", "flow"} <= found:
-        return FLOWS
+        return FLOW_SERIES if "date" in found else FLOWS
     if {"start_min", "end_min"} <= names:
         return _activity_table(names)
     for table in (TRIPS, TRIP_LEGS, LOCATIONS, HOME_WORK, AREAS):
@@ -166,8 +171,9 @@ def load_table(
             "visits, cells, trips, places, flows or day plans"
         )
     by = "uid" if "uid" in kind.columns else None
-    # Days of points are known once all dates are.
-    late = kind is POINTS and options.days is not None and options.start_date is None
+    # Days of points and flows are known once all dates are.
+    late = kind in (POINTS, FLOW_SERIES) and options.days is not None
+    late = late and (options.start_date is None or kind is FLOW_SERIES)
     chosen: Iterable[pl.DataFrame] = _choose(batches, kind, options, only)
     if options.counted and kind in (GRID, POINTS) and not late and not options.users:
         chosen, tally = _count_if_long(chosen, kind, options.max_rows)
@@ -184,6 +190,9 @@ def load_table(
             )
         raw = _between_areas(raw, name, areas)
     start = options.start_date
+    if kind is FLOW_SERIES:
+        start = raw["date"].min()  # type: ignore[assignment]
+        raw = _between_cells(raw, name) if areas is None else _between_areas(raw, name, areas)
     if kind in (TRIPS, TRIP_LEGS) and start is None:
         start = raw["started_at"].min().date()  # type: ignore[union-attr]
     if kind is POINTS and start is None:
@@ -200,7 +209,13 @@ def load_table(
     own = "uid" if by else None
     order = [one for one in (own, "day", "start") if one]
     return DrawnTable(
-        name, kind, frame.sort(order, maintain_order=True), sampler.rows, users, start
+        name,
+        kind,
+        frame.sort(order, maintain_order=True),
+        sampler.rows,
+        users,
+        start,
+        on_cells=kind is FLOW_SERIES and areas is None,
     )
 
 
@@ -234,6 +249,8 @@ def _table_of_counts(name: str, kind: Table, tally: SquareTally, grid: Grid | No
 
 def _open(path: str, options: ViewOptions) -> tuple[Table, Iterator[pl.DataFrame]]:
     own = None if options.columns else kind_by_columns(path)
+    if own is FLOW_SERIES:
+        own = None  # rows may stand in any order
     if own is FLOWS:
         return FLOWS, iter([read_flows(path, on_error=options.on_error)])
     if own is AREAS:
@@ -257,6 +274,9 @@ def _choose(
         keep = pl.lit(True)
         if kind is GRID:
             keep &= pl.col("x") != MASKED
+        if kind is FLOW_SERIES:
+            keep &= (pl.col("flow") > 0) & (pl.col("origin") != OUTSIDE)
+            keep &= pl.col("destination") != OUTSIDE
         if options.users:
             wanted = pl.Series(options.users).cast(batch.schema["uid"], strict=False).drop_nulls()
             keep &= pl.col("uid").is_in(wanted.implode())
@@ -305,6 +325,26 @@ def _between_areas(flows: pl.DataFrame, name: str, areas: pl.DataFrame) -> pl.Da
         lost = flows.filter(pl.col(lat).is_null())
         if lost.height:
             raise HumobError(f"{name}: found the area {lost[end][0]!r}, expected one of the areas")
+    return flows.sort("flow")
+
+
+def _between_cells(flows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Flows by day with the cells y_x of their areas, small ones first.
+
+    Raises:
+        UsageError: an area is not a cell.
+    """
+    for end, prefix in (("origin", ""), ("destination", "to_")):
+        cell = pl.col(end).str.extract_groups(r"^(?<y>\d{1,9})_(?<x>\d{1,9})$")
+        flows = flows.with_columns(
+            cell.struct.field(axis).cast(pl.Int32).alias(f"{prefix}{axis}") for axis in "xy"
+        )
+        lost = flows.filter(pl.col(f"{prefix}x").is_null())
+        if lost.height:
+            raise UsageError(
+                f"{name}: found the area {lost[end][0]!r}, expected cells y_x, or a table of the "
+                "areas beside the flows"
+            )
     return flows.sort("flow")
 
 

@@ -14,6 +14,7 @@ from humobctl.io import by_user as users_module
 from humobctl.io.read import read_table
 from humobctl.predict import submission
 from humobctl.predict.base import PredictOptions, Prompting
+from humobctl.predict.flow_series.registry import FLOW_MODELS
 from humobctl.predict.next.registry import BASELINES
 from humobctl.predict.next.registry import TRAINED as NEXT_TRAINED
 from humobctl.predict.registry import MODELS, TRAINED
@@ -112,7 +113,8 @@ def test_models_are_listed(cli):
     rows = [line.split("\t") for line in done.out.splitlines()]
     assert {len(row) for row in rows} == {5}
     named = [(name, task) for name, task, *_ in rows if not name.startswith("DIR of ")]
-    assert named == [(name, "masked") for name in MODELS] + [(name, "next") for name in BASELINES]
+    masked = [(name, "masked") for name in (*MODELS, *FLOW_MODELS)]
+    assert named == masked + [(name, "next") for name in BASELINES]
     trained = [(name.split()[3].rstrip(","), task) for name, task, *_ in rows if "DIR" in name]
     assert {name for name, task in trained if task == "masked"} == {*TRAINED, "llama"}
     assert {f"next-{name}" for name in ("ranker", "gru")} == NEXT_TRAINED.keys()

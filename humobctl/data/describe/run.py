@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from humobctl.data.describe.description import TableDescription
+from humobctl.data.describe.flow_series import describe_flow_series
 from humobctl.data.describe.flows import describe_flows
 from humobctl.data.describe.grid import CELL_KM, describe
 from humobctl.data.describe.places import describe_places
@@ -18,6 +19,7 @@ from humobctl.data.importers.table_kind import columns_of
 from humobctl.errors import HumobError
 from humobctl.io.read import iter_table
 from humobctl.tables.schemas import (
+    FLOW_SERIES,
     FLOWS,
     GRID,
     INTENTIONS,
@@ -42,7 +44,7 @@ class DescribeJob:
     areas: str | None = None
     options: ImportOptions = field(default_factory=ImportOptions)
 
-    def run(self, path: str | None, table: Table) -> TableDescription:
+    def run(self, path: str | None, table: Table) -> TableDescription:  # noqa: PLR0911 - by kind
         """Describe a table that ``find_table`` recognised.
 
         Raises:
@@ -51,8 +53,10 @@ class DescribeJob:
         on_error = self.options.on_error
         if table is PLACES:
             return describe_places(path, cell_km=self.cell_km, options=self.options)
-        if table is FLOWS:
+        if table in (FLOWS, FLOW_SERIES):
             columns = self.options.columns
+            if table is FLOW_SERIES:
+                return describe_flow_series(path, columns=columns, on_error=on_error)
             return describe_flows(path, areas=self.areas, columns=columns, on_error=on_error)
         if table is GRID:
             _refuse_unknown(path)

@@ -13,12 +13,14 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.data.export.copb import copb_lines
+from humobctl.data.export.humob26 import challenge_lines, submission_lines
 from humobctl.data.export.kepler import kepler_trips, to_kepler_csv
 from humobctl.data.export.libcity import write_libcity
 from humobctl.data.export.movingpandas import to_movingpandas
 from humobctl.data.export.skmob import to_skmob
 from humobctl.data.export.tables import ExportTable, open_table, with_times
 from humobctl.data.export.trackintel import to_trackintel
+from humobctl.data.flow_series.write import is_challenge_name
 from humobctl.data.importers.areas import read_areas
 from humobctl.data.importers.cells import known_cells, to_points
 from humobctl.errors import HumobError, UsageError
@@ -30,9 +32,9 @@ from humobctl.io.scratch import Scratch
 from humobctl.io.streams import STANDARD, output_format
 from humobctl.io.write import write_lines, write_table
 from humobctl.tables.grid import Grid
-from humobctl.tables.schemas import FLOWS, GRID, INTENTIONS, POINTS, TOURS
+from humobctl.tables.schemas import FLOW_SERIES, FLOWS, GRID, INTENTIONS, POINTS, TOURS
 
-_PLAIN = (INTENTIONS.name, TOURS.name)
+_PLAIN = (INTENTIONS.name, TOURS.name, FLOW_SERIES.name)
 """Tables without coordinates."""
 GEOMETRIES = ("geojson", "geoparquet", "flatgeobuf", "geopackage", "shapefile")
 """Formats that hold any table with coordinates."""
@@ -89,6 +91,7 @@ _VISITS = ("uid", "start_min", "lat", "lon")
 _TRIPS = ("uid", "started_at", "finished_at", "distance_m", "points")
 _LOCATIONS = ("uid", "place_id", "lat", "lon", "stays")
 _FLOWS = ("origin", "destination", "flow")
+_FLOW_SERIES = ("date", *_FLOWS)
 TOOLS = {
     "gpx": Tool(
         (("lat", "lon"), _TRIPS), "points, visits, trips and places", format="gpx", moments=False
@@ -112,6 +115,10 @@ TOOLS = {
         "visits and intentions",
         lines=copb_lines,
         moments=False,
+    ),
+    "humob26": Tool((_FLOW_SERIES,), "daily flows", lines=challenge_lines, moments=False),
+    "humob26-submission": Tool(
+        (_FLOW_SERIES,), "daily flows", lines=submission_lines, moments=False
     ),
 }
 """Formats of other programs by their names."""
@@ -137,13 +144,14 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
         return _into_database(path, output, options)
     if options.if_exists != "fail":
         raise UsageError("--if-exists needs a database as --output")
-    format = options.to or output_format(output, None)
+    named_so = "humob26" if is_challenge_name(output) else None
+    format = options.to or named_so or output_format(output, None)
     if format not in FORMATS:
         named = "standard output" if output == STANDARD else output
         raise UsageError(
             f"{named}: found no known ending, expected --to with one of {', '.join(FORMATS)}"
         )
-    tool = TOOLS.get(format, Tool(((),), "", moments=False))
+    tool = TOOLS.get(format, Tool(((),), "a table with coordinates", moments=False))
     table = open_table(path, options.on_error)
     _check(table, options)
     notes: list[str] = []
@@ -283,17 +291,25 @@ def _check_holds(table: ExportTable, format: str, tool: Tool) -> None:
     Raises:
         UsageError: the message says which formats have.
     """
-    if any(table.has(*columns) for columns in tool.columns):
+    if _holds(tool, table):
         if tool.moments and table.has("start_min") and not table.has("started_at"):
             raise _no_date(format)
         return
-    others = [name for name, one in TOOLS.items() if any(table.has(*c) for c in one.columns)]
+    others = [name for name, one in TOOLS.items() if _holds(one, table)]
     if table.kind in _PLAIN:
         others = [name for name in others if name != "kepler-csv"]
     else:
         others = [*GEOMETRIES, *others]
     holders = f"; formats that hold it: {', '.join(others)}" if others else ""
     raise UsageError(f"--to {format}: found a {table.kind} table, expected {tool.words}{holders}")
+
+
+def _holds(tool: Tool, table: ExportTable) -> bool:
+    """Whether the tool has such tables; what has flows of no date has none of several days."""
+    by_day = table.kind == FLOW_SERIES.name
+    return any(
+        table.has(*columns) and (columns == _FLOW_SERIES or not by_day) for columns in tool.columns
+    )
 
 
 def _no_date(format: str) -> UsageError:

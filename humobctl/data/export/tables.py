@@ -95,7 +95,8 @@ def open_table(path: str, on_error: OnError) -> ExportTable:
             schema = {one: kind for one, kind in table.dtypes.items() if one not in absent}
             rows = iter_table(path, table, on_error=on_error)
             return ExportTable(name, table.name, schema, (one.drop(absent) for one in rows))
-    if {"origin", "destination", "flow"} <= roles(names).keys():
+    found = roles(names).keys()
+    if {"origin", "destination", "flow"} <= found and "date" not in found:
         flows, rows = schemas.FLOWS, iter([read_flows(path, on_error=on_error)])
         return ExportTable(name, flows.name, flows.dtypes, rows)
     imported = import_data(path, ImportOptions(on_error=on_error))

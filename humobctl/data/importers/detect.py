@@ -19,6 +19,7 @@ from humobctl.data.importers import (
     copb,
     copb_data,
     copb_points,
+    flow_series,
     geolife,
     gpx,
     humob,
@@ -413,6 +414,10 @@ def _never(_look: InputProbe, _options: ImportOptions) -> bool:
 
 
 FORMATS = (
+    Format(
+        "humob26", "HuMob 2026 daily flows", flow_series.is_challenge, flow_series.read_challenge
+    ),
+    Format("flow-series", "daily flows", flow_series.is_table, flow_series.read_table),
     Format("humob23", "HuMob 2023 grid trajectory, days 0-74", _never, _grid("humob23")),
     Format("humob24", "HuMob 2024 grid trajectory, days 0-74", _never, _grid("humob24")),
     Format("humob25", "HuMob 2025 grid trajectory, days 1-75", _never, _grid("humob25")),

@@ -12,6 +12,7 @@ from humobctl.io.parquet_dataset import is_other_folder
 from humobctl.io.streams import IN_PLACE, STANDARD, open_input, put_back, seekable
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import (
+    FLOW_SERIES,
     FLOWS,
     GRID,
     INTENTIONS,
@@ -25,6 +26,7 @@ from humobctl.tables.schemas import (
 
 _BECOMES = {
     **dict.fromkeys(("tsmc2014", "gowalla", "massive-steps", "geolife", "gpx", "points"), POINTS),
+    **dict.fromkeys(("humob26", "flow-series"), FLOW_SERIES),
     **dict.fromkeys(("tdrive", "porto", "openpflow", "libcity"), POINTS),
     **{"trips": TRIPS, "trip-legs": TRIP_LEGS},
     **dict.fromkeys(("copb-pickle", "copb-stays", "copb-traces", "timed-stays"), VISITS),
@@ -33,7 +35,7 @@ _BECOMES = {
 
 
 def kind_of(path: str | None) -> Table:
-    """The table of visits, intentions, flows or points or the grid trajectory.
+    """The table of visits, intentions, flows (also by day) or points or the grid trajectory.
 
     It is looked at without using it up, pipes too: who opens it next gets all rows.
 
@@ -59,8 +61,9 @@ def find_table(path: str | None, renames: dict[str, str] | None = None) -> Table
         return _becomes(InputProbe(path, folder=Path(path)), options)
     look = _look(path)
     columns = set(look.columns or ())
-    if {"origin", "destination", "flow"} <= roles(columns, options.columns, look.name).keys():
-        return FLOWS
+    found = roles(columns, options.columns, look.name).keys()
+    if {"origin", "destination", "flow"} <= found:
+        return FLOW_SERIES if "date" in found else FLOWS
     for table in (TRIPS, TRIP_LEGS):
         if set(table.columns) - set(table.optional) <= columns:
             return table
