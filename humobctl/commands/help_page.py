@@ -54,7 +54,17 @@ HEADINGS = {
         *("price_output", "retries", "temperature", "template", "timeout"),
     ),
     "Output": (
-        *("detail", "distill", "full", "locations", "per_user", "plot", "report", "save_law"),
+        *(
+            "detail",
+            "distill",
+            "distill_form",
+            "full",
+            "locations",
+            "per_user",
+            "plot",
+            "report",
+            "save_law",
+        ),
         *("tours", "trip_legs", "users_per_block"),
     ),
     "Execution": (
