@@ -68,16 +68,8 @@ HEADINGS = {
         *("tours", "trip_legs", "users_per_block"),
     ),
     "Execution": (
-        *(
-            "address",
-            "batch_size",
-            "checkpoint_minutes",
-            "device",
-            "engine",
-            "overwrite",
-            "precision",
-        ),
-        *("resume", "seeds", "workers"),
+        *("address", "batch_size", "checkpoint_minutes", "device", "engine", "overwrite"),
+        *("precision", "resume", "seeds", "workers"),
     ),
 }
 """Options by heading, in the order of the help; others, and required ones, come before them."""

@@ -71,8 +71,8 @@ def _pool(
     columns = [metric.column for metric in first.metrics]
     means = pl.DataFrame(dict(zip(columns, by_seed.mean(axis=0).T, strict=True)))
     deviations = by_seed.mean(axis=1).std(axis=0, ddof=1)
-    intervals = percentile_interval(resampled_means(by_seed, resamples, seed), confidence)
-    rows = zip(deviations.tolist(), *(bound.tolist() for bound in intervals), strict=True)
+    bounds = percentile_interval(resampled_means(by_seed, resamples, seed), confidence)
+    rows = zip(columns, deviations.tolist(), *bounds.tolist(), strict=True)
     errors = {
         one.name: np.mean([getattr(file.errors, one.name) for file in files], axis=0)
         for one in fields(ErrorTally)
@@ -84,7 +84,5 @@ def _pool(
         errors=ErrorTally(**errors),
         by_seed=by_seed,
         files=tuple(one.name for one in files),
-        spread={
-            column: SeedSpread(*row, confidence) for column, row in zip(columns, rows, strict=True)
-        },
+        spread={name: SeedSpread(sd, low, high, confidence) for name, sd, low, high in rows},
     )
