@@ -21,6 +21,7 @@ from benchmarks import (
     exploring,
     flow_series,
     generated,
+    gpu,
     gravity,
     headline,
     large,
@@ -92,6 +93,7 @@ TABLES = {
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
     "llama-speed": ("Language models: seconds and tokens a user", llama.speed),
     "llama-gpu": ("Language models: Llama-3-8B's sizes on a GPU", llama.gpu),
+    "gpu": ("Learned models at their published sizes on a GPU, ten minutes", gpu.table),
     "llama-scores": ("Language models, days 60-74, 100 users a city", llama.quality),
     "diffusion-newyork": ("Learned days of New York, JSD in nats", diffusion_newyork.scores),
     "diffusion-steps": (
@@ -122,6 +124,7 @@ LARGE = (
     "stays-20m",
     "city-100k",
     "scale",
+    "gpu",
     *DIFFUSION,
     *LLAMA,
     "embed-scores",

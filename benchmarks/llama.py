@@ -22,6 +22,7 @@ import polars as pl
 import torch
 import transformers
 
+from benchmarks.gpu import LLAMA3_8B
 from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.prediction import COLUMNS, run, scores
 from humobctl.io.read import read_table
@@ -43,17 +44,6 @@ from tests.packages import from_package
 USERS = int(os.environ.get("HUMOBCTL_BENCH_USERS", "2"))
 ADAPTERS = os.environ.get("HUMOBCTL_BENCH_ADAPTERS", "BC,B,C").split(",")
 """Cities of each adapter of ``llama-scores``, so that they can be trained beside each other."""
-LLAMA3_8B: dict[str, Any] = {
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128_256,
-    "max_position_embeddings": 32_768,
-    "rope_theta": 500_000.0,
-}
-"""Sizes of Llama-3-8B, with a context that holds whole histories."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ def people(count: int, name: str = "B") -> tuple[CityProfile, list[UserHistory]]
     """The first users of a city, days 60-74 asked for."""
     table = read_table(str(DATA / "humob" / f"city{name}_challenge.csv.gz"), GRID)
     counter = CityCounter(75)
-    counter.add(Targets().known(table))
+    counter.add(table.filter(Targets().known_mask()))
     parts = table.partition_by("uid", maintain_order=True)[:count]
     return counter.city(), [user_of(part, Targets()) for part in parts]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from humobctl.api.options import (
     Between,
@@ -44,6 +44,7 @@ def evaluate_cells(
     users: Literal["all", "predicted"] = "all",
     allow_partial: bool = False,
     cell_km: CellKm = 0.5,
+    as_seeds: bool = False,
     pairs: Literal["all", "first"] = "all",
     bootstrap: Annotated[int, Between(100)] = 2000,
     confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
@@ -76,6 +77,9 @@ def evaluate_cells(
         users: users to score: all users in the truth, or only those with a prediction (predicted).
         allow_partial: score incomplete predictions and report how much is missing.
         cell_km: cell size in km, for DTW and distances.
+        as_seeds: score files whose names differ in their seeds alone (predicted.seed-0.csv,
+            predicted.seed-1.csv; ``predict --seeds``) as one: mean, standard deviation over seeds,
+            and intervals over users and seeds.
         pairs: files to compare with each other: all pairs, or each file with the first one (first).
         bootstrap: number of bootstrap samples of users (several predictions).
         confidence: confidence level of the bootstrap intervals.
@@ -100,6 +104,7 @@ def evaluate_cells(
     from humobctl.evaluate.cells.geobleu import DIALECTS
     from humobctl.evaluate.cells.plots import write_plot
     from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
+    from humobctl.evaluate.cells.seeds import pool_seeds
     from humobctl.evaluate.registry import NAMES
     from humobctl.execution.run import LongRun
     from humobctl.io.write import write_table
@@ -139,14 +144,12 @@ def evaluate_cells(
         else:
             for _ in evaluator.run():
                 pass
-    compared = compare(
-        evaluator.evaluations,
-        pairs,
-        resamples=bootstrap,
-        confidence=confidence,
-        seed=seed,
-    )
-    found = report.Comparison(evaluator.evaluations, compared, by_user=per_user)
+    evaluations = evaluator.evaluations
+    draws: Any = {"resamples": bootstrap, "confidence": confidence, "seed": seed}
+    if as_seeds:
+        evaluations = pool_seeds(evaluations, **draws)
+    compared = compare(evaluations, pairs, **draws)
+    found = report.Comparison(evaluations, compared, by_user=per_user)
     if picture is not None:
         write_plot(found, picture, Path(truth_path).name, weekday)
     return Scores(report, found)

@@ -112,6 +112,7 @@ def intend(
     people: PathName | None = None,
     report: PathName | None = None,
     distill: PathName | None = None,
+    distill_form: Literal["messages", "alpaca", "sharegpt"] = "messages",
     on_error: OnError = "fail",
     **options: Unpack[LanguageModelOptions],
 ) -> pl.DataFrame:
@@ -141,6 +142,8 @@ def intend(
         people: also write the profile of each planned person to this file.
         report: also write a report of the run (failures, tokens, cost) to this file, as JSON.
         distill: also write instruction-tuning records to this file, one line of JSON per decision.
+        distill_form: form of these records: chat messages (OpenAI) with profile and reasoning,
+            or alpaca or sharegpt as LLaMA-Factory reads them.
 
     Returns:
         Intentions (uid, d, seq, intent, start_min, end_min, reason), minutes from 0:00; with
@@ -165,6 +168,8 @@ def intend(
     from humobctl.tables.schemas import INTENTIONS
 
     check_choice("--backend", backend, BACKENDS)
+    if distill is None and distill_form != "messages":
+        raise UsageError("--distill-form needs --distill")
     settings = _settings(seed=seed, days=days, weekday=weekday, without=without)
     target, records_to, people_to, report_to = map(as_path, (output, distill, people, report))
     chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -186,7 +191,7 @@ def intend(
             chosen["weights"] = calibrated_to(visits_at, population, on_error)
             if calibration_to is not None:
                 save_calibration_file(chosen["weights"], calibration_to)
-        with recorder(records_to) as records:
+        with recorder(records_to, distill_form) as records:
             maker = make_recorded(BACKENDS[backend], settings, chosen, records)
             job = IntendJob(population, maker, settings)
             write_plans(job, place, format=format, people=people_to, report_to=report_to, long=long)

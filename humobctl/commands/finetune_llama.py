@@ -6,6 +6,7 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 from humobctl.predict.llama.config import PRESETS
 
 
@@ -21,7 +22,7 @@ from humobctl.predict.llama.config import PRESETS
         "dropout": "--lora-dropout",
     },
 )
-def llama(**options: Any) -> None:
+def llama(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Fine-tune a language model with LoRA, to predict or to plan.
 
     Mobility records ask for the cells of some days, given the days before; intention records
@@ -34,4 +35,4 @@ def llama(**options: Any) -> None:
 
     Example: humobctl finetune llama records.jsonl --task intention --base tinyllama --dry-run
     """
-    hm.finetune_llama(**options)
+    for_each_seed(hm.finetune_llama, options, seeds, of_files=False)

@@ -31,7 +31,9 @@ HEADINGS = {
     ),
     "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Ranked candidates": ("by",),
-    "Predicted cells": ("allow_partial", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
+    "Predicted cells": (
+        *("allow_partial", "as_seeds", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
+    ),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
     ),
@@ -52,21 +54,22 @@ HEADINGS = {
         *("price_output", "retries", "temperature", "template", "timeout"),
     ),
     "Output": (
-        *("detail", "distill", "full", "locations", "per_user", "plot", "report", "save_law"),
+        *(
+            "detail",
+            "distill",
+            "distill_form",
+            "full",
+            "locations",
+            "per_user",
+            "plot",
+            "report",
+            "save_law",
+        ),
         *("tours", "trip_legs", "users_per_block"),
     ),
     "Execution": (
-        *(
-            "address",
-            "batch_size",
-            "checkpoint_minutes",
-            "device",
-            "engine",
-            "overwrite",
-            "precision",
-            "resume",
-        ),
-        "workers",
+        *("address", "batch_size", "checkpoint_minutes", "device", "engine", "overwrite"),
+        *("precision", "resume", "seeds", "workers"),
     ),
 }
 """Options by heading, in the order of the help; others, and required ones, come before them."""

@@ -9,6 +9,7 @@ import typer
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import Seeds, for_each_seed
 from humobctl.errors import UsageError
 
 
@@ -49,6 +50,7 @@ def predict(
             "--list-models", help="List the models of both tasks, when to take which, and exit."
         ),
     ] = False,
+    seeds: Seeds = None,
     **options: Any,
 ) -> None:
     """Predict masked cells, hidden days of flows, or next places of sessions.
@@ -74,6 +76,8 @@ def predict(
 
     Example: humobctl predict challenge.csv --resume --output predicted.parquet
 
+    Example: humobctl predict challenge.csv --seeds 3 --output predicted.csv
+
     Example: humobctl predict challenge.csv --validate predicted.csv
 
     Example: humobctl predict challenge.csv --explain 3 | head -5
@@ -90,6 +94,12 @@ def predict(
     """
     if plot is not None and (explain is None or list_models or validate is not None):
         raise UsageError("--plot needs --explain UID")
+    if seeds is not None:
+        alone = {"--list-models": list_models, "--validate": validate, "--explain": explain}
+        alone["--task next"] = options["task"] == "next"
+        for name, given in alone.items():
+            if given is not None and given is not False:  # 0 is a user
+                raise UsageError(f"--seeds cannot be combined with {name}")
     if list_models:
         _list_models()
     elif validate is not None:
@@ -98,7 +108,7 @@ def predict(
     elif explain is not None:
         _explain(explain, {**options, "plot": plot})
     else:
-        hm.predict(**options)
+        for_each_seed(hm.predict, options, seeds, of_files=True)
 
 
 def _list_models() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 from humobctl.predict.bert_moe.config import PRESETS
 
 
@@ -20,7 +21,7 @@ from humobctl.predict.bert_moe.config import PRESETS
         "location_learning_rate": "--location-embedding-lr",
     },
 )
-def bert_moe(**options: Any) -> None:
+def bert_moe(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train ST-MoE-BERT, a BERT encoder with a mixture of experts.
 
     The model (arXiv 2410.14099) learns to fill masked cells from windows of past and future
@@ -35,4 +36,4 @@ def bert_moe(**options: Any) -> None:
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
     """
-    hm.train_bert_moe(**options)
+    for_each_seed(hm.train_bert_moe, options, seeds, of_files=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 from humobctl.generate.diffusion.config import PRESETS
 
 
@@ -15,7 +16,7 @@ from humobctl.generate.diffusion.config import PRESETS
     required=("table",),
     names={"learning_rate": "--lr"},
 )
-def diffusion(**options: Any) -> None:
+def diffusion(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train a diffusion or flow matching model of daily trajectories.
 
     The model learns 144 steps of ten minutes per day: where people are, given their intent at each
@@ -31,4 +32,4 @@ def diffusion(**options: Any) -> None:
 
     Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
     """
-    hm.train_diffusion(**options)
+    for_each_seed(hm.train_diffusion, options, seeds, of_files=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 from humobctl.embed.config import PRESETS
 
 
@@ -14,7 +15,7 @@ from humobctl.embed.config import PRESETS
     presets=PRESETS,
     names={"learning_rate": "--lr"},
 )
-def embedder(**options: Any) -> None:
+def embedder(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train an embedder of users: 512-dimensional vectors of where and when they are.
 
     Attention over a user's places and times, transformer blocks and a bidirectional LSTM give one
@@ -27,4 +28,4 @@ def embedder(**options: Any) -> None:
 
     Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
     """
-    hm.train_embedder(**options)
+    for_each_seed(hm.train_embedder, options, seeds, of_files=False)

@@ -6,10 +6,11 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 
 
 @options_from(hm.train_next)
-def next_(**options: Any) -> None:
+def next_(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train a model that ranks places for the next record of a session.
 
     The ranker learns from the last windows of the records in time, each predicted from what is
@@ -18,4 +19,4 @@ def next_(**options: Any) -> None:
 
     Example: humobctl train next city.csv --rows 300 --epochs 1 --output next
     """
-    hm.train_next(**options)
+    for_each_seed(hm.train_next, options, seeds, of_files=False)

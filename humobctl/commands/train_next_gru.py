@@ -6,6 +6,7 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 from humobctl.predict.next_gru.config import PRESETS
 
 
@@ -14,7 +15,7 @@ from humobctl.predict.next_gru.config import PRESETS
     presets=PRESETS,
     names={"learning_rate": "--lr"},
 )
-def next_gru(**options: Any) -> None:
+def next_gru(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train a recurrent network (GRU) that ranks places for the next record of a session.
 
     A GRU reads the user's last records (place, hour of the week, time), and its state is compared
@@ -26,4 +27,4 @@ def next_gru(**options: Any) -> None:
 
     Example: humobctl train next-gru city.csv --dry-run --output none
     """
-    hm.train_next_gru(**options)
+    for_each_seed(hm.train_next_gru, options, seeds, of_files=False)

@@ -6,10 +6,11 @@ from typing import Any
 
 import humobctl as hm
 from humobctl.commands.options import options_from
+from humobctl.commands.seeds import TrainingSeeds, for_each_seed
 
 
 @options_from(hm.train_ranker)
-def ranker(**options: Any) -> None:
+def ranker(seeds: TrainingSeeds = None, **options: Any) -> None:
     """Train a ranker of the cells each user has visited (fast, on a CPU).
 
     The ranker predicts windows of 15 days from the days before them, as in the challenge. Features
@@ -20,4 +21,4 @@ def ranker(**options: Any) -> None:
 
     Example: humobctl train ranker city.csv --to-day 59 --rows 2000 --output ranker --overwrite
     """
-    hm.train_ranker(**options)
+    for_each_seed(hm.train_ranker, options, seeds, of_files=False)

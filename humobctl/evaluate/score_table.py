@@ -10,7 +10,7 @@ import polars as pl
 
 from humobctl.tables.schemas import SCORES
 
-_RARE = ("intent", "p", "p_holm")
+_RARE = ("sd", "intent", "p", "p_holm")
 """Columns of scores of some kinds alone."""
 
 
@@ -36,11 +36,11 @@ def score_table(rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
     """Scores in long form.
 
     Args:
-        rows: file, metric and value of each; edition, uid, low, high, intent, p and p_holm where
-            there are any. A value that is NaN is missing.
+        rows: file, metric and value of each; edition, uid, low, high, sd, intent, p and p_holm
+            where there are any. A value that is NaN is missing.
 
     Returns:
-        file, uid, metric, edition, value, low, high; intent, p and p_holm if any row has them.
+        file, uid, metric, edition, value, low, high; sd, intent, p and p_holm if any row has them.
     """
     found = pl.DataFrame(list(rows), schema=SCORES.dtypes, orient="row")
     found = found.with_columns(pl.col("value").fill_nan(None))

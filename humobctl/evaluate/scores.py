@@ -74,7 +74,8 @@ class Scores(Shown):
 
         ``uid`` is of a user's own score and missing for all users. ``edition`` is the dialect of
         GEO-BLEU and DTW. Differences of two files (``b.csv - a.csv``) have an interval (low,
-        high) and the columns p and p_holm; scores of single intents have a column intent.
+        high) and the columns p and p_holm; seeds of one entry (``as_seeds``) an interval and the
+        column sd; scores of single intents have a column intent.
         """
         return self._presenter.as_table(self.found)
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import polars as pl
 
@@ -36,6 +36,7 @@ from humobctl.io.streams import STANDARD, clear_os_errors, whole_file
 from humobctl.llm.question import message
 
 FORMAT = "humobctl-intention-1"
+RecordForm = Literal["messages", "alpaca", "sharegpt"]
 
 
 def records(chain: DayConversation, uid: int, d: int) -> Iterator[dict[str, Any]]:
@@ -58,6 +59,29 @@ def records(chain: DayConversation, uid: int, d: int) -> Iterator[dict[str, Any]
         }
 
 
+def in_form(record: dict[str, Any], form: RecordForm) -> dict[str, Any]:
+    """A record as other trainers read it: LLaMA-Factory's alpaca and ShareGPT forms have no fields.
+
+    Args:
+        record: see ``records``.
+        form: of what comes back; messages for the record itself.
+    """
+    if form == "messages":
+        return record
+    turns = record["messages"]
+    system = {"system": turns[0]["content"]} if turns[0]["role"] == "system" else {}
+    told = turns[len(system) :]
+    key = {name: record[name] for name in ("uid", "d", "step")}
+    if form == "sharegpt":
+        names = {"user": "human", "assistant": "gpt"}
+        said = [{"from": names[turn["role"]], "value": turn["content"]} for turn in told]
+        return {**key, "conversations": said, **system}
+    texts = [turn["content"] for turn in told]
+    pairs = [list(pair) for pair in zip(texts[:-2:2], texts[1:-2:2], strict=True)]
+    asked = {"instruction": texts[-2], "input": "", "output": texts[-1]}
+    return {**key, **asked, **system, "history": pairs}
+
+
 def _profile(person: Person) -> dict[str, str]:
     return {name: value for name, value in asdict(person).items() if isinstance(value, str)}
 
@@ -77,18 +101,19 @@ def _reasoning(chain: DayConversation, step: ChainStep) -> dict[str, Any]:
 class Recorder:
     """Writes the records of conversations to an open file."""
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file, self.count = file, 0
+    def __init__(self, file: IO[str], form: RecordForm = "messages") -> None:
+        self._file, self._form, self.count = file, form, 0
 
     def add(self, chain: DayConversation, uid: int, d: int) -> None:
         """Write the records of a conversation that came to a plan."""
         for record in records(chain, uid, d):
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            told = in_form(record, self._form)
+            self._file.write(json.dumps(told, ensure_ascii=False) + "\n")
             self.count += 1
 
 
 @contextmanager
-def recorder(path: str | None) -> Iterator[Recorder | None]:
+def recorder(path: str | None, form: RecordForm = "messages") -> Iterator[Recorder | None]:
     """A recorder into a file that appears when the block ends well; None without a path.
 
     Raises:
@@ -104,7 +129,7 @@ def recorder(path: str | None) -> Iterator[Recorder | None]:
         clear_os_errors(path),
         place.open("w", encoding="utf-8") as file,
     ):
-        yield Recorder(file)
+        yield Recorder(file, form)
 
 
 class Recording:

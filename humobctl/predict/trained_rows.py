@@ -26,21 +26,29 @@ def open_recognitions(model: str) -> list[Recognition]:
     run: Mapping[str, Any] = {}
     with suppress(HumobError):  # what else is wrong with the model is said where it is loaded
         run = read_json(path)
-    cities = run.get("cities")
+    tables = run.get("cities", run.get("tables"))
     found = []
-    for city in cities if isinstance(cities, list) else []:
-        text = city.get("sketch") if isinstance(city, dict) else None
+    for table in tables if isinstance(tables, list) else []:
+        text = table.get("sketch") if isinstance(table, dict) else None
         with suppress(ValueError):
             found += [Recognition(RecordSketch(text))] if isinstance(text, str) else []
     return found
 
 
-def warn_of_trained(model: str, recognitions: Iterable[Recognition]) -> None:
-    """Say how many of the rows to predict were trained on, as far as the sketches tell."""
+def warn_of_trained(
+    model: str, recognitions: Iterable[Recognition], remedy: str = "--to-day, --hold-out"
+) -> None:
+    """Say how many of the rows to predict were trained on, as far as the sketches tell.
+
+    Args:
+        model: its name.
+        recognitions: of the data it was trained on, with all rows to predict.
+        remedy: how to train without them.
+    """
     fraction = max((one.fraction for one in recognitions), default=0.0)
     if fraction:
         report.warn(
             f"{model}: about {fraction:.0%} of the rows to predict were trained on (run.json): "
-            "scores of this prediction would be too good; train without them (--to-day, "
-            "--hold-out)"
+            "scores of this prediction would be too good; train without them "
+            f"({remedy})"
         )

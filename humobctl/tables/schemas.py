@@ -349,6 +349,7 @@ class Score(dy.Schema):
     value = dy.Float64(nullable=True)
     low = dy.Float64(nullable=True)
     high = dy.Float64(nullable=True)
+    sd = dy.Float64(nullable=True)
     intent = dy.String(nullable=True)
     p = dy.Float64(nullable=True)
     p_holm = dy.Float64(nullable=True)
@@ -569,7 +570,7 @@ EMBEDDINGS = Table("embedding", Embedding, key=("city", "uid"), optional=("city"
 SCORES = Table(
     "score",
     Score,
-    optional=("uid", "edition", "value", "low", "high", "intent", "p", "p_holm"),
+    optional=("uid", "edition", "value", "low", "high", "sd", "intent", "p", "p_holm"),
 )
 CALENDAR = Table("calendar", Calendar, key=("d",))
 USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))

@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from humobctl.intend.day_plan import DAY_MINUTES
+from humobctl.intend.distill import in_form
+from humobctl.predict.llama.records import read_records
 from tests.conftest import Cli
+from tests.messages import fails
 
 PEOPLE = "uid,education,gender,consumption,occupation\n" + "".join(
     f"{uid},Bachelor's degree,woman,medium,Lawyer\n" for uid in range(5)
@@ -47,3 +51,34 @@ def test_no_records_of_a_run_that_fails(cli: Cli, tmp_path: Path) -> None:
     )
     assert done.code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [("alpaca", {"instruction", "input", "output", "history"}), ("sharegpt", {"conversations"})],
+)
+def test_other_trainers_forms_hold_the_same_conversations(cli, tmp_path, form, names):
+    for one, name in (("messages", "a.jsonl"), (form, "b.jsonl")):
+        flags = ("--distill", name, "--distill-form", one, "-o", f"{one}.csv")
+        done = cli("intend", *flags, input=PEOPLE, cwd=tmp_path)
+        assert done.code == 0, done.err
+    expected, found = (read_records(str(tmp_path / name)) for name in ("a.jsonl", "b.jsonl"))
+    assert found == expected
+    record = json.loads((tmp_path / "b.jsonl").read_text().splitlines()[1])
+    assert record.keys() - {"uid", "d", "step", "system"} == names
+
+
+def test_a_conversation_of_several_turns_in_other_forms():
+    turns = {"s": "system", "q1": "user", "a1": "assistant", "q2": "user", "a2": "assistant"}
+    told = [{"role": role, "content": text} for text, role in turns.items()]
+    record = {"uid": 1, "d": 0, "step": 2, "messages": told}
+    alpaca = in_form(record, "alpaca")
+    assert (alpaca["instruction"], alpaca["output"]) == ("q2", "a2")
+    assert alpaca["history"] == [["q1", "a1"]]
+    shared = in_form(record, "sharegpt")
+    assert [one["from"] for one in shared["conversations"]] == ["human", "gpt", "human", "gpt"]
+    assert alpaca["system"] == shared["system"] == "s"
+
+
+def test_a_form_without_a_file_is_refused(cli):
+    fails(cli("intend", "--distill-form", "alpaca", input=PEOPLE), "--distill-form", code=2)

@@ -2,7 +2,8 @@
 
 Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentile interval).
 Users are drawn with replacement, the same draw for both files, since the same users' days are easy
-or hard for both.
+or hard for both. Of an entry with several seeds each sample also draws one of them (an entry of
+its own for itself), so that an interval is that of one run's score.
 
 A p-value is the smallest level at which the percentile interval leaves zero out, from B resamples
 of the difference d: ``p = 2 (1 + min(#{d <= 0}, #{d >= 0})) / (B + 1)``, at most 1. The ones added
@@ -73,26 +74,36 @@ class PairDifferences:
     differences: list[Difference]
 
 
-def resampled_means(values: Floats, resamples: int, seed: int) -> Floats:
-    """Means of bootstrap samples of users.
+def resampled_means(values: Floats, resamples: int, seed: int, entry: int = 0) -> Floats:
+    """Means of bootstrap samples of users, and of one of the seeds where there are several.
 
     Args:
-        values: shape (users, metrics).
+        values: shape (users, metrics), or (seeds, users, metrics).
         resamples: number of samples.
         seed: of the draws.
+        entry: number of the entry; entries draw the same users, and their seeds independently.
 
     Returns:
         Shape (resamples, metrics); NaN of a single user, who never varies.
     """
-    users = len(values)
+    by_seed = values.reshape(-1, *values.shape[-2:])
+    seeds, users, metrics = by_seed.shape
     if users < 2:
-        return np.full((resamples, values.shape[1]), np.nan)
+        return np.full((resamples, metrics), np.nan)
     rng = np.random.default_rng(seed)
-    means = np.empty((resamples, values.shape[1]))
+    chosen = np.random.default_rng((seed, 1, entry)).integers(0, seeds, resamples)
+    means = np.empty((resamples, metrics))
     for index in range(resamples):
         counts = np.bincount(rng.integers(0, users, users), minlength=users)
-        means[index] = counts @ values / users
+        means[index] = counts @ by_seed[chosen[index]] / users
     return means
+
+
+def percentile_interval(draws: Floats, confidence: float) -> Floats:
+    """Lower and upper bounds (2, ...) of draws over their first axis."""
+    tail = (1 - confidence) / 2
+    bounds: Floats = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return bounds
 
 
 def p_values(draws: Floats) -> Floats:
@@ -146,14 +157,11 @@ def compare(
     if not wanted:
         return []
     for other in evaluations[1:]:
-        _check_rows(evaluations[0], other)
+        check_same_rows(evaluations[0], other)
     metrics = evaluations[0].metrics
-    columns = [m.column for m in metrics]
-    users = [e.users.select(columns).to_numpy() for e in evaluations]
-    values = np.hstack([users[b] - users[a] for a, b in wanted])
-    draws = resampled_means(values, resamples, seed).reshape(resamples, len(wanted), len(metrics))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    means = [resampled_means(e.values, resamples, seed, at) for at, e in enumerate(evaluations)]
+    draws = np.stack([means[b] - means[a] for a, b in wanted], axis=1)
+    low, high = percentile_interval(draws, confidence)
     p = p_values(draws)
     holm = adjust_by_holm(p)
     return [
@@ -178,7 +186,12 @@ def compare(
     ]
 
 
-def _check_rows(first: Evaluation, second: Evaluation) -> None:
+def check_same_rows(first: Evaluation, second: Evaluation) -> None:
+    """Refuse to compare files that score other users, days or rows.
+
+    Raises:
+        HumobError: names the second file, with what both score.
+    """
     scored = [
         (e.users.height, e.user_days, e.coverage.rows, f"days {e.days[0]}-{e.days[1]}")
         for e in (first, second)

@@ -15,7 +15,7 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.bootstrap import Difference, PairDifferences
-from humobctl.evaluate.cells.run import Evaluation
+from humobctl.evaluate.cells.run import Evaluation, SeedSpread
 from humobctl.evaluate.registry import Metric
 from humobctl.evaluate.score_table import names_of, or_null, score_table
 
@@ -41,6 +41,7 @@ def _record(found: Comparison, number: int) -> dict[str, Any]:
     coverage = evaluation.coverage
     record: dict[str, Any] = {
         "file": evaluation.name,
+        **({"seeds": list(evaluation.files)} if evaluation.files else {}),
         "users": evaluation.users.height,
         "user_days": evaluation.user_days,
         "days": list(evaluation.days),
@@ -79,11 +80,22 @@ def _difference_record(other: str, found: Difference) -> dict[str, Any]:
 
 
 def _score_record(evaluation: Evaluation, metric: Metric) -> dict[str, Any]:
+    spread = evaluation.spread.get(metric.column)
+    over_seeds = (
+        {}
+        if spread is None
+        else {
+            "sd": spread.sd,
+            "interval": [or_null(spread.low), or_null(spread.high)],
+            "confidence": spread.confidence,
+        }
+    )
     return {
         "metric": metric.name,
         "dialect": metric.dialect or None,
         "unit": metric.unit or None,
         "value": evaluation.value(metric),
+        **over_seeds,
         "higher_is_better": metric.higher_is_better,
         "signature": evaluation.signature(metric),
     }
@@ -99,7 +111,9 @@ def as_table(found: Comparison) -> pl.DataFrame:
     names = names_of(found.evaluations)
     rows: list[dict[str, Any]] = []
     for name, evaluation in zip(names, found.evaluations, strict=True):
-        rows += [_row(name, m, evaluation.value(m)) for m in evaluation.metrics]
+        rows += [
+            _row(name, m, evaluation.value(m), **_bounds(evaluation, m)) for m in evaluation.metrics
+        ]
         if found.by_user:
             rows += [
                 _row(name, m, row[m.column], uid=row["uid"])
@@ -122,6 +136,13 @@ def as_table(found: Comparison) -> pl.DataFrame:
     return score_table(rows)
 
 
+def _bounds(evaluation: Evaluation, metric: Metric) -> dict[str, float | None]:
+    spread = evaluation.spread.get(metric.column)
+    if spread is None:
+        return {}
+    return {"sd": spread.sd, "low": or_null(spread.low), "high": or_null(spread.high)}
+
+
 def _row(file: str, metric: Metric, value: float, **more: float | None) -> dict[str, Any]:
     edition = metric.dialect or None
     return {"file": file, "metric": metric.name, "edition": edition, "value": value, **more}
@@ -132,17 +153,34 @@ def show(found: Comparison, stream: TextIO) -> None:
     first = found.evaluations[0]
     columns = ["metric", "better", *(Path(e.name).name for e in found.evaluations)]
     rows = [
-        [m.label, better(m.higher_is_better)] + [number(m, e.value(m)) for e in found.evaluations]
+        [m.label, better(m.higher_is_better)] + [_with_spread(m, e) for e in found.evaluations]
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
     title = (
         f"{pluralize(first.users.height, 'user')}, {pluralize(first.user_days, 'user-day')}, {days}"
     )
-    signatures = "\n".join(first.signature(m) for m in first.metrics)
-    report.table(title, columns, rows, stream=stream, caption=signatures)
+    notes = [first.signature(m) for m in first.metrics]
+    spreads = [one for e in found.evaluations for one in e.spread.values()]
+    if spreads:
+        notes.insert(0, f"mean ± standard deviation over seeds [{_percent(spreads[0])} interval]")
+    report.table(title, columns, rows, stream=stream, caption="\n".join(notes))
     if found.pairs:
         _show_differences(found, stream)
+
+
+def _with_spread(metric: Metric, evaluation: Evaluation) -> str:
+    value, spread = number(metric, evaluation.value(metric)), evaluation.spread.get(metric.column)
+    if spread is None:
+        return value
+    text = f"{value} ± {number(metric, spread.sd)}"
+    if math.isnan(spread.low):
+        return text
+    return f"{text} [{number(metric, spread.low)}, {number(metric, spread.high)}]"
+
+
+def _percent(found: Difference | SeedSpread) -> str:
+    return f"{100 * found.confidence:g} %"
 
 
 def _show_differences(found: Comparison, stream: TextIO) -> None:
@@ -162,9 +200,10 @@ def _show_differences(found: Comparison, stream: TextIO) -> None:
     ]
     several = len(found.pairs) > 1
     adjusted = f"; p adjusted for {len(found.pairs)} pairs (Holm)" if several else ""
-    percent = f"{100 * found.pairs[0].differences[0].confidence:g} %"
+    percent = _percent(found.pairs[0].differences[0])
+    over = "users and seeds" if any(e.spread for e in found.evaluations) else "users"
     report.table(
-        f"paired bootstrap over users{adjusted}",
+        f"paired bootstrap over {over}{adjusted}",
         ["files", "metric", "difference", f"{percent} interval", "p", "verdict"],
         rows,
         stream=stream,

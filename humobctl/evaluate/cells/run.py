@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -68,9 +69,24 @@ class CellEvalSettings:
         return [m for m in found if m.name in self.names and (m.name, m.dialect) != left_out]
 
 
+class SeedSpread(NamedTuple):
+    """How far a mean over seeds moves.
+
+    Attributes:
+        sd: standard deviation of a seed's score.
+        low, high: bootstrap interval of the score of one seed: users are drawn, and a seed.
+        confidence: of that interval.
+    """
+
+    sd: float
+    low: float
+    high: float
+    confidence: float
+
+
 @dataclass
 class Evaluation:
-    """Scores of one file of predictions.
+    """Scores of one file of predictions, or the mean of several seeds of one entry.
 
     Attributes:
         name: the file.
@@ -79,6 +95,9 @@ class Evaluation:
         days: first and last day scored.
         coverage: how much of the truth was predicted.
         errors: where the predictions err, if that was asked for.
+        by_seed: scores of several seeds, shape (seeds, users, metrics); None of one file.
+        files: of these seeds.
+        spread: over seeds, by column of the metric.
     """
 
     name: str
@@ -89,6 +108,16 @@ class Evaluation:
     user_days: int = 0
     settings: CellEvalSettings = field(default_factory=CellEvalSettings)
     errors: ErrorTally = field(default_factory=ErrorTally)
+    by_seed: Floats | None = None
+    files: tuple[str, ...] = ()
+    spread: dict[str, SeedSpread] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Floats:
+        """Scores of users, shape (seeds, users, metrics)."""
+        if self.by_seed is not None:
+            return self.by_seed
+        return self.users.select([one.column for one in self.metrics]).to_numpy()[np.newaxis]
 
     def value(self, metric: Metric) -> float:
         """Mean over users."""
@@ -101,6 +130,8 @@ class Evaluation:
             parts.append(f"dialect:{metric.dialect}")
         parts.append(f"users:{self.users.height}")
         parts.append(f"days:{self.days[0]}-{self.days[1]}")
+        if self.files:
+            parts.append(f"seeds:{len(self.files)}")
         if self.coverage.rows < self.coverage.expected_rows:
             parts.append(f"coverage:{self.coverage.rows}/{self.coverage.expected_rows}")
         return "|".join([*parts, f"v:{__version__}"])

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from hashlib import blake2b
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from humobctl.data.sessions import HOUR, SessionTable
 from humobctl.errors import HumobError
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.plane import plane_through
+from humobctl.training.record_sketch import RecordSketch
 
 Targets = Literal["next", "last", "all"]
 """Records to predict: all but the first of each session, the last of each, or all."""
@@ -104,6 +106,42 @@ class NextRecords:
             part = {name: column[low:high] for name, column in self.columns.items()}
             if part["target"].any() or not with_targets:
                 yield UserRecords(self.uids[self.user[low]], **part)
+
+
+def describe_tables(tables: Sequence[SessionTable]) -> list[dict[str, Any]]:
+    """What ``run.json`` says of the files trained on, with a sketch of the records of each."""
+    found = []
+    for table in tables:
+        sketch = RecordSketch()
+        for _ in sketch.watch([as_sketched(table)]):
+            pass
+        found.append({**table.about, "sketch": sketch.text()})
+    return found
+
+
+def as_sketched(table: SessionTable) -> pl.DataFrame:
+    """Records as sketches take them (uid, d, t, x, y), with numbers for users and places."""
+    frame, at = table.frame, pl.col("at")
+    place = pl.concat_str(table.place, separator=",")
+    numbered = frame.select(
+        uid=_numbers(frame["uid"].cast(pl.String)), at=table.moment, place=place
+    )
+    return numbered.select(
+        "uid",
+        d=at // (24 * HOUR),
+        t=at % (24 * HOUR),
+        x=pl.lit(0),
+        y=_numbers(numbered["place"]),
+    )
+
+
+def _numbers(texts: pl.Series) -> pl.Series:
+    """A number for each text, the same in every file."""
+    numbers = {
+        text: int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+        for text in texts.unique().to_list()
+    }
+    return texts.replace_strict(numbers, return_dtype=pl.UInt64)
 
 
 def choose_targets(table: SessionTable, targets: Targets) -> pl.Series:

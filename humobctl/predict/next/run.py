@@ -14,9 +14,10 @@ from humobctl.data.sessions import SessionTable
 from humobctl.errors import HumobError
 from humobctl.native import Floats, Int64s
 from humobctl.predict.next.city import survey_city
-from humobctl.predict.next.data import NextRecords, Targets, gather
+from humobctl.predict.next.data import NextRecords, Targets, as_sketched, gather
 from humobctl.predict.next.evidence import weigh
 from humobctl.predict.next.registry import build
+from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import RANKED_NEXT_CELLS, RANKED_NEXT_PLACES, STEP_KEY, Table
 
 _TOGETHER = 256
@@ -77,6 +78,7 @@ def predict_next(
         raise HumobError(
             f"{table.name}: found no record to predict, expected sessions of two records or more"
         )
+    _warn_of_trained(table, records, job.model)
     known = records.columns["history"]
     city = survey_city(records, known)
     model = build(job.model, city, job.device)
@@ -103,6 +105,19 @@ def predict_next(
         )
     if frames:
         yield _name(pl.concat(frames), table, records)
+
+
+def _warn_of_trained(table: SessionTable, records: NextRecords, model: str) -> None:
+    """Say so where the model was trained on records that it is asked for."""
+    recognitions = open_recognitions(model)
+    if not recognitions:
+        return
+    asked = np.zeros(table.frame.height, np.bool_)
+    asked[records.columns["row"][records.columns["target"]]] = True
+    rows = as_sketched(table).with_columns(asked=pl.Series(asked))
+    for one in recognitions:
+        one.add(rows, pl.col("asked"))
+    warn_of_trained(model, recognitions, "the train part of data split --task next alone")
 
 
 def _rank(candidates: Int64s, p: Floats, row: Int64s, top_k: int) -> pl.DataFrame:

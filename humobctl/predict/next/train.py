@@ -22,7 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.next.city import NextCity, survey_city
 from humobctl.predict.next.config import NextRankerConfig
-from humobctl.predict.next.data import NextRecords, UserRecords, gather
+from humobctl.predict.next.data import NextRecords, UserRecords, describe_tables, gather
 from humobctl.predict.next.evidence import weigh
 from humobctl.predict.next.features import NAMES, encode, first_scores
 from humobctl.predict.next.model import TYPE, to_checkpoint
@@ -69,7 +69,7 @@ class NextRankerRecipe(Recipe[NextRankerData]):
             HumobError: too few records.
         """
         rows, elsewhere = training_rows(gather(self.tables, None), self.settings)
-        about = [one.about for one in self.tables]
+        about = describe_tables(self.tables)
         yield NextRankerData(rows, elsewhere, about)
 
     def identify(self, data: NextRankerData) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from humobctl.data.sessions import SessionTable
-from humobctl.predict.next.data import gather
+from humobctl.predict.next.data import describe_tables, gather
 from humobctl.predict.next.features import NAMES
 from humobctl.predict.next_gru.config import TYPE, NextGruSettings
 from humobctl.predict.next_gru.data import NextGruRows, Vocabulary, training_parts
@@ -70,7 +70,7 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
         records = gather(self.tables, None)
         vocabulary = Vocabulary(records.places.names, records.uids)
         train, validate, elsewhere = training_parts(records, vocabulary, self.settings)
-        about = [one.about for one in self.tables]
+        about = describe_tables(self.tables)
         yield NextGruData(train, validate, vocabulary, elsewhere, about)
 
     def identify(self, data: NextGruData) -> dict[str, Any]:

@@ -112,6 +112,31 @@ def test_the_ranker_learns_what_follows(files, cli):
     assert found.group_by("uid", "session", "step").agg(pl.col("p").sum())["p"].max() <= 1 + 1e-9
 
 
+@pytest.mark.parametrize("of_cells", [False, True])
+def test_a_model_is_asked_for_what_it_was_trained_on(cli, files, of_cells):
+    if of_cells:
+        rows = hm.synth(users=3, days=14)
+        for name, days in (("past.csv", pl.col("d") < 10), ("now.csv", pl.col("d") >= 10)):
+            rows.filter(days).write_csv(files / name)
+    else:
+        past = [("u", float(n), "ABCAD"[n % 5]) for n in range(60)]
+        (files / "past.csv").write_text(check_ins(*past))
+        (files / "now.csv").write_text(
+            check_ins(*(("u", n + 100.0, place) for _, n, place in past))
+        )
+    small = ("--hidden", "2", "--members", "1", "--epochs", "1", "-o", "model")
+    done = cli("train", "next", "past.csv", *small, cwd=files)
+    assert done.code == 0, done.err
+    asked = ("predict", "--task", "next", "-m", "model", "--top-k", "1")
+    later = cli(*asked, "now.csv", "--history", "past.csv", cwd=files)
+    assert (later.code, "trained on" in later.err) == (0, False)
+    lines = (files / "past.csv").read_text().splitlines()
+    (files / "same.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    again = cli(*asked, "same.csv", "--rolling", cwd=files)
+    assert again.code == 0, again.err
+    says(again.err, "model", "100% of the rows to predict", "data split --task next")
+
+
 def test_users_and_places_without_a_past_get_popular_places(cli, files):
     (files / "now.csv").write_text(check_ins(("new", 0.0, "X"), ("new", 1.0, "A")))
     found = predict(cli, files, "markov")
