@@ -67,9 +67,14 @@ class TrainedEmbedder:
 
     def users_seen(self, name: str, fingerprint: str) -> Int64s | None:
         """Users of a city that the training saw; None for a city of another name and file."""
+        number = self.number_of(name, fingerprint)
+        return None if number is None else self.seen[number]
+
+    def number_of(self, name: str, fingerprint: str) -> int | None:
+        """Place of a city among those of the training, by its name or file; None for another."""
         for number, known in enumerate(self.cities):
             if known == name or self.fingerprints[number] == fingerprint:
-                return self.seen[number]
+                return number
         return None
 
 
