@@ -24,13 +24,11 @@ from numpy.typing import NDArray
 
 from humobctl.evaluate.scores import TableScore
 from humobctl.native import Floats, Int64s
-from humobctl.tables.calendar import NIGHT
+from humobctl.tables.calendar import DAYTIME, NIGHT
 from humobctl.tables.cells import CELLS, decode_cells, encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
 CELL_KM = 0.5
-DAYTIME = (20, 36)
-"""Work is the cell of most rows from 10:00 to 18:00 on Mondays to Fridays that is not home."""
 FOLDS = 5
 RESAMPLES = 1000
 CONFIDENCE = 0.95
