@@ -27,6 +27,7 @@ from benchmarks import (
     llama,
     measures,
     nearness,
+    new_cells,
     next_location,
     noise,
     places,
@@ -43,6 +44,7 @@ NEEDS_DATA = ("kernels", "eval", "predict", "ranker", "against", "intend", "inte
 NEEDS_DATA += (
     "next",
     "noise",
+    "new-cells",
     "headline",
     "gravity",
     "gravity-processes",
@@ -61,6 +63,7 @@ TABLES = {
     "predict": ("Predictors, days 60-74, 100 users a city", prediction.table),
     "ranker": ("The ranker, days 60-74, 100 users a city", prediction.ranker),
     "noise": ("Seeds and users: history and ranker, days 60-74", noise.table),
+    "new-cells": ("Cells new to a user: how probable, days 45-59", new_cells.table),
     "next": ("Next locations, the last 10 % of the records in time", next_location.table),
     "against": ("The ranker against published models", prediction.against_published),
     "headline": ("The README's scores, days 60-74, 100 users a city", headline.table),

@@ -10,6 +10,7 @@ from humobctl.api.options import (
     Count,
     Day,
     Device,
+    Minutes,
     OnError,
     Weekday,
     read_calendar,
@@ -17,7 +18,7 @@ from humobctl.api.options import (
 )
 from humobctl.api.signatures import public
 from humobctl.api.tables import ModelDir, PathName, Source, Sources, as_path, paths_of, several
-from humobctl.api.train import carry_out, check_settings, load_result
+from humobctl.api.train import RunOptions, carry_out, check_settings, load_result
 from humobctl.console import report
 from humobctl.errors import UsageError
 
@@ -39,6 +40,7 @@ def finetune_llama(
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
     dry_run: bool = False,
     on_error: OnError = "fail",
@@ -58,7 +60,8 @@ def finetune_llama(
             small, or copb with ``task`` intention.
         settings: TOML file of settings, named like the options of the command, or a YAML file of
             LLaMA-Factory (.yaml, .yml). Default: the preset alone.
-        dry_run: print one record, the number of tokens, memory and time; train nothing.
+        dry_run: print one record, sizes, and time, memory and disk from some steps taken; write
+            nothing.
         **options: settings, such as ``rank`` or ``epochs``; all are in the help of ``humobctl
             finetune llama``.
 
@@ -104,11 +107,10 @@ def finetune_llama(
         on_error=on_error,
     )
     place = target or "adapter"
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = LlamaRecipe(settings=chosen, paths=paths, base=model, task=task, source=source)
-        run = carry_out(
-            recipe, place, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
-        )
+        run = carry_out(recipe, place, device, plot, way, dry=dry_run)
     if run:
         loss = run["scores"].get("loss")
         told = "" if loss is None else f", validation loss {loss:.3f}"

@@ -37,6 +37,7 @@ Day = Annotated[int, Between(0)]
 Seed = Annotated[int, Between(0)]
 Fraction = Annotated[float, Between(0, 1)]
 CellKm = Annotated[float, Between(0.001)]
+Minutes = Annotated[float, Between(0.0001)]
 Workers = Annotated[int, Between(1, 100_000)]
 Days: TypeAlias = str | tuple[int, int]
 """First and last day, as ``(60, 74)`` or ``"60-74"``."""
@@ -76,8 +77,10 @@ TRAINING = {
     "included.",
     "plot": "draw the losses and the scores by step: a .png, .svg or .html file (extra plot).",
     "resume": "continue an interrupted training from DIR.training.",
+    "checkpoint_minutes": "maximum number of minutes between checkpoints in DIR.training; "
+    "each validation writes one, too.",
     "overwrite": "replace an existing model dir.",
-    "dry_run": "print the data, the model size and the number of steps; train nothing.",
+    "dry_run": "print sizes, and time, memory and disk from some steps taken; write nothing.",
 }
 """Sentences for options of all functions that train a model."""
 _RANGE = re.compile(r"(\d{1,4})(?:(-)(\d{1,4})?)?")

@@ -98,7 +98,9 @@ def predict(
             flow series mean-after, mean-around, linear, same-weekday, boundary, ridge, state-space
             or ensemble. Default: history, with ``task`` next markov, of a flow series ensemble.
         top_k: number of candidates to write for each row, the most probable first, as uid, d, t,
-            rank, x, y and p. Default: one cell, as ``decode`` chooses it; with ``task`` next 20.
+            rank, x, y and p. Probabilities of history and ranker sum to less than 1: the rest is
+            that of cells new to the user. Default: one cell, as ``decode`` chooses it; with
+            ``task`` next 20.
         history: earlier records, which all predictions may use (``task`` next), such as the train
             part of ``split``. Default: none.
         targets: records to predict (``task`` next): all but the first of each session (next), the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from humobctl.api.model import Model, ModelSource, load_model
 from humobctl.api.options import (
@@ -13,6 +13,7 @@ from humobctl.api.options import (
     Count,
     Day,
     Device,
+    Minutes,
     OnError,
     Seed,
     Weekday,
@@ -48,6 +49,7 @@ def train_bert_moe(
     calendar: Source = "auto",
     first_weekday: Weekday = "sunday",
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
     dry_run: bool = False,
     on_error: OnError = "fail",
@@ -85,6 +87,7 @@ def train_bert_moe(
     require("torch", "bert-moe")
     from humobctl.predict.bert_moe.train import BertMoeRecipe
 
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = BertMoeRecipe(
             settings=chosen,
@@ -98,12 +101,11 @@ def train_bert_moe(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = carry_out(
-            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
-        )
+        run = carry_out(recipe, output, device, plot, way, dry=dry_run)
     if run:
         scores = run["scores"]
-        best = f", validation GEO-BLEU {scores['geobleu']:.4f}" if "geobleu" in scores else ""
+        used = scores.get("compared", {}).get("bert-moe")
+        best = f", GEO-BLEU as used {used['geobleu_humob24']:.4f}" if used else ""
         report.info(f"{as_path(output)}: bert-moe trained in {run['steps']:,} steps{best}")
     return load_result(recipe, output, run)
 
@@ -119,6 +121,7 @@ def train_diffusion(
     device: Device = "auto",
     plot: PathName | None = None,
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
     dry_run: bool = False,
     on_error: OnError = "fail",
@@ -152,11 +155,10 @@ def train_diffusion(
     require("diffusion", "train diffusion")
     from humobctl.generate.diffusion.train import DiffusionRecipe
 
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(table) as (path,):
         recipe = DiffusionRecipe(settings=chosen, path=path, name=name, on_error=on_error)
-        run = carry_out(
-            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
-        )
+        run = carry_out(recipe, output, device, plot, way, dry=dry_run)
     if run:
         jsd = run["scores"].get("jsd")
         scored = "" if jsd is None else f", mean JSD of people not trained on {jsd:.4f}"
@@ -177,6 +179,7 @@ def train_embedder(
     device: Device = "auto",
     plot: PathName | None = None,
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
     dry_run: bool = False,
     on_error: OnError = "fail",
@@ -209,6 +212,7 @@ def train_embedder(
     require("torch", "train embedder")
     from humobctl.embed.train import EmbedderRecipe
 
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = EmbedderRecipe(
             settings=chosen,
@@ -218,9 +222,7 @@ def train_embedder(
             first_weekday=weekday_number(first_weekday),
             on_error=on_error,
         )
-        run = carry_out(
-            recipe, output, device, plot, resume=resume, overwrite=overwrite, dry=dry_run
-        )
+        run = carry_out(recipe, output, device, plot, way, dry=dry_run)
     if run:
         found = run["scores"].get("validation_top1")
         scored = (
@@ -251,7 +253,9 @@ def train_ranker(
     seed: Seed = 0,
     plot: PathName | None = None,
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
+    dry_run: bool = False,
     on_error: OnError = "fail",
 ) -> Model:
     """Train a model that ranks each person's own cells for each slot to predict.
@@ -289,13 +293,15 @@ def train_ranker(
         on_error=on_error,
     )
     chosen = RankerConfig(most_rows=rows, epochs=epochs, hidden=hidden, members=members, seed=seed)
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = RankerRecipe(settings=chosen, paths=paths, source=source)
-        run = carry_out(recipe, output, "auto", plot, resume=resume, overwrite=overwrite)
-    report.info(
-        f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
-        f"{run['scores']['loss']:.3f} nats a row"
-    )
+        run = carry_out(recipe, output, "auto", plot, way, dry=dry_run)
+    if run:
+        report.info(
+            f"{as_path(output)}: ranker trained on {run['rows']:,} rows, loss "
+            f"{run['scores']['loss']:.3f} nats a row"
+        )
     return load_result(recipe, output, run)
 
 
@@ -310,7 +316,9 @@ def train_next(
     rows: Annotated[int, Between(100)] = NextRankerConfig.most_rows,
     seed: Seed = 0,
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
+    dry_run: bool = False,
     on_error: OnError = "fail",
 ) -> Model:
     """Train a model that ranks places for the next record of a session.
@@ -340,15 +348,17 @@ def train_next(
         most_rows=rows, epochs=epochs, hidden=hidden, members=members, seed=seed
     )
     reading = SessionOptions(on_error=on_error)
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = NextRankerRecipe(
             settings=chosen, tables=[read_sessions(path, reading) for path in paths]
         )
-        run = carry_out(recipe, output, "auto", None, resume=resume, overwrite=overwrite)
-    report.info(
-        f"{as_path(output)}: next-ranker trained on {run['rows']:,} records, loss "
-        f"{run['scores']['loss']:.3f} nats a record"
-    )
+        run = carry_out(recipe, output, "auto", None, way, dry=dry_run)
+    if run:
+        report.info(
+            f"{as_path(output)}: next-ranker trained on {run['rows']:,} records, loss "
+            f"{run['scores']['loss']:.3f} nats a record"
+        )
     return load_result(recipe, output, run)
 
 
@@ -361,6 +371,7 @@ def train_next_gru(
     settings: PathName | None = None,
     device: Device = "auto",
     resume: bool = False,
+    checkpoint_minutes: Minutes = 5.0,
     overwrite: bool = False,
     dry_run: bool = False,
     on_error: OnError = "fail",
@@ -396,13 +407,12 @@ def train_next_gru(
     from humobctl.predict.next_gru.train import NextGruRecipe
 
     reading = SessionOptions(on_error=on_error)
+    way = RunOptions(resume, checkpoint_minutes, overwrite)
     with paths_of(*several(tables)) as paths:
         recipe = NextGruRecipe(
             settings=chosen, tables=[read_sessions(path, reading) for path in paths]
         )
-        run = carry_out(
-            recipe, output, device, None, resume=resume, overwrite=overwrite, dry=dry_run
-        )
+        run = carry_out(recipe, output, device, None, way, dry=dry_run)
     if run:
         report.info(
             f"{as_path(output)}: next-gru trained in {run['steps']:,} steps, loss of the last "
@@ -421,14 +431,27 @@ def check_settings(options: dict[str, Any], settings: Any) -> None:
         raise UsageError(f"{flag(name)}: expected a setting of the model")
 
 
+class RunOptions(NamedTuple):
+    """How a training is carried out.
+
+    Attributes:
+        resume: continue an interrupted training.
+        checkpoint_minutes: between two checkpoints, at most.
+        overwrite: replace a model dir.
+    """
+
+    resume: bool
+    checkpoint_minutes: float
+    overwrite: bool
+
+
 def carry_out(
     recipe: Recipe[Any],
     output: PathName,
     device: str,
     plot: PathName | None,
+    way: RunOptions,
     *,
-    resume: bool,
-    overwrite: bool,
     dry: bool = False,
 ) -> dict[str, Any]:
     """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one."""
@@ -443,7 +466,7 @@ def carry_out(
     if picture is not None:
         check_plot(picture)
         check_distinct({"--output": model, "--plot": picture})
-    job = TrainingJob(output=model, resume=resume, overwrite=overwrite, device=device)
+    job = TrainingJob(output=model, device=device, **way._asdict())
     if dry:
         if is_main():
             report.lines(describe(recipe, job, write_stdout_text))

@@ -56,7 +56,16 @@ HEADINGS = {
         *("tours", "trip_legs", "users_per_block"),
     ),
     "Execution": (
-        *("address", "batch_size", "device", "engine", "overwrite", "precision", "resume"),
+        *(
+            "address",
+            "batch_size",
+            "checkpoint_minutes",
+            "device",
+            "engine",
+            "overwrite",
+            "precision",
+            "resume",
+        ),
         "workers",
     ),
 }

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from humobctl.console.safe_text import hide_secrets, message, printable
 
@@ -24,6 +25,7 @@ LINE_SECONDS = 10.0
 LINES_VARIABLE = "HUMOBCTL_PROGRESS_SECONDS"
 """Seconds between lines of progress where there is no terminal; 0 for no lines."""
 MOST_LINE_SECONDS = 60.0
+_BEAT_SECONDS = 0.5
 
 
 @dataclass
@@ -124,6 +126,7 @@ class _Progress:
         done, total: units; the total is None where it is not known.
         unit: in the plural.
         seconds: since it began.
+        pace: a rate and the time left that are known better than from these.
     """
 
     label: str
@@ -131,29 +134,58 @@ class _Progress:
     total: float | None
     unit: str
     seconds: float
+    pace: Pace | None = None
 
     @property
     def rate(self) -> str:
-        """Units per second; seconds per unit where these are slow."""
-        rate = self.done / max(self.seconds, 1e-9)
-        if 0 < rate < 1:
-            return f"{1 / rate:.1f} s per {self.unit.removesuffix('s')}"
-        return f"{rate:.1f} {self.unit}/s" if 1 <= rate < 10 else f"{_short(rate)} {self.unit}/s"
+        """Units per second, or seconds per unit; nothing before the first unit."""
+        if self.pace is not None:
+            return self.pace.rate
+        return rate(self.done, self.seconds, self.unit) if self.done else ""
 
     @property
     def line(self) -> str:
         """All of it in one line: done, total, rate and time left."""
         some = _short if self.unit == "B" else "{:,.0f}".format
-        if not self.total:
-            return f"{self.label}: {some(self.done)} {self.unit}, {self.rate}"
-        percent = f"{self.done / self.total:.0%}"
-        share = f"{some(self.done)} of {some(self.total)} {self.unit} ({percent})"
-        left = (self.total - self.done) * self.seconds / self.done if self.done else None
-        rest = f", {_clock(left)} left" if left is not None and left >= 0 else ""
-        return f"{self.label}: {share}, {self.rate}{rest}"
+        share = f"{some(self.done)} {self.unit}"
+        if self.total:
+            percent = f"{self.done / self.total:.0%}"
+            share = f"{some(self.done)} of {some(self.total)} {self.unit} ({percent})"
+        left = None if self.left is None else f"{clock(self.left)} left"
+        return f"{self.label}: {', '.join(part for part in (share, self.rate, left) if part)}"
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None where they are not known."""
+        if self.pace is not None:
+            return self.pace.left
+        if not self.total or not self.done or self.done > self.total:
+            return None
+        return (self.total - self.done) * self.seconds / self.done
 
 
-def _clock(seconds: float) -> str:
+class Pace(NamedTuple):
+    """How fast a piece of work goes, by who knows it better than its ticker.
+
+    Attributes:
+        rate: in words; "" before it is known.
+        left: seconds left, with what comes after the units; None before they are known.
+    """
+
+    rate: str
+    left: float | None
+
+
+def rate(done: float, seconds: float, unit: str) -> str:
+    """Units per second in words; seconds per unit where these are slow."""
+    found = done / max(seconds, 1e-9)
+    if found < 1:
+        return f"{seconds / done:.1f} s per {unit.removesuffix('s')}"
+    return f"{found:.1f} {unit}/s" if found < 10 else f"{_short(found)} {unit}/s"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
@@ -199,12 +231,12 @@ class _TerminalBar(_Moving):
             bars.BarColumn(),
             bars.TaskProgressColumn(),
             bars.TextColumn("{task.fields[rate]}", markup=False),
-            bars.TimeRemainingColumn(),
+            bars.TextColumn("{task.fields[left]}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task("", total=None, rate="")
+        self._task = self._bar.add_task("", total=None, rate="", left="")
 
     def draw(self, now: _Progress) -> None:
         self._bar.update(
@@ -213,6 +245,7 @@ class _TerminalBar(_Moving):
             total=now.total,
             description=printable(now.label),
             rate=now.rate,
+            left="-:--:--" if now.left is None else clock(now.left),
         )
 
     def stop(self) -> None:
@@ -239,7 +272,14 @@ class _NotebookBar(_Moving):
 
 
 class Ticker:
-    """Counts finished work; shows rate and time left when it lasts."""
+    """Counts finished work; shows rate and time left when it lasts.
+
+    Attributes:
+        done: units.
+        pace: a rate and the time left that are known better; None to compute them from ``done``.
+    """
+
+    pace: Callable[[], Pace] | None = None
 
     def __init__(
         self,
@@ -252,6 +292,9 @@ class Ticker:
         self._label, self._total, self._unit, self._kind = label, total, unit, bar
         self._started = self._drawn = time.monotonic()
         self._bar: _TerminalBar | _NotebookBar | _Lines | None = None
+        self._drawing = threading.Lock()
+        self._closed = threading.Event()
+        self._even = False
         self.done = 0.0
 
     def advance(self, amount: float = 1) -> None:
@@ -261,16 +304,36 @@ class Ticker:
     def move_to(self, done: float) -> None:
         """Say how many units are done in all."""
         self.done = done
-        if self._kind is None:
-            return
+        self._draw_if_due()
+
+    def beat(self) -> None:
+        """Draw from a second thread, too, until closed, and not more seldom: for long units."""
+        self._even = True
+        if self._kind is not None:
+            threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(_BEAT_SECONDS):
+            self._draw_if_due()
+
+    def _draw_if_due(self) -> None:
+        if self._kind is not None:
+            with self._drawing:
+                self._draw_now()
+
+    def _draw_now(self) -> None:
+        assert self._kind is not None
         now = time.monotonic()
         seconds = now - self._started
-        if now - self._drawn < self._kind.wait(seconds):
+        if self._closed.is_set() or now - self._drawn < self._kind.wait(
+            0.0 if self._even and self._bar else seconds
+        ):
             return
         if self._bar is None:
             self._bar = self._kind()
         self._drawn = now
-        self._bar.draw(_Progress(self._label, done, self._total, self._unit, seconds))
+        pace = self.pace and self.pace()
+        self._bar.draw(_Progress(self._label, self.done, self._total, self._unit, seconds, pace))
 
     def expect(self, more: float) -> None:
         """Say that ``more`` units are to come."""
@@ -282,6 +345,11 @@ class Ticker:
 
     def close(self) -> None:
         """Take the bar away."""
+        self._closed.set()
+        with self._drawing:
+            self._stop()
+
+    def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

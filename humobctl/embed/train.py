@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from humobctl.ranks import world_size
 from humobctl.tables.schemas import EMBEDDING_SIZE
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _ROWS = "rows"
@@ -239,6 +240,15 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
         count = _VALIDATION_ROUNDS * len(data.validate)
         return {f"validation_{name}": value / count for name, value in sums.items()}
 
+    def rehearse(self, network: EmbedderNetwork, data: EmbedderData, device: torch.device) -> Costs:
+        """A validation, by that of a batch of users."""
+        few = data.validate[: self.settings.batch_size]
+        if not len(few):
+            return Costs()
+        started = time.monotonic()
+        self.validate(network, replace(data, validate=few), device)
+        return Costs((time.monotonic() - started) / len(few) * len(data.validate))
+
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Loss and hits of users not trained on."""
         if "validation_loss" not in record:
@@ -248,10 +258,10 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"{record['validation_top1']:.0%}"
         )
 
-    def describe(self, data: EmbedderData, device: str) -> str:
+    def describe(self, data: EmbedderData, training: TorchTraining) -> str:
         """Users, parameters, steps."""
         settings = self.settings
-        network = EmbedderNetwork(settings, len(data.cities))
+        network = cast("EmbedderNetwork", training.network)
         encoder, decoder = (
             sum(one.numel() for one in part.parameters())
             for part in (network.encoder, network.decoder)

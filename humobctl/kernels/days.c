@@ -9,18 +9,24 @@
  *     GB = prod_{o = 1..N} (q_o / (n - o + 1)) ** (1 / N),
  * q_o the sum of the proximities of greedily matched o-grams.
  *
- * A move changes one row. It changes at most o rows of the proximities of o-grams, whose row maxima
- * are kept; and one row of the cost matrix of DTW: with the tables of best paths from the start to
- * a row and from a row to the end, a move costs O(n) there. No state is kept between calls.
+ * A move changes one row, and so at most o o-grams: pairs of the others with those of a sample are
+ * kept in order, nearest first. It changes one row of the cost matrix of DTW: with the tables of best
+ * paths from the start to a row and from a row to the end, a move costs O(n) there. No state is kept
+ * between calls.
  */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "largest.h"
+enum { ORDERS = 5, MOST = 64 }; /* rows of a day, at most: sets of rows are the bits of a word */
+enum { REACH = 3 };             /* rows beside a changed one that are worth another try */
 
-enum { ORDERS = 5 };
+/* Rows of the day and rows of a sample whose n-grams are as near to each other. */
+typedef struct {
+    double value;
+    uint64_t rows, columns;
+} Pair;
 
 /* One day on the bench. Tables of sample s start at s * their size; rows are `n` wide. */
 typedef struct {
@@ -29,12 +35,15 @@ typedef struct {
     const double *near, *apart;   /* k x k: proximity, distance in km */
     int32_t *cell;                /* samples x n */
     double *weight;               /* samples */
-    double *p[ORDERS];            /* samples x n x n: proximities of (o+1)-grams */
-    double *top[ORDERS];          /* samples x n: their row maxima */
+    uint64_t *equal[ORDERS];      /* samples x n: rows of a sample with the (o+1)-gram of this one,
+                                     the first of them; of the others 0 */
+    Pair *pair[ORDERS];           /* samples x (n x n + 1), nearest first; the last has value -1 */
     double *sum[2];               /* samples: GEO-BLEU and DTW of the present day, weighted */
     double *forth[2], *back;      /* samples x (n + 1) x (n + 1): DTW, open and closed; to the end */
-    double *row, *bound, *free, *line; /* scratch */
-    const double **at;            /* scratch: rows of a proximity matrix */
+    double *gain;                 /* n x options of a row: by a move when it was last tried */
+    int32_t changed[MOST];        /* step in which a row was changed last */
+    Pair *fresh, *spare;          /* scratch: n x n + 1 */
+    double *line;                 /* scratch */
 } Bench;
 
 static inline double least3(double a, double b, double c)
@@ -43,32 +52,68 @@ static inline double least3(double a, double b, double c)
     return least < c ? least : c;
 }
 
-/* Sum of greedily matched proximities, nearest first, of n rows of n; bound[] holds row maxima and
- * is used up. Ends early where all that is left cannot add more than `tolerance` times the sum. */
-static double greedy_sum(const double **at, int n, double *bound, double *free, double tolerance)
+/* Put the pairs of some rows, which hold the same (o+1)-gram as row i of the day, among `count` pairs
+ * in order; gives their new number. Pairs too far to count are left out. */
+static int add_pairs(const Bench *b, int s, int o, const int32_t *day, int i, uint64_t rows,
+                     Pair *pairs, int count)
 {
-    double sum = 0.0;
-    for (int j = 0; j < n; j++) free[j] = 1.0;
-    for (int left = n; left > 0;) {
-        double best = largest(bound, n);
-        if (best * left <= tolerance * sum) break;
-        int i = 0, j = 0;
-        while (bound[i] != best) i++;
-        const double *row = at[i];
-        while (j < n && row[j] * free[j] != best) j++;
-        if (j < n) {
-            sum += best;
-            free[j] = -1.0;
-            bound[i] = -1.0;
+    int m = b->n - o;
+    const int32_t *cell = b->cell + (size_t)s * b->n;
+    const uint64_t *equal = b->equal[o] + (size_t)s * b->n;
+    const double least = b->tolerance * 0.5, *head = b->near + (size_t)day[i] * b->k;
+    for (int j = 0; j < m; j++) {
+        double value = head[cell[j]];
+        if (!equal[j] || value < least) continue;
+        for (int e = 1; e <= o; e++) value *= b->near[(size_t)day[i + e] * b->k + cell[j + e]];
+        if (value < least) continue;
+        int z = count++;
+        for (; z > 0 && pairs[z - 1].value < value; z--) pairs[z] = pairs[z - 1];
+        pairs[z] = (Pair){value, rows, equal[j]};
+    }
+    pairs[count].value = -1.0;
+    return count;
+}
+
+/* First and last (o+1)-gram that hold row `at`. */
+static inline int first_at(int o, int at) { return at - o < 0 ? 0 : at - o; }
+static inline int last_at(const Bench *b, int o, int at)
+{
+    return at < b->n - o - 1 ? at : b->n - o - 1;
+}
+
+/* Rows `first` to `last` as a set. */
+static inline uint64_t rows_between(int first, int last)
+{
+    return first > last ? 0 : ~0ULL >> (MOST - 1 - last + first) << first;
+}
+
+/* Sum of greedily matched proximities of (o+1)-grams, nearest first, of the rows of the day but
+ * `moved`, and of those by their pairs in `fresh`. Ends early where all that is left cannot add more
+ * than `tolerance` times the sum. */
+static double greedy_sum(const Bench *b, int s, int o, uint64_t moved, const Pair *fresh)
+{
+    int left = b->n - o;
+    uint64_t rows = rows_between(0, left - 1), columns = rows;
+    double sum = 0.0, least = 0.0; /* of a pair that is worth a look */
+    const Pair *old = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1);
+    while (left > 0) {
+        int is_fresh = fresh->value > old->value;
+        const Pair *next = is_fresh ? fresh : old;
+        fresh += is_fresh;
+        old += !is_fresh;
+        if (next->value <= least) break;
+        uint64_t mine = next->rows & (is_fresh ? rows & moved : rows & ~moved);
+        uint64_t theirs = next->columns & columns;
+        if (!mine || !theirs) continue;
+        do {
+            sum += next->value;
             left--;
-        } else {
-            double most = -1.0;
-            for (j = 0; j < n; j++) {
-                double v = row[j] * free[j];
-                most = v > most ? v : most;
-            }
-            bound[i] = most;
-        }
+            rows ^= mine & -mine;
+            columns ^= theirs & -theirs;
+            mine &= mine - 1;
+            theirs &= theirs - 1;
+        } while (mine && theirs);
+        least = b->tolerance * sum / (left ? left : 1);
     }
     return sum;
 }
@@ -86,35 +131,21 @@ static double combine(const Bench *b, const double *q)
     }
 }
 
-/* GEO-BLEU part with row `at_row` of the day replaced by cell c; c < 0: the present day. */
-static double geobleu(const Bench *b, int s, int at_row, int c)
+/* GEO-BLEU part of a day that differs from the present one in row `at`; at < 0: the present one. */
+static double geobleu(const Bench *b, int s, const int32_t *day, int at)
 {
-    int n = b->n;
+    static const Pair none = {-1.0, 0, 0};
     double q[ORDERS];
-    double *fresh = b->row;
-    const int32_t *cell = b->cell + (size_t)s * n;
-    const double *p1 = b->p[0] + (size_t)s * n * n;
-    if (c >= 0)
-        for (int j = 0; j < n; j++) fresh[j] = b->near[(size_t)c * b->k + cell[j]];
     for (int o = 0; o < b->orders; o++) {
-        int m = n - o, first = at_row - o < 0 ? 0 : at_row - o;
-        int last = at_row < m - 1 ? at_row : m - 1;
-        const double *p = b->p[o] + (size_t)s * n * n, *top = b->top[o] + (size_t)s * n;
-        for (int i = 0; i < m; i++) b->at[i] = p + (size_t)i * n;
-        memcpy(b->bound, top, (size_t)m * sizeof *top);
-        if (c >= 0)
-            for (int i = first; i <= last; i++) {
-                double *out = fresh + (size_t)(1 + i - first) * n;
-                const double *head = i == at_row ? fresh : p1 + (size_t)i * n;
-                for (int j = 0; j < m; j++) out[j] = head[j];
-                for (int e = 1; e <= o; e++) {
-                    const double *next = (i + e == at_row ? fresh : p1 + (size_t)(i + e) * n) + e;
-                    for (int j = 0; j < m; j++) out[j] *= next[j];
-                }
-                b->at[i] = out;
-                b->bound[i] = largest(out, m);
-            }
-        q[o] = greedy_sum(b->at, m, b->bound, b->free, b->tolerance);
+        if (at < 0) {
+            q[o] = greedy_sum(b, s, o, 0, &none);
+            continue;
+        }
+        int first = first_at(o, at), last = last_at(b, o, at), count = 0;
+        b->fresh[0].value = -1.0;
+        for (int i = first; i <= last; i++)
+            count = add_pairs(b, s, o, day, i, 1ULL << i, b->fresh, count);
+        q[o] = greedy_sum(b, s, o, rows_between(first, last), b->fresh);
     }
     return combine(b, q);
 }
@@ -191,23 +222,52 @@ static void dtw_tables(const Bench *b, int s, const int32_t *day, int from, int 
     }
 }
 
-/* Proximities of all orders for the present day: those that row `changed` touches, or all. */
-static void proximities(const Bench *b, int s, const int32_t *day, int changed, int all)
+/* Pairs of the present day with a sample: those of the rows that row `changed` touches are made anew,
+ * or all. */
+static void order_pairs(const Bench *b, int s, const int32_t *day, int changed, int all)
 {
-    int n = b->n;
-    const int32_t *cell = b->cell + (size_t)s * n;
-    double *p1 = b->p[0] + (size_t)s * n * n;
     for (int o = 0; o < b->orders; o++) {
-        int m = n - o, first = all || changed - o < 0 ? 0 : changed - o;
-        int last = all || changed > m - 1 ? m - 1 : changed;
-        double *p = b->p[o] + (size_t)s * n * n, *top = b->top[o] + (size_t)s * n;
-        const double *shorter = o ? b->p[o - 1] + (size_t)s * n * n : NULL;
+        int first = all ? 0 : first_at(o, changed), count = 0, many = 0;
+        int last = all ? b->n - o - 1 : last_at(b, o, changed);
+        uint64_t moved = rows_between(first, last), done = 0;
+        Pair *pairs = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1), *out = b->spare;
         for (int i = first; i <= last; i++) {
-            double *out = p + (size_t)i * n;
-            for (int j = 0; j < m; j++)
-                out[j] = o ? shorter[(size_t)i * n + j] * p1[(size_t)(i + o) * n + j + o]
-                           : b->near[(size_t)day[i] * b->k + cell[j]];
-            top[i] = largest(out, m);
+            uint64_t twins = 0;
+            if (done >> i & 1) continue;
+            for (int z = i; z <= last; z++)
+                twins |= (uint64_t)!memcmp(day + i, day + z, (o + 1) * sizeof *day) << z;
+            done |= twins;
+            count = add_pairs(b, s, o, day, i, twins, b->fresh, count);
+        }
+        if (all) {
+            memcpy(pairs, b->fresh, (size_t)(count + 1) * sizeof *pairs);
+            continue;
+        }
+        const Pair *fresh = b->fresh;
+        for (const Pair *old = pairs; old->value >= 0.0; old++) {
+            if (!(old->rows & ~moved)) continue;
+            while (fresh->value > old->value) out[many++] = *fresh++;
+            out[many] = *old;
+            out[many++].rows &= ~moved;
+        }
+        while (fresh->value >= 0.0) out[many++] = *fresh++;
+        out[many].value = -1.0;
+        memcpy(pairs, out, (size_t)(many + 1) * sizeof *pairs);
+    }
+}
+
+/* Rows of a sample with the same (o+1)-gram. */
+static void find_equal(const Bench *b, int s)
+{
+    const int32_t *cell = b->cell + (size_t)s * b->n;
+    for (int o = 0; o < b->orders; o++) {
+        uint64_t *equal = b->equal[o] + (size_t)s * b->n, done = 0;
+        for (int j = 0; j < b->n - o; j++) {
+            equal[j] = 0;
+            if (done >> j & 1) continue;
+            for (int z = j; z < b->n - o; z++)
+                equal[j] |= (uint64_t)!memcmp(cell + j, cell + z, (o + 1) * sizeof *cell) << z;
+            done |= equal[j];
         }
     }
 }
@@ -216,8 +276,8 @@ static void proximities(const Bench *b, int s, const int32_t *day, int changed, 
 static void settle(Bench *b, int s, const int32_t *day, int changed, int all)
 {
     if (b->orders) {
-        proximities(b, s, day, changed, all);
-        b->sum[0][s] = geobleu(b, s, 0, -1);
+        order_pairs(b, s, day, changed, all);
+        b->sum[0][s] = geobleu(b, s, day, -1);
     }
     if (b->open != 0.0 || b->closed != 0.0) {
         dtw_tables(b, s, day, all ? 0 : changed, all ? b->n - 1 : changed);
@@ -241,19 +301,25 @@ static double sampled(const Bench *b)
 /* What replacing row i by cell c gains over the samples, heaviest sample first. Ends early, with a
  * value that is not above `enough`, where the samples left would have to gain more than `hope`
  * each to reach it. */
-static double gained(const Bench *b, int i, int c, double enough)
+static double gained(const Bench *b, int32_t *day, int i, int c, double enough)
 {
     double gain = 0.0, left = 0.0;
     if (b->open != 0.0 || b->closed != 0.0)
         for (int s = 0; s < b->samples; s++)
             gain += b->weight[s] * (b->sum[1][s] - dtw_moved(b, s, i, c));
     if (!b->orders) return gain;
+    int32_t present = day[i];
+    day[i] = c;
     for (int s = 0; s < b->samples; s++) left += b->weight[s];
     for (int s = 0; s < b->samples; s++) {
-        if (gain + left * b->hope <= enough) return -INFINITY;
-        gain += b->weight[s] * (geobleu(b, s, i, c) - b->sum[0][s]);
+        if (gain + left * b->hope <= enough) {
+            gain = -INFINITY;
+            break;
+        }
+        gain += b->weight[s] * (geobleu(b, s, day, i) - b->sum[0][s]);
         left -= b->weight[s];
     }
+    day[i] = present;
     return gain;
 }
 
@@ -261,7 +327,7 @@ static double gained(const Bench *b, int i, int c, double enough)
 static void by_weight(Bench *b)
 {
     size_t size = (size_t)b->n * sizeof *b->cell;
-    int32_t *held = (int32_t *)b->row; /* room for n cells */
+    int32_t held[MOST];
     for (int s = 1; s < b->samples; s++) {
         double weight = b->weight[s];
         int at = s;
@@ -295,27 +361,37 @@ static void gather(Bench *b, int64_t total, const int32_t *samples, int64_t rows
     by_weight(b);
 }
 
-/* Change one row after the other to the best of its options, until nothing improves. */
+/* Change one row after the other to the best of its options, until nothing improves. A move that
+ * was given up, or lost more than `hope`, is tried again only where a row nearby has changed. */
 static double ascend(Bench *b, const double *own, const int32_t *options, int32_t most,
                      int32_t sweeps, int32_t *day)
 {
     double value;
     int quiet = 0;
-    for (int s = 0; s < b->samples; s++) settle(b, s, day, 0, 1);
+    for (int s = 0; s < b->samples; s++) {
+        find_equal(b, s);
+        settle(b, s, day, 0, 1);
+    }
+    for (int32_t o = 0; o < b->n * most; o++) b->gain[o] = 0.0;
+    for (int i = 0; i < b->n; i++) b->changed[i] = -MOST;
     for (int32_t step = 0; step < sweeps * b->n && quiet < b->n; step++, quiet++) {
-        int i = step % b->n, best = day[i];
+        int i = step % b->n, best = day[i], again = 0;
         double held = own[(size_t)i * b->k + best], gain = 1e-12;
+        for (int z = i - REACH < 0 ? 0 : i - REACH; z <= i + REACH && z < b->n; z++)
+            again |= b->changed[z] > step - b->n;
         for (int32_t o = 0; o < most; o++) {
             int32_t c = options[(size_t)i * most + o];
-            if (c < 0 || c == day[i]) continue;
+            double *last = b->gain + (size_t)i * most + o;
+            if (c < 0 || c == day[i] || (*last < -b->hope && !again)) continue;
             double alone = own[(size_t)i * b->k + c] - held;
-            double more = alone + gained(b, i, c, gain - alone);
-            if (more > gain) { gain = more; best = c; }
+            *last = alone + gained(b, day, i, c, gain - alone);
+            if (*last > gain) { gain = *last; best = c; }
         }
         if (best == day[i]) continue;
         day[i] = best;
         for (int s = 0; s < b->samples; s++) settle(b, s, day, i, 0);
         quiet = -1;
+        b->changed[i] = step;
     }
     value = sampled(b);
     for (int i = 0; i < b->n; i++) value += own[(size_t)i * b->k + day[i]];
@@ -333,7 +409,8 @@ static double ascend(Bench *b, const double *own, const int32_t *options, int32_
  * tolerance: greedy matching ends where the rest cannot add this share of the sum; 0 is exact.
  * hope: a move is given up early where the samples left would have to gain more than hope / n
  * each; infinity never gives up. sweeps: over the rows of a day, at most; 0 only computes values.
- * value: of the answer, one for each day. Returns 0, or -1 where memory ran out.
+ * value: of the answer, one for each day. Returns 0, or -1 where memory ran out or a day has more
+ * than 64 rows (a user has at most 48 slots a day).
  */
 int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *start, int32_t k,
                       const double *near, const double *apart, const double *own,
@@ -349,25 +426,26 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
     Bench b = {.k = k, .near = near, .apart = apart, .tolerance = tolerance,
                .bleu = bleu, .open = open, .closed = closed};
     int orders = bleu == 0.0 ? 0 : longest < ORDERS ? longest : ORDERS;
-    size_t square = n * n, table = (n + 1) * (n + 1), scratch = (ORDERS + 1) * n + 2 * n + 2 * n + 1;
-    size_t floats = all * (1 + ORDERS * (square + n) + 2 + 3 * table) + scratch;
+    if (n > MOST) return -1;
+    size_t pairs = n * n + 1, table = (n + 1) * (n + 1);
+    size_t floats = all * (3 + 3 * table) + n * (size_t)most + 2 * n + 1;
     double *block = malloc(floats * sizeof *block), *next = block;
+    Pair *lists = malloc((all * (size_t)orders + 2) * pairs * sizeof *lists), *list = lists;
+    uint64_t *sets = malloc(all * ORDERS * n * sizeof *sets);
     b.cell = malloc(all * n * sizeof *b.cell);
-    b.at = malloc(n * sizeof *b.at);
-    int failed = !block || !b.cell || !b.at;
+    int failed = !block || !lists || !sets || !b.cell;
     if (!failed) {
         b.weight = next; next += all;
-        for (int o = 0; o < ORDERS; o++) {
-            b.p[o] = next; next += all * square;
-            b.top[o] = next; next += all * n;
+        for (int o = 0; o < orders; o++) {
+            b.pair[o] = list; list += all * pairs;
+            b.equal[o] = sets + (size_t)o * all * n;
         }
+        b.fresh = list; b.spare = list + pairs;
         for (int o = 0; o < 2; o++) { b.sum[o] = next; next += all; }
         b.forth[0] = next; next += all * table;
         b.forth[1] = next; next += all * table;
         b.back = next; next += all * table;
-        b.row = next; next += (ORDERS + 1) * n;
-        b.bound = next; next += n;
-        b.free = next; next += n;
+        b.gain = next; next += n * (size_t)most;
         b.line = next;
     }
     for (int64_t d = from; d < to && !failed; d++) {
@@ -381,6 +459,6 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
         value[d] = ascend(&b, own + first * k, options + first * most, most, sweeps,
                           chosen + first);
     }
-    free(block); free(b.cell); free(b.at);
+    free(block); free(lists); free(sets); free(b.cell);
     return failed ? -1 : 0;
 }

@@ -65,6 +65,21 @@ def mix(one: SlotDistributions, other: SlotDistributions, weight: float) -> Slot
     return SlotDistributions(decode_cells(keys), p)
 
 
+def blend_in_words(weight: float) -> str:
+    """What a weight of the history baseline means."""
+    if weight >= 1:
+        return (
+            "blend 1: predictions are those of the history baseline alone, as at every other "
+            "weight a score is worse; --model history gives the same for less"
+        )
+    if weight <= 0:
+        return "blend 0: predictions are the model's alone, without the history baseline"
+    return (
+        f"blend {weight:g}: predictions mix {1 - weight:.0%} of the model's probabilities with "
+        f"{weight:.0%} of the history baseline's"
+    )
+
+
 def best_weight(score: Callable[[float], Floats], alone: Floats) -> float:
     """The history baseline's weight at which the score that gains least gains most.
 

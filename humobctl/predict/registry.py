@@ -9,12 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from humobctl.console import report
 from humobctl.errors import HumobError, UsageError
 from humobctl.extras import require
 from humobctl.predict.base import PredictOptions, Predictor, Prompting
-from humobctl.predict.blend import Blended
+from humobctl.predict.blend import Blended, blend_in_words
 from humobctl.predict.city_profile import CityProfile
-from humobctl.training.model_dir import CONFIG, load
+from humobctl.tables.cells import encode_cells
+from humobctl.training.model_dir import CONFIG, load, load_array
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,48 @@ def _refuse_city(options: PredictOptions) -> None:
     if options.city is not None:
         raise UsageError(
             f"--city: found {options.city!r}, but this model does not distinguish cities"
+        )
+
+
+def tell_use(name: str, city: CityProfile, options: PredictOptions) -> None:
+    """Say how a model dir is used: its blend, and whether the data are of a city that it knows.
+
+    Args:
+        name: of the model; only a model dir of a training has something to say.
+        city: what the data show.
+        options: of the prediction.
+    """
+    if name in MODELS or options.prompting.base_url is not None or is_language_model(name):
+        return
+    config = load(name, arrays=False).config
+    if cities := config.get("cities"):  # first, as it finds damaged arrays
+        _tell_city(name, city, cities, options.city)
+    if "blend" in config:
+        weight = config["blend"] if options.blend is None else options.blend
+        whose = "learnt in training" if options.blend is None else "by --blend"
+        report.info(f"{name}: {blend_in_words(weight or 0.0)} ({whose})")
+
+
+_LEAST_KNOWN = 0.5
+"""Fraction of a city's most frequent cells that users of another city hardly share."""
+
+
+def _tell_city(name: str, city: CityProfile, cities: list[str], asked: str | None) -> None:
+    known = ", ".join(cities)
+    visited = load_array(name, "visited")
+    if visited is not None and len(city.cells):
+        cells = encode_cells(city.cells[:, 0], city.cells[:, 1])
+        found = float(visited[cells].mean())
+        if found < _LEAST_KNOWN:
+            report.warn(
+                f"{name}: found a city that the model does not know ({found:.0%} of its most "
+                f"frequent cells were visited in {known}): a ranker serves other cities, too"
+            )
+            return
+    if asked is None and len(cities) > 1:
+        report.info(
+            f"{name}: predicts as for a city that it does not distinguish, expected --city with "
+            f"one of {known} for one of these"
         )
 
 

@@ -32,7 +32,8 @@ from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
-from humobctl.predict.registry import MODELS, build, check_name, on_torch
+from humobctl.predict.new_cells import new_cell_chance
+from humobctl.predict.registry import MODELS, build, check_name, on_torch, tell_use
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
 from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
 
@@ -165,6 +166,7 @@ def predict(
     with UserStore() as store:
         store.collect(iter_table(path, on_error=job.on_error))
         city, rows = survey(store, job, "stdin" if path in (None, "-") else str(path))
+        tell_use(job.model, city, job.options)
         with report.progress("predicting", rows, "rows") as ticker:
             results = (run or LongRun()).results(
                 PredictTask(job, city),
@@ -266,7 +268,7 @@ def predict_group(
         if user is not None and dist is not None:
             wanted = target[here]
             if job.top_k is not None:
-                ranked.append(rank_cells(user, dist, job.top_k))
+                ranked.append(rank_cells(user, own_share(user, dist, city, model), job.top_k))
             else:
                 cells = choose_cells(user, dist, city, model, job)
                 filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
@@ -306,6 +308,20 @@ def choose_cells(
         return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
+
+
+def own_share(
+    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor
+) -> SlotDistributions:
+    """The distribution with the chance of a cell new to the user taken from the user's own cells.
+
+    Of models whose chances are not known, the distribution as it is.
+    """
+    kind: str | None = getattr(model, "new_cells", None)
+    if kind is None:
+        return dist
+    chance = new_cell_chance(user, city, dist.p.max(axis=1), kind)
+    return replace(dist, p=dist.p * (1.0 - chance)[:, None])
 
 
 def rank_cells(user: UserHistory, dist: SlotDistributions, top_k: int) -> pl.DataFrame:

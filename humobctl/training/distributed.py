@@ -128,6 +128,14 @@ class Group:
             distributed.all_reduce(values)
         return values
 
+    def agree(self, decided: bool) -> bool:
+        """What the main process decides, in all processes."""
+        if self.size == 1:
+            return decided
+        import torch  # noqa: PLC0415
+
+        return bool(self.sums(torch.tensor(float(decided and self.main))))
+
     def stack(self, values: Tensor) -> Tensor:
         """The tensors of all processes, which have one shape, one after another: (size, ...)."""
         if self.size == 1:

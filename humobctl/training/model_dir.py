@@ -166,6 +166,22 @@ def array_shapes(folder: str | Path) -> dict[str, tuple[int, ...]]:
         raise HumobError(f"{path}: found damaged arrays ({exc})") from exc
 
 
+def load_array(folder: str | Path, name: str) -> NDArray[Any] | None:
+    """One of a model dir's arrays; None where there is none of that name.
+
+    Raises:
+        HumobError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+    path = Path(folder) / ARRAYS
+    try:
+        with safe_open(path, "np") as file:
+            return file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise HumobError(f"{path}: found damaged arrays ({exc})") from exc
+
+
 def check_layers(folder: str | Path, layers: int) -> dict[str, tuple[int, ...]]:
     """Refuse settings with more layers than there are arrays, which would be built for hours.
 

@@ -7,6 +7,7 @@ is in ``session``. Nothing heavy is imported.
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
+from humobctl.io.json_files import read_json
 from humobctl.training.distributed import Group
 
 Data = TypeVar("Data")
@@ -92,6 +94,42 @@ def plan_epochs(
     )
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What the parts of a training take beside its steps.
+
+    Attributes:
+        validation: seconds of a validation.
+        finish: seconds of what comes after the last step.
+        memory: bytes that come to those of the process then.
+    """
+
+    validation: float = 0.0
+    finish: float = 0.0
+    memory: int = 0
+
+
+class Memo:
+    """What was found out after the last step, kept in a file: an interrupted training has it."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Keep it in ``path``, beside the state; None to keep nothing."""
+        self._path = path
+        self._found: dict[str, Any] = {}
+        if path is not None and path.is_file():
+            self._found = read_json(path)
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What ``compute`` gives, as JSON can hold it; computed if it is not known yet."""
+        if name not in self._found:
+            self._found[name] = compute()
+            if self._path is not None:
+                partial = self._path.with_name(f".{self._path.name}")
+                partial.write_text(json.dumps(self._found))
+                partial.rename(self._path)
+        return self._found[name]
+
+
 class Training(ABC):
     """A network under training.
 
@@ -101,10 +139,14 @@ class Training(ABC):
     Attributes:
         plan: how long it is.
         step: steps that are done.
+        loss: about that of the newest step; NaN before the first one.
+        ragged: whether batches differ in shape from step to step.
     """
 
     plan: TrainingPlan
     step = 0
+    loss = math.nan
+    ragged = False
 
     @abstractmethod
     def advance(self) -> None:
@@ -140,6 +182,22 @@ class Training(ABC):
         """Scores of the network; none where nothing validates."""
         return {}
 
+    def rehearse(self) -> Costs:
+        """What a validation takes and what comes after the last step, from a small part of it."""
+        return Costs()
+
+    def heaviest_step(self) -> int:
+        """Number of a step that takes most memory, from 0."""
+        return 0
+
+    def try_step(self, number: int) -> None:
+        """Take the step of that number, or one like it, in a training that goes no further."""
+        self.advance()
+
+    @abstractmethod
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of what ``save`` writes, and of the model."""
+
     def keep_best(self) -> None:  # noqa: B027 - not all trainings validate
         """Remember the weights of this step."""
 
@@ -174,11 +232,25 @@ class TrainingLog:
         records: one a log, as ``metrics.jsonl`` holds them.
         best_step: step of the best validation; 0 for none.
         best_score: its score.
+        memo: of what comes after the last step.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best_step: int = 0
     best_score: float = math.nan
+    memo: Memo = field(default_factory=Memo)
+
+    def scores_kept(self, prefix: str) -> dict[str, float]:
+        """Scores of the best validation, or of the last one, whose names begin so, without that."""
+        steps = [r["step"] for r in self.records if any(k.startswith(prefix) for k in r)]
+        kept = self.best_step or (steps[-1] if steps else 0)
+        return {
+            name.removeprefix(prefix): value
+            for record in self.records
+            if record["step"] == kept
+            for name, value in record.items()
+            if name.startswith(prefix)
+        }
 
     @property
     def last_loss(self) -> float | None:
@@ -229,8 +301,13 @@ class Recipe(ABC, Generic[Data]):
         return ""
 
     @abstractmethod
-    def describe(self, data: Data, device: str) -> str:
-        """Lines on what a training would be."""
+    def describe(self, data: Data, training: Any) -> str:
+        """Lines on what a training would be: data, sizes, steps.
+
+        Args:
+            data: what is learnt from.
+            training: what ``start`` gave.
+        """
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Scores of a validation in words; nothing where there are none."""

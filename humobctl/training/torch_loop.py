@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from humobctl.errors import HumobError
 from humobctl.training.device import choose_precision, set_up, set_up_torch, torch_device
 from humobctl.training.distributed import Group, Share, join_processes
-from humobctl.training.recipe import Data, Recipe, Training, TrainingPlan
+from humobctl.training.recipe import Costs, Data, Recipe, Training, TrainingPlan
 from humobctl.training.session import check_loss, write_whole
 
 MOST_GRADIENT = 1.0
@@ -55,35 +55,6 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     ]
 
 
-def measure_kept(
-    network: nn.Module, device: torch.device, precision: str, forward: Callable[[], Tensor]
-) -> tuple[Tensor, int]:
-    """A pass's loss, and the bytes that autograd keeps for it, the weights left out.
-
-    Args:
-        network: whose pass it is; it is put into training.
-        device: where it runs.
-        precision: fp32, or bf16 for the matrix products.
-        forward: makes the pass.
-    """
-    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    network.train()
-    with (
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
-        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
-    ):
-        loss = forward()
-    return loss, sum(kept.values())
-
-
 class TorchRecipe(Recipe[Data]):
     """What the recipes of torch's models share.
 
@@ -92,6 +63,7 @@ class TorchRecipe(Recipe[Data]):
         remedy: what may help when the loss is NaN or infinite.
         ema: decay of the moving average of the weights, which is what is kept; None for none.
         some_unused: whether a part of the network may take no part in a step.
+        ragged: whether batches differ in shape from step to step.
         schedule: how the learning rate falls: cosine or linear.
         from_zero: whether it rises from 0, as that of transformers, or from its first part.
     """
@@ -100,6 +72,7 @@ class TorchRecipe(Recipe[Data]):
     remedy = "a lower --learning-rate, a longer --warmup or --precision fp32"
 
     from_zero = False
+    ragged = False
 
     @property
     def schedule(self) -> str:
@@ -178,6 +151,14 @@ class TorchRecipe(Recipe[Data]):
     def validate(self, network: Any, data: Data, device: torch.device) -> dict[str, float]:
         """Scores of a network."""
 
+    def rehearse(self, network: Any, data: Data, device: torch.device) -> Costs:
+        """What a validation takes and what comes after the last step, from a small part of it."""
+        return Costs()
+
+    def heaviest_step(self, data: Data, plan: TrainingPlan) -> int:
+        """Number of a step that takes most memory, from 0."""
+        return 0
+
     def report_memory(self, device: torch.device) -> str:
         """What to say when the device has no memory left."""
         return f"{device.type}: no memory left; try a lower --batch-size"
@@ -201,6 +182,7 @@ class TorchTraining(Training):
         self, recipe: TorchRecipe[Any], data: Any, device: torch.device, group: Group
     ) -> None:
         self.recipe, self.data, self.device, self.group = recipe, data, device, group
+        self.ragged = recipe.ragged and device.type == "cpu"
         self.network = recipe.network(data, device)
         self.plan = recipe.plan(data, group.size)
         self.batches = recipe.batches(data, group.share, device)
@@ -237,6 +219,7 @@ class TorchTraining(Training):
         except torch.OutOfMemoryError as exc:
             raise HumobError(self.recipe.report_memory(self.device)) from exc
         if self.device.type == "cpu" or self.step % _LOOK_EVERY == 0:
+            self.loss = float(loss) * self.group.size  # of this process: about that of all
             check_loss(float(loss), self.step + 1, self.rate(), self.recipe.remedy)
         self._norm = nn.utils.clip_grad_norm_(self.network.parameters(), MOST_GRADIENT)
         self.optimizer.step()
@@ -280,6 +263,28 @@ class TorchTraining(Training):
         """Scores of the weights that would be kept."""
         return self.recipe.validate(self.kept, self.data, self.device)
 
+    def rehearse(self) -> Costs:
+        """What else takes time, found without a change of what the next step draws."""
+        on_gpu = self.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.device] if on_gpu else []):
+            return self.recipe.rehearse(self.kept, self.data, self.device)
+
+    def heaviest_step(self) -> int:
+        """As the recipe knows."""
+        return self.recipe.heaviest_step(self.data, self.plan)
+
+    def try_step(self, number: int) -> None:
+        """Take the step of that number."""
+        self.step = number
+        self.advance()
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of weights and moments, of the best and the averaged weights; of the weights."""
+        weights = _bytes(trained_state(self.network))
+        moments = sum(map(_bytes, self.optimizer.state.values()))
+        average = 0 if self.average is None else _bytes(self.average.state_dict())
+        return weights + moments + average + _bytes(self._best), weights
+
     def keep_best(self) -> None:
         """Remember the weights of this step."""
         state = trained_state(self.network)
@@ -291,19 +296,25 @@ class TorchTraining(Training):
             self.network.load_state_dict(self._best, strict=False)
 
     def save(self, path: Path, numbers: Mapping[str, float], *, write: bool) -> None:
-        """Write weights, moments and the random numbers' states of all processes."""
+        """Write weights, moments, losses since the last record, and random states.
+
+        Losses and the random numbers' states are those of all processes.
+        """
+        sums = {
+            f"{number}.{name}": self.group.stack(value)
+            for number, (name, value) in enumerate(self._sums.items())
+        }
         random = {"random": self.group.stack(torch.get_rng_state())}
         if self.device.type == "cuda":
             random["random_cuda"] = self.group.stack(torch.cuda.get_rng_state(self.device))
         if not write:
             return
-        parts = {"network": trained_state(self.network), "best": self._best}
+        parts = {"network": trained_state(self.network), "best": self._best, "sums": sums}
         if self.average is not None:
             parts["average"] = self.average.state_dict()
         extra = {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
-        save_state(
-            path, parts, self.optimizer, {"step": torch.tensor(self.step), **extra, **random}
-        )
+        steps = {"step": torch.tensor(self.step), "collected": torch.tensor(self._collected)}
+        save_state(path, parts, self.optimizer, {**steps, **extra, **random})
 
     def restore(self, path: Path) -> dict[str, float]:
         """Continue from what ``save`` wrote."""
@@ -318,8 +329,17 @@ class TorchTraining(Training):
         if "random_cuda" in numbers:
             state = numbers.pop("random_cuda").cpu()[own].clone()
             torch.cuda.set_rng_state(state, self.device)
-        self._collected = self.step = int(numbers.pop("step"))
+        self._sums = {
+            name.partition(".")[2]: value[own]
+            for name, value in sorted(parts.get("sums", {}).items())
+        }
+        self.step = int(numbers.pop("step"))
+        self._collected = int(numbers.pop("collected", self.step))
         return {name: float(value) for name, value in numbers.items()}
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(one.nbytes for one in tensors.values())
 
 
 def trained_state(network: nn.Module) -> dict[str, Tensor]:
@@ -355,8 +375,19 @@ def save_state(
         for name, value in held.items()
     }
     tensors |= numbers
-    whole = {name: value.contiguous().clone() for name, value in tensors.items()}
-    write_whole(path, lambda partial: save_file(whole, partial))
+    apart = _separate(tensors)
+    write_whole(path, lambda partial: save_file(apart, partial))
+
+
+def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, copied only where they share memory, which a file refuses."""
+    seen: set[int] = set()
+    found = {}
+    for name, value in tensors.items():
+        place = value.untyped_storage().data_ptr()
+        found[name] = value.clone() if place in seen else value.contiguous()
+        seen.add(place)
+    return found
 
 
 def load_state(

@@ -169,7 +169,9 @@ def test_a_dry_run_writes_nothing(cli, trained):
     says(done.err, "parameters", 1346653)
     says(done.err, "windows", 419, 27, 16)
     says(done.err, "(16, 96)", "(16, 48)")
-    says(done.err, "memory", "21.5 MB")
+    says(done.err, "time:", "on this machine", "after the last step")
+    says(done.err, "memory:", "at the peak")
+    says(done.err, "disk:", "22 MB a checkpoint", "5 MB the model")
 
 
 def test_early_stopping(cli, trained):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
 import humobctl as hm
+from humobctl.predict.new_cells import WEIGHTS
 from tests.messages import fails
 
 CHALLENGE = """uid,d,t,x,y
@@ -56,3 +58,18 @@ def test_the_first_cells_are_those_of_argmax(cli, workdir):
 def test_no_decoder_beside_it(cli):
     done = cli("predict", "--top-k", "2", "--decode", "dtw", input=CHALLENGE)
     fails(done, "--decode", "--top-k", code=2)
+
+
+def test_what_is_left_is_the_chance_of_a_cell_new_to_the_user(cli):
+    known = "".join(f"1,{d},16,{5 + (d == 7)},6\n" for d in range(20))
+    done = cli("predict", "--top-k", "9", input=f"uid,d,t,x,y\n{known}1,20,16,999,999\n")
+    assert done.code == 0, done.err
+    p = pl.read_csv(done.out.encode())["p"]
+    assert len(p) == 2
+    # Of the last 14 days' records, days 6 to 19, one was in a new cell; of 20 records; at 8:00.
+    # Day 20 is a Saturday, a day off.
+    features = [1, np.log(1.5 / 19), np.log(20), np.sin(np.pi * 2 / 3), np.cos(np.pi * 2 / 3), 1]
+    score = np.dot(features, WEIGHTS["history"][:6])
+    best = p[0] / p.sum()
+    score += WEIGHTS["history"][6] * np.log(best)
+    assert p.sum() == pytest.approx(1 - 1 / (1 + np.exp(-score)), rel=1e-6)

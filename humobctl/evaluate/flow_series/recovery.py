@@ -1,6 +1,7 @@
 """Classes of areas by how their flow changes after a shock and later (docs/humob2026.md).
 
-The names are those of studies of mobility after disasters: persistent decrease, partial recovery,
+The names are those that entrants of the challenge use in public: persistent decrease, partial
+recovery,
 recovered, and their mirror images. Let b be the mean daily flow out of an area (its own included)
 before the shock, s that of the days after it, l that of the last days of the series; r = s / b and
 q = l / b. Areas whose b, s and l are all below ``INACTIVE`` are inactive, those of b alone

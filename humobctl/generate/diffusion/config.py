@@ -51,8 +51,7 @@ class DiffusionSettings(settings.ModelSettings):
         precision: numeric precision of matrix products: fp32, bf16, or auto (bf16 if the processor
             supports it).
         validation_fraction: fraction of users used for validation only.
-        evaluate_every: number of steps between validations and checkpoints; 0: a tenth of the
-            training.
+        evaluate_every: number of steps between validations; 0: a tenth of the training.
         seed: seed of the random numbers.
     """
 

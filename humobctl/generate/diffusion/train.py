@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,21 +33,24 @@ from humobctl.generate.diffusion.data import (
     known_days,
     series_of,
 )
+from humobctl.generate.diffusion.faults import find_faults, warn_of_faults
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
-from humobctl.generate.diffusion.process import Process
-from humobctl.generate.diffusion.validation import Validation
+from humobctl.generate.diffusion.process import Process, sampling_of
+from humobctl.generate.diffusion.validation import EVALUATIONS, Validation
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import clear_os_errors
 from humobctl.native import Bools
 from humobctl.ranks import world_size
 from humobctl.tables.stays import UNKNOWN_INTENT
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import LOG_EVERY, TrainedModel, TrainingLog, TrainingPlan
+from humobctl.training.recipe import LOG_EVERY, Costs, TrainedModel, TrainingLog, TrainingPlan
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _DAYS = "days.safetensors"
 """File in the folder of a training, where other processes find the days."""
+_REHEARSED = 2
+"""Evaluations by which what a validation takes is timed."""
 DaysBatch = tuple[Tensor, Conditioning | None, torch.Generator]
 """Days (B, C, 144) of all processes, their condition, and what noise is drawn from."""
 
@@ -207,6 +211,20 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         validation = data.source and data.source.validation
         return validation.scores(network, self.process) if validation else {}
 
+    def rehearse(self, network: Denoiser, data: DiffusionData, device: torch.device) -> Costs:
+        """A validation, and the days sampled last, by the fewest evaluations of the network."""
+        validation = data.source and data.source.validation
+        if not validation:
+            return Costs()
+        started = time.monotonic()
+        sampled = validation.sample(network, self.process, _REHEARSED)
+        one = (time.monotonic() - started) / _REHEARSED
+        last = sampling_of(self.settings, None, None).evaluations
+        started = time.monotonic()
+        assert data.source is not None
+        nearness(*sampled, data.source.known)
+        return Costs(one * EVALUATIONS, one * last + time.monotonic() - started)
+
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """The divergences."""
         scored = ", ".join(
@@ -216,11 +234,10 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         )
         return f"JSD of people not trained on: {scored}" if scored else ""
 
-    def describe(self, data: DiffusionData, device: str) -> str:
+    def describe(self, data: DiffusionData, training: TorchTraining) -> str:
         """Days, channels, parameters, steps."""
         settings, channels = self.settings, channel_count(data.condition)
-        network = build(settings, channels, data.classes)
-        parameters = sum(one.numel() for one in network.parameters())
+        parameters = sum(one.numel() for one in training.network.parameters())
         plan = self.plan(data, world_size())
         lines = (
             f"denoiser: {settings.denoiser}, {parameters:,} parameters, {settings.objective}",
@@ -236,10 +253,15 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         """The network of averaged weights, and how near its days come to those it learnt from."""
         network, source = training.kept, data.source
         assert source is not None
-        near = None
+        near = faults = None
         if source.validation is not None:
-            near = nearness(*source.validation.sample(network, self.process), source.known)
+            with report.progress("sampling days to look at", 1, "rounds") as ticker:
+                ticker.beat()
+                sampled = source.validation.sample(network, self.process)
+            near = nearness(*sampled, source.known)
             report.info(in_words(near))
+            faults = find_faults(*sampled, source.known)
+            warn_of_faults(faults)
         left_out = ("step", "learning_rate")
         return TrainedModel(
             notes={
@@ -247,6 +269,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "data": source.about,
                 "device": str(training.device),
                 "privacy": near,
+                "faults": faults,
             },
             scores={k: v for k, v in log.records[-1].items() if k not in left_out},
             config={

@@ -17,7 +17,7 @@ from humobctl.tables.stays import Stays
 
 MOST_DAYS = 256
 """Days that are sampled for a score, at most: it is repeated."""
-_EVALUATIONS = 10
+EVALUATIONS = 10
 _PLACED = ("jump_distance", "radius")
 _TIMED = ("duration", "start")
 """Metrics of days whose times the model makes, too."""
@@ -39,7 +39,7 @@ class Validation:
 
     def scores(self, network: Denoiser, process: Process) -> dict[str, float]:
         """Jensen-Shannon divergences by metric, and their mean."""
-        ours, theirs = self.sample(network, process, _EVALUATIONS)
+        ours, theirs = self.sample(network, process, EVALUATIONS)
         names = _PLACED if self.condition != "none" else (*_PLACED, *_TIMED)
         found = {
             name: jsd(SAMPLES[name](ours).sample().counts, SAMPLES[name](theirs).sample().counts)

@@ -61,7 +61,7 @@ class BertMoeSettings(settings.ModelSettings):
             to learn the weight of the history baseline.
         blend_users: number of users whose validation days the weight of the history baseline is
             learnt on; 0: not learnt.
-        evaluate_every: number of steps between validations and checkpoints; 0: once per epoch.
+        evaluate_every: number of steps between validations; 0: once per epoch.
         patience: early stopping: stop after this many validations without a better GEO-BLEU (0:
             off).
         seed: seed of the random numbers.

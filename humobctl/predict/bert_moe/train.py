@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -35,23 +36,44 @@ from humobctl.predict.bert_moe.model import (
     load_network,
     start_from,
 )
-from humobctl.predict.bert_moe.validation import ValidationUser, ask, learn_blend, validate
+from humobctl.predict.bert_moe.validation import (
+    ValidationUser,
+    ask,
+    learn_blend,
+    predict_blended,
+    time_blend,
+    validate,
+)
+from humobctl.predict.blend import blend_in_words
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
+from humobctl.predict.gained import (
+    COMPARED_BYTES,
+    COMPARED_SECONDS,
+    RankerCity,
+    ScoredUser,
+    baselines,
+    compare,
+    tell,
+    train_small_ranker,
+)
+from humobctl.predict.ranker.data import RankerUser
 from humobctl.ranks import world_size
+from humobctl.tables.cells import decode_cells
 from humobctl.training.city_table import open_city
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.record_sketch import RecordSketch
 from humobctl.training.torch_loop import (
     Batches,
     TorchRecipe,
     TorchTraining,
     decay_groups,
-    measure_kept,
 )
 
 _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
+_REHEARSED = 4
+"""Users on whom what a validation takes is timed."""
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
 
@@ -115,6 +137,7 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
 
     type = TYPE
     from_zero = True
+    ragged = True
 
     @property
     def schedule(self) -> str:
@@ -280,15 +303,26 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         self, network: BertMoe, data: BertMoeData, device: torch.device
     ) -> dict[str, float]:
         """GEO-BLEU, DTW, accuracy and loss of the validation users."""
-        return {f"eval_{name}": value for name, value in self._scores(network, data, device)}
-
-    def _scores(
-        self, network: BertMoe, data: BertMoeData, device: torch.device
-    ) -> list[tuple[str, float]]:
         if not data.asked:
-            return []
+            return {}
         found = validate(network, data.cities, data.asked, str(device), self.settings.precision)
-        return list(found.items())
+        return {f"eval_{name}": value for name, value in found.items()}
+
+    def rehearse(self, network: BertMoe, data: BertMoeData, device: torch.device) -> Costs:
+        """Validation and blend, by those of a few users."""
+        if not data.asked:
+            return Costs()
+        where = (str(device), self.settings.precision)
+        few, some = data.asked[:_REHEARSED], data.weighed[:_REHEARSED]
+        started = time.monotonic()
+        validate(network, data.cities, few, *where)
+        validation = (time.monotonic() - started) / len(few) * len(data.asked)
+        seconds, kept = time_blend(network, data.cities, some, *where) if some else (0.0, 0)
+        return Costs(
+            validation,
+            seconds * len(data.weighed) + COMPARED_SECONDS,
+            kept * len(data.weighed) + COMPARED_BYTES,
+        )
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Scores of the validation users."""
@@ -299,28 +333,24 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             f"DTW {record['eval_dtw']:.2f} km"
         )
 
-    def describe(self, data: BertMoeData, device: str) -> str:
-        """Parameters, memory, and one batch's shapes.
+    def heaviest_step(self, data: BertMoeData, plan: TrainingPlan) -> int:
+        """The one of the longest windows."""
+        lengths = data.windows.past_lengths()
+        order = order_windows(lengths, plan.batch, self.settings.seed, 0)
+        return min(int(lengths[order].argmax()) // plan.batch, plan.steps - 1)
 
-        The memory of a step is what autograd keeps of one batch, measured, beside weights,
-        gradients and the optimiser's two moments, four bytes each a parameter.
-        """
-        processor = torch.device("cpu")
-        network = self.network(data, processor)
-        plan = self.plan(data, world_size())
-        windows, parameters = data.windows, sum(p.numel() for p in network.parameters())
+    def describe(self, data: BertMoeData, training: TorchTraining) -> str:
+        """Parameters, windows, and the longest batch's shapes."""
+        network = cast("BertMoe", training.network)
+        plan, windows = self.plan(data, world_size()), data.windows
         longest = windows.past_lengths().argsort()[::-1][: self.settings.batch_size]
         batch = windows.batch(longest)
-        precision = self.settings.precision
-        _, kept = measure_kept(network, processor, precision, lambda: network(**batch).loss)
-        state = 16 * parameters
         shapes = ", ".join(f"{name} {tuple(values.shape)}" for name, values in batch.items())
+        parameters = sum(one.numel() for one in network.parameters())
         lines = (
             f"parameters: {parameters:,}; softmax over {len(network.cells()):,} visited cells",
             f"windows: {len(windows):,}; {math.ceil(len(windows) / plan.batch):,} steps an epoch, "
             f"{plan.steps:,} in all, of {plan.batch} windows",
-            f"memory: {_size(state)} for weights, gradients and optimiser, {_size(kept)} for the "
-            f"longest batch, {_size(state + kept)} in all",
             f"batch: {shapes}",
         )
         return "\n".join(lines)
@@ -329,11 +359,13 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         """The network, with the weight of the history baseline in its config."""
         network: BertMoe = training.kept
         device = training.device
-        scores = dict(self._scores(network, data, device))
+        scores = log.scores_kept("eval_")
         if data.asked and data.weighed:
             network.config.blend = learn_blend(
-                network, data.cities, data.weighed, str(device), self.settings.precision
+                network, data.cities, data.weighed, str(device), self.settings.precision, log.memo
             )
+            report.info(blend_in_words(network.config.blend))
+        gained = self._compare(network, data, str(device))
         return TrainedModel(
             notes={
                 "cities": data.about,
@@ -341,9 +373,41 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
                 "device": str(device),
                 **data.notes,
             },
-            scores={"training_loss": log.last_loss, **scores},
+            scores={"training_loss": log.last_loss, **scores, **gained},
             write=network.save_pretrained,
         )
+
+    def _compare(self, network: BertMoe, data: BertMoeData, device: str) -> dict[str, Any]:
+        """The model as it will be used beside the baselines; nothing without validation users."""
+        if not data.asked:
+            return {}
+        users = [ScoredUser(data.cities[one.city - 1], one.user, one.truth) for one in data.asked]
+        mine = predict_blended(network, data.cities, data.asked, device, self.settings.precision)
+        try:
+            ranker = train_small_ranker(_ranker_cities(data), self.settings.seed)
+        except HumobError:  # too few days for its windows
+            ranker = None
+        found = compare(TYPE, users, {TYPE: mine, **baselines(users, ranker)})
+        tell(TYPE, found, len(users))
+        return {"compared": found}
+
+
+def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
+    """What a ranker may learn from: rows of all users before the days that validate."""
+    rows, ends = data.rows, rows_before(data.rows, data.first_days)
+    found = []
+    for number, (city, first_day) in enumerate(zip(data.cities, data.first_days, strict=True), 1):
+        users = []
+        for user in np.flatnonzero(rows.city == number).tolist():
+            here = slice(int(rows.starts[user]), int(ends[user]))
+            cells = decode_cells(rows.cell[here])
+            d, t, x, y = (
+                column.astype(np.int64)
+                for column in (rows.d[here], rows.t[here], cells[:, 0], cells[:, 1])
+            )
+            users.append(RankerUser(int(rows.uid[user]), d, t, x, y))
+        found.append(RankerCity(users, first_day - 1, city))
+    return found
 
 
 def _cut_batches(count: int, size: int, share: Share) -> list[tuple[int, int]]:
@@ -369,10 +433,3 @@ def _visited_cells(rows: BertMoeColumns, ends: Int64s, users: Bools) -> Int64s:
     for number in np.flatnonzero(users).tolist():
         seen[rows.cell[rows.starts[number] : ends[number]]] = True
     return np.flatnonzero(seen)
-
-
-def _size(count: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count / 1e3:.1f} kB"

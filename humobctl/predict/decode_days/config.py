@@ -25,7 +25,7 @@ class DayConfig:
         options: cells tried in a row, beside those of the rows before and after.
         sweeps: over the rows of a day, at most.
         tolerance: share of a sum of proximities that greedy matching may leave out.
-        hope: see day.c; smaller is faster and finds a little less.
+        hope: see kernels/days.c; smaller is faster and finds a little less.
         auction_beta, auction_bag, auction_rounds, finalists: settings of the auction.
         recency: decay of a past day's weight, in days.
         other_weekday: factor for a past day of another day of the week.
@@ -43,14 +43,14 @@ class DayConfig:
     auction: float = 0.35
     distance: float = 0.1
     agreement: float = 1.0
-    past: int = 12
-    drawn: int = 10
+    past: int = 8
+    drawn: int = 8
     drawn_share: float = 0.4
     follow: float = 0.4
     options: int = 6
-    sweeps: int = 3
-    tolerance: float = 1e-2
-    hope: float = 0.24
+    sweeps: int = 2
+    tolerance: float = 0.1
+    hope: float = 0.18
     auction_beta: float = 0.3
     auction_bag: float = 0.5
     auction_rounds: int = 3

@@ -154,10 +154,12 @@ def past_days(
 def _fit(user: UserHistory, known: Int64s, target: Int64s, width: float) -> Floats:
     """How near a known day's records are to the slots of a target day, shape (D, J)."""
     slots = np.arange(SLOTS_PER_DAY)
-    apart = np.full((len(known), SLOTS_PER_DAY), float(SLOTS_PER_DAY))
-    day = np.searchsorted(known, user.d)
-    np.minimum.at(apart, day, np.abs(user.t[:, None] - slots[None, :]))
-    near = np.exp(-apart / width)[:, user.target_t]
+    seen = np.zeros((len(known), SLOTS_PER_DAY), dtype=np.bool_)
+    seen[np.searchsorted(known, user.d), user.t] = True
+    earlier = np.maximum.accumulate(np.where(seen, slots, -SLOTS_PER_DAY), axis=1)
+    later = np.where(seen, slots, 2 * SLOTS_PER_DAY)[:, ::-1]
+    later = np.minimum.accumulate(later, axis=1)[:, ::-1]
+    near = np.exp(-np.minimum(slots - earlier, later - slots) / width)[:, user.target_t]
     starts = np.searchsorted(user.target_d, target)
     length = np.diff(np.append(starts, len(user.target_d)))
     fit: Floats = np.add.reduceat(near, starts, axis=1).T / length[:, None]

@@ -45,7 +45,7 @@ class SeriesDays:
         return np.flatnonzero(self.hidden)
 
     def hide(self, window: Bools) -> SeriesDays:
-        """The same with the given days of a window to predict instead."""
+        """Days with the given ones of a window to predict; other hidden days are missing."""
         wanted = self.given & window
         return replace(self, given=self.given & ~wanted, hidden=wanted)
 

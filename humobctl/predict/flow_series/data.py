@@ -157,9 +157,7 @@ class SeriesData:
         day, flow = rows["d"].to_numpy() - self.first, rows["flow"].to_numpy()
         for start in range(0, len(pairs), BLOCK_PAIRS):
             some = pairs[start : start + BLOCK_PAIRS]
-            here = slice(None)
-            if len(pairs) > BLOCK_PAIRS:
-                here = (column >= start) & (column < start + BLOCK_PAIRS)
+            here = (column >= start) & (column < start + BLOCK_PAIRS)
             flows = np.zeros((size, len(some)), np.float32)
             flows[day[here], column[here] - start] = flow[here]
             yield PairBlock((some // many).astype(np.int32), (some % many).astype(np.int32), flows)

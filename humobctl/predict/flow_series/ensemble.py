@@ -93,8 +93,9 @@ def simplex_weights(gram: Floats, crossed: Floats) -> Floats:
     root = np.linalg.cholesky(gram + 1e-9 * np.eye(size)).T
     # A row of great weight holds the sum at 1 (Lawson and Hanson, 1974, chapter 22).
     rows = np.vstack([root, np.full(size, 1e3)])
-    weights: Floats = nnls(rows, np.append(np.linalg.solve(root.T, crossed), 1e3))[0]
-    return weights / weights.sum()
+    weights = nnls(rows, np.append(np.linalg.solve(root.T, crossed), 1e3))[0]
+    result: Floats = weights / weights.sum()
+    return result
 
 
 def blank(sample: FlowSample, days: SeriesDays) -> FlowSample:

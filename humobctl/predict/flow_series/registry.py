@@ -69,7 +69,7 @@ DEFAULT_FLOW_MODEL = "ensemble"
 
 
 def check_flow_model(name: str, *, covariate: bool) -> None:
-    """Refuse a name that is no model of hidden days, and a covariate that it does not take.
+    """Refuse the name of something else than a model of hidden days, and a covariate it ignores.
 
     Raises:
         UsageError: it is.

@@ -15,7 +15,7 @@ from humobctl.predict.flow_series.state_space import find_breaks
 KNOT_DAYS = 30
 """Days between bends of the trend."""
 PENALTY = 3.0
-"""Of the standardised features; the mean is not penalised."""
+"""Penalty of the standardised features; the mean is not penalised."""
 
 
 def ridge(days: SeriesDays, sample: FlowSample) -> LinearModel:

@@ -6,6 +6,7 @@ import datetime as dt
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -88,7 +89,7 @@ def predict_days(path: str | None, job: FlowJob, areas: AreaNumbers) -> Iterator
             f"{pluralize(sample.pairs.shape[1], 'pair')}"
         )
         model = FLOW_MODELS[job.model].load()(days, sample)
-        hidden = _days_of(days, _predicted(data, model, cells, within))
+        hidden = _days_of(days, _predict_blocks(data, model, cells, within))
         given = kept.days() if job.full else iter(())
         yield from heapq.merge(given, hidden, key=lambda day: day.date)
 
@@ -141,12 +142,15 @@ class _Block:
     flows: Float32s
 
 
-def _predicted(data: SeriesData, model: FlowModel, cells: Int32s, within: Floats) -> list[_Block]:
+def _predict_blocks(
+    data: SeriesData, model: FlowModel, cells: Int32s, within: Floats
+) -> list[_Block]:
     """Flows of the hidden days: within cells, then between cells in order of the origin."""
     blocks = [_Block(cells, cells, _without_least(within, model.diagonal(within)))]
     with report.progress("predicting", data.store.rows, "rows") as ticker:
         for block in data.blocks():
-            flows = _without_least(block.flows, model.pairs(block.flows))
+            predicted = model.pairs(cast("Floats", block.flows))  # models keep the precision
+            flows = _without_least(block.flows, predicted)
             some = flows.any(axis=0)
             blocks.append(_Block(block.origin[some], block.destination[some], flows[:, some]))
             ticker.advance(int(np.count_nonzero(block.flows)))

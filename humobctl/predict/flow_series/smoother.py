@@ -31,7 +31,7 @@ class StateSpace:
         noise: Q, (states, states).
         start: variance of the first state, (states, states); its mean is 0.
         variance: H.
-        breaks: days before which the state starts anew with variance ``start``.
+        breaks: days before which the state starts again with variance ``start``.
     """
 
     transition: Floats

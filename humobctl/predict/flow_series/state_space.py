@@ -3,7 +3,7 @@
     y_{t,c} = f_{type(t),c} (b_c' F_t + level_{t,c} + e_{t,c})
 
 The factors F are the main components of the flows within cells, each smoothed by itself; levels
-return to a constant and start anew at a break. Series of about one size share the parameters of
+return to a constant and start again at a break. Series of about one size share the parameters of
 their levels and the prior of their loadings b, which have the highest marginal likelihood on a
 grid. All of it is linear in y / f: a prediction is a matrix for each class of series.
 """
@@ -89,12 +89,13 @@ class RankReduced:
         """Flows within cells."""
         factors, known = self.diagonal_factors.own[self.days.types], self.days.known
         series = flows[known] / factors[known]
-        added = 0.0
         if self.effect is not None:
             series = series - self.effect[known]
-            added = self.effect[self.days.wanted]
-        predicted = self.diagonal_classes.predict(series) + added
-        return np.maximum(predicted * factors[self.days.wanted], 0.0)
+        predicted = self.diagonal_classes.predict(series)
+        if self.effect is not None:
+            predicted = predicted + self.effect[self.days.wanted]
+        result: Floats = np.maximum(predicted * factors[self.days.wanted], 0.0)
+        return result
 
     def pairs(self, flows: Floats) -> Floats:
         """Flows between cells."""
@@ -170,7 +171,8 @@ def smooth_courses(grid: _Grid, series: Floats) -> Floats:
 def _scale(series: Floats) -> Floats:
     """Series by the square root of their means, so that counts have about one variance."""
     mean = series.mean(axis=0)
-    return series[:, mean > 0] / np.sqrt(mean[mean > 0])
+    result: Floats = series[:, mean > 0] / np.sqrt(mean[mean > 0])
+    return result
 
 
 def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeights]:
@@ -182,7 +184,7 @@ def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeig
 
 
 def _log_likelihood(squares: Floats, days: int, log_scale: float) -> float:
-    """Of series by their sums of squared innovations, each with its best variance."""
+    """Log likelihood of series by their squared innovations, each with its best variance."""
     variances = np.maximum(squares, 1e-12) / days
     return float(-(days * np.log(variances).sum() + len(squares) * log_scale) / 2)
 
@@ -224,8 +226,8 @@ def _fit_class(grid: _Grid, courses: Floats, series: Floats) -> Floats:
 def _posterior(moments: Floats, prior: float) -> Floats:
     """Variance of loadings given the innovations, in units of the observation variance."""
     if not prior:
-        return np.zeros_like(moments)
-    inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior)
+        return np.zeros(moments.shape)
+    inverse: Floats = np.linalg.inv(moments + np.eye(len(moments)) / prior).astype(np.float64)
     return inverse
 
 

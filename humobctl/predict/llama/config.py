@@ -62,7 +62,7 @@ class LlamaSettings(settings.ModelSettings):
         precision: numeric precision: fp32, bf16, or auto (bf16 if the processor supports it).
         validation_fraction: fraction of users (with --task intention: of records) used for
             validation only.
-        evaluate_every: number of steps between validations and checkpoints; 0: once per epoch.
+        evaluate_every: number of steps between validations; 0: once per epoch.
         patience: early stopping: stop after this many validations without a lower loss (0: off).
         seed: seed of the random numbers.
     """

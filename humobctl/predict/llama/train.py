@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,21 @@ from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.model import answers_loss, check_packing, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
-from humobctl.predict.llama.tokens import Example, mean_tokens, row_of
+from humobctl.predict.llama.tokens import mean_tokens
 from humobctl.predict.llama.users import Source
 from humobctl.ranks import world_size
-from humobctl.training.device import torch_device
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
-from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.torch_loop import (
     Batches,
     TorchRecipe,
     TorchTraining,
     decay_groups,
-    measure_kept,
 )
 
-_TRIED = 512
-"""Tokens of the row that a dry run times, at most."""
+_REHEARSED = 4
+"""Records on which what a validation takes is timed."""
 MOST_VALIDATED = 20
 """People, or a twentieth of this many hundred records, that a validation takes: it is repeated."""
 
@@ -68,6 +66,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
 
     type = TYPE
     from_zero = True
+    ragged = True
 
     @property
     def schedule(self) -> str:
@@ -132,6 +131,10 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
     def _rows(self, data: LlamaData) -> PackedRows:
         return PackedRows(data.train, self.settings)
 
+    def _order(self, rows: int, epoch: int) -> Any:
+        random = torch.Generator().manual_seed(self.settings.seed + epoch)
+        return torch.randperm(rows, generator=random).numpy()
+
     def network(self, data: LlamaData, device: torch.device) -> Any:
         """The model with an untrained adapter, on its device."""
         settings = self.settings
@@ -164,8 +167,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             if number == 0:
                 # What a data loader of torch draws here; dropout draws what comes after it.
                 torch.empty((), dtype=torch.int64).random_()
-            random = torch.Generator().manual_seed(settings.seed + epoch)
-            order = torch.randperm(len(rows), generator=random).numpy()
+            order = self._order(len(rows), epoch)
             chosen = order[number * in_step : (number + 1) * in_step]
             chosen = np.append(chosen, np.resize(order, -len(chosen) % share.size))
             answers = torch.tensor(sum(rows.answers(i) for i in chosen.tolist()), device=device)
@@ -199,6 +201,17 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
             found = {}
         return {f"eval_{name}": value for name, value in found.items()}
 
+    def rehearse(self, network: Any, data: LlamaData, device: torch.device) -> Costs:
+        """A validation, by that of one user or of a few records."""
+        few = replace(data, asked=data.asked[:1], held=data.held[:_REHEARSED])
+        count = len(few.asked) or len(few.held)
+        if not count:
+            return Costs()
+        of = min(len(data.asked), MOST_VALIDATED) or min(len(data.held), 10 * MOST_VALIDATED)
+        started = time.monotonic()
+        self.validate(network, few, device)
+        return Costs((time.monotonic() - started) / count * of)
+
     def _predict(self, network: Any, data: LlamaData) -> dict[str, float]:
         """Loss and GEO-BLEU (humob24) of people who are not trained on, each a mean over them.
 
@@ -229,53 +242,35 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         """The first record, as the model sees it."""
         return data.shown
 
-    def describe(self, data: LlamaData, device: str) -> str:
-        """Numbers about the training: tokens, rows, memory and time.
-
-        The time is that of one row's pass, forward and back, measured on a part of it; the memory
-        is weights, the adapter with its gradients and two moments, and what autograd keeps of that
-        part, scaled to the longest row.
-        """
-        place = torch_device(device)
-        network, plan = self.network(data, place), self.plan(data, world_size())
+    def heaviest_step(self, data: LlamaData, plan: TrainingPlan) -> int:
+        """The first one with the longest row."""
         rows = self._rows(data)
+        tokens = [sum(len(data.train[i]) for i in row) for row in rows.rows]
+        order = self._order(len(rows), 0)
+        return min(int(np.array(tokens)[order].argmax()) // plan.batch, plan.steps - 1)
+
+    def describe(self, data: LlamaData, training: TorchTraining) -> str:
+        """Numbers about the training: tokens, rows, parameters."""
+        plan, rows = training.plan, self._rows(data)
         mean, high, most = mean_tokens(data.train)
         answers = sum(example.answers for example in data.train)
+        network = training.network
         trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
         weights = sum(p.numel() * p.element_size() for p in network.parameters())
-        tried = min(data.train, key=lambda example: abs(len(example) - _TRIED))
-        seconds, kept = self._time_pass(network, tried, place)
-        lengths = [len(example) for example in data.train]
-        row_tokens = sum(lengths) / len(rows)
-        longest = max(sum(lengths[i] for i in row) for row in rows.rows)
-        memory = weights + 12 * trained + kept * longest / len(tried)
-        total = seconds / len(tried) * row_tokens * self.settings.batch_size * plan.steps
+        tokens = sum(len(example) for example in data.train)
         lines = (
             f"records: {len(data.train):,} to train on, {len(data.held):,} to validate; "
-            f"{answers:,} tokens are learnt, {answers / sum(lengths):.1%} of all",
+            f"{answers:,} tokens are learnt, {answers / tokens:.1%} of all",
             f"tokens a record: {mean:,.0f} in the mean, {high:,.0f} at the 95th percentile, "
             f"{most:,} the longest",
             f"history: {pluralize(data.dropped_days, 'day')} dropped, "
             f"{pluralize(data.left_out, 'record')} left out",
-            f"rows: {len(rows):,} of {row_tokens:,.0f} tokens in the mean; {plan.steps:,} steps "
-            f"of {pluralize(plan.batch, 'row')}",
-            f"parameters: {trained:,} of the adapter are trained",
-            f"memory: about {memory / 1e9:.1f} GB, {weights / 1e9:.2f} GB of them weights",
-            f"time: about {total / 60:.1f} min on this {place.type}, validation not counted "
-            f"({len(tried) / seconds:,.0f} tokens/s)",
+            f"rows: {len(rows):,} of {tokens / len(rows):,.0f} tokens in the mean; "
+            f"{plan.steps:,} steps of {pluralize(plan.batch, 'row')}",
+            f"parameters: {trained:,} of the adapter are trained; the weights of the base take "
+            f"{weights / 1e9:.2f} GB",
         )
         return "\n".join(lines)
-
-    def _time_pass(self, network: Any, example: Example, device: torch.device) -> tuple[float, int]:
-        """Seconds of a pass forward and back, and bytes that autograd keeps for it."""
-        row = {name: values.to(device) for name, values in row_of([example]).items()}
-        labels = row.pop("labels")
-        begun, precision = time.perf_counter(), self.settings.precision
-        loss, kept = measure_kept(
-            network, device, precision, lambda: answers_loss(network, row, labels)
-        )
-        loss.backward()  # type: ignore[no-untyped-call]
-        return time.perf_counter() - begun, kept
 
     def finish(self, training: TorchTraining, data: LlamaData, log: TrainingLog) -> TrainedModel:
         """The adapter, with the model's tokenizer."""

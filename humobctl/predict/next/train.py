@@ -80,9 +80,9 @@ class NextRankerRecipe(Recipe[NextRankerData]):
         """The network before its first step."""
         return RankerTraining(data.rows, self.settings.network())
 
-    def describe(self, data: NextRankerData, device: str) -> str:
+    def describe(self, data: NextRankerData, training: RankerTraining) -> str:
         """Rows and steps."""
-        plan = self.start(data, device, Group()).plan
+        plan = training.plan
         return (
             f"records: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
             f"training: {plan.steps:,} steps of {plan.batch} records"

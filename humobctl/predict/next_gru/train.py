@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from humobctl.predict.next_gru.config import TYPE, NextGruSettings
 from humobctl.predict.next_gru.data import NextGruRows, Vocabulary, training_parts
 from humobctl.predict.next_gru.model import NextGruNetwork
 from humobctl.training.distributed import Group, Share
-from humobctl.training.recipe import TrainedModel, TrainingLog, TrainingPlan, plan_epochs
+from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
 
 _TOGETHER = 512
@@ -155,6 +156,13 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
             hits += int((scores.argmax(dim=1) == part.truth).sum())
         return {"validation_loss": loss / len(rows), "validation_acc@1": hits / len(rows)}
 
+    def rehearse(self, network: NextGruNetwork, data: NextGruData, device: torch.device) -> Costs:
+        """A validation, by that of some records."""
+        few = data.validate.take(slice(0, _TOGETHER))
+        started = time.monotonic()
+        self.validate(network, replace(data, validate=few), device)
+        return Costs((time.monotonic() - started) / len(few) * len(data.validate))
+
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Loss and hits of the last window."""
         if "validation_loss" not in record:
@@ -164,10 +172,9 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
             f"{record['validation_acc@1']:.1%} hit"
         )
 
-    def describe(self, data: NextGruData, device: str) -> str:
+    def describe(self, data: NextGruData, training: TorchTraining) -> str:
         """Records, parameters, steps."""
-        network = self.network(data, torch.device("cpu"))
-        plan = self.plan(data, 1)
+        network, plan = training.network, training.plan
         return (
             f"records: {len(data.train):,} to train on, {len(data.validate):,} to validate\n"
             f"parameters: {sum(one.numel() for one in network.parameters()):,}\n"

@@ -8,7 +8,7 @@ Shapes: r rows to predict, K candidates a row, F features.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
-from humobctl.native import Float32s, Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker.config import RankerConfig
@@ -102,10 +102,11 @@ def soft_labels(encoded: Encoded, truth: Int64s, soften: float) -> Float32s:
 
 
 def training_set(
-    users: Iterable[RankerUser],
+    users: Sequence[RankerUser],
     last_day: int,
     cities: Mapping[int, CityProfile],
     config: RankerConfig,
+    advance: Callable[[], object] = lambda: None,
 ) -> RankerTrainingSet:
     """All windows of the users, or a sample of their rows where that is too much.
 
@@ -114,49 +115,87 @@ def training_set(
         last_day: the last day known of anybody.
         cities: for the first day of each window, the city that the days before it show.
         config: where the windows lie, and how many rows to learn from.
+        advance: called after each user.
 
     Raises:
         HumobError: no user has a window with days before it.
     """
-    tasks = [found for user in users for found in windows(user, last_day, config)]
-    if not tasks:
+    total = sum(len(truth) for user in users for *_, truth in windows(user, last_day, config))
+    if not total:
         raise HumobError(
             "found no user with days both in a training window and before it, expected at least "
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
-    share = config.most_rows / sum(len(truth) for _, _, truth in tasks)
-    return join(
-        [_window_set(task, truth, cities[begin], config, share) for begin, task, truth in tasks]
+    share = config.most_rows / total
+    drawn = (
+        int(_draw_rows(task, config.seed, share).sum())
+        for user in users
+        for _, task, _ in windows(user, last_day, config)
     )
+    rows, begin = _allocate(sum(drawn), config.keep, len(NAMES)), 0
+    for user in users:
+        for first, task, truth in windows(user, last_day, config):
+            taken = _draw_rows(task, config.seed, share)
+            here = slice(begin, begin + int(taken.sum()))
+            _fill_window(rows, here, task, truth, taken, cities[first], config)
+            begin = here.stop
+        advance()
+    return rows
 
 
-def _window_set(
-    task: UserHistory, truth: Int64s, city: CityProfile, config: RankerConfig, share: float
-) -> RankerTrainingSet:
-    """One window of one user; a row is taken with probability ``share``."""
-    encoded = encode(task, city, config.keep)
-    labels = soft_labels(encoded, truth, config.soften)
-    draws = np.random.default_rng((config.seed, task.uid, int(task.target_d[0]))).random(len(truth))
-    taken = draws < share
-    r, keep = int(taken.sum()), labels.shape[1]
-    z = np.zeros((r, config.keep, len(NAMES)), dtype=np.float32)
-    y = np.zeros((r, config.keep), dtype=np.float32)
-    start = np.full((r, config.keep), NEVER, dtype=np.float32)
-    raw = encoded.x[taken].reshape(r * keep, len(NAMES))
-    z[:, :keep] = transform(raw).reshape(r, keep, len(NAMES))
-    y[:, :keep] = labels[taken]
-    start[:, :keep] = start_scores(encoded.start[taken])
-    return RankerTrainingSet(z, y, start, row_weights(task)[taken].astype(np.float32))
+def _draw_rows(task: UserHistory, seed: int, share: float) -> Bools:
+    """Which rows of a window are taken, each with probability ``share``; shape (r,)."""
+    draws = np.random.default_rng((seed, task.uid, int(task.target_d[0])))
+    taken: Bools = draws.random(len(task.target_d)) < share
+    return taken
 
 
-def join(parts: Sequence[RankerTrainingSet]) -> RankerTrainingSet:
-    """Several training sets as one: of users, or of cities."""
+def _allocate(r: int, keep: int, features: int) -> RankerTrainingSet:
+    """Rows without a candidate."""
     return RankerTrainingSet(
-        np.concatenate([part.z for part in parts]),
-        np.concatenate([part.y for part in parts]),
-        np.concatenate([part.start for part in parts]),
-        np.concatenate([part.weight for part in parts]),
+        z=np.zeros((r, keep, features), dtype=np.float32),
+        y=np.zeros((r, keep), dtype=np.float32),
+        start=np.full((r, keep), NEVER, dtype=np.float32),
+        weight=np.zeros(r, dtype=np.float32),
     )
+
+
+def _fill_window(
+    rows: RankerTrainingSet,
+    here: slice,
+    task: UserHistory,
+    truth: Int64s,
+    taken: Bools,
+    city: CityProfile,
+    config: RankerConfig,
+) -> None:
+    """Write the rows that are taken of one window of one user."""
+    encoded = encode(task, city, config.keep)
+    labels = soft_labels(encoded, truth, config.soften)[taken]
+    r, keep = labels.shape
+    raw = encoded.x[taken].reshape(r * keep, len(NAMES))
+    rows.z[here, :keep] = transform(raw).reshape(r, keep, len(NAMES))
+    rows.y[here, :keep] = labels
+    rows.start[here, :keep] = start_scores(encoded.start[taken])
+    rows.weight[here] = row_weights(task)[taken]
+
+
+def join(parts: list[RankerTrainingSet]) -> RankerTrainingSet:
+    """The training sets of several cities as one.
+
+    Takes them out of the list one by one, so that little more than the whole is in memory.
+    """
+    if len(parts) == 1:
+        return parts.pop()
+    whole = _allocate(sum(len(part.y) for part in parts), *parts[0].z.shape[1:])
+    begin = 0
+    while parts:
+        part = parts.pop(0)
+        here = slice(begin, begin + len(part.y))
+        for name in ("z", "y", "start", "weight"):
+            getattr(whole, name)[here] = getattr(part, name)
+        begin = here.stop
+    return whole
 
 
 def row_weights(task: UserHistory) -> Floats:
@@ -212,14 +251,8 @@ def read_city(
         records = [user for known in learnt for user in _records(known)]
         cities = past_cities(table.groups(drawn), last_day, source, config)
     with report.progress(f"features of {table.about['file']}", len(records), "users") as ticker:
-
-        def ticking() -> Iterator[RankerUser]:
-            for record in records:
-                yield record
-                ticker.advance()
-
         try:
-            part = training_set(ticking(), last_day, cities, config)
+            part = training_set(records, last_day, cities, config, ticker.advance)
         except HumobError as exc:
             raise HumobError(f"{table.name}: {exc}") from exc
     counts = {"users": len(records), "of_users": len(users), "last_day": last_day}

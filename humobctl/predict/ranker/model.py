@@ -100,6 +100,8 @@ def standardize(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
 class Ranker:
     """A trained ranker in a city."""
 
+    new_cells = "ranker"
+
     def __init__(self, city: CityProfile, network: RankerNetwork, config: RankerConfig) -> None:
         self.city, self.network, self.config = city, network, config
 

@@ -9,7 +9,7 @@ Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from humobctl.console.words import pluralize
-from humobctl.native import Float32s, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
@@ -38,6 +38,8 @@ from humobctl.training.recipe import (
     TrainingPlan,
 )
 from humobctl.training.session import check_loss, write_whole
+
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,14 @@ class RankerRecipe(Recipe[RankerData]):
         """
         most = max(1, self.settings.most_rows // len(self.paths))
         config = replace(self.settings, most_rows=most)
-        found = [read_city(path, self.source, config) for path in self.paths]
-        yield RankerData(join([rows for rows, _ in found]), [about for _, about in found])
+        parts: list[RankerTrainingSet] = []
+        abouts = []
+        for path in self.paths:
+            part, about = read_city(path, self.source, config)
+            parts.append(part)
+            abouts.append(about)
+            del part
+        yield RankerData(join(parts), abouts)
 
     def identify(self, data: RankerData) -> dict[str, Any]:
         """The cities."""
@@ -91,9 +99,9 @@ class RankerRecipe(Recipe[RankerData]):
         """The network before its first step."""
         return RankerTraining(data.rows, self.settings)
 
-    def describe(self, data: RankerData, device: str) -> str:
+    def describe(self, data: RankerData, training: RankerTraining) -> str:
         """Rows and steps."""
-        plan = RankerTraining(data.rows, self.settings).plan
+        plan = training.plan
         return (
             f"rows: {len(data.rows.y):,} to predict, {len(NAMES)} features of each candidate\n"
             f"training: {pluralize(plan.steps, 'step')} of {pluralize(plan.batch, 'row')}"
@@ -112,15 +120,14 @@ class RankerRecipe(Recipe[RankerData]):
 
 
 class RankerTraining(Training):
-    """A ranker under training. States are those of ends of epochs."""
+    """A ranker under training."""
 
     def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
         """Take the rows to learn from, whose features are scaled in place, and the settings."""
         self.rows, self.config = rows, config
         self._features = rows.z.shape[2]
         flat = rows.z.reshape(-1, self._features)
-        present = flat[rows.start.ravel() > NEVER]
-        self._mean, self._scale = present.mean(axis=0), present.std(axis=0) + np.float32(1e-6)
+        self._mean, self._scale = _mean_and_scale(flat, rows.start.ravel() > NEVER)
         standardize(flat, self._mean, self._scale)
         self._batches = -(-len(rows.y) // config.batch)
         self.plan = TrainingPlan(
@@ -152,7 +159,13 @@ class RankerTraining(Training):
         check_loss(lost, self.step + 1, self._rate, "fewer --rows, or check the input")
         self._adam.step(gradients, self._rate)
         self._loss += lost
+        self.loss = lost / len(chosen)
         self.step += 1
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of a state with all members, and of the model."""
+        one = sum(weights.nbytes for weights in self._members[-1])
+        return (self.config.members + 2) * one, self.config.members * one
 
     def network(self) -> RankerNetwork:
         """The network of all members that are trained."""
@@ -179,7 +192,7 @@ class RankerTraining(Training):
             f"{part}.{i}": one for part, values in parts.items() for i, one in enumerate(values)
         }
         arrays |= {name: np.array([value]) for name, value in numbers.items()}
-        arrays["step"] = np.array([self.step])
+        arrays |= {"step": np.array([self.step]), "lost": np.array([self._loss])}
         write_whole(path, lambda partial: save_file(arrays, partial))
 
     def restore(self, path: Path) -> dict[str, float]:
@@ -187,9 +200,8 @@ class RankerTraining(Training):
         from safetensors.numpy import load_file  # noqa: PLC0415
 
         arrays, config = load_file(path), self.config
-        self.step = int(arrays.pop("step")[0])
-        epochs = self.step // self._batches
-        count = -(-epochs // config.epochs)
+        self.step, self._loss = int(arrays.pop("step")[0]), float(arrays.pop("lost")[0])
+        count = -(-self.step // (config.epochs * self._batches))
 
         def take(part: str) -> list[Float32s]:
             return [arrays.pop(f"{part}.{i}") for i in range(6)]
@@ -200,11 +212,28 @@ class RankerTraining(Training):
         # What the last member has drawn so far: its first weights, and an order an epoch.
         self._random = np.random.default_rng((config.seed, count - 1))
         _first_weights(self._features, config.hidden, self._random)
-        past = epochs - (count - 1) * config.epochs
-        for _ in range(past):
-            self._random.permutation(len(self.rows.y))
-        self._adam.steps = past * self._batches
+        done = self.step - (count - 1) * config.epochs * self._batches
+        for _ in range(-(-done // self._batches)):
+            order = self._random.permutation(len(self.rows.y))
+        self._chosen = np.array_split(order, self._batches)
+        self._adam.steps = done
         return {name: float(value[0]) for name, value in arrays.items()}
+
+
+def _mean_and_scale(z: Float32s, present: Bools) -> tuple[Float32s, Float32s]:
+    """Mean and standard deviation of each feature of the candidates that are there, by blocks."""
+    count = int(present.sum())
+
+    def over_blocks(value: Callable[[Float32s], Float32s]) -> Floats:
+        total = np.zeros(z.shape[1])
+        for at in range(0, len(z), _BLOCK):
+            block = z[at : at + _BLOCK][present[at : at + _BLOCK]]
+            total += value(block).sum(axis=0, dtype=np.float64)
+        return total / count
+
+    mean = over_blocks(lambda block: block).astype(np.float32)
+    deviation = np.sqrt(over_blocks(lambda block: (block - mean) ** 2)).astype(np.float32)
+    return mean, deviation + np.float32(1e-6)
 
 
 def _first_weights(f: int, hidden: int, rng: np.random.Generator) -> list[Float32s]:
@@ -227,13 +256,19 @@ def _gradients(
     w0, b0, w1, b1, w2, b2 = weights
     z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
     z = z.reshape(-1, z.shape[2])
-    first = np.maximum(z @ w0 + b0, 0.0)
-    second = np.maximum(first @ w1 + b1, 0.0)
+    first = z @ w0
+    first += b0
+    np.maximum(first, 0.0, out=first)
+    second = first @ w1
+    second += b1
+    np.maximum(second, 0.0, out=second)
     p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
     loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
     d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
-    d_second = (d_score @ w2.T) * (second > 0)
-    d_first = (d_second @ w1.T) * (first > 0)
+    d_second = d_score @ w2.T
+    d_second *= second > 0
+    d_first = d_second @ w1.T
+    d_first *= first > 0
     gradients = [
         *(z.T @ d_first, d_first.sum(axis=0)),
         *(first.T @ d_second, d_second.sum(axis=0)),

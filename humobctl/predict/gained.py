@@ -1,0 +1,180 @@
+"""What a training gained: a model as it will be used, beside the history baseline and a ranker.
+
+All are scored on the same users, and differences have bootstrap intervals over these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from humobctl.console import report
+from humobctl.evaluate.cells.bootstrap import RESAMPLES, resampled_means
+from humobctl.evaluate.cells.run import CellEvalSettings
+from humobctl.native import Floats, Int32s
+from humobctl.predict.base import PredictOptions, Predictor, UserHistory
+from humobctl.predict.baselines.history import History
+from humobctl.predict.blend import user_scores
+from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.decode_days.config import DEFAULTS
+from humobctl.predict.decode_days.run import decode_user
+from humobctl.predict.ranker.config import RankerConfig
+from humobctl.predict.ranker.data import RankerUser, first_days, join, training_set
+from humobctl.predict.ranker.features import NAMES
+from humobctl.predict.ranker.model import Ranker, RankerNetwork
+from humobctl.predict.ranker.train import RankerTraining
+
+_NAMES = ("geobleu_humob24", "dtw_humob24")
+_UNITS = (" GEO-BLEU", " km of DTW")
+_CONFIDENCE = 0.95
+COMPARED = RankerConfig(most_rows=20_000, members=1)
+"""The ranker that others are compared with: a small one, so that it takes seconds."""
+COMPARED_SECONDS = 8.0
+COMPARED_BYTES = 16 * COMPARED.most_rows * COMPARED.keep * len(NAMES)
+"""What it takes: four copies of its features in four bytes each."""
+MOST_USERS = 100
+"""Users of a city that it is trained on, at most."""
+
+
+@dataclass(frozen=True)
+class ScoredUser:
+    """A user whose last days are known.
+
+    Attributes:
+        city: the calendar.
+        user: what is known, and what is asked.
+        truth: the true cells, shape (r, 2).
+    """
+
+    city: CityProfile
+    user: UserHistory
+    truth: Int32s
+
+
+@dataclass(frozen=True)
+class RankerCity:
+    """Users of a city that a ranker may learn from.
+
+    Attributes:
+        users: their rows up to ``last_day``.
+        last_day: the last day known.
+        city: the calendar.
+    """
+
+    users: Sequence[RankerUser]
+    last_day: int
+    city: CityProfile
+
+
+def train_small_ranker(cities: Sequence[RankerCity], seed: int) -> RankerNetwork:
+    """A ranker of a part of the users.
+
+    Raises:
+        HumobError: no user has days in a training window and before it.
+    """
+    config = replace(COMPARED, most_rows=COMPARED.most_rows // len(cities), seed=seed)
+    sets = [
+        training_set(
+            one.users[:MOST_USERS],
+            one.last_day,
+            dict.fromkeys(first_days(one.last_day, config), one.city),
+            config,
+        )
+        for one in cities
+    ]
+    training = RankerTraining(join(sets), config)
+    with report.progress("ranker to compare with", training.plan.steps, "steps") as ticker:
+        while training.step < training.plan.steps:
+            training.advance()
+            ticker.advance()
+    return training.network()
+
+
+def _predict_by(
+    make: Callable[[CityProfile], Predictor], users: Sequence[ScoredUser]
+) -> list[Int32s]:
+    """Cells of each user by what ``make`` gives for the user's city, decoded as by ``predict``."""
+    models: dict[int, Predictor] = {}
+    found = []
+    for one in users:
+        model = models.setdefault(id(one.city), make(one.city))
+        dist = model.distribution(one.user)
+        found.append(decode_user(one.user, one.city, dist, DEFAULTS))
+    return found
+
+
+def baselines(
+    users: Sequence[ScoredUser], network: RankerNetwork | None
+) -> dict[str, list[Int32s]]:
+    """Cells by the history baseline, and by the ranker where there is one."""
+    found = {"history": _predict_by(lambda city: History(city, PredictOptions()), users)}
+    if network is not None:
+        found["ranker"] = _predict_by(lambda city: Ranker(city, network, COMPARED), users)
+    return found
+
+
+def compare(
+    name: str, users: Sequence[ScoredUser], cells: Mapping[str, Sequence[Int32s]]
+) -> dict[str, dict[str, Any]]:
+    """Mean scores by predictor, those of others with how much ``name`` differs from them.
+
+    Args:
+        name: of the model that was trained, one of ``cells``.
+        users: who is scored.
+        cells: predicted cells of each user by predictor.
+    """
+    scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu", "dtw"))
+
+    def scores(predicted: Sequence[Int32s]) -> Floats:
+        rows = [
+            user_scores(one.user, mine, one.truth, scoring)
+            for one, mine in zip(users, predicted, strict=True)
+        ]
+        return np.array([[row[column] for column in _NAMES] for row in rows])
+
+    by_name = {other: scores(predicted) for other, predicted in cells.items()}
+    tail = (1 - _CONFIDENCE) / 2
+    found: dict[str, dict[str, Any]] = {}
+    for other, values in by_name.items():
+        found[other] = dict(zip(_NAMES, values.mean(axis=0).tolist(), strict=True))
+        if other == name:
+            continue
+        gained = by_name[name] - values
+        low, high = np.quantile(resampled_means(gained, RESAMPLES, 0), [tail, 1 - tail], axis=0)
+        found[other]["gained"] = {
+            column: {"mean": float(mean), "low": float(below), "high": float(above)}
+            for column, mean, below, above in zip(
+                _NAMES, gained.mean(axis=0), low, high, strict=True
+            )
+        }
+    return found
+
+
+def tell(name: str, found: Mapping[str, Mapping[str, Any]], users: int) -> None:
+    """Say what a model gained, a line a predictor; and plainly where it gained nothing."""
+    report.info(f"{users} users not trained on, predicted as 'predict' will:")
+    not_better = []
+    for other, scores in found.items():
+        text = f"  {other}: GEO-BLEU {scores[_NAMES[0]]:.4f}, DTW {scores[_NAMES[1]]:.2f} km"
+        if "gained" not in scores:
+            report.info(text)
+            continue
+        gained = scores["gained"]
+        parts = [_interval(gained[_NAMES[0]], "+.4f"), _interval(gained[_NAMES[1]], "+.2f")]
+        differs = "; ".join(f"{part}{unit}" for part, unit in zip(parts, _UNITS, strict=True))
+        report.info(f"{text}; {name} differs by {differs}")
+        if not (gained[_NAMES[0]]["low"] > 0 or gained[_NAMES[1]]["high"] < 0):
+            not_better.append(other)
+    if not_better:
+        report.warn(
+            f"{name} is not decidedly better than {' or '.join(not_better)} on these users, "
+            "which cost less"
+        )
+
+
+def _interval(gained: Mapping[str, float], form: str) -> str:
+    mean, low, high = (format(gained[key], form) for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
