@@ -32,7 +32,7 @@ assert ANCHORS + CELLS + LEARNT == EMBEDDING_SIZE
 _LONG = 1600.0
 """Wavelength of the anchors' sines in cells."""
 _HEIGHT = 0.3
-"""Of the anchors' sines: nine tenths of a vector's length and more are left to the cells."""
+"""Amplitude of those sines: nine tenths of a vector's length and more are left to the cells."""
 _CELL_PART = 0.95
 _LENGTHS, _DIRECTIONS = 1.6 * 10 ** (np.arange(5) / 4), 8
 _ANGLES = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
@@ -51,7 +51,7 @@ def count_spans(spans: Spans) -> tuple[Tensor, Tensor]:
 
     Returns:
         (B, A + C), anchors first, cells of length 1; and (B, T): places of the anchors in 20 cells
-        from the grid's middle, radius of gyration in 20 cells, share of records in new cells.
+        from the grid's middle, radius of gyration in 20 cells, fraction of records in new cells.
     """
     columns = (one.cpu().numpy() for one in (spans.place, spans.slot, spans.dow, spans.mask))
     found = [

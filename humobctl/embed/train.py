@@ -207,7 +207,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
         total = total + found["kept"]
         # The counted part finds users by itself; the learnt one is to find them without it.
         learnt = functional.normalize(vectors[:, -LEARNT:], dim=-1)
-        mine = learnt.unflatten(0, (2, -1)).transpose(0, 1)
+        mine = learnt.view(2, -1, LEARNT).transpose(0, 1)
         pairs = group.all_rows(mine, batch.users).transpose(0, 1)
         if settings.objective != "reconstruct":
             weight = settings.contrast_weight if settings.objective == "both" else 1.0

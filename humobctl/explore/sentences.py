@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 CELL_KM = 0.5
 _AT_HOME, _AT_WORK, _TIMES = 0.5, 0.1, 2.0
-"""Shares of records from 10:00 to 18:00 on weekdays: who has the first at home is there by day; who
-has the second at work and that many times the share of weekends is a commuter."""
+"""Fractions of records from 10:00 to 18:00 on weekdays: who has the first at home is so by day; with
+the second at work, and that many times the fraction of weekends, one is a commuter."""
 _EVENING = range(15, 24)
 """Hours in which users come home."""
 
@@ -81,7 +81,7 @@ def _most(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 def _medians(
     rows: pl.DataFrame, cluster: pl.DataFrame, by: str, where: str
 ) -> dict[int, dict[str | int, float]]:
-    """Median over the users of a cluster of the share of rows at a place, by part or hour."""
+    """Median over the users of a cluster of the fraction of rows at a place, by part or hour."""
     users = rows.group_by("user", by).agg(pl.col(where).mean()).join(cluster, on="user")
     found: dict[int, dict[str | int, float]] = {}
     for one, key, share in users.group_by("cluster", by).agg(pl.col(where).median()).rows():
@@ -96,7 +96,7 @@ def _km(home: Int64s, work: Int64s) -> Floats:
 
 
 def _routine(home: dict[str | int, float], work: dict[str | int, float]) -> str:
-    """What most do by day, from shares of records at home and at work by part of the week."""
+    """What most do by day, from fractions of records at home and at work by part of the week."""
     weekday, weekend = (work.get(part, 0.0) for part in ("weekday", "weekend"))
     if "weekday" not in home:
         return "few records by day"
@@ -108,7 +108,7 @@ def _routine(home: dict[str | int, float], work: dict[str | int, float]) -> str:
 
 
 def _home_by(hours: dict[str | int, float]) -> list[str]:
-    """The evening hour in which the share of records at home passes half of its height."""
+    """The evening hour in which the fraction of records at home passes half of its height."""
     evening = [hours.get(hour, 0.0) for hour in _EVENING]
     late = [hour for hour, one in zip(_EVENING, evening, strict=True) if one >= max(evening) / 2]
     return [f"home by {late[0]}:00"] if max(evening) > 0 and late[0] > _EVENING[0] else []

@@ -255,7 +255,7 @@ def score_city(
         found |= _reid(people, users, method)
     if {"home_km", "work_km"} & set(names):
         everyone = [people.rows_of(user) for user in range(len(people.uid))]
-        made = _made(method, people, everyone)
+        made = _answer(method, people, everyone)
         for name, cells in zip(("home_km", "work_km"), homes_and_works(people), strict=True):
             known = np.flatnonzero(cells >= 0)
             found[name, ""] = _distances(method, made[known], _cell_km(cells[known]), seed)
@@ -280,7 +280,7 @@ def _reid(people: CityRecords, users: Int64s, method: Vectorise | Locate) -> Use
     return found
 
 
-def _made(method: Vectorise | Locate, people: CityRecords, parts: Parts) -> Floats:
+def _answer(method: Vectorise | Locate, people: CityRecords, parts: Parts) -> Floats:
     """Vectors of parts, or their places in km."""
     if isinstance(method, Locate):
         return (method.places(people, parts) - 1) * CELL_KM
@@ -307,7 +307,7 @@ def _next_day(people: CityRecords, users: Int64s, method: Vectorise | Locate, se
         parts.append(rows[~last])
         middles.append([people.x[rows[last]].mean(), people.y[rows[last]].mean()])
     truth = (np.array(middles) - 1) * CELL_KM
-    return _distances(method, _made(method, people, parts), truth, seed)
+    return _distances(method, _answer(method, people, parts), truth, seed)
 
 
 def summarize(name: str, values: Floats) -> float:
