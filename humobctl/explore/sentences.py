@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 CELL_KM = 0.5
 _AT_HOME, _AT_WORK, _TIMES = 0.5, 0.1, 2.0
-"""Fractions of records from 10:00 to 18:00 on weekdays: who has the first at home is so by day; with
-the second at work, and that many times the fraction of weekends, one is a commuter."""
+"""Fractions of weekday records from 10:00 to 18:00: with the first at home one is so by day; with
+the second at work, and that many times the fraction of weekends, a commuter."""
 _EVENING = range(15, 24)
 """Hours in which users come home."""
 
