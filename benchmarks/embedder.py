@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from benchmarks.harness import DATA, WORK, interleaved, markdown
+from humobctl.embed.anchors import LEARNT
 from humobctl.embed.config import EmbedderSettings
 from humobctl.embed.data import EmbedderColumns
 from humobctl.embed.embed import EmbedOptions, TrainedEmbedder, embed_rows
@@ -34,7 +35,7 @@ def operations(settings: EmbedderSettings, rows: int) -> float:
     block = 12 * width * width + 2 * rows * width
     lstm = 2 * 4 * units * (width + units)
     row = embeddings + cross + settings.blocks * block + lstm
-    return 2.0 * (rows * row + 2 * units * EMBEDDING_SIZE)
+    return 2.0 * (rows * row + 2 * units * LEARNT)
 
 
 def step_operations(training: TorchTraining, number: int) -> float:

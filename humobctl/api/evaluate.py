@@ -157,18 +157,18 @@ def evaluate_embedding(
         users: users to score: those that no model was trained on (unseen), or all.
         days: days to score, such as 0-59. Default: all.
         city: name of each table's city, as in the training. Default: the files' names.
-        seed: seed of the cross-validation folds of the probes.
+        seed: seed of the cross-validation folds of the probes, and of the intervals.
 
     Returns:
-        The scores of each method; distances in km.
+        The scores of each method with intervals, of all cities and of each; distances in km.
 
     Raises:
         HumobError: a table or a model cannot be read, or fewer than two users are left.
         UsageError: no such metric.
 
     Example:
-        >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["file"].to_list()
-        ['tf-idf + SVD', 'slot histograms']
+        >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["file"].to_list()[:3]
+        ['mean cell', 'median cell', 'most visited cell']
     """
     import numpy as np
 
@@ -192,8 +192,11 @@ def evaluate_embedding(
         ]
     methods = baselines(weekday)
     left_out = [np.empty(0, np.int64)] * len(cities)
+    known: dict[str, tuple[str, ...]] = {}
     if trained:
-        from humobctl.embed.score import method_of, users_seen
+        from humobctl.embed.score import cities_trained_on, method_of, users_seen
+
+        known = cities_trained_on(cities, trained)
 
         methods = {
             **{title: method_of(one, weekday) for title, one in trained.items()},
@@ -201,5 +204,13 @@ def evaluate_embedding(
         }
         if users == "unseen":
             left_out = [users_seen(one, trained.values()) for one in cities]
-    found = evaluate_embeddings(cities, left_out, methods, names, first_weekday=weekday, seed=seed)
+    found = evaluate_embeddings(
+        cities,
+        left_out,
+        methods,
+        names,
+        first_weekday=weekday,
+        seed=seed,
+        trained_on=known,
+    )
     return Scores(report, found)

@@ -22,9 +22,11 @@ def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options:
     distance to the home cell, to the work cell, and to the centre of the user's last day, predicted
     from the days before.
 
-    Every model is compared with baselines: bags of cells by tf-idf and SVD (128 dimensions, of
-    whole users), and histograms of slots. Users that a model was trained or validated on are left
-    out.
+    Every model is compared with baselines: mean, median and most visited cell (counted, without a
+    probe), bags of cells by tf-idf and SVD (128 dimensions, of whole users), the same of slots and
+    cells, and histograms of slots. Users that a model was trained or validated on are left out. Of
+    several cities each is scored, too: a city of the training or another one. Distances have 95 %
+    intervals by a bootstrap over users.
 
     Example: humobctl eval embedding city.csv --model embedder --metric reid_top1 --format table
 

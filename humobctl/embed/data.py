@@ -16,8 +16,9 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from humobctl.embed.anchors import count_spans
 from humobctl.embed.config import EmbedderSettings
-from humobctl.embed.model import Spans
+from humobctl.embed.spans import Spans
 from humobctl.native import Int64s
 from humobctl.tables.schemas import GRID_SIDE
 from humobctl.training.distributed import Share
@@ -96,6 +97,7 @@ class SpanBatch:
         inside: rows of each span to reconstruct.
         following: rows after each span.
         before: places of the rows before those, (B, N, 2).
+        targets: what is asked of the vectors, (B, T).
         users: whose spans all processes draw together.
         inside_rows, following_rows: of all those spans.
     """
@@ -104,6 +106,7 @@ class SpanBatch:
     inside: Spans
     following: Spans
     before: torch.Tensor
+    targets: torch.Tensor
     users: int
     inside_rows: int
     following_rows: int
@@ -116,6 +119,7 @@ class SpanBatch:
             inside=self.inside.to(device),
             following=self.following.to(device),
             before=self.before.to(device),
+            targets=self.targets.to(device),
         )
 
 
@@ -156,19 +160,22 @@ def draw_spans(
     seen = rows.spans(spans, city)
     rebuilt, ahead = (rows.spans(part, city) for part in (inside, following))
     before = rows.spans([np.maximum(part - 1, 0) for part in following], city).place
-    if plain:
-        return SpanBatch(seen, rebuilt, ahead, before, *totals)
-    if random.random() < settings.moved:
+    moved = not plain and random.random() < settings.moved
+    if moved:
         move = GridAugmentation.draw(random)
         seen, rebuilt, ahead = (
             replace(part, place=move(part.place), city=torch.zeros_like(part.city))
             for part in (seen, rebuilt, ahead)
         )
         before = move(before)
+    counted, targets = count_spans(seen)
+    seen = replace(seen, counted=counted)
+    if plain:
+        return SpanBatch(seen, rebuilt, ahead, before, targets, *totals)
     noise = random.standard_normal((2 * len(users), longest, 2), np.float32)
     noise = noise[mine, : seen.place.shape[1]] * np.float32(settings.noise)
     noisy = seen.place + torch.from_numpy(noise)
-    return SpanBatch(replace(seen, place=noisy), rebuilt, ahead, before, *totals)
+    return SpanBatch(replace(seen, place=noisy), rebuilt, ahead, before, targets, *totals)
 
 
 def _both(share: Share, users: int) -> Int64s:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from humobctl.console import report
+from humobctl.embed.anchors import LEARNT, count_spans
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import TOGETHER, EmbedderColumns, by_length, padded_length
 from humobctl.embed.model import Encoder
@@ -67,9 +68,14 @@ class TrainedEmbedder:
 
     def users_seen(self, name: str, fingerprint: str) -> Int64s | None:
         """Users of a city that the training saw; None for a city of another name and file."""
+        number = self.number_of(name, fingerprint)
+        return None if number is None else self.seen[number]
+
+    def number_of(self, name: str, fingerprint: str) -> int | None:
+        """Place of a city among those of the training, by its name or file; None for another."""
         for number, known in enumerate(self.cities):
             if known == name or self.fingerprints[number] == fingerprint:
-                return self.seen[number]
+                return number
         return None
 
 
@@ -85,7 +91,12 @@ def load_embedder(folder: str, device: str = "auto") -> TrainedEmbedder:
         settings = from_record(EmbedderSettings, found.config["settings"])
         cities = [str(name) for name in found.config["cities"]]
         mine = "encoder."
-        make = functools.partial(Encoder, settings, len(cities))
+        learnt = len(found.arrays["encoder.out.bias"])
+        if learnt not in (LEARNT, EMBEDDING_SIZE):
+            raise HumobError(
+                f"{folder}: found {learnt} learnt numbers, expected {LEARNT} or {EMBEDDING_SIZE}"
+            )
+        make = functools.partial(Encoder, settings, len(cities), learnt)
         encoder = build_checked(folder, settings.blocks, make, mine)
         encoder.load_state_dict(
             {
@@ -255,11 +266,19 @@ def embed_parts(
     device = next(trained.encoder.parameters()).device
     width = padded_length(end - begin)
     told = threading.Lock()
+    counted = torch.empty(0, 0)
+    if trained.encoder.out.out_features == LEARNT:  # of whole parts, not of their pieces
+        counted = torch.cat(
+            [count_spans(rows.spans([p], city[n : n + 1]))[0] for n, p in enumerate(parts)]
+        )
 
     def work(batch: Int64s) -> None:
         filled = np.append(batch, np.repeat(batch[0], -len(batch) % TOGETHER))
         numbers = [parts[user[one]][begin[one] : end[one]] for one in filled.tolist()]
-        spans = rows.spans(numbers, city[user[filled]], int(width[batch[0]])).to(device)
+        spans = rows.spans(numbers, city[user[filled]], int(width[batch[0]]))
+        if len(counted):
+            spans = replace(spans, counted=counted[user[filled]])
+        spans = spans.to(device)
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=asked.precision == "bf16")
         with torch.inference_mode(), autocast:
             found = trained.encoder(spans)[: len(batch)].double().cpu().numpy()

@@ -8,13 +8,14 @@ Shapes:  B spans, S rows of the longest span, W width, H units of the LSTM each 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from humobctl.embed.anchors import LEARNT, TARGETS, count_spans, join
 from humobctl.embed.config import EmbedderSettings
+from humobctl.embed.spans import Spans
 from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE, SLOTS_PER_DAY
 
 WAVES = 14
@@ -25,29 +26,6 @@ SMOOTH_CELLS = 1.0
 
 _TOGETHER = 16
 """Matrix products are padded to this many rows, so that each row has the same bits in any batch."""
-
-
-@dataclass(frozen=True)
-class Spans:
-    """A batch of spans.
-
-    Attributes:
-        place: x and y in cells from the grid's corner, (B, S, 2).
-        slot: half-hour slot, (B, S).
-        dow: day of the week, 0 for Sunday, (B, S).
-        mask: true for rows that are there, (B, S).
-        city: number of the city, 0 where it is not said, (B,).
-    """
-
-    place: Tensor
-    slot: Tensor
-    dow: Tensor
-    mask: Tensor
-    city: Tensor
-
-    def to(self, device: torch.device) -> Spans:
-        """A copy on a device."""
-        return Spans(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 class PlaceEmbedding(nn.Module):
@@ -142,9 +120,12 @@ class TransformerBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Spans to vectors of length 1."""
+    """Spans to vectors of length 1: counted numbers, and those of the network.
 
-    def __init__(self, settings: EmbedderSettings, cities: int) -> None:
+    ``learnt`` is how many those are; models of earlier versions learn all.
+    """
+
+    def __init__(self, settings: EmbedderSettings, cities: int, learnt: int = LEARNT) -> None:
         super().__init__()
         width, heads = settings.width, settings.heads
         self.place, self.time = PlaceEmbedding(width), TimeEmbedding(width)
@@ -160,7 +141,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.ahead = nn.LSTM(width, settings.lstm_units, batch_first=True)
         self.back = nn.LSTM(width, settings.lstm_units, batch_first=True)
-        self.out = nn.Linear(2 * settings.lstm_units, EMBEDDING_SIZE)
+        self.out = nn.Linear(2 * settings.lstm_units, learnt)
 
     def forward(self, spans: Spans) -> Tensor:
         """Vectors (B, E)."""
@@ -179,7 +160,11 @@ class Encoder(nn.Module):
         rows = self._both_ways(self.norm(rows), there)[:, 1:]
         weights = mask.to(rows.dtype)[:, :, None]
         mean = (rows * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return functional.normalize(self._vectors(mean).float(), dim=-1)
+        learnt = functional.normalize(self._vectors(mean).float(), dim=-1)
+        if learnt.shape[1] == EMBEDDING_SIZE:
+            return learnt
+        counted = spans.counted if len(spans.counted) else count_spans(spans)[0]
+        return join(counted.to(learnt.device), learnt)
 
     def _vectors(self, mean: Tensor) -> Tensor:
         """The last layer: (B, 2H) to (B, E)."""
@@ -249,6 +234,18 @@ class EmbedderNetwork(nn.Module):
         super().__init__()
         self.encoder = Encoder(settings, cities)
         self.decoder = Decoder(settings)
+        self.asked = nn.Linear(EMBEDDING_SIZE, TARGETS)
+
+    def keep(self, vectors: Tensor, targets: Tensor) -> Tensor:
+        """Huber loss of a linear readout of the other spans' anchors, radius and exploration.
+
+        Args:
+            vectors: the first spans of all users, then the second, (B, E).
+            targets: of the same spans, (B, T).
+        """
+        others = torch.cat(targets.chunk(2)[::-1])
+        told = self.asked(math.sqrt(EMBEDDING_SIZE) * vectors)
+        return functional.smooth_l1_loss(told, others, reduction="sum") / TARGETS
 
 
 def contrast(vectors: Tensor, temperature: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -19,6 +19,19 @@ def users_seen(city: CityPeople, trained: Iterable[TrainedEmbedder]) -> Int64s:
     seen = [one for one in found if one is not None]
     here = np.unique(city.frame["uid"].to_numpy()).astype(np.int64)
     return np.intersect1d(np.concatenate([np.empty(0, np.int64), *seen]), here)
+
+
+def cities_trained_on(
+    cities: Iterable[CityPeople], trained: Mapping[str, TrainedEmbedder]
+) -> dict[str, tuple[str, ...]]:
+    """Names of those cities that each model was trained on."""
+    known = list(cities)
+    return {
+        title: tuple(
+            city.name for city in known if one.number_of(city.name, city.fingerprint) is not None
+        )
+        for title, one in trained.items()
+    }
 
 
 def method_of(trained: TrainedEmbedder, first_weekday: int) -> Method:

@@ -12,9 +12,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from humobctl.console import report
 from humobctl.data.split import shuffle_users
+from humobctl.embed.anchors import LEARNT
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
 from humobctl.embed.embed import SEEN
@@ -187,8 +189,9 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
 
         ``inside`` and ``following`` are cross-entropies in nats of a row's x and y, rebuilt from
         the vector and the time, and told from the vector, the time and the cell before, means over
-        the rows of all processes; ``contrast`` is that of finding a user's other span among all
-        users; ``top1`` how often it is the nearest.
+        the rows of all processes; ``kept`` is how far a linear readout is from anchors, radius
+        and exploration of the other span; ``contrast`` is that of finding a user's other span among
+        all users; ``top1`` how often it is the nearest.
         """
         settings = self.settings
         vectors = network.encoder(batch.spans)
@@ -200,7 +203,11 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             found["inside"] = inside / max(1, batch.inside_rows)
             found["following"] = following / max(1, batch.following_rows)
             total = total + found["inside"] + found["following"]
-        mine = vectors.unflatten(0, (2, -1)).transpose(0, 1)
+        found["kept"] = network.keep(vectors, batch.targets) / (2 * batch.users)
+        total = total + found["kept"]
+        # The counted part finds users by itself; the learnt one is to find them without it.
+        learnt = functional.normalize(vectors[:, -LEARNT:], dim=-1)
+        mine = learnt.view(2, -1, LEARNT).transpose(0, 1)
         pairs = group.all_rows(mine, batch.users).transpose(0, 1)
         if settings.objective != "reconstruct":
             weight = settings.contrast_weight if settings.objective == "both" else 1.0
@@ -263,7 +270,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             f"cities: {', '.join(data.cities)}",
             f"users: {len(data.train):,} to train on, {len(data.validate):,} to validate",
             f"parameters: {encoder:,} of the encoder, {decoder:,} of the decoder",
-            f"a vector: {EMBEDDING_SIZE} numbers",
+            f"a vector: {EMBEDDING_SIZE} numbers, {LEARNT} of them learnt",
             f"training: at most {settings.steps:,} steps of "
             f"{settings.batch_size * world_size()} users, two spans of up to "
             f"{settings.span_rows} rows each",

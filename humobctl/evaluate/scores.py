@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
@@ -24,6 +25,7 @@ class TableScore:
         unit: km, trips, share, or "" for a pure number.
         higher_is_better: which way is better; None where neither is, as for a yardstick.
         settings: every setting that changes the value.
+        low, high: interval of the value; NaN where none is computed.
     """
 
     name: str
@@ -31,6 +33,8 @@ class TableScore:
     unit: str
     higher_is_better: bool | None
     settings: tuple[tuple[str, str], ...] = ()
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def signature(self) -> str:

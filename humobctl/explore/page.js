@@ -84,7 +84,7 @@ async function drawMap() {
 
 function describe(u) {
   say(`user ${world.uid[u]}${world.cities[world.city[u]] ? " of " + world.cities[world.city[u]] : ""}: ` +
-    `${plural(world.rows[u], "row")}, entropy ${world.entropy[u].toFixed(2)} bits, radius ${world.radius[u].toFixed(1)} km, cluster ${world.cluster[u]}`);
+    `${plural(world.rows[u], "row")}, entropy ${world.entropy[u].toFixed(2)} bits, radius ${world.radius[u].toFixed(1)} km, cluster ${world.cluster[u]} (${world.sentences[world.cluster[u]]})`);
 }
 
 /** The area that was drawn, as users; plotly's outline goes, or it would take later clicks for itself. */
@@ -300,7 +300,7 @@ async function start() {
   world.cities.forEach((name, i) => option($("city"), i, name || "no city said"));
   $("city-label").hidden = world.cities.length < 2;
   if (world.cities.length > 1) { $("colour").value = "city"; world.cities.forEach((name, i) => option($("group"), `city:${i}`, name || "no city said")); }
-  for (const c of [...new Set(world.cluster)].sort((a, b) => a - b)) option($("group"), `cluster:${c}`, `cluster ${c}`);
+  for (const c of [...new Set(world.cluster)].sort((a, b) => a - b)) option($("group"), `cluster:${c}`, `cluster ${c}: ${world.sentences[c]}`);
   await drawMap();
   listen();
   await show();

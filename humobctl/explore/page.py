@@ -14,6 +14,7 @@ import numpy as np
 
 from humobctl.console.safe_text import printable
 from humobctl.explore.data import World, hours
+from humobctl.explore.sentences import describe_clusters
 from humobctl.extras import require
 from humobctl.page.template import as_json, fill, pack, page_text, policy, shared_parts
 
@@ -73,6 +74,7 @@ def payload(world: World, *, served: bool) -> str:
         "uid": pack(world.uid, "<u4"),
         "city": pack(world.city, "<u2"),
         "cluster": pack(world.cluster, "<u2"),
+        "sentences": describe_clusters(world),
         "rows": pack(world.rows, "<u4"),
         "entropy": pack(world.entropy, "<f4"),
         "radius": pack(world.radius, "<f4"),

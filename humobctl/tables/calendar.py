@@ -17,6 +17,8 @@ MINUTES_PER_SLOT = 24 * 60 // SLOTS_PER_DAY
 NIGHT = (10, 42)
 """Home is where a user is most before slot 10 (5:00) and from slot 42 (21:00) on: one rule for
 city profiles, probes of embeddings and training days of diffusion."""
+DAYTIME = (20, 36)
+"""Slots from 10:00 to 18:00, working hours on Mondays to Fridays."""
 EPOCH = dt.date(1970, 1, 1)
 
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.conftest import Cli
-from tests.messages import fails
+from tests.messages import fails, says
 from tests.warm import dies
 
 
@@ -84,7 +84,11 @@ def test_only_users_not_seen_are_scored(cli, workdir) -> None:
     done = cli(*command, cwd=workdir)
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert [one["method"] for one in found] == ["embedder", "tf-idf + SVD", "slot histograms"]
+    counted = ["mean cell", "median cell", "most visited cell"]
+    bags = ["tf-idf + SVD", "slots x cells", "slot histograms"]
+    assert [one["method"] for one in found] == ["embedder", *counted, *bags]
+    assert found[0]["trained_on"] == ["city"]
+    assert found[1]["trained_on"] is None
     assert found[0]["users"] == {"city": 10}
     signature = found[0]["scores"][0]["signature"]
     assert signature.startswith("reid_top1_alternate|halves:alternate|similarity:cosine|gallery:10")
@@ -94,6 +98,29 @@ def test_only_users_not_seen_are_scored(cli, workdir) -> None:
     assert json.loads(renamed.out)[0]["users"] == {"other": 10}
     everybody = cli(*command[:2], "other.csv", *command[3:], "--users", "all", cwd=workdir)
     assert json.loads(everybody.out)[0]["users"] == {"other": 20}
+
+
+def test_each_of_several_cities_is_scored_with_intervals(cli, workdir) -> None:
+    # Moved by one cell it is another city, and the model was trained on nobody of it.
+    moved = pl.read_csv(workdir / "city.csv").with_columns(pl.col("x") - 1)
+    moved.filter(pl.col("x") > 0).write_csv(workdir / "moved.csv")
+    command = ("eval", "embedding", "city.csv", "moved.csv", "-m", "embedder")
+    more = ("--metric", "home_km", "--metric", "reid_top1", "--output")
+    for name, form in (("scores.json", "json"), ("scores.txt", "table"), ("scores.csv", "csv")):
+        done = cli(*command, *more, name, "-f", form, cwd=workdir)
+        assert done.code == 0, done.err
+    one, *_ = json.loads((workdir / "scores.json").read_text())
+    assert one["users"] == {"city": 10, "moved": 20}
+    assert one["trained_on"] == ["city"]
+    home = next(score for score in one["scores"] if score["metric"] == "home_km")
+    assert home["low"] <= home["value"] <= home["high"]
+    assert list(one["by_city"]) == ["city", "moved"]
+    text = (workdir / "scores.txt").read_text()
+    says(
+        " ".join(text.split()), "city; city of training: embedder", "moved; another city: embedder"
+    )
+    files = pl.read_csv(workdir / "scores.csv")["file"].to_list()
+    assert {"embedder", "embedder in city", "embedder in moved"} <= set(files)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,11 @@ A method makes a vector of any part of a user's rows (``Vectorise``). Re-identif
 days of each user into two halves and looks for the second half of a user among those of all users
 of the city, by cosine, and the other way round. Probes are ridge regressions from vectors to what
 they should tell, fitted on four fifths of the users and asked about the others. What a vector is
-made from is not asked for: the day of the week goes into an embedder with every row.
+made from is not asked for: the day of the week goes into an embedder with every row. Places that
+are counted (``Locate``) answer the same questions without a probe.
+
+Intervals are percentiles of the bootstrap over the users of each city (Efron and Tibshirani, 1993);
+probes are not fitted again, and the gallery stays.
 """
 
 from __future__ import annotations
@@ -20,14 +24,14 @@ from numpy.typing import NDArray
 
 from humobctl.evaluate.scores import TableScore
 from humobctl.native import Floats, Int64s
-from humobctl.tables.calendar import NIGHT
+from humobctl.tables.calendar import DAYTIME, NIGHT
 from humobctl.tables.cells import CELLS, decode_cells, encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
 CELL_KM = 0.5
-DAYTIME = (20, 36)
-"""Work is the cell of most rows from 10:00 to 18:00 on Mondays to Fridays that is not home."""
 FOLDS = 5
+RESAMPLES = 1000
+CONFIDENCE = 0.95
 _PENALTIES = np.logspace(-4, 3, 15)
 HALVES = ("alternate", "chronological")
 NAMES = (
@@ -81,6 +85,20 @@ Parts = list[Int64s]
 """Numbers of rows, one array a part."""
 Vectorise = Callable[[CityRecords, Parts], Floats]
 """Vectors of parts, (p, E)."""
+UserScores = dict[tuple[str, str], Floats]
+"""What each user adds to a score, by (name, halves), (u,): a distance in km, or hits and reciprocal
+ranks, means of both directions; one NaN where there are too few users."""
+
+
+@dataclass(frozen=True)
+class Locate:
+    """A method that counts: it says a place itself, without a probe, and has no vector.
+
+    Attributes:
+        places: x and y of parts in cells, (p, 2).
+    """
+
+    places: Callable[[CityRecords, Parts], Floats]
 
 
 @dataclass(frozen=True)
@@ -91,11 +109,15 @@ class EmbeddingEvaluation:
         name: of the method.
         users: that were scored, by city.
         scores: the scores, means over the cities by users.
+        by_city: scores of each city, where there are several.
+        trained_on: names of those cities that the method was trained on; None for baselines.
     """
 
     name: str
     users: dict[str, int]
     scores: list[TableScore]
+    by_city: dict[str, list[TableScore]]
+    trained_on: tuple[str, ...] | None = None
 
 
 def halves(people: CityRecords, users: Int64s, how: str) -> tuple[Parts, Parts]:
@@ -211,13 +233,13 @@ def _cell_km(cell: Int64s) -> Floats:
 
 
 def score_city(
-    people: CityRecords, vectorise: Vectorise, names: Sequence[str], seed: int
-) -> dict[tuple[str, str], float]:
-    """Scores of a method over the users of a city, by (name, halves); NaN where there are too few.
+    people: CityRecords, method: Vectorise | Locate, names: Sequence[str], seed: int
+) -> UserScores:
+    """What each user of a city adds to the scores of a method.
 
     Args:
         people: the rows of the users to score.
-        vectorise: the method.
+        method: makes vectors, or says places.
         names: of ``NAMES``.
         seed: of the folds.
     """
@@ -228,56 +250,113 @@ def score_city(
         ]
     )
     users = np.flatnonzero(days >= 2)
-    found: dict[tuple[str, str], float] = {}
+    found: UserScores = {}
     if any(name.startswith("reid") for name in names):
-        found |= _reid(people, users, vectorise)
+        found |= _reid(people, users, method)
     if {"home_km", "work_km"} & set(names):
         everyone = [people.rows_of(user) for user in range(len(people.uid))]
-        vectors = vectorise(people, everyone)
+        made = _answer(method, people, everyone)
         for name, cells in zip(("home_km", "work_km"), homes_and_works(people), strict=True):
-            found[name, ""] = _distance(vectors, cells, seed)
+            known = np.flatnonzero(cells >= 0)
+            found[name, ""] = _distances(method, made[known], _cell_km(cells[known]), seed)
     if "next_day_km" in names:
-        found["next_day_km", ""] = _next_day(people, users, vectorise, seed)
+        found["next_day_km", ""] = _next_day(people, users, method, seed)
     return {key: value for key, value in found.items() if key[0] in names}
 
 
-def _reid(people: CityRecords, users: Int64s, vectorise: Vectorise) -> dict[tuple[str, str], float]:
-    found: dict[tuple[str, str], float] = {}
+_UNKNOWN = np.full(1, np.nan)
+
+
+def _reid(people: CityRecords, users: Int64s, method: Vectorise | Locate) -> UserScores:
+    found: UserScores = {}
     for how in HALVES:
-        place = np.full(1, np.nan)
-        if len(users) >= 2:
-            first, second = (vectorise(people, half) for half in halves(people, users, how))
-            place = np.concatenate([ranks(first, second), ranks(second, first)]).astype(float)
-        known = not np.isnan(place).any()
-        found["reid_top1", how] = float((place <= 1).mean()) if known else np.nan
-        found["reid_top10", how] = float((place <= 10).mean()) if known else np.nan
-        found["reid_mrr", how] = float((1 / place).mean())
+        hits = [_UNKNOWN] * 3
+        if len(users) >= 2 and not isinstance(method, Locate):
+            first, second = (method(people, half) for half in halves(people, users, how))
+            place = np.stack([ranks(first, second), ranks(second, first)])
+            hits = [one.mean(axis=0) for one in (place <= 1, place <= 10, 1 / place)]
+        for name, values in zip(("reid_top1", "reid_top10", "reid_mrr"), hits, strict=True):
+            found[name, how] = values
     return found
 
 
-def _distance(vectors: Floats, cells: Int64s, seed: int) -> float:
-    """Median distance in km of a probed cell from the true one."""
-    known = np.flatnonzero(cells >= 0)
-    if len(known) < 2 * FOLDS:
-        return float("nan")
-    truth = _cell_km(cells[known])
-    told = across(vectors[known], truth, seed)
-    return float(np.median(np.linalg.norm(told - truth, axis=1)))
+def _answer(method: Vectorise | Locate, people: CityRecords, parts: Parts) -> Floats:
+    """Vectors of parts, or their places in km."""
+    if isinstance(method, Locate):
+        return (method.places(people, parts) - 1) * CELL_KM
+    return method(people, parts)
 
 
-def _next_day(people: CityRecords, users: Int64s, vectorise: Vectorise, seed: int) -> float:
-    """Median distance in km of the middle of each user's last day, told from the days before."""
+def _distances(method: Vectorise | Locate, made: Floats, truth: Floats, seed: int) -> Floats:
+    """Distance in km of each place that is probed for, or counted, from the true one, (k,)."""
+    if len(truth) < 2 * FOLDS:
+        return _UNKNOWN
+    told = made if isinstance(method, Locate) else across(made, truth, seed)
+    wrong: Floats = np.linalg.norm(told - truth, axis=1)
+    return wrong
+
+
+def _next_day(people: CityRecords, users: Int64s, method: Vectorise | Locate, seed: int) -> Floats:
+    """Distance in km of the middle of each user's last day, told from the days before."""
     if len(users) < 2 * FOLDS:
-        return float("nan")
+        return _UNKNOWN
     parts, middles = [], []
     for user in users.tolist():
         rows = people.rows_of(user)
         last = people.d[rows] == people.d[rows[-1]]
         parts.append(rows[~last])
         middles.append([people.x[rows[last]].mean(), people.y[rows[last]].mean()])
-    truth = np.array(middles) * CELL_KM
-    told = across(vectorise(people, parts), truth, seed)
-    return float(np.median(np.linalg.norm(told - truth, axis=1)))
+    truth = (np.array(middles) - 1) * CELL_KM
+    return _distances(method, _answer(method, people, parts), truth, seed)
+
+
+def summarize(name: str, values: Floats) -> float:
+    """The score that users' values make: a median of km, or a mean."""
+    return float(np.median(values) if name.endswith("_km") else np.mean(values))
+
+
+def interval(
+    name: str, cities: Sequence[Floats], weights: Floats, seed: int
+) -> tuple[float, float]:
+    """Percentile interval of a score, users of each city drawn with replacement.
+
+    Args:
+        name: of the score.
+        cities: values of the users of each city, (u,).
+        weights: of the cities, (c,).
+        seed: of the draws.
+    """
+    if any(np.isnan(one).any() for one in cities):
+        return np.nan, np.nan
+    random = np.random.default_rng(seed)
+    middle = np.median if name.endswith("_km") else np.mean
+    drawn = [
+        middle(one[random.integers(0, len(one), (RESAMPLES, len(one)))], axis=1) for one in cities
+    ]
+    low, high = np.quantile(
+        np.average(drawn, axis=0, weights=weights), [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2]
+    )
+    return float(low), float(high)
+
+
+MEAN, MEDIAN = (
+    Locate(
+        lambda people, parts, middle=middle: np.array(  # type: ignore[misc]
+            [[middle(people.x[one]), middle(people.y[one])] for one in parts], np.float64
+        )
+    )
+    for middle in (np.mean, np.median)
+)
+"""Baselines: mean and median of x and of y of a part's rows."""
+
+
+@Locate
+def most_visited(people: CityRecords, parts: Parts) -> Floats:
+    """Baseline: the cell of most rows of a part, the lowest number first."""
+    cell = people.cell
+    found = [np.unique(cell[one], return_counts=True) for one in parts]
+    best = np.array([numbers[counts.argmax()] for numbers, counts in found])
+    return decode_cells(best).astype(np.float64)
 
 
 def slot_histograms(people: CityRecords, parts: Parts) -> Floats:
@@ -287,30 +366,48 @@ def slot_histograms(people: CityRecords, parts: Parts) -> Floats:
     return shares
 
 
-def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
-    """Baseline: bags of cells by tf-idf, projected on the axes of most weight.
+def cells_of(people: CityRecords) -> Int64s:
+    """The words of ``tfidf_svd``: each row's cell, (n,)."""
+    return people.cell
 
-    A cell weighs (1 + log count) * (log((1 + u) / (1 + users there)) + 1), and a bag has length
+
+def slot_cells_of(people: CityRecords) -> Int64s:
+    """The words of ``tfidf_svd``: each row's slot and cell, (n,)."""
+    return people.t.astype(np.int64) * CELLS + people.cell
+
+
+def tfidf_svd(
+    fitted: CityRecords, words: Callable[[CityRecords], Int64s] = cells_of, size: int = 128
+) -> Vectorise:
+    """Baseline: bags of cells, or of slots and cells, by tf-idf, projected on the main axes.
+
+    A word weighs (1 + log count) * (log((1 + u) / (1 + users with it)) + 1), and a bag has length
     1. Weights and axes are those of whole users, labels are not needed.
 
     Args:
         fitted: users that weights and axes are taken from.
+        words: numbers of what is counted.
         size: axes, at most as many as there are users.
     """
     from scipy.sparse import csr_matrix  # noqa: PLC0415
     from scipy.sparse.linalg import svds  # noqa: PLC0415
 
+    known = np.unique(words(fitted))  # those of others have no axis
+
     def bags(people: CityRecords, parts: Parts) -> csr_matrix:
         lengths = [len(part) for part in parts]
         owner = np.repeat(np.arange(len(parts)), lengths)
-        cell = people.cell[np.concatenate(parts)]
-        found = csr_matrix((np.ones(len(cell)), (owner, cell)), shape=(len(parts), CELLS))
+        word = words(people)[np.concatenate(parts)]
+        column = np.searchsorted(known, word).clip(0, len(known) - 1)
+        there = known[column] == word
+        counts = (np.ones(there.sum()), (owner[there], column[there]))
+        found = csr_matrix(counts, shape=(len(parts), len(known)))
         found.sum_duplicates()
         found.data = 1 + np.log(found.data)
         return found
 
     whole = bags(fitted, [fitted.rows_of(user) for user in range(len(fitted.uid))])
-    seen = np.bincount(whole.indices, minlength=CELLS)
+    seen = np.bincount(whole.indices, minlength=len(known))
     weight = np.log((1 + len(fitted.uid)) / (1 + seen)) + 1
 
     def weigh(bag: csr_matrix) -> csr_matrix:
@@ -318,7 +415,7 @@ def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
         length = np.sqrt(np.asarray(heavy.multiply(heavy).sum(axis=1)).ravel())
         return heavy.multiply(1 / np.maximum(length, 1e-12)[:, None]).tocsr()
 
-    count = min(size, whole.shape[0] - 1)
+    count = min(size, *(side - 1 for side in whole.shape))
     axes = svds(weigh(whole), k=count, random_state=0)[2] if count else None
 
     def vectorise(people: CityRecords, parts: Parts) -> Floats:
@@ -330,19 +427,40 @@ def tfidf_svd(fitted: CityRecords, size: int = 128) -> Vectorise:
 
 
 _SAYS: dict[str, tuple[tuple[str, str], ...]] = {
-    "home_km": (("cell", "most-rows-21:00-5:00"), ("probe", f"ridge-{FOLDS}-fold")),
-    "work_km": (("cell", "most-rows-10:00-18:00-weekdays"), ("probe", f"ridge-{FOLDS}-fold")),
-    "next_day_km": (("of", "middle-of-last-day"), ("probe", f"ridge-{FOLDS}-fold")),
+    "home_km": (("cell", "most-rows-21:00-5:00"),),
+    "work_km": (("cell", "most-rows-10:00-18:00-weekdays"),),
+    "next_day_km": (("of", "middle-of-last-day"),),
 }
 
 
-def score_of(name: str, how: str, value: float, users: str) -> TableScore:
-    """A value with what changes it."""
-    settings = (("halves", how), ("similarity", "cosine")) if how else _SAYS[name]
+def score_of(
+    key: tuple[str, str],
+    cities: Sequence[Floats],
+    users: Sequence[int],
+    seed: int,
+    *,
+    counted: bool,
+) -> TableScore:
+    """A score with its interval and what changes it.
+
+    Args:
+        key: name, and halves or "".
+        cities: values of the users of each city.
+        users: of each city; what it weighs.
+        seed: of the interval.
+        counted: whether places were counted, not probed for.
+    """
+    name, how = key
+    weights = np.array(users, float)
+    value = float(np.average([summarize(name, one) for one in cities], weights=weights))
+    probe = ("probe", "none" if counted else f"ridge-{FOLDS}-fold")
+    settings = (("halves", how), ("similarity", "cosine")) if how else (*_SAYS[name], probe)
+    said = ("gallery" if how else "users", "+".join(map(str, users)))
     return TableScore(
         f"{name}_{how}" if how else name,
         value,
         "km" if name.endswith("_km") else "",
         not name.endswith("_km"),
-        (*settings, ("gallery" if how else "users", users)),
+        (*settings, said, ("interval", f"bootstrap-{RESAMPLES}-{CONFIDENCE}")),
+        *interval(name, cities, weights, seed),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +12,20 @@ from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.evaluate.embedding.metrics import (
+    MEAN,
+    MEDIAN,
     CityRecords,
     EmbeddingEvaluation,
+    Locate,
     Vectorise,
+    most_visited,
     score_city,
     score_of,
+    slot_cells_of,
     slot_histograms,
     tfidf_svd,
 )
+from humobctl.evaluate.scores import TableScore
 from humobctl.io.by_user import sort_by_key
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -27,7 +33,7 @@ from humobctl.native import Int64s
 from humobctl.tables.schemas import MASKED
 from humobctl.training.model_dir import Fingerprint
 
-TFIDF, SLOTS = "tf-idf + SVD", "slot histograms"
+TFIDF, SLOT_CELLS, SLOTS = "tf-idf + SVD", "slots x cells", "slot histograms"
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ class CityPeople:
         return CityRecords(x, y, d, t, starts, uid[begins], first_weekday)
 
 
-Method = Callable[[CityPeople], Vectorise]
-"""What makes vectors of the people of a city."""
+Method = Callable[[CityPeople], Vectorise | Locate]
+"""What makes vectors of the people of a city, or says places."""
 
 
 def read_city(path: str, name: str, days: tuple[int, int] | None, on_error: OnError) -> CityPeople:
@@ -81,7 +87,11 @@ def baselines(first_weekday: int) -> dict[str, Method]:
     """The methods that every evaluation is compared with."""
     nobody = np.empty(0, np.int64)
     return {
+        "mean cell": lambda city: MEAN,
+        "median cell": lambda city: MEDIAN,
+        "most visited cell": lambda city: most_visited,
         TFIDF: lambda city: tfidf_svd(city.people(nobody, first_weekday)),
+        SLOT_CELLS: lambda city: tfidf_svd(city.people(nobody, first_weekday), slot_cells_of),
         SLOTS: lambda city: slot_histograms,
     }
 
@@ -94,6 +104,7 @@ def evaluate_embeddings(
     *,
     first_weekday: int = 0,
     seed: int = 0,
+    trained_on: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[EmbeddingEvaluation]:
     """Score methods on the users of cities without training users.
 
@@ -103,7 +114,8 @@ def evaluate_embeddings(
         methods: by name.
         names: of the metrics.
         first_weekday: of day 0; 0 is Sunday.
-        seed: of the folds of the probes.
+        seed: of the folds of the probes, and of the intervals.
+        trained_on: names of these cities that each model was trained on, by method.
 
     Raises:
         HumobError: a city has fewer than two users to score.
@@ -124,17 +136,23 @@ def evaluate_embeddings(
         )
         chosen.append(people)
     users = {city.name: len(people.uid) for city, people in zip(cities, chosen, strict=True)}
-    said = "+".join(str(count) for count in users.values())
     found = []
     for title, method in methods.items():
+        made = [method(city) for city in cities]
         parts = [
-            score_city(people, method(city), names, seed)
-            for city, people in zip(cities, chosen, strict=True)
+            score_city(people, one, names, seed) for people, one in zip(chosen, made, strict=True)
         ]
-        weights = np.array(list(users.values()), float)
-        scores = [
-            score_of(*key, float(np.average([part[key] for part in parts], weights=weights)), said)
-            for key in parts[0]
-        ]
-        found.append(EmbeddingEvaluation(title, users, scores))
+        counted = isinstance(made[0], Locate)
+
+        def scores(which: Sequence[int], parts=parts, counted=counted) -> list[TableScore]:  # type: ignore[no-untyped-def]
+            here = [len(chosen[number].uid) for number in which]
+            return [
+                score_of(key, [parts[n][key] for n in which], here, seed, counted=counted)
+                for key in parts[0]
+            ]
+
+        everywhere = range(len(cities))
+        by_city = {cities[n].name: scores([n]) for n in everywhere} if len(cities) > 1 else {}
+        trained = (trained_on or {}).get(title)
+        found.append(EmbeddingEvaluation(title, users, scores(everywhere), by_city, trained))
     return found

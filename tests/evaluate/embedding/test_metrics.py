@@ -7,16 +7,28 @@ import polars as pl
 import pytest
 
 from humobctl.evaluate.embedding.metrics import (
+    CELL_KM,
+    MEAN,
+    MEDIAN,
     CityRecords,
     across,
     halves,
     homes_and_works,
+    interval,
+    most_visited,
     ranks,
     ridge,
     score_city,
+    slot_cells_of,
     slot_histograms,
+    summarize,
     tfidf_svd,
 )
+
+
+def scored(*args) -> dict[tuple[str, str], float]:
+    """Scores of a city from its users' values."""
+    return {key: summarize(key[0], one) for key, one in score_city(*args).items()}
 
 
 def people(rows) -> CityRecords:
@@ -88,9 +100,9 @@ def city(users: int) -> CityRecords:
 def test_who_has_cells_of_their_own_is_found_by_them_and_not_by_slots() -> None:
     found = city(30)
     names = ["reid_top1", "reid_top10", "reid_mrr", "home_km"]
-    bag = score_city(found, tfidf_svd(found), names, 0)
+    bag = scored(found, tfidf_svd(found), names, 0)
     assert bag["reid_top1", "alternate"] == bag["reid_mrr", "chronological"] == 1.0
-    slots = score_city(found, slot_histograms, names, 0)
+    slots = scored(found, slot_histograms, names, 0)
     assert slots["reid_top1", "alternate"] == 0.0
     assert slots["reid_mrr", "alternate"] == pytest.approx(1 / 30)
 
@@ -101,15 +113,45 @@ def test_a_vector_that_holds_the_home_tells_it() -> None:
     def places(them, parts):
         return np.array([[them.x[p].mean(), them.y[p].mean()] for p in parts], float)
 
-    scores = score_city(found, places, ["home_km", "next_day_km"], 0)
+    scores = scored(found, places, ["home_km", "next_day_km"], 0)
     assert scores["home_km", ""] < 0.2
     assert scores["next_day_km", ""] < 0.2
-    alike = score_city(found, lambda them, parts: np.ones((len(parts), 3)), ["home_km"], 0)
+    alike = scored(found, lambda them, parts: np.ones((len(parts), 3)), ["home_km"], 0)
     assert alike["home_km", ""] > 3
 
 
+def test_counted_places_by_hand() -> None:
+    found = people(ONE)
+    part = [np.array([0, 1, 2, 3])]  # day 0: (5, 5), (7, 7), (5, 5); day 1: (5, 5)
+    assert MEAN.places(found, part).tolist() == [[5.5, 5.5]]
+    assert MEDIAN.places(found, part).tolist() == [[5, 5]]
+    assert most_visited.places(found, part).tolist() == [[5, 5]]
+
+
+def test_counted_places_need_no_probe_and_find_nobody() -> None:
+    scores = scored(city(30), most_visited, ["home_km", "work_km", "reid_top1"], 0)
+    # All three cells of a day have one row: the most visited is the one with the lowest number.
+    assert scores["home_km", ""] == 0
+    assert scores["work_km", ""] == pytest.approx(CELL_KM * (145 - 14.5))
+    assert np.isnan(scores["reid_top1", "alternate"])
+
+
+def test_words_of_slots_and_cells_tell_users_of_one_cell_apart() -> None:
+    found = people([(user, d, user, 5, 5) for user in range(12) for d in range(4)])
+    assert scored(found, tfidf_svd(found), ["reid_top1"], 0)["reid_top1", "alternate"] == 0
+    both = scored(found, tfidf_svd(found, slot_cells_of), ["reid_mrr"], 0)
+    assert both["reid_mrr", "alternate"] > 0.5
+
+
+def test_an_interval_holds_the_score_and_needs_known_values() -> None:
+    values = np.arange(101, dtype=float)
+    low, high = interval("home_km", [values, values], np.ones(2), 0)
+    assert 30 < low < 50 < high < 70
+    assert np.isnan(interval("home_km", [values, np.full(1, np.nan)], np.ones(2), 0)).all()
+
+
 def test_too_few_users_have_no_score() -> None:
-    scores = score_city(people(ONE), slot_histograms, ["reid_top1", "home_km", "next_day_km"], 0)
+    scores = scored(people(ONE), slot_histograms, ["reid_top1", "home_km", "next_day_km"], 0)
     assert all(np.isnan(value) for value in scores.values())
 
 
