@@ -156,6 +156,8 @@ def export_table(path: str, output: str, options: ExportOptions) -> int:
     _check(table, options)
     notes: list[str] = []
     polygons = format in GEOMETRIES or format == "kepler-csv"
+    if tool.columns == (_FLOW_SERIES,):
+        _check_holds(table, format, tool)  # before it is asked where cells of other tables lie
     table = _locate(table, format, options, notes, polygons=polygons)
     table = with_times(table, options.start_date, options.timezone)
     _check_holds(table, format, tool)
