@@ -33,7 +33,7 @@ MEASURES = {
     TRIPS.name: ("speed", "km/h"),
     TRIP_LEGS.name: ("speed", "km/h"),
     FLOWS.name: ("flow", "trips"),
-    FLOW_SERIES.name: ("flow", ""),
+    FLOW_SERIES.name: ("flow", "a day"),
     AREAS.name: ("population", "people"),
     LOCATIONS.name: ("time there", "hours"),
 }
