@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.errors import HumobError
+from humobctl.io.output_lock import note_input
 from humobctl.io.row_errors import quote
 from humobctl.io.size_limits import parse_json
+from humobctl.io.streams import clear_os_errors
 
 
 def read_json(path: Path, hint: str = "") -> dict[str, Any]:
@@ -27,6 +29,25 @@ def read_json(path: Path, hint: str = "") -> dict[str, Any]:
     if not isinstance(record, dict):
         raise HumobError(f"{path}: found {quote(record)}, expected an object{hint}")
     return record
+
+
+def read_json_input(path: str | Path, expected: str) -> Any:
+    """What a JSON file of the user's holds; no output may take its place.
+
+    Args:
+        path: the file.
+        expected: what it should be, for messages, such as "a law of --save-law".
+
+    Raises:
+        HumobError: it cannot be read, or is not JSON.
+    """
+    with clear_os_errors(str(path)):
+        note_input(str(path), str(path))
+        text = Path(path).read_text(errors="replace")
+    try:
+        return parse_json(text)
+    except ValueError as exc:
+        raise HumobError(f"{path}: found invalid JSON ({exc}), expected {expected}") from None
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from humobctl.errors import HumobError, UsageError
 from humobctl.generate.flows.opportunities import OPPORTUNITY_LAWS
-from humobctl.io.output_lock import note_input
-from humobctl.io.size_limits import parse_json
-from humobctl.io.streams import clear_os_errors, whole_file
+from humobctl.io.json_files import read_json_input
+from humobctl.io.streams import whole_file
 
 Deterrence = Literal["power", "exponential", "combined"]
 Constraint = Literal["origin", "total", "none"]
@@ -120,13 +118,7 @@ def load_law(path: str) -> FlowLaw:
     Raises:
         HumobError: it cannot be read, or is something else.
     """
-    with clear_os_errors(path):
-        note_input(path, path)
-        text = Path(path).read_text(errors="replace")
-    try:
-        record = parse_json(text)
-    except ValueError as exc:
-        raise HumobError(f"{path}: found invalid JSON ({exc}), expected a law of flows") from None
+    record = read_json_input(path, "a law of flows")
     names = [item.name for item in fields(FlowLaw)]
     if not isinstance(record, dict) or set(record) != set(names):
         raise HumobError(f"{path}: expected a law of flows with {', '.join(names)}")

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from humobctl.errors import HumobError
-from humobctl.io.output_lock import note_input
-from humobctl.io.size_limits import parse_json
-from humobctl.io.streams import clear_os_errors, whole_file
+from humobctl.io.json_files import read_json_input
+from humobctl.io.streams import whole_file
 from humobctl.native import Floats, Int64s
 
 BINS = 64
@@ -67,15 +66,7 @@ def load_weights(path: str | Path) -> DistanceWeights:
     Raises:
         HumobError: the file cannot be read, or is something else.
     """
-    with clear_os_errors(str(path)):
-        note_input(str(path), str(path))
-        text = Path(path).read_text(errors="replace")
-    try:
-        record = parse_json(text)
-    except ValueError as exc:
-        raise HumobError(
-            f"{path}: found invalid JSON ({exc}), expected a law of --save-law"
-        ) from None
+    record = read_json_input(path, "a law of --save-law")
     tables = ("to_work", "from_home", "from_elsewhere")
     names = ("law", "first_km", "last_km", *tables, "return_chance")
     if not isinstance(record, dict) or set(record) != set(names):

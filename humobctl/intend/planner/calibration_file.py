@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ from humobctl.intend.planner.config import SLOTS
 from humobctl.intend.planner.model import MOST_EVENTS, Habits, I, Weights
 from humobctl.intend.planner.observed import read_observed
 from humobctl.intend.population import SyntheticPopulation
-from humobctl.io.output_lock import note_input
+from humobctl.io.json_files import read_json_input
 from humobctl.io.row_errors import OnError
-from humobctl.io.size_limits import parse_json
-from humobctl.io.streams import clear_os_errors, whole_file
+from humobctl.io.streams import whole_file
 from humobctl.native import Floats
 from humobctl.tables.copb_reference import DURATION_BINS
 
@@ -81,15 +79,7 @@ def load_calibration(path: str) -> Weights:
     Raises:
         HumobError: the file cannot be read, or is something else.
     """
-    with clear_os_errors(path):
-        note_input(path, path)
-        text = Path(path).read_text(errors="replace")
-    try:
-        record = parse_json(text)
-    except ValueError as exc:
-        raise HumobError(
-            f"{path}: found invalid JSON ({exc}), expected a file of --save-calibration"
-        ) from None
+    record = read_json_input(path, "a file of --save-calibration")
     if not isinstance(record, dict) or record.get("kind") != _KIND:
         raise HumobError(f"{path}: expected a file of --save-calibration, of kind {_KIND!r}")
     tables = {name: _table(path, name, record.get(name)) for name in _SHAPES}
