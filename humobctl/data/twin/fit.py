@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from humobctl.data.twin.habits import WEIGHTS, Memory
+from humobctl.data.twin.habits import HABITS, WEIGHTS, Memory
 from humobctl.data.twin.logit import Choices, fit_both
 from humobctl.data.twin.people import make_people
 from humobctl.data.twin.rhythm import Presence, fit_rhythm
@@ -22,7 +22,7 @@ from humobctl.tables.schemas import SLOTS_PER_DAY
 
 _EVENTS, _FINDS = 5_000, 1_200
 _WORK_RECORDS = 10
-ROUNDS, _STEP = 3, 0.15
+ROUNDS, _STEP, _SMALL_STEP = 3, 0.15, 0.07
 
 
 def read_users(rows: pl.DataFrame, first_weekday: int = 0) -> Users:
@@ -80,9 +80,10 @@ def calibrate(tables: TwinTables, real: Tally, people: int, seed: int) -> TwinTa
     made = Tally()
     make_people(tables, 0, people, seed, made)
     places = tables.places
+    step = np.where(HABITS, _SMALL_STEP, _STEP)
     return replace(
         tables,
-        weights=tables.weights + _STEP * _log_ratio(real.choices, made.choices),
+        weights=tables.weights + step * _log_ratio(real.choices, made.choices),
         places=replace(places, weights=places.weights + _STEP * _log_ratio(real.finds, made.finds)),
     )
 

@@ -38,7 +38,7 @@ _PARTS = SLOTS_PER_DAY // (2 * _HOURS)
 
 
 class _Factors:
-    """Numbers of weights, factor after factor; 0 is no weight."""
+    """Numbers of weights, factor after factor; number 0 stands for none."""
 
     def __init__(self) -> None:
         self.size = 1
@@ -71,6 +71,11 @@ FACTORS = 6
 """Weights of an alternative."""
 WEIGHTS = _F.size
 """Number of weights."""
+
+
+HABITS = np.ones(WEIGHTS, bool)
+HABITS[_BY_DISTANCE] = False
+"""Weights that feed on themselves: who is often somewhere will be there more often."""
 
 
 class Memory:

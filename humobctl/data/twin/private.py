@@ -1,4 +1,4 @@
-"""Differential privacy: a city's tables with noise, and habits of people who are no secret.
+"""Differential privacy: a city's tables with noise, and habits that come from no user.
 
 Of the real users only three tables are kept, each a sum over users of a vector of length at most 1,
 with Gaussian noise: homes, cells, and records by day. One user more or

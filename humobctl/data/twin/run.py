@@ -25,6 +25,8 @@ from humobctl.tables.schemas import GRID, GRID_SIDE, MASKED, VISITS, Table
 
 LEAST_USERS = 10
 """Fewer do not hide one another."""
+MOST_USERS = 1000
+"""Of more, so many are drawn to fit: habits need no more, and memory grows with them."""
 _BATCH = 128
 
 
@@ -86,10 +88,11 @@ def write_twin(
             f"{source}: found {pluralize(found, 'user')}, expected at least {LEAST_USERS}: fewer "
             "do not hide one another"
         )
-    users = read_users(rows, settings.first_weekday)
     if settings.epsilon is None:
+        users = read_users(_some_users(rows, settings.seed), settings.first_weekday)
         tables = fit_tables(users, settings.first_weekday, settings.seed)
     else:
+        users = read_users(rows, settings.first_weekday)
         tables = fit_private(users, settings.epsilon, settings.first_weekday, settings.seed)
     people = iter_people(tables, settings, found)
     if grid is None:
@@ -110,6 +113,15 @@ def _read_rows(
         left_out = pluralize(len(rows) - len(known), "masked row")
         report.warn(f"{source}: left out {left_out}, whose cell is not known")
     return known, None
+
+
+def _some_users(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The rows of all users, or of some drawn from many."""
+    users = rows["uid"].unique().sort()
+    if len(users) <= MOST_USERS:
+        return rows
+    report.info(f"fitted on {MOST_USERS:,} of {len(users):,} users, drawn at random")
+    return rows.filter(pl.col("uid").is_in(users.sample(MOST_USERS, seed=seed).implode()))
 
 
 def iter_people(tables: TwinTables, settings: TwinSettings, fitted: int) -> Iterator[pl.DataFrame]:

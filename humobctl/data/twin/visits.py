@@ -57,6 +57,8 @@ def cells_to_visits(
     lat, lon = grid.centre(pl.col("x"), pl.col("y"))
     key = ["uid", "d", "x", "y", "run"]
     for rows in people:
+        if rows.is_empty():
+            continue
         users = read_users(rows, first_weekday)
         placed = rows.with_columns(cell=encode_columns()).with_columns(
             run=pl.struct("uid", "d", "cell").rle_id(),

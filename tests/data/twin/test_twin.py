@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import humobctl as hm
-from humobctl.data.twin import fit, private
+from humobctl.data.twin import fit, private, run
 from humobctl.data.twin.logit import Choices, fit_weights
 from humobctl.data.twin.private import noise_for
 from humobctl.data.twin.rhythm import Presence, fit_rhythm
@@ -75,11 +75,15 @@ def test_calibration_lets_people_choose_as_users_did(city, monkeypatch) -> None:
     assert hm.twin(city)["uid"].n_unique() == USERS  # as many as users by default
 
 
-def test_masked_rows_are_left_out_and_counted(cli, city) -> None:
+def test_masked_rows_are_left_out_and_many_users_sampled_and_both_said(
+    cli, city, monkeypatch
+) -> None:
+    monkeypatch.setattr(run, "MOST_USERS", 11)
     masked = cli("data", "mask", city, "--from-day", "7").out
     done = cli("data", "twin", "--users", "1", input=masked)
     assert done.code == 0
     says(done.err, "stdin", make_city().filter(d=7).height)
+    says(done.err, 11, USERS)
 
 
 def test_fewer_users_than_hide_one_another_are_refused(cli, tmp_path) -> None:
@@ -143,10 +147,10 @@ def test_differential_privacy_takes_habits_of_the_synthetic_city(city, monkeypat
         hm.twin(city, epsilon=-1.0)
 
 
-def test_a_density_is_shared_by_five_people() -> None:
-    """Four neighbours and one 10 cells away: alone, nobody is seen."""
+def test_a_density_is_shared_by_several_people() -> None:
+    """Four neighbours and one 10 cells away, where five are to share a square."""
     cells = encode_cells(np.array([50, 51, 50, 51, 60]), np.array([50, 50, 51, 51, 50]))
-    density = smooth(np.arange(5), cells, np.ones(5))
+    density = smooth(np.arange(5), cells, np.ones(5), shared=5)
     assert density.sum() == pytest.approx(1)
     # The far one's cell is no likelier than others as far from the four.
     assert density[cells[4]] < density[encode_cells(np.array([55]), np.array([50]))[0]] * 1.01
