@@ -13,7 +13,7 @@ from humobctl.data.twin.logit import Choices, fit_both
 from humobctl.data.twin.people import make_people
 from humobctl.data.twin.rhythm import Presence, fit_rhythm
 from humobctl.data.twin.space import Find, fit_law, observe_finds, reach, smooth
-from humobctl.data.twin.tables import Tally, TwinTables, Users, look_around, trait_values
+from humobctl.data.twin.tables import ChoiceCounts, TwinTables, Users, look_around, trait_values
 from humobctl.data.twin.traits import fit_traits
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.calendar import DAYTIME, NIGHT
@@ -71,13 +71,13 @@ def fit_tables(users: Users, first_weekday: int = 0, seed: int = 0) -> TwinTable
     return tables
 
 
-def calibrate(tables: TwinTables, real: Tally, people: int, seed: int) -> TwinTables:
+def calibrate(tables: TwinTables, real: ChoiceCounts, people: int, seed: int) -> TwinTables:
     """Weights with which people choose a little more as users did.
 
     What people know comes of what they chose before, so small faults of a fit, which knows what
     users knew, add up over a life.
     """
-    made = Tally()
+    made = ChoiceCounts()
     make_people(tables, 0, people, seed, made)
     places = tables.places
     step = np.where(HABITS, _SMALL_STEP, _STEP)
@@ -123,7 +123,7 @@ def find_off(users: Users, days: int, first_weekday: int) -> Bools:
 
 def replay(
     users: Users, off: Bools, density: Floats, seed: int
-) -> tuple[Choices, list[Find], Tally]:
+) -> tuple[Choices, list[Find], ChoiceCounts]:
     """What users chose of what they knew then, and what they found."""
     rng = np.random.default_rng(seed)
     pairs = np.unique(users.user * CELLS + users.cell)
@@ -134,7 +134,7 @@ def replay(
     looked = rng.random(len(now)) < _FINDS / len(pairs)
     parts: list[tuple[Int64s, Int64s, Int64s, Int64s]] = []
     finds: list[Find] = []
-    tally = Tally()
+    tally = ChoiceCounts()
     bounds = np.append(np.flatnonzero(np.diff(now[order], prepend=-1)), len(now))
     for a, b in pairwise(bounds):
         rows = order[a:b]

@@ -7,7 +7,7 @@ import polars as pl
 
 from humobctl.data.twin.habits import Memory
 from humobctl.data.twin.space import draw_cells, draw_works
-from humobctl.data.twin.tables import Tally, TwinTables, look_around, trait_values
+from humobctl.data.twin.tables import ChoiceCounts, TwinTables, look_around, trait_values
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.cells import decode_cells
 from humobctl.tables.schemas import GRID, SLOTS_PER_DAY
@@ -16,7 +16,7 @@ MOST_CELLS = 600
 
 
 def make_people(
-    tables: TwinTables, first: int, count: int, seed: int, tally: Tally | None = None
+    tables: TwinTables, first: int, count: int, seed: int, tally: ChoiceCounts | None = None
 ) -> pl.DataFrame:
     """Trajectories of some people of a twin, and counts of what they chose."""
     rng = np.random.default_rng([seed, first])
@@ -29,7 +29,13 @@ def make_people(
     levels = tables.rhythm.draw_levels(tables.off, more, none, rng)
     seen = tables.rhythm.draw_slots(tables.off, levels, rng)
     cells = _live(
-        tables, Memory(home, work, MOST_CELLS), seen, traits[:, 2:6], far, rng, tally or Tally()
+        tables,
+        Memory(home, work, MOST_CELLS),
+        seen,
+        traits[:, 2:6],
+        far,
+        rng,
+        tally or ChoiceCounts(),
     )
     person, day, slot = np.nonzero(seen)
     x, y = decode_cells(cells[seen]).T
@@ -44,7 +50,7 @@ def _live(
     habits: Floats,
     far: Floats,
     rng: np.random.Generator,
-    tally: Tally,
+    tally: ChoiceCounts,
 ) -> Int64s:
     """The cell of each record, (P, D, 48)."""
     found = np.zeros(seen.shape, np.int64)

@@ -86,7 +86,7 @@ def noisy_density(table: Floats, noise: float) -> Floats:
 
 
 @dataclass(frozen=True)
-class Law:
+class SearchLaw:
     """How people choose cells that are new to them: by density and distances.
 
     Attributes:
@@ -185,7 +185,7 @@ def observe_finds(
     )
 
 
-def fit_law(density: Floats, finds: list[Find], people: int) -> tuple[Law, Floats]:
+def fit_law(density: Floats, finds: list[Find], people: int) -> tuple[SearchLaw, Floats]:
     """The law of what was found, and how far from home each of the people goes, (people,)."""
     bins, base, far, count, owner = (
         np.concatenate([getattr(find, field.name) for find in finds]) for field in fields(Find)
@@ -193,10 +193,10 @@ def fit_law(density: Floats, finds: list[Find], people: int) -> tuple[Law, Float
     event = np.repeat(np.arange(len(count)), count)
     choices = Choices(bins, event, np.cumsum(count) - 1, owner, base, SIZE)
     weights, slopes = fit_both(choices, far[:, None], people, pull=1.0)
-    return Law(density, weights), slopes[:, 0]
+    return SearchLaw(density, weights), slopes[:, 0]
 
 
-def draw_cells(law: Law, search: Search, slope: Floats, rng: np.random.Generator) -> Int64s:
+def draw_cells(law: SearchLaw, search: Search, slope: Floats, rng: np.random.Generator) -> Int64s:
     """A cell for each of the people who look for one, (a,).
 
     Args:

@@ -8,8 +8,8 @@ import numpy as np
 
 from humobctl.data.twin.habits import HOME, KINDS, NEW_FROM, WEIGHTS, Memory
 from humobctl.data.twin.rhythm import Rhythm
-from humobctl.data.twin.space import GAPS, SIZE, Law, Search
-from humobctl.data.twin.traits import Traits
+from humobctl.data.twin.space import GAPS, SIZE, Search, SearchLaw
+from humobctl.data.twin.traits import PeopleTraits
 from humobctl.native import Bools, Floats, Int64s
 
 
@@ -46,13 +46,13 @@ class TwinTables:
     off: Bools
     rhythm: Rhythm
     homes: Floats
-    places: Law
+    places: SearchLaw
     weights: Floats
-    traits: Traits
+    traits: PeopleTraits
 
 
 @dataclass
-class Tally:
+class ChoiceCounts:
     """How often each weight was that of what was chosen, of all records and of all finds."""
 
     choices: Floats = field(default_factory=lambda: np.zeros(WEIGHTS))

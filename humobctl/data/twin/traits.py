@@ -13,7 +13,7 @@ _QUANTILES = np.linspace(0, 1, 9)
 
 
 @dataclass(frozen=True)
-class Traits:
+class PeopleTraits:
     """How traits are distributed.
 
     Attributes:
@@ -25,7 +25,7 @@ class Traits:
     correlation: Floats
 
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
-        """Traits of new people, (count, TRAITS)."""
+        """PeopleTraits of new people, (count, TRAITS)."""
         scores = rng.multivariate_normal(np.zeros(len(self.quantiles)), self.correlation, count)
         return np.column_stack(
             [
@@ -35,7 +35,7 @@ class Traits:
         )
 
 
-def fit_traits(values: Floats) -> Traits:
+def fit_traits(values: Floats) -> PeopleTraits:
     """The distribution of the traits of users, (users, TRAITS)."""
     users = len(values)
     ranks = (values.argsort(axis=0).argsort(axis=0) + 0.5) / users
@@ -44,4 +44,4 @@ def fit_traits(values: Floats) -> Traits:
     # Few users say little of how traits go together.
     own = users / (users + 20)
     correlation = own * correlation + (1 - own) * np.eye(values.shape[1])
-    return Traits(np.quantile(values, _QUANTILES, axis=0).T, correlation)
+    return PeopleTraits(np.quantile(values, _QUANTILES, axis=0).T, correlation)
