@@ -31,7 +31,7 @@ def twin(
     people choose the next cell, when they have records; and draws new people from these tables.
 
     Args:
-        table: grid trajectory of at least 10 users, or visits as 'data stays' writes them.
+        table: grid trajectory of at least 20 users, or visits as 'data stays' writes them.
         users: number of people to make. Default: as many as the table has users.
         shift: turn or mirror the map, which keeps all distances.
         epsilon: differential privacy of the tables at this epsilon and a delta of 1e-5; habits

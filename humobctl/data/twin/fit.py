@@ -22,7 +22,7 @@ from humobctl.tables.schemas import SLOTS_PER_DAY
 
 _EVENTS, _FINDS = 5_000, 1_200
 _WORK_RECORDS = 10
-ROUNDS, _STEP, _SMALL_STEP = 3, 0.15, 0.07
+ROUNDS, _STEP, _SMALL_STEP = 3, 0.2, 0.07
 
 
 def read_users(rows: pl.DataFrame, first_weekday: int = 0) -> Users:

@@ -19,7 +19,7 @@ from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
 HOME, WORK = 0, 1
 """Places of the home and the work among the own cells; others follow in the order of discovery."""
 _KERNEL = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
-_REACH = 4
+_REACH, _CLOSE = 4, 1
 _SHARES = np.array([0.0, 0.003, 0.01, 0.025, 0.06, 0.12, 0.2, 0.33, 0.5, 0.7])
 _SINCE = np.array([0, 1, 2, 4, 8, 15, 31])
 _GAPS = np.array([1, 2, 4, 12, 48])
@@ -58,6 +58,8 @@ _BY_COUNT = _F.add(2, len(_SHARES) + 1)
 _BY_AGE = _F.add(len(_SINCE) + 1)
 _BY_KIND = _F.add(3, _PARTS, 2)
 _STAY = _F.add(3, _PARTS)
+_BY_WEEKDAY = _F.add(len(_SHARES) + 1)
+_BY_AGE_AT_SLOT = _F.add(len(_SINCE) + 1)
 _NEW_AT = _F.add(_PARTS, 2)
 _NEW_AFTER = _F.add(len(_GAPS) + 1, 4)
 _NEW_LOAD = _F.add(_LOADS)
@@ -67,7 +69,7 @@ KINDS = [(int(_BY_KIND[kind].min()), int(_BY_KIND[kind].max()) + 1) for kind in 
 """Ranges of the weights of homes and of works."""
 NEW_FROM = int(_NEW_AT.min())
 """From this weight on, they are of new cells."""
-FACTORS = 6
+FACTORS = 8
 """Weights of an alternative."""
 WEIGHTS = _F.size
 """Number of weights."""
@@ -99,6 +101,8 @@ class Memory:
         self.near = np.full((people, GRID_SIDE**2), NEARS - 1, np.uint8)
         self.visits = np.zeros((people, most), np.float32)
         self.at = np.zeros((people, most, SLOTS_PER_DAY + 2 * _REACH, 2), np.float32)
+        self.weekday = np.zeros((people, most, 7), np.float32)
+        self.day_at = np.full((people, most, SLOTS_PER_DAY + 2 * _CLOSE), -1000, np.int16)
         self.day = np.full((people, most), -1000, np.int64)
         self.last = np.zeros(people, np.int64)
         self.last_slot = np.full(people, -1000, np.int64)
@@ -116,6 +120,9 @@ class Memory:
         """Records of people at places among their own cells."""
         around = np.arange(slot, slot + 2 * _REACH + 1)
         self.at[who[:, None], place[:, None], around, off] += _KERNEL.astype(np.float32)
+        close = np.arange(slot, slot + 2 * _CLOSE + 1)
+        self.day_at[who[:, None], place[:, None], close] = day
+        self.weekday[who, place, day % 7] += 1
         self.fresh[who] = self.visits[who, place] == 0
         self.visits[who, place] += 1
         self.day[who, place] = day
@@ -169,6 +176,9 @@ class Memory:
         own[..., 3] = _BY_AGE[np.searchsorted(_SINCE, day - self.day[who, :most])]
         own[..., 4] = _BY_KIND[kind, part, off]
         own[..., 5] = np.where(same, _STAY[kind, part], 0)
+        own[..., 6] = _BY_WEEKDAY[_share(self.weekday[who, :most, day % 7])]
+        since = day - self.day_at[who, :most, slot + _CLOSE].astype(np.int64)
+        own[..., 7] = _BY_AGE_AT_SLOT[np.searchsorted(_SINCE, since)]
         new = bins[:, -1]
         at = np.where(self.fresh[who], 3, np.minimum(self.last[who], 2))
         new[:, 0] = _NEW_AT[part, off]

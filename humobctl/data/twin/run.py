@@ -23,10 +23,10 @@ from humobctl.io.write import check_output, write_table
 from humobctl.tables.grid import Grid
 from humobctl.tables.schemas import GRID, GRID_SIDE, MASKED, VISITS, Table
 
-LEAST_USERS = 10
+LEAST_USERS = 20
 """Fewer do not hide one another."""
 MOST_USERS = 1000
-"""Of more, so many are drawn to fit: habits need no more, and memory grows with them."""
+"""The number of users drawn to fit where there are more: memory grows with them."""
 _BATCH = 128
 
 

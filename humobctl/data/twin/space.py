@@ -15,7 +15,7 @@ from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.cells import CELLS
 from humobctl.tables.schemas import GRID_SIDE
 
-SHARED = 10
+SHARED = 20
 """A density is averaged over the smallest square around a cell in which so many people are."""
 _RADII = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 200)
 _RINGS = np.array([1.2, 1.6, 2.3, 3.2, 4.5, 6.5, 9, 13, 18, 26, 37, 52, 74, 105])

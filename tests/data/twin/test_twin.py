@@ -17,7 +17,7 @@ from humobctl.tables.cells import encode_cells
 from humobctl.tables.schemas import GRID, VISITS
 from tests.messages import fails, raises, says
 
-USERS, DAYS = 12, 8
+USERS, DAYS = 20, 8
 
 
 def make_city(users: int = USERS) -> pl.DataFrame:
@@ -78,17 +78,17 @@ def test_calibration_lets_people_choose_as_users_did(city, monkeypatch) -> None:
 def test_masked_rows_are_left_out_and_many_users_sampled_and_both_said(
     cli, city, monkeypatch
 ) -> None:
-    monkeypatch.setattr(run, "MOST_USERS", 11)
+    monkeypatch.setattr(run, "MOST_USERS", 19)
     masked = cli("data", "mask", city, "--from-day", "7").out
     done = cli("data", "twin", "--users", "1", input=masked)
     assert done.code == 0
     says(done.err, "stdin", make_city().filter(d=7).height)
-    says(done.err, 11, USERS)
+    says(done.err, 19, USERS)
 
 
 def test_fewer_users_than_hide_one_another_are_refused(cli, tmp_path) -> None:
-    make_city(users=9).write_csv(tmp_path / "few.csv")
-    fails(cli("data", "twin", tmp_path / "few.csv", "-o", tmp_path / "t.csv"), "few.csv", 9, 10)
+    make_city(users=19).write_csv(tmp_path / "few.csv")
+    fails(cli("data", "twin", tmp_path / "few.csv", "-o", tmp_path / "t.csv"), "few.csv", 19, 20)
     assert not (tmp_path / "t.csv").exists()
 
 
@@ -140,7 +140,7 @@ def test_noise_is_that_of_an_accountant() -> None:
 
 
 def test_differential_privacy_takes_habits_of_the_synthetic_city(city, monkeypatch) -> None:
-    monkeypatch.setattr(private, "_PUBLIC_USERS", 10)
+    monkeypatch.setattr(private, "_PUBLIC_USERS", 20)
     made = hm.twin(city, users=10, epsilon=1000.0)
     assert made["x"].median() == pytest.approx(104, abs=8)
     with raises(hm.UsageError, "--epsilon", -1):
