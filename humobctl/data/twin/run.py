@@ -11,9 +11,10 @@ import polars as pl
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.data.importers.table_kind import kind_of
-from humobctl.data.twin.fit import TwinTables, fit_tables, read_users
+from humobctl.data.twin.fit import fit_tables, read_users
 from humobctl.data.twin.people import make_people
 from humobctl.data.twin.private import fit_private
+from humobctl.data.twin.tables import TwinTables
 from humobctl.data.twin.visits import cells_to_visits, visits_to_cells
 from humobctl.errors import HumobError
 from humobctl.io.read import read_table
