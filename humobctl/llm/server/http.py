@@ -62,7 +62,7 @@ class Response:
 
 
 def _trusted(base_url: str) -> ssl.SSLContext | bool:
-    """Whose certificates are believed: nobody's where a server on this machine is asked in plain.
+    """Certificates to believe: none where a server on this machine is asked by plain HTTP.
 
     Reading those of all authorities takes 0.1 s, and such a server shows none.
     """
