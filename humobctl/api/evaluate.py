@@ -104,12 +104,20 @@ _TITLES: dict[Family, str] = {
 }
 
 
+_INSTEAD = {
+    ("--by", "cells"): "; --plot draws their scores by hour, weekday and novelty, --detail has "
+    "those of each user and day, 'predict --top-k' ranks candidates",
+}
+"""What serves instead of an option that a family does not take."""
+
+
 def _refuse(option: str, takers: Sequence[Family], family: Family) -> NoReturn:
     """Refuse an option that only other families take, or none."""
     if not takers:
         raise UsageError(f"{option}: not an option of an evaluation")
     titles = " or ".join(_TITLES[taker] for taker in takers)
-    raise UsageError(f"{option} is for {titles}, found {_TITLES[family]}")
+    instead = _INSTEAD.get((option, family), "")
+    raise UsageError(f"{option} is for {titles}, found {_TITLES[family]}{instead}")
 
 
 def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:

@@ -528,13 +528,13 @@ POPULATION = Table(
     optional=("home_lat", "home_lon", "work_lat", "work_lon", "count"),
 )
 INTENTIONS = Table(
-    "intention",
+    "day plan",
     Intention,
     rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
     optional=("reason",),
 )
 CATEGORISED_INTENTIONS = Table(
-    "intention",
+    "day plan",
     CategorisedIntention,
     rules=INTENTIONS.rules,
     optional=(*INTENTIONS.optional, "category"),
