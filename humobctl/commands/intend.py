@@ -32,7 +32,9 @@ def intend(
 
     Rows that stand for one person keep their uid. From a table with counts, or if more people are
     wanted than it has, uids count from 0; --people writes their profiles. A plan depends only on
-    the seed, the person and the day: person 7 of 100 plans as person 7 of 100,000 does.
+    the seed, the person and the day: person 7 of 100 plans as person 7 of 100,000 does. Habits
+    persist over the days of a plan (when work starts, what is done on which evening), while each
+    single day is distributed as without them; --independent-days draws each day anew.
 
     The planner follows Chain-of-Planned-Behaviour (CoPB, after the Theory of Planned Behaviour):
     attitude (what people of this profile like), norm (when people of this occupation work, sleep,
