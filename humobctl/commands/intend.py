@@ -24,7 +24,8 @@ def intend(
     """Plan the days of a population: activities, times and reasons.
 
     Reads profiles (uid or profile_id, education, gender, consumption, occupation): one row per
-    person, as 'data synth --profiles' writes them, or one row per group of people with their count.
+    person, as 'data synth --profiles' writes them, or one row per group of people with their count;
+    or the people of a survey or census as ATUS, IPUMS and the American Community Survey have them.
     Writes intentions (uid, d, seq, intent, start_min, end_min, reason): days from 0:00 to 24:00,
     activities that do not overlap, consecutive ones at different places, with travel between them.
     To see them on a map, give the activities places ('generate gravity'), then draw the visits

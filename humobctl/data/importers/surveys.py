@@ -194,10 +194,10 @@ class SurveyPeople:
         return list(enumerate(self._names))
 
     def batches(self) -> Iterator[pl.DataFrame]:
-        """Everybody of ``YOUNGEST`` years or more, numbered from 0; weights are counts.
+        """All people of ``YOUNGEST`` years or more, numbered from 0; weights are counts.
 
         Raises:
-            HumobError: the file cannot be read, or nobody is left.
+            HumobError: the file cannot be read, or has no person of that age.
         """
         rows = self._rows()
         numbers = rows.with_columns(self._amounts(name) for name in _NUMBERS)
@@ -206,7 +206,8 @@ class SurveyPeople:
         people = numbers.unique(["household", "member"], keep="first", maintain_order=True)
         grown = people.filter((pl.col("age") >= YOUNGEST).fill_null(value=True))
         if not grown.height:
-            raise HumobError(f"{self.reader.source.name}: found nobody of {YOUNGEST} years or more")
+            name = self.reader.source.name
+            raise HumobError(f"{name}: found no person of {YOUNGEST} years or more")
         name = pl.concat_str("household", "member", separator="-", ignore_nulls=True)
         self._names = grown.select(name).to_series().to_list()
         found = grown.with_columns(self._values(name, grown[name]) for name in _CODED)
@@ -271,7 +272,7 @@ class SurveyPeople:
             self.notes.insert(1, f"{UNKNOWN} for want of a column: {', '.join(lacking)}")
 
     def _say_rows(self, rows: int, people: int, found: pl.DataFrame) -> None:
-        """Rows that are no person of their own, who was left out, and what weights are for."""
+        """Further rows of the same people, who was left out, and what weights are for."""
         if rows > people:
             self.notes.append(f"{pluralize(rows - people, 'row')} more about the same households")
         if people > found.height:

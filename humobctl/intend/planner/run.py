@@ -41,7 +41,7 @@ _DAY, _EVENT = 0x646179, 0x6576656E74
 _SHORTEST = 5
 """Least minutes of an event."""
 _DRAWS, _MINUTES = 5, 2
-"""Of an event; the last ones are its minutes within quarters of an hour, which no habit knows."""
+"""Draws of an event, and how many of them, the last ones, are minutes: no habit knows those."""
 _ROWS_AT_ONCE = 8192
 """Person-days drawn together: their tables stay in the processor's cache."""
 

@@ -92,7 +92,7 @@ def test_what_says_nothing_of_people(cli) -> None:
     for command in (("data", "import"), ("intend",)):
         fails(cli(*command, input="TUCASEID,TUACTIVITY_N\n1,1\n"), "sex, education", "activities")
         fails(cli(*command, input="TUCASEID,TESEX\n1,x\n"), "column TESEX", "'x'")
-    fails(cli("intend", input="TUCASEID,TEAGE,TESEX\n1,9,1\n"), "nobody", "15 years")
+    fails(cli("intend", input="TUCASEID,TEAGE,TESEX\n1,9,1\n"), "no person", "15 years")
 
 
 def test_other_tables_are_none_of_these() -> None:
