@@ -206,10 +206,10 @@ class SurveyPeople:
         people = numbers.unique(["household", "member"], keep="first", maintain_order=True)
         grown = people.filter((pl.col("age") >= YOUNGEST).fill_null(value=True))
         if not grown.height:
-            name = self.reader.source.name
-            raise HumobError(f"{name}: found no person of {YOUNGEST} years or more")
-        name = pl.concat_str("household", "member", separator="-", ignore_nulls=True)
-        self._names = grown.select(name).to_series().to_list()
+            file = self.reader.source.name
+            raise HumobError(f"{file}: found no person of {YOUNGEST} years or more")
+        called = pl.concat_str("household", "member", separator="-", ignore_nulls=True)
+        self._names = grown.select(called).to_series().to_list()
         found = grown.with_columns(self._values(name, grown[name]) for name in _CODED)
         self._say_columns()
         self._say_rows(rows.height, people.height, found)

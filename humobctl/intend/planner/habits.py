@@ -72,17 +72,16 @@ class HabitDraws:
         uid, day = self._uid[rows], self._day[rows]
         drawn = uniforms(count, self._seed, name, uid, day, *seq)
         for custom in self._customs:
-            chance, first = custom.chance[rows], custom.first[rows]
-            coins = (self._seed, _COIN + custom.name, name, uid)
-            follows = (uniforms(1, *coins, day, *seq)[:, 0] < chance) & (first != day)
-            at = np.flatnonzero(follows)
-            uid_, first = uid[at], first[at]
+            coin, first = _COIN + custom.name, custom.first[rows]
+            toss = uniforms(1, self._seed, coin, name, uid, day, *seq)[:, 0]
+            at = np.flatnonzero((toss < custom.chance[rows]) & (first != day))
+            who, first, chance = uid[at], first[at], custom.chance[rows][at]
             # The first day has its own draws: it follows the habit by being what others follow.
-            begun = uniforms(1, *coins[:3], uid_, first, *seq)[:, 0] < chance[at]
-            shown = uniforms(count - own, self._seed, name, uid_, first, *seq)
-            habit = (self._seed, name + custom.name, uid_, custom.number[rows][at], *seq)
-            shared = np.where(begun[:, None], shown, uniforms(count - own, *habit))
-            drawn[at, : count - own] = shared
+            begun = uniforms(1, self._seed, coin, name, who, first, *seq)[:, 0] < chance
+            shown = uniforms(count - own, self._seed, name, who, first, *seq)
+            number = custom.number[rows][at]
+            habit = uniforms(count - own, self._seed, name + custom.name, who, number, *seq)
+            drawn[at, : count - own] = np.where(begun[:, None], shown, habit)
         return drawn
 
 
