@@ -246,9 +246,13 @@ def weeks() -> dict[bool, pl.DataFrame]:
 def hours_alike(frame: pl.DataFrame, first: int, second: int) -> float:
     """Share of hours at which people do the same on two days."""
     hours = pl.DataFrame({"minute": range(30, 1440, 60)})
-    at = frame.join_where(
-        hours, pl.col("start_min") <= pl.col("minute"), pl.col("end_min") > pl.col("minute")
-    ).select("uid", "d", "minute", "intent")
+    at = (
+        frame.filter(pl.col("d").is_in([first, second]))
+        .join_where(
+            hours, pl.col("start_min") <= pl.col("minute"), pl.col("end_min") > pl.col("minute")
+        )
+        .select("uid", "d", "minute", "intent")
+    )
     days = [at.filter(pl.col("d") == d).drop("d") for d in (first, second)]
     both = days[0].join(days[1], on=["uid", "minute"])
     return (both["intent"] == both["intent_right"]).mean()
