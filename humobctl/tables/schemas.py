@@ -36,6 +36,8 @@ INTENTS = (
     "cultural institutions and events",
 )
 """The twelve intents of CoPB (Chain-of-Planned-Behaviour)."""
+NOT_EMPLOYED = "not employed"
+"""The occupation of a profile of who does not go to work."""
 
 
 def _cell() -> dy.Int16:
