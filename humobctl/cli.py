@@ -154,18 +154,22 @@ _MAX_BYTES = "--max-bytes"
 _BRACES = dict.fromkeys(map(ord, "{}"))
 
 
-class LightGroup(TyperGroup):
-    """A group whose absent ``--help`` flag is False rather than None.
+def _or_false(flag: TyperOption | None) -> TyperOption | None:
+    """A flag that is False rather than None where it is not given.
 
     Typer checks the type of None with pydantic, whose import takes 0.1 s; False needs no check.
     """
+    if flag is not None:
+        flag.default = False
+    return flag
+
+
+class LightGroup(TyperGroup):
+    """A group of commands that lists their first sentences."""
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
-        """The help flag, with a default."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.default = False
-        return option
+        """The help flag."""
+        return _or_false(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Without arguments, show the help: typer's own way would escape its line ends here."""
@@ -259,8 +263,39 @@ def _meant_by(wrong: Any) -> str:
     return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments)
 
 
+class _Check:
+    """How typer checks the values of an option, made when one is to be checked.
+
+    By pydantic, whose import takes 0.1 s and whose making 0.01 s, for options not given, too.
+    """
+
+    def __init__(self, param: Any) -> None:
+        self._text = param.type_descriptor.annotation is str
+        self._make = param.get_runtime_param
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value in its type."""
+        many = param.multiple or param.nargs == -1
+        if value is None:
+            return () if many else None
+        if not many and (value is param.default or (self._text and isinstance(value, str))):
+            return value
+        return self._make().coerce(value, param=param, ctx=ctx)
+
+
 class StrictCommand(TyperCommand):
     """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        params: list[Any] = self.params
+        for param in params:
+            check = _Check(param)
+            param.get_runtime_param = lambda check=check: check
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        """The help flag."""
+        return _or_false(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, in which options may have the names of published scripts."""
