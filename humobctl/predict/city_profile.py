@@ -33,6 +33,8 @@ class CityProfile:
         holiday: those of them from Monday to Friday, shape (days,).
         cells: the most frequent cells, shape (k, 2).
         slot_p: their frequencies by slot, shape (48, k); each row sums to 1.
+        new_cells: weights of the chance of a cell new to a user beside the history baseline; None
+            for the usual ones.
     """
 
     weekday: Int64s
@@ -40,6 +42,7 @@ class CityProfile:
     holiday: Bools
     cells: Int32s
     slot_p: Floats
+    new_cells: Floats | None = None
 
     def with_calendar(self, calendar: pl.DataFrame) -> CityProfile:
         """The same city with the days off of a calendar table; other days follow the week.
