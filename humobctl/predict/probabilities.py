@@ -10,7 +10,7 @@ import polars as pl
 from humobctl.native import Floats
 from humobctl.predict.base import PredictOptions, Predictor, SlotDistributions, UserHistory
 from humobctl.predict.baselines.history import History
-from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.city_profile import CityProfile, past_cities
 from humobctl.predict.new_cells import (
     USUAL,
     are_new,
@@ -20,7 +20,7 @@ from humobctl.predict.new_cells import (
     with_best,
 )
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.data import RankerSource, past_cities, split_users, windows
+from humobctl.predict.ranker.data import first_days, split_users, windows
 from humobctl.tables.schemas import RANKED_CELLS
 
 _LEAST_LEFT = 1e-9
@@ -48,8 +48,13 @@ def learn_from_past(
     """
     rows = _first_users(groups)
     last_day = int(rows["d"].to_numpy().max(initial=-1))
-    source = RankerSource(calendar=calendar, first_weekday=int(city.weekday[0]))
-    cities = past_cities([rows], last_day, source, _WINDOWS)
+    cities = past_cities(
+        [rows],
+        first_days(last_day, _WINDOWS),
+        last_day + 1,
+        first_weekday=int(city.weekday[0]),
+        calendar=calendar,
+    )
     features, new = [], []
     for user in split_users(rows):
         for begin, task, truth in windows(user, last_day, _WINDOWS):

@@ -1,4 +1,4 @@
-"""`predict --probabilities`: whole distributions of masked rows, and room for cells that are new."""
+"""`predict --probabilities`: whole distributions of masked rows, and room for new cells."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.city_profile import CityProfile, past_cities
 from humobctl.predict.new_cells import FEATURES, are_new, row_features
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
@@ -259,7 +259,13 @@ def read_city(
         sketch = RecordSketch()
         learnt = sketch.watch(table.groups(drawn))
         records = [user for known in learnt for user in split_users(known)]
-        cities = past_cities(table.groups(drawn), last_day, source, config)
+        cities = past_cities(
+            table.groups(drawn),
+            first_days(last_day, config),
+            last_day + 1,
+            first_weekday=source.first_weekday,
+            calendar=source.calendar,
+        )
     with report.progress(f"features of {table.about['file']}", len(records), "users") as ticker:
         try:
             part = training_set(records, last_day, cities, config, ticker.advance)
@@ -276,18 +282,6 @@ def _users_and_last_day(groups: Iterable[pl.DataFrame]) -> tuple[NDArray[np.uint
         users.append(known["uid"].unique().to_numpy())
         last = max(last, int(known["d"].to_numpy().max(initial=-1)))
     return np.unique(np.concatenate(users)), last
-
-
-def past_cities(
-    groups: Iterable[pl.DataFrame], last_day: int, source: RankerSource, config: RankerConfig
-) -> dict[int, CityProfile]:
-    """For the first day of each window, the city that the days before it show."""
-    begins = first_days(last_day, config)
-    counters = {begin: CityCounter(last_day + 1, source.first_weekday) for begin in begins}
-    for known in groups:
-        for begin, counter in counters.items():
-            counter.add(known.filter(pl.col("d") < begin))
-    return {begin: counter.city(source.calendar) for begin, counter in counters.items()}
 
 
 def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]:
