@@ -31,8 +31,7 @@ def table() -> str:
         days = f"{first}-{first + 14}"
         cities = {name: _city(name) for name in "BC"}
         for model in MODELS:
-            for name, city in cities.items():
-                rows.append([model, name, days, *_measure([_records(model, city, first)])])
+            rows += _by_city(model, model, cities, first)
         found: dict[str, list[pl.DataFrame]] = {"other users of B": [], "C": []}
         for others, model in _rankers(cities["B"], first):
             found["other users of B"].append(_records(model, others, first))
@@ -40,10 +39,23 @@ def table() -> str:
         for name, several in found.items():
             rows.append([f"ranker, {len(several)} of B", name, days, *_measure(several)])
         both = _train([cities["B"], cities["C"]], first, "both")
-        for name, city in cities.items():
-            rows.append(["ranker of B and C", name, days, *_measure([_records(both, city, first)])])
+        rows += _by_city("ranker of B and C", both, cities, first)
     head = ["model", "users", "days", "new", "ECE of p", "calibrated", "ECE of new", "calibrated"]
     return markdown(head, rows)
+
+
+def _by_city(
+    title: str, model: str | Path, cities: dict[str, pl.DataFrame], first: int
+) -> list[list[str]]:
+    """A row a city, and one of both together."""
+    found = {name: _records(model, city, first) for name, city in cities.items()}
+    numbered = [
+        one.with_columns(uid=pl.col("uid").cast(pl.Int64) + (number << 32))
+        for number, one in enumerate(found.values())
+    ]
+    found["both"] = pl.concat(numbered)
+    days = f"{first}-{first + 14}"
+    return [[title, name, days, *_measure([one])] for name, one in found.items()]
 
 
 def _city(name: str) -> pl.DataFrame:
