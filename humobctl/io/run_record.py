@@ -32,7 +32,7 @@ _MODELS = ("model", "base")
 
 _calls: list[Callable[[], dict[str, Any]]] = []
 _settled: list[dict[str, Any]] = []
-"""Of each call, options that it was left to choose."""
+"""Options that each call was left to choose."""
 
 
 @contextmanager

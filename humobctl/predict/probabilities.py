@@ -81,7 +81,7 @@ def spare_new(
 ) -> SlotDistributions:
     """The distribution with the chance of a cell new to the user taken from the user's own cells.
 
-    It is that which the model has learnt, or else the one that goes with the history baseline.
+    A model that has learnt this chance says it; for others the history baseline does.
     """
     if not len(user.d):
         return dist

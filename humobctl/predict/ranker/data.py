@@ -203,7 +203,8 @@ def join(parts: list[RankerTrainingSet]) -> RankerTrainingSet:
         part = parts.pop(0)
         here = slice(begin, begin + len(part.y))
         for name, values in vars(part).items():
-            getattr(whole, name)[here] = values
+            if len(values):  # not all models learn how probable new cells are
+                getattr(whole, name)[here] = values
         begin = here.stop
     return whole
 
