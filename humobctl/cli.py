@@ -38,12 +38,14 @@ GROUPS = {
     on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
+
+    Example: humobctl train bert-moe cityC.csv --init-from bert_B --output bert_C
     """,
     "finetune": """Fine-tune a language model with LoRA, merge and export it.
 
     To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
-    Example: humobctl finetune export trained --ollama Modelfile
+    Example: humobctl finetune llama challenge.csv --base tinyllama --output adapter
     """,
     "generate": """Generate visits or flows of a synthetic population.
 
@@ -204,7 +206,7 @@ class RootGroup(LightGroup):
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Read the global flags."""
-        with _printable_errors():
+        with _errors_of_one_line():
             return super().make_context(*args, **more)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -217,7 +219,7 @@ class RootGroup(LightGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; of several processes of a training, the main one speaks first."""
         try:
-            with _printable_errors():
+            with _errors_of_one_line():
                 return super().invoke(ctx)
         except Exception:
             ranks.give_way()
@@ -225,21 +227,36 @@ class RootGroup(LightGroup):
 
 
 @contextmanager
-def _printable_errors() -> Iterator[None]:
-    """What typer says of wrong usage quotes arguments, which may be names that others gave."""
+def _errors_of_one_line() -> Iterator[None]:
+    """Say in one line what typer says of wrong usage in four.
+
+    It quotes arguments, which may be names that others gave.
+    """
     try:
         yield
     except TyperException as exc:
         text = refused_value(exc.__cause__) or str(exc.message)
         if hasattr(exc, "possibilities"):  # no such option
             text += _meant_by(exc)
+        if exc.exit_code != 2 or "\n" in text:  # the help, where nothing was asked for
+            raise
         exc.message = message(text)
-        raise
+        told = exc.format_message().rstrip(".")
+        if told.startswith("Invalid value for "):
+            told = told.removeprefix("Invalid value for ").replace("'", "", 2)
+        for option, origin in near_misses.MISSING.items():
+            if told == f"Missing option '{option}'":
+                told += f"; {origin}"
+        context = getattr(exc, "ctx", None)
+        where = f" (see '{context.command_path} --help')" if context else ""
+        raise UsageError(f"{told[0].lower()}{told[1:]}{where}") from None
 
 
 def _meant_by(wrong: Any) -> str:
     """The option that may be meant by one that does not exist."""
     wrong.possibilities = None
+    if wrong.ctx.parent is None:
+        return "; options of a command stand after it"
     params = wrong.ctx.command.get_params(wrong.ctx)
     known = [name for one in params for name in (*one.opts, *one.secondary_opts)]
     arguments = [one.metavar for one in params if one.param_type_name == "argument"]

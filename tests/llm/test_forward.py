@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import torch
 import transformers
 
 from humobctl.errors import HumobError
-from humobctl.llm.load import Loaded
+from humobctl.llm.load import Loaded, load_causal
+from humobctl.llm.model_files import files_of
 from humobctl.predict.llama.config import LlamaSettings, PromptShape
 from humobctl.predict.llama.model import check_packing, mean_loss
 from humobctl.predict.llama.predict_compact import CompactPredictor
@@ -64,8 +66,8 @@ KNOWN: dict[str, dict[str, Any]] = {
     "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 8192},
     "Phi": {},
 }
-APART = {"Mamba": {"state_size": 4}}
-"""Architectures that see a text step by step, and take no mask."""
+APART = {"Mamba": {"state_size": 4}, "Bloom": {"n_layer": 2, "n_head": 4}}
+"""Architectures that take no mask, as they see a text step by step, or no positions."""
 
 
 def made(name: str, changes: dict[str, Any]) -> Loaded:
@@ -132,6 +134,21 @@ def test_records_of_a_row_are_learnt_as_if_alone(name: str) -> None:
         wanted += [-scores[model.tokens.letters[letter]] for letter in (0, 1)]
     found = mean_loss(loaded.model, examples, LlamaSettings(precision="fp32"))
     assert found == pytest.approx(float(np.mean(wanted)), abs=2e-3)
+
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "T5ForConditionalGeneration": {"d_model": 8, "d_kv": 2, "d_ff": 8, "num_heads": 2},
+    "BertForMaskedLM": {**SIZES, "num_hidden_layers": 1, "initializer_range": 0.02},
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_networks_that_do_not_continue_a_text_are_refused(name: str, tmp_path: Path) -> None:
+    kind = getattr(transformers, name)
+    settings = {**ENCODERS[name], "vocab_size": 20, "num_layers": 1, "pad_token_id": 0}
+    kind(kind.config_class(**settings)).save_pretrained(tmp_path / "m")
+    with raises(HumobError, "/m", kind.config_class.model_type, "causal language model"):
+        load_causal(files_of(str(tmp_path / "m")), "fp32", "cpu", "none")
 
 
 def test_an_unknown_scale_is_found_out(capsys: pytest.CaptureFixture[str]) -> None:
