@@ -10,7 +10,10 @@ from humobctl.commands.options import options_from
 
 @options_from(hm.twin, names={"users": "-n"})
 def twin(**options: Any) -> None:
-    """Make a city's double: other people in the same city, to share in place of its users.
+    """Make a city's double: other people in the same city.
+
+    For cities whose users cannot be shared. Only --epsilon proves privacy: without it, an attack
+    guessed which of a hundred users were fitted a little better than by chance.
 
     Fits tables on the users of a grid trajectory: densities of homes and of visited cells, averaged
     until twenty users share each; how people choose the next cell (time of day, weekday, frequency,
@@ -21,10 +24,6 @@ def twin(**options: Any) -> None:
     --shift turns or mirrors the map. --epsilon adds differential privacy: homes, cells and days
     get noise, and everything else is that of 'data synth'.
 
-    Example: humobctl data twin city.csv --users 1000 --output twin.parquet
-
-    Example: humobctl data stays gps.csv | humobctl data twin --users 50 --output twin.csv
-
-    Example: humobctl data twin city.csv --epsilon 4 --output private.csv
+    Example: humobctl data synth -n 30 --days 4 -o a.csv && humobctl data twin a.csv -o twin.csv
     """
     hm.twin(**options)

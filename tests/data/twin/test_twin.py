@@ -94,7 +94,7 @@ def test_fewer_users_than_hide_one_another_are_refused(cli, tmp_path) -> None:
 
 def test_another_table_is_refused(cli) -> None:
     done = cli("data", "twin", input="uid,d,seq,intent,start_min,end_min\n1,0,0,eat,0,30\n")
-    fails(done, "stdin", "intention", "grid")
+    fails(done, "stdin", "plan", "grid")
 
 
 def test_visits_become_visits_around_the_same_place() -> None:
