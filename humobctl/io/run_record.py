@@ -7,6 +7,7 @@ same files gives the same record. Keys and passwords are left out.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -129,6 +130,7 @@ def _is_there(name: object) -> bool:
     return isinstance(name, str) and Path(name).exists()
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     """Versions of Python and of those packages that are installed."""
     found = {"python": platform.python_version()}

@@ -36,6 +36,8 @@ INTENTS = (
     "cultural institutions and events",
 )
 """The twelve intents of CoPB (Chain-of-Planned-Behaviour)."""
+NOT_EMPLOYED = "not employed"
+"""The occupation of a profile of who does not go to work."""
 
 
 def _cell() -> dy.Int16:
@@ -543,13 +545,13 @@ POPULATION = Table(
     optional=("home_lat", "home_lon", "work_lat", "work_lon", "count"),
 )
 INTENTIONS = Table(
-    "intention",
+    "day plan",
     Intention,
     rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
     optional=("reason",),
 )
 CATEGORISED_INTENTIONS = Table(
-    "intention",
+    "day plan",
     CategorisedIntention,
     rules=INTENTIONS.rules,
     optional=(*INTENTIONS.optional, "category"),

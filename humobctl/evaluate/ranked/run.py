@@ -298,10 +298,12 @@ def _chosen(
             return kind, expected.height
     usual = next(iter(kinds))
     if not settings.allow_partial:
+        others = ", --users predicted leaves out other users"
+        others = "" if settings.only_predicted_users else others
         raise HumobError(
             f"{name}: found lists for {pluralize(found.height, 'record')}, expected "
             f"{', '.join(f'{many:,} ({kind})' for kind, many in counts.items())} of {truth.name}; "
-            "--allow-partial scores what is there, --users predicted leaves out other users"
+            f"--allow-partial scores what is there{others}"
         )
     return "partial", counts[usual]
 
