@@ -232,8 +232,8 @@ def learn_new_cells(
     some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
     z, start = rows.z[some], rows.start[some]
     scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
-    best = softmax((scores + start) / config.temperature).max(axis=1)
-    return fit_weights(with_best(rows.past[some], best), rows.new[some])
+    shares = softmax((scores + start).astype(np.float64) / config.temperature)
+    return fit_weights(with_best(rows.past[some], shares.max(axis=1)), rows.new[some])
 
 
 def _mean_and_scale(z: Float32s, present: Bools) -> tuple[Float32s, Float32s]:
