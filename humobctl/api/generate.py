@@ -67,6 +67,7 @@ def generate_gravity(
     gamma: Annotated[float, Between(0, 5)] | None = None,
     fit: Source | None = None,
     save_law: PathName | None = None,
+    nights_away: Fraction | None = None,
     speed: Annotated[float, Between(0.1, 1000)] = 20.0,
     min_minutes: Annotated[int, Between(0, 720)] = 5,
     snap: Annotated[float, Between(0, 10_000)] = 500.0,
@@ -106,6 +107,8 @@ def generate_gravity(
         fit: visits or stays to fit the law's parameters to, by maximum likelihood. Default: the
             parameters above.
         save_law: also write the law empirical to this file, as JSON, for other cities.
+        nights_away: fraction of days of three events or more that end away from home (law
+            empirical). Default: as ``fit`` finds it, without it 0.
         speed: travel speed in km/h, in a straight line.
         min_minutes: minimum duration in minutes that travel leaves of an activity.
         snap: distance in metres within which a given home or work is moved to the nearest place
@@ -125,7 +128,7 @@ def generate_gravity(
         True
     """
     from humobctl.execution.run import LongRun
-    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named
+    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named, set_nights_away
     from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
@@ -155,6 +158,8 @@ def generate_gravity(
             from humobctl.generate.gravity.fit import fit_law, read_visits
 
             chosen = fit_law(chosen, read_visits(fit_at, on_error=on_error), city, seed)
+        if nights_away is not None:
+            chosen = set_nights_away(chosen, nights_away)
         dwellings = HomesAndWorks(
             city,
             seed,

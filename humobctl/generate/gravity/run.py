@@ -24,7 +24,7 @@ from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREA
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
 from humobctl.native import Int64s, library
-from humobctl.tables.intents import ANCHORED, CODES
+from humobctl.tables.intents import ANCHORED, CODES, HOME_CODES
 from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 
@@ -45,6 +45,7 @@ class GravityTally(Tally):
         people, days, events: how many.
         shifted, shortened: events that travel made start at another time, or last less.
         hurried: days that hold more travel than time, in which people travel faster.
+        nights_away: days that end away from home.
         drawn_homes: people whose home is one of the places.
         widened, unreached: events by intent, (12,): the place lies beyond the radius; there was
             none up to the largest radius, so that the person stayed.
@@ -57,6 +58,7 @@ class GravityTally(Tally):
     shifted: int = 0
     shortened: int = 0
     hurried: int = 0
+    nights_away: int = 0
     drawn_homes: int = 0
     widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
@@ -74,6 +76,11 @@ class GravityTally(Tally):
             f"{pluralize(self.events, 'visit')}; for travel "
             f"time {self.shifted:,} were moved and {self.shortened:,} shortened"
         )
+        if self.nights_away:
+            report.info(
+                f"{pluralize(self.nights_away, 'day')} {'end' if self.nights_away > 1 else 'ends'} "
+                "away from home, as in the people of the law (--nights-away)"
+            )
         if self.hurried:
             report.warn(
                 f"{pluralize(self.hurried, 'day')} with too little time for travel: people travel "
@@ -261,7 +268,7 @@ class GravityJob:
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")
         )
         place, flags = self._walk(days, home, work, start, end, memories)
-        self._count(days, flags)
+        self._count(days, place, flags)
         return self._table(days, home, work, (place, flags, start, end))
 
     def _check(self, days: Days) -> None:
@@ -313,8 +320,9 @@ class GravityJob:
         kernels.run_shared(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
         return place, flags
 
-    def _count(self, days: Days, flags: NDArray[np.uint8]) -> None:
+    def _count(self, days: Days, place: NDArray[np.int32], flags: NDArray[np.uint8]) -> None:
         tally, kinds = self.tally, len(INTENTS)
+        tally.nights_away += int((np.isin(days.intent, HOME_CODES) & (place >= 0)).sum())
         tally.people += len(days.uid)
         tally.days += len(days.d)
         tally.events += len(flags)

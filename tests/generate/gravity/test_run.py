@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from humobctl import native
 from humobctl.errors import HumobError
 from humobctl.generate.gravity import run as run_module
 from humobctl.generate.gravity.config import Law, Travel
+from humobctl.generate.gravity.distance_weights import BUILT_IN, load_weights
 from humobctl.generate.gravity.homes import HomesAndWorks
 from humobctl.generate.gravity.run import GravityJob
 from humobctl.intend.day_plan import DAY_MINUTES
@@ -249,6 +252,22 @@ def test_home_and_work_only() -> None:
     ]
     found = visits(plans(day), city([(0, 0)]), at_home(0, 0, (3000, 0)), law=Law("home-work"))
     assert found["place_id"].to_list() == ["home-0", "work-0", "home-0", "work-0", "home-0"]
+
+
+@pytest.mark.parametrize(
+    ("intents", "nights"),
+    [([HOME, HOME, EAT], {"p0", "p1"}), ([EAT] * 3, {"p0", "p1", "p2"})],
+)
+def test_nights_away_are_spent_where_people_live_or_anywhere(intents, nights) -> None:
+    """Days of three events or more only, and not where the person was last."""
+    law = Law("empirical", weights=replace(load_weights(BUILT_IN), away=1.0, back=0.0))
+    where = city([(500, 0), (0, 700), (0, 900)], intents)
+    many = plans(*[[(SLEEP, 0, 100), (EAT, 200, 300), (HOME, 400, 1440)]] * 400)
+    found = visits(many, where, at_home(), law=law).filter(pl.col("seq") > 0)
+    assert set(found.filter(seq=2)["place_id"]) == nights
+    assert not found.filter(pl.col("place_id") == pl.col("place_id").shift(1).over("uid")).height
+    short = visits(plans([(EAT, 200, 300), (HOME, 400, 1440)]), where, at_home(), law=law)
+    assert short["place_id"][1] == "home-0"
 
 
 # -- the same result in any parts ------------------------------------------------------------------
