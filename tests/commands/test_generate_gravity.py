@@ -195,6 +195,7 @@ def test_bad_places(cli, workdir, places, names) -> None:
         (("--exponent", "2"), ("--exponent", "--law empirical")),
         (("--law", "law.json", "--fit", "stays.csv"), ("--fit", "file")),
         (("--law", "gravity", "--save-law", "law.json"), ("--save-law", "--law empirical")),
+        (("--density", "a.csv", "--zones", "b.geojson"), ("--density", "--zones")),
         (("--law", "epr", "--nights-away", "0"), ("--nights-away", "--law empirical")),
         (("--save-law", "x.csv", "--output", "x.csv"), ("--output and --save-law", "x.csv")),
         (("--law", "opportunity", "--alpha", "0.8", "--beta", "0.7"), ("--alpha", "--beta", 1)),

@@ -215,14 +215,16 @@ def _sample(count: int, city: PlaceIndex, seed: int) -> Int64s:
 
 
 def _count_candidates(city: PlaceIndex, start: Floats, intent: Int64s) -> Floats:
-    """Places by bin of distance around each start, (n, BINS)."""
+    """Places by bin of distance around each start, by their weight, (n, BINS)."""
     counts = np.zeros((len(start), BINS))
     for one in np.unique(intent):
         rows = city.serving(int(one))
         points = np.column_stack([city.east[rows], city.north[rows]]).astype(np.float64) / 1000
         for row in np.flatnonzero(intent == one):
             away = np.hypot(*(points - start[row]).T)
-            counts[row] = np.bincount(bin_of(away[away > SAME]), minlength=BINS)
+            other = away > SAME
+            mass = None if city.weight is None else city.weight[rows][other]
+            counts[row] = np.bincount(bin_of(away[other]), mass, minlength=BINS)
     return counts
 
 

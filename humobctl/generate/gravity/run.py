@@ -46,7 +46,7 @@ class GravityTally(Tally):
         shifted, shortened: events that travel made start at another time, or last less.
         hurried: days that hold more travel than time, in which people travel faster.
         nights_away: days that end away from home.
-        drawn_homes: people whose home is one of the places.
+        drawn_homes: people whose home was drawn, not known.
         widened, unreached: events by intent, (12,): the place lies beyond the radius; there was
             none up to the largest radius, so that the person stayed.
         first: the first person and day of an unreached event.
@@ -64,12 +64,12 @@ class GravityTally(Tally):
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     first: tuple[int, int] | None = None
 
-    def tell(self, law: Law, homes: int) -> None:
+    def tell(self, law: Law, homes: float) -> None:
         """Say it.
 
         Args:
             law: by which places were chosen.
-            homes: places that can be a home.
+            homes: equally likely homes that people would share as much as they do.
         """
         report.info(
             f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
@@ -88,10 +88,10 @@ class GravityTally(Tally):
             )
         if self.drawn_homes > CROWDED * homes:
             report.warn(
-                f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
-                f"({self.drawn_homes / homes:,.0f} a place), so distances from home mean "
-                "little; --people or --home-work give homes, --density draws them by "
-                "population"
+                f"{self.drawn_homes:,} people get their homes in "
+                f"{pluralize(round(homes), 'place')} ({self.drawn_homes / homes:,.0f} a place), "
+                "so distances from home mean little; --people or --home-work give homes, "
+                "--density and --zones draw them by population"
             )
         if self.widened.any():
             report.info(
@@ -237,12 +237,12 @@ class GravityJob:
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell(self.law, len(self.homes_and_works.places_for_homes()))
+        self.tally.tell(self.law, self.homes_and_works.home_spots)
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""
         city, where = self.city, self.homes_and_works
-        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
+        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent, city.weight, city.jobs)
         law = {name: value for name, value in asdict(self.law).items() if name != "name"}
         return {
             "command": "generate gravity",
@@ -250,7 +250,9 @@ class GravityJob:
                 **{"law": self.law.name, **law, **asdict(self.travel)},
                 **{"seed": self.seed, "snap": where.snap},
             },
-            "data": mark_of((places, where.people, where.pairs, where.density)),
+            "data": mark_of(
+                (places, where.people, where.pairs, where.density, where.zones),
+            ),
         }
 
     def visits(self, frame: pl.DataFrame, memories: kernels.Memories) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,6 +100,26 @@ def test_homes_are_drawn_by_population() -> None:
     at_place = table["place_id"] == "p0"  # the second point lies 100 m from a place to live
     assert at_place.mean() == pytest.approx(1 / 4, abs=0.03)
     assert table.filter(~at_place)["lat"].unique().to_list() == [lat[0]]
+
+
+def test_homes_in_zones_at_places_to_live_or_anywhere(capsys) -> None:
+    """Three quarters in the first zone, at its one place to live; the others anywhere."""
+    edges = np.array([[0.0, 1000.0, 5000.0, 6000.0], [0.0, 1000.0, 0.0, 1000.0]])
+    lat, lon = CENTRE.degrees(*edges)
+    boxes = [shapely.box(lon[k], lat[k], lon[k + 1], lat[k + 1]) for k in (0, 2)]
+    zones = pl.DataFrame({"population": [300.0, 100.0], "geometry": shapely.to_wkb(boxes)})
+    where = city([(400, 400), (5500, 500), (9000, 0)], [HOME, EAT, HOME])
+    job = GravityJob(where, HomesAndWorks(where, zones=zones))
+    table = pl.concat(list(job.run([plans(*[[(HOME, 0, 1440)]] * 4000)])))
+    at_place = table["place_id"] == "p0"
+    assert at_place.mean() == pytest.approx(3 / 4, abs=0.03)
+    beside = table.filter(~at_place)
+    assert beside["place_id"].str.starts_with("home-").all()
+    assert shapely.intersects_xy(boxes[1], *beside.select("lon", "lat").to_numpy().T).all()
+    spread = beside.select(pl.col("lat", "lon").std()).row(0)
+    assert spread == pytest.approx((np.diff(lat)[2] / 12**0.5, np.diff(lon)[2] / 12**0.5), rel=0.05)
+    # Two of four people, drawn alike, share the only place with the probability (3/4)^2.
+    says(capsys.readouterr().err, "4,000 people", "2 places", "--zones")
 
 
 def test_who_works_stays_at_the_same_work_on_all_days() -> None:
