@@ -91,6 +91,18 @@ def test_nights_away_are_given_or_of_a_law_and_told(cli, workdir) -> None:
     assert cli(*run, "--law", "old.json", cwd=workdir).out == at_home != away.out
 
 
+def test_jobs_and_visits_of_places_are_used_or_said_to_be_left(cli, workdir) -> None:
+    places = pl.read_csv(workdir / "places.csv").with_columns(jobs=1, visits=2.0)
+    places.write_csv(workdir / "weighted.csv")
+    run = (*GRAVITY, "plans.csv", "--places", "weighted.csv")
+    says(cli(*run, cwd=workdir).err, "in proportion to their jobs")
+    other = cli(*run, "--law", "power", cwd=workdir)
+    says(other.err, "weighted.csv", "visits and jobs", "--law empirical")
+    assert other.out == cli(*GRAVITY, "plans.csv", *PLACES, "--law", "power", cwd=workdir).out
+    places.with_columns(jobs=-1).write_csv(workdir / "weighted.csv")
+    fails(cli(*run, cwd=workdir), "weighted.csv", "jobs", -1.0, "from 0")
+
+
 def test_a_law_is_not_written_over_the_plans(cli, workdir) -> None:
     """The law is written before the plans are read: they are kept from the start."""
     before = (workdir / "plans.csv").read_bytes()
