@@ -113,7 +113,9 @@ class HomesAndWorks:
             refuse_another_city("zones of --zones", self._zones.centroids, *places)
         weights = self.commute.weights
         if self.city.jobs is not None and weights is not None and self.pairs is None:
-            uid = np.arange(SAMPLE) if self.people is None else self.people["uid"].to_numpy()
+            uid = np.arange(SAMPLE, dtype=np.uint32)
+            if self.people is not None:
+                uid = self.people["uid"].to_numpy()
             home, _ = self._homes(uid[:SAMPLE], self._find_known(uid[:SAMPLE]))
             homes = np.column_stack([home.east, home.north]).astype(np.float64) / 1000
             rows = self._places_for_works()

@@ -68,7 +68,7 @@ def balance_works(city: PlaceIndex, rows: Int64s, homes: Floats, weights: Floats
         lives,
         people=np.bincount(home).astype(np.float64),
         works=works,
-        jobs=np.bincount(work, jobs),
+        jobs=np.bincount(work, jobs).astype(np.float64),
         weights=weights,
     )
     report.info(

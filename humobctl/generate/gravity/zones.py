@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from humobctl.data.importers.places.geometry import from_across
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.native import Floats, Int64s
-from humobctl.tables.keyed_random import Words, uniforms
+from humobctl.tables.keyed_random import uniforms
 
 _ZONE, _PLACE, _POINT = 0x7A6F6E65, 0x7A706C61, 0x7A706F69
 """Keep these draws apart from each other and from those of events."""
@@ -32,7 +34,7 @@ class Zones:
     table: pl.DataFrame
     city: PlaceIndex
     rows: Int64s
-    shapes: np.ndarray = field(init=False, repr=False)
+    shapes: NDArray[Any] = field(init=False, repr=False)
     first: Int64s = field(init=False, repr=False)
     places: Int64s = field(init=False, repr=False)
 
@@ -64,7 +66,7 @@ class Zones:
         shared = (share[held > 0] ** 2 / held[held > 0]).sum()
         return float(1 / shared) if shared else np.inf
 
-    def settle(self, uid: Words, seed: int) -> tuple[Floats, Int64s]:
+    def settle(self, uid: NDArray[Any], seed: int) -> tuple[Floats, Int64s]:
         """Homes of people: points (latitude, longitude), (n, 2), and rows of places or -1, (n,)."""
         people = np.cumsum(self.table["population"].to_numpy())
         drawn = uniforms(1, seed, _ZONE, uid)[:, 0] * people[-1]
@@ -78,7 +80,7 @@ class Zones:
         point[homeless] = self._points(zone[homeless], uid[homeless], seed)
         return point, place
 
-    def _points(self, zone: Int64s, uid: Words, seed: int) -> Floats:
+    def _points(self, zone: Int64s, uid: NDArray[Any], seed: int) -> Floats:
         """A point anywhere in the zone of each person, (n, 2)."""
         import shapely  # noqa: PLC0415
 
