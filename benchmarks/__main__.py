@@ -52,6 +52,7 @@ NEEDS_DATA += (
     "gravity-processes",
     "gravity-scores",
     "gravity-halves",
+    "epr-family",
 )
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
@@ -81,6 +82,7 @@ TABLES = {
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
     "gravity-halves": ("Laws fitted to half of Beijing's people", gravity.half_scores),
+    "epr-family": ("The EPR family in Beijing", gravity.epr_family),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
