@@ -38,6 +38,7 @@ from benchmarks import (
     scale,
     scoring,
     stays,
+    twin,
     viewing,
 )
 from benchmarks.harness import DATA, WORK
@@ -58,7 +59,7 @@ NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "m
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement", "twin")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -115,6 +116,7 @@ TABLES = {
     "stays": ("Stays and trips, whole commands", stays.speed),
     "stays-20m": ("Stays of 20 million points", stays.large),
     "flow-series": ("Hidden days of synthetic flows, Combined NRMSE", flow_series.table),
+    "twin": ("A city's double: real, useful, safe", twin.table),
     "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
@@ -134,6 +136,7 @@ LARGE = (
     "embed-scores",
     "explore",
     "flow-series",
+    "twin",
     "view",
 )
 
