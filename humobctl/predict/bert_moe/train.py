@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,17 +46,14 @@ from humobctl.predict.bert_moe.validation import (
 )
 from humobctl.predict.blend import blend_in_words
 from humobctl.predict.city_profile import CityCounter, CityProfile, survey
-from humobctl.predict.gained import (
+from humobctl.predict.gained import ScoredUser, predict_history, say_gained
+from humobctl.predict.ranker.data import RankerCity, RankerUser, first_days
+from humobctl.predict.ranker.train import (
+    COMPARED,
     COMPARED_BYTES,
     COMPARED_SECONDS,
-    RankerCity,
-    ScoredUser,
-    baselines,
-    compare,
-    tell,
-    train_small_ranker,
+    predict_by_ranker,
 )
-from humobctl.predict.ranker.data import RankerUser
 from humobctl.ranks import world_size
 from humobctl.tables.cells import decode_cells
 from humobctl.training.city_table import open_city
@@ -383,13 +380,11 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             return {}
         users = [ScoredUser(data.cities[one.city - 1], one.user, one.truth) for one in data.asked]
         mine = predict_blended(network, data.cities, data.asked, device, self.settings.precision)
-        try:
-            ranker = train_small_ranker(_ranker_cities(data), self.settings.seed)
-        except HumobError:  # too few days for its windows
-            ranker = None
-        found = compare(TYPE, users, {TYPE: mine, **baselines(users, ranker)})
-        tell(TYPE, found, len(users))
-        return {"compared": found}
+        cells = {TYPE: mine, "history": predict_history(users)}
+        with suppress(HumobError):  # too few days for its windows
+            ranker = replace(COMPARED, seed=self.settings.seed)
+            cells["ranker"] = predict_by_ranker(_ranker_cities(data), users, ranker)
+        return say_gained(TYPE, users, cells)
 
 
 def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
@@ -406,7 +401,8 @@ def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
                 for column in (rows.d[here], rows.t[here], cells[:, 0], cells[:, 1])
             )
             users.append(RankerUser(int(rows.uid[user]), d, t, x, y))
-        found.append(RankerCity(users, first_day - 1, city))
+        begins = first_days(first_day - 1, COMPARED)
+        found.append(RankerCity(users, first_day - 1, dict.fromkeys(begins, city)))
     return found
 
 
