@@ -7,7 +7,6 @@ trainings, and of the halves of the users.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, cost, markdown
+from benchmarks.trainings import SEEDS, TRAININGS, train_once
 from humobctl.embed.vectors import read_embeddings
 from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.io.read import read_table
@@ -34,7 +34,6 @@ from humobctl.predict.ranker.train import RankerTraining
 from humobctl.predict.registry import build
 from humobctl.tables.cells import encode_cells
 
-SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
 FIRST, END = 45, 60
 CITIES = "BC"
 FILES = [DATA / "humob" / f"city{name}_challenge.csv.gz" for name in CITIES]
@@ -267,9 +266,7 @@ def bert_feature() -> str:
 
 
 def _bert(seed: int, everyone: list[Asked]) -> list[SlotDistributions]:
-    folder = Path(os.environ.get("BERT", str(WORK / "bert_BC"))).with_name(
-        f"{Path(os.environ.get('BERT', 'bert_BC')).name}-{seed}"
-    )
+    folder, _ = train_once("bert-moe", seed, *TRAININGS["bert-moe"])
     found = []
     for name in CITIES:
         here = [one for one in everyone if one.name == name]

@@ -12,8 +12,9 @@ import os
 import numpy as np
 import polars as pl
 
-from benchmarks.borrowed import SEEDS, embedder
+from benchmarks.borrowed import embedder
 from benchmarks.harness import DATA, markdown
+from benchmarks.trainings import SEEDS
 from humobctl.embed.embed import load_embedder
 from humobctl.embed.routine import describe_routines, measure_hours, measure_ways
 from humobctl.embed.score import method_of
