@@ -21,13 +21,14 @@ ALIASES = {
 }
 """Names of published scripts, and earlier ones of ours; the first that a command has is meant."""
 _THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")
-_OUTPUT = ("--output",)
+_OUTPUT = ("--output", "--export")
 OPTIONS = {
     **dict.fromkeys(("--gpu", "--cuda", "--gpus", "--use-gpu"), ("--device cuda",)),
     "--cpu": ("--device cpu",),
     **dict.fromkeys(("--jobs", "-j", "--threads", "--n-jobs", "--num-threads"), _THREADS),
     **dict.fromkeys(("--num-workers", "--n-workers", "--processes", "--cores"), _THREADS),
     **dict.fromkeys(("--out", "--outfile", "--out-file", "--output-file", "--save"), _OUTPUT),
+    **dict.fromkeys(("-o", "--output"), _OUTPUT),
     **dict.fromkeys(("--output-dir", "--out-dir", "--outdir", "--save-dir", "--dest"), _OUTPUT),
     **dict.fromkeys(("--random-seed", "--random-state"), ("--seed",)),
     **dict.fromkeys(("--ground-truth", "--reference", "--ref", "--real", "--gt"), ("--truth",)),
@@ -103,7 +104,7 @@ def meant_option(option: str, known: Collection[str], arguments: Collection[str]
         return f"; give {' '.join(arguments)} without an option"
     offered = OPTIONS.get(name, ALIASES.get(name, ()))
     found = [one for one in offered if not one.startswith("--") or one.split()[0] in known]
-    return _question(found or _similar(name, known))
+    return _question(found if offered else _similar(name, known))
 
 
 def meant_command(word: str, within: str, commands: Collection[str]) -> str:

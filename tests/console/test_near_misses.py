@@ -26,6 +26,7 @@ TREE = [*GROUPS, *COMMANDS]
         ("predict x -j 4", "'--workers' or 'HUMOBCTL_THREADS=N"),
         ("data describe x --jobs 4", "'HUMOBCTL_THREADS=N"),
         ("eval x --out y", "'--output'"),
+        ("view x -o y", "'--export'"),
         ("eval x --dialct humob25", "'--dialect'"),
         ("eval x --dialct=humob25", "'--dialect'"),
         ("predict --input x", "INPUT without an option"),
@@ -39,7 +40,9 @@ def test_what_was_meant_is_said(line: str, meant: str, cli: Cli) -> None:
     says(done.err.splitlines()[-1], "Error: No such", meant)
 
 
-@pytest.mark.parametrize("line", ["frobnicate", "train x", "predict --xyzzy"])
+@pytest.mark.parametrize(
+    "line", ["frobnicate", "train x", "predict --xyzzy", "data describe x --save y"]
+)
 def test_nothing_is_offered_for_what_is_like_nothing(line: str, cli: Cli) -> None:
     done = cli(*line.split())
     assert done.code == 2

@@ -22,7 +22,7 @@ from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
 from humobctl.execution.task import TaskPart, user_parts
 from humobctl.io.by_user import PointStore, RecordStore
-from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY
+from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY, TOURS
 
 ONE_FOR_MANY = 1_000_000
 """Points of one user that give a warning: two weeks at one a second."""
@@ -84,6 +84,10 @@ class StayJob:
             yield from self._visits(store, users, long or LongRun())
         report.info("; ".join([f"day 0 is {start} ({start:%A})", *self._number(users)]))
         self.tally.tell(self.task.filters)
+        if TOURS.name in self.beside and self.tally.stays and not self.tally.tours:
+            report.warn(
+                "found no tours: no trips in a row end where they began within --tour-hours"
+            )
 
     def _visits(
         self, store: PointStore, users: list[tuple[int, str]], long: LongRun
