@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.harness import DATA, WORK, Cost, cost, markdown
 
 SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
-STEPS = os.environ.get("BERT_STEPS", "200")
-"""Of bert-moe, which the full epoch of its preset (440) does not make better."""
+STEPS = os.environ.get("BERT_STEPS", "60")
+"""Of bert-moe; an epoch of its preset has 440."""
 BOTH = [DATA / "humob" / f"city{city}_challenge.csv.gz" for city in "BC"]
 _NAMED = ("--city", "B", "--city", "C")
 _NEW_YORK = WORK / "next_New_York" / "train.parquet"
@@ -25,8 +25,11 @@ TRAININGS: dict[str, tuple[str | Path, ...]] = {
     "ranker": ("train", "ranker", *BOTH),
     "next": ("train", "next", _NEW_YORK),
     "next-gru": ("train", "next-gru", _NEW_YORK),
-    "bert-moe": ("train", "bert-moe", *BOTH, *_NAMED, "--max-steps", STEPS),
-    "embedder": ("train", "embedder", *BOTH, *_NAMED, "--last-day", "59"),
+    "bert-moe": (
+        *("train", "bert-moe", *BOTH, *_NAMED, "--max-steps", STEPS),
+        *("--evaluate-every", str(int(STEPS) // 2), "--blend-users", "100"),
+    ),
+    "embedder": ("train", "embedder", *BOTH, *_NAMED, "--preset", "tiny", "--last-day", "59"),
     "diffusion": ("train", "diffusion", WORK / "diffusion" / "train.parquet"),
 }
 

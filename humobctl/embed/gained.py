@@ -54,20 +54,25 @@ def say_gained(
         seed=seed,
     )
     scores = {
-        one.name: {score.name: score for score in one.scores if score.name in _WORDS}
+        one.name: {
+            score.name: score
+            for score in one.scores
+            if score.name in _WORDS and not math.isnan(score.value)
+        }
         for one in found
     }
     report.info("users held out, scored as by 'eval embedding' (median km; fraction found again):")
     for name, mine in scores.items():
-        parts = [_in_words(score) for score in mine.values() if not math.isnan(score.value)]
+        parts = [_in_words(score) for score in mine.values()]
         report.info(f"  {name}: {', '.join(parts)}")
     _warn_of_better(scores)
-    return {
-        "compared": {
-            name: {key: {"value": one.value, "low": one.low, "high": one.high} for key, one in mine}
-            for name, mine in ((name, scores[name].items()) for name in scores)
+    compared = {
+        name: {
+            key: {"value": one.value, "low": one.low, "high": one.high} for key, one in mine.items()
         }
+        for name, mine in scores.items()
     }
+    return {"compared": compared}
 
 
 def _in_words(score: TableScore) -> str:
@@ -81,8 +86,8 @@ def _warn_of_better(scores: dict[str, dict[str, TableScore]]) -> None:
     better = []
     for key, mine in scores["embedder"].items():
         sign = 1 if mine.higher_is_better else -1
-        others = {name: sign * scores[name][key].value for name in _BESIDE}
-        best = max(others, key=lambda name: -math.inf if math.isnan(v := others[name]) else v)
+        others = {name: sign * scores[name][key].value for name in _BESIDE if key in scores[name]}
+        best = max(others, key=others.__getitem__)
         if others[best] > sign * mine.value:
             better.append(f"{_WORDS[key]} ({best})")
     if better:
