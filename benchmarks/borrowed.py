@@ -27,7 +27,7 @@ from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import decode
 from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.data import RankerTrainingSet, row_weights, soft_labels
+from humobctl.predict.ranker.data import NEVER, RankerTrainingSet, row_weights, soft_labels
 from humobctl.predict.ranker.features import encode
 from humobctl.predict.ranker.model import softmax, standardize, start_scores, transform
 from humobctl.predict.ranker.train import RankerTraining
@@ -285,7 +285,7 @@ def _ranked(
 ) -> list[SlotDistributions]:
     """What a ranker says of users held out."""
     whole = RankerTrainingSet(
-        *(np.concatenate([getattr(one, name) for one in sets]) for name in _FIELDS)
+        *(np.concatenate([_pad(getattr(one, name), name) for one in sets]) for name in _FIELDS)
     )
     training = RankerTraining(whole, replace(CONFIG, seed=seed))
     while training.step < training.plan.steps:
@@ -303,3 +303,12 @@ def _ranked(
 
 
 _FIELDS = ("z", "y", "start", "weight")
+
+
+def _pad(values: Float32s, name: str) -> Float32s:
+    """Values of as many candidates as others have; users of few cells have fewer."""
+    if values.ndim == 1:
+        return values
+    lacking = [(0, 0), (0, CONFIG.keep - values.shape[1]), *[(0, 0)] * (values.ndim - 2)]
+    padded: Float32s = np.pad(values, lacking, constant_values=NEVER if name == "start" else 0)
+    return padded
