@@ -41,12 +41,15 @@ OPTIONS = {
     **dict.fromkeys(("--tz", "--time-zone"), ("--timezone",)),
     "--cell-size": ("--cell-km", "--grid"),
     "--from": ("--from-day", "--format"),
+    "--days": ("--from-day FIRST --to-day LAST",),
     "--to-format": ("--to",),
     "--debug": ("--verbose",),
     "--silent": ("--quiet",),
     "--version": ("humobctl --version",),
 }
 """What other programs call an option, and what we do: options with values, or what there is."""
+MISSING = {"--places": "'data synth --places' makes places, 'data import' reads them"}
+"""Where what a command needs is to be had."""
 _FILES = ("--input", "--in", "-i", "--file", "--data", "--dataset", "--input-file", "--path")
 COMMANDS = {
     **dict.fromkeys(("score", "evaluate", "evaluation", "metrics", "compare"), ("eval",)),
@@ -125,7 +128,13 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
         return _question(found)
     last = _similar(name, {one.rpartition(" ")[2] for one in commands})
     close = [one for one in commands if one.rpartition(" ")[2] in last]
-    return _question(close or found or _similar(name, commands))
+    return _question(close or found or _similar(name, commands)) or _expected(within, commands)
+
+
+def _expected(group: str, commands: Collection[str]) -> str:
+    """The commands of a group, which are few."""
+    names = [one.removeprefix(f"{group} ") for one in commands if one.startswith(f"{group} ")]
+    return f"; expected {' or '.join(names)}" if group else ""
 
 
 def _similar(name: str, names: Collection[str]) -> list[str]:

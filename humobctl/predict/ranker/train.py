@@ -19,8 +19,9 @@ import numpy as np
 
 from humobctl.console import report
 from humobctl.console.words import pluralize
-from humobctl.native import Float32s, Int32s, Int64s
+from humobctl.native import Float32s, Floats, Int32s, Int64s
 from humobctl.predict.gained import ScoredUser, predict_days, predict_history, say_gained
+from humobctl.predict.new_cells import fit_weights, with_best
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
@@ -35,7 +36,7 @@ from humobctl.predict.ranker.data import (
 )
 from humobctl.predict.ranker.features import NAMES
 from humobctl.predict.ranker.gradients import Adam, first_weights, gradients, mean_and_scale
-from humobctl.predict.ranker.model import Ranker, RankerNetwork, standardize, to_checkpoint
+from humobctl.predict.ranker.model import Ranker, RankerNetwork, softmax, standardize, to_checkpoint
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import (
     Costs,
@@ -57,6 +58,7 @@ MOST_USERS = 100
 _HELD, _LEAST_HELD = 5, 10
 """One in so many users is scored on, where that makes so many."""
 _SMALL = f"ranker of {COMPARED.most_rows:,} rows"
+_ROWS_OF_NEW_CELLS = 50_000
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,10 @@ class RankerRecipe(Recipe[RankerData]):
 
     def finish(self, training: RankerTraining, data: RankerData, log: TrainingLog) -> TrainedModel:
         """The network of all members."""
-        model = to_checkpoint(training.network(), self.settings)
+        network = training.network()
+        model = to_checkpoint(
+            network, self.settings, learn_new_cells(network, data.rows, self.settings)
+        )
         settings = {**asdict(self.settings), "most_users": self.source.most_users}
         return TrainedModel(
             notes={"cities": data.about, "rows": len(data.rows.y), "settings": settings},
@@ -292,3 +297,14 @@ class RankerTraining(Training):
         self._chosen = np.array_split(order, self._batches)
         self._adam.steps = done
         return {name: float(value[0]) for name, value in arrays.items()}
+
+
+def learn_new_cells(
+    network: RankerNetwork, rows: RankerTrainingSet, config: RankerConfig
+) -> Floats:
+    """Weights of the chance of a cell new to the user, on rows whose features are scaled."""
+    some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
+    z, start = rows.z[some], rows.start[some]
+    scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
+    best = softmax((scores + start) / config.temperature).max(axis=1)
+    return fit_weights(with_best(rows.past[some], best), rows.new[some])
