@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = replace(paper(), dropout=0.1)
 MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
-DECODERS: tuple[Decode, ...] = tuple(os.environ.get("DECODERS", "geobleu,day").split(","))  # type: ignore[assignment]
+DECODERS: tuple[Decode, ...] = tuple(os.environ.get("DECODERS", "geobleu,day").split(","))
 PRECISION = "bf16" if has_bf16(torch.device("cpu")) else "fp32"
 SIZES = {"hidden 256, 24 layers, batch 8": PUBLISHED, "hidden 128, 4 layers, batch 32": MEDIUM}
 PREDICTED: dict[str, tuple[Callable[[], BertMoeSettings], int]] = {
