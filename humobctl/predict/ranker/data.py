@@ -44,6 +44,21 @@ class RankerUser:
 
 
 @dataclass(frozen=True)
+class RankerCity:
+    """Users of a city that a ranker may learn from.
+
+    Attributes:
+        users: their rows up to ``last_day``.
+        last_day: the last day known.
+        cities: for the first day of each window, the city that the days before it show.
+    """
+
+    users: Sequence[RankerUser]
+    last_day: int
+    cities: Mapping[int, CityProfile]
+
+
+@dataclass(frozen=True)
 class RankerTrainingSet:
     """Rows of all windows.
 
@@ -240,8 +255,8 @@ class RankerSource:
 
 def read_city(
     path: str, source: RankerSource, config: RankerConfig
-) -> tuple[RankerTrainingSet, dict[str, Any]]:
-    """Rows of a city to learn from, and what ``run.json`` says of it.
+) -> tuple[RankerCity, RankerTrainingSet, dict[str, Any]]:
+    """A city's users, rows to learn from, and what ``run.json`` says of it.
 
     Raises:
         HumobError: the file cannot be read, or has too few days.
@@ -273,7 +288,8 @@ def read_city(
         except HumobError as exc:
             raise HumobError(f"{table.name}: {exc}") from exc
     counts = {"users": len(records), "of_users": len(users), "last_day": last_day}
-    return part, {**table.about, **counts, "rows": len(part.y), "sketch": sketch.text()}
+    about = {**table.about, **counts, "rows": len(part.y), "sketch": sketch.text()}
+    return RankerCity(records, last_day, cities), part, about
 
 
 def _users_and_last_day(groups: Iterable[pl.DataFrame]) -> tuple[NDArray[np.uint32], int]:
