@@ -52,7 +52,7 @@ def _rows(city: str = "B") -> BertMoeColumns:
     """The known rows of a city, days before 60."""
     table = read_table(str(DATA / "humob" / f"city{city}_challenge.csv.gz"))
     rows = BertMoeColumns()
-    rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
+    rows.days.append(CityDays(np.arange(80) % 7, np.zeros((80, 80), np.bool_)))
     rows.add(table.filter(pl.col("d") < 60).sort("uid", "d", "t"))
     rows.close_columns()
     return rows
@@ -184,7 +184,7 @@ def build_speed() -> str:
 
     def ours() -> None:
         with BertMoeColumns() as rows:
-            rows.days.append(CityDays(np.arange(80) % 7, np.zeros(80, np.int64)))
+            rows.days.append(CityDays(np.arange(80) % 7, np.zeros((80, 80), np.bool_)))
             for copy in range(20):
                 rows.add(table.with_columns(pl.col("uid") + 1000 * copy))
             rows.close_columns()

@@ -61,8 +61,10 @@ def commuting() -> str:
 
 
 def _flows(table: pl.DataFrame, region: Region) -> Flows:
-    numbers = [region.numbers(table[name], "flows") for name in ("origin", "destination")]
-    return count_flows(*numbers, len(region), table["flow"].to_numpy())
+    origin, destination = (
+        region.numbers(table[name], "flows") for name in ("origin", "destination")
+    )
+    return count_flows(origin, destination, len(region), table["flow"].to_numpy())
 
 
 def _of(real: Flows, origins: np.ndarray) -> Flows:

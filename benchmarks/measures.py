@@ -13,6 +13,7 @@ import polars as pl
 
 import humobctl as hm
 from benchmarks.harness import DATA, WORK, cost, markdown
+from humobctl.data.describe.description import UserDescription
 
 CHECK_INS = DATA / "foursquare-nyc/checkins.parquet"
 NAMES = {
@@ -41,7 +42,9 @@ def agreement() -> str:
     points.write_csv(path)
     start = time.perf_counter()
     with hm.quiet():
-        ours = hm.describe(points).to_frame().sort(pl.col("uid").cast(pl.Int64))
+        described = hm.describe(points)
+    assert isinstance(described, UserDescription)
+    ours = described.to_frame().sort(pl.col("uid").cast(pl.Int64))
     seconds = time.perf_counter() - start
     rows = []
     for name, found in _skmob(path).items():

@@ -29,13 +29,15 @@ def _stays(copies: int, shift: float) -> Stays:
 
     uid = one["uid"].to_numpy().astype(np.int64)
     rounds = np.repeat(np.arange(copies), len(uid)) * (uid.max() + 1)
+    start, end = (
+        np.tile(one[name].round().to_numpy(), copies).astype(np.int32)
+        for name in ("start_min", "end_min")
+    )
     return Stays(
         np.tile(uid, copies) + rounds,
         np.zeros(copies * len(uid), np.int32),
-        *(
-            np.tile(one[c].round().to_numpy(), copies).astype(np.int32)
-            for c in ("start_min", "end_min")
-        ),
+        start,
+        end,
         np.tile(one["place_id"].to_numpy().astype(np.int64), copies),
         moved(east),
         moved(north),

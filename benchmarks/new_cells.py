@@ -1,75 +1,137 @@
-"""Chance of cells new to a user: weights learnt on days 30-44, calibration on days 45-59."""
+"""Honest probabilities: calibration of users that were not learnt from, on later days.
+
+Rankers are trained on half of the users of city B, with the days before those predicted, and
+score the other half and city C; other models have nothing to train. ``NEW_CELLS_SPLITS`` sets how
+many splits of B there are (2; each gives two rankers).
+"""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+import humobctl as hm
 from benchmarks.harness import DATA, WORK, cost, markdown
-from humobctl.io.by_user import UserStore, paired_groups
-from humobctl.io.read import iter_table
-from humobctl.predict.new_cells import FEATURES, new_cell_features
-from humobctl.predict.registry import build
-from humobctl.predict.run import PredictJob, Targets, survey, user_of
-from humobctl.tables.cells import encode_cells
+
+BINS = 10
+SPLITS = int(os.environ.get("NEW_CELLS_SPLITS", "2"))
+MODELS = ("history", "slot-mode", "markov")
+WINDOWS = (30, 45)
+"""First days of 15: choices were made on the first, the second is reported."""
 
 
 def table() -> str:
-    """Weights for ``humobctl/predict/new_cells.py``, and expected calibration errors (10 bins)."""
-    weights, errors = [], []
-    for model in ("history", "ranker"):
-        learnt, held = (_rows(model, first) for first in (30, 45))
-        w = fit(learnt[0], learnt[3])
-        weights.append([model, *(f"{value:.4f}" for value in w)])
-        for days, (x, best, hit, new) in (("30-44, learnt on", learnt), ("45-59", held)):
-            chance = 1.0 / (1.0 + np.exp(-x @ w))
-            pair = (ece(best, hit), ece(best * (1.0 - chance), hit), ece(chance, new))
-            errors.append([model, days, f"{new.mean():.3f}", *(f"{value:.4f}" for value in pair)])
-    head = ["model", "days", "new", "ECE of p among own cells", "ECE of p", "ECE of new"]
-    return markdown(["model", *FEATURES], weights) + "\n\n" + markdown(head, errors)
+    """Expected calibration errors, their intervals over users, and what they are by chance."""
+    rows = []
+    for first in WINDOWS:
+        days = f"{first}-{first + 14}"
+        cities = {name: _city(name) for name in "BC"}
+        for model in MODELS:
+            rows += _by_city(model, model, cities, first)
+        found: dict[str, list[pl.DataFrame]] = {"other users of B": [], "C": []}
+        for others, model in _rankers(cities["B"], first):
+            found["other users of B"].append(_records(model, others, first))
+            found["C"].append(_records(model, cities["C"], first))
+        for name, several in found.items():
+            rows.append([f"ranker, {len(several)} of B", name, days, *_measure(several)])
+        both = _train([cities["B"], cities["C"]], first, "both")
+        rows += _by_city("ranker of B and C", both, cities, first)
+    head = ["model", "users", "days", "new", "ECE of p", "calibrated", "ECE of new", "calibrated"]
+    return markdown(head, rows)
 
 
-def _rows(model: str, first: int) -> tuple[np.ndarray, ...]:
-    """Features, the likeliest cell's p, whether it is the true one, whether that one is new."""
-    cities = [DATA / "humob" / f"city{city}_challenge.csv.gz" for city in "BC"]
-    name, parts = model, []
-    if model == "ranker":
-        name = str(WORK / f"new_cells_{first}")
-        cost("train", "ranker", *cities, "--to-day", first - 1, "--output", name, "--overwrite")
-    job = PredictJob(name, targets=Targets((first, first + 14)))
-    for path in map(str, cities):
-        with UserStore() as store:
-            store.collect(iter_table(path))
-            city, _ = survey(store, job, path)
-            predictor = build(name, city, job.options)
-            for (group,) in paired_groups([store]):
-                for rows in group.partition_by("uid", maintain_order=True):
-                    user = user_of(rows, job.targets)
-                    if not len(user.target_d) or not len(user.d):
-                        continue
-                    dist = predictor.distribution(user)
-                    there = rows.filter(pl.col("d").is_between(first, first + 14))
-                    x, y = (there[axis].to_numpy().astype(np.int64) for axis in "xy")
-                    true, best = encode_cells(x, y), dist.p.max(axis=1)
-                    chosen = dist.cells[dist.p.argmax(axis=1)].astype(np.int64)
-                    hit = encode_cells(chosen[:, 0], chosen[:, 1]) == true
-                    new = ~np.isin(true, encode_cells(user.x, user.y))
-                    parts.append((new_cell_features(user, city, best), best, hit, new))
-    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+def _by_city(
+    title: str, model: str | Path, cities: dict[str, pl.DataFrame], first: int
+) -> list[list[str]]:
+    """A row a city, and one of both together."""
+    found = {name: _records(model, city, first) for name, city in cities.items()}
+    numbered = [
+        one.with_columns(uid=pl.col("uid").cast(pl.Int64) + (number << 32))
+        for number, one in enumerate(found.values())
+    ]
+    found["both"] = pl.concat(numbered)
+    days = f"{first}-{first + 14}"
+    return [[title, name, days, *_measure([one])] for name, one in found.items()]
 
 
-def fit(x: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Weights of a logistic regression, by Newton's method."""
-    w = np.zeros(x.shape[1])
-    for _ in range(30):
-        chance = 1.0 / (1.0 + np.exp(-x @ w))
-        slope = x.T @ (chance - new) / len(x)
-        bend = (x * (chance * (1.0 - chance))[:, None]).T @ x / len(x)
-        w -= np.linalg.solve(bend + 1e-6 * np.eye(len(w)), slope)
-    return w
+def _city(name: str) -> pl.DataFrame:
+    return hm.read(DATA / "humob" / f"city{name}_challenge.csv.gz").filter(pl.col("x") != 999)
 
 
-def ece(p: np.ndarray, hit: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error, as ``eval`` of ranked candidates has it."""
-    of = np.minimum((p * bins).astype(int), bins - 1)
-    return float(np.abs(np.bincount(of, hit - p, bins)).sum() / len(p))
+def _rankers(city: pl.DataFrame, first: int) -> Iterator[tuple[pl.DataFrame, Path]]:
+    """The users not learnt from, and the ranker, for each half of each split."""
+    users = np.sort(city["uid"].unique().to_numpy())
+    for split in range(SPLITS):
+        order = np.random.default_rng(split).permutation(users)
+        for half in range(2):
+            inside = pl.col("uid").is_in(order[half::2].tolist())
+            learnt, others = city.filter(inside), city.filter(~inside)
+            yield others, _train([learnt], first, f"{split}_{half}", split * 2 + half)
+
+
+def _train(cities: list[pl.DataFrame], first: int, name: str, seed: int = 0) -> Path:
+    """A ranker of the days before ``first``."""
+    folder = WORK / f"new_cells_{first}_{name}"
+    paths = [folder.with_suffix(f".{number}.csv") for number in range(len(cities))]
+    for path, city in zip(paths, cities, strict=True):
+        city.write_csv(path)
+    options = ("--to-day", first - 1, "--seed", seed, "--output", folder, "--overwrite")
+    cost("train", "ranker", *paths, *map(str, options))
+    return folder
+
+
+def _records(model: str | Path, city: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Of each record: uid, p of the likeliest cell and whether it is the true one; the same of new.
+
+    A cell is new that the user was not in before day ``first``.
+    """
+    place = WORK / "new_cells.parquet"
+    hm.predict(city, model=model, top_k=1, from_day=first, to_day=first + 14, probabilities=place)
+    key, cell = ["uid", "d", "t"], ["x", "y"]
+    past = city.filter(pl.col("d") < first).select("uid", *cell).unique()
+    listed = pl.read_parquet(place).join(past.with_columns(own=True), ["uid", *cell], "left")
+    truth = city.join(past.with_columns(known=True), ["uid", *cell], "left")
+    rows = listed.group_by(key).agg(
+        q=pl.col("p").filter(pl.col("own").is_null()).sum(),
+        best=pl.col("p").filter(pl.col("x").is_not_null()).max(),
+        best_x=pl.col("x").drop_nulls().first(),
+        best_y=pl.col("y").drop_nulls().first(),
+    )
+    found = rows.join(truth, key).filter(pl.col("uid").is_in(past["uid"].implode()))
+    hit = (pl.col("best_x") == pl.col("x")) & (pl.col("best_y") == pl.col("y"))
+    return found.select("uid", "best", "q", hit=hit, new=pl.col("known").is_null()).sort("uid")
+
+
+def _measure(several: list[pl.DataFrame]) -> list[str]:
+    """Fraction of new cells, then of p and of new: ECE with its interval, and by chance alone."""
+    found = [f"{np.mean([one['new'].mean() for one in several]):.3f}"]
+    for p, true in (("best", "hit"), ("q", "new")):
+        values = [_calibration(one, p, true) for one in several]
+        errors, low, high, chance = (np.mean(column) for column in zip(*values, strict=True))
+        found += [f"{errors:.4f} [{low:.4f}, {high:.4f}]", f"{chance:.4f}"]
+    return found
+
+
+def _calibration(rows: pl.DataFrame, p: str, true: str) -> tuple[float, float, float, float]:
+    """ECE, its 95 % interval over users, and that of a calibrated model with these users.
+
+    The last one has each user's differences with a random sign, after their mean over users is
+    taken off: records of a user go wrong together, so that it is far from 0 with a hundred users.
+    """
+    bins = np.minimum((rows[p].to_numpy() * BINS).astype(int), BINS - 1)
+    user = rows["uid"].rle_id().to_numpy()
+    miss = np.zeros((int(user.max()) + 1, BINS))
+    np.add.at(miss, (user, bins), rows[true].to_numpy() - rows[p].to_numpy())
+    many = np.bincount(user)
+    random = np.random.default_rng(0)
+    drawn = random.integers(len(miss), size=(1000, len(miss)))
+    resampled = np.abs(miss[drawn].sum(axis=1)).sum(axis=1) / many[drawn].sum(axis=1)
+    signs = random.choice([-1.0, 1.0], (1000, len(miss)))
+    chance = np.abs(signs @ (miss - miss.mean(axis=0))).sum(axis=1) / len(rows)
+    error = np.abs(miss.sum(axis=0)).sum() / len(rows)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(error), float(low), float(high), float(chance.mean())

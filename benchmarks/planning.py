@@ -7,12 +7,12 @@ import polars as pl
 from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
 from humobctl.evaluate.plans.run import (
     Statistics,
-    intention_metrics,
     published_statistics,
     read_statistics,
     statistics,
     value,
 )
+from humobctl.evaluate.registry import intention_metrics
 from humobctl.intend.backends.base import PARTS, BackendSettings
 from humobctl.intend.planner.calibrate import calibrate_to
 from humobctl.intend.planner.observed import read_observed

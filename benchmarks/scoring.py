@@ -49,10 +49,10 @@ def _days(side):
     return [points[a:b] for a, b in pairwise(starts)]
 
 
-def _definition(predicted, truth, dialect: str) -> Callable[[], object]:
+def _definition(sides, dialect: str) -> Callable[[], object]:
     """A work: GEO-BLEU and DTW of every ``EVERY``-th day, written plainly; and its values."""
     rule = RULES[dialect]
-    days = list(zip(_days(predicted), _days(truth), strict=True))[::EVERY]
+    days = list(zip(*map(_days, sides), strict=True))[::EVERY]
 
     def run() -> list[tuple[float, float]]:
         return [
@@ -68,13 +68,14 @@ def _definition(predicted, truth, dialect: str) -> Callable[[], object]:
 
 def _difference(sides, dialect: str) -> float:
     """Largest difference between the kernels and the definition on the sampled days."""
-    plain = np.array(_definition(*sides, dialect)())
-    ours = np.column_stack(_kernel(*sides, dialect))[::EVERY]
+    plain = np.array(_definition(sides, dialect)())
+    ours = np.column_stack(_kernel(sides, dialect))[::EVERY]
     return float(np.abs(ours - plain).max())
 
 
-def _kernel(predicted, truth, dialect: str):
+def _kernel(sides, dialect: str):
     rule, is_open = RULES[dialect], dialect == "humob24"
+    predicted, truth = sides
     sums, opened, closed = score_days(
         predicted,
         truth,
@@ -98,7 +99,7 @@ def kernels() -> str:
         sides = [_columns(frame.sort("uid", "d", "t")) for frame in (predicted, truth)]
         for dialect in RULES:
             sampled, ours = interleaved(
-                _definition(*sides, dialect), lambda s=sides, d=dialect: _kernel(*s, d), runs=5
+                _definition(sides, dialect), lambda s=sides, d=dialect: _kernel(s, d), runs=5
             )
             plain = sampled * EVERY
             rows.append(
@@ -137,8 +138,8 @@ def command() -> str:
         flags = ("--truth", truth, "--dialect", dialect, "--format", "json")
         run = process("-m", "humobctl", "eval", predicted, *flags)
         wanted = list(RULES) if dialect == "both" else [dialect]
-        plain = [_definition(*sides, name) for name in wanted]
-        inside = [lambda d=name: _kernel(*sides, d) for name in wanted]
+        plain = [_definition(sides, name) for name in wanted]
+        inside = [lambda d=name: _kernel(sides, d) for name in wanted]
         whole, *rest = interleaved(run, *plain, *inside, runs=7)
         by_definition = sum(rest[: len(wanted)]) * EVERY
         by_kernels = sum(rest[len(wanted) :])

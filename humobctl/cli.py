@@ -38,12 +38,14 @@ GROUPS = {
     on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
+
+    Example: humobctl train bert-moe cityC.csv --init-from bert_B --output bert_C
     """,
     "finetune": """Fine-tune a language model with LoRA, merge and export it.
 
     To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
-    Example: humobctl finetune export trained --ollama Modelfile
+    Example: humobctl finetune llama challenge.csv --base tinyllama --output adapter
     """,
     "generate": """Generate visits or flows of a synthetic population.
 
@@ -152,18 +154,22 @@ _MAX_BYTES = "--max-bytes"
 _BRACES = dict.fromkeys(map(ord, "{}"))
 
 
-class LightGroup(TyperGroup):
-    """A group whose absent ``--help`` flag is False rather than None.
+def _or_false(flag: TyperOption | None) -> TyperOption | None:
+    """A flag that is False rather than None where it is not given.
 
     Typer checks the type of None with pydantic, whose import takes 0.1 s; False needs no check.
     """
+    if flag is not None:
+        flag.default = False
+    return flag
+
+
+class LightGroup(TyperGroup):
+    """A group of commands that lists their first sentences."""
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
-        """The help flag, with a default."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.default = False
-        return option
+        """The help flag."""
+        return _or_false(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Without arguments, show the help: typer's own way would escape its line ends here."""
@@ -200,7 +206,7 @@ class RootGroup(LightGroup):
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         """Read the global flags."""
-        with _printable_errors():
+        with _errors_of_one_line():
             return super().make_context(*args, **more)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -213,7 +219,7 @@ class RootGroup(LightGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; of several processes of a training, the main one speaks first."""
         try:
-            with _printable_errors():
+            with _errors_of_one_line():
                 return super().invoke(ctx)
         except Exception:
             ranks.give_way()
@@ -221,29 +227,75 @@ class RootGroup(LightGroup):
 
 
 @contextmanager
-def _printable_errors() -> Iterator[None]:
-    """What typer says of wrong usage quotes arguments, which may be names that others gave."""
+def _errors_of_one_line() -> Iterator[None]:
+    """Say in one line what typer says of wrong usage in four.
+
+    It quotes arguments, which may be names that others gave.
+    """
     try:
         yield
     except TyperException as exc:
         text = refused_value(exc.__cause__) or str(exc.message)
         if hasattr(exc, "possibilities"):  # no such option
             text += _meant_by(exc)
+        if exc.exit_code != 2 or "\n" in text:  # the help, where nothing was asked for
+            raise
         exc.message = message(text)
-        raise
+        told = exc.format_message().rstrip(".")
+        if told.startswith("Invalid value for "):
+            told = told.removeprefix("Invalid value for ").replace("'", "", 2)
+        for option, origin in near_misses.MISSING.items():
+            if told == f"Missing option '{option}'":
+                told += f"; {origin}"
+        context = getattr(exc, "ctx", None)
+        where = f" (see '{context.command_path} --help')" if context else ""
+        raise UsageError(f"{told[0].lower()}{told[1:]}{where}") from None
 
 
 def _meant_by(wrong: Any) -> str:
     """The option that may be meant by one that does not exist."""
     wrong.possibilities = None
+    if wrong.ctx.parent is None:
+        return "; options of a command stand after it"
     params = wrong.ctx.command.get_params(wrong.ctx)
     known = [name for one in params for name in (*one.opts, *one.secondary_opts)]
     arguments = [one.metavar for one in params if one.param_type_name == "argument"]
     return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments)
 
 
+class _Check:
+    """How typer checks the values of an option, made when one is to be checked.
+
+    By pydantic, whose import takes 0.1 s and whose making 0.01 s, for options not given, too.
+    """
+
+    def __init__(self, param: Any) -> None:
+        self._text = param.type_descriptor.annotation is str
+        self._make = param.get_runtime_param
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value in its type."""
+        many = param.multiple or param.nargs == -1
+        if value is None:
+            return () if many else None
+        if not many and (value is param.default or (self._text and isinstance(value, str))):
+            return value
+        return self._make().coerce(value, param=param, ctx=ctx)
+
+
 class StrictCommand(TyperCommand):
     """A command that takes no empty text: ``-o "$UNSET"`` is a slip, not standard output."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        params: list[Any] = self.params
+        for param in params:
+            check = _Check(param)
+            param.get_runtime_param = lambda check=check: check
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        """The help flag."""
+        return _or_false(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, in which options may have the names of published scripts."""

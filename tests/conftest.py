@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import functools
 import gc
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -22,7 +25,7 @@ from hypothesis import settings
 from humobctl.tables.schemas import INTENTS
 from tests.inprocess import run_here, serves
 from tests.packages import from_package
-from tests.warm import WarmStart
+from tests.warm import ADDRESS, WarmStart
 
 # A busy machine is not a failure.
 settings.register_profile("humobctl", deadline=None)
@@ -145,6 +148,19 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Workers of all tests begin with torch imported, which would take each 12 s of a core."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    folder = tempfile.mkdtemp()
+    config.add_cleanup(functools.partial(shutil.rmtree, folder))
+    os.environ[ADDRESS] = str(Path(folder, "warm.socket"))
+    config.add_cleanup(WarmStart(Path(os.environ[ADDRESS]), environment()).close)
+    for spec in specs:
+        spec.python = f"{sys.executable} -m tests.warm"
+
+
 Cli = Callable[..., Run]
 Once = Callable[[str, Callable[[Path], None]], Path]
 
@@ -258,7 +274,8 @@ def warm_start(common: Path) -> Iterator[Callable[[], WarmStart]]:
     def start() -> WarmStart:
         if not started:
             with locked(common / "warm.lock"):
-                started.append(WarmStart(common / "warm.socket", environment()))
+                address = Path(os.environ.get(ADDRESS, common / "warm.socket"))
+                started.append(WarmStart(address, environment()))
         return started[0]
 
     yield start

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import functools
 import gc
 import io
 import os
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from humobctl import ranks
+from humobctl import cli, ranks
 from humobctl.__main__ import run
 from humobctl.console import report
 from humobctl.console import signals as our_signals
@@ -33,6 +34,8 @@ from humobctl.io import streams
 AT_ANY_TIME = ("HUMOBCTL_", "_HUMOBCTL_", "_TYPER_", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 AT_ANY_TIME += ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PATH", "MAKE", "MFLAGS")
 """Variables read whenever they are needed begin so, and those of make, which we never read."""
+_app = functools.cache(cli.build_app)
+"""The command tree, which takes longer to make than most calls take: each call finds it whole."""
 _FILTERS = ("PendingDeprecationWarning", "DeprecationWarning", "ImportWarning", "ResourceWarning")
 """Those that Python leaves out unless it is told otherwise."""
 
@@ -87,6 +90,7 @@ def _code() -> int:
         mock.patch.object(atexit, "_run_exitfuncs", finish),
         mock.patch.object(os, "_exit", leave),
         mock.patch.object(our_signals, "install"),
+        mock.patch.object(cli, "build_app", _app),
     ):
         try:
             run()

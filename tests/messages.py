@@ -33,13 +33,10 @@ def fails(run: Run, *names: Name, code: int = 1, notes: bool = False) -> None:
     """
     assert run.code == code, f"exit code {run.code}, expected {code}: {run.err}"
     *before, last = run.err.splitlines() or [""]
-    error = "error: "
-    if code == 2 and run.err.startswith("Usage: "):  # typer's own form
-        error, before = "Error: ", []
-    assert last.startswith(error), f"the last line is not an error: {run.err}"
-    assert not any(line.startswith(error) for line in before), f"several errors: {run.err}"
+    assert last.startswith("error: "), f"the last line is not an error: {run.err}"
+    assert not any(line.startswith("error: ") for line in before), f"several errors: {run.err}"
     assert notes or not before, f"more than the error: {run.err}"
-    says(last.removeprefix(error), *names)
+    says(last.removeprefix("error: "), *names)
 
 
 @contextmanager

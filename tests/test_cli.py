@@ -58,10 +58,8 @@ def test_version(cli: Cli) -> None:
 )
 def test_wrong_usage_is_2(arguments: tuple[str, ...], cli: Cli) -> None:
     done = cli(*arguments)
-    assert done.code == 2
     assert done.out == ""
-    assert "Usage: humobctl" in done.err
-    assert "Traceback" not in done.err
+    fails(done, "see 'humobctl", code=2)
 
 
 @pytest.mark.parametrize("arguments", [(), ("data",)])
@@ -281,10 +279,10 @@ def test_the_whole_file_comes_when_the_pipe_ends(tmp_path: Path) -> None:
 
 INTERRUPTED = """
 import os, pkgutil, signal, sys
-moment, run = sys.argv[1:]
+*moments, run = sys.argv[1:]
 class Interrupt:
     def find_spec(self, name, path, target=None):
-        if name == moment:
+        if name in moments:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupt())
 sys.argv[1:] = ["doctor"]
@@ -292,15 +290,19 @@ pkgutil.resolve_name(run)()
 """
 
 
+LOADED = ("humobctl.cli", "typer", "humobctl.console.signals", "humobctl.native", "rich.console")
+
+
 @pytest.mark.parametrize(
-    "loading",
-    ["humobctl.cli", "typer", "humobctl.console.signals", "humobctl.native", "rich.console"],
+    ("moments", "before", "code"),
+    [*(((name,), signal.SIG_DFL, 130) for name in LOADED), (LOADED, signal.SIG_IGN, 0)],
 )
-@pytest.mark.parametrize(("before", "code"), [(signal.SIG_DFL, 130), (signal.SIG_IGN, 0)])
-def test_an_interrupt_while_loading(loading: str, before: signal.Handlers, code: int) -> None:
+def test_an_interrupt_while_loading(
+    moments: tuple[str, ...], before: signal.Handlers, code: int
+) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, loading, project["scripts"]["humobctl"]],
+        [sys.executable, "-c", INTERRUPTED, *moments, project["scripts"]["humobctl"]],
         capture_output=True,
         text=True,
         check=False,

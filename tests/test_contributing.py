@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, environment
 from tests.test_imports import PACKAGE, circle, climbing, inside, read_imports
+from tests.warm import ADDRESS
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 COPIED = ("humobctl", "tests", "scripts", "docs", "completions", "pyproject.toml", "Makefile")
@@ -73,7 +74,8 @@ def copy_checkout(folder: Path) -> dict[str, str]:
     python.chmod(0o755)
     (folder / ".venv" / ".installed-dev").touch()
     env = environment(PYTHONPATH=str(folder), PYTEST_DEBUG_TEMPROOT=str(folder / ".venv"))
-    return {name: value for name, value in env.items() if not name.startswith("PYTEST_XDIST")}
+    own = ("PYTEST_XDIST", ADDRESS)  # the copy has workers of its own
+    return {name: value for name, value in env.items() if not name.startswith(own)}
 
 
 def run(command: str, folder: Path, env: dict[str, str]) -> str:

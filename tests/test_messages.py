@@ -58,13 +58,6 @@ def test_notes_may_come_before() -> None:
     fails(Run(2, "", "step 1\nerror: a.csv\n", b""), "a.csv", code=2, notes=True)
 
 
-def test_typer_shows_the_usage_before_its_error() -> None:
-    text = "Usage: humobctl eval\n\nError: Invalid value for '--days'\n"
-    fails(Run(2, "", text, b""), "--days", code=2)
-    with pytest.raises(AssertionError):
-        fails(Run(1, "", text, b""), "--days")
-
-
 def test_an_error_is_of_its_kind_and_of_one_line() -> None:
     with raises(ValueError, "a.csv") as caught:
         raise ValueError("no a.csv")

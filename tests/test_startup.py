@@ -17,7 +17,7 @@ from tests.conftest import environment, run_cli
 HEAVY = (
     *("torch", "transformers", "polars", "numba", "plotly", "matplotlib", "dataframely", "numpy"),
     *("zstandard", "fastdtw", "rich", "openai", "pydantic", "scipy", "shapely", "diffusers"),
-    *("faiss", "umap", "safetensors", "peft", "ray"),
+    *("faiss", "umap", "safetensors", "peft", "ray", "typer._adapters"),
 )
 COMMANDS_PACKAGE = "humobctl.commands."
 PROBE = f"""
@@ -49,6 +49,7 @@ MODULES = {_module(path) for path, _ in COMMANDS.values()}
 def imported() -> Imported:
     """Standard output of calls, and which heavy libraries and commands they imported."""
     calls = [*((*command.words, "--help") for command in commands()), ("--version",), ("doctor",)]
+    calls.append(("predict", "--list-models"))
     done = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps(calls)],
         capture_output=True,
@@ -78,6 +79,10 @@ def test_help_imports_its_own_command_and_nothing_heavy(
 
 def test_version_imports_nothing_heavy(imported: Imported) -> None:
     assert imported["--version",][1] == []
+
+
+def test_options_that_are_not_given_are_not_checked(imported: Imported) -> None:
+    assert "typer._adapters" not in imported["predict", "--list-models"][1]
 
 
 def test_probe_sees_what_is_imported(imported: Imported) -> None:

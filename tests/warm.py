@@ -1,9 +1,10 @@
-"""Command lines in processes of their own, forked from one that has torch imported already.
+"""Processes forked from one that has torch imported already: command lines, and pytest's workers.
 
 Importing torch and transformers takes eight seconds of a core, several times what most commands do
-in tests. One process imports them for all workers of a run; each job that is sent to it runs in a
-fork, with its own folder, environment and files as standard streams. humobctl is not imported
-there: it is what is tested. polars is, whose threads for work start only where it works first.
+in tests. One process imports them for a whole run. Each worker of pytest is a fork of it (``python
+-m tests.warm`` stands in for it), and so is each command line that is sent to it, with its own
+folder, environment and files as standard streams. humobctl is not imported there: it is what is
+tested. polars is, whose threads for work start only where it works first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import runpy
 import select
 import signal
@@ -18,7 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,20 @@ HEAVY = (
     "dataframely",
     "typer",
     "scipy.optimize",
+    "scipy.stats",
+    "openai",
+    "pandas",
+    "matplotlib.pyplot",
     "torch",
     "torch.utils.tensorboard",
     "accelerate",
     "transformers.models.bert.modeling_bert",
     "transformers.models.llama.modeling_llama",
     "peft",
-    "diffusers.schedulers",
+    "diffusers.schedulers.scheduling_dpmsolver_multistep",
 )
+ADDRESS = "HUMOBCTL_TESTS_WARM"
+"""The variable with the socket of the process that workers are forked from."""
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.listdir")
 """What Python tells of the files that it touches."""
 
@@ -154,11 +162,46 @@ def serve(connection: socket.socket) -> None:
     with connection, connection.makefile("rw", encoding="utf-8") as jobs:
         for line in jobs:
             job = json.loads(line)
+            if "worker" in job:
+                _become_worker(job, jobs, connection)
+                return
             ranks = _told(job["processes"])
             children = [os.fork() or _become(job, told) for told in ranks]
             ends = {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children}
             jobs.write(f"{ends.pop() if len(ends) == 1 else -1}\n")
             jobs.flush()
+
+
+def _become_worker(job: dict[str, Any], jobs: Any, connection: socket.socket) -> None:
+    """Be ``python -c CODE`` on the standard streams of who asks; it hears from our end only."""
+    jobs.write("streams\n")
+    jobs.flush()
+    for number, stream in enumerate(socket.recv_fds(connection, 1, 3)[1]):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    random.seed()
+    for plugin in metadata.entry_points(group="pytest11"):
+        # pytest would warn that it cannot rewrite the asserts of what is imported.
+        if module := sys.modules.get(plugin.module.partition(".")[0]):
+            module.__doc__ = "PYTEST_DONT_REWRITE"
+    sys.argv = ["-c"]
+    exec(job["worker"], {"__name__": "__main__"})  # noqa: S102 - execnet's own
+
+
+def stand_in() -> None:
+    """Have a worker forked on our standard streams, and end when it does."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.environ[ADDRESS])
+        with connection.makefile("rw", encoding="utf-8") as jobs:
+            job = {"worker": sys.argv[-1], "cwd": str(Path.cwd()), "env": dict(os.environ)}
+            jobs.write(json.dumps(job) + "\n")
+            jobs.flush()
+            jobs.readline()
+            socket.send_fds(connection, [b"."], [0, 1, 2])
+            jobs.readline()
 
 
 def _told(processes: int) -> list[dict[str, str]]:
@@ -206,3 +249,7 @@ def _become(job: dict[str, Any], told: dict[str, str]) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+
+
+if __name__ == "__main__":
+    stand_in()

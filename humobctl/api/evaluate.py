@@ -104,12 +104,22 @@ _TITLES: dict[Family, str] = {
 }
 
 
+_ADVICE = {
+    "--as-seeds": "; without it each file has rows of its own (--format csv), whose mean and "
+    "standard deviation are those over seeds",
+    "--by": "; of predicted cells, --plot draws scores by hour, weekday and novelty, --detail has "
+    "those of each user and day, 'predict --top-k' ranks candidates",
+}
+"""What to do instead of an option that a family does not take."""
+
+
 def _refuse(option: str, takers: Sequence[Family], family: Family) -> NoReturn:
     """Refuse an option that only other families take, or none."""
     if not takers:
         raise UsageError(f"{option}: not an option of an evaluation")
     titles = " or ".join(_TITLES[taker] for taker in takers)
-    raise UsageError(f"{option} is for {titles}, found {_TITLES[family]}")
+    advice = _ADVICE.get(option, "")
+    raise UsageError(f"{option} is for {titles}, found {_TITLES[family]}{advice}")
 
 
 def _family(paths: Sequence[str], truth: str | None, *, generated: bool) -> Family:

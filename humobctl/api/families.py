@@ -427,6 +427,7 @@ def evaluate_ranked(
     per_user: bool = False,
     users: Literal["all", "predicted"] = "all",
     allow_partial: bool = False,
+    as_seeds: bool = False,
     pairs: Literal["all", "first"] = "all",
     bootstrap: Annotated[int, Between(100)] = 2000,
     confidence: Annotated[float, Between(0.5, 0.999)] = 0.95,
@@ -435,6 +436,8 @@ def evaluate_ranked(
     on_error: OnError = "fail",
 ) -> Scores:
     """Score ranked candidates (``predict`` with ``top_k``) against the true places.
+
+    Whole distributions (``predict`` with ``probabilities``) are ranked by p.
 
     Scores are means over records; intervals and comparisons draw users.
 
@@ -451,6 +454,8 @@ def evaluate_ranked(
         per_user: also report the scores of every user (not with --format table).
         users: users to score: all users in the truth, or only those with a prediction (predicted).
         allow_partial: score incomplete predictions and report how much is missing.
+        as_seeds: score files whose names differ in their seeds alone as one (see
+            ``evaluate_cells``).
         pairs: files to compare with each other: all pairs, or each file with the first one (first).
         bootstrap: number of bootstrap samples of users.
         confidence: confidence level of the bootstrap intervals.
@@ -469,7 +474,7 @@ def evaluate_ranked(
         'next'
     """
     from humobctl.evaluate.ranked import report
-    from humobctl.evaluate.ranked.compare import Resampling, compare_ranked
+    from humobctl.evaluate.ranked.compare import Resampling, compare_ranked, pool_seeds
     from humobctl.evaluate.ranked.run import BREAKDOWNS, RankedEvalSettings
     from humobctl.evaluate.ranked.run import evaluate_ranked as scored
 
@@ -489,5 +494,7 @@ def evaluate_ranked(
     earlier = several(history)
     with paths_of(truth, *earlier, *several(tables)) as (truth_path, *others):
         found = scored(others[len(earlier) :], truth_path, others[: len(earlier)], settings)
+    if as_seeds:
+        found = pool_seeds(found)
     compared = compare_ranked(found, pairs, how)
     return Scores(report, report.RankedComparison(found, compared, how, by_user=per_user))

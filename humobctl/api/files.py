@@ -37,6 +37,7 @@ InputFormat = Literal[
     "timed-stays",
     "trips",
     "trip-legs",
+    "survey",
     "copb-stays",
     "copb-traces",
     "copb-pickle",

@@ -97,6 +97,7 @@ def intend(
     count: Annotated[int, Between(1, 100_000_000)] | None = None,
     days: Annotated[int, Between(1, 10_000)] = 1,
     weekday: Weekday = "monday",
+    independent_days: bool = False,
     without: Collection[str] | None = None,
     calibrate: Source | None = None,
     save_calibration: PathName | None = None,
@@ -121,7 +122,7 @@ def intend(
     The planner follows the chain of Chain-of-Planned-Behaviour (CoPB): attitude, norm, control,
     then one intention after another (Theory of Planned Behaviour, Ajzen 1991). ``openai`` and
     ``hf`` ask a language model the same chain. A plan of the planner depends on seed, person and
-    day alone.
+    day alone; habits of a person persist over the days.
 
     Args:
         profiles: profiles (uid or profile_id, education, gender, consumption, occupation), one row
@@ -131,6 +132,8 @@ def intend(
         count: number of people to plan, drawn by the counts of the profiles. Default: all.
         days: number of days to plan, from day 0.
         weekday: day of the week of day 0.
+        independent_days: draw each day anew, without habits that persist from day to day; planner
+            only.
         without: part of the chain to leave out, for ablation: attitude, norm or control. Default:
             none.
         calibrate: calibrate the planner to visits of a city (how many, when, how long, in which
@@ -170,7 +173,11 @@ def intend(
     check_choice("--backend", backend, BACKENDS)
     if distill is None and distill_form != "messages":
         raise UsageError("--distill-form needs --distill")
-    settings = _settings(seed=seed, days=days, weekday=weekday, without=without)
+    if independent_days and backend != "planner":
+        raise UsageError(f"--independent-days needs --backend planner, found {backend}")
+    settings = _settings(
+        seed=seed, days=days, weekday=weekday, without=without, habits=not independent_days
+    )
     target, records_to, people_to, report_to = map(as_path, (output, distill, people, report))
     chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if backend == "openai":
@@ -228,12 +235,12 @@ def first_prompt(
 
 
 def _settings(
-    *, seed: int, days: int, weekday: str, without: Collection[str] | None
+    *, seed: int, days: int, weekday: str, without: Collection[str] | None, habits: bool = True
 ) -> BackendSettings:
     from humobctl.intend.backends.base import WEEKDAYS, BackendSettings, parse_parts
 
     day = WEEKDAYS.index(check_choice("--weekday", weekday, WEEKDAYS))
-    return BackendSettings(seed, days, day, parse_parts(without))
+    return BackendSettings(seed, days, day, parse_parts(without), habits)
 
 
 def _distinct(**files: str | None) -> None:

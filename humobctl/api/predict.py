@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,6 +37,7 @@ from humobctl.api.tables import (
 from humobctl.console import report
 from humobctl.console.words import flag, pluralize
 from humobctl.errors import UsageError
+from humobctl.io.run_record import note_settled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,6 +52,7 @@ def predict(
     task: Literal["masked", "next"] = "masked",
     model: ModelSource | None = None,
     top_k: Annotated[int, Between(1, 1000)] | None = None,
+    probabilities: PathName | None = None,
     history: Sources = (),
     targets: Literal["next", "last", "all"] = "next",
     rolling: bool = False,
@@ -101,6 +104,9 @@ def predict(
             rank, x, y and p. Probabilities of history and ranker sum to less than 1: the rest is
             that of cells new to the user. Default: one cell, as ``decode`` chooses it; with
             ``task`` next 20.
+        probabilities: also write the whole distribution of each masked row to this file, such as
+            all.parquet: uid, d, t, x, y and p of every cell with a probability, the most probable
+            of a row first; last, without x and y, what is left for cells new to the user.
         history: earlier records, which all predictions may use (``task`` next), such as the train
             part of ``split``. Default: none.
         targets: records to predict (``task`` next): all but the first of each session (next), the
@@ -157,9 +163,13 @@ def predict(
     options = dict(locals())
     from humobctl.data.importers.table_kind import kind_of
     from humobctl.execution.run import LongRun
+    from humobctl.execution.side_table import SideTable
+    from humobctl.io.output_lock import reserve_early
+    from humobctl.io.outputs import check_distinct
+    from humobctl.io.write import check_output, write_table
     from humobctl.predict.run import PredictTally
     from humobctl.predict.run import predict as predicted_batches
-    from humobctl.tables.schemas import FLOW_SERIES
+    from humobctl.tables.schemas import CELL_PROBABILITIES, FLOW_SERIES
 
     target = as_path(output)
     if task == "next":
@@ -194,18 +204,30 @@ def predict(
         output=target,
         on_error=on_error,
         top_k=top_k,
+        probabilities=probabilities,
     )
+    whole = as_path(probabilities)
+    check_distinct({"--output": target, "--journal": as_path(journal), "--probabilities": whole})
+    if whole is not None:
+        check_output(whole, CELL_PROBABILITIES)
     if engine == "ray" and base_url is not None:
         raise UsageError(
             "--engine ray: found --base-url, where the server does the work; use --concurrency"
         )
     tally = PredictTally()
     long = LongRun(target, engine, address, workers, resume, overwrite)
-    with paths_of(table, covariates) as (path, beside):
+    if whole is not None and long.into_folder:
+        raise UsageError("--output: found a folder, expected a file with --probabilities")
+    with paths_of(table, covariates) as (path, known), reserve_early(whole), ExitStack() as stack:
         if kind_of(path) is FLOW_SERIES:
-            return _predict_flows({**options, "table": path, "covariates": beside})
-        refuse_others(predict, {"covariates": beside}, "a grid trajectory")
-        done = deliver(predicted_batches(path, job, tally, long), job.table, long, format)
+            return _predict_flows({**options, "table": path, "covariates": known})
+        refuse_others(predict, {"covariates": known}, "a grid trajectory")
+        note_settled(model=job.model)
+        beside = None if whole is None else stack.enter_context(SideTable(CELL_PROBABILITIES))
+        batches = predicted_batches(path, job, tally, long, beside)
+        done = deliver(batches, job.table, long, format)
+        if beside is not None:
+            write_table(beside, whole, table=CELL_PROBABILITIES)
     report.detail(
         f"predicted {pluralize(tally.rows, 'row')} of {pluralize(tally.users, 'user')} with "
         f"{job.model}"
@@ -253,7 +275,7 @@ def explain(
     if picture is not None:
         check_plot(picture)
         check_distinct({"--output": as_path(options.get("output")), "--plot": picture})
-    takes = signature(_job).parameters.keys() - {"top_k"}
+    takes = signature(_job).parameters.keys() - {"top_k", "probabilities"}
     target, format = as_path(options.get("output")), options.pop("format", None)
     for name in options.keys() - takes:
         raise UsageError(f"{flag(name)} cannot be combined with --explain")
@@ -297,6 +319,7 @@ def _predict_next(options: dict[str, Any]) -> pl.DataFrame:
         device=options["device"],
     )
     check_name(job.model)
+    note_settled(model=job.model)
     tally, reading = NextTally(), SessionOptions(on_error=options["on_error"])
     histories = several(options["history"])
     with paths_of(options["table"], *histories) as (path, *earlier):
@@ -341,6 +364,7 @@ def _predict_flows(options: dict[str, Any]) -> pl.DataFrame:
         seed=options["seed"],
         on_error=options["on_error"],
     )
+    note_settled(model=job.model)
     areas = AreaNumbers()
     output, format = as_path(options["output"]), options["format"]
     frame, rows = write_to_frame(
@@ -381,6 +405,7 @@ def _job(
     output: PathName | None,
     on_error: OnError,
     top_k: int | None = None,
+    probabilities: PathName | None = None,
 ) -> PredictJob:
     from humobctl.predict.base import PredictOptions, Prompting
     from humobctl.predict.decode_slots import parse_decode
@@ -421,6 +446,7 @@ def _job(
         calendar=read_calendar(calendar),
         on_error=on_error,
         top_k=top_k,
+        probabilities=probabilities is not None,
     )
 
 

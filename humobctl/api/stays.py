@@ -129,9 +129,9 @@ def stays(
     from humobctl.data.stays.config import METHODS, PointFilter, TripSettings, parse_box
     from humobctl.data.stays.purpose import read_places
     from humobctl.data.stays.run import StayJob
-    from humobctl.data.stays.side_table import SideTable
     from humobctl.data.stays.task import OF_TRIPS, StayTask
     from humobctl.execution.run import LongRun
+    from humobctl.execution.side_table import SideTable
     from humobctl.io.outputs import check_distinct
     from humobctl.io.write import check_output, write_table
     from humobctl.tables.calendar import check_zone, parse_date

@@ -15,7 +15,8 @@ def import_(**options: Any) -> None:
     Reads HuMob tables (2023, 2024, 2025, and the daily flows of 2026), GPS points, stays and
     check-ins with a header (scikit-mobility, trackintel, movingpandas, GeoPandas, kepler.gl,
     Veraset, Cuebiq), GPX, Foursquare TSMC2014, Gowalla and Brightkite, Massive-STEPS, GeoLife,
-    T-Drive and Porto taxis, OpenPFLOW, LibCity folders, and CoPB's stay lists, JSON traces,
+    T-Drive and Porto taxis, OpenPFLOW, LibCity folders, people of the American Time Use Survey,
+    IPUMS and the American Community Survey (as profiles), and CoPB's stay lists, JSON traces,
     templates and pickles. They may be CSV or other separated text, NDJSON, JSON, GeoJSON, Parquet
     or Arrow, plain, .gz or .zst; GeoPackage, FlatGeobuf or Shapefile with the extra geo. The
     detected format is reported on stderr. --format is the format of the input, --to that of the

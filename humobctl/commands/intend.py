@@ -24,7 +24,8 @@ def intend(
     """Plan the days of a population: activities, times and reasons.
 
     Reads profiles (uid or profile_id, education, gender, consumption, occupation): one row per
-    person, as 'data synth --profiles' writes them, or one row per group of people with their count.
+    person, as 'data synth --profiles' writes them, or one row per group of people with their count;
+    or the people of a survey or census as ATUS, IPUMS and the American Community Survey have them.
     Writes intentions (uid, d, seq, intent, start_min, end_min, reason): days from 0:00 to 24:00,
     activities that do not overlap, consecutive ones at different places, with travel between them.
     To see them on a map, give the activities places ('generate gravity'), then draw the visits
@@ -32,7 +33,9 @@ def intend(
 
     Rows that stand for one person keep their uid. From a table with counts, or if more people are
     wanted than it has, uids count from 0; --people writes their profiles. A plan depends only on
-    the seed, the person and the day: person 7 of 100 plans as person 7 of 100,000 does.
+    the seed, the person and the day: person 7 of 100 plans as person 7 of 100,000 does. Habits
+    persist over the days of a plan (when work starts, what is done on which evening), while each
+    single day is distributed as without them; --independent-days draws each day anew.
 
     The planner follows Chain-of-Planned-Behaviour (CoPB, after the Theory of Planned Behaviour):
     attitude (what people of this profile like), norm (when people of this occupation work, sleep,

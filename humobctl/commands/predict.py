@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import humobctl as hm
+from humobctl.api.signatures import refuse_others
 from humobctl.commands.options import options_from
 from humobctl.commands.seeds import Seeds, for_each_seed
 from humobctl.errors import UsageError
@@ -60,7 +61,8 @@ def predict(
     uid,d,t,x,y, the format of a HuMob submission. --validate checks such a submission, 'eval'
     scores it.
 
-    --top-k writes the most probable cells of each row with their probabilities instead.
+    --top-k writes the most probable cells of each row with their probabilities instead,
+    --probabilities writes all of them to a file of its own.
 
     --task next predicts the place of each next record of a session (see 'data split --task next')
     from the earlier records of the session and from --history, and writes its candidates by rank.
@@ -85,6 +87,8 @@ def predict(
     Example: humobctl predict challenge.csv --explain 3 --plot day.png | head -5
 
     Example: humobctl predict challenge.csv --top-k 10 | humobctl eval - --truth city.csv
+
+    Example: humobctl predict challenge.csv --probabilities all.parquet --output predicted.csv
 
     Example: humobctl predict city.csv --task next --rolling --model markov --top-k 3 | head -4
 
@@ -132,8 +136,10 @@ def _explain(uid: int, options: dict[str, Any]) -> None:
 
     if options["task"] == "next":
         raise UsageError("--explain cannot be combined with --task next")
-    for_all = ["full", "engine", "address", "workers", "resume", "overwrite"]
-    for_all += ["task", "history", "targets", "rolling", "top_k"]
+    other = ("history", "targets", "rolling", "top_k", "probabilities")
+    given = {name: options.pop(name) for name in other if name in options}
+    refuse_others(hm.predict, given, "--explain")
+    for_all = ("task", "full", "engine", "address", "workers", "resume", "overwrite")
     asked = {name: value for name, value in options.items() if name not in for_all}
     if asked["output"] != "-" or "format" in asked or not sys.stdout.isatty():
         hm.explain(uid=uid, **asked)

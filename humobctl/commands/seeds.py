@@ -57,8 +57,9 @@ def for_each_seed(
         asked["output"] = (
             add_seed(options["output"], seed) if of_files else str(folder / f"seed-{seed}")
         )
-        if options.get("plot") is not None:
-            asked["plot"] = add_seed(options["plot"], seed)
+        for name in ("plot", "probabilities"):
+            if options.get(name) is not None:
+                asked[name] = add_seed(options[name], seed)
         if not of_files and options.get("resume") and _is_trained(asked["output"]):
             continue
         function(**asked)

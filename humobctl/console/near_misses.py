@@ -21,13 +21,14 @@ ALIASES = {
 }
 """Names of published scripts, and earlier ones of ours; the first that a command has is meant."""
 _THREADS = ("--workers", "HUMOBCTL_THREADS=N humobctl ...")
-_OUTPUT = ("--output",)
+_OUTPUT = ("--output", "--export")
 OPTIONS = {
     **dict.fromkeys(("--gpu", "--cuda", "--gpus", "--use-gpu"), ("--device cuda",)),
     "--cpu": ("--device cpu",),
     **dict.fromkeys(("--jobs", "-j", "--threads", "--n-jobs", "--num-threads"), _THREADS),
     **dict.fromkeys(("--num-workers", "--n-workers", "--processes", "--cores"), _THREADS),
     **dict.fromkeys(("--out", "--outfile", "--out-file", "--output-file", "--save"), _OUTPUT),
+    **dict.fromkeys(("-o", "--output"), _OUTPUT),
     **dict.fromkeys(("--output-dir", "--out-dir", "--outdir", "--save-dir", "--dest"), _OUTPUT),
     **dict.fromkeys(("--random-seed", "--random-state"), ("--seed",)),
     **dict.fromkeys(("--ground-truth", "--reference", "--ref", "--real", "--gt"), ("--truth",)),
@@ -40,12 +41,15 @@ OPTIONS = {
     **dict.fromkeys(("--tz", "--time-zone"), ("--timezone",)),
     "--cell-size": ("--cell-km", "--grid"),
     "--from": ("--from-day", "--format"),
+    "--days": ("--from-day FIRST --to-day LAST",),
     "--to-format": ("--to",),
     "--debug": ("--verbose",),
     "--silent": ("--quiet",),
     "--version": ("humobctl --version",),
 }
 """What other programs call an option, and what we do: options with values, or what there is."""
+MISSING = {"--places": "'data synth --places' makes places, 'data import' reads them"}
+"""Where what a command needs is to be had."""
 _FILES = ("--input", "--in", "-i", "--file", "--data", "--dataset", "--input-file", "--path")
 COMMANDS = {
     **dict.fromkeys(("score", "evaluate", "evaluation", "metrics", "compare"), ("eval",)),
@@ -103,7 +107,7 @@ def meant_option(option: str, known: Collection[str], arguments: Collection[str]
         return f"; give {' '.join(arguments)} without an option"
     offered = OPTIONS.get(name, ALIASES.get(name, ()))
     found = [one for one in offered if not one.startswith("--") or one.split()[0] in known]
-    return _question(found or _similar(name, known))
+    return _question(found if offered else _similar(name, known))
 
 
 def meant_command(word: str, within: str, commands: Collection[str]) -> str:
@@ -124,7 +128,13 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
         return _question(found)
     last = _similar(name, {one.rpartition(" ")[2] for one in commands})
     close = [one for one in commands if one.rpartition(" ")[2] in last]
-    return _question(close or found or _similar(name, commands))
+    return _question(close or found or _similar(name, commands)) or _expected(within, commands)
+
+
+def _expected(group: str, commands: Collection[str]) -> str:
+    """The commands of a group, which are few."""
+    names = [one.removeprefix(f"{group} ") for one in commands if one.startswith(f"{group} ")]
+    return f"; expected {' or '.join(names)}" if group else ""
 
 
 def _similar(name: str, names: Collection[str]) -> list[str]:

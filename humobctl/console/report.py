@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TextIO
 
@@ -69,8 +69,12 @@ def _style(stream: TextIO, code: str, text: str) -> str:
 
 
 def error(text: str) -> None:
-    """The one line that ends a failed command; printed even with --quiet."""
-    sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")
+    """The one line that ends a failed command; printed even with --quiet.
+
+    It fails as it would have where nobody reads it.
+    """
+    with suppress(OSError):
+        sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")
 
 
 _heard: list[tuple[str, str]] | None = None

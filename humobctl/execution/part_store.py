@@ -231,7 +231,8 @@ def _difference(key: str, before: Any, now: Any) -> str:
         name = changed[0]
         return _difference(name, before.get(name), now.get(name))
     if key in ("data", "model") or len(f"{before}{now}") > 200:
-        return f"another {key} than in the run that --resume would continue"
+        what = "other data" if key == "data" else f"another {key}"
+        return f"{what} than in the run that --resume would continue"
     return f"{key} = {now}, expected {before} as in the run that --resume would continue"
 
 

@@ -166,7 +166,7 @@ class Cluster:
         ray = _import()
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
-        except (OSError, RuntimeError, ValueError) as exc:
+        except Exception as exc:  # a node that is not up within Ray's half minute is no other
             text = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
             where = "a cluster on this machine" if self.address is None else self.address
             raise HumobError(f"--engine ray: cannot start or join {where}: {text}") from exc

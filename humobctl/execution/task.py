@@ -172,9 +172,14 @@ def parts_of_people(batches: Iterable[pl.DataFrame], rows: int = 1 << 17) -> Ite
         yield _people(number, pl.concat(held))
 
 
-def user_parts(stores: list[UserStore]) -> Iterator[TaskPart]:
-    """Parts of the same users of several stores; of one, the payload is its frame."""
-    rows = part_size(ROWS_VARIABLE, PART_ROWS)
+def user_parts(stores: list[UserStore], rows: int = PART_ROWS) -> Iterator[TaskPart]:
+    """Parts of the same users of several stores; of one, the payload is its frame.
+
+    Args:
+        stores: of grid trajectories.
+        rows: that a part has, but for that of a user who alone has more.
+    """
+    rows = part_size(ROWS_VARIABLE, rows)
     for number, (low, _, frames) in enumerate(paired_parts(stores, rows)):
         last = max(int(frame["uid"][-1]) for frame in frames if frame.height)
         yield TaskPart(number, frames[0] if len(frames) == 1 else frames, users(low, last))

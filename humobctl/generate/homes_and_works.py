@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
@@ -72,7 +74,14 @@ def read_people(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:
     Raises:
         HumobError: the file cannot be read or holds a fault.
     """
-    return read_table(path, PROFILES, on_error=on_error).sort("uid")
+    people = read_table(path, PROFILES, on_error=on_error).sort("uid")
+    homeless = people["home_lat"].null_count()
+    if homeless:
+        report.warn(
+            f"{path}: found no home in {homeless:,} of {pluralize(people.height, 'row')}; these "
+            "people's homes are drawn"
+        )
+    return people
 
 
 def read_pairs(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:

@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 
 from humobctl.console import report
+from humobctl.data.importers.surveys import find_survey, read_survey
+from humobctl.data.importers.table_kind import columns_of
 from humobctl.errors import HumobError
 from humobctl.intend.backends.base import Person
 from humobctl.io.read import read_table
@@ -104,12 +106,20 @@ class SyntheticPopulation:
 def read_population(
     path: str | None, *, count: int | None = None, seed: int = 0, on_error: OnError = "fail"
 ) -> SyntheticPopulation:
-    """The people of a profile table.
+    """The people of a profile table, or of a survey as ``data import`` reads it.
+
+    The weights of a survey are for draws: where no ``count`` is wanted, each row is one person.
 
     Raises:
         HumobError: the file cannot be read, holds a fault, or all its counts are 0.
     """
-    profiles = read_table(path, POPULATION, on_error=on_error, rename={"profile_id": "uid"})
+    columns = columns_of(path)
+    if find_survey(columns) is not None:
+        profiles = read_survey(path, on_error)
+        if count is None or "count" not in profiles.columns:
+            profiles = profiles.with_columns(count=pl.lit(None, pl.UInt32))
+    else:
+        profiles = read_table(path, POPULATION, on_error=on_error, rename={"profile_id": "uid"})
     population = SyntheticPopulation(profiles, count, seed)
     if not population._everybody:
         name = "stdin" if path in (None, "-") else path

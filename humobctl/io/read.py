@@ -33,7 +33,19 @@ from humobctl.io.text import (
     text_blocks,
 )
 from humobctl.tables.column_names import roles
-from humobctl.tables.schemas import GRID, Table
+from humobctl.tables.schemas import (
+    EMBEDDINGS,
+    FLOW_SERIES,
+    FLOWS,
+    GRID,
+    INTENTIONS,
+    PLACES,
+    POINTS,
+    PROFILES,
+    RANKED_CELLS,
+    VISITS,
+    Table,
+)
 
 BATCH_ROWS = 1 << 20
 _CONVERTED = {
@@ -43,6 +55,34 @@ _CONVERTED = {
     "zip": "a ZIP archive",
 }
 """Kinds of files that only an import reads -> what they are."""
+
+_TAKEN_BY = {
+    RANKED_CELLS.name: "'eval' takes it",
+    GRID.name: "'predict', 'train' and 'embed' take it",
+    INTENTIONS.name: "'generate gravity' gives its activities places",
+    VISITS.name: "'eval --generated' and 'view' take it",
+    PROFILES.name: "'intend' plans days for it",
+    FLOW_SERIES.name: "'data mask' and 'predict' take it",
+    FLOWS.name: "'eval' and 'view' take it",
+    EMBEDDINGS.name: "'explore' and 'eval embedding' take it",
+    PLACES.name: "'generate gravity --places' takes it",
+    POINTS.name: "'humobctl data stays' finds visits in it, 'humobctl data import --grid' puts it "
+    "on a grid",
+}
+"""What takes a table that was given to another command; columns of the first kind that fits."""
+_KINDS = (
+    *(RANKED_CELLS, GRID, INTENTIONS, VISITS, PROFILES, FLOW_SERIES, FLOWS, EMBEDDINGS, PLACES),
+    POINTS,
+)
+
+
+def _kind_of(names: list[str]) -> Table | None:
+    """The table that has these columns; None for that of no other program of ours."""
+    for kind in _KINDS:
+        needed = set(kind.columns) - set(kind.optional)
+        if needed <= set(names) <= set(kind.columns):
+            return kind
+    return None
 
 
 @contextmanager
@@ -250,6 +290,11 @@ class Reader:
         missing = [c for c in wanted if c not in names]
         extra = [c for c in names if c not in wanted]
         needed = [c for c in missing if c not in self.table.optional]
+        if needed and (kind := _kind_of(names)):
+            raise HumobError(
+                f"{self.source.name}: found a {kind.name} table ({', '.join(names)}), expected "
+                f"a {self.table.name} table ({', '.join(wanted)}); {_TAKEN_BY[kind.name]}"
+            )
         if needed or extra or len(set(names)) < len(names):
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(names)}, expected "

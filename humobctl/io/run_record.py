@@ -7,6 +7,7 @@ same files gives the same record. Keys and passwords are left out.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -31,6 +32,8 @@ _SECRET_FIELD = re.compile(
 _MODELS = ("model", "base")
 
 _calls: list[Callable[[], dict[str, Any]]] = []
+_settled: list[dict[str, Any]] = []
+"""Options that each call was left to choose."""
 
 
 @contextmanager
@@ -41,10 +44,18 @@ def note_call(describe: Callable[[], dict[str, Any]]) -> Iterator[None]:
         describe: gives its ``command`` and its ``options``.
     """
     _calls.append(describe)
+    _settled.append({})
     try:
         yield
     finally:
         _calls.pop()
+        _settled.pop()
+
+
+def note_settled(**options: Any) -> None:
+    """Note what stands for options that the call that goes on was not given, such as its model."""
+    if _settled:
+        _settled[-1].update(options)
 
 
 def describe_run() -> dict[str, Any]:
@@ -68,7 +79,8 @@ def write_run_record(output: str | os.PathLike[str] | None, noted: Mapping[Ident
     place = Path(str(output))
     if output in (None, STANDARD) or is_special(place) or not place.exists():
         return
-    options = {name: hide_fields(value) for name, value in _calls[-1]()["options"].items()}
+    known = _settled[-1] | _calls[-1]()["options"]
+    options = {name: hide_fields(value) for name, value in known.items()}
     models = [options[name] for name in _MODELS if _is_there(options.get(name))]
     inputs = {
         hide_fields(name): fingerprint_of(name) if leads_to(name, identity) else None
@@ -118,6 +130,7 @@ def _is_there(name: object) -> bool:
     return isinstance(name, str) and Path(name).exists()
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     """Versions of Python and of those packages that are installed."""
     found = {"python": platform.python_version()}

@@ -61,7 +61,7 @@ def hub_settings() -> dict[str, bool]:
     from huggingface_hub import constants  # noqa: PLC0415 - an optional package, 0.3 s
     from huggingface_hub.utils import logging  # noqa: PLC0415
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()
     return {} if _reachable(constants.ENDPOINT) else {"local_files_only": True}
 
 

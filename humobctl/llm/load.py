@@ -18,10 +18,12 @@ from typing import Any, Literal
 
 import torch
 import transformers
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from humobctl import native
 from humobctl.errors import HumobError
 from humobctl.extras import install_packages
+from humobctl.io.json_files import read_json
 from humobctl.llm.gguf_once import read_once
 from humobctl.llm.model_files import (
     TOKENIZER_CONFIG,
@@ -33,7 +35,7 @@ from humobctl.llm.model_files import (
 )
 from humobctl.llm.sizes import check_counts, no_larger_than
 from humobctl.llm.tokenizer_trial import check_tokenizer
-from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, array_shapes
+from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, CONFIG, array_shapes
 
 MOST_RANK = 4_096
 """Highest rank of an adapter that has none of peft's usual arrays to show its rank."""
@@ -122,6 +124,7 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
     elif from_gguf and hasattr(transformers, "GgufConfig"):
         # Packed weights can be neither trained nor merged into.
         extra["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    _check_architecture(files)
     with no_larger_than(files), read_once(files.name):
         network, told = transformers.AutoModelForCausalLM.from_pretrained(
             str(files.folder),
@@ -139,6 +142,7 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
         _forget_quantization(network)
     if not from_gguf:
         network.name_or_path = network.config.name_or_path = files.name
+    _check_causal(network, files.name)
     network.config.return_dict, network.config.output_hidden_states = True, False
     network.config.output_attentions = False
     # What its makers set for sampling, or for other ways to generate, is not asked for here.
@@ -146,6 +150,39 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
         eos_token_id=network.generation_config.eos_token_id
     )
     return network
+
+
+def _check_architecture(files: ModelFiles) -> None:
+    """Refuse an architecture that does not continue a text, such as an encoder and a decoder.
+
+    Raises:
+        HumobError: it is one.
+    """
+    if files.gguf is not None:
+        return
+    kind = read_json(files.folder / CONFIG).get("model_type")
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise HumobError(
+            f"{files.name}: found the architecture {kind}, expected one that continues a text (a "
+            "causal language model)"
+        )
+
+
+def _check_causal(network: Any, name: str) -> None:
+    """Refuse a network in which tokens see those after them, such as BERT's.
+
+    Raises:
+        HumobError: it is one.
+    """
+    ids = torch.tensor([[0, 0], [0, 1]], device=network.device)
+    with torch.inference_mode():
+        first = network.eval()(input_ids=ids).logits[:, 0].float()
+    most = 1e-3 if network.dtype == torch.float32 else 0.1  # of what scores differ among tokens
+    if (first[0] - first[1]).abs().max() > most * first.std():
+        raise HumobError(
+            f"{name}: found a network ({network.config.model_type}) whose tokens see those after "
+            "them, expected a causal language model"
+        )
 
 
 def _forget_quantization(network: Any) -> None:

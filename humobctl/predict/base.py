@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from humobctl.errors import UsageError
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.tables.cells import decode_cells, encode_cells
 from humobctl.tables.schemas import SLOTS_PER_DAY
@@ -111,6 +112,15 @@ class PredictOptions:
     city: str | None = None
     blend: float | None = None
     prompting: Prompting = field(default_factory=Prompting)
+
+    def __post_init__(self) -> None:
+        """Refuse a device that no machine has, for models that use none, too.
+
+        Raises:
+            UsageError: it is one.
+        """
+        if self.device.partition(":")[0] not in ("auto", "cpu", "cuda", "mps"):
+            raise UsageError(f"--device: found {self.device!r}, expected auto, cpu or cuda")
 
 
 def distributions(model: Predictor, users: Sequence[UserHistory]) -> list[SlotDistributions]:

@@ -21,6 +21,8 @@ _DAYTIME = (20, 36)  # 10:00 to 18:00, where working days and days off differ mo
 _COMMUTER_ROWS = 10  # daytime rows of working days that show a workplace
 _EVIDENCE = 30  # daytime rows of commuters that make a day's share worth believing
 _KEPT_CELLS = 100
+_CALENDARS = 25
+"""Calendars that are inferred for the windows of one table."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class CityProfile:
         holiday: those of them from Monday to Friday, shape (days,).
         cells: the most frequent cells, shape (k, 2).
         slot_p: their frequencies by slot, shape (48, k); each row sums to 1.
+        new_cells: weights of the chance of a cell new to a user beside the history baseline; None
+            for the usual ones.
     """
 
     weekday: Int64s
@@ -40,6 +44,7 @@ class CityProfile:
     holiday: Bools
     cells: Int32s
     slot_p: Floats
+    new_cells: Floats | None = None
 
     def with_calendar(self, calendar: pl.DataFrame) -> CityProfile:
         """The same city with the days off of a calendar table; other days follow the week.
@@ -96,15 +101,16 @@ class BatchPredictor(ABC):
 class CityCounter:
     """Adds up groups of whole users; its memory does not grow with them."""
 
-    def __init__(self, days: int, first_weekday: int = 0) -> None:
+    def __init__(self, days: int, first_weekday: int = 0, *, cells: bool = True) -> None:
         """Start from nothing.
 
         Args:
             days: number of days, the targets' included.
             first_weekday: of day 0; 0 is Sunday, as in HuMob 2023 and 2024.
+            cells: whether to count cells, too, and not the calendar alone.
         """
         self.weekday = (np.arange(days, dtype=np.int64) + first_weekday) % 7
-        self._make_seen = np.zeros(SLOTS_PER_DAY * CELLS)
+        self._make_seen = np.zeros(SLOTS_PER_DAY * CELLS * cells)
         self._at_work = np.zeros(days)
         self._daytime = np.zeros(days)
 
@@ -121,8 +127,9 @@ class CityCounter:
             daytime=pl.col("t").is_between(*_DAYTIME, closed="left"),
             night=(pl.col("t") < NIGHT[0]) | (pl.col("t") >= NIGHT[1]),
         )
-        key = rows["t"].to_numpy().astype(np.int64) * CELLS + rows["cell"].to_numpy()
-        self._make_seen += np.bincount(key, minlength=len(self._make_seen))
+        if len(self._make_seen):
+            key = rows["t"].to_numpy().astype(np.int64) * CELLS + rows["cell"].to_numpy()
+            self._make_seen += np.bincount(key, minlength=len(self._make_seen))
         commutes = rows.join(_workplaces(rows), on="uid").filter("daytime")
         days = len(self.weekday)
         self._daytime += np.bincount(commutes["d"], minlength=days)
@@ -156,15 +163,52 @@ class CityCounter:
         return weekend | holiday, holiday
 
 
-def survey(
-    groups: Iterable[pl.DataFrame], counter: CityCounter, calendar: pl.DataFrame | None
-) -> tuple[CityProfile, NDArray[np.uint32]]:
-    """The city that groups of whole users show, and the users, ascending."""
-    users = [np.empty(0, np.uint32)]
+def unique_users(groups: Iterable[pl.DataFrame]) -> NDArray[np.uint32]:
+    """The users of all groups, ascending."""
+    users = [known["uid"].unique().to_numpy() for known in groups]
+    return np.unique(np.concatenate([np.empty(0, np.uint32), *users]))
+
+
+def past_cities(
+    groups: Iterable[pl.DataFrame],
+    begins: Iterable[int],
+    days: int,
+    *,
+    first_weekday: int = 0,
+    calendar: pl.DataFrame | None = None,
+) -> dict[int, CityProfile]:
+    """For the first day of each training window, the calendar that the days before it show.
+
+    Args:
+        groups: known rows of whole users.
+        begins: the first days.
+        days: number of days of the calendars.
+        first_weekday: of day 0; 0 is Sunday.
+        calendar: days off; None to infer them.
+    """
+    counters = {begin: CityCounter(days, first_weekday, cells=False) for begin in begins}
     for known in groups:
-        counter.add(known)
-        users.append(known["uid"].unique().to_numpy())
-    return counter.city(calendar), np.unique(np.concatenate(users))
+        for begin, counter in counters.items():
+            counter.add(known.filter(pl.col("d") < begin))
+    return {begin: counter.city(calendar) for begin, counter in counters.items()}
+
+
+def past_days_off(
+    groups: Iterable[pl.DataFrame],
+    days: int,
+    *,
+    first_weekday: int = 0,
+    calendar: pl.DataFrame | None = None,
+) -> Bools:
+    """Whether each day is off, as the days before each day show; shape (days before, days).
+
+    For a long table, not all days are looked at anew: what is known of the day before has to do.
+    """
+    step = -(-days // _CALENDARS)
+    begins = range(0, days, step)
+    cities = past_cities(groups, begins, days, first_weekday=first_weekday, calendar=calendar)
+    off: Bools = np.stack([cities[begin].off for begin in begins]).repeat(step, axis=0)[:days]
+    return off
 
 
 def _workplaces(rows: pl.DataFrame) -> pl.DataFrame:

@@ -61,12 +61,12 @@ class RankerCity:
     Attributes:
         users: their rows up to ``last_day``.
         last_day: the last day known.
-        city: the calendar.
+        city_before: gives the calendar that the days before a day show.
     """
 
     users: Sequence[RankerUser]
     last_day: int
-    city: CityProfile
+    city_before: Callable[[int], CityProfile]
 
 
 def train_small_ranker(cities: Sequence[RankerCity], seed: int) -> RankerNetwork:
@@ -80,7 +80,7 @@ def train_small_ranker(cities: Sequence[RankerCity], seed: int) -> RankerNetwork
         training_set(
             one.users[:MOST_USERS],
             one.last_day,
-            dict.fromkeys(first_days(one.last_day, config), one.city),
+            {begin: one.city_before(begin) for begin in first_days(one.last_day, config)},
             config,
         )
         for one in cities

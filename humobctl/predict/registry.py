@@ -192,7 +192,8 @@ def _tell_city(name: str, city: CityProfile, cities: list[str], asked: str | Non
         if found < _LEAST_KNOWN:
             report.warn(
                 f"{name}: found a city that the model does not know ({found:.0%} of its most "
-                f"frequent cells were visited in {known}): a ranker serves other cities, too"
+                f"frequent cells were visited in {known}): 'train {load(name, arrays=False).type} "
+                f"--init-from {name}' fine-tunes it, a ranker serves other cities as it is"
             )
             return
     if asked is None and len(cities) > 1:

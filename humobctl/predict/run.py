@@ -15,7 +15,16 @@ from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
 from humobctl.execution.run import LongRun
-from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of, user_parts
+from humobctl.execution.side_table import SideTable, pack, unpack
+from humobctl.execution.task import (
+    PART_ROWS,
+    Done,
+    Moved,
+    Tally,
+    Worker,
+    mark_of,
+    user_parts,
+)
 from humobctl.io.by_user import UserStore, paired_groups
 from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
@@ -32,10 +41,10 @@ from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import Decode, decode
-from humobctl.predict.new_cells import new_cell_chance
+from humobctl.predict.probabilities import learn_from_past, list_cells, rank_cells, spare_new
 from humobctl.predict.registry import MODELS, build, check_name, on_torch, tell_use
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
-from humobctl.tables.schemas import GRID, MASKED, RANKED_CELLS, Table
+from humobctl.tables.schemas import CELL_PROBABILITIES, GRID, MASKED, RANKED_CELLS, Table
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class PredictJob:
         first_weekday: of day 0; 0 is Sunday.
         calendar: days off; None to infer them.
         top_k: candidate cells to write for each row, with their probabilities; None for one cell.
+        probabilities: whether the whole distributions are wanted beside what is written.
     """
 
     model: str = "history"
@@ -98,6 +108,7 @@ class PredictJob:
     calendar: pl.DataFrame | None = None
     on_error: OnError = "fail"
     top_k: int | None = None
+    probabilities: bool = False
 
     @property
     def table(self) -> Table:
@@ -136,19 +147,28 @@ class PredictTask:
         model = build(self.job.model, self.city, self.job.options)
 
         def work(group: pl.DataFrame, moved: Moved) -> Done:
-            tally, before = PredictTally(), 0
-            frames = [pl.DataFrame(schema=self.job.table.dtypes)]
-            for frame in predict_group(group, model, self.city, self.job, tally):
+            tally, before, job = PredictTally(), 0, self.job
+            frames = [pl.DataFrame(schema=job.table.dtypes)]
+            empty = pl.DataFrame(schema=CELL_PROBABILITIES.dtypes)
+            whole = [empty] if job.probabilities else None
+            for frame in predict_group(group, model, self.city, job, tally, whole):
                 frames.append(frame)
                 moved(tally.rows - before)
                 before = tally.rows
-            return Done(pl.concat(frames), tally.record(), tally.rows)
+            found = pl.concat(frames)
+            if whole is not None:
+                found = pack({job.table.name: found, CELL_PROBABILITIES.name: pl.concat(whole)})
+            return Done(found, tally.record(), tally.rows)
 
         return work
 
 
 def predict(
-    path: str | None, job: PredictJob, tally: PredictTally, run: LongRun | None = None
+    path: str | None,
+    job: PredictJob,
+    tally: PredictTally,
+    run: LongRun | None = None,
+    beside: SideTable | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Predicted rows in order of (uid, d, t), part after part of the users.
 
@@ -157,6 +177,7 @@ def predict(
         job: what to do.
         tally: takes the counts of what was done.
         run: how it is carried out; None for one part after another, in this process.
+        beside: takes the whole distributions, where ``job`` wants them.
 
     Raises:
         HumobError: the input cannot be read, or has nothing to predict or nothing known.
@@ -170,13 +191,18 @@ def predict(
         with report.progress("predicting", rows, "rows") as ticker:
             results = (run or LongRun()).results(
                 PredictTask(job, city),
-                parts=user_parts([store]),
+                parts=user_parts([store], _WHOLE_ROWS if job.probabilities else PART_ROWS),
                 about=lambda: about(job, city, rows),
                 moved=ticker.advance,
             )
             for done in results:
                 tally.add(done.tally)
-                yield done.frame
+                if beside is None:
+                    yield done.frame
+                    continue
+                tables = unpack(done.frame)
+                beside.add(tables[CELL_PROBABILITIES.name])
+                yield tables[job.table.name]
     if tally.without_history:
         report.warn(
             f"{tally.without_history:,} of {pluralize(tally.users, 'user')} without a known cell: "
@@ -239,16 +265,30 @@ def survey(store: UserStore, job: PredictJob, name: str) -> tuple[CityProfile, i
             "future of what is predicted; --use-future reads them, to fill a gap from both sides"
         )
     warn_of_trained(job.model, recognitions)
-    return counter.city(job.calendar), wanted
+    city = counter.city(job.calendar)
+    if job.top_k is not None or job.probabilities:
+        known_rows = (group.filter(job.targets.known_mask()) for (group,) in paired_groups([store]))
+        city = replace(city, new_cells=learn_from_past(known_rows, city, job.calendar))
+    return city, wanted
 
 
+_WHOLE_ROWS = 25_000
+"""Rows of a part whose whole distributions are wanted: hundreds of cells for each."""
 _OUTPUT_ROWS = 5_000  # a few users: a bar that moves every quarter of a second
 
 
 def predict_group(
-    group: pl.DataFrame, model: Predictor, city: CityProfile, job: PredictJob, tally: PredictTally
+    group: pl.DataFrame,
+    model: Predictor,
+    city: CityProfile,
+    job: PredictJob,
+    tally: PredictTally,
+    whole: list[pl.DataFrame] | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Predict the targets of a sorted group; yields regularly, so that a progress bar can move."""
+    """Predict the targets of a sorted group; yields regularly, so that a progress bar can move.
+
+    Whole distributions are added to ``whole``, where that is a list.
+    """
     if not group.height:
         return
     columns = {name: group[name].to_numpy().astype(np.int64) for name in GRID.columns}
@@ -267,8 +307,12 @@ def predict_group(
         end = here.stop
         if user is not None and dist is not None:
             wanted = target[here]
+            if job.top_k is not None or whole is not None:
+                honest = spare_new(user, dist, city, model)
+            if whole is not None:
+                whole.append(list_cells(user, honest))
             if job.top_k is not None:
-                ranked.append(rank_cells(user, own_share(user, dist, city, model), job.top_k))
+                ranked.append(rank_cells(user, honest, job.top_k))
             else:
                 cells = choose_cells(user, dist, city, model, job)
                 filled_x[here][wanted], filled_y[here][wanted] = cells[:, 0], cells[:, 1]
@@ -308,47 +352,6 @@ def choose_cells(
         return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
-
-
-def own_share(
-    user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor
-) -> SlotDistributions:
-    """The distribution with the chance of a cell new to the user taken from the user's own cells.
-
-    Of models whose chances are not known, the distribution as it is.
-    """
-    kind: str | None = getattr(model, "new_cells", None)
-    if kind is None:
-        return dist
-    chance = new_cell_chance(user, city, dist.p.max(axis=1), kind)
-    return replace(dist, p=dist.p * (1.0 - chance)[:, None])
-
-
-def rank_cells(user: UserHistory, dist: SlotDistributions, top_k: int) -> pl.DataFrame:
-    """The most probable cells of a user's target rows; those without any probability are left.
-
-    Args:
-        user: whose rows.
-        dist: their distributions, shape (r, k).
-        top_k: cells a row, at most.
-    """
-    order = np.argsort(-dist.p, axis=1, kind="stable")[:, :top_k]
-    r, many = order.shape
-    p = np.take_along_axis(dist.p, order, axis=1)
-    cells = dist.cells[order]
-    frame = pl.DataFrame(
-        {
-            "uid": np.full(r * many, user.uid),
-            "d": np.repeat(user.target_d, many),
-            "t": np.repeat(user.target_t, many),
-            "rank": np.tile(np.arange(1, many + 1), r),
-            "x": cells[:, :, 0].ravel(),
-            "y": cells[:, :, 1].ravel(),
-            "p": np.minimum(p, 1.0).ravel(),
-        },
-        schema_overrides=RANKED_CELLS.dtypes,
-    )
-    return frame.filter((pl.col("p") > 0) | (pl.col("rank") == 1))
 
 
 def day_config(model: Predictor, job: PredictJob) -> DayConfig:

@@ -36,6 +36,8 @@ INTENTS = (
     "cultural institutions and events",
 )
 """The twelve intents of CoPB (Chain-of-Planned-Behaviour)."""
+NOT_EMPLOYED = "not employed"
+"""The occupation of a profile of who does not go to work."""
 
 
 def _cell() -> dy.Int16:
@@ -47,10 +49,9 @@ def _cell() -> dy.Int16:
     )
 
 
-def _true_cell() -> dy.Int16:
-    return dy.Int16(
-        min=1, max=GRID_SIDE, metadata={"expected": f"an integer from 1 to {GRID_SIDE}"}
-    )
+def _true_cell(*, nullable: bool = False) -> dy.Int16:
+    expected = f"an integer from 1 to {GRID_SIDE}"
+    return dy.Int16(nullable=nullable, min=1, max=GRID_SIDE, metadata={"expected": expected})
 
 
 class GridTrajectory(dy.Schema):
@@ -434,6 +435,22 @@ class RankedCell(dy.Schema):
     p = _probability()
 
 
+class CellProbability(dy.Schema):
+    """A cell with a probability in a masked row; x and y are null for all cells new to the user."""
+
+    uid = dy.UInt32(metadata={"expected": "a user number from 0 to 4294967295"})
+    d = dy.Int16(min=0, max=MAX_DAY, metadata={"expected": f"a day index from 0 to {MAX_DAY}"})
+    t = dy.UInt8(max=SLOTS_PER_DAY - 1, metadata={"expected": "a half-hour slot from 0 to 47"})
+    x = _true_cell(nullable=True)
+    y = _true_cell(nullable=True)
+    p = _probability()
+
+    @dy.rule()
+    def half_a_cell(cls) -> pl.Expr:  # noqa: N805
+        """Both coordinates are there, or neither is."""
+        return pl.col("x").is_null() == pl.col("y").is_null()
+
+
 class RankedNextCell(dy.Schema):
     """A candidate cell of a record of a session."""
 
@@ -528,13 +545,13 @@ POPULATION = Table(
     optional=("home_lat", "home_lon", "work_lat", "work_lon", "count"),
 )
 INTENTIONS = Table(
-    "intention",
+    "day plan",
     Intention,
     rules={"no_duration": ("start_min, end_min", "an event that ends after its start")},
     optional=("reason",),
 )
 CATEGORISED_INTENTIONS = Table(
-    "intention",
+    "day plan",
     CategorisedIntention,
     rules=INTENTIONS.rules,
     optional=(*INTENTIONS.optional, "category"),
@@ -577,6 +594,13 @@ USER_MEASURES = Table("user measure", UserMeasures, key=("uid",))
 STEP_KEY = ("uid", "session", "step")
 SESSION_RECORDS = Table("session", SessionRecord, key=STEP_KEY, optional=("category",))
 SESSION_CELLS = Table("session", SessionCell, key=STEP_KEY)
+CELL_PROBABILITIES = Table(
+    "cell probability",
+    CellProbability,
+    rules={"half_a_cell": ("x, y", "both x and y, or neither (for cells new to the user)")},
+    key=("uid", "d", "t", "x", "y"),
+    optional=("x", "y"),
+)
 RANKED_CELLS = Table("ranked cell", RankedCell, key=("uid", "d", "t", "rank"))
 RANKED_NEXT_CELLS = Table("ranked next cell", RankedNextCell, key=(*STEP_KEY, "rank"))
 RANKED_NEXT_PLACES = Table(

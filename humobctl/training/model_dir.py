@@ -134,7 +134,8 @@ def load(folder: str | Path, *, type: str | None = None, arrays: bool = True) ->
     file = ADAPTER if (path / ADAPTER).is_file() else ARRAYS
     missing = [name for name in (CONFIG, file, RUN) if not (path / name).is_file()]
     if missing:
-        raise HumobError(f"{path}: found no {missing[0]}, expected a model dir")
+        kind = "no such folder" if not path.exists() else f"no {missing[0]}"
+        raise HumobError(f"{path}: found {kind}, expected a model dir")
     for name in (CONFIG, file, RUN):
         note_input(path / name, str(path / name))
     config, run = (read_json(path / name) for name in (CONFIG, RUN))

@@ -69,4 +69,4 @@ def _difference(key: str, before: Any, now: Any) -> str:
         return f"found {name} = {now.get(name)}, expected {before.get(name)} as in the training"
     if key == "processes":
         return f"found {now} processes, expected {before} as in the training"
-    return f"found other {key} than those of the training that --resume would go on with"
+    return f"found other {key} than those of the training that --resume would go on with{_ANEW}"

@@ -23,6 +23,7 @@ function read() {
       D.hours[i] = last - first >= 23 ? 0xffffff : 0;
       if (!D.hours[i]) for (let h = first; h <= last; h++) D.hours[i] |= 1 << h % 24;
     }
+    D.timed = D.hours.some((hours) => hours !== 0xffffff);
   }
   view.all = new Uint32Array(D.n); view.rows = view.all;
   view.D = D; view.level = new Uint8Array(D.n); view.colours = new Uint8Array(3 * D.n);
@@ -70,7 +71,8 @@ function colourChoices() {
   if (D.intent) found.push(["intent", "intent"]);
   if (D.value) found.push(["value", `${told.measure[0]} (${told.measure[1]})`]);
   if (D.user) found.push(["user", "user"]);
-  if (D.day) found.push(["hour", "hour of the day"], ["day", "day"]);
+  if (D.timed) found.push(["hour", "hour of the day"]);
+  if (D.day) found.push(["day", "day"]);
   return found.length ? found : [["plain", "one colour"]];
 }
 
@@ -386,7 +388,7 @@ function profile() {
 // -- the side -----------------------------------------------------------------------------------
 
 function hourBars() {
-  if (!view.D.day) return;
+  if (!view.D.timed) return;
   const most = Math.max(1, ...view.counts.perHour);
   [...$("hours").children].forEach((button, hour) => {
     button.firstChild.style.height = `${Math.round(view.counts.perHour[hour] / most * 32)}px`;
@@ -601,7 +603,7 @@ function makeMap() {
 function start() {
   read();
   const { D } = view, classes = document.body.classList;
-  classes.toggle("timeless", !D.day); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x); classes.toggle("counted", told.counted);
+  classes.toggle("timeless", !D.day); classes.toggle("daily", D.day && !D.timed); classes.toggle("nobody", !D.user); classes.toggle("placeless", !D.x); classes.toggle("counted", told.counted);
   for (const [value, text] of colourChoices()) option($("colour"), value, text);
   if (told.colour) $("colour").value = told.colour;
   if (told.difference) view.hidden = told.colour === "difference" ? 0b011 : 0b100;

@@ -72,7 +72,10 @@ def draw_picture(scene: Scene, place: Path, *, ending: str, colour: str | None =
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     if scene.plane is None:
-        raise UsageError("--export: found tables without positions, expected .html for day plans")
+        raise UsageError(
+            "--export: found tables without positions, expected .html for day plans; "
+            "'generate gravity' gives their activities places"
+        )
     with mpl.rc_context({**style.LOOK, "text.parse_math": False}):
         figure = Figure(figsize=INCHES, layout="constrained")
         FigureCanvasAgg(figure)

@@ -294,6 +294,7 @@ def test_tours_by_hand(tmp_path: Path, cli: Cli) -> None:
         (("--tour-distance", "100"), "2 tours"),
         # Every trip with a known end comes as near to where it began.
         (("--tour-distance", "2200"), "4 tours"),
+        (("--tour-hours", "0.1"), "no tours"),
     ):
         says(cli(*flags, *more, cwd=tmp_path).err, found)
     fails(

@@ -123,6 +123,9 @@ def test_homes_and_works_from_pairs_and_profiles(cli, workdir) -> None:
     assert all(
         row == (row[0], 39.9, float(f"116.{row[0] + 100}"), f"home-{row[0]}") for row in homes
     )
+    (workdir / "people.csv").write_text(people.replace("39.9,116.107", ","))
+    drawn = cli(*GRAVITY, "plans.csv", *PLACES, "--people", "people.csv", cwd=workdir)
+    says(drawn.err, "warning:", "people.csv", "no home in 1 of 40 rows", "drawn")
     (workdir / "people.csv").write_text("\n".join(people.splitlines()[:5]) + "\n")
     short = cli(*GRAVITY, "plans.csv", *PLACES, "--people", "people.csv", cwd=workdir)
     fails(short, "people.csv", "user 4", notes=True)

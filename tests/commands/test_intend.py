@@ -119,6 +119,8 @@ def test_wrong_usage(cli, example_files) -> None:
         assert cli("intend", "population.csv", *flags, cwd=example_files).code == 2
     done = cli("intend", "population.csv", "--people", "-", cwd=example_files)
     assert done.code == 2
+    done = cli("intend", "--backend", "hf", "--independent-days", "population.csv")
+    fails(done, "--independent-days", "--backend planner", code=2)
 
 
 def test_memory_does_not_grow_with_the_number_of_people(example_files, tmp_path) -> None:

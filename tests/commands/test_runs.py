@@ -97,6 +97,19 @@ def test_runs_are_compared(cli, workdir):
     assert "as written" in table
 
 
+@pytest.mark.parametrize(
+    ("flags", "model"), [((), "history"), (("--task", "next", "--rolling"), "markov")]
+)
+def test_the_default_model_is_named(cli, workdir, flags, model):
+    (workdir / "small.csv").write_text(
+        "uid,d,t,x,y\n1,0,16,5,6\n1,0,18,7,6\n1,1,16,5,6\n" + "1,1,20,999,999\n" * (not flags)
+    )
+    done = cli("predict", "small.csv", *flags, "-o", "p.csv", cwd=workdir)
+    assert done.code == 0, done.err
+    (run,) = json.loads(cli("runs", "p.csv", cwd=workdir).out)
+    assert run["model"] == model
+
+
 def test_records_in_a_folder_of_parquet_files_are_no_part_of_the_table(cli, workdir):
     (workdir / "parts").mkdir()
     assert cli(*HISTORY, "-o", "parts/a.parquet", cwd=workdir).code == 0

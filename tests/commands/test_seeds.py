@@ -147,3 +147,40 @@ def test_files_that_are_no_seeds_of_one_entry(cli, entries):
         *("eval", *three, "-t", "truth.csv", "--as-seeds", "--users", "predicted"), cwd=entries
     )
     fails(done, "a.seed-1.csv", "11 users", "a.seed-0.csv")
+
+
+def ranked(first, second):
+    """Two candidates of everyone's row, of which the true cell (50, 50) is the first or second."""
+    lists = "".join(
+        f"{uid},60,0,{rank},{x},50,{p}\n"
+        for uid in range(12)
+        for rank, x, p in ((1, first, 0.6), (2, second, 0.4))
+    )
+    return f"uid,d,t,rank,x,y,p\n{lists}"
+
+
+def test_seeds_of_ranked_candidates(cli, entries):
+    files = ("r.seed-0.csv", "other.csv", "r.seed-1.csv")
+    for name, cells in zip(files, ((50, 51), (51, 50), (51, 50)), strict=True):
+        (entries / name).write_text(ranked(*cells))
+    what = ("-t", "truth.csv", "--metric", "acc@1", "--metric", "ece", "--as-seeds")
+    done = cli("eval", *files, *what, cwd=entries)
+    assert done.code == 0, done.err
+    pooled, other = json.loads(done.out)
+    assert pooled["file"] == "r.csv"
+    assert pooled["seeds"] == ["r.seed-0.csv", "r.seed-1.csv"]
+    acc, ece = pooled["scores"]
+    assert (acc["value"], acc["interval"]) == (0.5, [0.0, 1.0])
+    assert acc["sd"] == pytest.approx(0.5**0.5)
+    assert ece["value"] == pytest.approx((0.4 + 0.6) / 2)  # not that of both together, .1
+    assert "seeds:2" in acc["signature"]
+    assert "sd" not in other["scores"][0]
+    assert other["differences"][0]["difference"] == pytest.approx(-0.5)
+    table = pl.read_csv(cli("eval", *files, *what, "-f", "csv", cwd=entries).out.encode())
+    assert table["sd"][0] == pytest.approx(0.5**0.5)
+
+
+def test_tables_without_seeds_say_what_to_do(cli, entries):
+    (entries / "flows.csv").write_text("origin,destination,flow\nA,B,3\n")
+    done = cli("eval", "flows.csv", "flows.csv", "-t", "flows.csv", "--as-seeds", cwd=entries)
+    fails(done, "--as-seeds", "predicted cells", "flows", "--format csv", "mean", code=2)

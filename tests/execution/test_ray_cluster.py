@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ONE_THREAD, Run, environment, run_cli
+from tests.conftest import ONE_THREAD, Cli, Run, environment, run_cli
 from tests.execution.conftest import (
     DIFFUSION,
     EMBED,
@@ -34,8 +34,10 @@ pytest.importorskip("ray")
 SERVE = """
 import json, os, sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
+node = {"num_cpus": 1, "include_log_monitor": False}
+head = {**node, "include_dashboard": False, "no_monitor": True}
+cluster = Cluster(initialize_head=True, head_node_args=head)
+cluster.add_node(**node)
 print(json.dumps(cluster.address), flush=True)
 sys.stdin.read()
 cluster.shutdown()
@@ -48,6 +50,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     variables = {
         **{"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"},
         **{"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64, "POLARS_MAX_THREADS": "1"},
+        # No workers in reserve: each takes seconds of a core to begin.
+        **{"RAY_enable_worker_prestart": "0", "RAY_prestart_worker_first_driver": "0"},
     }
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE],
@@ -68,10 +72,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     process.stdout.close()
 
 
-def on_cluster(cluster, *arguments, cwd, env) -> Run:
+@pytest.fixture
+def on_cluster(cluster: dict[str, str], warm_cli: Cli) -> Cli:
+    """Like ``warm_cli``, with the work on the cluster."""
     variables = {name: value for name, value in cluster.items() if name != "address"}
     ray = ("--engine", "ray", "--address", cluster["address"])
-    return run_cli(*arguments, *ray, cwd=cwd, env={**variables, **env})
+
+    def run(*arguments: str | Path, cwd: Path, env: dict[str, str]) -> Run:
+        return warm_cli(*arguments, *ray, cwd=cwd, env={**variables, **env})
+
+    return run
 
 
 def workers() -> list[int]:
@@ -88,20 +98,21 @@ def workers() -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("command", "env"),
+    ("command", "most", "env"),
     [
-        (PREDICT, SMALL),
-        (INTEND, FEW),
-        (GRAVITY, FEW),
-        (EVAL, SMALL),
-        (STAYS, {"HUMOBCTL_PART_ROWS": "100"}),
+        (PREDICT, "9", SMALL),  # there is room for two: the others are not waited for
+        (INTEND, "1", FEW),
+        (GRAVITY, "1", FEW),
+        (EVAL, "1", SMALL),
+        (STAYS, "1", {"HUMOBCTL_PART_ROWS": "100"}),
     ],
     ids=["predict", "intend", "gravity", "eval", "stays"],
 )
-def test_the_bytes_are_those_of_the_local_engine(cluster, example_files, command, env) -> None:
+def test_the_bytes_are_those_of_the_local_engine(
+    on_cluster, example_files, command, most, env
+) -> None:
     local = run_cli(*command, cwd=example_files, env=env)
-    # There is room for two: the others are not waited for.
-    ray = on_cluster(cluster, *command, "--workers", "9", cwd=example_files, env=env)
+    ray = on_cluster(*command, "--workers", most, cwd=example_files, env=env)
     assert (local.code, ray.code) == (0, 0), local.err + ray.err
     assert ray.raw == local.raw
     assert ray.err == local.err
@@ -112,15 +123,15 @@ def test_the_bytes_are_those_of_the_local_engine(cluster, example_files, command
     [(EMBED, SMALL), (DIFFUSION, FEW)],
     ids=["embed", "diffusion"],
 )
-def test_models_give_the_same_too(cluster, models, warm_cli, command, env) -> None:
+def test_models_give_the_same_too(on_cluster, models, warm_cli, command, env) -> None:
     local = warm_cli(*command, cwd=models, env=env)
-    ray = on_cluster(cluster, *command, "--workers", "1", cwd=models, env=env)  # one loads it
+    ray = on_cluster(*command, "--workers", "1", cwd=models, env=env)  # one loads it
     assert (local.code, ray.code) == (0, 0), local.err + ray.err
     assert ray.raw == local.raw
     assert ray.err == local.err
 
 
-def test_a_worker_that_is_killed_costs_time_only(cluster, example_files, tmp_path) -> None:
+def test_a_worker_that_is_killed_costs_time_only(on_cluster, example_files, tmp_path) -> None:
     command = (*PREDICT, "--verbose", "--output")
     local = run_cli(*PREDICT, "--output", tmp_path / "local.parquet", cwd=example_files, env=SMALL)
     assert local.code == 0, local.err
@@ -139,7 +150,7 @@ def test_a_worker_that_is_killed_costs_time_only(cluster, example_files, tmp_pat
 
     hunter = threading.Thread(target=kill)
     hunter.start()
-    ray = on_cluster(cluster, *command, output, cwd=example_files, env=SMALL)
+    ray = on_cluster(*command, output, cwd=example_files, env=SMALL)
     hunter.join()
     assert ray.code == 0, ray.err
     assert killed
@@ -149,10 +160,10 @@ def test_a_worker_that_is_killed_costs_time_only(cluster, example_files, tmp_pat
     assert not Path(f"{output}.parts").exists()
 
 
-def test_an_error_in_a_worker_reads_as_it_does_here(cluster, example_files) -> None:
+def test_an_error_in_a_worker_reads_as_it_does_here(on_cluster, example_files) -> None:
     command = ("eval", "challenge.csv", "--truth", "city.csv")
     local = run_cli(*command, cwd=example_files, env=SMALL)
-    ray = on_cluster(cluster, *command, cwd=example_files, env=SMALL)
+    ray = on_cluster(*command, "--workers", "1", cwd=example_files, env=SMALL)
     fails(local, "challenge.csv")
     assert ray.code == 1
     assert (ray.err, ray.out) == (local.err, "")

@@ -479,3 +479,23 @@ def test_rows_that_look_packed_are_not_unpacked(tmp_path: Path, magic: bytes) ->
     with raises(HumobError, "city.csv") as caught:
         read_table(str(tmp_path / "city.csv"))
     assert "frame parameter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "command", "names"),
+    [
+        ("uid,d,seq,intent,start_min,end_min", "predict", ("day plan table", "generate gravity")),
+        ("uid,d,t,x,y", "intend", ("grid trajectory table", "'predict'")),
+        ("uid,datetime,lat,lon", "predict", ("point trajectory table", "data stays")),
+    ],
+)
+def test_a_table_of_another_kind_is_named(cli, tmp_path, columns, command, names) -> None:
+    (tmp_path / "a.csv").write_text(f"{columns}\n")
+    done = cli(command, "a.csv", cwd=tmp_path)
+    fails(done, "a.csv", *names)
+
+
+@pytest.mark.parametrize("model", ["history", "slot-mode"])
+def test_a_device_is_refused_by_models_that_use_none(cli, tmp_path, model) -> None:
+    done = cli("predict", "a.csv", "--model", model, "--device", "gpu", cwd=tmp_path)
+    fails(done, "--device", "'gpu'", "cuda", code=2)

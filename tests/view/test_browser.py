@@ -245,6 +245,22 @@ def test_flows_beside_flows(browser, few_people, cli, tmp_path) -> None:
     assert seen.complaints == []
 
 
+def test_daily_flows_have_days_but_no_hours(browser, cli, tmp_path) -> None:
+    days = "\n".join(f"2023-11-0{day},{day}_1,2_3,{day}.5" for day in (1, 2, 3))
+    (tmp_path / "noto.csv").write_text(f"date,origin,destination,flow\n{days}\n")
+    place = tmp_path / "page.html"
+    done = cli("view", "noto.csv", "--cell-km", "2", "--export", str(place), cwd=tmp_path)
+    assert done.code == 0, done.err
+    seen = ViewPage(browser, place.as_uri())
+    assert [seen.page.locator(f"#{part}").is_visible() for part in ("hours", "strip")] == [
+        False
+    ] * 2
+    seen.after(lambda: seen.page.click("#weekdays button:nth-child(4)"))  # Thursday
+    assert seen.counts()[0] == 1
+    assert seen.page.locator("#slider").is_visible()
+    assert seen.complaints == []
+
+
 def test_a_few_places_far_away_do_not_make_a_dot_of_the_rest(browser, cli, tmp_path) -> None:
     lines = ["place_id,name,lat,lon"]
     lines += [f"n{k},,{39.9 + 0.001 * (k % 12)},{116.3 + 0.001 * (k // 12)}" for k in range(120)]

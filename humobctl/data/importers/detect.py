@@ -26,6 +26,7 @@ from humobctl.data.importers import (
     libcity,
     openpflow,
     pickles,
+    surveys,
     taxis,
     trips,
 )
@@ -458,6 +459,7 @@ FORMATS = (
     Format("copb-pickle", "CoPB's pickled data sets", _is_pickle, _pickle),
     Format("copb-stays", "stay lists", _is_stay_list, _stays),
     Format("copb-traces", "CoPB's JSON traces, a file or a folder", _is_trace, _traces),
+    Format("survey", "people of ATUS, IPUMS or ACS", surveys.is_survey, surveys.open_survey),
     Format("trips", "trips, as trackintel's", trips.is_trips, trips.read_trips),
     Format("trip-legs", "trip legs, as trackintel's triplegs", trips.is_legs, trips.read_legs),
     Format("timed-stays", "stays with arrival and leaving", _is_timed_stays, timed_stays),

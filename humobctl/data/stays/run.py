@@ -16,13 +16,13 @@ from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
 from humobctl.data.importers.timed_stays import day_zero
 from humobctl.data.importers.user_ids import UserNumbers, numbering_notes, write_users
-from humobctl.data.stays.side_table import SideTable
-from humobctl.data.stays.task import OF_TRIPS, StayTally, StayTask, unpack
+from humobctl.data.stays.task import OF_TRIPS, VISITS, StayTally, StayTask
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.run import LongRun
+from humobctl.execution.side_table import SideTable, unpack
 from humobctl.execution.task import TaskPart, user_parts
 from humobctl.io.by_user import PointStore, RecordStore
-from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY
+from humobctl.tables.schemas import POINTS, SLOTS_PER_DAY, TOURS
 
 ONE_FOR_MANY = 1_000_000
 """Points of one user that give a warning: two weeks at one a second."""
@@ -84,6 +84,10 @@ class StayJob:
             yield from self._visits(store, users, long or LongRun())
         report.info("; ".join([f"day 0 is {start} ({start:%A})", *self._number(users)]))
         self.tally.tell(self.task.filters)
+        if TOURS.name in self.beside and self.tally.stays and not self.tally.tours:
+            report.warn(
+                "found no tours: no trips in a row end where they began within --tour-hours"
+            )
 
     def _visits(
         self, store: PointStore, users: list[tuple[int, str]], long: LongRun
@@ -93,11 +97,11 @@ class StayJob:
         with report.progress("finding stays", store.rows, "points") as ticker:
             parts = (_of_users(part, uids) for part in user_parts([store]))
             for done in long.results(self.task, parts, self.task.about, ticker.advance):
-                visits, beside = unpack(done.frame)
-                for name, rows in beside.items():
-                    self.beside[name].add(rows)
+                tables = unpack(done.frame)
+                for name, beside in self.beside.items():
+                    beside.add(tables[name])
                 self.tally.add(done.tally)
-                yield visits
+                yield tables[VISITS]
 
     def _store(self) -> PointStore:
         return PointStore() if self.task.lasts is None else RecordStore()

@@ -33,6 +33,7 @@ from humobctl.data.stays.trips import (
     number_legs,
     walk_lengths,
 )
+from humobctl.execution.side_table import pack
 from humobctl.execution.task import Done, Moved, Tally, Worker, mark_of
 from humobctl.tables.schemas import (
     HOME_WORK,
@@ -132,7 +133,7 @@ class StayTask:
             part = _PointsOfUsers(self)
             visits = part.find(points, uids)
             moved(points.height)
-            return Done(pack(visits, part.beside), part.tally.record(), points.height)
+            return Done(pack({VISITS: visits, **part.beside}), part.tally.record(), points.height)
 
         return work
 
@@ -144,22 +145,11 @@ class StayTask:
         return {"command": "data stays", "settings": {**told, "places": marks}}
 
 
-_VISITS = "visits"
+VISITS = "visits"
+"""Name of the visits in a part, which has the tables beside them, too."""
 _ENDS = {"origin": "first", "destination": "last"}
 """Ends of a trip -> those of the way through its points."""
 _AXES = ("lat", "lon")
-
-
-def pack(visits: pl.DataFrame, beside: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """Several tables as one frame of one row, which is kept as one finished part."""
-    tables = {_VISITS: visits, **beside}
-    return pl.DataFrame([frame.to_struct(name).implode() for name, frame in tables.items()])
-
-
-def unpack(packed: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
-    """The visits and the tables beside them."""
-    frames = {name: packed[name].explode().struct.unnest() for name in packed.columns}
-    return frames.pop(_VISITS), frames
 
 
 @dataclass

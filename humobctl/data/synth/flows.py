@@ -27,25 +27,13 @@ from humobctl.tables.flow_series import (
     AreaNumbers,
     FlowDay,
 )
+from humobctl.tables.holidays import is_holiday, is_homecoming
 
 SHOCK = dt.date(2024, 1, 1)
 _COUNTS_A_UNIT = 10.0
 """Counts that a flow of 1 stands for."""
 _DIAGONAL, _OFF_DIAGONAL = 26.57, 0.0176
 _DESTINATIONS = 20
-_HOLIDAYS = {
-    (2023, 11): (3, 23),
-    (2023, 12): (29, 30, 31),
-    (2024, 1): (1, 2, 3, 8),
-    (2024, 2): (12, 23),
-    (2024, 3): (20,),
-    (2024, 4): (29,),
-    (2024, 5): (3, 4, 5, 6),
-    (2024, 7): (15,),
-    (2024, 8): (12, 13, 14, 15),
-    (2024, 9): (16, 23),
-    (2024, 10): (14,),
-}
 _SPEEDS = (0.1, 20.0, 60.0, 200.0, np.inf)
 """Days in which a loss falls to 1/e; none of it is made good at last in cells of the last kind."""
 
@@ -166,7 +154,9 @@ def _level(land: _Land, since: int) -> Floats:
 
 def is_day_off(date: dt.date) -> bool:
     """Whether it is a weekend or a holiday (of Japan, as far as the challenge goes)."""
-    return date.weekday() >= 5 or date.day in _HOLIDAYS.get((date.year, date.month), ())
+    if date.weekday() >= 5 or is_holiday(date):
+        return True
+    return is_homecoming(date) and date.day != 16  # here Obon ends on the 15th
 
 
 def make_days(one: Peninsula, areas: AreaNumbers) -> Iterator[FlowDay]:

@@ -340,12 +340,13 @@ class Evaluator:
                 f"rows in both{hint}"
             )
         if missing.count and not self.settings.allow_partial:
+            others = ", --users predicted leaves out other users"
+            others = "" if self.settings.only_predicted_users else others
             raise HumobError(
                 f"{name}: found {coverage.rows:,} of {pluralize(coverage.expected_rows, 'row')} "
                 f"({coverage.users:,} of {pluralize(coverage.expected_users, 'user')}) of "
                 f"{self.truth}, the first missing at (uid, d, t) = {missing.first}, expected all "
-                "of them; --allow-partial scores what is there, --users predicted leaves out other "
-                "users" + hint
+                "of them; --allow-partial scores what is there" + others + hint
             )
         if missing.count:
             report.warn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,13 +19,33 @@ from humobctl.evaluate.cells.bootstrap import (
 )
 from humobctl.evaluate.cells.errors import ErrorTally
 from humobctl.evaluate.cells.run import Evaluation, SeedSpread
+from humobctl.evaluate.score_table import Named
 
+Scored = TypeVar("Scored", bound=Named)
 _SEED = re.compile(r"[./_-]?seed[_-]?\d+")
 
 
 def entry_of(name: str) -> str:
     """A file's name without its seeds: ``predicted.csv`` of ``predicted.seed-3.csv``."""
     return _SEED.sub("", name)
+
+
+def group_seeds(evaluations: Sequence[Scored]) -> dict[str, list[Scored]]:
+    """Evaluations of files whose names differ in their seeds alone, by the name without them.
+
+    Raises:
+        UsageError: no two files are seeds of one entry.
+    """
+    entries: dict[str, list[Scored]] = {}
+    for one in evaluations:
+        entries.setdefault(entry_of(one.name), []).append(one)
+    if len(entries) == len(evaluations):
+        raise UsageError(
+            f"--as-seeds: found no two files of one entry among {len(evaluations)}, expected names "
+            "that differ in their seeds alone, such as predicted.seed-0.csv and "
+            "predicted.seed-1.csv (predict --seeds)"
+        )
+    return entries
 
 
 def pool_seeds(
@@ -46,18 +67,9 @@ def pool_seeds(
         HumobError: files of one entry do not score the same rows.
         UsageError: no two files are seeds of one entry.
     """
-    entries: dict[str, list[Evaluation]] = {}
-    for one in evaluations:
-        entries.setdefault(entry_of(one.name), []).append(one)
-    if len(entries) == len(evaluations):
-        raise UsageError(
-            f"--as-seeds: found no two files of one entry among {len(evaluations)}, expected names "
-            "that differ in their seeds alone, such as predicted.seed-0.csv and "
-            "predicted.seed-1.csv (predict --seeds)"
-        )
     return [
         _pool(name, files, resamples, confidence, seed) if len(files) > 1 else files[0]
-        for name, files in entries.items()
+        for name, files in group_seeds(evaluations).items()
     ]
 
 

@@ -9,7 +9,7 @@ it is not a mean. P-values of several pairs are adjusted by Holm's procedure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from humobctl.errors import HumobError
 from humobctl.evaluate.cells.bootstrap import adjust_by_holm, p_values, resampled_means
+from humobctl.evaluate.cells.seeds import group_seeds
 from humobctl.evaluate.ranked.metrics import higher_is_better, scores_of
 from humobctl.evaluate.ranked.run import RankedEvaluation
 from humobctl.native import Bools, Floats
@@ -36,16 +37,17 @@ class Resampling:
     confidence: float = 0.95
     seed: int = 0
 
-    def draw(self, sums: Floats, names: Sequence[str]) -> Floats:
+    def draw(self, sums: Floats, names: Sequence[str], entry: int = 0) -> Floats:
         """Scores of bootstrap samples (resamples, metrics); NaN of a single user, who never varies.
 
         Args:
-            sums: see ``user_sums``.
+            sums: see ``user_sums``, shape (seeds, users, ...); each sample also draws a seed.
             names: metrics.
+            entry: number of the file; files draw their seeds independently.
         """
-        if (sums[:, 0] > 0).sum() < 2:
+        if (sums[0, :, 0] > 0).sum() < 2:
             return np.full((self.resamples, len(names)), np.nan)
-        return scores_of(resampled_means(sums, self.resamples, self.seed), names)
+        return scores_of(resampled_means(sums, self.resamples, self.seed, entry), names)
 
     def interval(self, draws: Floats) -> tuple[Floats, Floats]:
         """Percentile interval of draws over their first axis; NaN where all are."""
@@ -89,20 +91,57 @@ class RankedPair:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """Scores of some targets with their intervals, by metric."""
+    """Scores of some targets with their intervals, by metric.
+
+    Attributes:
+        targets: number of targets.
+        scores: value and interval; of several seeds the mean, and an interval over users and seeds.
+        sd: standard deviation over seeds; empty for one.
+    """
 
     targets: int
     scores: dict[str, tuple[float, float, float]]
+    sd: dict[str, float]
 
 
 def score_rows(found: RankedEvaluation, how: Resampling, chosen: Bools | None = None) -> ScoreRow:
     """Scores of a file, or of some of its targets, with intervals."""
-    sums = found.sums if chosen is None else found.part(chosen)
-    draws = how.draw(sums, found.names)
-    low, high = how.interval(draws)
-    values = scores_of(sums.sum(axis=0), found.names)
-    rows = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
-    return ScoreRow(int(sums[:, 0].sum()), dict(zip(found.names, rows, strict=True)))
+    sums = found.sums(chosen)
+    low, high = how.interval(how.draw(sums, found.names))
+    by_seed = scores_of(sums.sum(axis=1), found.names)
+    rows = zip(by_seed.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    sd = by_seed.std(axis=0, ddof=1).tolist() if len(by_seed) > 1 else []
+    return ScoreRow(
+        targets=int(sums[0, :, 0].sum()),
+        scores=dict(zip(found.names, rows, strict=True)),
+        sd=dict(zip(found.names, sd, strict=False)),
+    )
+
+
+def pool_seeds(evaluations: Sequence[RankedEvaluation]) -> list[RankedEvaluation]:
+    """One evaluation for all files whose names differ in their seeds alone, in their order.
+
+    Raises:
+        HumobError: files of one entry do not score the same records.
+        UsageError: no two files are seeds of one entry.
+    """
+    entries = group_seeds(evaluations)
+    for first, *others in entries.values():
+        for other in others:
+            _check_same_records(first, other)
+    return [
+        replace(files[0], name=name, seeds=tuple(files)) if len(files) > 1 else files[0]
+        for name, files in entries.items()
+    ]
+
+
+def _check_same_records(first: RankedEvaluation, other: RankedEvaluation) -> None:
+    if not other.keys.equals(first.keys) or other.names != first.names:
+        raise HumobError(
+            f"{other.name}: found {len(other.targets.user):,} records in lists of "
+            f"{other.listed}, expected the same records and metrics as in {first.name} "
+            f"({len(first.targets.user):,}, {first.listed}) for a paired comparison"
+        )
 
 
 def compare_ranked(
@@ -120,20 +159,16 @@ def compare_ranked(
         return []
     first = evaluations[0]
     for other in evaluations[1:]:
-        if not other.keys.equals(first.keys) or other.names != first.names:
-            raise HumobError(
-                f"{other.name}: found {len(other.targets.user):,} records in lists of "
-                f"{other.listed}, expected the same records and metrics as in {first.name} "
-                f"({len(first.targets.user):,}, {first.listed}) for a paired comparison"
-            )
-    sums = [one.sums for one in evaluations]
-    drawn = [how.draw(one, first.names) for one in sums]
-    whole = [scores_of(one.sum(axis=0), first.names) for one in sums]
+        _check_same_records(first, other)
+    sums = [one.sums() for one in evaluations]
+    drawn = [how.draw(one, first.names, at) for at, one in enumerate(sums)]
+    whole = [scores_of(one.sum(axis=1), first.names).mean(axis=0) for one in sums]
     values = np.stack([whole[b] - whole[a] for a, b in wanted])
     draws = np.stack([drawn[b] - drawn[a] for a, b in wanted], axis=1)
     low, high = how.interval(draws)
     p = np.where(np.isnan(draws).all(axis=0), 1.0, p_values(draws))
-    swapped = np.stack([_permute(sums[b] - sums[a], len(first.names), how) for a, b in wanted])
+    means = [one.mean(axis=0) for one in sums]
+    swapped = np.stack([_permute(means[b] - means[a], len(first.names), how) for a, b in wanted])
     holm, swapped_holm = adjust_by_holm(p), adjust_by_holm(swapped)
     if "ece" in first.names:
         none = first.names.index("ece")

@@ -54,6 +54,7 @@ def _record(found: RankedComparison, number: int) -> dict[str, Any]:
     (_, _, whole), *groups = found.rows(one)
     record: dict[str, Any] = {
         "file": one.name,
+        **({"seeds": [file.name for file in one.seeds]} if one.seeds else {}),
         "users": len(one.uids),
         "targets": whole.targets,
         "chosen": one.chosen,
@@ -95,6 +96,7 @@ def _scores(row: ScoreRow) -> list[dict[str, Any]]:
         {
             "metric": name,
             "value": or_null(value),
+            **({"sd": row.sd[name]} if row.sd else {}),
             "interval": [or_null(low), or_null(high)],
             "higher_is_better": higher_is_better(name),
         }
@@ -103,7 +105,7 @@ def _scores(row: ScoreRow) -> list[dict[str, Any]]:
 
 
 def _per_user(one: RankedEvaluation) -> Iterator[tuple[Any, int, dict[str, float]]]:
-    sums = one.sums
+    sums = one.sums().mean(axis=0)
     for uid, row, scores in zip(one.uids, sums, scores_of(sums, one.names), strict=True):
         yield uid, int(row[0]), dict(zip(one.names, scores.tolist(), strict=True))
 
@@ -123,6 +125,7 @@ def as_table(found: RankedComparison) -> pl.DataFrame:
                     "value": value,
                     "low": or_null(low),
                     "high": or_null(high),
+                    "sd": row.sd.get(metric),
                 }
                 for metric, (value, low, high) in row.scores.items()
             ]
@@ -145,18 +148,20 @@ def as_table(found: RankedComparison) -> pl.DataFrame:
 def show(found: RankedComparison, stream: TextIO) -> None:
     """Print the scores for people, with their signatures."""
     first = found.evaluations[0]
-    whole = [score_rows(one, found.how).scores for one in found.evaluations]
+    whole = [score_rows(one, found.how) for one in found.evaluations]
     title = (
         f"{pluralize(len(first.uids), 'user')}, {pluralize(len(first.targets.user), 'record')} "
         f"({first.chosen})"
     )
     columns = ["metric", "better", *(Path(one.name).name for one in found.evaluations)]
     rows = [
-        [name, better(higher_is_better(name)), *(_with_interval(one[name]) for one in whole)]
+        [name, better(higher_is_better(name)), *(_with_interval(one, name) for one in whole)]
         for name in first.names
     ]
-    caption = "\n".join(first.signature(name) for name in first.names)
-    report.table(title, columns, rows, stream=stream, caption=caption)
+    notes = [first.signature(name) for name in first.names]
+    if any(one.sd for one in whole):
+        notes.insert(0, "mean ± standard deviation over seeds [interval over users and seeds]")
+    report.table(title, columns, rows, stream=stream, caption="\n".join(notes))
     for by in first.groups:
         _show_groups(found, by, stream)
     if found.pairs:
@@ -202,8 +207,7 @@ def _show_pairs(found: RankedComparison, stream: TextIO) -> None:
     )
 
 
-def _with_interval(score: tuple[float, float, float]) -> str:
-    value, low, high = score
-    if isnan(low):
-        return f"{value:.4f}"
-    return f"{value:.4f} [{low:.4f}, {high:.4f}]"
+def _with_interval(row: ScoreRow, name: str) -> str:
+    value, low, high = row.scores[name]
+    text = f"{value:.4f}" + (f" ± {row.sd[name]:.4f}" if row.sd else "")
+    return text if isnan(low) else f"{text} [{low:.4f}, {high:.4f}]"

@@ -21,13 +21,13 @@ from humobctl.evaluate.ranked.metrics import (
     LEAST_P,
     RankedTargets,
     choose_metrics,
-    scores_of,
     user_sums,
 )
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.schemas import (
+    CELL_PROBABILITIES,
     GRID,
     MASKED,
     RANKED_CELLS,
@@ -96,6 +96,7 @@ class RankedEvaluation:
         chosen: which of the truth's records are scored: next, last or all; masked; partial.
         listed: candidates of the longest list.
         groups: of each breakdown, groups and which targets are in each.
+        seeds: the files of which this is the mean, if of several.
     """
 
     name: str
@@ -107,27 +108,23 @@ class RankedEvaluation:
     chosen: str
     listed: int
     groups: dict[str, dict[str, Bools]] = field(default_factory=dict)
+    seeds: tuple[RankedEvaluation, ...] = ()
 
-    @property
-    def sums(self) -> Floats:
-        """Sums over each user's targets, see ``user_sums``."""
-        return user_sums(self.targets, self.names, len(self.uids))
-
-    def part(self, chosen: Bools) -> Floats:
-        """The same of some targets."""
-        some = RankedTargets(**{name: one[chosen] for name, one in vars(self.targets).items()})
-        return user_sums(some, self.names, len(self.uids))
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """Means over targets, by metric."""
-        values = scores_of(self.sums.sum(axis=0), self.names)
-        return dict(zip(self.names, values.tolist(), strict=True))
+    def sums(self, chosen: Bools | None = None) -> Floats:
+        """Sums over each user's targets, or some of them: ``user_sums``, (seeds, users, ...)."""
+        if self.seeds:
+            return np.concatenate([one.sums(chosen) for one in self.seeds])
+        targets = self.targets
+        if chosen is not None:
+            targets = RankedTargets(**{name: one[chosen] for name, one in vars(targets).items()})
+        return user_sums(targets, self.names, len(self.uids))[None]
 
     def signature(self, name: str) -> str:
         """Every setting that changes the value, in the manner of sacrebleu."""
         parts = [name, f"targets:{self.chosen}", f"n:{len(self.targets.user)}"]
         parts += [f"users:{len(self.uids)}", f"list:{self.listed}"]
+        if self.seeds:
+            parts.append(f"seeds:{len(self.seeds)}")
         if name == "nll":
             parts.append(f"least:{LEAST_P:g}")
         if name == "ece":
@@ -136,8 +133,9 @@ class RankedEvaluation:
 
 
 def is_ranked(path: str) -> bool:
-    """Whether a file holds ranked candidates."""
-    return {"uid", "rank", "p"} <= columns_of(path)
+    """Whether a file holds ranked candidates, or whole distributions of masked rows."""
+    columns = columns_of(path)
+    return {"uid", "rank", "p"} <= columns or set(CELL_PROBABILITIES.columns) <= columns
 
 
 def evaluate_ranked(
@@ -158,8 +156,7 @@ def evaluate_ranked(
     found: list[RankedEvaluation] = []
     true: TruthTable | None = None
     for path in paths:
-        table = _table_of(path)
-        ranked = read_table(path, table, on_error=settings.on_error)
+        ranked, table = _read_lists(path, settings.on_error)
         name = "stdin" if path == "-" else path
         _check_lists(ranked, table, name)
         true = true or _read_truth(truth, histories, ranked, table, settings)
@@ -169,11 +166,17 @@ def evaluate_ranked(
     return found
 
 
-def _table_of(path: str) -> Table:
+def _read_lists(path: str, on_error: OnError) -> tuple[pl.DataFrame, Table]:
+    """Ranked candidates and their table; cells of whole distributions are ranked by p."""
     columns = columns_of(path)
-    if "session" not in columns:
-        return RANKED_CELLS
-    return RANKED_NEXT_PLACES if "place_id" in columns else RANKED_NEXT_CELLS
+    if "session" in columns:
+        table = RANKED_NEXT_PLACES if "place_id" in columns else RANKED_NEXT_CELLS
+        return read_table(path, table, on_error=on_error), table
+    if "rank" in columns:
+        return read_table(path, RANKED_CELLS, on_error=on_error), RANKED_CELLS
+    cells = read_table(path, CELL_PROBABILITIES, on_error=on_error).drop_nulls("x")
+    rank = pl.col("p").rank("ordinal", descending=True).over("uid", "d", "t")
+    return cells.with_columns(rank=rank.cast(pl.UInt16)), RANKED_CELLS
 
 
 def _place(table: Table) -> tuple[str, ...]:
@@ -295,10 +298,12 @@ def _chosen(
             return kind, expected.height
     usual = next(iter(kinds))
     if not settings.allow_partial:
+        others = ", --users predicted leaves out other users"
+        others = "" if settings.only_predicted_users else others
         raise HumobError(
             f"{name}: found lists for {pluralize(found.height, 'record')}, expected "
             f"{', '.join(f'{many:,} ({kind})' for kind, many in counts.items())} of {truth.name}; "
-            "--allow-partial scores what is there, --users predicted leaves out other users"
+            f"--allow-partial scores what is there{others}"
         )
     return "partial", counts[usual]
 

@@ -82,12 +82,14 @@ class BackendSettings:
         days: number of days, from day 0.
         weekday: of day 0, 0 (Sunday) to 6.
         without: parts of the chain to leave out.
+        habits: let habits persist from day to day (planner).
     """
 
     seed: int = 0
     days: int = 1
     weekday: int = 1
     without: frozenset[Part] = frozenset()
+    habits: bool = True
 
     def weekday_of(self, d: int) -> int:
         """Weekday of day ``d``, 0 (Sunday) to 6."""

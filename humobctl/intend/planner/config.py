@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from humobctl.tables.schemas import NOT_EMPLOYED
+
 SLOTS = 96
 """Quarters of an hour in which a day is planned; minutes are drawn within them."""
 SLOT_MINUTES = 15
@@ -134,6 +136,11 @@ TASTE = 0.5
 ACTIVITY = 0.6
 """Correlation of how much a person does on one day and on another, on a normal scale."""
 
+HABITS = (0.65, 0.6)
+"""Chance that an event follows the person's habits of working days, and of days off."""
+WEEKLY_HABITS = 0.5
+"""Chance that it follows those of the day of the week otherwise, from the second week on."""
+
 LIKING: dict[str, dict[str, dict[str, float]]] = {
     "consumption": {
         "high": {
@@ -180,6 +187,7 @@ LIKING: dict[str, dict[str, dict[str, float]]] = {
         "Training Instructor": {"do sports": 0.2},
         "Biomedical Engineering": {"medical treatment": 0.1},
         "Housekeeping": {"handle the trivialities of life": 0.2},
+        NOT_EMPLOYED: {"go to work": -6.0},
     },
 }
 """Attribute -> value -> intent -> log odds of liking it more than others do."""

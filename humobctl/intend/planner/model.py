@@ -230,6 +230,7 @@ def _classes() -> list[tuple[int, float, bool]]:
     ]
 
 
+@cache
 def _start() -> Floats:
     start = np.full((CLASSES, I, SLOTS), config.UNUSUAL)
     hours = (np.arange(SLOTS) + 0.5) * 24 / SLOTS
@@ -250,6 +251,7 @@ def _start() -> Floats:
     return start
 
 
+@cache
 def _anchor() -> Floats:
     """Sleep ends before work starts, and work ends when it usually does."""
     anchor = np.ones((CLASSES, I, SLOTS + 1))

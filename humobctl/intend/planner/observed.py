@@ -15,7 +15,7 @@ from humobctl.intend.planner.model import MOST_EVENTS, I, published_attitude, pu
 from humobctl.io.row_errors import OnError
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.tables.copb_reference import DURATION_BIN, DURATION_BINS
-from humobctl.tables.intents import CODES
+from humobctl.tables.intents import CODES, HOME, SLEEP, WORK
 from humobctl.tables.schemas import INTENTS
 
 _CODES = pl.Enum(INTENTS)
@@ -130,8 +130,8 @@ def _add_homes(visits: pl.DataFrame) -> pl.DataFrame:
 def _shares(intent: pl.Series, unseen: pl.Series, length: Int64s, lasting: Bools) -> Floats:
     """Which part of each stay is of each intent, (stays, I).
 
-    Unknown ones are shared out among the intents that the table does not name, or among all, by how
-    often each is published to last so long.
+    Unknown ones are shared out among the intents that they may be, by how often each is published
+    to last so long. Where a table names stays at home or at work, others are elsewhere.
     """
     code = intent.to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
     at_end = unseen.fill_null(-1).to_numpy()
@@ -139,9 +139,10 @@ def _shares(intent: pl.Series, unseen: pl.Series, length: Int64s, lasting: Bools
     known, guessed = code >= 0, (code < 0) & (at_end < 0)
     share[known, code[known]] = 1.0
     prior = published_attitude().copy()
-    named = np.unique(code[known])
-    if len(named) < I:
-        prior[named] = 0.0
+    named = set(code[known].tolist())
+    for anchor in ({CODES[HOME], CODES[SLEEP]}, {CODES[WORK]}):
+        if anchor & named:
+            prior[list(anchor)] = 0.0
     fits = np.where(lasting[:, None], (published_length() + _RARE).T[length], 1.0)[guessed]
     share[guessed] = prior * fits / (prior * fits).sum(axis=1, keepdims=True)
     for end, usual in enumerate((config.AT_MIDNIGHT, config.AT_DAYS_END)):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.planner import config
 from humobctl.intend.planner.config import SLOT_MINUTES, SLOTS
+from humobctl.intend.planner.habits import HabitDraws
 from humobctl.intend.planner.model import (
     MOST_EVENTS,
     START,
@@ -30,7 +31,6 @@ from humobctl.intend.planner.reasons import Grounds, Reasons
 from humobctl.intend.planner.traits import Traits, normal, normal_share, traits
 from humobctl.native import Floats, Int64s
 from humobctl.tables.copb_reference import events_per_day
-from humobctl.tables.keyed_random import uniforms
 from humobctl.tables.schemas import INTENTIONS, INTENTS
 
 Ints = NDArray[np.intp]
@@ -40,7 +40,8 @@ _DAY, _EVENT = 0x646179, 0x6576656E74
 """Keep the draws of days and of events apart."""
 _SHORTEST = 5
 """Least minutes of an event."""
-_DRAWS = 5
+_DRAWS, _MINUTES = 5, 2
+"""Draws of an event, and how many of them, the last ones, are minutes: no habit knows those."""
 _ROWS_AT_ONCE = 8192
 """Person-days drawn together: their tables stay in the processor's cache."""
 
@@ -108,7 +109,8 @@ class Planner:
         number = class_of(
             found.schedule[person], found.chronotype[person], found.off[person, weekday]
         )
-        u = uniforms(2, self.settings.seed, _DAY, uid, day)
+        draws = HabitDraws(self.settings, uid, day, found.off[person])
+        u = draws.take(2, _DAY, np.arange(len(day)), own=0)
         within = config.ACTIVITY
         z = np.sqrt(within) * found.liveliness[person]
         z += np.sqrt(1 - within) * normal(u[:, 0], u[:, 1])
@@ -121,9 +123,7 @@ class Planner:
             walk.left[:] = MOST_EVENTS  # no plan of how many: the day stops when it is full
         steps: list[DrawnActivities] = []
         while len(walk.rows):
-            rows = walk.rows
-            draws = uniforms(_DRAWS, self.settings.seed, _EVENT, uid[rows], day[rows], walk.seq)
-            steps.append(walk.step(draws))
+            steps.append(walk.step(draws.take(_DRAWS, _EVENT, walk.rows, walk.seq, own=_MINUTES)))
         return _join(steps)
 
     def _table(

@@ -13,7 +13,7 @@ from humobctl.intend.planner.config import LIKING, LIVELINESS, OCCUPATIONS, OFFI
 from humobctl.native import Bools, Floats
 from humobctl.tables.intents import CODES
 from humobctl.tables.keyed_random import uniforms
-from humobctl.tables.schemas import INTENTS
+from humobctl.tables.schemas import INTENTS, NOT_EMPLOYED
 
 _TRAITS = 0x747261697473
 """Keeps these draws apart from those of the days."""
@@ -60,7 +60,7 @@ def traits(people: pl.DataFrame, seed: int) -> Traits:
     return Traits(
         schedule=schedule,
         chronotype=(u[:, 0] * len(config.CHRONOTYPES)).astype(np.intp),
-        off=_days_off(u[:, 1:5], schedule),
+        off=_days_off(u[:, 1:5], schedule, (people["occupation"] != NOT_EMPLOYED).to_numpy()),
         liking=shares.sum(axis=1),
         shares=shares,
         values=values,
@@ -93,7 +93,7 @@ def _odds(attribute: str) -> Floats:
     return odds
 
 
-def _days_off(u: Floats, schedule: NDArray[np.intp]) -> Bools:
+def _days_off(u: Floats, schedule: NDArray[np.intp], employed: Bools) -> Bools:
     """Saturday and Sunday; two other days for some trades; all days for who does not work."""
     weekend = np.zeros(7, dtype=bool)
     weekend[[0, 6]] = True
@@ -102,7 +102,7 @@ def _days_off(u: Floats, schedule: NDArray[np.intp]) -> Bools:
     shifted = (week == other) | (week == (other + 1) % 7)
     elsewhere = np.array([routine.weekend for routine in SCHEDULES])[schedule]
     off = np.where((u[:, 1] < elsewhere)[:, None], shifted, weekend)
-    found: Bools = off | (u[:, 2] >= config.EMPLOYED)[:, None]
+    found: Bools = off | (~employed | (u[:, 2] >= config.EMPLOYED))[:, None]
     return found
 
 

@@ -61,8 +61,6 @@ class HistoryConfig:
 class History:
     """The history baseline of one city; it has nothing to train."""
 
-    new_cells = "history"
-
     def __init__(
         self, city: CityProfile, options: PredictOptions, config: HistoryConfig | None = None
     ) -> None:

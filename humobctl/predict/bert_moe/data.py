@@ -58,7 +58,13 @@ def gap_codes(d: Ints, t: Ints, first: Bools) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class CityDays:
-    """What is known of a city's days: day of the week (0 is Sunday), and days off."""
+    """What is known of a city's days.
+
+    Attributes:
+        dow: day of the week, 0 is Sunday, shape (days,).
+        off: whether a day is off, as the days before a window's first day show, shape (first day,
+            day).
+    """
 
     dow: Int64s
     off: Bools
@@ -98,15 +104,15 @@ class BertMoeColumns(UserColumns):
         super().publish(folder)
         with clear_os_errors(str(folder)):
             for number, days in enumerate(self.days):
-                np.save(folder / f"city{number}.npy", np.stack([days.dow, days.off]))
+                np.save(folder / f"city{number}.npy", np.vstack([days.dow, days.off]))
 
     def open_published(self, folder: Path, cities: int = 0) -> Self:
         """Take the columns that another process wrote, and the days of so many cities."""
         super().open_published(folder)
         with clear_os_errors(str(folder)):
             for number in range(cities):
-                dow, off = np.load(folder / f"city{number}.npy", allow_pickle=False)
-                self.days.append(CityDays(dow, off))
+                dow, *off = np.load(folder / f"city{number}.npy", allow_pickle=False)
+                self.days.append(CityDays(dow, np.stack(off).astype(np.bool_)))
         return self
 
 
@@ -260,8 +266,8 @@ class TrainingWindows:
         )
         row = np.where(there, row, past_end[:, None] - 1)
         columns = {name: getattr(rows, name)[row] for name in ("d", "t", "before", "after", "cell")}
-        days = self._days(user, columns["d"])
         anchor = rows.d[past_end].astype(np.int64)
+        days = self._days(user, anchor, columns["d"])
         batch = assemble(columns, days, anchor, there, past, self._city[chosen])
         if self.settings.relabel:
             batch["shown"] = self._permute_cells(batch["location"], chosen)
@@ -280,13 +286,14 @@ class TrainingWindows:
                 shown[i] = random.permutation(count)[shown[i]]
         return torch.from_numpy(shown)
 
-    def _days(self, user: Ints, d: Ints) -> tuple[Ints, Ints]:
-        """Day of the week and day off of each row."""
+    def _days(self, user: Ints, anchor: Int64s, d: Ints) -> tuple[Ints, Ints]:
+        """Day of the week and day off of each row, as each window's past (B,) knows it."""
         dow, off = np.empty(d.shape, np.int64), np.empty(d.shape, np.int64)
         city = self.rows.city[user]
         for number in np.unique(city):
             here, known = city == number, self.rows.days[number - 1]
-            dow[here], off[here] = known.dow[d[here]], known.off[d[here]]
+            dow[here] = known.dow[d[here]]
+            off[here] = known.off[anchor[here, None], d[here]]
         return dow, off
 
 

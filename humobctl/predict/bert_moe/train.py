@@ -6,7 +6,8 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,7 +46,12 @@ from humobctl.predict.bert_moe.validation import (
     validate,
 )
 from humobctl.predict.blend import blend_in_words
-from humobctl.predict.city_profile import CityCounter, CityProfile, survey
+from humobctl.predict.city_profile import (
+    CityProfile,
+    past_cities,
+    past_days_off,
+    unique_users,
+)
 from humobctl.predict.gained import (
     COMPARED_BYTES,
     COMPARED_SECONDS,
@@ -74,6 +80,8 @@ _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
 _REHEARSED = 4
 """Users on whom what a validation takes is timed."""
+_CALENDAR_USERS = 1000
+"""Users who show the days off before each window, at most."""
 MOST_VALIDATED = 200
 """Users that a validation scores, at most: it is repeated."""
 
@@ -90,7 +98,8 @@ class BertMoeData:
         asked: validation users.
         weighed: users, trained on or not, whose last days the blend is learnt on.
         visited: cells of the training users, ascending.
-        cities: each city's calendar; in the main process alone, which validates.
+        cities: calendar of each city before its validation days; in the main process alone, which
+            validates.
         about: what ``run.json`` says of each city; in the main process alone.
         notes: what ``run.json`` says of the start of the weights.
     """
@@ -207,12 +216,16 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         ) as table:
             name, last_day = table.name, table.last_day
             table.tell_held_out()
-            counter = CityCounter(table.days, self.first_weekday)
-            city, everyone = survey(table.groups(), counter, self.calendar)
+            everyone = unique_users(table.groups())
             if not len(everyone):
                 raise HumobError(f"{name}: found no known cell up to day {last_day}, expected some")
-            rows.days.append(CityDays(city.weekday, city.off.astype(np.int64)))
             drawn = shuffle_users(everyone, self.settings.seed)[: self.most_users]
+            known_by: Any = {"first_weekday": self.first_weekday, "calendar": self.calendar}
+            first = last_day + 1 - self.settings.validation_days
+            city = past_cities(table.groups(), [first], table.days, **known_by)[first]
+            some = np.sort(drawn[:_CALENDAR_USERS])
+            off = past_days_off(table.groups(some), table.days, **known_by)
+            rows.days.append(CityDays(city.weekday, off))
             before, sketch = rows.rows, RecordSketch()
             for known in sketch.watch(table.groups(np.sort(drawn))):
                 rows.add(known)
@@ -406,8 +419,15 @@ def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
                 for column in (rows.d[here], rows.t[here], cells[:, 0], cells[:, 1])
             )
             users.append(RankerUser(int(rows.uid[user]), d, t, x, y))
-        found.append(RankerCity(users, first_day - 1, city))
+        before = partial(_city_before, city, rows.days[number - 1])
+        found.append(RankerCity(users, first_day - 1, before))
     return found
+
+
+def _city_before(city: CityProfile, days: CityDays, day: int) -> CityProfile:
+    """The city with the calendar that the days before a day show."""
+    off = days.off[day]
+    return replace(city, off=off, holiday=off & (days.dow != 0) & (days.dow != 6))
 
 
 def _cut_batches(count: int, size: int, share: Share) -> list[tuple[int, int]]:

@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
 
 from humobctl.native import Bools, Floats, Int64s
 from humobctl.predict.flow_series.base import Dates, SeriesDays
+from humobctl.tables.holidays import is_holiday, is_homecoming
 
 HOLIDAY, HOMECOMING = 7, 8
 TYPES = 9
 """Monday to Sunday, holidays on other days than Sundays, and homecoming: Obon and New Year."""
 LEVEL_DAYS = 14
 """Days on either side over which the level of a day is taken."""
-_MARCH, _SEPTEMBER = 20.8431, 23.2488  # equinoxes of 1980, as days of the month
-_FIXED = ((1, 1), (2, 11), (2, 23), (4, 29), (5, 3), (5, 4), (5, 5), (8, 11), (11, 3), (11, 23))
-_MONDAYS = ((1, 2), (7, 3), (9, 3), (10, 2))  # month, which Monday
-
-
-def japanese_holidays(year: int) -> set[dt.date]:
-    """National holidays of Japan under the law as it stands since 2020, substitutes included.
-
-    Equinoxes are computed (good from 1980 to 2099); the moved holidays of 2020 and 2021 are not in
-    it.
-    """
-    days = {dt.date(year, month, day) for month, day in _FIXED}
-    for month, which in _MONDAYS:
-        first = dt.date(year, month, 1)
-        days.add(first + dt.timedelta(days=-first.weekday() % 7 + 7 * (which - 1)))
-    since = year - 1980
-    for month, base in ((3, _MARCH), (9, _SEPTEMBER)):
-        days.add(dt.date(year, month, int(base + 0.242194 * since) - since // 4))
-    one = dt.timedelta(days=1)
-    between = {day + one for day in days if day + 2 * one in days and (day + one).weekday() != 6}
-    for sunday in [day for day in days if day.weekday() == 6]:
-        while sunday in days:
-            sunday += one  # noqa: PLW2901 - the next day that is none yet
-        days.add(sunday)
-    return days | between
 
 
 def types_of(dates: Dates, off: Bools | None = None) -> Int64s:
@@ -54,11 +29,9 @@ def types_of(dates: Dates, off: Bools | None = None) -> Int64s:
     weekday = np.array([day.weekday() for day in days], dtype=np.int64)
     if off is not None:
         return np.where(off & (weekday < 5), HOLIDAY, weekday)
-    holidays = set().union(*(japanese_holidays(year) for year in {day.year for day in days}))
-    types = np.where([day in holidays for day in days] & (weekday < 6), HOLIDAY, weekday)
-    away = [(d.month, d.day) >= (12, 29) or (d.month, d.day) <= (1, 3) for d in days]
-    away = [one or (d.month == 8 and 13 <= d.day <= 16) for one, d in zip(away, days, strict=True)]
-    return np.where(away, HOMECOMING, types)
+    holiday = np.array([is_holiday(day) for day in days])
+    types = np.where(holiday & (weekday < 6), HOLIDAY, weekday)
+    return np.where([is_homecoming(day) for day in days], HOMECOMING, types)
 
 
 @dataclass(frozen=True)

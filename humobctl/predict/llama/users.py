@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int32s
 from humobctl.predict.base import UserHistory
-from humobctl.predict.city_profile import CityCounter, CityProfile, survey
+from humobctl.predict.city_profile import CityProfile, past_cities, unique_users
 from humobctl.predict.llama.config import LlamaSettings
 from humobctl.training.city_table import open_city
 from humobctl.training.record_sketch import RecordSketch
@@ -45,7 +45,7 @@ class PromptedUser:
     """A user with a past, and the truth of the days that are asked for.
 
     Attributes:
-        city: the calendar.
+        city: the calendar, as the days before those that are asked about show it.
         user: what is known, and what is asked.
         truth: the true cells, shape (r, 2).
         validates: whether the user is not trained on.
@@ -73,17 +73,23 @@ def read_people(
     ) as table:
         last = table.last_day
         table.tell_held_out()
-        counter = CityCounter(table.days, source.first_weekday)
-        city, uids = survey(table.groups(), counter, source.calendar)
+        uids = unique_users(table.groups())
         drawn = shuffle_users(uids, settings.seed)[: source.most_users]
         held = round(settings.validation_fraction * len(drawn))
         validating = set(drawn[:held].tolist())
+        cities = past_cities(
+            table.groups(),
+            [_first_day(last, number, settings) for number in range(settings.records)],
+            table.days,
+            first_weekday=source.first_weekday,
+            calendar=source.calendar,
+        )
         found: list[PromptedUser] = []
         sketch = RecordSketch()
         for rows in sketch.watch(table.groups(np.sort(drawn))):
             for (uid,), part in rows.group_by("uid", maintain_order=True):
                 validates = uid in validating
-                found += _spans(part, city, last, settings, validates=validates)
+                found += _spans(part, cities, last, settings, validates=validates)
     if not any(not one.validates for one in found):
         raise HumobError(
             f"{table.name}: found no user with known rows both before and within "
@@ -93,15 +99,25 @@ def read_people(
     return found, {**table.about, **counts, "sketch": sketch.text()}
 
 
+def _first_day(last: int, number: int, settings: LlamaSettings) -> int:
+    """The first day of a span of days that is asked about; the last span has number 0."""
+    return last + 1 - settings.horizon * (number + 1)
+
+
 def _spans(
-    rows: pl.DataFrame, city: CityProfile, last: int, settings: LlamaSettings, *, validates: bool
+    rows: pl.DataFrame,
+    cities: Mapping[int, CityProfile],
+    last: int,
+    settings: LlamaSettings,
+    *,
+    validates: bool,
 ) -> Iterator[PromptedUser]:
     uid, d, t, x, y = (rows[name].to_numpy().astype(np.int64) for name in rows.columns[:5])
     for number in range(1 if validates else settings.records):
-        first = last + 1 - settings.horizon * (number + 1)
+        first = _first_day(last, number, settings)
         past, ahead = d < first, (d >= first) & (d < first + settings.horizon)
         if not past.any() or not ahead.any():
             return
         user = UserHistory(int(uid[0]), d[past], t[past], x[past], y[past], d[ahead], t[ahead])
         truth = np.column_stack([x[ahead], y[ahead]]).astype(np.int32)
-        yield PromptedUser(city, user, truth, validates)
+        yield PromptedUser(cities[first], user, truth, validates)

@@ -9,7 +9,7 @@ Shapes: r rows to predict, K candidates a row, F features.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.base import UserHistory, number_days
-from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.city_profile import CityProfile, past_cities
+from humobctl.predict.new_cells import FEATURES, are_new, row_features
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.features import NAMES, Encoded, encode
 from humobctl.predict.ranker.model import start_scores, transform
@@ -51,12 +52,17 @@ class RankerTrainingSet:
         y: share of the truth that a candidate stands for; sums to 1 in a row, shape (r, K).
         start: scores to begin from, shape (r, K).
         weight: of each row, shape (r,).
+        past: features of the chance of a cell new to the user, shape (r, 6); none where a model
+            does not learn it.
+        new: whether each row is in such a cell, shape (r,).
     """
 
     z: Float32s
     y: Float32s
     start: Float32s
     weight: Float32s
+    past: Floats = field(default_factory=lambda: np.zeros((0, len(FEATURES) - 1)))
+    new: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
 
 def first_days(last_day: int, config: RankerConfig) -> list[int]:
@@ -163,6 +169,8 @@ def _allocate(r: int, keep: int, features: int) -> RankerTrainingSet:
         y=np.zeros((r, keep), dtype=np.float32),
         start=np.full((r, keep), NEVER, dtype=np.float32),
         weight=np.zeros(r, dtype=np.float32),
+        past=np.zeros((r, len(FEATURES) - 1)),
+        new=np.zeros(r, dtype=np.bool_),
     )
 
 
@@ -183,6 +191,8 @@ def _fill_window(
     rows.y[here, :keep] = soft_labels(encoded, truth[taken], config.soften)
     rows.start[here, :keep] = start_scores(encoded.start)
     rows.weight[here] = row_weights(task)[taken]
+    rows.past[here] = row_features(task, city)[taken]
+    rows.new[here] = are_new(task, truth)[taken]
 
 
 def join(parts: list[RankerTrainingSet]) -> RankerTrainingSet:
@@ -197,8 +207,9 @@ def join(parts: list[RankerTrainingSet]) -> RankerTrainingSet:
     while parts:
         part = parts.pop(0)
         here = slice(begin, begin + len(part.y))
-        for name in ("z", "y", "start", "weight"):
-            getattr(whole, name)[here] = getattr(part, name)
+        for name, values in vars(part).items():
+            if len(values):  # not all models learn how probable new cells are
+                getattr(whole, name)[here] = values
         begin = here.stop
     return whole
 
@@ -253,8 +264,14 @@ def read_city(
         drawn = _draw(users, source.most_users, config.seed)
         sketch = RecordSketch()
         learnt = sketch.watch(table.groups(drawn))
-        records = [user for known in learnt for user in _records(known)]
-        cities = past_cities(table.groups(drawn), last_day, source, config)
+        records = [user for known in learnt for user in split_users(known)]
+        cities = past_cities(
+            table.groups(drawn),
+            first_days(last_day, config),
+            last_day + 1,
+            first_weekday=source.first_weekday,
+            calendar=source.calendar,
+        )
     with report.progress(f"features of {table.about['file']}", len(records), "users") as ticker:
         try:
             part = training_set(records, last_day, cities, config, ticker.advance)
@@ -273,18 +290,6 @@ def _users_and_last_day(groups: Iterable[pl.DataFrame]) -> tuple[NDArray[np.uint
     return np.unique(np.concatenate(users)), last
 
 
-def past_cities(
-    groups: Iterable[pl.DataFrame], last_day: int, source: RankerSource, config: RankerConfig
-) -> dict[int, CityProfile]:
-    """For the first day of each window, the city that the days before it show."""
-    begins = first_days(last_day, config)
-    counters = {begin: CityCounter(last_day + 1, source.first_weekday) for begin in begins}
-    for known in groups:
-        for begin, counter in counters.items():
-            counter.add(known.filter(pl.col("d") < begin))
-    return {begin: counter.city(source.calendar) for begin, counter in counters.items()}
-
-
 def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]:
     """Users to learn from, ascending."""
     if len(users) <= most:
@@ -292,7 +297,8 @@ def _draw(users: NDArray[np.uint32], most: int, seed: int) -> NDArray[np.uint32]
     return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
 
 
-def _records(rows: pl.DataFrame) -> Iterator[RankerUser]:
+def split_users(rows: pl.DataFrame) -> Iterator[RankerUser]:
+    """The users of sorted rows."""
     for _, part in rows.group_by("uid", maintain_order=True):
         d, t, x, y = (part[name].to_numpy().astype(np.int64) for name in "dtxy")
         yield RankerUser(part.item(0, "uid"), d, t, x, y)

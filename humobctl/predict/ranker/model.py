@@ -22,6 +22,7 @@ from humobctl.errors import HumobError
 from humobctl.native import Float32s, Floats
 from humobctl.predict.base import PredictOptions, SlotDistributions, UserHistory
 from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.new_cells import name_weights, read_weights
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.features import LENGTHS, NAMES, SHARES, Encoded, encode
 from humobctl.training.model_dir import Checkpoint, clear_damage
@@ -100,10 +101,23 @@ def standardize(z: Float32s, mean: Float32s, scale: Float32s) -> Float32s:
 class Ranker:
     """A trained ranker in a city."""
 
-    new_cells = "ranker"
+    def __init__(
+        self,
+        city: CityProfile,
+        network: RankerNetwork,
+        config: RankerConfig,
+        new_cells: Floats | None = None,
+    ) -> None:
+        """Take a network to use in a city.
 
-    def __init__(self, city: CityProfile, network: RankerNetwork, config: RankerConfig) -> None:
+        Args:
+            city: the calendar.
+            network: the weights.
+            config: the settings.
+            new_cells: weights of the chance of a cell new to the user; None where none are learnt.
+        """
         self.city, self.network, self.config = city, network, config
+        self.new_cells = new_cells
 
     def distribution(self, user: UserHistory) -> SlotDistributions:
         """Probabilities of the user's past cells for each target row; 0 for all but the kept."""
@@ -123,9 +137,13 @@ class Ranker:
         return p
 
 
-def to_checkpoint(network: RankerNetwork, config: RankerConfig) -> Checkpoint:
+def to_checkpoint(
+    network: RankerNetwork, config: RankerConfig, new_cells: Floats | None = None
+) -> Checkpoint:
     """What a model dir holds: the weights, the settings, and the features they belong to."""
     settings = {"features": list(NAMES), "kernels": _kernels(), **asdict(config)}
+    if new_cells is not None:
+        settings["new_cells"] = name_weights(new_cells)
     return Checkpoint("ranker", settings, network.arrays())
 
 
@@ -155,7 +173,8 @@ def from_checkpoint(
         chosen = RankerConfig(**settings)
     check_arrays(checkpoint.arrays, len(NAMES), chosen.hidden, chosen.members, folder)
     with clear_damage(folder):
-        return Ranker(city, RankerNetwork(**checkpoint.arrays), RankerConfig(**settings))
+        network = RankerNetwork(**checkpoint.arrays)
+        return Ranker(city, network, chosen, read_weights(config))
 
 
 def check_arrays(

@@ -19,6 +19,7 @@ import numpy as np
 
 from humobctl.console.words import pluralize
 from humobctl.native import Bools, Float32s, Floats, Int64s
+from humobctl.predict.new_cells import fit_weights, with_best
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
@@ -40,6 +41,7 @@ from humobctl.training.recipe import (
 from humobctl.training.session import check_loss, write_whole
 
 _BLOCK = 1 << 16
+_ROWS_OF_NEW_CELLS = 50_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ class RankerRecipe(Recipe[RankerData]):
 
     def finish(self, training: RankerTraining, data: RankerData, log: TrainingLog) -> TrainedModel:
         """The network of all members."""
-        model = to_checkpoint(training.network(), self.settings)
+        network = training.network()
+        model = to_checkpoint(
+            network, self.settings, learn_new_cells(network, data.rows, self.settings)
+        )
         settings = {**asdict(self.settings), "most_users": self.source.most_users}
         return TrainedModel(
             notes={"cities": data.about, "rows": len(data.rows.y), "settings": settings},
@@ -218,6 +223,17 @@ class RankerTraining(Training):
         self._chosen = np.array_split(order, self._batches)
         self._adam.steps = done
         return {name: float(value[0]) for name, value in arrays.items()}
+
+
+def learn_new_cells(
+    network: RankerNetwork, rows: RankerTrainingSet, config: RankerConfig
+) -> Floats:
+    """Weights of the chance of a cell new to the user, on rows whose features are scaled."""
+    some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
+    z, start = rows.z[some], rows.start[some]
+    scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
+    best = softmax((scores + start) / config.temperature).max(axis=1)
+    return fit_weights(with_best(rows.past[some], best), rows.new[some])
 
 
 def _mean_and_scale(z: Float32s, present: Bools) -> tuple[Float32s, Float32s]:

@@ -370,7 +370,7 @@ REFUSED = [
     (("cells", "--to", "gpx", *GRID), ("gpx", "--start-date")),
     (("cells", "--to", "geojson", "--grid", "1km@0,10"), ("--grid", "--axes")),
     (("plans", "--to", "geojson"), ("columns", "uid", "lat")),
-    (("plans", "--to", "libcity"), ("libcity", "intention", "copb")),
+    (("plans", "--to", "libcity"), ("libcity", "day plan", "copb")),
     (("points", "--to", "geojson", "--timezone", "Nowhere"), ("--timezone", "'Nowhere'")),
 ]
 

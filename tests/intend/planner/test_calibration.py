@@ -61,6 +61,16 @@ def test_stays_of_unknown_intent_are_shared_out_by_their_length() -> None:
     assert found.intents[EAT] < 0.05  # nobody eats for 15 hours
 
 
+def test_stays_of_unknown_intent_are_not_at_the_homes_and_works_that_are_named() -> None:
+    """All intents but sleep are named, as places name them: what is unknown is not sleep."""
+    named = [name for name in INTENTS if name != "go to sleep"]
+    hours = zip(range(0, 1440, 120), (*named, None), strict=True)
+    found = observe(frame(*((1, 0, name, at, at + 60) for at, name in hours)))
+    assert found.intents[[SLEEP, HOME, WORK]].tolist() == [0, 1, 1]
+    assert found.intents[EAT] > 1
+    assert found.intents.sum() == pytest.approx(12)
+
+
 @pytest.fixture(scope="module")
 def city(tmp_path_factory, cli):
     """People of another rhythm: up late, at work in the evening, eating at night, at home late."""
@@ -137,3 +147,33 @@ def test_what_is_no_calibration(city, cli, arguments, pieces) -> None:
 )
 def test_what_does_not_go_together(city, cli, arguments) -> None:
     fails(cli("intend", "profiles.csv", *arguments, cwd=city), "--calibrate", code=2)
+
+
+def test_from_records_to_scores(cli, tmp_path) -> None:
+    """`data stays`, `intend --calibrate`, `generate gravity --law empirical`, `eval`."""
+    rows = [
+        (uid, day, slot, *((20 + uid, 30) if slot < 16 or slot > 38 else (50, 20 + uid)))
+        for uid in range(12)
+        for day in range(5)
+        for slot in range(48)
+        if slot not in (16, 17, 37, 38)
+    ]
+    text = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (tmp_path / "cells.csv").write_text("uid,d,t,x,y\n" + text)
+    places = "".join(f"p{n},,,,{40.05 + n / 100},-29.8\n" for n in range(20))
+    (tmp_path / "places.csv").write_text("place_id,name,category,intent,lat,lon\n" + places)
+    (tmp_path / "profiles.csv").write_text(PROFILES)
+    grid = ("--grid", "500m@40,-30,200x200", "--axes", "east,north", "--start-date", "2024-03-04")
+    for command in (
+        ("data", "stays", "cells.csv", *grid, "-o", "visits.csv"),
+        ("intend", "profiles.csv", "--calibrate", "visits.csv", "--days", "5", "-o", "week.csv"),
+        ("generate", "gravity", "week.csv", "--places", "places.csv", "-o", "made.csv"),
+    ):
+        law = ("--law", "empirical") if "gravity" in command else ()
+        done = cli(*command, *law, cwd=tmp_path)
+        assert done.code == 0, done.err
+    scores = ("eval", "made.csv", "--truth", "visits.csv", "--format", "json")
+    found = json.loads(cli(*scores, cwd=tmp_path).out)["scores"]
+    value = {score["metric"]: score["value"] for score in found}
+    assert value["events_per_day"] == 0  # three stays a day
+    assert value["daily_loc"] < 0.05  # at two places

@@ -237,6 +237,45 @@ def test_traits_are_kept_from_day_to_day() -> None:
     assert np.array_equal(again.liking[0], found.liking[5])
 
 
+@pytest.fixture(scope="module")
+def weeks() -> dict[bool, pl.DataFrame]:
+    """Two weeks from a Monday on, with habits and without."""
+    return {habits: planned(people(1000), days=14, habits=habits) for habits in (True, False)}
+
+
+def hours_alike(frame: pl.DataFrame, first: int, second: int) -> float:
+    """Share of hours at which people do the same on two days."""
+    hours = pl.DataFrame({"minute": range(30, 1440, 60)})
+    at = (
+        frame.filter(pl.col("d").is_in([first, second]))
+        .join_where(
+            hours, pl.col("start_min") <= pl.col("minute"), pl.col("end_min") > pl.col("minute")
+        )
+        .select("uid", "d", "minute", "intent")
+    )
+    days = [at.filter(pl.col("d") == d).drop("d") for d in (first, second)]
+    both = days[0].join(days[1], on=["uid", "minute"])
+    return (both["intent"] == both["intent_right"]).mean()
+
+
+def test_days_of_a_person_are_alike_and_the_same_weekday_most(weeks) -> None:
+    monday_tuesday, same_monday = hours_alike(weeks[True], 0, 1), hours_alike(weeks[True], 0, 7)
+    before = hours_alike(weeks[False], 0, 1)
+    assert before + 0.1 < monday_tuesday < same_monday < 0.9
+    assert hours_alike(weeks[False], 0, 7) == pytest.approx(before, abs=0.03)
+
+
+def test_habits_leave_single_days_as_they_are(weeks) -> None:
+    habits, anew = weeks[True], weeks[False]
+    first = [frame.filter(pl.col("d") == 0) for frame in (habits, anew)]
+    assert first[0].equals(first[1])
+    assert first[0].equals(planned(people(1000)))
+    of_week = [frame.filter(pl.col("d") > 0) for frame in (habits, anew)]
+    found, usual = map(counted, of_week)
+    assert jsd(found.events_per_day, usual.events_per_day) < 0.002
+    assert jsd(found.starts, usual.starts) < 0.004
+
+
 def test_the_normal_distribution_function() -> None:
     expected = {-2.0: 0.02275, -1.0: 0.15866, 0.0: 0.5, 1.0: 0.84134, 3.0: 0.99865}
     found = normal_share(np.array(list(expected)))

@@ -27,7 +27,7 @@ from humobctl.predict.bert_moe.train import _cut_batches
 from humobctl.tables.schemas import GRID
 from humobctl.training.distributed import Share
 
-DAYS = CityDays(np.arange(80) % 7, (np.arange(80) % 7 == 0).astype(np.int64))
+DAYS = CityDays(np.arange(80) % 7, np.tile(np.arange(80) % 7 == 0, (80, 1)))
 SMALL = replace(tiny(), input_length=6, prediction_length=4, stride=1)
 
 

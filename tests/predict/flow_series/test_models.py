@@ -13,12 +13,12 @@ from humobctl.predict.flow_series.day_types import (
     HOLIDAY,
     HOMECOMING,
     estimate_factors,
-    japanese_holidays,
     types_of,
 )
 from humobctl.predict.flow_series.ensemble import simplex_weights, windows_of
 from humobctl.predict.flow_series.registry import FLOW_MODELS
 from humobctl.predict.flow_series.state_space import find_breaks
+from humobctl.tables.holidays import japanese_holidays
 
 
 def series_days(size: int, hidden: list[int], missing: tuple[int, ...] = ()) -> SeriesDays:

@@ -19,7 +19,6 @@ from humobctl.predict.ranker.data import (
     RankerSource,
     RankerTrainingSet,
     RankerUser,
-    past_cities,
     soft_labels,
     training_set,
     windows,
@@ -32,7 +31,6 @@ from humobctl.predict.ranker.train import (
     _first_weights,
     _gradients,
 )
-from humobctl.training.city_table import open_city
 from humobctl.training.model_dir import load, save
 from tests.messages import raises
 from tests.predict.helpers import frame
@@ -367,19 +365,3 @@ def test_a_few_users_of_a_city_on_disk(tmp_path, monkeypatch):
     assert about[0]["users"] == 2
     for name, array in whole.items():
         np.testing.assert_array_equal(array, parts[name])
-
-
-def test_the_calendar_of_a_window_comes_from_the_days_before_it(tmp_path):
-    """A holiday within a window (day 50) is none there, and one in the past of the next."""
-    config = dataclasses.replace(SMALL, windows=(15, 5))
-    rows = [commuter(days=60, seed=s) for s in range(12)]
-    for one in rows:
-        one[one[:, 0] == 50, 2:] = HOME
-    path = tmp_path / "city.csv"
-    frame(np.concatenate([np.insert(p, 0, s, axis=1) for s, p in enumerate(rows)])).write_csv(path)
-    with open_city(str(path), 59) as table:
-        cities = past_cities(table.groups(), 59, RankerSource(), config)
-    assert {begin: list(np.flatnonzero(city.holiday)) for begin, city in cities.items()} == {
-        45: [],
-        55: [50],
-    }

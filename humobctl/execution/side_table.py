@@ -1,13 +1,26 @@
-"""A table beside the main output: collected on disk, written when the main one is complete."""
+"""Tables beside the main output: parts that hold them, and one that is collected on disk.
+
+It is written when the main one is complete.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from humobctl.io.scratch import Scratch
 from humobctl.tables.schemas import Table
+
+
+def pack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Several tables as one frame of one row, which is kept as one finished part."""
+    return pl.DataFrame([frame.to_struct(name).implode() for name, frame in tables.items()])
+
+
+def unpack(packed: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The tables of a part, by name."""
+    return {name: packed[name].explode().struct.unnest() for name in packed.columns}
 
 
 class SideTable(Scratch):
