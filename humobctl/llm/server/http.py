@@ -61,8 +61,8 @@ class Response:
         return found
 
 
-def _trusted(base_url: str) -> ssl.SSLContext | bool:
-    """Whose certificates are believed: nobody's where a server on this machine is asked in plain.
+def _choose_trust(base_url: str) -> ssl.SSLContext | bool:
+    """Certificates to believe: none where a server on this machine is asked by plain HTTP.
 
     Reading those of all authorities takes 0.1 s, and such a server shows none.
     """
@@ -98,7 +98,7 @@ class Connection:
                 self._headers[f"OpenAI-{name}"] = value
         try:
             self._client = openai.DefaultAsyncHttpxClient(
-                timeout=None, follow_redirects=False, verify=_trusted(config.base_url)
+                timeout=None, follow_redirects=False, verify=_choose_trust(config.base_url)
             )
         except Exception as exc:  # whatever the HTTP library says of what it was told
             told = [name for name in _SURROUNDINGS if os.environ.get(name)]
