@@ -41,6 +41,7 @@ from benchmarks import (
     scoring,
     stays,
     trainings,
+    twin,
     viewing,
 )
 from benchmarks.harness import DATA, WORK
@@ -55,6 +56,7 @@ NEEDS_DATA += (
     "gravity-processes",
     "gravity-scores",
     "gravity-halves",
+    "epr-family",
 )
 NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
@@ -67,7 +69,7 @@ DIFFUSION = (
     "diffusion-newyork",
 )
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement", "twin")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -95,6 +97,7 @@ TABLES = {
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
     "gravity-halves": ("Laws fitted to half of Beijing's people", gravity.half_scores),
+    "epr-family": ("The EPR family in Beijing", gravity.epr_family),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
@@ -128,6 +131,7 @@ TABLES = {
     "stays": ("Stays and trips, whole commands", stays.speed),
     "stays-20m": ("Stays of 20 million points", stays.large),
     "flow-series": ("Hidden days of synthetic flows, Combined NRMSE", flow_series.table),
+    "twin": ("A city's double: real, useful, safe", twin.table),
     "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
@@ -147,6 +151,7 @@ LARGE = (
     "embed-scores",
     "explore",
     "flow-series",
+    "twin",
     "view",
 )
 

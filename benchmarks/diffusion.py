@@ -122,6 +122,10 @@ def scores() -> str:
     pairs = ("--home-work", PAIRS)
     for law in ("gravity", "epr", "random"):
         files[law] = city.generate("gravity", law, "--law", law, *pairs)
+    # The schedules say which days end at home.
+    fitted = ("--fit", city.train, "--nights-away", "0")
+    files["empirical, homes drawn"] = city.generate("gravity", "empirical-free", *fitted)
+    files["empirical"] = city.generate("gravity", "empirical", *fitted, *pairs)
     for objective in OBJECTIVES:
         model = ("--model", city.model(objective))
         files[f"{objective}, homes drawn"] = city.generate("diffusion", f"{objective}-free", *model)

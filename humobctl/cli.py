@@ -38,14 +38,12 @@ GROUPS = {
     on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
-
-    Example: humobctl train bert-moe cityC.csv --init-from bert_B --output bert_C
     """,
     "finetune": """Fine-tune a language model with LoRA, merge and export it.
 
     To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
-    Example: humobctl finetune llama challenge.csv --base tinyllama --output adapter
+    Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
     """,
     "generate": """Generate visits or flows of a synthetic population.
 
@@ -63,6 +61,7 @@ COMMANDS = {
         "Find stays in points: visits at each user's locations, with homes and works.",
     ),
     "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
+    "data twin": ("data_twin:twin", "Make a city's double: other people in the same city."),
     "data describe": (
         "data_describe:describe",
         "Describe a table of any kind: coverage, quality and the field's measures.",

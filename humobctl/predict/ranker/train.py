@@ -306,6 +306,5 @@ def learn_new_cells(
     some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
     z, start = rows.z[some], rows.start[some]
     scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
-    scaled: Floats = np.asarray((scores + start) / config.temperature, np.float64)
-    best = softmax(scaled).max(axis=1)
-    return fit_weights(with_best(rows.past[some], best), rows.new[some])
+    shares = softmax((scores + start).astype(np.float64) / config.temperature)
+    return fit_weights(with_best(rows.past[some], shares.max(axis=1)), rows.new[some])

@@ -285,10 +285,19 @@ def test_training_lowers_the_loss(trained):
 
 def test_only_as_many_rows_as_allowed():
     users = [records(commuter(seed=s), s) for s in range(4)]
-    config = dataclasses.replace(SMALL, most_rows=200)
+    config = dataclasses.replace(SMALL, most_rows=1000)
     data = training_set(users, 59, always(city_of(commuter())), config)
-    assert 150 < len(data.y) < 250
+    assert 800 < len(data.y) < 1200
     np.testing.assert_allclose(data.y.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_days_drawn_have_the_features_that_they_have_among_all():
+    users, cities = [records(commuter(), 0)], always(city_of(commuter()))
+    every = training_set(users, 59, cities, dataclasses.replace(SMALL, most_rows=10**6))
+    some = training_set(users, 59, cities, dataclasses.replace(SMALL, most_rows=len(every.y) // 2))
+    rows = [np.flatnonzero((every.z == z).all(axis=(1, 2))) for z in some.z]
+    assert 0 < len(some.y) < len(every.y) and min(map(len, rows)) > 0
+    assert set(some.weight) <= set(every.weight)
 
 
 def test_other_features_are_refused(trained, tmp_path):
