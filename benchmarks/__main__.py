@@ -13,6 +13,7 @@ import sys
 import humobctl
 from benchmarks import (
     bert_moe,
+    borrowed,
     commuting,
     diffusion,
     diffusion_newyork,
@@ -35,9 +36,12 @@ from benchmarks import (
     places,
     planning,
     prediction,
+    routines,
     scale,
     scoring,
     stays,
+    trainings,
+    twin,
     viewing,
 )
 from benchmarks.harness import DATA, WORK
@@ -54,11 +58,18 @@ NEEDS_DATA += (
     "gravity-halves",
     "epr-family",
 )
+NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
-DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
+DIFFUSION = (
+    "diffusion-scores",
+    "diffusion-seeds",
+    "diffusion-samplers",
+    "diffusion-copies",
+    "diffusion-newyork",
+)
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
-NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement")
+NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement", "twin")
 TABLES = {
     "startup": ("Start-up", scoring.startup),
     "kernels": ("Scoring kernels, 100 users a city", scoring.kernels),
@@ -74,6 +85,10 @@ TABLES = {
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
+    "borrowed-neighbours": ("History with similar users, days 45-59", borrowed.neighbours),
+    "borrowed-bert": ("A ranker with bert-moe, days 45-59", borrowed.bert_feature),
+    "routines": ("Routines of nearest neighbours across cities", routines.table),
+    "trainings": ("What a training costs and gives", trainings.table),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-calibrated": ("Plans before and after calibration to stays", planning.calibrated),
@@ -92,6 +107,7 @@ TABLES = {
     "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
     "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
+    "diffusion-seeds": ("Learned days by training seed", diffusion.training_seeds),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),
@@ -115,6 +131,7 @@ TABLES = {
     "stays": ("Stays and trips, whole commands", stays.speed),
     "stays-20m": ("Stays of 20 million points", stays.large),
     "flow-series": ("Hidden days of synthetic flows, Combined NRMSE", flow_series.table),
+    "twin": ("A city's double: real, useful, safe", twin.table),
     "view": ("The page of view, in headless Chromium", viewing.table),
     "import-20m": ("Import of 20 million CSV rows", large.import_rows),
     "city-100k": ("A city of 100,000 users", large.city),
@@ -134,6 +151,7 @@ LARGE = (
     "embed-scores",
     "explore",
     "flow-series",
+    "twin",
     "view",
 )
 

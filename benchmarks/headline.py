@@ -29,10 +29,10 @@ def table() -> str:
     for city in "BC":
         scores, costs = city_scores(city)
         for name, values in scores.items():
-            rows.append([city, name, *_cells(values), costs[name]])
+            rows.append([city, name, *score_cells(values), costs[name]])
         for name in PUBLISHED:
             difference = scores[OURS] - scores[name]
-            rows.append([city, f"ranker minus {name}", *_cells(difference, sign="+"), ""])
+            rows.append([city, f"ranker minus {name}", *score_cells(difference, sign="+"), ""])
     return markdown(COLUMNS, rows) + "\n\nCity D is not here: nobody who develops has its data."
 
 
@@ -47,18 +47,18 @@ def city_scores(city: str) -> tuple[dict[str, Floats], dict[str, str]]:
         spent.append(
             cost("predict", challenge, "--model", folder, "--seed", seed, "--output", path)
         )
-        ours.append(_per_user(city, path))
+        ours.append(per_user(city, path))
     scores = {OURS: np.mean(ours, axis=0)}
     costs = {OURS: _ours(spent, len(ours[0]))}
     for name, file in PUBLISHED.items():
-        scores[name] = _per_user(city, DATA / "humob" / f"city{city}_{file}.csv.gz")
+        scores[name] = per_user(city, DATA / "humob" / f"city{city}_{file}.csv.gz")
         costs[name] = "not recorded"
     recorded = pl.read_csv(DATA / "humob" / f"city{city}_recorded_scores.csv")
     costs["Llama-3-8B-Mob"] = f"{recorded['llama_seconds'].mean():.0f} s of an RTX A6000"
     return scores, costs
 
 
-def _per_user(city: str, path: Path) -> Floats:
+def per_user(city: str, path: Path) -> Floats:
     """What ``eval --per-user`` says, (users, metrics)."""
     command = [sys.executable, "-m", "humobctl", "eval", path, "--per-user", "--format", "json"]
     command += ["--truth", DATA / "humob" / f"city{city}_100users.csv.gz"]
@@ -68,7 +68,7 @@ def _per_user(city: str, path: Path) -> Floats:
     return np.array([[user[name] for name in SCORES] for user in users])
 
 
-def _cells(values: Floats, sign: str = "") -> list[str]:
+def score_cells(values: Floats, sign: str = "") -> list[str]:
     """Mean and 95 % interval of each metric."""
     low, high = np.quantile(resampled_means(values, RESAMPLES, seed=0), (0.025, 0.975), axis=0)
     return [

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         train_next_gru,
         train_ranker,
     )
+    from humobctl.api.twin import twin
     from humobctl.api.view import view
     from humobctl.console.report import quiet
     from humobctl.errors import HumobError, TableError, UsageError
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api.files": ("read", "write"),
     "api.data": ("split", "mask", "synth"),
+    "api.twin": ("twin",),
     "api.describe": ("describe",),
     "api.export": ("export",),
     "api.runs": ("runs",),
@@ -122,6 +124,7 @@ __all__ = [
     "train_next",
     "train_next_gru",
     "train_ranker",
+    "twin",
     "validate",
     "view",
     "write",

@@ -61,6 +61,7 @@ COMMANDS = {
         "Find stays in points: visits at each user's locations, with homes and works.",
     ),
     "data synth": ("data_synth:synth", "Make a synthetic city with HuMob-like trajectories."),
+    "data twin": ("data_twin:twin", "Make a city's double: other people in the same city."),
     "data describe": (
         "data_describe:describe",
         "Describe a table of any kind: coverage, quality and the field's measures.",
