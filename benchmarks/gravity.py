@@ -209,8 +209,8 @@ def epr_family() -> str:
         for model, seconds in json.loads(done.stdout).items():
             took.setdefault(model, []).append(seconds)
             for least in (1, 3):
-                scores = _evaluated(WORK / f"{model}.parquet", other, least)
-                found.setdefault((model, least), []).append(scores)
+                scored = _evaluated(WORK / f"{model}.parquet", other, least)
+                found.setdefault((model, least), []).append(scored)
     rows = []
     for (model, least), scores in sorted(found.items(), key=lambda item: item[0][1]):
         means = [_spread([one[name]["value"] for one in scores]) for name in METRICS]
