@@ -13,6 +13,7 @@ import sys
 import humobctl
 from benchmarks import (
     bert_moe,
+    borrowed,
     commuting,
     diffusion,
     diffusion_newyork,
@@ -35,9 +36,11 @@ from benchmarks import (
     places,
     planning,
     prediction,
+    routines,
     scale,
     scoring,
     stays,
+    trainings,
     twin,
     viewing,
 )
@@ -53,10 +56,18 @@ NEEDS_DATA += (
     "gravity-processes",
     "gravity-scores",
     "gravity-halves",
+    "epr-family",
 )
+NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
-DIFFUSION = ("diffusion-scores", "diffusion-samplers", "diffusion-copies", "diffusion-newyork")
+DIFFUSION = (
+    "diffusion-scores",
+    "diffusion-seeds",
+    "diffusion-samplers",
+    "diffusion-copies",
+    "diffusion-newyork",
+)
 DIFFUSION += ("diffusion-steps", "diffusion-samples")
 NEEDS_DATA += (*DIFFUSION, *LLAMA, "embed-scores", "explore", "stays", "stays-agreement", "twin")
 TABLES = {
@@ -74,6 +85,10 @@ TABLES = {
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
+    "borrowed-neighbours": ("History with similar users, days 45-59", borrowed.neighbours),
+    "borrowed-bert": ("A ranker with bert-moe, days 45-59", borrowed.bert_feature),
+    "routines": ("Routines of nearest neighbours across cities", routines.table),
+    "trainings": ("What a training costs and gives", trainings.table),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-calibrated": ("Plans before and after calibration to stays", planning.calibrated),
@@ -82,6 +97,7 @@ TABLES = {
     "gravity": ("Places for day plans, speed", gravity.speed),
     "gravity-processes": ("Places for day plans, whole processes", gravity.processes),
     "gravity-halves": ("Laws fitted to half of Beijing's people", gravity.half_scores),
+    "epr-family": ("The EPR family in Beijing", gravity.epr_family),
     "gravity-scores": ("Days in Beijing, JSD in nats", gravity.scores),
     "eval-generated": ("Scoring generated data, speed", generated.speed),
     "eval-floors": ("Scoring generated data, real against real", generated.floors),
@@ -91,6 +107,7 @@ TABLES = {
     "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
     "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
+    "diffusion-seeds": ("Learned days by training seed", diffusion.training_seeds),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ import polars as pl
 import torch
 
 from benchmarks import plain_bert
-from benchmarks.harness import DATA, WORK, interleaved, markdown, peak
+from benchmarks.harness import DATA, WORK, interleaved, markdown
 from benchmarks.prediction import COLUMNS, run, scores
+from benchmarks.trainings import SEEDS, STEPS, TRAININGS, span, train_once
 from humobctl.io.read import read_table
 from humobctl.predict.base import PredictOptions
 from humobctl.predict.bert_moe.config import BertMoeSettings, paper, small, tiny
@@ -25,6 +27,7 @@ from humobctl.predict.bert_moe.data import BertMoeColumns, CityDays, TrainingWin
 from humobctl.predict.bert_moe.model import BertMoe, BertMoeConfig
 from humobctl.predict.bert_moe.predict import BertMoePredictor
 from humobctl.predict.city_profile import CityCounter
+from humobctl.predict.decode_slots import Decode
 from humobctl.predict.run import PredictJob, Targets, user_of
 from humobctl.tables.cells import encode_cells
 from humobctl.training.device import has_bf16
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = replace(paper(), dropout=0.1)
 MEDIUM = replace(PUBLISHED, hidden_size=128, hidden_layers=4, attention_heads=4, batch_size=32)
+DECODERS: tuple[Decode, ...] = tuple(os.environ.get("DECODERS", "geobleu,day").split(","))
 PRECISION = "bf16" if has_bf16(torch.device("cpu")) else "fp32"
 SIZES = {"hidden 256, 24 layers, batch 8": PUBLISHED, "hidden 128, 4 layers, batch 32": MEDIUM}
 PREDICTED: dict[str, tuple[Callable[[], BertMoeSettings], int]] = {
@@ -201,32 +205,37 @@ def build_speed() -> str:
 
 
 def trained_scores() -> str:
-    """The preset small on cities B and C, days before 60; scored on days 60-74."""
-    folder, log = WORK / "bert_BC", WORK / "bert_BC.txt"
-    files = [DATA / "humob" / f"city{c}_challenge.csv.gz" for c in "BC"]
-    if not log.is_file():
-        seconds, megabytes = peak(
-            *("train", "bert-moe", *files, "--city", "B", "--city", "C", "--precision", PRECISION),
-            *("--max-steps", "200", "--evaluate-every", "50", "--overwrite", "-o", folder),
-        )
-        log.write_text(f"Training: {seconds / 60:.1f} min, peak {megabytes:,.0f} MB.")
+    """The preset small on cities B and C, days before 60; scored on days 60-74, mean of seeds."""
+    trained = [train_once("bert-moe", seed, *TRAININGS["bert-moe"]) for seed in SEEDS]
     rows = []
     for city in "BC":
-        for decoder in ("geobleu", "day"):
-            options = PredictOptions(precision=PRECISION, city=city)
-            jobs = {
-                "history": PredictJob("history", decoder),
-                "bert-moe alone": PredictJob(
-                    str(folder), decoder, options=replace(options, blend=0.0)
-                ),
-                "bert-moe, blended": PredictJob(str(folder), decoder, options=options),
-            }
-            for name, job in jobs.items():
-                file = f"{name.replace(' ', '_').replace(',', '')}_{decoder}"
-                path, milliseconds = run(city, job, file)
-                rows.append([city, name, decoder, *scores(path, city), f"{milliseconds:.1f}"])
-    weight = json.loads((folder / "config.json").read_text())["blend"]
-    note = f"{log.read_text()} Weight of the history model: {weight:.2f}."
+        for decoder in DECODERS:
+            path, milliseconds = run(city, PredictJob("history", decoder), f"history_{decoder}")
+            rows.append([city, "history", decoder, *scores(path, city), f"{milliseconds:.1f}"])
+            for name, blend in {"alone": 0.0, "blended": None}.items():
+                options = PredictOptions(precision=PRECISION, city=city, blend=blend)
+                found, spent = [], []
+                for folder, _ in trained:
+                    job = PredictJob(str(folder), decoder, options=options)
+                    path, milliseconds = run(city, job, f"{folder.name}_{name}_{decoder}")
+                    found.append(scores(path, city))
+                    spent.append(milliseconds)
+                texts = [
+                    span([float(one) for one in column], len(column[0].partition(".")[2]))
+                    for column in zip(*found, strict=True)
+                ]
+                milliseconds = sum(spent) / len(spent)
+                rows.append([city, f"bert-moe {name}", decoder, *texts, f"{milliseconds:.1f}"])
+    weights = [json.loads((folder / "config.json").read_text())["blend"] for folder, _ in trained]
+    minutes, cpu = (
+        span([value / 60 for value in values], 1)
+        for values in zip(*((one.seconds, one.cpu_seconds) for _, one in trained), strict=True)
+    )
+    note = (
+        f"{STEPS} steps; seeds {SEEDS}; {minutes} min, {cpu} CPU min, peak "
+        f"{span([one.megabytes for _, one in trained], 0)} MB; weight of the history baseline "
+        f"{', '.join(f'{weight:.2f}' for weight in weights)}."
+    )
     return markdown(list(COLUMNS), rows) + f"\n\n{note}"
 
 

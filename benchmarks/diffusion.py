@@ -7,6 +7,7 @@ the day plans, and what is generated for those is scored against where the other
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, markdown
+from benchmarks.trainings import SEEDS as TRAINING_SEEDS
+from benchmarks.trainings import span
 from humobctl.data.importers.stays import read_stays
 from humobctl.generate.diffusion.config import STEPS, small
 from humobctl.generate.diffusion.data import known_days
@@ -71,14 +74,14 @@ class City:
         """Their day plans."""
         return self.folder / "plans.csv"
 
-    def model(self, objective: str, **changes: Any) -> Path:
+    def model(self, objective: str, seed: int = 0, **changes: Any) -> Path:
         """A model of the preset small, trained unless it is there."""
         from humobctl.generate.diffusion.train import DiffusionRecipe  # noqa: PLC0415 - torch
         from humobctl.training.session import TrainingJob, train  # noqa: PLC0415
 
-        model = self.folder / f"model-{objective}"
+        model = self.folder / f"model-{objective}{f'-{seed}' if seed else ''}"
         if not model.is_dir():
-            settings = replace(small(), objective=objective, **changes)
+            settings = replace(small(), objective=objective, seed=seed, **changes)
             train(DiffusionRecipe(settings, str(self.train)), TrainingJob(str(model)))
         return model
 
@@ -119,12 +122,33 @@ def scores() -> str:
     pairs = ("--home-work", PAIRS)
     for law in ("gravity", "epr", "random"):
         files[law] = city.generate("gravity", law, "--law", law, *pairs)
+    # The schedules say which days end at home.
+    fitted = ("--fit", city.train, "--nights-away", "0")
+    files["empirical, homes drawn"] = city.generate("gravity", "empirical-free", *fitted)
+    files["empirical"] = city.generate("gravity", "empirical", *fitted, *pairs)
     for objective in OBJECTIVES:
         model = ("--model", city.model(objective))
         files[f"{objective}, homes drawn"] = city.generate("diffusion", f"{objective}-free", *model)
         files[objective] = city.generate("diffusion", objective, *model, *pairs)
     columns, rows = city.table(files)
     return markdown(columns, rows)
+
+
+def training_seeds() -> str:
+    """The same for ``pred_v`` by training seeds, mean and range; ``STEPS`` in place of 2,500."""
+    city, pairs = beijing(), ("--home-work", PAIRS)
+    steps = {"steps": int(os.environ["STEPS"])} if "STEPS" in os.environ else {}
+    models = [("--model", city.model("pred_v", seed, **steps)) for seed in TRAINING_SEEDS]
+    rows = []
+    for title, given in {"pred_v, homes drawn": (), "pred_v": pairs}.items():
+        paths = [
+            city.generate("diffusion", f"seed-{number}-{len(given)}", *model, *given)
+            for number, model in enumerate(models)
+        ]
+        found = list(city.evaluated(paths).values())
+        texts = [span([one[metric][0] for one in found], 4) for metric in METRICS]
+        rows.append([title, *texts])
+    return markdown(["by", *(metric.replace("_", " ") for metric in METRICS)], rows)
 
 
 def samplers() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import time
 from pathlib import Path
 
@@ -175,6 +176,47 @@ def half_scores() -> str:
     rows.append(["floor", "", "1", *text])
     names = [name.replace("_", " ") for name in HALF]
     return markdown(["law, fitted on one half", "homes and works", "least stays", *names], rows)
+
+
+FAMILY = {
+    "DensityEPR": "d-EPR",
+    "SpatialEPR": "s-EPR",
+    "Ditras": "DITRAS",
+    "STS_epr": "STS-EPR",
+    "GeoSim": "GeoSim",
+}
+"""Models of fastmob, and what the field calls them."""
+
+
+def epr_family() -> str:
+    """Models of fastmob, given one half of the people of Beijing, scored on the other."""
+    python = os.environ.get("FASTMOB_PYTHON")
+    if python is None:
+        return "left out: FASTMOB_PYTHON names no Python that has fastmob (epr_family.py)"
+    places, half, other = _beijing_halves()
+    job = {"places": str(places), "stays": str(half), "people": PEOPLE, "folder": str(WORK)}
+    found: dict[tuple[str, int], list[dict[str, dict]]] = {}
+    took: dict[str, list[float]] = {}
+    for seed in SEEDS[:3]:
+        job |= {"seed": seed, "models": list(FAMILY)}
+        script = str(Path(__file__).with_name("epr_family.py"))
+        done = subprocess.run(
+            [python, script],
+            input=json.dumps(job).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        for model, seconds in json.loads(done.stdout).items():
+            took.setdefault(model, []).append(seconds)
+            for least in (1, 3):
+                scored = _evaluated(WORK / f"{model}.parquet", other, least)
+                found.setdefault((model, least), []).append(scored)
+    rows = []
+    for (model, least), scores in sorted(found.items(), key=lambda item: item[0][1]):
+        means = [_spread([one[name]["value"] for one in scores]) for name in METRICS]
+        rows.append([FAMILY[model], str(least), *means, f"{np.mean(took[model]):.0f}"])
+    names = [name.replace("_", " ") for name in METRICS]
+    return markdown(["model", "least stays", *names, "seconds"], rows)
 
 
 def _spread(values: list[float]) -> str:

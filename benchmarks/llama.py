@@ -23,8 +23,9 @@ import torch
 import transformers
 
 from benchmarks.gpu import LLAMA3_8B
-from benchmarks.harness import DATA, WORK, markdown, peak
+from benchmarks.harness import DATA, WORK, markdown
 from benchmarks.prediction import COLUMNS, run, scores
+from benchmarks.trainings import SEEDS, train_once
 from humobctl.io.read import read_table
 from humobctl.llm.load import Loaded, load_language_model
 from humobctl.predict.base import PredictOptions, Predictor, SlotDistributions, UserHistory
@@ -261,15 +262,13 @@ def quality() -> str:
     The decoder that comes first pays for the network.
     """
     rows, notes = [], []
-    for cities in ADAPTERS:
-        steps = str(36 * len(cities))
-        folder = WORK / f"llama_{cities}"
-        seconds, megabytes = peak(
-            *("finetune", "llama", *(DATA / f"humob/city{c}_challenge.csv.gz" for c in cities)),
-            *("--base", smollm2(), "--max-steps", steps, "--output", folder, "--overwrite"),
-        )
-        notes.append(f"{' and '.join(cities)}: {seconds / 60:.0f} min, peak {megabytes:.0f} MB")
-        rows += _predicted(str(folder), f"adapter of {' and '.join(cities)}", ("geobleu", "day"))
+    for cities, seed in itertools.product(ADAPTERS, SEEDS):
+        files = [DATA / f"humob/city{city}_challenge.csv.gz" for city in cities]
+        steps = ("--base", smollm2(), "--max-steps", str(36 * len(cities)))
+        folder, spent = train_once(f"llama_{cities}", seed, "finetune", "llama", *files, *steps)
+        title = f"{' and '.join(cities)}, seed {seed}"
+        notes.append(f"{title}: {spent.seconds / 60:.0f} min, peak {spent.megabytes:.0f} MB")
+        rows += _predicted(str(folder), f"adapter of {title}", ("geobleu", "day"))
     for city in "BC":
         for model in ("slot-mode", "history"):
             for decoder in ("argmax", "geobleu", "day"):

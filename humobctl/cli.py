@@ -38,14 +38,12 @@ GROUPS = {
     on another city: 'train bert-moe --init-from DIR'. A ranker serves other cities as it is.
 
     Example: humobctl train ranker challenge.csv --rows 2000 --output ranker
-
-    Example: humobctl train bert-moe cityC.csv --init-from bert_B --output bert_C
     """,
     "finetune": """Fine-tune a language model with LoRA, merge and export it.
 
     To fine-tune a bert-moe on another city, see 'train bert-moe --init-from DIR'.
 
-    Example: humobctl finetune llama challenge.csv --base tinyllama --output adapter
+    Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
     """,
     "generate": """Generate visits or flows of a synthetic population.
 

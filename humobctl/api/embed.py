@@ -44,6 +44,7 @@ def embed(
     tables: Sources,
     *,
     model: ModelSource | None = None,
+    place_free: bool = False,
     output: PathName | None = None,
     format: Literal["parquet", "npy", "safetensors", "csv", "ndjson", "arrow"] | None = None,
     pca: Count | None = None,
@@ -68,6 +69,8 @@ def embed(
         tables: grid trajectories, one city per file, or embeddings (without ``model``).
         model: model dir of ``train_embedder``; needed for trajectories. Default: the input is
             embeddings.
+        place_free: count each user's routine without places (hours at home and at work, distances,
+            number of cells) instead of using a model, to compare users of different cities.
         pca: also write this number of principal components (pc1, pc2, ...).
         nearest: write the users most similar (by cosine) to this user, or to each user (all),
             instead of embeddings.
@@ -97,6 +100,8 @@ def embed(
     query, target = _query(nearest), as_path(output)
     long = LongRun(target, engine, address, workers, resume, overwrite)
     _check(long, format, model is not None, pca=pca is not None, nearest=nearest is not None)
+    if place_free and model is not None:
+        raise UsageError("--place-free needs no model, found --model")
     with paths_of(*several(tables)) as paths:
         if paths.count("-") > 1:
             raise UsageError("standard input (-) can be read only once")
@@ -113,10 +118,19 @@ def embed(
                 first_weekday=weekday_number(first_weekday),
                 on_error=on_error,
             )
+        elif place_free:
+            from humobctl.embed.routine import embed_routines
+            from humobctl.io.city_names import city_names
+
+            names = city_names(list(paths), tuple(city) if city else None)
+            weekday = weekday_number(first_weekday)
+            batches = embed_routines(paths, names, first_and_last(days), weekday, on_error)
         elif is_embeddings(paths[0]):
             batches = _read(paths)
         else:
-            raise UsageError("--model: expected a model dir to embed trajectories with")
+            raise UsageError(
+                "--model: expected a model dir to embed trajectories with, or --place-free"
+            )
         if nearest is not None:
             of = city[0] if city and len(city) == 1 else None
             return _deliver_nearest(batches, query, k, of, long, format)

@@ -422,7 +422,8 @@ def evaluate_ranked(
     truth: Source | None,
     *,
     metric: Sequence[str] | None = None,
-    by: Sequence[Literal["hour", "weekday", "novelty", "activity"]] | None = None,
+    by: Sequence[Literal["hour", "weekday", "days-ahead", "novelty", "activity", "regularity"]]
+    | None = None,
     history: Sources = (),
     per_user: bool = False,
     users: Literal["all", "predicted"] = "all",
@@ -447,10 +448,12 @@ def evaluate_ranked(
         truth: the true cells, or the sessions that were predicted.
         metric: metrics to compute: acc, ndcg, precision, recall or f1 at K (acc@5; acc is at 1,
             5, 10 and 20), mrr, nll, brier, ece. Default: acc, ndcg, mrr, nll, brier and ece.
-        by: breakdown of the scores, by hour, weekday, novelty (places known or new to the user) or
-            activity (records of the user in ``history``). Default: none.
-        history: earlier records, for breakdowns by novelty and activity. Default: the days of
-            ``truth`` before the predicted ones.
+        by: breakdown of the scores, by hour, weekday, days-ahead (1: the first predicted day),
+            novelty (places known or new to the user), activity (records of the user in
+            ``history``) or regularity (the share of these at their half hour's most visited
+            place). Default: none.
+        history: earlier records, for breakdowns by novelty, activity and regularity. Default: the
+            days of ``truth`` before the predicted ones.
         per_user: also report the scores of every user (not with --format table).
         users: users to score: all users in the truth, or only those with a prediction (predicted).
         allow_partial: score incomplete predictions and report how much is missing.

@@ -57,6 +57,7 @@ def generate_gravity(
     people: Source | None = None,
     home_work: Source | None = None,
     density: Source | None = None,
+    zones: Source | None = None,
     radius: Annotated[float, Between(0.1, 500)] | None = None,
     max_radius: Annotated[float, Between(0.1, 4000)] | None = None,
     exponent: Annotated[float, Between(0, 10)] | None = None,
@@ -67,6 +68,7 @@ def generate_gravity(
     gamma: Annotated[float, Between(0, 5)] | None = None,
     fit: Source | None = None,
     save_law: PathName | None = None,
+    nights_away: Fraction | None = None,
     speed: Annotated[float, Between(0.1, 1000)] = 20.0,
     min_minutes: Annotated[int, Between(0, 720)] = 5,
     snap: Annotated[float, Between(0, 10_000)] = 500.0,
@@ -88,11 +90,14 @@ def generate_gravity(
     person, day and event alone. docs/generate.md has the formulas and their sources.
 
     Args:
-        places: places to choose from, as 'data import' and 'data synth --places' write them.
+        places: places to choose from, as 'data import' and 'data synth --places' write them; the
+            law empirical uses columns visits (attraction) and jobs (capacity of works), too.
         law: mobility law by which places are chosen: empirical, gravity, power, exponential,
             radiation, opportunity, epr, copb, random, home-work (docs/generate.md); or a file of
             ``save_law``. empirical is fitted to people in Beijing unless ``fit`` is given.
         density: points (lat, lon, population) to draw homes from. Default: the places.
+        zones: polygons with a column population to draw homes from (GeoJSON, GeoPackage, ...): at
+            places to live in them, or anywhere where there are none. Default: ``density``.
         radius: search radius in km around the person's location; not for the law empirical.
             Default: 10.
         max_radius: maximum search radius in km; the radius doubles while it holds no place.
@@ -106,6 +111,8 @@ def generate_gravity(
         fit: visits or stays to fit the law's parameters to, by maximum likelihood. Default: the
             parameters above.
         save_law: also write the law empirical to this file, as JSON, for other cities.
+        nights_away: fraction of days of three events or more that end away from home (law
+            empirical). Default: as ``fit`` finds it, without it 0.
         speed: travel speed in km/h, in a straight line.
         min_minutes: minimum duration in minutes that travel leaves of an activity.
         snap: distance in metres within which a given home or work is moved to the nearest place
@@ -124,8 +131,9 @@ def generate_gravity(
         >>> visits.height == hm.read("plans.csv").height
         True
     """
+    from humobctl.data.importers.zones import read_zones
     from humobctl.execution.run import LongRun
-    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named
+    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named, set_nights_away
     from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
@@ -138,9 +146,11 @@ def generate_gravity(
     law_to, target = as_path(save_law), as_path(output)
     picture = check_first_look(plot, target, format)
     check_distinct({"--output": target, "--save-law": law_to, "--plot": picture})
-    with paths_of(intentions, places, people, home_work, density, fit) as paths:
+    with paths_of(intentions, places, people, home_work, density, zones, fit) as paths:
         _refuse_two_streams(paths)
-        plans, places_at, people_at, pairs_at, density_at, fit_at = paths
+        plans, places_at, people_at, pairs_at, density_at, zones_at, fit_at = paths
+        if density_at is not None and zones_at is not None:
+            raise UsageError("--density and --zones: found both, expected one of them")
         long = LongRun(target, engine, address, workers, resume, overwrite)
         asked = {
             **{"exponent": exponent, "scale": scale, "alpha": alpha},
@@ -150,11 +160,13 @@ def generate_gravity(
         chosen = law_named(law, radius=radius, most=max_radius, fit=fit_at, **given)
         if law_to is not None and chosen.weights is None:
             raise UsageError(f"--save-law: found --law {law}, expected --law empirical")
-        city = read_city(places_at, on_error=on_error)
+        city = read_city(places_at, weighted=chosen.weights is not None, on_error=on_error)
         if fit_at is not None:
             from humobctl.generate.gravity.fit import fit_law, read_visits
 
             chosen = fit_law(chosen, read_visits(fit_at, on_error=on_error), city, seed)
+        if nights_away is not None:
+            chosen = set_nights_away(chosen, nights_away)
         dwellings = HomesAndWorks(
             city,
             seed,
@@ -163,6 +175,7 @@ def generate_gravity(
             pairs=None if pairs_at is None else read_pairs(pairs_at, on_error=on_error),
             source=people_at or "",
             density=None if density_at is None else read_density(density_at, on_error=on_error),
+            zones=None if zones_at is None else read_zones(zones_at, on_error=on_error),
             commute=COMMUTE if chosen.weights is None else chosen,
         )
         if law_to is not None and chosen.weights is not None:

@@ -24,5 +24,7 @@ def embed(**options: Any) -> None:
     Example: humobctl embed embeddings.parquet --nearest 7 -k 5
 
     Example: humobctl embed embeddings.parquet --output vectors.npy
+
+    Example: humobctl embed tokyo.csv osaka.csv --place-free --nearest all -k 1
     """
     hm.embed(**options)

@@ -27,7 +27,7 @@ HEADINGS = {
     ),
     "Law of mobility": (
         *("alpha", "beta", "constraint", "deterrence", "exponent", "fit", "gamma", "mass"),
-        *("max_radius", "min_minutes", "radius", "rho", "scale", "snap", "speed"),
+        *("max_radius", "min_minutes", "nights_away", "radius", "rho", "scale", "snap", "speed"),
     ),
     "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Ranked candidates": ("by",),

@@ -128,10 +128,10 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
         return _question(found)
     last = _similar(name, {one.rpartition(" ")[2] for one in commands})
     close = [one for one in commands if one.rpartition(" ")[2] in last]
-    return _question(close or found or _similar(name, commands)) or _expected(within, commands)
+    return _question(close or found or _similar(name, commands)) or _list_commands(within, commands)
 
 
-def _expected(group: str, commands: Collection[str]) -> str:
+def _list_commands(group: str, commands: Collection[str]) -> str:
     """The commands of a group, which are few."""
     names = [one.removeprefix(f"{group} ") for one in commands if one.startswith(f"{group} ")]
     return f"; expected {' or '.join(names)}" if group else ""

@@ -71,7 +71,7 @@ def _style(stream: TextIO, code: str, text: str) -> str:
 def error(text: str) -> None:
     """The one line that ends a failed command; printed even with --quiet.
 
-    It fails as it would have where nobody reads it.
+    A reader who is gone does not change how the command ends.
     """
     with suppress(OSError):
         sys.stderr.write(f"{_style(sys.stderr, '1;31', 'error:')} {message(text)}\n")

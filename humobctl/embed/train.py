@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,9 +20,12 @@ from humobctl.data.split import shuffle_users
 from humobctl.embed.anchors import LEARNT
 from humobctl.embed.config import TYPE, EmbedderSettings
 from humobctl.embed.data import CityBatchSampler, EmbedderColumns, SpanBatch, draw_spans
-from humobctl.embed.embed import SEEN
-from humobctl.embed.model import EmbedderNetwork, contrast
+from humobctl.embed.embed import SEEN, TrainedEmbedder
+from humobctl.embed.gained import MOST_HELD, say_gained
+from humobctl.embed.model import EmbedderNetwork, Encoder, contrast
 from humobctl.errors import HumobError
+from humobctl.evaluate.embedding.metrics import FOLDS
+from humobctl.evaluate.embedding.run import CityPeople
 from humobctl.io.city_names import city_names
 from humobctl.io.row_errors import OnError
 from humobctl.native import Int64s
@@ -36,6 +40,9 @@ _ROWS = "rows"
 """Folder in that of a training, where other processes find the rows."""
 _VALIDATION_ROUNDS = 3
 """Times that each validation user's spans are drawn."""
+_PASSES = 4
+"""Times that users held out are embedded after the last step: whole, in halves both ways, and
+without their last day."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class EmbedderData:
         validate: numbers of the users to validate on, (v,); none to train to the last step.
         cities: their names.
         about: what ``run.json`` says of each city.
+        held: users of each city to score the model on; in the main process alone.
     """
 
     rows: EmbedderColumns
@@ -55,6 +63,7 @@ class EmbedderData:
     validate: Int64s
     cities: list[str]
     about: list[dict[str, Any]]
+    held: list[CityPeople] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -95,12 +104,14 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
         """
         names = city_names(self.paths, self.cities)
         with EmbedderColumns(self.first_weekday) as rows:
-            about = [
-                {"city": name, **self._add_city(path, number, rows)}
-                for number, (path, name) in enumerate(zip(self.paths, names, strict=True), 1)
-            ]
+            about, held = [], []
+            for number, (path, name) in enumerate(zip(self.paths, names, strict=True), 1):
+                record, others = self._add_city(path, number, rows)
+                about.append({"city": name, **record})
+                if others.height:
+                    held.append(CityPeople(name, record["fingerprint"], others))
             rows.close_columns()
-            data = self._split(rows, names, about)
+            data = replace(self._split(rows, names, about), held=held)
             _check_shares(data)
             yield data
 
@@ -128,8 +139,15 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
         everyone = np.arange(len(rows.uid))
         return EmbedderData(rows, everyone[~validates], everyone[validates], names, about)
 
-    def _add_city(self, path: str, number: int, rows: EmbedderColumns) -> dict[str, Any]:
-        """Read the users of a city that may be seen into the columns; what to say of it."""
+    def _add_city(
+        self, path: str, number: int, rows: EmbedderColumns
+    ) -> tuple[dict[str, Any], pl.DataFrame]:
+        """Read the users of a city that may be seen into the columns.
+
+        Returns:
+            What ``run.json`` says of the city, and records of users held out; none where they are
+            fewer than the probes need.
+        """
         with open_city(path, self.last_day, on_error=self.on_error) as city:
             uids = [np.empty(0, np.uint32), *(known["uid"].to_numpy() for known in city.groups())]
             everyone = np.unique(np.concatenate(uids))
@@ -138,12 +156,14 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             before = rows.rows
             for known in city.groups(np.sort(seen)):
                 rows.add(known, number)
+            held = np.setdiff1d(everyone, seen)[:MOST_HELD]
+            some = list(city.groups(held)) if len(held) >= 2 * FOLDS else []
         report.info(
             f"{city.name}: {len(seen):,} of {len(everyone):,} users to train and validate on; the "
             "others are held out"
         )
         counts = {"users": len(seen), "of_users": len(everyone), "rows": rows.rows - before}
-        return city.about | counts
+        return city.about | counts, pl.concat(some) if some else pl.DataFrame()
 
     def plan(self, data: EmbedderData, processes: int) -> TrainingPlan:
         """A number of steps, or fewer by early stopping."""
@@ -247,7 +267,9 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
             return Costs()
         started = time.monotonic()
         self.validate(network, replace(data, validate=few), device)
-        return Costs((time.monotonic() - started) / len(few) * len(data.validate))
+        each = (time.monotonic() - started) / len(few)
+        spans = sum(city.frame.height for city in data.held) / (2 * self.settings.span_rows)
+        return Costs(each * len(data.validate), _PASSES * each / _VALIDATION_ROUNDS * spans)
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
         """Loss and hits of users not trained on."""
@@ -285,6 +307,7 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
         for number in range(1, 1 + len(data.cities)):
             users = data.rows.uid[data.rows.city == number]
             arrays[f"{SEEN}{number}"] = users.astype(np.uint32)
+        gained = self._compare(training.kept.encoder, data, str(training.device))
         return TrainedModel(
             notes={
                 "cities": data.about,
@@ -293,10 +316,24 @@ class EmbedderRecipe(TorchRecipe[EmbedderData]):
                 "kept_step": kept,
                 "device": str(training.device),
             },
-            scores={k: v for k, v in best.items() if k not in ("step", "learning_rate")},
+            scores={
+                **{k: v for k, v in best.items() if k not in ("step", "learning_rate")},
+                **gained,
+            },
             config={"settings": asdict(self.settings), "cities": data.cities},
             arrays=arrays,
         )
+
+    def _compare(self, encoder: Encoder, data: EmbedderData, device: str) -> dict[str, Any]:
+        """The model beside baselines that need no training, on users held out."""
+        if not data.held:
+            return {}
+        nobody = [np.empty(0, np.int64)] * len(data.cities)
+        marks = [str(city["fingerprint"]) for city in data.about]
+        trained = TrainedEmbedder(
+            TYPE, self.settings, data.cities, encoder.eval(), nobody, marks, device
+        )
+        return say_gained(trained, data.held, self.first_weekday, self.settings.seed)
 
 
 def _check_shares(data: EmbedderData) -> None:

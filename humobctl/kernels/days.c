@@ -40,10 +40,11 @@ typedef struct {
     Pair *pair[ORDERS];           /* samples x (n x n + 1), nearest first; the last has value -1 */
     double *sum[2];               /* samples: GEO-BLEU and DTW of the present day, weighted */
     double *forth[2], *back;      /* samples x (n + 1) x (n + 1): DTW, open and closed; to the end */
+    double *reach;                /* samples x k: proximity to the nearest row of the sample, of the
+                                     cells that are tried */
     double *gain;                 /* n x options of a row: by a move when it was last tried */
     int32_t changed[MOST];        /* step in which a row was changed last */
     Pair *fresh, *spare;          /* scratch: n x n + 1 */
-    double *line;                 /* scratch */
 } Bench;
 
 static inline double least3(double a, double b, double c)
@@ -150,38 +151,25 @@ static double geobleu(const Bench *b, int s, const int32_t *day, int at)
     return combine(b, q);
 }
 
-/* One row of the DTW table from the row before, both with an element in front. */
-static inline void dtw_row(const double *before, const double *cost, int n, double *out)
-{
-    double left = INFINITY;
-    out[0] = INFINITY;
-    for (int j = 1; j <= n; j++) {
-        left = cost[j - 1] + least3(before[j], before[j - 1], left);
-        out[j] = left;
-    }
-}
-
-/* Weighted DTW of both dialects with row `i` replaced by cell c. */
+/* Weighted DTW of both dialects with row `i` replaced by cell c. Both go side by side, as each waits for
+ * what is to its left. */
 static double dtw_moved(const Bench *b, int s, int i, int c)
 {
     int n = b->n, wide = n + 1;
-    size_t base = (size_t)s * wide * wide;
+    size_t base = (size_t)s * wide * wide, before = base + (size_t)i * wide;
     const int32_t *cell = b->cell + (size_t)s * n;
-    const double *after = b->back + base + (size_t)(i + 1) * wide;
-    double *cost = b->line, *out = cost + n, sum = 0.0;
-    for (int j = 0; j < n; j++) cost[j] = b->apart[(size_t)c * b->k + cell[j]];
-    for (int kind = 0; kind < 2; kind++) {
-        double factor = kind ? b->closed : b->open, best = INFINITY;
-        if (factor == 0.0) continue;
-        dtw_row(b->forth[kind] + base + (size_t)i * wide, cost, n, out);
-        for (int j = 0; j < n; j++) {
-            double rest = after[j] < after[j + 1] ? after[j] : after[j + 1];
-            double whole = out[j + 1] + rest;
-            best = whole < best ? whole : best;
-        }
-        sum += factor * best;
+    const double *after = b->back + before + wide, *head = b->apart + (size_t)c * b->k;
+    const double *open = b->forth[0] + before, *closed = b->forth[1] + before;
+    double left_open = INFINITY, left_closed = INFINITY;
+    double best_open = INFINITY, best_closed = INFINITY;
+    for (int j = 0; j < n; j++) {
+        double cost = head[cell[j]], rest = after[j] < after[j + 1] ? after[j] : after[j + 1];
+        left_open = cost + least3(open[j + 1], open[j], left_open);
+        left_closed = cost + least3(closed[j + 1], closed[j], left_closed);
+        best_open = left_open + rest < best_open ? left_open + rest : best_open;
+        best_closed = left_closed + rest < best_closed ? left_closed + rest : best_closed;
     }
-    return sum;
+    return b->open * best_open + b->closed * best_closed;
 }
 
 /* Fill the DTW tables of the present day: `forth` from row `from` on, `back` from row `to` down.
@@ -195,17 +183,25 @@ static void dtw_tables(const Bench *b, int s, const int32_t *day, int from, int 
     int n = b->n, wide = n + 1;
     size_t base = (size_t)s * wide * wide;
     const int32_t *cell = b->cell + (size_t)s * n;
-    double *cost = b->line;
-    for (int kind = 0; kind < 2; kind++) {
-        double *forth = b->forth[kind] + base;
-        if ((kind ? b->closed : b->open) == 0.0) continue;
-        if (from == 0) {
-            for (int j = 0; j <= n; j++) forth[j] = kind ? INFINITY : 0.0;
-            forth[0] = 0.0;
+    double *open = b->forth[0] + base, *closed = b->forth[1] + base;
+    if (from == 0) {
+        for (int j = 0; j <= n; j++) {
+            open[j] = 0.0;
+            closed[j] = INFINITY;
         }
-        for (int i = from; i < n; i++) {
-            for (int j = 0; j < n; j++) cost[j] = b->apart[(size_t)day[i] * b->k + cell[j]];
-            dtw_row(forth + (size_t)i * wide, cost, n, forth + (size_t)(i + 1) * wide);
+        closed[0] = 0.0;
+    }
+    for (int i = from; i < n; i++) {
+        const double *head = b->apart + (size_t)day[i] * b->k;
+        double *over_open = open + (size_t)i * wide, *over_closed = closed + (size_t)i * wide;
+        double left_open = INFINITY, left_closed = INFINITY;
+        over_open[wide] = over_closed[wide] = INFINITY;
+        for (int j = 0; j < n; j++) {
+            double cost = head[cell[j]];
+            left_open = cost + least3(over_open[j + 1], over_open[j], left_open);
+            left_closed = cost + least3(over_closed[j + 1], over_closed[j], left_closed);
+            over_open[wide + j + 1] = left_open;
+            over_closed[wide + j + 1] = left_closed;
         }
     }
     double *back = b->back + base, *end = back + (size_t)n * wide;
@@ -282,8 +278,7 @@ static void settle(Bench *b, int s, const int32_t *day, int changed, int all)
     if (b->open != 0.0 || b->closed != 0.0) {
         dtw_tables(b, s, day, all ? 0 : changed, all ? b->n - 1 : changed);
         size_t last = (size_t)(s + 1) * (b->n + 1) * (b->n + 1) - 1;
-        b->sum[1][s] = (b->open != 0.0 ? b->open * b->forth[0][last] : 0.0)
-                     + (b->closed != 0.0 ? b->closed * b->forth[1][last] : 0.0);
+        b->sum[1][s] = b->open * b->forth[0][last] + b->closed * b->forth[1][last];
     }
 }
 
@@ -300,7 +295,7 @@ static double sampled(const Bench *b)
 
 /* What replacing row i by cell c gains over the samples, heaviest sample first. Ends early, with a
  * value that is not above `enough`, where the samples left would have to gain more than `hope`
- * each to reach it. */
+ * each to reach it; those without a row near c as much less as it is far. */
 static double gained(const Bench *b, int32_t *day, int i, int c, double enough)
 {
     double gain = 0.0, left = 0.0;
@@ -310,17 +305,37 @@ static double gained(const Bench *b, int32_t *day, int i, int c, double enough)
     if (!b->orders) return gain;
     int32_t present = day[i];
     day[i] = c;
-    for (int s = 0; s < b->samples; s++) left += b->weight[s];
+    const double *reach = b->reach + c;
+    for (int s = 0; s < b->samples; s++) left += b->weight[s] * reach[(size_t)s * b->k];
     for (int s = 0; s < b->samples; s++) {
         if (gain + left * b->hope <= enough) {
             gain = -INFINITY;
             break;
         }
         gain += b->weight[s] * (geobleu(b, s, day, i) - b->sum[0][s]);
-        left -= b->weight[s];
+        left -= b->weight[s] * reach[(size_t)s * b->k];
     }
     day[i] = present;
     return gain;
+}
+
+/* How near the samples come to the cells that are tried. */
+static void find_reach(Bench *b, const int32_t *options, int32_t most)
+{
+    for (int s = 0; s < b->samples; s++) {
+        double *reach = b->reach + (size_t)s * b->k;
+        const int32_t *cell = b->cell + (size_t)s * b->n;
+        for (int32_t o = 0; o < b->n * most; o++)
+            if (options[o] >= 0) reach[options[o]] = -1.0;
+        for (int32_t o = 0; o < b->n * most; o++) {
+            int32_t c = options[o];
+            if (c < 0 || reach[c] >= 0.0) continue;
+            const double *near = b->near + (size_t)c * b->k;
+            reach[c] = 0.0;
+            for (int j = 0; j < b->n; j++)
+                reach[c] = near[cell[j]] > reach[c] ? near[cell[j]] : reach[c];
+        }
+    }
 }
 
 /* Heaviest sample first; equal ones keep their order. */
@@ -372,6 +387,7 @@ static double ascend(Bench *b, const double *own, const int32_t *options, int32_
         find_equal(b, s);
         settle(b, s, day, 0, 1);
     }
+    find_reach(b, options, most);
     for (int32_t o = 0; o < b->n * most; o++) b->gain[o] = 0.0;
     for (int i = 0; i < b->n; i++) b->changed[i] = -MOST;
     for (int32_t step = 0; step < sweeps * b->n && quiet < b->n; step++, quiet++) {
@@ -428,7 +444,7 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
     int orders = bleu == 0.0 ? 0 : longest < ORDERS ? longest : ORDERS;
     if (n > MOST) return -1;
     size_t pairs = n * n + 1, table = (n + 1) * (n + 1);
-    size_t floats = all * (3 + 3 * table) + n * (size_t)most + 2 * n + 1;
+    size_t floats = all * (3 + 3 * table + (size_t)k) + n * (size_t)most + 1;
     double *block = malloc(floats * sizeof *block), *next = block;
     Pair *lists = malloc((all * (size_t)orders + 2) * pairs * sizeof *lists), *list = lists;
     uint64_t *sets = malloc(all * ORDERS * n * sizeof *sets);
@@ -445,8 +461,8 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
         b.forth[0] = next; next += all * table;
         b.forth[1] = next; next += all * table;
         b.back = next; next += all * table;
-        b.gain = next; next += n * (size_t)most;
-        b.line = next;
+        b.reach = next; next += all * (size_t)k;
+        b.gain = next;
     }
     for (int64_t d = from; d < to && !failed; d++) {
         size_t first = (size_t)start[d];

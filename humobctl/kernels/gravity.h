@@ -36,6 +36,7 @@ typedef struct {
     double alpha, beta; /* of the universal opportunity model */
     double rho, gamma;  /* of exploration and preferential return */
     double back;        /* chance to return to a place of the same day */
+    double away;        /* chance to end a day away from home */
     const double *weights; /* by bin of distance, of work, from home, from elsewhere: (3, BINS) */
     uint64_t seed;
     int32_t kind;

@@ -10,7 +10,8 @@
 #define EVENT 0x6576656E7473ULL /* keeps these draws apart from others of the same seed */
 #define DAY_MINUTES 1440
 
-enum { AT_WORK = 0, AT_HOME = 1, ASLEEP = 7 }; /* numbers in schemas.INTENTS */
+/* Numbers in schemas.INTENTS; and of the places that serve any of them, as in places.py. */
+enum { AT_WORK = 0, AT_HOME = 1, ASLEEP = 7, EVERYTHING = 12 };
 enum { WIDENED = 1, UNREACHED = 2, SHIFTED = 4, SHORTENED = 8, HURRIED = 16 };
 
 typedef struct {
@@ -63,7 +64,8 @@ static int remember(Known *known, int32_t place)
 
 static int serves(const Places *places, int32_t place, int intent)
 {
-    return place >= 0 && (places->intent[place] < 0 || places->intent[place] == intent);
+    return place >= 0 && (intent == EVERYTHING || places->intent[place] < 0 ||
+                          places->intent[place] == intent);
 }
 
 /* A known place of the intent by how often the person was there; NOWHERE to explore instead.
@@ -201,30 +203,53 @@ static Spot spot_at(const Places *places, int32_t place)
     return (Spot){places->place_east[place], places->place_north[place], place};
 }
 
-/* Where the next event takes place, and under which number; the person stays where none is found. */
-static Spot next_spot(Walk *walk, int intent, Spot here, int32_t *number, const uint64_t *names,
-                      uint8_t *flags)
+/* A place that the law leads to, known from the same day or new; NOWHERE where there is none. */
+static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, Draws *draws,
+                          int *widened)
+{
+    Law *law = &walk->law;
+    int32_t place = NOWHERE;
+    if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, draws);
+    if (law->kind == EMPIRICAL)
+        place = back_today(walk->places, law, &walk->known, intent, here, draws);
+    if (place != NOWHERE) return place;
+    law->purpose = number == HOME ? 1 : 2; /* free activities from home, from elsewhere */
+    return choose_place(walk->places, law, intent, here, draws, walk->memory, widened);
+}
+
+/* Where a night away from home is spent: a place to live, or any where none is known as one. */
+static int32_t night_away(Walk *walk, int intent, Spot here, int32_t number, Draws *draws)
+{
+    if (draw(draws) >= walk->law.away) return NOWHERE;
+    int widened, home = walk->places->grids[intent].members > 0;
+    return free_place(walk, home ? intent : EVERYTHING, here, number, draws, &widened);
+}
+
+/* Where the next event takes place, and under which number; the person stays where none is found.
+ * `last` says whether the day ends with it, after two others or more. */
+static Spot next_spot(Walk *walk, int intent, int last, Spot here, int32_t *number,
+                      const uint64_t *names, uint8_t *flags)
 {
     Law *law = &walk->law;
     int home = intent == AT_HOME || intent == ASLEEP, work = intent == AT_WORK;
+    Draws draws = draws_named(names, 5);
     if (law->kind == HOME_WORK && !home && !work) {
         home = *number != HOME;
         work = !home;
+    }
+    if (home && last && law->kind == EMPIRICAL) {
+        int32_t night = night_away(walk, intent, here, *number, &draws);
+        if (night != NOWHERE) {
+            *number = night;
+            return spot_at(walk->places, night);
+        }
     }
     if (home || work) {
         *number = home ? HOME : WORK;
         return home ? walk->home : walk->work;
     }
-    Draws draws = draws_named(names, 5);
-    int32_t place = NOWHERE;
     int widened = 0;
-    if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, &draws);
-    if (law->kind == EMPIRICAL)
-        place = back_today(walk->places, law, &walk->known, intent, here, &draws);
-    law->purpose = *number == HOME ? 1 : 2; /* free activities from home, from elsewhere */
-    if (place == NOWHERE)
-        place = choose_place(walk->places, law, intent, here, &draws, walk->memory,
-                             &widened);
+    int32_t place = free_place(walk, intent, here, *number, &draws, &widened);
     if (widened) *flags |= WIDENED;
     if (place == NOWHERE) {
         *flags |= UNREACHED;
@@ -247,7 +272,8 @@ static int walk_day(Walk *walk, int64_t person, int64_t d)
         uint64_t names[] = {walk->law.seed, EVENT, days->uid[person], (uint64_t)days->d[d],
                             (uint64_t)i};
         days->flags[at] = 0;
-        Spot next = next_spot(walk, days->intent[at], here, &number, names, days->flags + at);
+        Spot next = next_spot(walk, days->intent[at], i >= 2 && i == count - 1, here, &number, names,
+                              days->flags + at);
         walk->day.away[i] = hypot(next.east - here.east, next.north - here.north);
         days->place[at] = number;
         here = next;

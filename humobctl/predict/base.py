@@ -158,6 +158,15 @@ def normalize(weight: Floats) -> Floats:
     return shares
 
 
+def highest(score: Floats, most: int) -> Int64s:
+    """Columns of each row's ``most`` highest scores, highest first, shape (rows, most at most)."""
+    if most >= score.shape[1]:
+        return np.argsort(-score, axis=1, kind="stable")
+    among = np.sort(np.argpartition(-score, most, axis=1)[:, :most], axis=1)
+    order = np.argsort(-np.take_along_axis(score, among, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(among, order, axis=1)
+
+
 @functools.cache
 def circular_slots() -> Int64s:
     """Slots between two slots, the short way round the clock, shape (48, 48)."""

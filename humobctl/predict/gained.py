@@ -1,4 +1,4 @@
-"""What a training gained: a model as it will be used, beside the history baseline and a ranker.
+"""What a training gained: a model as it will be used, beside the history baseline and others.
 
 All are scored on the same users, and differences have bootstrap intervals over these.
 """
@@ -6,7 +6,7 @@ All are scored on the same users, and differences have bootstrap intervals over 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,22 +21,10 @@ from humobctl.predict.blend import user_scores
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import DEFAULTS
 from humobctl.predict.decode_days.run import decode_user
-from humobctl.predict.ranker.config import RankerConfig
-from humobctl.predict.ranker.data import RankerUser, first_days, join, training_set
-from humobctl.predict.ranker.features import NAMES
-from humobctl.predict.ranker.model import Ranker, RankerNetwork
-from humobctl.predict.ranker.train import RankerTraining
 
 _NAMES = ("geobleu_humob24", "dtw_humob24")
 _UNITS = (" GEO-BLEU", " km of DTW")
 _CONFIDENCE = 0.95
-COMPARED = RankerConfig(most_rows=20_000, members=1)
-"""The ranker that others are compared with: a small one, so that it takes seconds."""
-COMPARED_SECONDS = 8.0
-COMPARED_BYTES = 16 * COMPARED.most_rows * COMPARED.keep * len(NAMES)
-"""What it takes: four copies of its features in four bytes each."""
-MOST_USERS = 100
-"""Users of a city that it is trained on, at most."""
 
 
 @dataclass(frozen=True)
@@ -54,46 +42,7 @@ class ScoredUser:
     truth: Int32s
 
 
-@dataclass(frozen=True)
-class RankerCity:
-    """Users of a city that a ranker may learn from.
-
-    Attributes:
-        users: their rows up to ``last_day``.
-        last_day: the last day known.
-        city_before: gives the calendar that the days before a day show.
-    """
-
-    users: Sequence[RankerUser]
-    last_day: int
-    city_before: Callable[[int], CityProfile]
-
-
-def train_small_ranker(cities: Sequence[RankerCity], seed: int) -> RankerNetwork:
-    """A ranker of a part of the users.
-
-    Raises:
-        HumobError: no user has days in a training window and before it.
-    """
-    config = replace(COMPARED, most_rows=COMPARED.most_rows // len(cities), seed=seed)
-    sets = [
-        training_set(
-            one.users[:MOST_USERS],
-            one.last_day,
-            {begin: one.city_before(begin) for begin in first_days(one.last_day, config)},
-            config,
-        )
-        for one in cities
-    ]
-    training = RankerTraining(join(sets), config)
-    with report.progress("ranker to compare with", training.plan.steps, "steps") as ticker:
-        while training.step < training.plan.steps:
-            training.advance()
-            ticker.advance()
-    return training.network()
-
-
-def _predict_by(
+def predict_days(
     make: Callable[[CityProfile], Predictor], users: Sequence[ScoredUser]
 ) -> list[Int32s]:
     """Cells of each user by what ``make`` gives for the user's city, decoded as by ``predict``."""
@@ -106,14 +55,18 @@ def _predict_by(
     return found
 
 
-def baselines(
-    users: Sequence[ScoredUser], network: RankerNetwork | None
-) -> dict[str, list[Int32s]]:
-    """Cells by the history baseline, and by the ranker where there is one."""
-    found = {"history": _predict_by(lambda city: History(city, PredictOptions()), users)}
-    if network is not None:
-        found["ranker"] = _predict_by(lambda city: Ranker(city, network, COMPARED), users)
-    return found
+def predict_history(users: Sequence[ScoredUser]) -> list[Int32s]:
+    """Cells of each user by the history baseline."""
+    return predict_days(lambda city: History(city, PredictOptions()), users)
+
+
+def say_gained(
+    name: str, users: Sequence[ScoredUser], cells: Mapping[str, Sequence[Int32s]]
+) -> dict[str, Any]:
+    """Say what a model gained; the scores for ``run.json``, arguments as those of ``compare``."""
+    found = compare(name, users, cells)
+    tell(name, found, len(users))
+    return {"compared": found}
 
 
 def compare(

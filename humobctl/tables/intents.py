@@ -11,6 +11,8 @@ AT_HOME = frozenset({HOME, SLEEP})
 """Intents that take place at home; all others are out of home."""
 CODES = {intent: code for code, intent in enumerate(INTENTS)}
 """Number of each intent, in the order of ``INTENTS``."""
+HOME_CODES = tuple(CODES[intent] for intent in AT_HOME)
+"""Codes of the intents that take place at home."""
 ANCHORED = frozenset(CODES[intent] for intent in (*AT_HOME, WORK))
 """Codes of the intents that take place at home or at work."""
 

@@ -121,6 +121,25 @@ class Place(dy.Schema):
     lon = dy.Float64(min=-180, max=180, metadata={"expected": "a longitude from -180 to 180"})
 
 
+class WeightedPlace(Place):
+    """A place, how often people came there, and how many work there."""
+
+    visits = dy.Float64(
+        nullable=True,
+        min=0,
+        allow_inf=False,
+        allow_nan=False,
+        metadata={"expected": "a number of visits from 0"},
+    )
+    jobs = dy.Float64(
+        nullable=True,
+        min=0,
+        allow_inf=False,
+        allow_nan=False,
+        metadata={"expected": "a number of jobs from 0"},
+    )
+
+
 class Visit(dy.Schema):
     """A stay at a place, with its intent where it is known. Minutes count from 0:00 of day d."""
 
@@ -529,6 +548,7 @@ PROFILES = Table(
     optional=("home_lat", "home_lon", "work_lat", "work_lon"),
 )
 PLACES = Table("place", Place, optional=("name", "category", "intent"))
+WEIGHTED_PLACES = Table("place", WeightedPlace, optional=(*PLACES.optional, "visits", "jobs"))
 VISITS = Table(
     "visit",
     Visit,

@@ -28,6 +28,11 @@ def test_a_model_dir_says_whom_it_saw(example_files) -> None:
     assert names == {"config.json", "metrics.jsonl", "model.safetensors", "run.json"}
     run = json.loads((folder / "run.json").read_text())
     assert (run["trained_on"], run["cities"][0]["of_users"]) == (10, 20)
+    beside = run["scores"]["compared"]
+    assert set(beside) == {"embedder", "median cell", "most visited cell", "tf-idf + SVD"}
+    assert "reid_top1_alternate" not in beside["median cell"]  # it has no vector
+    home = beside["most visited cell"]["home_km"]
+    assert 0 <= home["low"] <= home["value"] <= home["high"]
     assert json.loads((folder / "config.json").read_text())["cities"] == ["city"]
     seen = load_file(folder / "model.safetensors")["seen.1"]
     assert len(seen) == 10

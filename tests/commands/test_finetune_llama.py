@@ -61,6 +61,7 @@ def test_an_adapter_dir_says_how_it_came_to_be(tiny_llama: Path) -> None:
     losses = [record["loss"] for record in records if "loss" in record]
     assert 0 < losses[-1] < 10
     assert 0 < run["scores"]["geobleu"] <= 1
+    assert set(run["scores"]["compared"]) == {"llama", "history"}
 
 
 def test_all_rows_are_predicted_in_the_users_own_cells(cli: Cli, here: Path) -> None:

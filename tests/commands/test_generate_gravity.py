@@ -78,6 +78,31 @@ def test_a_fitted_law_serves_another_run(cli, workdir) -> None:
     )
 
 
+def test_nights_away_are_given_or_of_a_law_and_told(cli, workdir) -> None:
+    run = (*GRAVITY, "plans.csv", *PLACES)
+    away = cli(*run, "--nights-away", "0.5", "--save-law", "law.json", cwd=workdir)
+    says(away.err, "end away from home", "--nights-away")
+    again = cli(*run, "--law", "law.json", cwd=workdir)
+    assert (again.code, again.out) == (0, away.out)
+    law = json.loads((workdir / "law.json").read_text())
+    del law["away_chance"]  # as in files of before
+    (workdir / "old.json").write_text(json.dumps(law))
+    at_home = cli(*run, cwd=workdir).out
+    assert cli(*run, "--law", "old.json", cwd=workdir).out == at_home != away.out
+
+
+def test_jobs_and_visits_of_places_are_used_or_said_to_be_left(cli, workdir) -> None:
+    places = pl.read_csv(workdir / "places.csv").with_columns(jobs=1, visits=2.0)
+    places.write_csv(workdir / "weighted.csv")
+    run = (*GRAVITY, "plans.csv", "--places", "weighted.csv")
+    says(cli(*run, cwd=workdir).err, "in proportion to their jobs")
+    other = cli(*run, "--law", "power", cwd=workdir)
+    says(other.err, "weighted.csv", "visits and jobs", "--law empirical")
+    assert other.out == cli(*GRAVITY, "plans.csv", *PLACES, "--law", "power", cwd=workdir).out
+    places.with_columns(jobs=-1).write_csv(workdir / "weighted.csv")
+    fails(cli(*run, cwd=workdir), "weighted.csv", "jobs", -1.0, "from 0")
+
+
 def test_a_law_is_not_written_over_the_plans(cli, workdir) -> None:
     """The law is written before the plans are read: they are kept from the start."""
     before = (workdir / "plans.csv").read_bytes()
@@ -92,6 +117,7 @@ def test_a_law_is_not_written_over_the_plans(cli, workdir) -> None:
     [
         ({"law": "power"}, ("law", "'power'", "'empirical'")),
         ({"return_chance": 2}, ("return_chance", 2, "0 to 1")),
+        ({"away_chance": "x"}, ("away_chance", "'x'", "0 to 1")),
         ({"from_home": [1.0] * 63 + [2.0]}, ("from_home", 64, "weights")),
         ({"from_home": [1.0] * 63 + [0.0]}, ("from_home", "above 0")),
         ({"to_work": [True] * 64}, ("to_work", 64)),
@@ -184,6 +210,8 @@ def test_bad_places(cli, workdir, places, names) -> None:
         (("--exponent", "2"), ("--exponent", "--law empirical")),
         (("--law", "law.json", "--fit", "stays.csv"), ("--fit", "file")),
         (("--law", "gravity", "--save-law", "law.json"), ("--save-law", "--law empirical")),
+        (("--density", "a.csv", "--zones", "b.geojson"), ("--density", "--zones")),
+        (("--law", "epr", "--nights-away", "0"), ("--nights-away", "--law empirical")),
         (("--save-law", "x.csv", "--output", "x.csv"), ("--output and --save-law", "x.csv")),
         (("--law", "opportunity", "--alpha", "0.8", "--beta", "0.7"), ("--alpha", "--beta", 1)),
         (("--places", "-"), ("standard input",)),

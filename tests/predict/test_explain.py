@@ -42,8 +42,8 @@ TWO = SlotDistributions(CELLS, np.array([[0.6, 0.4], [0.45, 0.55]]))
 def test_the_terms_of_a_days_value_by_hand():
     # One sample day, day 1, at (4, 5) in both slots; no drawn days, no n-grams but single cells.
     config = DayConfig(
-        weight=0.5, longest=1, drawn=0, open_km=10.0, closed_km=20.0, proximity=0.4, auction=0.0,
-        distance=0.2,
+        weight=0.5, longest=1, drawn=0, chained=0, open_km=10.0, closed_km=20.0, proximity=0.4,
+        auction=0.0, distance=0.2,
     )  # fmt: skip
     one = user([(1, 20, 4, 5), (1, 23, 4, 5)], [(14, 20), (14, 23)])
     other = np.array([[4, 5], [4, 5]], dtype=np.int32)

@@ -126,8 +126,12 @@ def read_areas(
 # -- GeoJSON (RFC 7946) -------------------------------------------------------------------------
 
 
-def _features(source: Input, on_error: OnError) -> Input:
-    """The features as a table: their id, their properties, and lat and lon of their centroids."""
+def parse_features(source: Input) -> list[Any]:
+    """The features of a GeoJSON file, as they are.
+
+    Raises:
+        HumobError: it is not a GeoJSON FeatureCollection.
+    """
     with clear_read_errors(source.name):
         payload = source.stream.read()
     try:
@@ -139,8 +143,13 @@ def _features(source: Input, on_error: OnError) -> Input:
     features = collection.get("features") if isinstance(collection, dict) else None
     if not isinstance(features, list):
         raise HumobError(f"{source.name}: found no features, expected a FeatureCollection")
+    return features
+
+
+def _features(source: Input, on_error: OnError) -> Input:
+    """The features as a table: their id, their properties, and lat and lon of their centroids."""
     rows, dropped = [], Dropped()
-    for number, feature in enumerate(features, start=1):
+    for number, feature in enumerate(parse_features(source), start=1):
         try:
             rows.append(_row(feature, source.name, number))
         except TableError as exc:

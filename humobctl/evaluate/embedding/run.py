@@ -53,12 +53,16 @@ class CityPeople:
     def people(self, without: Int64s, first_weekday: int) -> CityRecords:
         """The rows of all users but some."""
         left = pl.Series(without.astype(np.uint32)).implode()
-        frame = self.frame.filter(~pl.col("uid").is_in(left))
-        uid = frame["uid"].to_numpy().astype(np.int64)
-        begins = np.flatnonzero(np.diff(uid, prepend=-1))
-        x, y, d, t = (frame[name].to_numpy() for name in ("x", "y", "d", "t"))
-        starts = np.append(begins, frame.height)
-        return CityRecords(x, y, d, t, starts, uid[begins], first_weekday)
+        return records_of(self.frame.filter(~pl.col("uid").is_in(left)), first_weekday)
+
+
+def records_of(frame: pl.DataFrame, first_weekday: int) -> CityRecords:
+    """Known rows as columns; they are sorted by uid, d and t."""
+    uid = frame["uid"].to_numpy().astype(np.int64)
+    begins = np.flatnonzero(np.diff(uid, prepend=-1))
+    x, y, d, t = (frame[name].to_numpy() for name in ("x", "y", "d", "t"))
+    starts = np.append(begins, frame.height)
+    return CityRecords(x, y, d, t, starts, uid[begins], first_weekday)
 
 
 Method = Callable[[CityPeople], Vectorise | Locate]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -33,14 +34,17 @@ from humobctl.tables.schemas import (
     RANKED_CELLS,
     RANKED_NEXT_CELLS,
     RANKED_NEXT_PLACES,
+    SLOTS_PER_DAY,
     STEP_KEY,
     Table,
 )
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-BREAKDOWNS = ("hour", "weekday", "novelty", "activity")
+BREAKDOWNS = ("hour", "weekday", "days-ahead", "novelty", "activity", "regularity")
 _ACTIVITY = ((10, "1-10"), (50, "11-50"), (200, "51-200"), (1 << 60, "201 or more"))
 """Records of a user in the history: upper bounds and names of groups."""
+_REGULARITIES = 5
+"""Equal bins of regularity, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class TruthTable:
         frame: key, place, and ``at``, microseconds of each row.
         key: columns that name a row.
         place: columns that name a place.
-        past: uid and place of what was known before; None where it is not known.
+        past: uid, place and ``at`` of what was known before; None where it is not known.
     """
 
     name: str
@@ -146,7 +150,7 @@ def evaluate_ranked(
     Args:
         paths: of the files.
         truth: path of the true places.
-        histories: what was known before, for breakdowns by novelty and activity.
+        histories: what was known before, for breakdowns by users' past.
         settings: what to score, and how.
 
     Raises:
@@ -216,7 +220,8 @@ def _read_truth(
     name = "stdin" if path == "-" else path
     place = _place(table)
     reading = SessionOptions(on_error=settings.on_error)
-    past = [read_sessions(one, reading).frame.select("uid", *place) for one in histories]
+    earlier = [read_sessions(one, reading) for one in histories]
+    past = [one.frame.select("uid", *place, at=one.moment) for one in earlier]
     if table is not RANKED_CELLS:
         sessions = read_sessions(path, reading)
         if tuple(sessions.place) != place:
@@ -229,8 +234,9 @@ def _read_truth(
     rows = read_table(path, GRID, on_error=settings.on_error).filter(pl.col("x") != MASKED)
     low, high = ranked.select(low=pl.col("d").min(), high=pl.col("d").max()).row(0)
     scored = rows.filter(pl.col("d").is_between(low, high))
-    past.append(rows.filter(pl.col("d") < low).select("uid", *place))
-    frame = scored.select("uid", "d", "t", *place, at=moment_of(of_cells=True))
+    at = moment_of(of_cells=True)
+    past.append(rows.filter(pl.col("d") < low).select("uid", *place, at=at))
+    frame = scored.select("uid", "d", "t", *place, at=at)
     known = pl.concat(past)
     return TruthTable(name, frame, ("uid", "d", "t"), place, known if known.height else None)
 
@@ -314,7 +320,7 @@ def _groups(
     """Groups of a breakdown, and which targets are in each.
 
     Raises:
-        UsageError: a breakdown that needs to know the past.
+        UsageError: a breakdown that needs to know the past, or days that were predicted at once.
     """
     hour = found["at"].to_numpy() / HOUR
     if by == "hour":
@@ -322,6 +328,11 @@ def _groups(
     if by == "weekday":
         shift = settings.first_weekday if truth.key != STEP_KEY or "x" in truth.place else 0
         return _by_number((hour // 24 + 3 + shift).astype(np.int64) % 7, list(_DAYS))
+    if by == "days-ahead":
+        if truth.key == STEP_KEY:
+            raise UsageError("--by days-ahead: found next places, expected predicted masked rows")
+        days = found["d"].to_numpy().astype(np.int64) - int(found["d"].min())  # type: ignore[arg-type]
+        return _by_number(days, [str(one + 1) for one in range(int(days.max()) + 1)])
     if truth.past is None:
         raise UsageError(f"--by {by}: expected what was known before, by --history")
     if by == "activity":
@@ -330,10 +341,26 @@ def _groups(
         bounds = [bound for bound, _ in _ACTIVITY]
         number = np.searchsorted(bounds, counts.fill_null(0).to_numpy())
         return _by_number(number, [name for _, name in _ACTIVITY])
-    known = truth.past.unique().with_columns(known=pl.lit(value=True))
+    if by == "regularity":
+        users = found.join(_regularity(truth), on="uid", how="left", maintain_order="left")
+        bins = (users["regularity"].fill_null(0.0).to_numpy() * _REGULARITIES).astype(np.int64)
+        ends = [f"{one / _REGULARITIES:g}" for one in range(_REGULARITIES + 1)]
+        names = [f"{low} to {high}" for low, high in pairwise(ends)]
+        return _by_number(np.minimum(bins, _REGULARITIES - 1), names)
+    known = truth.past.select("uid", *truth.place).unique().with_columns(known=pl.lit(value=True))
     been = found.join(known, on=["uid", *truth.place], how="left", maintain_order="left")["known"]
     new = been.is_null().to_numpy()
     return {"known place": ~new, "new place": new}
+
+
+def _regularity(truth: TruthTable) -> pl.DataFrame:
+    """The share of each user's known records at their half hour's most visited place."""
+    assert truth.past is not None
+    rows = truth.past.with_columns(slot=pl.col("at") // (HOUR // 2) % SLOTS_PER_DAY)
+    often = rows.group_by("uid", "slot", *truth.place).len("often").group_by("uid", "slot").max()
+    most = often.group_by("uid").agg(pl.col("often").sum())
+    shares = rows.group_by("uid").len("all").join(most, on="uid")
+    return shares.select("uid", regularity=pl.col("often") / pl.col("all"))
 
 
 def _by_number(number: Int64s, names: Sequence[str]) -> dict[str, Bools]:

@@ -34,6 +34,7 @@ from humobctl.generate.diffusion.data import (
     series_of,
 )
 from humobctl.generate.diffusion.faults import find_faults, warn_of_faults
+from humobctl.generate.diffusion.gained import say_gained
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
 from humobctl.generate.diffusion.process import Process, sampling_of
@@ -254,6 +255,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         network, source = training.kept, data.source
         assert source is not None
         near = faults = None
+        gained: dict[str, Any] = {}
         if source.validation is not None:
             with report.progress("sampling days to look at", 1, "rounds") as ticker:
                 ticker.beat()
@@ -262,6 +264,8 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
             report.info(in_words(near))
             faults = find_faults(*sampled, source.known)
             warn_of_faults(faults)
+            asked = source.validation.asked
+            gained = say_gained(*sampled, asked, source.known, self.settings.seed)
         left_out = ("step", "learning_rate")
         return TrainedModel(
             notes={
@@ -271,7 +275,10 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "privacy": near,
                 "faults": faults,
             },
-            scores={k: v for k, v in log.records[-1].items() if k not in left_out},
+            scores={
+                **{k: v for k, v in log.records[-1].items() if k not in left_out},
+                **gained,
+            },
             config={
                 "settings": asdict(self.settings),
                 "condition": data.condition,

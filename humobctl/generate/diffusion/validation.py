@@ -37,6 +37,12 @@ class Validation:
     condition: str
     scale: Scale
 
+    @property
+    def asked(self) -> Known:
+        """The days that are sampled."""
+        wanted = np.arange(len(self.known.layout)) < MOST_DAYS
+        return self.known if wanted.all() else self.known.take(wanted)
+
     def scores(self, network: Denoiser, process: Process) -> dict[str, float]:
         """Jensen-Shannon divergences by metric, and their mean."""
         ours, theirs = self.sample(network, process, EVALUATIONS)
@@ -57,9 +63,7 @@ class Validation:
             process: of its settings.
             evaluations: of the network for a day; None for as many as ``generate`` takes.
         """
-        known = self.known
-        if len(known.layout) > MOST_DAYS:
-            known = known.take(np.arange(len(known.layout)) < MOST_DAYS)
+        known = self.asked
         token = known.tokens(self.condition)
         layout = None if token is None else known.layout
         days = np.arange(len(known.layout))

@@ -123,6 +123,17 @@ def law_named(
     return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 
+def set_nights_away(law: Law, chance: float) -> Law:
+    """The law `empirical` with another chance that a day ends away from home.
+
+    Raises:
+        UsageError: another law.
+    """
+    if law.weights is None:
+        raise UsageError(f"--nights-away: found --law {law.name}, expected --law empirical")
+    return replace(law, weights=replace(law.weights, away=chance))
+
+
 COMMUTE = Law("radiation", radius=80.0)
 """By which a person without a known workplace is given one, from home."""
 

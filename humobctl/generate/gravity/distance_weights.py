@@ -21,25 +21,29 @@ from humobctl.native import Floats, Int64s
 BINS = 64
 FIRST, LAST = 0.05, 200.0
 """Km: the first bin ends at FIRST, the last one begins at LAST. kernels/gravity.c has the same."""
+CHANCES = ("return_chance", "away_chance")
 BUILT_IN = Path(__file__).with_name("beijing.json")
-"""Fitted to the stays of 5,469 people in Beijing that were published with CoPB."""
+"""Fitted to the stays of 5,469 people in Beijing that were published with CoPB, but without
+their nights away from home, with which 29 % of the recorded days end."""
 
 
 @dataclass(frozen=True)
 class DistanceWeights:
-    """Weights of places by distance, and how often people return.
+    """Weights of places by distance, and how often people return or stay away.
 
     Attributes:
         work: of works from home, by bin, (BINS,); the nearest bin weighs 1.
         home: of other activities, from home, by bin, (BINS,).
         elsewhere: of other activities, from elsewhere, by bin, (BINS,).
         back: chance to return to a place of the same day, where one serves the intent.
+        away: chance that a day of three stays or more ends away from home.
     """
 
     work: tuple[float, ...]
     home: tuple[float, ...]
     elsewhere: tuple[float, ...]
     back: float
+    away: float = 0.0
 
     def table(self) -> Floats:
         """For the kernel, (3, BINS)."""
@@ -55,6 +59,7 @@ class DistanceWeights:
             "from_home": self.home,
             "from_elsewhere": self.elsewhere,
             "return_chance": self.back,
+            "away_chance": self.away,
         }
         with whole_file(path) as place:
             place.write_text(json.dumps(record, indent=1) + "\n")
@@ -68,7 +73,9 @@ def load_weights(path: str | Path) -> DistanceWeights:
     """
     record = read_json_input(path, "a law of --save-law")
     tables = ("to_work", "from_home", "from_elsewhere")
-    names = ("law", "first_km", "last_km", *tables, "return_chance")
+    names = ("law", "first_km", "last_km", *tables, *CHANCES)
+    if isinstance(record, dict):
+        record = {"away_chance": 0.0, **record}  # older files have none
     if not isinstance(record, dict) or set(record) != set(names):
         raise HumobError(f"{path}: expected a law of --save-law with {', '.join(names)}")
     for name, expected in (("law", "empirical"), ("first_km", FIRST), ("last_km", LAST)):
@@ -79,11 +86,13 @@ def load_weights(path: str | Path) -> DistanceWeights:
             raise HumobError(
                 f"{path}: {name}: expected {BINS} weights above 0, none above the one before"
             )
-    chance = record["return_chance"]
-    if not isinstance(chance, float | int) or not 0 <= chance <= 1:
-        raise HumobError(f"{path}: return_chance: found {chance!r}, expected 0 to 1")
+    for name in CHANCES:
+        chance = record[name]
+        if not isinstance(chance, float | int) or not 0 <= chance <= 1:
+            raise HumobError(f"{path}: {name}: found {chance!r}, expected 0 to 1")
     work, home, elsewhere = (tuple(map(float, record[name])) for name in tables)
-    return DistanceWeights(work, home, elsewhere, float(chance))
+    back, away = (float(record[name]) for name in CHANCES)
+    return DistanceWeights(work, home, elsewhere, back, away)
 
 
 def _fall(weights: Any) -> bool:

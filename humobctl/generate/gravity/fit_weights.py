@@ -26,7 +26,7 @@ from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.native import Floats, Int64s
-from humobctl.tables.intents import ANCHORED, CODES, WORK
+from humobctl.tables.intents import CODES, HOME_CODES, WORK
 from humobctl.tables.schemas import INTENTS
 
 SAME = 0.001
@@ -56,6 +56,8 @@ class Trips:
         kind: 0 to work from home, 1 to others from home, 2 to others from elsewhere, (n,).
         returned, could: of free activities, how many were at a place of the same day, and how many
             could have been.
+        nights_away, nights: how many days of three stays or more ended away from home, and how
+            many with the intent to be there, or with none known.
     """
 
     start: Floats
@@ -64,6 +66,8 @@ class Trips:
     kind: Int64s
     returned: int
     could: int
+    nights_away: int
+    nights: int
 
 
 def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
@@ -93,6 +97,7 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
         np.where(at_work, 0, np.where(from_home, 1, 2))[chosen],
         int((free & back).sum()),
         int((free & could).sum()),
+        *_count_nights(point, day, intent),
     )
 
 
@@ -115,7 +120,7 @@ def _find_anchors(
     away = np.where(far, minutes, -1)
     longest = np.lexsort((-away, day))[begins]  # of the same day: days stand in order
     at_work = (away[longest] >= 0) & (np.linalg.norm(point - point[longest], axis=1) <= SAME)
-    home = np.isin(intent, [one for one in ANCHORED if one != CODES[WORK]])
+    home = np.isin(intent, HOME_CODES)
     return (
         np.where(unknown, at_home, home).astype(bool),
         np.where(unknown, at_work, intent == CODES[WORK]).astype(bool),
@@ -138,6 +143,17 @@ def _find_returns(point: Floats, begins: Int64s, fixed: Flags) -> tuple[Flags, F
         could[rows] |= other
         back[rows] |= other & (np.linalg.norm(point[earlier] - point[rows], axis=1) <= SAME)
     return back, could
+
+
+def _count_nights(point: Floats, day: Int64s, intent: Int64s) -> tuple[int, int]:
+    """Days of three stays or more that end away from home, and all that end as days do at home."""
+    night = (intent == EVERYTHING) | np.isin(intent, HOME_CODES)
+    _, begins = np.unique(day, return_index=True)
+    last = np.append(begins[1:], len(day)) - 1
+    home = np.minimum.reduceat(np.where(night, np.arange(len(day)), len(day)), begins)
+    chosen = (last - begins >= 2) & night[last] & (home < last)
+    far = np.linalg.norm(point[last[chosen]] - point[home[chosen]], axis=1) > SAME
+    return int(far.sum()), int(chosen.sum())
 
 
 # -- fit -----------------------------------------------------------------------------------------
@@ -182,11 +198,12 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
         found.append(tuple(fit_bins(counts[used], chosen[used]).tolist()))
         told.append(f"{mine.sum():,} {name}{'' if enough else ' (too few: as all)'}")
     back = trips.returned / trips.could if trips.could else 0.0
+    away = trips.nights_away / trips.nights if trips.nights else 0.0
     report.info(
         f"fitted on trips: {', '.join(told)}; {back:.0%} return to a place of the same day where "
-        "they can"
+        f"they can, and {away:.0%} of days of three stays or more end away from home"
     )
-    return DistanceWeights(found[0], found[1], found[2], back)
+    return DistanceWeights(found[0], found[1], found[2], back, away)
 
 
 def _sample(count: int, city: PlaceIndex, seed: int) -> Int64s:
@@ -198,14 +215,16 @@ def _sample(count: int, city: PlaceIndex, seed: int) -> Int64s:
 
 
 def _count_candidates(city: PlaceIndex, start: Floats, intent: Int64s) -> Floats:
-    """Places by bin of distance around each start, (n, BINS)."""
+    """Places by bin of distance around each start, by their weight, (n, BINS)."""
     counts = np.zeros((len(start), BINS))
     for one in np.unique(intent):
         rows = city.serving(int(one))
         points = np.column_stack([city.east[rows], city.north[rows]]).astype(np.float64) / 1000
         for row in np.flatnonzero(intent == one):
             away = np.hypot(*(points - start[row]).T)
-            counts[row] = np.bincount(bin_of(away[away > SAME]), minlength=BINS)
+            other = away > SAME
+            mass = None if city.weight is None else city.weight[rows][other]
+            counts[row] = np.bincount(bin_of(away[other]), mass, minlength=BINS)
     return counts
 
 

@@ -5,7 +5,8 @@ A person's home and work follow from the seed and the uid alone, so they are the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,9 @@ from humobctl.errors import HumobError
 from humobctl.generate.gravity import kernels
 from humobctl.generate.gravity.choose_place import choose
 from humobctl.generate.gravity.config import COMMUTE, Law
+from humobctl.generate.gravity.jobs import SAMPLE, Works, balance_works
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
+from humobctl.generate.gravity.zones import Zones
 from humobctl.generate.homes_and_works import HOME_COLUMNS, degrees, known_dwellings
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
@@ -76,6 +79,7 @@ class HomesAndWorks:
         source: name of the table of people, for messages.
         density: points and their population, from which homes are drawn; None for the places.
         commute: the law by which works are drawn from home.
+        zones: polygons and their population, from which homes are drawn; None for the density.
     """
 
     city: PlaceIndex
@@ -86,6 +90,9 @@ class HomesAndWorks:
     source: str = "people"
     density: pl.DataFrame | None = None
     commute: Law = COMMUTE
+    zones: pl.DataFrame | None = None
+    _zones: Zones | None = field(init=False, default=None, repr=False)
+    _works: Works | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse homes of another city.
@@ -101,6 +108,18 @@ class HomesAndWorks:
         ):
             if table is not None:
                 refuse_another_city(what, degrees(table, columns), *places)
+        if self.zones is not None:
+            self._zones = Zones(self.zones, self.city, self.places_for_homes())
+            refuse_another_city("zones of --zones", self._zones.centroids, *places)
+        weights = self.commute.weights
+        if self.city.jobs is not None and weights is not None and self.pairs is None:
+            uid = np.arange(SAMPLE, dtype=np.uint32)
+            if self.people is not None:
+                uid = self.people["uid"].to_numpy()
+            home, _ = self._homes(uid[:SAMPLE], self._find_known(uid[:SAMPLE]))
+            homes = np.column_stack([home.east, home.north]).astype(np.float64) / 1000
+            rows = self._places_for_works()
+            self._works = balance_works(self.city, rows, homes, np.array(weights.work))
 
     def of(
         self, uid: NDArray[np.uint32], working: NDArray[np.bool_], memories: kernels.Memories
@@ -115,14 +134,8 @@ class HomesAndWorks:
         Raises:
             HumobError: a person is not in the table of people.
         """
-        known = known_dwellings(uid, self.seed, self.people, self.pairs, self.source)
-        if self.density is not None:
-            homeless = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
-            known[homeless, :2] = self._settle(uid[homeless])
-        home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
-        lost = np.flatnonzero(np.isnan(home.lat))
-        drawn = len(lost)
-        home.put(lost, self.city, self._drawn_homes(uid[lost]))
+        known = self._find_known(uid)
+        home, drawn = self._homes(uid, known)
         work = self._spots(known[:, 2], known[:, 3], CODES[GO_TO_WORK])
         lost = np.flatnonzero(np.isnan(work.lat) & working)
         work.put(lost, self.city, self._drawn_works(uid[lost], home, lost, memories))
@@ -130,6 +143,33 @@ class HomesAndWorks:
         for name in ("lat", "lon", "east", "north", "place"):
             getattr(work, name)[idle] = getattr(home, name)[idle]
         return home, work, drawn
+
+    def _find_known(self, uid: NDArray[Any]) -> Floats:
+        return known_dwellings(uid, self.seed, self.people, self.pairs, self.source)
+
+    def _homes(self, uid: NDArray[np.uint32], known: Floats) -> tuple[Locations, int]:
+        """Homes of people, and how many of them were drawn."""
+        lost = np.flatnonzero(np.isnan(known[:, :2]).any(axis=1))
+        place = np.full(len(lost), -1)
+        if self._zones is not None:
+            known[lost, :2], place = self._zones.settle(uid[lost], self.seed)
+        elif self.density is not None:
+            known[lost, :2] = self._settle(uid[lost])
+        else:
+            place = self._drawn_homes(uid[lost])
+        home = self._spots(known[:, 0], known[:, 1], CODES[GO_HOME])
+        home.put(lost[place >= 0], self.city, place[place >= 0])
+        return home, len(lost)
+
+    @property
+    def home_spots(self) -> float:
+        """Equally likely homes that drawn people would share as much as they do."""
+        if self._zones is not None:
+            return self._zones.spots
+        if self.density is not None:
+            share = self.density["population"].to_numpy() / self.density["population"].sum()
+            return float(1 / (share**2).sum())
+        return float(len(self.places_for_homes()))
 
     def _spots(self, lat: Floats, lon: Floats, intent: int) -> Locations:
         """Known points, each at the nearest place that serves the intent, if that is near."""
@@ -160,6 +200,11 @@ class HomesAndWorks:
         rows = self.city.serving(CODES[GO_HOME])
         return rows if len(rows) else np.arange(len(self.city))
 
+    def _places_for_works(self) -> Int64s:
+        """Rows of the places that can be a work or of all."""
+        rows = self.city.serving(CODES[GO_TO_WORK])
+        return rows if len(rows) else np.arange(len(self.city))
+
     def _drawn_homes(self, uid: NDArray[np.uint32]) -> Int64s:
         """Places in proportion to their density: each that can be a home or any, alike."""
         rows = self.places_for_homes()
@@ -174,11 +219,15 @@ class HomesAndWorks:
         memories: kernels.Memories,
     ) -> Int64s:
         """Places by a law from home; home itself where there is no other."""
-        intent = CODES[GO_TO_WORK] if self.city.count(CODES[GO_TO_WORK]) else EVERYTHING
-        east, north = home.east[people], home.north[people]
-        start = (east, north, home.place[people])
+        city, works = self.city, self._works
+        intent = CODES[GO_TO_WORK] if city.count(CODES[GO_TO_WORK]) else EVERYTHING
+        east, north, place = home.east[people], home.north[people], home.place[people]
+        if works is not None:
+            city, intent = works.index, EVERYTHING
+            place = np.where(place < 0, -1, works.own[place])
+        start = (east, north, place)
         chosen, _ = choose(
-            self.city,
+            city,
             law=self.commute,
             intent=intent,
             start=start,
@@ -188,11 +237,12 @@ class HomesAndWorks:
             memories=memories,
         )
         alone = np.flatnonzero(chosen < 0)
-        places, _ = self.city.nearest(
+        places, _ = city.nearest(
             intent, east[alone].astype(np.float64), north[alone].astype(np.float64)
         )
         chosen[alone] = places
-        return chosen.astype(np.int64)
+        rows = chosen.astype(np.int64)
+        return rows if works is None else works.rows[rows]
 
 
 def read_density(path: str, *, on_error: OnError = "fail") -> pl.DataFrame:

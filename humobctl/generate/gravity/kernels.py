@@ -51,7 +51,7 @@ class LawStruct(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_double) for name in ("radius", "most", "exponent", "scale")),
         *((name, ctypes.c_double) for name in ("alpha", "beta", "rho", "gamma")),
-        ("back", ctypes.c_double),
+        *((name, ctypes.c_double) for name in ("back", "away")),
         ("weights", ctypes.c_void_p),
         ("seed", ctypes.c_uint64),
         ("kind", ctypes.c_int32),
@@ -98,11 +98,12 @@ def struct_of(kind: type[ctypes.Structure], arrays: dict[str, NDArray[Any]], /, 
 def law_struct(law: Law, seed: int, *, exhaustive: bool = False) -> LawStruct:
     """A law for the kernel."""
     law = law.check()
-    weights = {} if law.weights is None else {"weights": law.weights.table()}
+    observed = law.weights
     made: LawStruct = struct_of(
         LawStruct,
-        weights,
-        back=0.0 if law.weights is None else law.weights.back,
+        {} if observed is None else {"weights": observed.table()},
+        back=0.0 if observed is None else observed.back,
+        away=0.0 if observed is None else observed.away,
         radius=1000 * law.radius,
         most=1000 * law.most,
         exponent=law.exponent,

@@ -16,12 +16,14 @@ from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
 from humobctl.native import Float32s, Floats, Int64s
 from humobctl.tables.plane import Plane, plane_through
-from humobctl.tables.schemas import INTENTS, PLACES
+from humobctl.tables.schemas import INTENTS, WEIGHTED_PLACES
 
 EVERYTHING = len(INTENTS)
 """Number of the list of all places, after those of the intents."""
 MOST_DISTORTION = 0.05
 """Error of distances east and west on the plane, beyond which there is a warning."""
+COPIES = 16
+"""How often the index holds a place of mean weight, where weights are fractions or large."""
 MEMBERS_PER_CELL = 4
 SMALLEST_CELL = 400.0
 """Metres; rings of 1 km would have to be put together from many rows of smaller cells."""
@@ -37,6 +39,8 @@ class PlaceIndex:
         place_id: ids, (n,).
         lat, lon: degrees, (n,).
         intent: number of the intent that each serves, -1 for all of them, (n,).
+        weight: how much each attracts, beside its distance, (n,); None for all alike.
+        jobs: how many people work at each, (n,); None where that is not known.
     """
 
     name: str
@@ -45,6 +49,8 @@ class PlaceIndex:
     lat: Floats
     lon: Floats
     intent: Int8s
+    weight: Floats | None = None
+    jobs: Floats | None = None
     east: Float32s = field(init=False)
     north: Float32s = field(init=False)
     struct: Any = field(init=False)
@@ -59,7 +65,7 @@ class PlaceIndex:
     def __reduce__(self) -> tuple[type[PlaceIndex], tuple[Any, ...]]:
         """Another process makes the index of its own, which holds addresses."""
         parts = (self.name, self.plane, self.place_id, self.lat, self.lon, self.intent)
-        return PlaceIndex, parts
+        return PlaceIndex, (*parts, self.weight, self.jobs)
 
     def __len__(self) -> int:
         """Number of places."""
@@ -72,7 +78,7 @@ class PlaceIndex:
         return np.flatnonzero((self.intent == intent) | (self.intent < 0))
 
     def count(self, intent: int) -> int:
-        """How many places serve an intent."""
+        """How many places serve an intent; each counts as often as the index holds it."""
         return int(self.grids["members"][intent])
 
     def nearest(self, intent: int, east: Floats, north: Floats) -> tuple[Int64s, Floats]:
@@ -107,17 +113,20 @@ class PlaceIndex:
         members: list[Int64s] = []
         starts: list[Int64s] = []
         cells = first = 0
+        copies = None if self.weight is None else copies_of(self.weight)
         for intent in range(EVERYTHING + 1):
             rows = self.serving(intent)
             # As many as those without an intent: they are these.
-            if len(rows) in shared and not (self.intent == intent).any():
-                grids[intent] = shared[len(rows)]
+            alike = len(rows)
+            if alike in shared and not (self.intent == intent).any():
+                grids[intent] = shared[alike]
                 continue
+            rows = rows if copies is None else np.repeat(rows, copies[rows])
             grid, order, start = build_grid(self.east[rows], self.north[rows])
             grid["cell"], grid["first"] = cells, first
             grids[intent] = grid
             if not (self.intent == intent).any():
-                shared[len(rows)] = grid
+                shared[alike] = grid
             members.append(rows[order])
             starts.append(start)
             cells += len(start)
@@ -135,6 +144,18 @@ class PlaceIndex:
             "place_north": self.north,
         }
         self.struct = kernels.struct_of(kernels.PlacesStruct, arrays)
+
+
+def copies_of(weight: Floats) -> Int64s:
+    """How often the index holds each place, so that one drawn of all is drawn by its weight.
+
+    Whole numbers stay as they are unless they take too much room; others become COPIES in the mean.
+    """
+    total = COPIES * len(weight)
+    if weight.sum() <= total and (weight == np.floor(weight)).all():
+        return weight.astype(np.int64)
+    copies: Int64s = np.round(weight * (total / weight.sum())).astype(np.int64)
+    return np.where(weight > 0, np.maximum(copies, 1), 0)
 
 
 def build_grid(east: Float32s, north: Float32s) -> tuple[Any, Int64s, Int64s]:
@@ -159,13 +180,24 @@ def build_grid(east: Float32s, north: Float32s) -> tuple[Any, Int64s, Int64s]:
     return grid, np.argsort(cell, kind="stable"), start
 
 
-def read_city(path: str, *, on_error: OnError = "fail") -> PlaceIndex:
-    """The places of a file.
+def read_city(path: str, *, weighted: bool = True, on_error: OnError = "fail") -> PlaceIndex:
+    """The places of a file, with their visits and jobs where it has them.
+
+    Args:
+        path: the file, or ``-`` for standard input.
+        weighted: whether visits and jobs are of use; otherwise they are left aside, which is said.
+        on_error: stop at the first faulty row, or drop faulty rows with a warning.
 
     Raises:
         HumobError: the file cannot be read or holds a fault.
     """
-    return city_of(read_table(path, PLACES, on_error=on_error), "stdin" if path == "-" else path)
+    places = read_table(path, WEIGHTED_PLACES, on_error=on_error)
+    if not weighted:
+        given = [name for name in ("visits", "jobs") if places[name].count()]
+        if given:
+            report.info(f"{path}: {' and '.join(given)} are not used: only --law empirical does")
+        places = places.drop("visits", "jobs")
+    return city_of(places, "stdin" if path == "-" else path)
 
 
 def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
@@ -178,6 +210,7 @@ def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
             f"{name}: places span latitudes {lat.min():.1f} to {lat.max():.1f}: distances on one "
             f"plane are off by up to {np.abs(widths - 1).max():.0%}; use one city at a time"
         )
+    visits, jobs = (_numbers(places, column) for column in ("visits", "jobs"))
     codes = places["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
     return PlaceIndex(
         name,
@@ -186,4 +219,14 @@ def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
         lat,
         lon,
         codes.fill_null(-1).to_numpy().copy(),
+        None if visits is None else visits + 1,
+        jobs,
     )
+
+
+def _numbers(places: pl.DataFrame, column: str) -> Floats | None:
+    """A column of numbers, 0 where one is missing; None where all are."""
+    if column not in places.columns or not places[column].count():
+        return None
+    found: Floats = places[column].fill_null(0.0).to_numpy()
+    return found

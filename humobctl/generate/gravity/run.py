@@ -24,7 +24,7 @@ from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREA
 from humobctl.generate.gravity.places import PlaceIndex
 from humobctl.generate.person_batches import whole_people
 from humobctl.native import Int64s, library
-from humobctl.tables.intents import ANCHORED, CODES
+from humobctl.tables.intents import ANCHORED, CODES, HOME_CODES
 from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
 
@@ -45,7 +45,8 @@ class GravityTally(Tally):
         people, days, events: how many.
         shifted, shortened: events that travel made start at another time, or last less.
         hurried: days that hold more travel than time, in which people travel faster.
-        drawn_homes: people whose home is one of the places.
+        nights_away: days that end away from home.
+        drawn_homes: people whose home was drawn, not known.
         widened, unreached: events by intent, (12,): the place lies beyond the radius; there was
             none up to the largest radius, so that the person stayed.
         first: the first person and day of an unreached event.
@@ -57,23 +58,29 @@ class GravityTally(Tally):
     shifted: int = 0
     shortened: int = 0
     hurried: int = 0
+    nights_away: int = 0
     drawn_homes: int = 0
     widened: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     unreached: Int64s = field(default_factory=lambda: np.zeros(len(INTENTS), np.int64))
     first: tuple[int, int] | None = None
 
-    def tell(self, law: Law, homes: int) -> None:
+    def tell(self, law: Law, homes: float) -> None:
         """Say it.
 
         Args:
             law: by which places were chosen.
-            homes: places that can be a home.
+            homes: equally likely homes that people would share as much as they do.
         """
         report.info(
             f"{pluralize(self.days, 'day')} of {pluralize(self.people, 'person')}, "
             f"{pluralize(self.events, 'visit')}; for travel "
             f"time {self.shifted:,} were moved and {self.shortened:,} shortened"
         )
+        if self.nights_away:
+            report.info(
+                f"{pluralize(self.nights_away, 'day')} {'end' if self.nights_away > 1 else 'ends'} "
+                "away from home, as in the people of the law (--nights-away)"
+            )
         if self.hurried:
             report.warn(
                 f"{pluralize(self.hurried, 'day')} with too little time for travel: people travel "
@@ -81,10 +88,10 @@ class GravityTally(Tally):
             )
         if self.drawn_homes > CROWDED * homes:
             report.warn(
-                f"{self.drawn_homes:,} people get their homes in {pluralize(homes, 'place')} "
-                f"({self.drawn_homes / homes:,.0f} a place), so distances from home mean "
-                "little; --people or --home-work give homes, --density draws them by "
-                "population"
+                f"{self.drawn_homes:,} people get their homes in "
+                f"{pluralize(round(homes), 'place')} ({self.drawn_homes / homes:,.0f} a place), "
+                "so distances from home mean little; --people or --home-work give homes, "
+                "--density and --zones draw them by population"
             )
         if self.widened.any():
             report.info(
@@ -230,12 +237,12 @@ class GravityJob:
             for done in results:
                 self.tally.add(done.tally)
                 yield done.frame
-        self.tally.tell(self.law, len(self.homes_and_works.places_for_homes()))
+        self.tally.tell(self.law, self.homes_and_works.home_spots)
 
     def about(self) -> dict[str, Any]:
         """What makes the visits what they are, but for the plans."""
         city, where = self.city, self.homes_and_works
-        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent)
+        places = (city.place_id.to_frame(), city.lat, city.lon, city.intent, city.weight, city.jobs)
         law = {name: value for name, value in asdict(self.law).items() if name != "name"}
         return {
             "command": "generate gravity",
@@ -243,7 +250,9 @@ class GravityJob:
                 **{"law": self.law.name, **law, **asdict(self.travel)},
                 **{"seed": self.seed, "snap": where.snap},
             },
-            "data": mark_of((places, where.people, where.pairs, where.density)),
+            "data": mark_of(
+                (places, where.people, where.pairs, where.density, where.zones),
+            ),
         }
 
     def visits(self, frame: pl.DataFrame, memories: kernels.Memories) -> pl.DataFrame:
@@ -261,7 +270,7 @@ class GravityJob:
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")
         )
         place, flags = self._walk(days, home, work, start, end, memories)
-        self._count(days, flags)
+        self._count(days, place, flags)
         return self._table(days, home, work, (place, flags, start, end))
 
     def _check(self, days: Days) -> None:
@@ -313,8 +322,9 @@ class GravityJob:
         kernels.run_shared(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
         return place, flags
 
-    def _count(self, days: Days, flags: NDArray[np.uint8]) -> None:
+    def _count(self, days: Days, place: NDArray[np.int32], flags: NDArray[np.uint8]) -> None:
         tally, kinds = self.tally, len(INTENTS)
+        tally.nights_away += int((np.isin(days.intent, HOME_CODES) & (place >= 0)).sum())
         tally.people += len(days.uid)
         tally.days += len(days.d)
         tally.events += len(flags)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,17 +51,14 @@ from humobctl.predict.city_profile import (
     past_days_off,
     unique_users,
 )
-from humobctl.predict.gained import (
+from humobctl.predict.gained import ScoredUser, predict_history, say_gained
+from humobctl.predict.ranker.data import RankerCity, RankerUser, first_days
+from humobctl.predict.ranker.train import (
+    COMPARED,
     COMPARED_BYTES,
     COMPARED_SECONDS,
-    RankerCity,
-    ScoredUser,
-    baselines,
-    compare,
-    tell,
-    train_small_ranker,
+    predict_by_ranker,
 )
-from humobctl.predict.ranker.data import RankerUser
 from humobctl.ranks import world_size
 from humobctl.tables.cells import decode_cells
 from humobctl.training.city_table import open_city
@@ -396,13 +392,11 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
             return {}
         users = [ScoredUser(data.cities[one.city - 1], one.user, one.truth) for one in data.asked]
         mine = predict_blended(network, data.cities, data.asked, device, self.settings.precision)
-        try:
-            ranker = train_small_ranker(_ranker_cities(data), self.settings.seed)
-        except HumobError:  # too few days for its windows
-            ranker = None
-        found = compare(TYPE, users, {TYPE: mine, **baselines(users, ranker)})
-        tell(TYPE, found, len(users))
-        return {"compared": found}
+        cells = {TYPE: mine, "history": predict_history(users)}
+        with suppress(HumobError):  # too few days for its windows
+            ranker = replace(COMPARED, seed=self.settings.seed)
+            cells["ranker"] = predict_by_ranker(_ranker_cities(data), users, ranker)
+        return say_gained(TYPE, users, cells)
 
 
 def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
@@ -419,7 +413,8 @@ def _ranker_cities(data: BertMoeData) -> list[RankerCity]:
                 for column in (rows.d[here], rows.t[here], cells[:, 0], cells[:, 1])
             )
             users.append(RankerUser(int(rows.uid[user]), d, t, x, y))
-        before = partial(_city_before, city, rows.days[number - 1])
+        days, begins = rows.days[number - 1], first_days(first_day - 1, COMPARED)
+        before = {begin: _city_before(city, days, begin) for begin in begins}
         found.append(RankerCity(users, first_day - 1, before))
     return found
 

@@ -21,6 +21,10 @@ class DayConfig:
         past: heaviest past days kept for a target day.
         drawn: days drawn from p.
         drawn_share: their share of the weight.
+        chained: days drawn record by record, see ``chain``.
+        chained_share: their share of the weight.
+        trust, leave, lift, near: weights of a chain: of p, of leaving the cell before, of the cells
+            that come after it, of its distance.
         follow: odds by which a drawn day prefers the cell of the past day it follows.
         options: cells tried in a row, beside those of the rows before and after.
         sweeps: over the rows of a day, at most.
@@ -43,11 +47,17 @@ class DayConfig:
     auction: float = 0.35
     distance: float = 0.1
     agreement: float = 1.0
-    past: int = 8
-    drawn: int = 8
-    drawn_share: float = 0.4
+    past: int = 6
+    drawn: int = 5
+    drawn_share: float = 0.3
+    chained: int = 5
+    chained_share: float = 0.3
+    trust: float = 0.78
+    leave: float = 0.6
+    lift: float = 0.16
+    near: float = 0.92
     follow: float = 0.4
-    options: int = 6
+    options: int = 5
     sweeps: int = 2
     tolerance: float = 0.1
     hope: float = 0.18

@@ -8,10 +8,11 @@ The best day is the one with the best expected score over what the day may turn 
                    - (1 - w) gamma mean_i E_p |c - y_i|
 
 The expectation over s runs over sample days: the user's own past days laid over the slots to fill
-(`lay_over`), weighted by the calendar and by how well they agree with p (`agreeing`), and days
-drawn from p that follow a past day (`draw`). As few samples overfit, the terms in the second and
-third line hold the answer to p, and to an auction that shares out the copies of a cell among the
-rows (`auction`). The day is improved row by row in C, by incremental GEO-BLEU and DTW.
+(`lay_over`), weighted by the calendar and by how well they agree with p (`agreeing`), days drawn
+from p that follow a past day (`draw`), and days drawn record by record (`draw_chains`). As few
+samples overfit, the terms in the second and third line hold the answer to p, and to an auction that
+shares out the copies of a cell among the rows (`auction`). The day is improved row by row in C, by
+incremental GEO-BLEU and DTW.
 
 Shapes:  r rows to fill, k candidate cells, D target days, J sample days, n known rows,
          A finalists of a day, L rows of the longest day.
@@ -24,9 +25,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from humobctl.native import Floats, Int32s, Int64s, library, share_out
-from humobctl.predict.base import SlotDistributions, UserHistory, candidates, distances, number_days
+from humobctl.predict.base import (
+    SlotDistributions,
+    UserHistory,
+    candidates,
+    distances,
+    highest,
+    number_days,
+)
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.cell_copies import auction
+from humobctl.predict.decode_days.chain import log_lifts
 from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.sample_days import DaySamples, mix_samples, past_days
 
@@ -66,7 +75,12 @@ class DayProblem:
 
 
 def decode_days(
-    cells: Int32s, p: Floats, day: Int64s, past: DaySamples, config: DayConfig = DEFAULTS
+    cells: Int32s,
+    p: Floats,
+    day: Int64s,
+    past: DaySamples,
+    config: DayConfig = DEFAULTS,
+    lifts: Floats | None = None,
 ) -> Int64s:
     """The candidate for each row, day by day.
 
@@ -76,25 +90,34 @@ def decode_days(
         day: number of each row's target day, 0 to D - 1 and ascending, shape (r,).
         past: the user's own past days as samples; J may be 0.
         config: settings.
+        lifts: how cells follow each other, see ``log_lifts``; None where that is not known.
 
     Returns:
         Index of the chosen candidate of each row, shape (r,).
     """
     if not len(p):
         return np.zeros(0, dtype=np.int64)
-    return solve(pose(cells, p, day, past, config))
+    return solve(pose(cells, p, day, past, config, lifts))
 
 
-def pose(cells: Int32s, p: Floats, day: Int64s, past: DaySamples, config: DayConfig) -> DayProblem:
+def pose(
+    cells: Int32s,
+    p: Floats,
+    day: Int64s,
+    past: DaySamples,
+    config: DayConfig,
+    lifts: Floats | None = None,
+) -> DayProblem:
     """What there is to decide; arguments as those of ``decode_days``, r is at least 1."""
     starts = np.searchsorted(day, np.arange(int(day[-1]) + 2)).astype(np.int64)
     apart = distances(cells)
     if not past.weight.shape[1]:
         past = DaySamples(p.argmax(axis=1)[None, :], np.ones((len(starts) - 1, 1)))
     near = np.exp(-config.beta * apart)
-    samples = mix_samples(past, p, day, starts, np.exp(-0.5 * apart), config)
-    worth = auction(p, day, starts, past, apart, config)
+    lifts = np.zeros_like(apart) if lifts is None else lifts
     close, far = p @ np.exp(-0.5 * apart), p @ apart / _CELLS_PER_KM
+    samples = mix_samples(past, p, day, starts, (close, apart, lifts), config)
+    worth = auction(p, day, starts, past, apart, config)
     begin = worth.argmax(axis=1) if config.weight > 0 else far.argmin(axis=1)
     return DayProblem(
         config=config,
@@ -124,7 +147,7 @@ def solve(problem: DayProblem) -> Int64s:
 
 def _options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:
     """Cells to try in each row: its ``most`` best, and the first choice of the rows beside it."""
-    best = np.argsort(-score, axis=1, kind="stable")[:, :most]
+    best = highest(score, most)
     same = day[1:] == day[:-1]
     before, after = np.full((2, len(day)), -1)
     before[1:][same], after[:-1][same] = begin[:-1][same], begin[1:][same]
@@ -201,11 +224,13 @@ def pose_user(
 ) -> DayProblem:
     """What there is to decide for a user; arguments as those of ``decode_user``."""
     target, day = number_days(user.target_d)
-    past = DaySamples(np.empty((0, len(day)), np.int64), np.empty((len(target), 0)))
+    past, lifts = DaySamples(np.empty((0, len(day)), np.int64), np.empty((len(target), 0))), None
     if len(user.d):
         own, index = candidates(user)
-        past = past_days(user, _places(own, dist.cells)[index], city, target, config)
-    return pose(dist.cells, dist.p, day, past, config)
+        index = _places(own, dist.cells)[index]
+        past = past_days(user, index, city, target, config)
+        lifts = log_lifts(user.d, index, len(dist.cells))
+    return pose(dist.cells, dist.p, day, past, config, lifts)
 
 
 def _places(cells: Int32s, among: Int32s) -> Int64s:

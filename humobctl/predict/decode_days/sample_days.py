@@ -12,6 +12,7 @@ import numpy as np
 from humobctl.native import Floats, Int64s
 from humobctl.predict.base import UserHistory
 from humobctl.predict.city_profile import CityProfile
+from humobctl.predict.decode_days.chain import draw_chains
 from humobctl.predict.decode_days.config import DayConfig
 from humobctl.tables.schemas import SLOTS_PER_DAY
 
@@ -54,17 +55,16 @@ def lay_over(d: Int64s, t: Int64s, index: Int64s, target_t: Int64s) -> Int64s:
     return cells
 
 
-def agreeing(past: DaySamples, p: Floats, near: Floats, starts: Int64s, power: float) -> DaySamples:
+def agreeing(past: DaySamples, close: Floats, starts: Int64s, power: float) -> DaySamples:
     """Past days weighted anew by the geometric mean over a day's rows of p around their cells.
 
     Args:
         past: sample days.
-        p: distribution of each row, shape (r, k).
-        near: proximities of cells, shape (k, k).
+        close: expected proximity of each cell in each row, shape (r, k).
         starts: offsets of the target days, shape (D + 1,).
         power: exponent of the geometric mean; 0 changes nothing.
     """
-    around = (p @ near)[np.arange(len(p))[None, :], past.cell]
+    around = close[np.arange(len(close))[None, :], past.cell]
     logs = np.add.reduceat(np.log(around + _ODDS_FLOOR), starts[:-1], axis=1)
     with np.errstate(divide="ignore"):
         score = np.log(past.weight) + power * (logs / np.diff(starts)).T
@@ -113,16 +113,39 @@ def draw(past: DaySamples, p: Floats, day: Int64s, count: int, follow: float, se
 
 
 def mix_samples(
-    past: DaySamples, p: Floats, day: Int64s, starts: Int64s, near: Floats, config: DayConfig
+    past: DaySamples,
+    p: Floats,
+    day: Int64s,
+    starts: Int64s,
+    tables: tuple[Floats, Floats, Floats],
+    config: DayConfig,
 ) -> DaySamples:
-    """The samples that the day is scored against: past days and drawn days."""
-    past = heaviest(agreeing(past, p, near, starts, config.agreement), config.past)
-    if config.drawn == 0 or config.drawn_share == 0.0:
-        return past
-    drawn = draw(past, p, day, config.drawn, config.follow, config.seed)
-    lent = np.full((len(past.weight), config.drawn), config.drawn_share / config.drawn)
-    weight = np.concatenate([(1.0 - config.drawn_share) * past.weight, lent], axis=1)
-    return DaySamples(np.concatenate([past.cell, drawn]), weight)
+    """The samples that the day is scored against: past days, days drawn from p, and chains.
+
+    Args:
+        past: the user's past days.
+        p: distribution of each row, shape (r, k).
+        day: number of each row's target day, shape (r,).
+        starts: offsets of the target days, shape (D + 1,).
+        tables: expected proximities (r, k); distances in cells and log lifts of cells (k, k) each.
+        config: settings.
+    """
+    close, apart, lifts = tables
+    past = heaviest(agreeing(past, close, starts, config.agreement), config.past)
+    parts, left = [], 1.0
+    if config.drawn and config.drawn_share > 0.0:
+        drawn = draw(past, p, day, config.drawn, config.follow, config.seed)
+        parts.append((drawn, config.drawn_share / config.drawn))
+        left -= config.drawn_share
+    if config.chained and config.chained_share > 0.0:
+        chained = draw_chains(p, starts, lifts, apart, config)
+        parts.append((chained, config.chained_share / config.chained))
+        left -= config.chained_share
+    lent = [np.full((len(past.weight), len(cell)), share) for cell, share in parts]
+    return DaySamples(
+        np.concatenate([past.cell, *(cell for cell, _ in parts)]),
+        np.concatenate([left * past.weight, *lent], axis=1),
+    )
 
 
 def past_days(

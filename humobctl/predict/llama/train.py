@@ -21,14 +21,16 @@ from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.llm.load import Loaded, check_vocabulary, load_causal, load_tokenizer, readable
 from humobctl.llm.model_files import files_of
 from humobctl.predict.blend import likelihood, user_scores
+from humobctl.predict.decode_days.run import decode_user
 from humobctl.predict.decode_slots import decode
+from humobctl.predict.gained import ScoredUser, predict_history, say_gained
 from humobctl.predict.llama import data as records
 from humobctl.predict.llama.config import TYPE, LlamaSettings, Task
 from humobctl.predict.llama.data import LlamaData, PackedRows
 from humobctl.predict.llama.model import answers_loss, check_packing, mean_loss, with_lora
 from humobctl.predict.llama.predict_compact import CompactPredictor
 from humobctl.predict.llama.tokens import mean_tokens
-from humobctl.predict.llama.users import Source
+from humobctl.predict.llama.users import PromptedUser, Source
 from humobctl.ranks import world_size
 from humobctl.training.distributed import Group, Share
 from humobctl.training.model_dir import CONFIG, write_json
@@ -210,7 +212,34 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         of = min(len(data.asked), MOST_VALIDATED) or min(len(data.held), 10 * MOST_VALIDATED)
         started = time.monotonic()
         self.validate(network, few, device)
-        return Costs((time.monotonic() - started) / count * of)
+        seconds = (time.monotonic() - started) / count * of
+        return Costs(seconds, seconds * bool(data.asked))
+
+    def _models(
+        self, network: Any, data: LlamaData
+    ) -> Iterator[tuple[PromptedUser, CompactPredictor]]:
+        """People who validate, each with the predictor of the city."""
+        network.eval()
+        settings = self.settings
+        loaded = Loaded(network, data.tokenizer, str(next(network.parameters()).device))
+        bf16 = settings.precision == "bf16"
+        for one in data.asked[:MOST_VALIDATED]:
+            yield (
+                one,
+                CompactPredictor(loaded, one.city, settings.shape, self.base, bf16=bf16),
+            )
+
+    def _compare(self, network: Any, data: LlamaData) -> dict[str, Any]:
+        """The adapter as it will be used beside the history baseline."""
+        if not data.asked:
+            return {}
+        users, cells = [], []
+        with report.progress("predicting", len(data.asked[:MOST_VALIDATED]), "users") as ticker:
+            for one, model in self._models(network, data):
+                users.append(ScoredUser(one.city, one.user, one.truth))
+                cells.append(decode_user(one.user, one.city, model.distribution(one.user)))
+                ticker.advance()
+        return say_gained(TYPE, users, {TYPE: cells, "history": predict_history(users)})
 
     def _predict(self, network: Any, data: LlamaData) -> dict[str, float]:
         """Loss and GEO-BLEU (humob24) of people who are not trained on, each a mean over them.
@@ -218,13 +247,9 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         The loss is the mean of -log p of the true cells; cells are those of highest expected
         proximity.
         """
-        network.eval()
-        settings, losses, scores = self.settings, [], []
-        loaded = Loaded(network, data.tokenizer, str(next(network.parameters()).device))
-        bf16 = settings.precision == "bf16"
+        losses, scores = [], []
         scoring = CellEvalSettings(dialects=("humob24",), names=("geobleu",))
-        for one in data.asked[:MOST_VALIDATED]:
-            model = CompactPredictor(loaded, one.city, settings.shape, self.base, bf16=bf16)
+        for one, model in self._models(network, data):
             dist = model.distribution(one.user)
             losses.append(float(-np.log(likelihood(dist, one.truth)).mean()))
             found = user_scores(one.user, decode(dist, "geobleu"), one.truth, scoring)
@@ -277,6 +302,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
         validations = [record for record in log.records if "eval_loss" in record]
         best = min(validations, key=lambda record: record["eval_loss"], default={})
         scores = {k.removeprefix("eval_"): v for k, v in best.items() if k.startswith("eval_")}
+        gained = self._compare(training.kept, data)
 
         def write(folder: Path) -> None:
             training.kept.save_pretrained(folder)
@@ -299,7 +325,7 @@ class LlamaRecipe(TorchRecipe[LlamaData]):
                 "dropped_days": data.dropped_days,
                 "left_out": data.left_out,
             },
-            scores={"training_loss": log.last_loss, **scores},
+            scores={"training_loss": log.last_loss, **scores, **gained},
             write=write,
         )
 

@@ -10,26 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from humobctl.console import report
 from humobctl.data.sessions import SessionTable
 from humobctl.errors import HumobError
 from humobctl.native import Bools, Float32s, Floats, Int64s
-from humobctl.predict.next.city import NextCity, survey_city
+from humobctl.predict.next.city import NextCity
 from humobctl.predict.next.config import NextRankerConfig
 from humobctl.predict.next.data import NextRecords, UserRecords, describe_tables, gather
 from humobctl.predict.next.evidence import weigh
 from humobctl.predict.next.features import NAMES, encode, first_scores
-from humobctl.predict.next.model import TYPE, to_checkpoint
+from humobctl.predict.next.gained import say_gained
+from humobctl.predict.next.model import TYPE, NextRanker, to_checkpoint
+from humobctl.predict.next.windows import windowed_users
 from humobctl.predict.ranker.data import NEVER, RankerTrainingSet, join
 from humobctl.predict.ranker.train import RankerTraining
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import Recipe, TrainedModel, TrainingLog
+
+_SMALL_ROWS = 10_000
+"""Records that the ranker learns from which scores the last window."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class NextRankerData:
         rows: of all windows.
         elsewhere: fraction of records whose place was no candidate.
         about: what ``run.json`` says of the files.
+        records: of all histories.
     """
 
     rows: RankerTrainingSet
     elsewhere: float
     about: list[dict[str, Any]]
+    records: NextRecords
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,9 @@ class NextRankerRecipe(Recipe[NextRankerData]):
         Raises:
             HumobError: too few records.
         """
-        rows, elsewhere = training_rows(gather(self.tables, None), self.settings)
-        about = describe_tables(self.tables)
-        yield NextRankerData(rows, elsewhere, about)
+        records = gather(self.tables, None)
+        rows, elsewhere = training_rows(records, self.settings)
+        yield NextRankerData(rows, elsewhere, describe_tables(self.tables), records)
 
     def identify(self, data: NextRankerData) -> dict[str, Any]:
         """The files."""
@@ -99,10 +104,29 @@ class NextRankerRecipe(Recipe[NextRankerData]):
                 "rows": len(data.rows.y),
                 "settings": asdict(self.settings),
             },
-            scores={"loss": log.last_loss, "elsewhere": data.elsewhere},
+            scores={
+                "loss": log.last_loss,
+                "elsewhere": data.elsewhere,
+                **_compare(data.records, self.settings),
+            },
             config=model.config,
             arrays=model.arrays,
         )
+
+
+def _compare(records: NextRecords, config: NextRankerConfig) -> dict[str, Any]:
+    """What a smaller ranker gains that was not trained on the last window: the model is."""
+    before = replace(config, windows=config.windows[:-1], most_rows=_SMALL_ROWS, members=1)
+    try:
+        rows, elsewhere = training_rows(records, before)
+    except HumobError:  # too few records before the last window
+        return {}
+    training = RankerTraining(rows, before.network())
+    while training.step < training.plan.steps:
+        training.advance()
+    network = training.network()
+    name = f"ranker of {_SMALL_ROWS:,} records"
+    return say_gained(name, lambda city: NextRanker(city, network, elsewhere), records, config)
 
 
 def training_rows(
@@ -130,52 +154,6 @@ def nothing_to_learn(config: NextRankerConfig) -> str:
     return (
         "found no record to learn from, expected sessions of two records or more after "
         f"{config.windows[0]:.0%} of the records in time"
-    )
-
-
-def windowed_users(
-    records: NextRecords, config: NextRankerConfig
-) -> Iterator[tuple[int, NextCity, UserRecords, Int64s]]:
-    """Number of each window, the city before it, each user until its end, and what to predict.
-
-    Args:
-        records: of histories.
-        config: the windows, and how many records are drawn of them.
-    """
-    hour = records.columns["hour"]
-    cuts = np.quantile(hour, config.windows)
-    cuts[-1] += 1.0
-    windows = list(pairwise(cuts.tolist()))
-    session = records.columns["session"]
-    follows = (session[1:] == session[:-1]) & (hour[1:] >= cuts[0])
-    fraction = config.most_rows / max(1, int(follows.sum()))
-    with report.progress("features", len(windows), "windows") as ticker:
-        for number, (begin, end) in enumerate(windows):
-            city = survey_city(records, hour < begin)
-            rng = np.random.default_rng((config.seed, number))
-            for user in records.users(with_targets=False):
-                window = _in_window(user, begin, end)
-                chosen = np.flatnonzero(window.target)
-                chosen = chosen[rng.random(len(chosen)) < fraction]
-                if len(chosen) and window.history.any():
-                    yield number, city, window, chosen
-            ticker.advance()
-
-
-def _in_window(user: UserRecords, begin: float, end: float) -> UserRecords:
-    """The user's records before the end of a window; those in it are to be predicted."""
-    kept = user.hour < end
-    inside = user.hour >= begin
-    follows = np.zeros(len(kept), np.bool_)
-    follows[1:] = user.session[1:] == user.session[:-1]
-    return UserRecords(
-        user.uid,
-        place=user.place[kept],
-        hour=user.hour[kept],
-        session=user.session[kept],
-        history=~inside[kept],
-        target=(inside & follows)[kept],
-        row=user.row[kept],
     )
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from humobctl.errors import HumobError
 from humobctl.native import Float32s, Int64s
 from humobctl.predict.next.data import NextRecords, PlaceTable, UserRecords
-from humobctl.predict.next.train import best_candidates, nothing_to_learn, windowed_users
+from humobctl.predict.next.train import best_candidates, nothing_to_learn
+from humobctl.predict.next.windows import windowed_users
 from humobctl.predict.next_gru.config import NextGruSettings
 
 HOURS = 168

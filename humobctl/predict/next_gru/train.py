@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from humobctl.data.sessions import SessionTable
-from humobctl.predict.next.data import describe_tables, gather
+from humobctl.predict.next.data import NextRecords, describe_tables, gather
 from humobctl.predict.next.features import NAMES
+from humobctl.predict.next.gained import say_gained
 from humobctl.predict.next_gru.config import TYPE, NextGruSettings
 from humobctl.predict.next_gru.data import NextGruRows, Vocabulary, training_parts
 from humobctl.predict.next_gru.model import NextGruNetwork
+from humobctl.predict.next_gru.predict import NextGru
 from humobctl.training.distributed import Group, Share
 from humobctl.training.recipe import Costs, TrainedModel, TrainingLog, TrainingPlan, plan_epochs
 from humobctl.training.torch_loop import SEED_STRIDE, Batches, TorchRecipe, TorchTraining
@@ -36,6 +38,7 @@ class NextGruData:
         vocabulary: places and users.
         elsewhere: fraction of records whose place was no candidate.
         about: what ``run.json`` says of the files.
+        records: of all histories.
     """
 
     train: NextGruRows
@@ -43,6 +46,7 @@ class NextGruData:
     vocabulary: Vocabulary
     elsewhere: float
     about: list[dict[str, Any]]
+    records: NextRecords
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
         vocabulary = Vocabulary(records.places.names, records.uids)
         train, validate, elsewhere = training_parts(records, vocabulary, self.settings)
         about = describe_tables(self.tables)
-        yield NextGruData(train, validate, vocabulary, elsewhere, about)
+        yield NextGruData(train, validate, vocabulary, elsewhere, about, records)
 
     def identify(self, data: NextGruData) -> dict[str, Any]:
         """The files."""
@@ -187,9 +191,17 @@ class NextGruRecipe(TorchRecipe[NextGruData]):
         kept = log.best_step or training.step
         scored = [one for one in log.records if "validation_loss" in one and one["step"] == kept]
         scores = {key: value for key, value in (scored or [{}])[-1].items() if "validation" in key}
+        gained = say_gained(
+            TYPE,
+            lambda city: NextGru(
+                city, training.kept, data.vocabulary, self.settings, data.elsewhere
+            ),
+            data.records,
+            self.settings.windows(),
+        )
         return TrainedModel(
             notes={"tables": data.about, "rows": len(data.train), "kept_step": kept},
-            scores={**scores, "elsewhere": data.elsewhere},
+            scores={**scores, "elsewhere": data.elsewhere, **gained},
             config={
                 "settings": asdict(self.settings),
                 "features": list(NAMES),

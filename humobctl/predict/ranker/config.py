@@ -61,7 +61,7 @@ class RankerConfig:
             days; each is predicted from what is before it.
         horizon: length of a window, in days.
         least_history: fewest days before a window.
-        most_rows: rows to predict that are trained on, at most; more are sampled.
+        most_rows: rows to predict that are trained on, about; of more, days are drawn.
         hidden: width of the two hidden layers, H.
         members: networks whose scores are averaged, M.
         epochs: passes over the training set.
@@ -78,7 +78,7 @@ class RankerConfig:
     windows: tuple[int, ...] = (15, 22, 30, 37, 45)
     horizon: int = 15
     least_history: int = 7
-    most_rows: int = 300_000
+    most_rows: int = 160_000
     hidden: int = 128
     members: int = 2
     epochs: int = 3

@@ -9,7 +9,7 @@ Shapes: r rows to predict, K candidates a row, F features.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from humobctl.console import report
 from humobctl.errors import HumobError
 from humobctl.io.row_errors import OnError
 from humobctl.native import Bools, Float32s, Floats, Int64s
-from humobctl.predict.base import UserHistory
+from humobctl.predict.base import UserHistory, number_days
 from humobctl.predict.city_profile import CityProfile, past_cities
 from humobctl.predict.new_cells import FEATURES, are_new, row_features
 from humobctl.predict.ranker.config import RankerConfig
@@ -41,6 +41,21 @@ class RankerUser:
     t: Int64s
     x: Int64s
     y: Int64s
+
+
+@dataclass(frozen=True)
+class RankerCity:
+    """Users of a city that a ranker may learn from.
+
+    Attributes:
+        users: their rows up to ``last_day``.
+        last_day: the last day known.
+        cities: for the first day of each window, the city that the days before it show.
+    """
+
+    users: Sequence[RankerUser]
+    last_day: int
+    cities: Mapping[int, CityProfile]
 
 
 @dataclass(frozen=True)
@@ -133,26 +148,32 @@ def training_set(
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
     share = config.most_rows / total
-    drawn = (
-        int(_draw_rows(task, config.seed, share).sum())
+    drawn = sum(
+        int(_draw_days(task, config.seed, share).sum())
         for user in users
         for _, task, _ in windows(user, last_day, config)
     )
-    rows, begin = _allocate(sum(drawn), config.keep, len(NAMES)), 0
+    rows, begin = _allocate(drawn, config.keep, len(NAMES)), 0
     for user in users:
         for first, task, truth in windows(user, last_day, config):
-            taken = _draw_rows(task, config.seed, share)
+            taken = _draw_days(task, config.seed, share)
             here = slice(begin, begin + int(taken.sum()))
-            _fill_window(rows, here, task, truth, taken, cities[first], config)
+            if taken.any():
+                _fill_window(rows, here, task, truth, taken, cities[first], config)
             begin = here.stop
         advance()
     return rows
 
 
-def _draw_rows(task: UserHistory, seed: int, share: float) -> Bools:
-    """Which rows of a window are taken, each with probability ``share``; shape (r,)."""
+def _draw_days(task: UserHistory, seed: int, share: float) -> Bools:
+    """Rows of the days that are taken of a window, each day with probability ``share``; (r,).
+
+    A row's features need the other rows of its day and no other day: of days that are not taken,
+    none are computed.
+    """
     draws = np.random.default_rng((seed, task.uid, int(task.target_d[0])))
-    taken: Bools = draws.random(len(task.target_d)) < share
+    days, day = number_days(task.target_d)
+    taken: Bools = (draws.random(len(days)) < share)[day]
     return taken
 
 
@@ -177,14 +198,13 @@ def _fill_window(
     city: CityProfile,
     config: RankerConfig,
 ) -> None:
-    """Write the rows that are taken of one window of one user."""
-    encoded = encode(task, city, config.keep)
-    labels = soft_labels(encoded, truth, config.soften)[taken]
-    r, keep = labels.shape
-    raw = encoded.x[taken].reshape(r * keep, len(NAMES))
-    rows.z[here, :keep] = transform(raw).reshape(r, keep, len(NAMES))
-    rows.y[here, :keep] = labels
-    rows.start[here, :keep] = start_scores(encoded.start[taken])
+    """Write the days that are taken of one window of one user."""
+    days = replace(task, target_d=task.target_d[taken], target_t=task.target_t[taken])
+    encoded = encode(days, city, config.keep)
+    r, keep, features = encoded.x.shape
+    rows.z[here, :keep] = transform(encoded.x.reshape(r * keep, features)).reshape(r, keep, -1)
+    rows.y[here, :keep] = soft_labels(encoded, truth[taken], config.soften)
+    rows.start[here, :keep] = start_scores(encoded.start)
     rows.weight[here] = row_weights(task)[taken]
     rows.past[here] = row_features(task, city)[taken]
     rows.new[here] = are_new(task, truth)[taken]
@@ -240,8 +260,8 @@ class RankerSource:
 
 def read_city(
     path: str, source: RankerSource, config: RankerConfig
-) -> tuple[RankerTrainingSet, dict[str, Any]]:
-    """Rows of a city to learn from, and what ``run.json`` says of it.
+) -> tuple[RankerCity, RankerTrainingSet, dict[str, Any]]:
+    """A city's users, rows to learn from, and what ``run.json`` says of it.
 
     Raises:
         HumobError: the file cannot be read, or has too few days.
@@ -273,7 +293,8 @@ def read_city(
         except HumobError as exc:
             raise HumobError(f"{table.name}: {exc}") from exc
     counts = {"users": len(records), "of_users": len(users), "last_day": last_day}
-    return part, {**table.about, **counts, "rows": len(part.y), "sketch": sketch.text()}
+    about = {**table.about, **counts, "rows": len(part.y), "sketch": sketch.text()}
+    return RankerCity(records, last_day, cities), part, about
 
 
 def _users_and_last_day(groups: Iterable[pl.DataFrame]) -> tuple[NDArray[np.uint32], int]:

@@ -9,7 +9,7 @@ Shapes: r rows to predict, K candidates a row, F features, B rows of a batch, H 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,21 +17,29 @@ from typing import Any
 
 import numpy as np
 
+from humobctl.console import report
 from humobctl.console.words import pluralize
-from humobctl.native import Bools, Float32s, Floats, Int64s
+from humobctl.native import Float32s, Floats, Int32s, Int64s
+from humobctl.predict.gained import ScoredUser, predict_days, predict_history, say_gained
 from humobctl.predict.new_cells import fit_weights, with_best
 from humobctl.predict.ranker.config import RankerConfig
 from humobctl.predict.ranker.data import (
     NEVER,
+    RankerCity,
     RankerSource,
     RankerTrainingSet,
+    RankerUser,
     join,
     read_city,
+    training_set,
+    windows,
 )
 from humobctl.predict.ranker.features import NAMES
-from humobctl.predict.ranker.model import RankerNetwork, softmax, standardize, to_checkpoint
+from humobctl.predict.ranker.gradients import Adam, first_weights, gradients, mean_and_scale
+from humobctl.predict.ranker.model import Ranker, RankerNetwork, softmax, standardize, to_checkpoint
 from humobctl.training.distributed import Group
 from humobctl.training.recipe import (
+    Costs,
     Recipe,
     TrainedModel,
     Training,
@@ -40,7 +48,16 @@ from humobctl.training.recipe import (
 )
 from humobctl.training.session import check_loss, write_whole
 
-_BLOCK = 1 << 16
+COMPARED = RankerConfig(most_rows=20_000, members=1)
+"""The ranker that scores before the days to predict need: a small one, so that it takes seconds."""
+COMPARED_SECONDS = 8.0
+COMPARED_BYTES = 16 * COMPARED.most_rows * COMPARED.keep * len(NAMES)
+"""What it takes: four copies of its features in four bytes each."""
+MOST_USERS = 100
+"""Users of a city that it is trained on, or scored on, at most."""
+_HELD, _LEAST_HELD = 5, 10
+"""One in so many users is scored on, where that makes so many."""
+_SMALL = f"ranker of {COMPARED.most_rows:,} rows"
 _ROWS_OF_NEW_CELLS = 50_000
 
 
@@ -50,11 +67,18 @@ class RankerData:
 
     Attributes:
         rows: of all windows of all cities.
+        cities: their users.
         about: what ``run.json`` says of each city.
     """
 
     rows: RankerTrainingSet
+    cities: list[RankerCity]
     about: list[dict[str, Any]]
+
+    def held(self) -> list[list[RankerUser]]:
+        """Users of each city to score on; none at all where they are few."""
+        found = [list(city.users[::_HELD][:MOST_USERS]) for city in self.cities]
+        return found if sum(map(len, found)) >= _LEAST_HELD else []
 
 
 @dataclass(frozen=True)
@@ -85,13 +109,14 @@ class RankerRecipe(Recipe[RankerData]):
         most = max(1, self.settings.most_rows // len(self.paths))
         config = replace(self.settings, most_rows=most)
         parts: list[RankerTrainingSet] = []
-        abouts = []
+        cities, abouts = [], []
         for path in self.paths:
-            part, about = read_city(path, self.source, config)
+            city, part, about = read_city(path, self.source, config)
+            cities.append(city)
             parts.append(part)
             abouts.append(about)
             del part
-        yield RankerData(join(parts), abouts)
+        yield RankerData(join(parts), cities, abouts)
 
     def identify(self, data: RankerData) -> dict[str, Any]:
         """The cities."""
@@ -99,7 +124,8 @@ class RankerRecipe(Recipe[RankerData]):
 
     def start(self, data: RankerData, device: str, group: Group) -> RankerTraining:
         """The network before its first step."""
-        return RankerTraining(data.rows, self.settings)
+        seconds = COMPARED_SECONDS if data.held() else 0.0
+        return RankerTraining(data.rows, self.settings, Costs(finish=seconds))
 
     def describe(self, data: RankerData, training: RankerTraining) -> str:
         """Rows and steps."""
@@ -118,21 +144,65 @@ class RankerRecipe(Recipe[RankerData]):
         settings = {**asdict(self.settings), "most_users": self.source.most_users}
         return TrainedModel(
             notes={"cities": data.about, "rows": len(data.rows.y), "settings": settings},
-            scores={"loss": log.last_loss},
+            scores={"loss": log.last_loss, **_compare(data, self.settings)},
             config=model.config,
             arrays=model.arrays,
         )
 
 
+def _compare(data: RankerData, config: RankerConfig) -> dict[str, Any]:
+    """What a small ranker gains on users that it was not trained on: all rows of the model are."""
+    scored, cities = [], []
+    for city, held in zip(data.cities, data.held(), strict=False):
+        without = {user.uid for user in held}
+        others = [user for user in city.users if user.uid not in without]
+        cities.append(replace(city, users=others))
+        for user in held:
+            for first, task, truth in list(windows(user, city.last_day, config))[:1]:
+                scored.append(ScoredUser(city.cities[first], task, truth.astype(np.int32)))
+    if not scored:
+        return {}
+    small = replace(config, most_rows=COMPARED.most_rows, members=COMPARED.members)
+    report.info("what a ranker gains, by a smaller one that one in five users was kept from:")
+    cells = {_SMALL: predict_by_ranker(cities, scored, small)}
+    return say_gained(_SMALL, scored, {**cells, "history": predict_history(scored)})
+
+
+def predict_by_ranker(
+    cities: Sequence[RankerCity], users: Sequence[ScoredUser], config: RankerConfig
+) -> list[Int32s]:
+    """Cells of each user by a ranker that is trained on a part of other users.
+
+    Args:
+        cities: whom it learns from.
+        users: whom it predicts.
+        config: of the ranker.
+
+    Raises:
+        HumobError: no user has days in a training window and before it.
+    """
+    each = replace(config, most_rows=config.most_rows // len(cities))
+    sets = [training_set(one.users[:MOST_USERS], one.last_day, one.cities, each) for one in cities]
+    training = RankerTraining(join(sets), each)
+    with report.progress("ranker to compare with", training.plan.steps, "steps") as ticker:
+        while training.step < training.plan.steps:
+            training.advance()
+            ticker.advance()
+    network = training.network()
+    return predict_days(lambda city: Ranker(city, network, config), users)
+
+
 class RankerTraining(Training):
     """A ranker under training."""
 
-    def __init__(self, rows: RankerTrainingSet, config: RankerConfig) -> None:
+    def __init__(
+        self, rows: RankerTrainingSet, config: RankerConfig, costs: Costs | None = None
+    ) -> None:
         """Take the rows to learn from, whose features are scaled in place, and the settings."""
-        self.rows, self.config = rows, config
+        self.rows, self.config, self._costs = rows, config, costs or Costs()
         self._features = rows.z.shape[2]
         flat = rows.z.reshape(-1, self._features)
-        self._mean, self._scale = _mean_and_scale(flat, rows.start.ravel() > NEVER)
+        self._mean, self._scale = mean_and_scale(flat, rows.start.ravel() > NEVER)
         standardize(flat, self._mean, self._scale)
         self._batches = -(-len(rows.y) // config.batch)
         self.plan = TrainingPlan(
@@ -153,19 +223,23 @@ class RankerTraining(Training):
         member, done = divmod(self.step, total)
         if done == 0:
             self._random = np.random.default_rng((config.seed, member))
-            self._members.append(_first_weights(self._features, config.hidden, self._random))
-            self._adam = _Adam(self._members[-1], config.decay)
+            self._members.append(first_weights(self._features, config.hidden, self._random))
+            self._adam = Adam(self._members[-1], config.decay)
         if done % self._batches == 0:
             order = self._random.permutation(len(self.rows.y))
             self._chosen = np.array_split(order, self._batches)
         self._rate = config.rate * 0.5 * (1.0 + np.cos(np.pi * (done / total)))
         chosen = self._chosen[done % self._batches]
-        gradients, lost = _gradients(self.rows, chosen, self._members[-1])
+        slopes, lost = gradients(self.rows, chosen, self._members[-1])
         check_loss(lost, self.step + 1, self._rate, "fewer --rows, or check the input")
-        self._adam.step(gradients, self._rate)
+        self._adam.step(slopes, self._rate)
         self._loss += lost
         self.loss = lost / len(chosen)
         self.step += 1
+
+    def rehearse(self) -> Costs:
+        """What comes after the last step, as it was found once."""
+        return self._costs
 
     def sizes(self) -> tuple[int, int]:
         """Bytes of a state with all members, and of the model."""
@@ -212,11 +286,11 @@ class RankerTraining(Training):
             return [arrays.pop(f"{part}.{i}") for i in range(6)]
 
         self._members = [take(f"member{i}") for i in range(count)]
-        self._adam = _Adam(self._members[-1], config.decay)
+        self._adam = Adam(self._members[-1], config.decay)
         self._adam.mean, self._adam.square = take("mean"), take("square")
         # What the last member has drawn so far: its first weights, and an order an epoch.
         self._random = np.random.default_rng((config.seed, count - 1))
-        _first_weights(self._features, config.hidden, self._random)
+        first_weights(self._features, config.hidden, self._random)
         done = self.step - (count - 1) * config.epochs * self._batches
         for _ in range(-(-done // self._batches)):
             order = self._random.permutation(len(self.rows.y))
@@ -232,81 +306,5 @@ def learn_new_cells(
     some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
     z, start = rows.z[some], rows.start[some]
     scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
-    best = softmax((scores + start) / config.temperature).max(axis=1)
-    return fit_weights(with_best(rows.past[some], best), rows.new[some])
-
-
-def _mean_and_scale(z: Float32s, present: Bools) -> tuple[Float32s, Float32s]:
-    """Mean and standard deviation of each feature of the candidates that are there, by blocks."""
-    count = int(present.sum())
-
-    def over_blocks(value: Callable[[Float32s], Float32s]) -> Floats:
-        total = np.zeros(z.shape[1])
-        for at in range(0, len(z), _BLOCK):
-            block = z[at : at + _BLOCK][present[at : at + _BLOCK]]
-            total += value(block).sum(axis=0, dtype=np.float64)
-        return total / count
-
-    mean = over_blocks(lambda block: block).astype(np.float32)
-    deviation = np.sqrt(over_blocks(lambda block: (block - mean) ** 2)).astype(np.float32)
-    return mean, deviation + np.float32(1e-6)
-
-
-def _first_weights(f: int, hidden: int, rng: np.random.Generator) -> list[Float32s]:
-    """Weights and biases to begin from (He et al., 2015); scores begin near 0."""
-    values = [
-        rng.normal(0.0, (2.0 / f) ** 0.5, (f, hidden)),
-        np.zeros(hidden),
-        rng.normal(0.0, (2.0 / hidden) ** 0.5, (hidden, hidden)),
-        np.zeros(hidden),
-        rng.normal(0.0, 0.01, (hidden, 1)),
-        np.zeros(1),
-    ]
-    return [value.astype(np.float32) for value in values]
-
-
-def _gradients(
-    data: RankerTrainingSet, chosen: Int64s, weights: list[Float32s]
-) -> tuple[list[Float32s], float]:
-    """Gradients of the batch's mean loss by each weight, and the sum of its losses."""
-    w0, b0, w1, b1, w2, b2 = weights
-    z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
-    z = z.reshape(-1, z.shape[2])
-    first = z @ w0
-    first += b0
-    np.maximum(first, 0.0, out=first)
-    second = first @ w1
-    second += b1
-    np.maximum(second, 0.0, out=second)
-    p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
-    loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
-    d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
-    d_second = d_score @ w2.T
-    d_second *= second > 0
-    d_first = d_second @ w1.T
-    d_first *= first > 0
-    gradients = [
-        *(z.T @ d_first, d_first.sum(axis=0)),
-        *(first.T @ d_second, d_second.sum(axis=0)),
-        *(second.T @ d_score, d_score.sum(axis=0)),
-    ]
-    return gradients, loss
-
-
-class _Adam:
-    """Adam with decoupled weight decay; changes the weights in place."""
-
-    def __init__(self, weights: list[Float32s], decay: float) -> None:
-        self.weights, self.decay, self.steps = weights, decay, 0
-        self.mean = [np.zeros_like(w) for w in weights]
-        self.square = [np.zeros_like(w) for w in weights]
-
-    def step(self, gradients: list[Float32s], rate: float) -> None:
-        """Move all weights by one step."""
-        self.steps += 1
-        fresh, fresh2 = 1.0 - 0.9**self.steps, 1.0 - 0.999**self.steps
-        for w, g, mean, square in zip(self.weights, gradients, self.mean, self.square, strict=True):
-            np.add(mean, np.float32(0.1) * (g - mean), out=mean)
-            np.add(square, np.float32(0.001) * (g * g - square), out=square)
-            move = (mean / fresh) / (np.sqrt(square / fresh2) + 1e-8) + self.decay * w
-            np.subtract(w, (rate * move).astype(np.float32), out=w)
+    shares = softmax((scores + start).astype(np.float64) / config.temperature)
+    return fit_weights(with_best(rows.past[some], shares.max(axis=1)), rows.new[some])

@@ -81,6 +81,8 @@ def test_breakdowns(cli, files):
         ("hour", "01"): 0.0,
     }
     assert [(one["uid"], one["acc@1"]) for one in found["per_user"]] == [(1, 0.5), (2, 0.5)]
+    ahead = scores(cli, files, "--metric", "acc@1", "--by", "days-ahead")
+    assert [one["group"] for one in ahead["breakdowns"]] == ["1"]  # one day was predicted
     weekday = scores(cli, files, "--metric", "mrr", "--by", "weekday", "--first-weekday", "friday")
     assert [one["group"] for one in weekday["breakdowns"]] == ["Saturday"]
 
@@ -170,3 +172,7 @@ def test_sessions_say_which_records_are_scored(cli, tmp_path):
     fails(done, "--by novelty", "--history", code=2)
     found = scores(cli, tmp_path, "--by", "activity", "--history", "truth.csv")
     assert [one["group"] for one in found["breakdowns"]] == ["1-10"]
+    found = scores(cli, tmp_path, "--by", "regularity", "--history", "truth.csv")
+    assert [one["group"] for one in found["breakdowns"]] == ["0.8 to 1"]  # a place an hour
+    done = cli("eval", "ranked.csv", "-t", "truth.csv", "--by", "days-ahead", cwd=tmp_path)
+    fails(done, "--by days-ahead", "masked rows", code=2)

@@ -60,8 +60,9 @@ FROM_HOME, ELSEWHERE = (tuple(np.minimum(1, 2 / np.append(MIDDLES, LAST)) ** k) 
 
 
 def test_weights_and_returns_are_found_again(town, tmp_path, capsys) -> None:
-    weights = DistanceWeights(FROM_HOME, FROM_HOME, ELSEWHERE, back=0.4)
-    day = [*DAY[:3], ("go to work", 520, 560), (EAT, 600, 700), (EAT, 800, 900), (EAT, 1000, 1440)]
+    weights = DistanceWeights(FROM_HOME, FROM_HOME, ELSEWHERE, back=0.4, away=0.3)
+    day = [*DAY[:3], ("go to work", 520, 560), (EAT, 600, 700), (EAT, 800, 900)]
+    day += [(EAT, 1000, 1200), (HOME, 1300, 1440)]
     law = Law("empirical", 3.0, weights=weights)
     homes = at_home(work=(2000.0, 0.0))
     made_by_it = visits(plans(*[day] * 3000), town, homes, law=law)
@@ -75,7 +76,7 @@ def test_weights_and_returns_are_found_again(town, tmp_path, capsys) -> None:
     found = fit_law(Law("empirical"), pl.concat([made_by_it, commutes]), town).weights
     assert found is not None
     says(capsys.readouterr().err, "trips", "to work from home", "return")
-    assert found.back == pytest.approx(0.4, abs=0.03)
+    assert (found.back, found.away) == pytest.approx((0.4, 0.3), abs=0.03)
     bins = bin_of(np.array([1.0, 3.0, 5.0, 8.0]))
     for one, true in ((found.home, FROM_HOME), (found.elsewhere, ELSEWHERE)):
         ratio = np.array(one)[bins] / np.array(true)[bins]
@@ -101,6 +102,7 @@ def test_homes_and_works_of_stays_without_intents() -> None:
     assert trips.kind.tolist() == [1, 2]
     assert trips.away == pytest.approx([0.4, 1.0], abs=0.01)
     assert (trips.returned, trips.could) == (0, 1)
+    assert (trips.nights_away, trips.nights) == (1, 1)
 
 
 def test_ways_home_are_no_choices(town) -> None:

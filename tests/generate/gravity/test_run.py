@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +15,7 @@ from humobctl import native
 from humobctl.errors import HumobError
 from humobctl.generate.gravity import run as run_module
 from humobctl.generate.gravity.config import Law, Travel
+from humobctl.generate.gravity.distance_weights import BUILT_IN, load_weights
 from humobctl.generate.gravity.homes import HomesAndWorks
 from humobctl.generate.gravity.run import GravityJob
 from humobctl.intend.day_plan import DAY_MINUTES
@@ -96,6 +100,26 @@ def test_homes_are_drawn_by_population() -> None:
     at_place = table["place_id"] == "p0"  # the second point lies 100 m from a place to live
     assert at_place.mean() == pytest.approx(1 / 4, abs=0.03)
     assert table.filter(~at_place)["lat"].unique().to_list() == [lat[0]]
+
+
+def test_homes_in_zones_at_places_to_live_or_anywhere(capsys) -> None:
+    """Three quarters in the first zone, at its one place to live; the others anywhere."""
+    edges = np.array([[0.0, 1000.0, 5000.0, 6000.0], [0.0, 1000.0, 0.0, 1000.0]])
+    lat, lon = CENTRE.degrees(*edges)
+    boxes = [shapely.box(lon[k], lat[k], lon[k + 1], lat[k + 1]) for k in (0, 2)]
+    zones = pl.DataFrame({"population": [300.0, 100.0], "geometry": shapely.to_wkb(boxes)})
+    where = city([(400, 400), (5500, 500), (9000, 0)], [HOME, EAT, HOME])
+    job = GravityJob(where, HomesAndWorks(where, zones=zones))
+    table = pl.concat(list(job.run([plans(*[[(HOME, 0, 1440)]] * 4000)])))
+    at_place = table["place_id"] == "p0"
+    assert at_place.mean() == pytest.approx(3 / 4, abs=0.03)
+    beside = table.filter(~at_place)
+    assert beside["place_id"].str.starts_with("home-").all()
+    assert shapely.intersects_xy(boxes[1], *beside.select("lon", "lat").to_numpy().T).all()
+    spread = beside.select(pl.col("lat", "lon").std()).row(0)
+    assert spread == pytest.approx((np.diff(lat)[2] / 12**0.5, np.diff(lon)[2] / 12**0.5), rel=0.05)
+    # Two of four people, drawn alike, share the only place with the probability (3/4)^2.
+    says(capsys.readouterr().err, "4,000 people", "2 places", "--zones")
 
 
 def test_who_works_stays_at_the_same_work_on_all_days() -> None:
@@ -249,6 +273,22 @@ def test_home_and_work_only() -> None:
     ]
     found = visits(plans(day), city([(0, 0)]), at_home(0, 0, (3000, 0)), law=Law("home-work"))
     assert found["place_id"].to_list() == ["home-0", "work-0", "home-0", "work-0", "home-0"]
+
+
+@pytest.mark.parametrize(
+    ("intents", "nights"),
+    [([HOME, HOME, EAT], {"p0", "p1"}), ([EAT] * 3, {"p0", "p1", "p2"})],
+)
+def test_nights_away_are_spent_where_people_live_or_anywhere(intents, nights) -> None:
+    """Days of three events or more only, and not where the person was last."""
+    law = Law("empirical", weights=replace(load_weights(BUILT_IN), away=1.0, back=0.0))
+    where = city([(500, 0), (0, 700), (0, 900)], intents)
+    many = plans(*[[(SLEEP, 0, 100), (EAT, 200, 300), (HOME, 400, 1440)]] * 400)
+    found = visits(many, where, at_home(), law=law).filter(pl.col("seq") > 0)
+    assert set(found.filter(seq=2)["place_id"]) == nights
+    assert not found.filter(pl.col("place_id") == pl.col("place_id").shift(1).over("uid")).height
+    short = visits(plans([(EAT, 200, 300), (HOME, 400, 1440)]), where, at_home(), law=law)
+    assert short["place_id"][1] == "home-0"
 
 
 # -- the same result in any parts ------------------------------------------------------------------

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humobctl.predict.base import SlotDistributions
+from humobctl.predict.base import SlotDistributions, highest
 from humobctl.predict.decode_days import run as days_model
+from humobctl.predict.decode_days.chain import draw_chains, log_lifts, spread
 from humobctl.predict.decode_days.config import DEFAULTS
 from humobctl.predict.decode_days.run import decode_days, decode_user
 from humobctl.predict.decode_days.sample_days import (
@@ -242,11 +243,11 @@ def test_heaviest_keeps_the_best_days():
 
 def test_agreeing_prefers_the_day_that_p_expects():
     past = DaySamples(np.array([[0, 0], [1, 1]]), np.array([[0.5, 0.5]]))
-    p, near, starts = np.array([[0.9, 0.1]] * 2), np.eye(2), np.array([0, 2])
+    close, starts = np.array([[0.9, 0.1]] * 2), np.array([0, 2])
     odds = 0.901 / 0.101
-    one = agreeing(past, p, near, starts, 1.0).weight[0]
+    one = agreeing(past, close, starts, 1.0).weight[0]
     assert one == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
-    assert agreeing(past, p, near, starts, 0.0).weight[0] == pytest.approx([0.5, 0.5])
+    assert agreeing(past, close, starts, 0.0).weight[0] == pytest.approx([0.5, 0.5])
 
 
 def test_drawn_days_follow_p_and_the_past():
@@ -264,6 +265,48 @@ def test_drawn_days_never_hold_an_impossible_cell():
     p, day = np.tile([0.0, 1.0, 0.0], (6, 1)), np.arange(6) // 3
     past = DaySamples(np.full((2, 6), 2), np.full((2, 2), 0.5))
     assert (draw(past, p, day, 100, 5.0, 0) == 1).all()
+
+
+@pytest.mark.parametrize("most", [1, 2, 9])
+def test_highest_are_in_order(most):
+    score = np.array([[0.2, 0.9, 0.2, 0.5], [4.0, 3.0, 2.0, 1.0]])
+    assert highest(score, most).tolist() == [[1, 3, 0, 2][:most], [0, 1, 2, 3][:most]]
+
+
+def test_numbers_are_spread_over_equal_parts():
+    numbers = spread(np.random.default_rng(0), (5, 400))
+    assert (np.sort(numbers * 5 // 1, axis=0) == np.arange(5)[:, None]).all()
+    assert numbers.mean(axis=1) == pytest.approx([0.5] * 5, abs=0.05)
+
+
+def test_lifts_are_worked_out_by_hand():
+    # Day 0: 0 1 0 1; day 1: 0 1. After 0 always comes 1; after 1 once 0, but not over night.
+    d, index = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 0, 1, 0, 1])
+    after_0, after_1 = np.array([0 + 1, 3 + 1]) / 5, np.array([1 + 1, 0 + 1]) / 3
+    found = np.exp(log_lifts(d, index, 2))
+    assert found == pytest.approx(np.array([after_0, after_1]) / 0.5, rel=1e-6)
+
+
+def test_chains_follow_the_lifts_and_the_distance():
+    p, starts = np.array([[0.5, 0.3, 0.2]] * 5), np.array([0, 2, 5])
+    lifts = np.log(np.array([[1.0, 4.0, 1.0]] * 3))
+    apart = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 2.0], [3.0, 2.0, 0.0]])
+    config = replace(DEFAULTS, chained=4000, trust=1.0, leave=0.5, lift=1.0, near=1.0)
+    drawn = draw_chains(p, starts, lifts, apart, config)
+    first, second = drawn[:, [0, 2]], drawn[:, [1, 3]]
+    assert np.bincount(first.ravel()) / first.size == pytest.approx(p[0], abs=0.01)
+    for before in range(3):
+        weight = p[0] * np.exp(lifts[before]) / (1 + apart[before])
+        weight[before] *= np.exp(-0.5)
+        after = np.bincount(second[first == before], minlength=3) / (first == before).sum()
+        assert after == pytest.approx(weight / weight.sum(), abs=0.03)
+
+
+def test_chains_without_trust_in_distance_or_past_are_p():
+    p = np.tile([0.0, 0.7, 0.3], (6, 1))
+    config = replace(DEFAULTS, chained=10, trust=1.0, leave=0.0, lift=0.0, near=0.0)
+    drawn = draw_chains(p, np.array([0, 6]), np.zeros((3, 3)), np.ones((3, 3)), config)
+    assert ((drawn == 1).sum(axis=0) == 7).all()
 
 
 # --- the whole decoder ------------------------------------------------------------------------
@@ -316,7 +359,7 @@ def test_weight_trades_geobleu_for_dtw():
         for seed in range(20):
             cells, p, day, past = example(seed, rows=(8,), total=6)
             cells = cells % 9
-            config = replace(EXACT, weight=weight, past=6, drawn=0, agreement=0.0)
+            config = replace(EXACT, weight=weight, past=6, drawn=0, chained=0, agreement=0.0)
             config = replace(config, proximity=0.0, auction=0.0, distance=0.0, longest=3)
             chosen = decode_days(cells, p, day, past, config)
             near, apart = tables(cells)

@@ -14,8 +14,10 @@ from humobctl.io import by_user as users_module
 from humobctl.predict.base import PredictOptions, UserHistory, find_gaps, number_days
 from humobctl.predict.baselines.history import History
 from humobctl.predict.city_profile import CityCounter, CityProfile
+from humobctl.predict.ranker import train
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
 from humobctl.predict.ranker.data import (
+    RankerCity,
     RankerSource,
     RankerTrainingSet,
     RankerUser,
@@ -24,15 +26,11 @@ from humobctl.predict.ranker.data import (
     windows,
 )
 from humobctl.predict.ranker.features import NAMES, encode
+from humobctl.predict.ranker.gradients import first_weights, gradients
 from humobctl.predict.ranker.model import Ranker, RankerNetwork, from_checkpoint, to_checkpoint
-from humobctl.predict.ranker.train import (
-    RankerRecipe,
-    RankerTraining,
-    _first_weights,
-    _gradients,
-)
+from humobctl.predict.ranker.train import RankerRecipe, RankerTraining
 from humobctl.training.model_dir import load, save
-from tests.messages import raises
+from tests.messages import raises, says
 from tests.predict.helpers import frame
 
 SMALL = RankerConfig(hidden=8, epochs=1, windows=(15,), least_history=10)
@@ -209,19 +207,31 @@ def test_gradients_are_those_of_the_loss(trained):
     people = [commuter(seed=s) for s in range(2)]
     data = training_set([records(p, s) for s, p in enumerate(people)], 59, always(city), SMALL)
     rng = np.random.default_rng(1)
-    weights = _first_weights(len(NAMES), 8, rng)
+    weights = first_weights(len(NAMES), 8, rng)
     weights[4] += rng.normal(0, 0.5, weights[4].shape).astype(np.float32)
     weights = [w.astype(np.float64) for w in weights]
     rows = np.arange(60)
-    gradients, _ = _gradients(data, rows, weights)
-    for w, g in zip(weights, gradients, strict=True):
+    slopes, _ = gradients(data, rows, weights)
+    for w, g in zip(weights, slopes, strict=True):
         at = np.unravel_index(np.abs(g).argmax(), g.shape)
         losses = []
         for step in (1e-5, -2e-5):
             w[at] += step
-            losses.append(_gradients(data, rows, weights)[1] / len(rows))
+            losses.append(gradients(data, rows, weights)[1] / len(rows))
         w[at] += 1e-5
         assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(g[at], rel=0.02, abs=1e-9)
+
+
+def test_a_training_is_scored_on_users_that_a_smaller_one_did_not_see(monkeypatch, capsys):
+    monkeypatch.setattr(train, "_LEAST_HELD", 1)
+    people = [commuter(seed=s) for s in range(6)]
+    users = [records(p, s) for s, p in enumerate(people)]
+    city = RankerCity(users, 59, always(city_of(*people)))
+    rows = training_set(users, 59, city.cities, SMALL)
+    scores = train._compare(train.RankerData(rows, [city], []), SMALL)["compared"]
+    assert set(scores) == {"ranker of 20,000 rows", "history"}
+    assert {"mean", "low", "high"} <= set(scores["history"]["gained"]["geobleu_humob24"])
+    says(capsys.readouterr().err, "2 users not trained on")
 
 
 def test_training_repeats_itself():
@@ -275,10 +285,19 @@ def test_training_lowers_the_loss(trained):
 
 def test_only_as_many_rows_as_allowed():
     users = [records(commuter(seed=s), s) for s in range(4)]
-    config = dataclasses.replace(SMALL, most_rows=200)
+    config = dataclasses.replace(SMALL, most_rows=1000)
     data = training_set(users, 59, always(city_of(commuter())), config)
-    assert 150 < len(data.y) < 250
+    assert 800 < len(data.y) < 1200
     np.testing.assert_allclose(data.y.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_days_drawn_have_the_features_that_they_have_among_all():
+    users, cities = [records(commuter(), 0)], always(city_of(commuter()))
+    every = training_set(users, 59, cities, dataclasses.replace(SMALL, most_rows=10**6))
+    some = training_set(users, 59, cities, dataclasses.replace(SMALL, most_rows=len(every.y) // 2))
+    rows = [np.flatnonzero((every.z == z).all(axis=(1, 2))) for z in some.z]
+    assert 0 < len(some.y) < len(every.y) and min(map(len, rows)) > 0
+    assert set(some.weight) <= set(every.weight)
 
 
 def test_other_features_are_refused(trained, tmp_path):
