@@ -79,8 +79,8 @@ def write_twin(
     check_output(output, VISITS if kind is VISITS else GRID, format)
     if kind not in (GRID, VISITS):
         raise HumobError(
-            f"{source}: found a table of the kind {kind.name}, expected a grid trajectory or visits; "
-            "'humobctl data stays' finds visits in points, 'data import --grid' makes cells of them"
+            f"{source}: found a table of the kind {kind.name}, expected a grid trajectory or "
+            "visits; 'humobctl data stays' finds visits in points, 'data import --grid' makes cells"
         )
     rows, grid = _read_rows(path, source, kind, on_error)
     found = rows["uid"].n_unique()
