@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from humobctl.data.twin.habits import HABITS, WEIGHTS, Memory
 from humobctl.data.twin.logit import Choices, fit_both
@@ -32,11 +33,11 @@ def read_users(rows: pl.DataFrame, first_weekday: int = 0) -> Users:
     day, slot, cell = (rows[name].to_numpy().astype(np.int64) for name in ("d", "t", "cell"))
     count = int(user[-1]) + 1
     night = (slot < NIGHT[0]) | (slot >= NIGHT[1])
-    home = _most_frequent(user, cell, night + 0.01, count)
+    home = _most_frequent(user, cell, night.astype(np.float64) + 0.01, count)
     weekday = (day + first_weekday) % 7
     working = (slot >= DAYTIME[0]) & (slot < DAYTIME[1]) & (weekday > 0) & (weekday < 6)
     away = working & (cell != home[user])
-    work = _most_frequent(user, cell, away.astype(float), count)
+    work = _most_frequent(user, cell, away.astype(np.float64), count)
     work[np.bincount(user, away, minlength=count) < _WORK_RECORDS] = -1
     return Users(user, day, slot, cell, home, work)
 
@@ -47,7 +48,8 @@ def _most_frequent(user: Int64s, cell: Int64s, weight: Floats, users: int) -> In
     sums = np.bincount(index, weight)
     order = np.lexsort((-sums, key // CELLS))
     first = np.searchsorted(key[order] // CELLS, np.arange(users))
-    return key[order][first] % CELLS
+    found: Int64s = key[order][first] % CELLS
+    return found
 
 
 def fit_tables(users: Users, first_weekday: int = 0, seed: int = 0) -> TwinTables:
@@ -91,7 +93,7 @@ def calibrate(tables: TwinTables, real: ChoiceCounts, people: int, seed: int) ->
 def _log_ratio(real: Floats, made: Floats) -> Floats:
     """By how much each weight is chosen too seldom; 0 for weight 0."""
     scaled = made * (real[1:].sum() / max(made[1:].sum(), 1))
-    ratio = np.log((real + 10) / (scaled + 10))
+    ratio: Floats = np.log((real + 10) / (scaled + 10))
     ratio[0] = 0
     return ratio
 
@@ -107,12 +109,12 @@ def fit_densities(users: Users) -> tuple[Floats, Floats]:
 def find_off(users: Users, days: int, first_weekday: int) -> Bools:
     """Weekends, and working days on which as few people are at work as on a weekend, (D,)."""
     weekday = (np.arange(days) + first_weekday) % 7
-    off = (weekday == 0) | (weekday == 6)
+    off: Bools = (weekday == 0) | (weekday == 6)
     mine = users.work[users.user]
     daytime = (users.slot >= DAYTIME[0]) & (users.slot < DAYTIME[1]) & (mine >= 0)
     total = np.bincount(users.day, daytime, minlength=days)
-    share = np.bincount(users.day, daytime & (users.cell == mine), minlength=days)
-    share = share / np.maximum(total, 1)
+    there = np.bincount(users.day, daytime & (users.cell == mine), minlength=days)
+    share = there / np.maximum(total, 1)
     known = total >= 30
     if (known & off).any() and (known & ~off).any():
         low, high = np.median(share[known & off]), np.median(share[known & ~off])
@@ -132,7 +134,7 @@ def replay(
     order = np.argsort(now, kind="stable")
     kept = rng.random(len(now)) < _EVENTS / len(now)
     looked = rng.random(len(now)) < _FINDS / len(pairs)
-    parts: list[tuple[Int64s, Int64s, Int64s, Int64s]] = []
+    parts: list[tuple[NDArray[np.int16], Int64s, Int64s, Int64s]] = []
     finds: list[Find] = []
     tally = ChoiceCounts()
     bounds = np.append(np.flatnonzero(np.diff(now[order], prepend=-1)), len(now))
@@ -161,7 +163,7 @@ def replay(
     return _choices(parts), finds, tally
 
 
-def _choices(parts: list[tuple[Int64s, Int64s, Int64s, Int64s]]) -> Choices:
+def _choices(parts: list[tuple[NDArray[np.int16], Int64s, Int64s, Int64s]]) -> Choices:
     bins, count, chosen, owner = (np.concatenate(part) for part in zip(*parts, strict=True))
     first = np.append(0, np.cumsum(count))
     event = np.repeat(np.arange(len(count)), count)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from humobctl.native import Bools, Floats, Int64s
+from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.tables.schemas import GRID_SIDE, SLOTS_PER_DAY
 
 HOME, WORK = 0, 1
@@ -198,7 +198,8 @@ class Memory:
         return far
 
 
-def _share(counts: Floats) -> Int64s:
+def _share(counts: Floats | Float32s) -> Int64s:
     """Class of each cell's share of its person's counts."""
     total = counts.sum(axis=1, keepdims=True)
-    return np.searchsorted(_SHARES, counts / np.maximum(total, 1e-9)).astype(np.int64)
+    found: Int64s = np.searchsorted(_SHARES, counts / np.maximum(total, 1e-9)).astype(np.int64)
+    return found

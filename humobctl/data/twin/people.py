@@ -40,7 +40,7 @@ def make_people(
     person, day, slot = np.nonzero(seen)
     x, y = decode_cells(cells[seen]).T
     columns = {"uid": person + first, "d": day, "t": slot, "x": x, "y": y}
-    return pl.DataFrame(columns).cast(dict(GRID.dtypes))
+    return pl.DataFrame(columns).cast(pl.Schema(GRID.dtypes))
 
 
 def _live(

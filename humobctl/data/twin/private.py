@@ -54,10 +54,11 @@ def fit_private(users: Users, epsilon: float, first_weekday: int, seed: int) -> 
     tables = fit_tables(read_users(public, first_weekday), first_weekday, seed)
     pairs = np.unique(users.user * CELLS + users.cell)
     owner, cell = np.divmod(pairs, CELLS)
-    visited = _release(np.bincount(cell, 1 / np.sqrt(np.bincount(owner))[owner], CELLS), noise, rng)
+    weight = 1 / np.sqrt(np.bincount(owner))[owner]
+    visited = _release(np.bincount(cell, weight, CELLS).astype(np.float64), noise, rng)
     density = noisy_density(visited, noise)
-    homes = noisy_density(_release(np.bincount(users.home, minlength=CELLS), noise, rng), noise)
-    homes = homes * density
+    lived = np.bincount(users.home, minlength=CELLS).astype(np.float64)
+    homes = noisy_density(_release(lived, noise, rng), noise) * density
     by_day = np.zeros((users.count, days))
     np.add.at(by_day, (users.user, users.day), 1)
     by_day /= np.linalg.norm(by_day, axis=1, keepdims=True)

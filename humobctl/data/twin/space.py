@@ -62,7 +62,8 @@ def smooth(owner: Int64s, cell: Int64s, weight: Floats, shared: int = SHARED) ->
         if not left.any():
             break
     flat: Floats = np.maximum(found.ravel(), 0)
-    return flat / flat.sum()
+    flat /= flat.sum()
+    return flat
 
 
 def noisy_density(table: Floats, noise: float) -> Floats:
@@ -82,7 +83,8 @@ def noisy_density(table: Floats, noise: float) -> Floats:
         left &= ~enough
     found[left] = max(float(total.mean()), 0.0) / 10
     flat: Floats = found.ravel() + 1e-12
-    return flat / flat.sum()
+    flat /= flat.sum()
+    return flat
 
 
 @dataclass(frozen=True)

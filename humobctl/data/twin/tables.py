@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from humobctl.data.twin.habits import HOME, KINDS, NEW_FROM, WEIGHTS, Memory
 from humobctl.data.twin.rhythm import Rhythm
@@ -58,7 +59,7 @@ class ChoiceCounts:
     choices: Floats = field(default_factory=lambda: np.zeros(WEIGHTS))
     finds: Floats = field(default_factory=lambda: np.zeros(SIZE))
 
-    def add(self, chosen: Int64s) -> None:
+    def add(self, chosen: NDArray[np.integer]) -> None:
         """Count what was chosen, weights of alternatives (a, FACTORS)."""
         self.choices += np.bincount(chosen.ravel(), minlength=WEIGHTS)
 
@@ -67,7 +68,7 @@ class ChoiceCounts:
         self.finds += np.bincount(chosen.ravel(), minlength=SIZE)
 
 
-def trait_values(bins: Int64s) -> Floats:
+def trait_values(bins: NDArray[np.integer]) -> Floats:
     """What traits weigh: a new cell, the same cell, the home, the work; (..., 4)."""
     new = bins[..., 0] >= NEW_FROM
     kind = bins[..., 4]

@@ -40,7 +40,7 @@ def visits_to_cells(path: str, on_error: OnError) -> tuple[pl.DataFrame, Grid]:
     covered = covered - pl.max_horizontal("start_min", begin)
     longest = slots.filter(pl.col("t") < 48).sort(covered, descending=True, maintain_order=True)
     rows = longest.unique(["uid", "d", "t"], keep="first", maintain_order=True)
-    return rows.select(GRID.columns).cast(dict(GRID.dtypes)), grid
+    return rows.select(GRID.columns).cast(pl.Schema(GRID.dtypes)), grid
 
 
 def _grid_around(visits: pl.DataFrame) -> Grid:
@@ -79,4 +79,4 @@ def cells_to_visits(
             place_id=pl.format("{}_{}", "x", "y"),
             lat=lat,
             lon=lon,
-        ).cast(dict(VISITS.dtypes))
+        ).cast(pl.Schema(VISITS.dtypes))
