@@ -25,6 +25,6 @@ def embed(**options: Any) -> None:
 
     Example: humobctl embed embeddings.parquet --output vectors.npy
 
-    Example: humobctl embed tokyo.csv osaka.csv --place-free --nearest all -k 1
+    Example: humobctl embed city.csv challenge.csv --place-free --nearest all -k 1
     """
     hm.embed(**options)

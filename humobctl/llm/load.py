@@ -142,9 +142,9 @@ def load_causal(files: ModelFiles, precision: str, device: str, quantization: Qu
         _forget_quantization(network)
     if not from_gguf:
         network.name_or_path = network.config.name_or_path = files.name
-    _check_causal(network, files.name)
     network.config.return_dict, network.config.output_hidden_states = True, False
     network.config.output_attentions = False
+    _check_causal(network, files.name)
     # What its makers set for sampling, or for other ways to generate, is not asked for here.
     network.generation_config = transformers.GenerationConfig(
         eos_token_id=network.generation_config.eos_token_id

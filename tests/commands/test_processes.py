@@ -155,7 +155,7 @@ def test_what_ends_one_process_ends_all_with_one_line(
     [
         (("-o", "city.csv"), 1, ("error:", "city.csv", "not a model dir")),
         (("--train-below", "1"), 1, ("error:", "city.csv", "1 of 20 users")),
-        (("--train-below", "2", "--validation-fraction", "0"), 0, ("trained", "step 8")),
+        (("--train-below", "2", "--validation-fraction", "0"), 0, ("embedder trained", "step 8")),
         (("--city", "a", "--city", "b"), 2, ("error:", "--city", "2 names")),
     ],
 )
