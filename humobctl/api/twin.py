@@ -44,7 +44,8 @@ def twin(
         HumobError: the table cannot be read, or has too few users.
 
     Example:
-        >>> double = hm.twin("city.csv", users=3, seed=1)
+        >>> city = hm.synth(users=30, days=7)
+        >>> double = hm.twin(city, users=3, seed=1)
         >>> double["uid"].unique().to_list()
         [0, 1, 2]
     """
