@@ -66,7 +66,7 @@ EVERYWHERE = {
 """Sentences for options that mean the same in every function that takes them."""
 TRAINING = {
     "tables": "grid trajectories, one city per file.",
-    "output": "model dir to write.",
+    "output": "model dir to write; a dry run needs none.",
     "preset": "preset of settings to start from: tiny, small or paper. Default: small.",
     "settings": "TOML file of settings, named like the options of the command. Default: the "
     "preset alone.",

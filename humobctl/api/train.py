@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @public(TRAINING)
 def train_bert_moe(
     tables: Sources,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     preset: str | None = None,
     init_from: ModelSource | None = None,
@@ -113,7 +113,7 @@ def train_bert_moe(
 @public(TRAINING)
 def train_diffusion(
     table: Source,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     preset: str | None = None,
     settings: PathName | None = None,
@@ -169,7 +169,7 @@ def train_diffusion(
 @public(TRAINING)
 def train_embedder(
     tables: Sources,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     preset: str | None = None,
     settings: PathName | None = None,
@@ -239,7 +239,7 @@ def train_embedder(
 @public(TRAINING)
 def train_ranker(
     tables: Sources,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     users: Count = 1000,
     to_day: Count | None = None,
@@ -308,7 +308,7 @@ def train_ranker(
 @public(TRAINING)
 def train_next(
     tables: Sources,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     epochs: Count = NextRankerConfig.epochs,
     hidden: Count = NextRankerConfig.hidden,
@@ -365,7 +365,7 @@ def train_next(
 @public(TRAINING)
 def train_next_gru(
     tables: Sources,
-    output: ModelDir,
+    output: ModelDir | None = None,
     *,
     preset: str | None = None,
     settings: PathName | None = None,
@@ -431,6 +431,10 @@ def check_settings(options: dict[str, Any], settings: Any) -> None:
         raise UsageError(f"{flag(name)}: expected a setting of the model")
 
 
+_NOWHERE = "none"
+"""Output of a dry run that was given none."""
+
+
 class RunOptions(NamedTuple):
     """How a training is carried out.
 
@@ -447,14 +451,18 @@ class RunOptions(NamedTuple):
 
 def carry_out(
     recipe: Recipe[Any],
-    output: PathName,
+    output: PathName | None,
     device: str,
     plot: PathName | None,
     way: RunOptions,
     *,
     dry: bool = False,
 ) -> dict[str, Any]:
-    """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one."""
+    """What ``run.json`` holds; nothing of a dry run, and in all processes but the main one.
+
+    Raises:
+        UsageError: it is not said where the model goes.
+    """
     from humobctl.io.outputs import check_distinct
     from humobctl.io.write import write_stdout_text
     from humobctl.plots.files import check_plot
@@ -462,7 +470,9 @@ def carry_out(
     from humobctl.training.session import TrainingJob, train
     from humobctl.training.session import dry_run as describe
 
-    model, picture = str(as_path(output)), as_path(plot)
+    if output is None and not dry:
+        raise UsageError("--output: expected a name for the model dir")
+    model, picture = str(as_path(output) or _NOWHERE), as_path(plot)
     if picture is not None:
         check_plot(picture)
         check_distinct({"--output": model, "--plot": picture})
@@ -481,8 +491,8 @@ def carry_out(
     return run
 
 
-def load_result(recipe: Recipe[Any], output: PathName, run: dict[str, Any]) -> Model:
+def load_result(recipe: Recipe[Any], output: PathName | None, run: dict[str, Any]) -> Model:
     """The model that was written, or what would be."""
-    if run:
+    if run and output is not None:
         return load_model(output)
-    return Model(str(as_path(output)), recipe.type, asdict(recipe.settings), {})
+    return Model(str(as_path(output) or _NOWHERE), recipe.type, asdict(recipe.settings), {})

@@ -84,6 +84,8 @@ def _seeds(options: dict[str, Any], seeds: int) -> Iterator[int]:
 def _refuse_streams(options: dict[str, Any]) -> None:
     from humobctl.io.streams import is_special
 
+    if options.get("output") is None:
+        raise UsageError("--seeds: expected --output, of which each seed gets its own")
     if options["output"] == "-" or is_special(Path(options["output"])):
         raise UsageError(
             f"--seeds: found {options['output']!r} for --output, expected the name of a file or "

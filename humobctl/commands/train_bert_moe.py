@@ -34,6 +34,6 @@ def bert_moe(seeds: TrainingSeeds = None, **options: Any) -> None:
 
     Example: humobctl train bert-moe challenge.csv --preset tiny --output bert
 
-    Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run --output none
+    Example: humobctl train bert-moe challenge.csv --preset tiny --dry-run
     """
     for_each_seed(hm.train_bert_moe, options, seeds, of_files=False)

@@ -30,6 +30,6 @@ def diffusion(seeds: TrainingSeeds = None, **options: Any) -> None:
 
     Example: humobctl train diffusion stays.csv --preset tiny --condition none --output free
 
-    Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run --output none
+    Example: humobctl train diffusion stays.csv --denoiser queryonce --dry-run
     """
     for_each_seed(hm.train_diffusion, options, seeds, of_files=False)

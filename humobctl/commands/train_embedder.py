@@ -26,6 +26,6 @@ def embedder(seeds: TrainingSeeds = None, **options: Any) -> None:
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 
-    Example: humobctl train embedder city.csv --train-below 10 --dry-run --output none
+    Example: humobctl train embedder city.csv --train-below 10 --dry-run
     """
     for_each_seed(hm.train_embedder, options, seeds, of_files=False)

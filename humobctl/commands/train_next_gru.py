@@ -25,6 +25,6 @@ def next_gru(seeds: TrainingSeeds = None, **options: Any) -> None:
 
     Example: humobctl train next-gru city.csv --preset tiny --max-steps 5 --output gru
 
-    Example: humobctl train next-gru city.csv --dry-run --output none
+    Example: humobctl train next-gru city.csv --dry-run
     """
     for_each_seed(hm.train_next_gru, options, seeds, of_files=False)

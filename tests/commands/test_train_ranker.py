@@ -229,3 +229,11 @@ def test_a_damaged_model_is_told(cli, ranker):
     (ranker / "ranker" / "model.safetensors").write_bytes(b"not arrays")
     done = cli("predict", "challenge.csv", "--model", "ranker", cwd=ranker)
     fails(done, "ranker/model.safetensors", "damaged")
+
+
+def test_only_a_dry_run_needs_no_output(cli, example_files) -> None:
+    command = ("train", "ranker", "challenge.csv")
+    done = cli(*command, "--dry-run", cwd=example_files)
+    assert done.code == 0, done.err
+    fails(cli(*command, cwd=example_files), "--output", "model dir", code=2)
+    fails(cli(*command, "--seeds", "2", cwd=example_files), "--seeds", "--output", code=2)

@@ -18,11 +18,11 @@ ALWAYS, SECONDS = ("--checkpoint-minutes", "0.0005"), 0.03
 TINY = ("--preset", "tiny")
 NEVER = ("--evaluate-every", "1000")
 KINDS = {
-    "bert-moe": ("challenge.csv", *TINY, "--max-steps", "40", *NEVER, "--blend-users", "0"),
-    "diffusion": ("stays.csv", *TINY, "--steps", "60", *NEVER),
-    "embedder": ("city.csv", *TINY, "--steps", "30", *NEVER, "--batch-size", "8"),
+    "bert-moe": ("challenge.csv", *TINY, "--max-steps", "8", "--validation-fraction", "0"),
+    "diffusion": ("stays.csv", *TINY, "--steps", "20", *NEVER),
+    "embedder": ("city.csv", *TINY, "--steps", "15", *NEVER, "--batch-size", "8"),
     "next": ("past.csv", "--rows", "2000", "--epochs", "4", "--members", "1", "--hidden", "64"),
-    "next-gru": ("past.csv", *TINY, "--max-steps", "60", *NEVER),
+    "next-gru": ("past.csv", *TINY, "--max-steps", "25", *NEVER),
     "ranker": ("challenge.csv", "--rows", "8000", "--epochs", "1", "--members", "2"),
 }
 LLAMA = ("challenge.csv", "--base", "tinyllama", *TINY, "--epochs", "3", "--records", "3", *NEVER)
