@@ -58,7 +58,7 @@ MOST_USERS = 100
 _HELD, _LEAST_HELD = 5, 10
 """One in so many users is scored on, where that makes so many."""
 _SMALL = f"ranker of {COMPARED.most_rows:,} rows"
-_ROWS_OF_NEW_CELLS = 50_000
+_ROWS_OF_NEW_CELLS, _ROWS_AT_ONCE = 50_000, 2_000
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,11 @@ def learn_new_cells(
     network: RankerNetwork, rows: RankerTrainingSet, config: RankerConfig
 ) -> Floats:
     """Weights of the chance of a cell new to the user, on rows whose features are scaled."""
-    some = slice(None, None, max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
-    z, start = rows.z[some], rows.start[some]
-    scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
-    shares = softmax((scores + start).astype(np.float64) / config.temperature)
-    return fit_weights(with_best(rows.past[some], shares.max(axis=1)), rows.new[some])
+    some = np.arange(0, len(rows.y), max(1, len(rows.y) // _ROWS_OF_NEW_CELLS))
+    best = np.empty(len(some))
+    for at in range(0, len(some), _ROWS_AT_ONCE):
+        z, start = rows.z[some[at : at + _ROWS_AT_ONCE]], rows.start[some[at : at + _ROWS_AT_ONCE]]
+        scores = network.scores(z.reshape(-1, z.shape[2])).reshape(start.shape)
+        shares = softmax((scores + start).astype(np.float64) / config.temperature)
+        best[at : at + len(z)] = shares.max(axis=1)
+    return fit_weights(with_best(rows.past[some], best), rows.new[some])
