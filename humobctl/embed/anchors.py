@@ -7,9 +7,8 @@ weekday working hours besides it (work), and the median of the daily means (of a
 the nearest to the middle of a coming day). Sines of one long wavelength are nearly straight over
 the grid, so that a linear readout gives the place back; they are spread over many numbers of small
 size, as linear probes look at each number alike. Cells are a mixture of scales: every cell that was
-visited adds its waves of several lengths, weighted by one and the logarithm of its records. They
-have most of the length of a vector, so that the cosine of two vectors is mainly that of their
-cells.
+visited adds its waves of several lengths, weighted by the root of its records. They have
+most of the length of a vector, so that the cosine of two vectors is mainly that of their cells.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ TARGETS = 8
 assert ANCHORS + CELLS + LEARNT == EMBEDDING_SIZE
 _LONG = 1600.0
 """Wavelength of the anchors' sines in cells."""
-_HEIGHT = 0.5
+_HEIGHT = 0.7
 """Amplitude of those sines: most of a vector's length is left to the cells."""
 _CELL_PART = 0.98
 _LENGTHS, _DIRECTIONS = 1.6 * 10 ** (np.arange(5) / 4), 8
@@ -80,7 +79,7 @@ def _count(place: Floats, slot: Floats, dow: Floats) -> tuple[Floats, Floats]:
     anchors = np.concatenate([places[home], places[work], usual])
     sines = _HEIGHT * np.sin(2 * np.pi / _LONG * anchors)
     phase = places @ _WAVES
-    pooled = (1 + np.log(every)) @ np.concatenate([np.sin(phase), np.cos(phase)], 1)
+    pooled = np.sqrt(every) @ np.concatenate([np.sin(phase), np.cos(phase)], 1)
     radius = math.sqrt(((rows - rows.mean(0)) ** 2).sum(1).mean())
     kept = np.concatenate([anchors / 20, [radius / 20, len(every) / len(rows)]])
     return np.concatenate([_SPREAD @ sines, pooled / max(np.linalg.norm(pooled), 1e-12)]), kept
