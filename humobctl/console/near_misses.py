@@ -10,6 +10,7 @@ ALIASES = {
     "--input-seq-length": ("--input-length",),
     "--predict-seq-length": ("--prediction-length",),
     "--model-path": ("--model", "--base"),
+    "--edition": ("--dialect",),
     "--batch": ("--batch-size",),
     "--batch-rows": ("--batch-size",),
     "--day": ("--days",),
