@@ -135,14 +135,13 @@ def evaluate_cells(
     if picture is not None:
         check_plot(picture)
     names = check_names(metric, NAMES, "")
-    chosen = dialect or "both"
+    chosen = check_choice("--dialect", dialect or "both", ("both", *DIALECTS))
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
         if chosen == "humob24":
             raise UsageError(
                 "--dtw fast: FastDTW has no free prefix, so it needs --dialect humob25"
             )
         notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
-    check_choice("--dialect", chosen, ("both", *DIALECTS))
     settings = CellEvalSettings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,

@@ -56,32 +56,30 @@ _CONVERTED = {
 }
 """Kinds of files that only an import reads -> what they are."""
 
-_TAKEN_BY = {
-    RANKED_CELLS.name: "'eval' takes it",
-    GRID.name: "'predict', 'train' and 'embed' take it",
-    INTENTIONS.name: "'generate gravity' gives its activities places",
-    VISITS.name: "'eval --generated' and 'view' take it",
-    PROFILES.name: "'intend' plans days for it",
-    FLOW_SERIES.name: "'data mask' and 'predict' take it",
-    FLOWS.name: "'eval' and 'view' take it",
-    EMBEDDINGS.name: "'explore' and 'eval embedding' take it",
-    PLACES.name: "'generate gravity --places' takes it",
-    POINTS.name: "'humobctl data stays' finds visits in it, 'humobctl data import --grid' puts it "
-    "on a grid",
-}
-"""What takes a table that was given to another command; columns of the first kind that fits."""
-_KINDS = (
-    *(RANKED_CELLS, GRID, INTENTIONS, VISITS, PROFILES, FLOW_SERIES, FLOWS, EMBEDDINGS, PLACES),
-    POINTS,
+_TAKEN_BY = (
+    (RANKED_CELLS, "'eval' takes it"),
+    (GRID, "'predict', 'train' and 'embed' take it"),
+    (INTENTIONS, "'generate gravity' gives its activities places"),
+    (VISITS, "'eval --generated' and 'view' take it"),
+    (PROFILES, "'intend' plans days for it"),
+    (FLOW_SERIES, "'data mask' and 'predict' take it"),
+    (FLOWS, "'eval' and 'view' take it"),
+    (EMBEDDINGS, "'explore' and 'eval embedding' take it"),
+    (PLACES, "'generate gravity --places' takes it"),
+    (
+        POINTS,
+        "'humobctl data stays' finds visits in it, 'humobctl data import --grid' puts it on a grid",
+    ),
 )
+"""Kinds of tables, of which the first that fits is named, and what takes them."""
 
 
-def _kind_of(names: list[str]) -> Table | None:
-    """The table that has these columns; None for that of no other program of ours."""
-    for kind in _KINDS:
+def _kind_of(names: list[str]) -> tuple[Table, str] | None:
+    """The table that has these columns, and what takes it; None for that of another program."""
+    for kind, taker in _TAKEN_BY:
         needed = set(kind.columns) - set(kind.optional)
         if needed <= set(names) <= set(kind.columns):
-            return kind
+            return kind, taker
     return None
 
 
@@ -290,10 +288,11 @@ class Reader:
         missing = [c for c in wanted if c not in names]
         extra = [c for c in names if c not in wanted]
         needed = [c for c in missing if c not in self.table.optional]
-        if needed and (kind := _kind_of(names)):
+        if needed and (known := _kind_of(names)):
+            kind, taker = known
             raise HumobError(
                 f"{self.source.name}: found a {kind.name} table ({', '.join(names)}), expected "
-                f"a {self.table.name} table ({', '.join(wanted)}); {_TAKEN_BY[kind.name]}"
+                f"a {self.table.name} table ({', '.join(wanted)}); {taker}"
             )
         if needed or extra or len(set(names)) < len(names):
             raise HumobError(
