@@ -74,7 +74,7 @@ COMMANDS = {
 """Words that are not commands, and what does that work here."""
 TRAINED = ("ranker", "bert-moe", "next", "next-gru", "embedder", "diffusion")
 """Commands that train a model."""
-_LIKE, _LIKE_FILE, _MANY_FILES = 0.6, 0.8, 1000
+_LIKE, _LIKE_FILE, _MANY_FILES = 0.6, 0.85, 1000
 
 
 def accept_aliases(arguments: Sequence[str], known: Collection[str]) -> list[str]:
@@ -180,7 +180,9 @@ def meant_model(name: str, known: Collection[str]) -> str:
 
 def meant_file(name: str) -> str:
     """The end of a message on a file that is not there: one beside it with nearly that name."""
-    return _question(get_close_matches(name, _names_beside(name), n=1, cutoff=_LIKE_FILE))
+    stems = {Path(one).name.partition(".")[0]: one for one in _names_beside(name)}
+    stem = Path(name).name.partition(".")[0]
+    return _question([stems[one] for one in get_close_matches(stem, stems, n=1, cutoff=_LIKE_FILE)])
 
 
 def _names_beside(name: str, wanted: Callable[[Path], bool] = Path.exists) -> list[str]:

@@ -294,6 +294,11 @@ class Reader:
                 f"{self.source.name}: found a {kind.name} table ({', '.join(names)}), expected "
                 f"a {self.table.name} table ({', '.join(wanted)}); {taker}"
             )
+        if needed and len(names) == 1 and (sign := next((s for s in ";\t|" if s in names[0]), "")):
+            raise HumobError(
+                f"{self.source.name}: found columns separated by {sign!r} ({names[0]}), expected "
+                f"{','.join(wanted)}; convert it with 'humobctl data import'"
+            )
         if needed or extra or len(set(names)) < len(names):
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(names)}, expected "
@@ -306,13 +311,12 @@ class Reader:
 
     def _remedy(self, names: list[str]) -> str:
         """What makes a table with these columns the one that is wanted."""
-        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-            return "; convert it with 'humobctl data import'"
         if self.table.key == GRID.key and {"session", "step"} <= set(names):
             return "; sessions are for --task next"
         if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
             return "; put points on a grid with 'humobctl data import --grid'"
-        return "; rename or drop columns with 'humobctl data import --columns'"
+        imported = self.table in (GRID, POINTS, VISITS, PLACES, FLOW_SERIES)
+        return "; rename or drop columns" + imported * " with 'humobctl data import --columns'"
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> tuple[pl.DataFrame, LineNumbers]:
         """Typed columns; a value that does not fit is a fault (or a dropped row)."""

@@ -197,6 +197,8 @@ def _kind(head: bytes, name: str) -> Kind:
             "expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:20].lower().startswith((b"<!doctype html", b"<html")):
+        raise HumobError(f"{name}: found a web page (HTML), expected a table; download it again")
     if text.startswith(b"<") and (root := _XML_ROOT.search(text[:_XML_HEAD])):
         return "gpx" if root[1] == b"gpx" else "osm-xml"
     if text.startswith(b"{"):

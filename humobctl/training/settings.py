@@ -150,7 +150,10 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
         if key == "preset":
             continue
         if key not in kinds:
-            raise HumobError(f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}")
+            meant = meant_value(key, kinds)
+            raise HumobError(
+                f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}{meant}"
+            )
         record[key] = _check_type(path, key, value, kinds[key])
     return record
 
