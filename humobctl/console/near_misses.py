@@ -158,13 +158,13 @@ def match_name(value: str, known: Collection[str]) -> str:
 
 
 def meant_value(value: str, known: Collection[str]) -> str:
-    """The end of a message on a value that is no known name: what may have been meant."""
+    """The end of a message on an unknown name as a value: what may have been meant."""
     by_letters = {_letters(one): one for one in known}
     return _question([by_letters[one] for one in _similar(_letters(value), by_letters)])
 
 
 def meant_model(name: str, known: Collection[str]) -> str:
-    """The end of a message on a name that is no model: a known one, a model dir, or a training.
+    """The end of a message on an unknown model: a known one, a model dir, or a training.
 
     Args:
         name: as typed.
