@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,14 +75,34 @@ class Grouping:
             return _beside(rows, known, ["uid", *self.place], 1).to_numpy().astype(np.int64)
         if by == "activity":
             many = _beside(rows, self.past.group_by("uid").len(), ["uid"], 0).to_numpy()
-            return np.searchsorted([bound for bound, _ in _ACTIVITY], many)
+            return np.asarray(np.searchsorted([bound for bound, _ in _ACTIVITY], many))
         shares = _beside(rows, _regularity(self.past, self.place), ["uid"], 0.0).to_numpy()
-        return np.minimum((shares * _REGULARITIES).astype(np.int64), _REGULARITIES - 1)
+        return np.asarray(np.minimum((shares * _REGULARITIES).astype(np.int64), _REGULARITIES - 1))
 
     def masks(self, by: str, rows: pl.DataFrame) -> dict[str, Bools]:
         """Groups that have a row, by name and in order, and which rows are in each."""
         numbers = self.numbers(by, rows)
         return {name_group(by, int(one)): numbers == one for one in np.unique(numbers)}
+
+
+def check_past(by: Sequence[str], first_day: int, known_from: int | None, truth: str) -> None:
+    """Refuse breakdowns by a past that is not known.
+
+    Args:
+        by: breakdowns.
+        first_day: the first day that is scored.
+        known_from: the first day of the true rows; None where that is not known.
+        truth: name of their file.
+
+    Raises:
+        UsageError: one needs days before the first one.
+    """
+    wanting = [one for one in by if one in OF_THE_PAST]
+    if wanting and known_from is not None and known_from >= first_day:
+        raise UsageError(
+            f"--by {wanting[0]}: {truth} begins on day {known_from}, expected days before day "
+            f"{first_day}, too"
+        )
 
 
 def name_group(by: str, number: int) -> str:

@@ -16,8 +16,8 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
-from humobctl.errors import HumobError, UsageError
-from humobctl.evaluate.breakdowns import OF_THE_PAST
+from humobctl.errors import HumobError
+from humobctl.evaluate.breakdowns import check_past
 from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
 from humobctl.evaluate.cells.breakdowns import CellGroup, gather_groups, tabulate_groups
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
@@ -214,7 +214,16 @@ class CellEvalTask:
             moved(users)
             errors, groups = {}, {}
             if detail.height and self.settings.by:
-                groups = self._groups(aligned, detail, past)
+                groups = tabulate_groups(
+                    aligned,
+                    detail,
+                    past,
+                    self.settings.by,
+                    self.settings.metrics(),
+                    cell_km=self.settings.cell_km,
+                    first_day=self.days[0],
+                    first_weekday=self.settings.first_weekday,
+                )
             if detail.height and self.settings.with_errors:
                 errors = tally_errors(aligned, past, self.days, self.settings.cell_km).record()
             tally = {
@@ -227,20 +236,6 @@ class CellEvalTask:
             return Done(detail, tally, users)
 
         return work
-
-    def _groups(
-        self, aligned: AlignedDays, detail: pl.DataFrame, past: pl.DataFrame
-    ) -> dict[str, dict[str, list[Any]]]:
-        return tabulate_groups(
-            aligned,
-            detail,
-            past,
-            self.settings.by,
-            self.settings.metrics(),
-            cell_km=self.settings.cell_km,
-            first_day=self.days[0],
-            first_weekday=self.settings.first_weekday,
-        )
 
     def _detail(self, aligned: AlignedDays) -> pl.DataFrame:
         """Table of file, uid, d, rows, and a column a metric."""
@@ -291,7 +286,7 @@ class Evaluator:
     ) -> Iterator[pl.DataFrame]:
         name = "stdin" if path == "-" else path
         days = self._days(name, predicted, truth)
-        self._check_past(days[0], truth)
+        check_past(self.settings.by, days[0], truth.first_day, self.truth)
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
         errors = ErrorTally()
         scored: list[pl.DataFrame] = []
@@ -337,15 +332,6 @@ class Evaluator:
                 groups=gather_groups(groups, self.settings.metrics(), users["uid"]),
             )
         )
-
-    def _check_past(self, first_day: int, truth: UserStore) -> None:
-        """Refuse breakdowns by a past that the truth does not have."""
-        wanting = [one for one in self.settings.by if one in OF_THE_PAST]
-        if wanting and truth.first_day is not None and truth.first_day >= first_day:
-            raise UsageError(
-                f"--by {wanting[0]}: {self.truth} begins on day {truth.first_day}, expected days "
-                f"before day {first_day}, too"
-            )
 
     def _days(self, name: str, predicted: UserStore, truth: UserStore) -> tuple[int, int]:
         """The days to score: as asked, or those predicted, or all of a truth without history."""
