@@ -160,7 +160,8 @@ def _held(samples: DaySamples, day: Int64s, k: int) -> Floats:
     """Weight of the sample days that hold a cell in a row, shape (r, k)."""
     place = np.arange(len(day)) * k + samples.cell
     weight = samples.weight[day].T
-    return np.bincount(place.ravel(), weight.ravel(), len(day) * k).reshape(-1, k)
+    held = np.bincount(place.ravel(), weight.ravel(), len(day) * k)
+    return held.reshape(-1, k).astype(np.float64)
 
 
 def options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:

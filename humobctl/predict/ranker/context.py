@@ -52,9 +52,7 @@ def transition_features(
     logs = log_lifts(user.d, index, k)
     visits = np.bincount(index, minlength=k) / len(index)
     shares, lifts = main.astype(np.float64) + _FLOOR, np.exp(logs)
-    later = np.ones(len(main), dtype=np.bool_)
-    later[starts[:-1]] = False
-    later = np.flatnonzero(later)
+    later = np.delete(np.arange(len(main)), starts[:-1])
     before, after = np.ones_like(shares), np.ones_like(shares)
     before[later], after[later - 1] = shares[later - 1] @ lifts, shares[later] @ lifts.T
     both = shares * before * after

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from humobctl.native import Float32s, Int32s, Int64s, library
+from humobctl.native import Float32s, Floats, Int32s, Int64s, library
 from humobctl.predict.base import (
     FAR_GAP,
     UserHistory,
@@ -157,9 +157,10 @@ def encode(user: UserHistory, city: CityProfile, keep: int) -> Encoded:
     expected, extra = _candidate_features(
         user, index, main, kept, far, target_day, gaps, target_gaps
     )
-    extra += transition_features(user, index, main, kept, starts)
-    extra += day_features(pairs, day, index, main, kept, starts)
-    for at, column in enumerate(extra, start=first):
+    beside = transition_features(user, index, main, kept, starts)
+    of_days = day_features(pairs, day, index, main, kept, starts)
+    columns: list[Float32s | Floats] = [*extra, *beside, *of_days]
+    for at, column in enumerate(columns, start=first):
         x[:, :, at] = column
     first = len(CANDIDATE_NAMES)
     x[:, :, first : first + len(CELL_NAMES)] = by_cell[kept]
