@@ -40,7 +40,8 @@ def table() -> str:
             rows.append([f"ranker, {len(several)} of B", name, days, *_measure(several)])
         both = _train([cities["B"], cities["C"]], first, "both")
         rows += _by_city("ranker of B and C", both, cities, first)
-    head = ["model", "users", "days", "new", "ECE of p", "calibrated", "ECE of new", "calibrated"]
+    by_chance = ["by chance", "debiased"]
+    head = ["model", "users", "days", "new", "ECE of p", *by_chance, "ECE of new", *by_chance]
     return markdown(head, rows)
 
 
@@ -111,16 +112,17 @@ def _measure(several: list[pl.DataFrame]) -> list[str]:
     found = [f"{np.mean([one['new'].mean() for one in several]):.3f}"]
     for p, true in (("best", "hit"), ("q", "new")):
         values = [_calibration(one, p, true) for one in several]
-        errors, low, high, chance = (np.mean(column) for column in zip(*values, strict=True))
-        found += [f"{errors:.4f} [{low:.4f}, {high:.4f}]", f"{chance:.4f}"]
+        error, low, high, *rest = (np.mean(column) for column in zip(*values, strict=True))
+        found += [f"{error:.4f} [{low:.4f}, {high:.4f}]", *(f"{value:.4f}" for value in rest)]
     return found
 
 
-def _calibration(rows: pl.DataFrame, p: str, true: str) -> tuple[float, float, float, float]:
-    """ECE, its 95 % interval over users, and that of a calibrated model with these users.
+def _calibration(rows: pl.DataFrame, p: str, true: str) -> tuple[float, ...]:
+    """ECE, its 95 % interval over users, that of a calibrated model with these users, and debiased.
 
-    The last one has each user's differences with a random sign, after their mean over users is
-    taken off: records of a user go wrong together, so that it is far from 0 with a hundred users.
+    By chance: each user's differences with a random sign, after their mean over users is taken off:
+    records of a user go wrong together, so that it is far from 0 with a hundred users. Debiased:
+    less what resampling users adds to it on average (as Kumar et al., NeurIPS 2019, with labels).
     """
     bins = np.minimum((rows[p].to_numpy() * BINS).astype(int), BINS - 1)
     user = rows["uid"].rle_id().to_numpy()
@@ -134,4 +136,5 @@ def _calibration(rows: pl.DataFrame, p: str, true: str) -> tuple[float, float, f
     chance = np.abs(signs @ (miss - miss.mean(axis=0))).sum(axis=1) / len(rows)
     error = np.abs(miss.sum(axis=0)).sum() / len(rows)
     low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(error), float(low), float(high), float(chance.mean())
+    debiased = max(0.0, 2.0 * error - resampled.mean())
+    return float(error), float(low), float(high), float(chance.mean()), float(debiased)

@@ -113,7 +113,8 @@ def predict(
             last of each session (last), or all.
         rolling: also use the earlier sessions of ``table`` (``task`` next).
         decode: decoding strategy. day: jointly decode each user-day for the best expected score;
-            day:W weights GEO-BLEU (1) against DTW (0). Per slot: argmax (most probable cell),
+            day:W weights GEO-BLEU (1) against DTW (0). thorough, thorough:W: the same with more
+            sample days, a little better, and slower. Per slot: argmax (most probable cell),
             geobleu (maximum expected proximity), dtw (minimum expected distance), sample (nucleus
             sampling).
         from_day: predict all rows from this day on, masked or not. Default: the masked rows.

@@ -37,6 +37,9 @@ typedef struct {
     double *weight;               /* samples */
     uint64_t *equal[ORDERS];      /* samples x n: rows of a sample with the (o+1)-gram of this one,
                                      the first of them; of the others 0 */
+    uint64_t *first[ORDERS];      /* samples: the rows that are the first of them */
+    uint64_t *beside;             /* samples x k: rows of a sample that are near enough to a cell to
+                                     count, of the cells of the day and those that are tried */
     Pair *pair[ORDERS];           /* samples x (n x n + 1), nearest first; the last has value -1 */
     double *sum[2];               /* samples: GEO-BLEU and DTW of the present day, weighted */
     double *forth[2], *back;      /* samples x (n + 1) x (n + 1): DTW, open and closed; to the end */
@@ -58,13 +61,14 @@ static inline double least3(double a, double b, double c)
 static int add_pairs(const Bench *b, int s, int o, const int32_t *day, int i, uint64_t rows,
                      Pair *pairs, int count)
 {
-    int m = b->n - o;
     const int32_t *cell = b->cell + (size_t)s * b->n;
-    const uint64_t *equal = b->equal[o] + (size_t)s * b->n;
-    const double least = b->tolerance * 0.5, *head = b->near + (size_t)day[i] * b->k;
-    for (int j = 0; j < m; j++) {
-        double value = head[cell[j]];
-        if (!equal[j] || value < least) continue;
+    const uint64_t *equal = b->equal[o] + (size_t)s * b->n, *beside = b->beside + (size_t)s * b->k;
+    const double least = b->tolerance * 0.5;
+    uint64_t left = b->first[o][s];
+    for (int e = 0; e <= o; e++) left &= beside[day[i + e]] >> e;
+    for (; left; left &= left - 1) {
+        int j = __builtin_ctzll(left);
+        double value = b->near[(size_t)day[i] * b->k + cell[j]];
         for (int e = 1; e <= o; e++) value *= b->near[(size_t)day[i + e] * b->k + cell[j + e]];
         if (value < least) continue;
         int z = count++;
@@ -95,14 +99,14 @@ static double greedy_sum(const Bench *b, int s, int o, uint64_t moved, const Pai
 {
     int left = b->n - o;
     uint64_t rows = rows_between(0, left - 1), columns = rows;
-    double sum = 0.0, least = 0.0; /* of a pair that is worth a look */
+    double sum = 0.0;
     const Pair *old = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1);
     while (left > 0) {
         int is_fresh = fresh->value > old->value;
         const Pair *next = is_fresh ? fresh : old;
         fresh += is_fresh;
         old += !is_fresh;
-        if (next->value <= least) break;
+        if (next->value * left <= b->tolerance * sum) break;
         uint64_t mine = next->rows & (is_fresh ? rows & moved : rows & ~moved);
         uint64_t theirs = next->columns & columns;
         if (!mine || !theirs) continue;
@@ -114,7 +118,6 @@ static double greedy_sum(const Bench *b, int s, int o, uint64_t moved, const Pai
             mine &= mine - 1;
             theirs &= theirs - 1;
         } while (mine && theirs);
-        least = b->tolerance * sum / (left ? left : 1);
     }
     return sum;
 }
@@ -258,9 +261,11 @@ static void find_equal(const Bench *b, int s)
     const int32_t *cell = b->cell + (size_t)s * b->n;
     for (int o = 0; o < b->orders; o++) {
         uint64_t *equal = b->equal[o] + (size_t)s * b->n, done = 0;
+        b->first[o][s] = 0;
         for (int j = 0; j < b->n - o; j++) {
             equal[j] = 0;
             if (done >> j & 1) continue;
+            b->first[o][s] |= 1ULL << j;
             for (int z = j; z < b->n - o; z++)
                 equal[j] |= (uint64_t)!memcmp(cell + j, cell + z, (o + 1) * sizeof *cell) << z;
             done |= equal[j];
@@ -319,22 +324,34 @@ static double gained(const Bench *b, int32_t *day, int i, int c, double enough)
     return gain;
 }
 
-/* How near the samples come to the cells that are tried. */
-static void find_reach(Bench *b, const int32_t *options, int32_t most)
+/* How near the rows of a sample come to a cell, where that was not found before. */
+static void find_near(Bench *b, int s, int32_t c)
+{
+    double *reach = b->reach + (size_t)s * b->k + c;
+    uint64_t *beside = b->beside + (size_t)s * b->k + c;
+    const double *near = b->near + (size_t)c * b->k, least = b->tolerance * 0.5;
+    const int32_t *cell = b->cell + (size_t)s * b->n;
+    if (*reach >= 0.0) return;
+    *reach = 0.0;
+    *beside = 0;
+    for (int j = 0; j < b->n; j++) {
+        double value = near[cell[j]];
+        *reach = value > *reach ? value : *reach;
+        *beside |= (uint64_t)(value >= least) << j;
+    }
+}
+
+/* How near the samples come to the cells of the day and to those that are tried. */
+static void find_reach(Bench *b, const int32_t *day, const int32_t *options, int32_t most)
 {
     for (int s = 0; s < b->samples; s++) {
         double *reach = b->reach + (size_t)s * b->k;
-        const int32_t *cell = b->cell + (size_t)s * b->n;
+        for (int i = 0; i < b->n; i++) reach[day[i]] = -1.0;
         for (int32_t o = 0; o < b->n * most; o++)
             if (options[o] >= 0) reach[options[o]] = -1.0;
-        for (int32_t o = 0; o < b->n * most; o++) {
-            int32_t c = options[o];
-            if (c < 0 || reach[c] >= 0.0) continue;
-            const double *near = b->near + (size_t)c * b->k;
-            reach[c] = 0.0;
-            for (int j = 0; j < b->n; j++)
-                reach[c] = near[cell[j]] > reach[c] ? near[cell[j]] : reach[c];
-        }
+        for (int i = 0; i < b->n; i++) find_near(b, s, day[i]);
+        for (int32_t o = 0; o < b->n * most; o++)
+            if (options[o] >= 0) find_near(b, s, options[o]);
     }
 }
 
@@ -383,11 +400,11 @@ static double ascend(Bench *b, const double *own, const int32_t *options, int32_
 {
     double value;
     int quiet = 0;
+    find_reach(b, day, options, most);
     for (int s = 0; s < b->samples; s++) {
         find_equal(b, s);
         settle(b, s, day, 0, 1);
     }
-    find_reach(b, options, most);
     for (int32_t o = 0; o < b->n * most; o++) b->gain[o] = 0.0;
     for (int i = 0; i < b->n; i++) b->changed[i] = -MOST;
     for (int32_t step = 0; step < sweeps * b->n && quiet < b->n; step++, quiet++) {
@@ -447,15 +464,17 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
     size_t floats = all * (3 + 3 * table + (size_t)k) + n * (size_t)most + 1;
     double *block = malloc(floats * sizeof *block), *next = block;
     Pair *lists = malloc((all * (size_t)orders + 2) * pairs * sizeof *lists), *list = lists;
-    uint64_t *sets = malloc(all * ORDERS * n * sizeof *sets);
+    uint64_t *sets = malloc(all * (ORDERS * (n + 1) + (size_t)k) * sizeof *sets), *set = sets;
     b.cell = malloc(all * n * sizeof *b.cell);
     int failed = !block || !lists || !sets || !b.cell;
     if (!failed) {
         b.weight = next; next += all;
         for (int o = 0; o < orders; o++) {
             b.pair[o] = list; list += all * pairs;
-            b.equal[o] = sets + (size_t)o * all * n;
+            b.equal[o] = set; set += all * n;
+            b.first[o] = set; set += all;
         }
+        b.beside = set;
         b.fresh = list; b.spare = list + pairs;
         for (int o = 0; o < 2; o++) { b.sum[o] = next; next += all; }
         b.forth[0] = next; next += all * table;

@@ -14,20 +14,21 @@ from humobctl.errors import UsageError
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, distances
 
-Decode = Literal["day", "argmax", "geobleu", "dtw", "sample"]
-DECODERS: tuple[Decode, ...] = ("day", "geobleu", "dtw", "argmax", "sample")
+Decode = Literal["day", "thorough", "argmax", "geobleu", "dtw", "sample"]
+DECODERS: tuple[Decode, ...] = ("day", "thorough", "geobleu", "dtw", "argmax", "sample")
+WHOLE_DAYS: tuple[Decode, ...] = ("day", "thorough")
 _BETA = 0.5  # decay of GEO-BLEU's proximity, per cell
 
 
 def parse_decode(text: str) -> tuple[Decode, float | None]:
-    """The decoder and the weight of ``day:0.5``; the weight is None where none is given.
+    """The decoder, and the weight of ``day:0.5``; None where none is given.
 
     Raises:
         UsageError: no such decoder, or a weight that is none.
     """
     name, _, weight = text.partition(":")
     name = match_name(name, DECODERS)
-    if name not in DECODERS or (weight and name != "day"):
+    if name not in DECODERS or (weight and name not in WHOLE_DAYS):
         names = ", ".join(DECODERS)
         meant = "" if name in DECODERS else meant_value(name, DECODERS)
         raise UsageError(f"--decode: found {text!r}, expected one of {names}, day:WEIGHT{meant}")
@@ -38,8 +39,10 @@ def parse_decode(text: str) -> tuple[Decode, float | None]:
     except ValueError:
         share = -1.0
     if not 0.0 <= share <= 1.0:
-        raise UsageError(f"--decode: found {text!r}, expected day:WEIGHT with WEIGHT from 0 to 1")
-    return "day", share
+        raise UsageError(
+            f"--decode: found {text!r}, expected {name}:WEIGHT with WEIGHT from 0 to 1"
+        )
+    return name, share
 
 
 def decode(

@@ -17,7 +17,7 @@ from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.decode_days.config import DayConfig
 from humobctl.predict.decode_days.run import pose_user
 from humobctl.predict.decode_days.terms import TERMS, copied_days, gains_of
-from humobctl.predict.decode_slots import Decode
+from humobctl.predict.decode_slots import WHOLE_DAYS, Decode
 from humobctl.predict.explain_plot import write_plot
 from humobctl.predict.registry import build
 from humobctl.predict.run import PredictJob, choose_cells, day_config, survey, user_of
@@ -87,7 +87,7 @@ def explain(
     model = build(job.model, city, job.options)
     dist = model.distribution(user)
     cells = choose_cells(user, dist, city, model, job)
-    days = day_config(model, job) if job.decode == "day" else None
+    days = day_config(model, job) if job.decode in WHOLE_DAYS else None
     if picture is not None:
         write_plot(user, dist, cells, picture, model=job.model)
     return table(user, city, dist, cells, decoding(user, city, dist, cells, days or job.decode))

@@ -38,9 +38,9 @@ from humobctl.predict.base import (
     distributions,
 )
 from humobctl.predict.city_profile import CityCounter, CityProfile
-from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
+from humobctl.predict.decode_days.config import DEFAULTS, THOROUGH, DayConfig
 from humobctl.predict.decode_days.run import decode_user
-from humobctl.predict.decode_slots import Decode, decode
+from humobctl.predict.decode_slots import WHOLE_DAYS, Decode, decode
 from humobctl.predict.probabilities import learn_from_past, list_cells, rank_cells, spare_new
 from humobctl.predict.registry import MODELS, build, check_name, on_torch, tell_use
 from humobctl.predict.trained_rows import open_recognitions, warn_of_trained
@@ -348,7 +348,7 @@ def choose_cells(
     user: UserHistory, dist: SlotDistributions, city: CityProfile, model: Predictor, job: PredictJob
 ) -> Int32s:
     """The cells of a user's target rows, shape (r, 2), by the job's decoder."""
-    if job.decode == "day":
+    if job.decode in WHOLE_DAYS:
         return decode_user(user, city, dist, day_config(model, job))
     seed = (job.options.seed, user.uid)
     return decode(dist, job.decode, top_p=job.options.top_p, seed=seed)
@@ -357,6 +357,8 @@ def choose_cells(
 def day_config(model: Predictor, job: PredictJob) -> DayConfig:
     """Settings of the day decoder: the model's own, with the seed and weight asked for."""
     days: DayConfig = replace(getattr(model, "days", DEFAULTS), seed=job.options.seed)
+    if job.decode == "thorough":
+        days = replace(days, **THOROUGH)
     return days if job.weight is None else replace(days, weight=job.weight)
 
 

@@ -134,7 +134,12 @@ def test_a_calendar_says_which_days_are_off(cli, workdir):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("day", ("day", None)), ("day:0.25", ("day", 0.25)), ("dtw", ("dtw", None))],
+    [
+        ("day", ("day", None)),
+        ("day:0.25", ("day", 0.25)),
+        ("thorough:1", ("thorough", 1.0)),
+        ("dtw", ("dtw", None)),
+    ],
 )
 def test_decoders_are_read(text, expected):
     assert parse_decode(text) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class DayConfig:
     auction: float = 0.35
     distance: float = 0.1
     agreement: float = 1.0
-    past: int = 6
-    drawn: int = 5
+    past: int = 8
+    drawn: int = 8
     drawn_share: float = 0.3
-    chained: int = 5
+    chained: int = 8
     chained_share: float = 0.3
     trust: float = 0.78
     leave: float = 0.6
@@ -60,7 +61,7 @@ class DayConfig:
     options: int = 5
     sweeps: int = 2
     tolerance: float = 0.1
-    hope: float = 0.18
+    hope: float = 0.24
     auction_beta: float = 0.3
     auction_bag: float = 0.5
     auction_rounds: int = 3
@@ -79,3 +80,8 @@ BLENDED = DayConfig(weight=0.82, open_km=40.0, closed_km=50.0, options=10, sweep
 They are flatter, which shortens DTW humob24 and lengthens DTW humob25; these settings give some of
 the one back for the other, and for GEO-BLEU. Chosen on days 45-59 of cities B and C.
 """
+THOROUGH: dict[str, Any] = {
+    **dict.fromkeys(("past", "drawn", "chained"), 20),
+    **{"proximity": 0.2, "auction": 0.2, "hope": 0.3},
+}
+"""Changes for ``--decode thorough``: more sample days, which need less to hold them to p."""

@@ -40,6 +40,8 @@ from humobctl.predict.decode_days.config import DEFAULTS, DayConfig
 from humobctl.predict.decode_days.sample_days import DaySamples, mix_samples, past_days
 
 _CELLS_PER_KM = 2.0
+_SAMPLED = 0.3
+"""Weight of what the sample days hold in the order in which cells are tried."""
 _LEAST = 2
 """Target days that are worth a thread; a day takes some milliseconds."""
 
@@ -118,6 +120,9 @@ def pose(
     close, far = p @ np.exp(-0.5 * apart), p @ apart / _CELLS_PER_KM
     samples = mix_samples(past, p, day, starts, (close, apart, lifts), config)
     worth = auction(p, day, starts, past, apart, config)
+    held = _held(samples, day, len(near))
+    of_day = np.add.reduceat(held, starts[:-1], axis=0) / np.diff(starts)[:, None]
+    sampled = config.weight * _SAMPLED * (held @ near + of_day[day])
     begin = worth.argmax(axis=1) if config.weight > 0 else far.argmin(axis=1)
     return DayProblem(
         config=config,
@@ -130,7 +135,7 @@ def pose(
         far=far,
         past=past,
         samples=samples,
-        options=_options(close - 0.02 * far, begin, day, config.options),
+        options=options(_alone(config, close, worth, far) + sampled, begin, day, config.options),
         begin=begin,
     )
 
@@ -139,18 +144,34 @@ def solve(problem: DayProblem) -> Int64s:
     """The candidate for each row, shape (r,)."""
     config = problem.config
     rows = np.diff(problem.starts)[problem.day][:, None]
-    own = config.weight * (config.proximity * problem.close + config.auction * problem.worth)
-    own = (own - (1.0 - config.weight) * config.distance * problem.far) / rows
+    own = _alone(config, problem.close, problem.worth, problem.far) / rows
     tables, samples = (problem.near, problem.apart), problem.samples
     return ascend(problem.starts, tables, own, problem.options, samples, problem.begin, config)[0]
 
 
-def _options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:
-    """Cells to try in each row: its ``most`` best, and the first choice of the rows beside it."""
+def _alone(config: DayConfig, close: Floats, worth: Floats, far: Floats) -> Floats:
+    """What a cell adds in a row by itself, times the rows of its day, shape (r, k)."""
+    near = config.weight * (config.proximity * close + config.auction * worth)
+    alone: Floats = near - (1.0 - config.weight) * config.distance * far
+    return alone
+
+
+def _held(samples: DaySamples, day: Int64s, k: int) -> Floats:
+    """Weight of the sample days that hold a cell in a row, shape (r, k)."""
+    place = np.arange(len(day)) * k + samples.cell
+    weight = samples.weight[day].T
+    held = np.bincount(place.ravel(), weight.ravel(), len(day) * k)
+    return held.reshape(-1, k).astype(np.float64)
+
+
+def options(score: Floats, begin: Int64s, day: Int64s, most: int) -> Int64s:
+    """Cells to try in each row, once each: its best, and the first choice of the rows beside it."""
     best = highest(score, most)
     same = day[1:] == day[:-1]
     before, after = np.full((2, len(day)), -1)
     before[1:][same], after[:-1][same] = begin[:-1][same], begin[1:][same]
+    after[(best == after[:, None]).any(axis=1) | (after == before)] = -1
+    before[(best == before[:, None]).any(axis=1)] = -1
     return np.concatenate([best, before[:, None], after[:, None]], axis=1)
 
 

@@ -27,6 +27,14 @@ from humobctl.predict.base import (
 )
 from humobctl.predict.city_profile import CityProfile
 from humobctl.predict.ranker.config import KERNELS, Kernel
+from humobctl.predict.ranker.context import (
+    DAY_NAMES,
+    TRANSITION_NAMES,
+    DayPairs,
+    day_features,
+    pair_days,
+    transition_features,
+)
 
 SLOTS = 48
 # Before 6:00 and from 21:00 on: part of what trained rankers have learnt, so not calendar.NIGHT.
@@ -51,6 +59,8 @@ CANDIDATE_NAMES = (
     "gap_before_ratio",
     "gap_after_ratio",
     "last_visit",
+    *TRANSITION_NAMES,
+    *DAY_NAMES,
 )
 CELL_NAMES = (
     "visits",
@@ -128,7 +138,9 @@ def encode(user: UserHistory, city: CityProfile, keep: int) -> Encoded:
     target, target_day = number_days(user.target_d)
     gaps, target_gaps = find_gaps(user.d, user.t), find_gaps(user.target_d, user.target_t)
     keep = min(keep, len(cells))
-    by_day = _day_weights(user, city, (known, day), (target, target_day))
+    starts = np.searchsorted(target_day, np.arange(len(target) + 1))
+    pairs = pair_days(user, city, (known, day), (target, target_day))
+    by_day = _day_weights(pairs)
     kept, shares, totals, main = _kernel_sums(
         (index, user.t, day, *gaps),
         (user.target_t, target_day, *target_gaps),
@@ -145,7 +157,10 @@ def encode(user: UserHistory, city: CityProfile, keep: int) -> Encoded:
     expected, extra = _candidate_features(
         user, index, main, kept, far, target_day, gaps, target_gaps
     )
-    for at, column in enumerate(extra, start=first):
+    beside = transition_features(user, index, main, kept, starts)
+    of_days = day_features(pairs, day, index, main, kept, starts)
+    columns: list[Float32s | Floats] = [*extra, *beside, *of_days]
+    for at, column in enumerate(columns, start=first):
         x[:, :, at] = column
     first = len(CANDIDATE_NAMES)
     x[:, :, first : first + len(CELL_NAMES)] = by_cell[kept]
@@ -188,32 +203,10 @@ def _kernel_columns(kernels: tuple[Kernel, ...]) -> Float32s:
     return np.array(rows, dtype=np.float32)
 
 
-def _patterns(t: Int64s, day: Int64s, days: int) -> Floats:
-    """Slots seen in each day, blurred by one slot, of length 1, shape (days, 48)."""
-    seen = np.zeros((days, SLOTS))
-    seen[day, t] = 1.0
-    blurred = seen.copy()
-    blurred[:, 1:] += 0.5 * seen[:, :-1]
-    blurred[:, :-1] += 0.5 * seen[:, 1:]
-    blurred /= np.sqrt((blurred**2).sum(axis=1, keepdims=True))
-    return blurred
-
-
-def _day_weights(
-    user: UserHistory,
-    city: CityProfile,
-    known: tuple[Int64s, Int64s],
-    target: tuple[Int64s, Int64s],
-) -> Float32s:
+def _day_weights(pairs: DayPairs) -> Float32s:
     """Weight of each known day for each target day, shape (D, J, Q)."""
-    (days, day), (wanted, target_day) = known, target
-    ages = np.abs(wanted[:, None] - days[None, :])
-    ages = ages - ages.min(axis=1, keepdims=True) if len(wanted) else ages
-    same_weekday, same_type = city.alike(wanted, days)
-    alike = _patterns(user.target_t, target_day, len(wanted)) @ (
-        _patterns(user.t, day, len(days)).T
-    )
-    parts = np.stack([ages, ~same_weekday, ~same_type, 1.0 - alike], axis=2).astype(np.float32)
+    columns = [pairs.ages, ~pairs.same_weekday, ~pairs.same_type, 1.0 - pairs.alike]
+    parts = np.stack(columns, axis=2).astype(np.float32)
     weights: Float32s = np.exp(parts @ _kernel_columns(KERNELS))
     return weights
 

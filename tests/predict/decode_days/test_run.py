@@ -312,6 +312,18 @@ def test_chains_without_trust_in_distance_or_past_are_p():
 # --- the whole decoder ------------------------------------------------------------------------
 
 
+def test_cells_to_try_come_once_each():
+    score = np.array([[0.5, 0.9, 0.1, 0.2]] * 4)
+    begin, day = np.array([1, 2, 3, 2]), np.array([0, 0, 0, 1])
+    # The two best, then what the rows before and after begin with, of the same day.
+    assert days_model.options(score, begin, day, 2).tolist() == [
+        [1, 0, -1, 2],
+        [1, 0, -1, 3],
+        [1, 0, 2, -1],
+        [1, 0, -1, -1],
+    ]
+
+
 def example(seed, rows=(3, 1, 8), k=6, total=5):
     random = np.random.default_rng(seed)
     day = np.repeat(np.arange(len(rows)), rows)

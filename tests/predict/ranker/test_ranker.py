@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import defaultdict
 
 import numpy as np
@@ -16,6 +17,7 @@ from humobctl.predict.baselines.history import History
 from humobctl.predict.city_profile import CityCounter, CityProfile
 from humobctl.predict.ranker import train
 from humobctl.predict.ranker.config import KERNELS, RankerConfig
+from humobctl.predict.ranker.context import smooth_days
 from humobctl.predict.ranker.data import (
     RankerCity,
     RankerSource,
@@ -131,6 +133,42 @@ def test_features_by_hand():
     assert of("kernel_1")[0] == pytest.approx(1.0, abs=1e-6)  # only work was ever seen at 10:00
     expected = 5.0 * np.array(of("kernel_0"))[::-1]  # the other cell's share x 5 cells
     assert of("expected_distance") == pytest.approx(expected)
+
+
+def test_features_of_the_rows_beside_and_of_days_by_hand():
+    once = (16, 10)
+    rows = [(0, 2, *HOME), (0, 20, *WORK), (0, 44, *once), (1, 2, *HOME), (1, 20, *WORK)]
+    encoded = encode(task(rows, [(2, 20), (2, 26)]), city_of(rows), 5)
+    kept, main = encoded.kept.astype(int), encoded.main
+    home, work = 0, 1
+    assert encoded.cells[[home, work]].tolist() == [list(HOME), list(WORK)]
+    visits = np.array([0.4, 0.4, 0.2])
+    # After home twice work; after work once the third cell; two more records as all are.
+    after = (np.array([[0, 2, 0], [0, 0, 1], [0, 0, 0]]) + 2 * visits) / [[4], [3], [2]]
+    step, rows_of = after / visits, np.arange(2)[:, None]
+    before, later = main[0] @ step, step @ main[1]
+    beside = main * [np.ones(3), before] * np.array([later, np.ones(3)])
+    beside /= beside.sum(axis=1, keepdims=True)
+    close = lambda values: pytest.approx(np.array(values)[rows_of, kept], rel=1e-4)  # noqa: E731
+    assert column(encoded, "share_by_row_before") == close([visits, visits * before])
+    assert column(encoded, "share_by_row_after") == close([visits * later, visits])
+    assert column(encoded, "share_by_rows_beside") == close(beside)
+    # Neither day is of the weekday of day 2; the third cell was visited on one of two.
+    assert column(encoded, "share_of_weekday_days") == close([[1.0, 1.0, 0.5]] * 2)
+    holds = 1 - (1 - main[0]) * (1 - main[1])
+    assert column(encoded, "share_of_day_to_hold") == close([holds] * 2)
+
+
+def test_shares_along_a_day_are_those_of_all_its_paths():
+    random = np.random.default_rng(0)
+    shares, step = random.random((5, 3)), random.random((3, 3)) + 0.1
+    expected = np.zeros((5, 3))
+    for rows in (range(1), range(1, 5)):  # a day of one record, and one of four
+        for path in itertools.product(range(3), repeat=len(rows)):
+            weight = shares[list(rows), list(path)].prod() * step[path[:-1], path[1:]].prod()
+            expected[list(rows), list(path)] += weight
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert smooth_days(shares, step, np.array([0, 1, 5])) == pytest.approx(expected)
 
 
 def test_first_kernel_is_the_history_model():
