@@ -145,10 +145,13 @@ def set_observed(law: Law, nights_away: float | None, **given: float) -> Law:
         if nights_away is not None:
             raise UsageError(f"--nights-away: found --law {law.name}, expected --law empirical")
         return law
-    given = {name: number for name, number in given.items() if name in EXPLORING}
-    if nights_away is not None:
-        given["away"] = nights_away
-    return replace(law, weights=replace(law.weights, **given))
+    weights = replace(
+        law.weights,
+        away=law.weights.away if nights_away is None else nights_away,
+        rho=given.get("rho", law.weights.rho),
+        gamma=given.get("gamma", law.weights.gamma),
+    )
+    return replace(law, weights=weights)
 
 
 COMMUTE = Law("radiation", radius=80.0)
