@@ -36,6 +36,7 @@ from benchmarks import (
     places,
     planning,
     prediction,
+    returns,
     routines,
     scale,
     scoring,
@@ -58,7 +59,7 @@ NEEDS_DATA += (
     "gravity-halves",
     "epr-family",
 )
-NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings")
+NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings", "gravity-returns")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = (
@@ -92,6 +93,7 @@ TABLES = {
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-calibrated": ("Plans before and after calibration to stays", planning.calibrated),
+    "gravity-returns": ("How often generated people return over days", returns.returns),
     "intend-habits": ("How alike the days of a person are", habits.habits),
     "intend-scores": ("Day plans, JSD in nats, 100,000 people", planning.scores),
     "gravity": ("Places for day plans, speed", gravity.speed),

@@ -107,8 +107,10 @@ def generate_gravity(
         scale: distance scale in km of the law exponential. Default: 2.
         alpha: exploratory tendency (law opportunity). Default: 1/3.
         beta: cautious tendency (law opportunity). Default: 1/3.
-        rho: exploration factor rho in rho * S^-gamma (law epr). Default: 0.6.
-        gamma: exploration exponent gamma in rho * S^-gamma (law epr). Default: 0.21.
+        rho: exploration factor rho in rho * S^-gamma (laws epr, and empirical on later days).
+            Default: 0.6; for the law empirical as ``fit`` finds it.
+        gamma: exploration exponent gamma in rho * S^-gamma (laws epr, and empirical on later
+            days). Default: 0.21; for the law empirical as ``fit`` finds it.
         fit: visits or stays to fit the law's parameters to, by maximum likelihood. Default: the
             parameters above.
         save_law: also write the law empirical to this file, as JSON, for other cities.
@@ -134,7 +136,7 @@ def generate_gravity(
     """
     from humobctl.data.importers.zones import read_zones
     from humobctl.execution.run import LongRun
-    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named, set_nights_away
+    from humobctl.generate.gravity.config import COMMUTE, Travel, law_named, set_observed
     from humobctl.generate.gravity.homes import HomesAndWorks, read_density
     from humobctl.generate.gravity.places import read_city
     from humobctl.generate.gravity.run import ROWS_AT_ONCE, GravityJob
@@ -166,8 +168,7 @@ def generate_gravity(
             from humobctl.generate.gravity.fit import fit_law, read_visits
 
             chosen = fit_law(chosen, read_visits(fit_at, on_error=on_error), city, seed)
-        if nights_away is not None:
-            chosen = set_nights_away(chosen, nights_away)
+        chosen = set_observed(chosen, nights_away, **given)
         dwellings = HomesAndWorks(
             city,
             seed,

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define NEAREST 1.0 /* metres: a nearer place counts as so far away, as in CoPB */
 #define TRIES 256   /* rejections before every candidate is weighed */
@@ -17,9 +18,10 @@
 #define BINS 64     /* of distance, equally wide in logarithms, as in distance_weights.py */
 #define FIRST_BIN 50.0
 #define LAST_BIN 200000.0
+#define KEY_SHIFT 20 /* bits of a float that its key leaves out */
 
 /* An index drawn in proportion to the weights; -1 where all are 0. */
-static int64_t drawn_of(const double *weight, int64_t count, double total, Draws *draws)
+int64_t drawn_of(const double *weight, int64_t count, double total, Draws *draws)
 {
     double left = draw(draws) * total;
     int64_t last = -1;
@@ -34,12 +36,46 @@ static int64_t drawn_of(const double *weight, int64_t count, double total, Draws
 
 /* -- gravity, power, exponential, empirical ---------------------------------------------------- */
 
-static double weight_of_bin(const Law *law, double away)
+static int bin_of(double away)
 {
     const double bins_per_log = (BINS - 2) / log(LAST_BIN / FIRST_BIN);
     int bin = 0;
     if (away >= FIRST_BIN) bin = 1 + (int)(log(away / FIRST_BIN) * bins_per_log);
-    return law->weights[BINS * law->purpose + (bin < BINS ? bin : BINS - 1)];
+    return bin < BINS ? bin : BINS - 1;
+}
+
+static double weight_of_bin(const Law *law, double away)
+{
+    return law->weights[BINS * law->purpose + bin_of(away)];
+}
+
+static float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static int bin_of_bits(uint32_t bits) { return bin_of(sqrt((double)float_of(bits))); }
+
+/* Bins by squared distance, to the bit those of bin_of: a root and a logarithm for each place took
+ * most of the time. A bin is wider than a key, so that there is one edge within a key at most. */
+static int make_keys(Memory *memory)
+{
+    if (memory->key) return 1;
+    memory->key = malloc(KEYS * sizeof(Key));
+    if (!memory->key) return 0;
+    for (uint32_t k = 0; k < KEYS; k++) {
+        uint32_t low = k << KEY_SHIFT, high = (k + 1) << KEY_SHIFT;
+        int bin = bin_of_bits(low);
+        while (low + 1 < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (bin_of_bits(middle) == bin) low = middle;
+            else high = middle;
+        }
+        memory->key[k] = (Key){float_of(high), bin};
+    }
+    return 1;
 }
 
 /* The logarithm of what distance takes away from a place's weight. */
@@ -50,7 +86,7 @@ static double log_deterrence(const Law *law, double away)
     return -law->exponent * log(fmax(away, NEAREST));
 }
 
-static double deterrence(const Law *law, double away)
+double deterrence(const Law *law, double away)
 {
     if (law->kind == EMPIRICAL) return weight_of_bin(law, away);
     if (law->kind == EXPONENTIAL || law->exponent != 2.0) return exp(log_deterrence(law, away));
@@ -84,10 +120,30 @@ static int64_t weigh_all(const Query *asked, const Law *law, Draws *draws)
     return at < 0 ? -1 : memory->member[at];
 }
 
+/* weigh_nearest under `empirical`. */
+static double look_up_nearest(const Query *query, const Law *law, int64_t *found)
+{
+    Memory *memory = query->memory;
+    const double *weights = law->weights + BINS * law->purpose;
+    double sum = 0.0;
+    if (!make_keys(memory)) memory->failed = 1;
+    *found = memory->failed ? 0 : collect_squares(query, 0);
+    for (int64_t i = 0; i < *found; i++) {
+        float square = (float)memory->weight[i];
+        uint32_t bits;
+        memcpy(&bits, &square, sizeof bits);
+        const Key *key = memory->key + (bits >> KEY_SHIFT);
+        memory->weight[i] = weights[key->bin + (square >= key->edge)];
+        sum += memory->weight[i];
+    }
+    return sum;
+}
+
 /* Weighs the candidates of the innermost ring; the sum of their weights, and how many there are. */
 static double weigh_nearest(const Query *query, const Law *law, int64_t *found)
 {
     double sum = 0.0;
+    if (law->kind == EMPIRICAL) return look_up_nearest(query, law, found);
     *found = collect(query, 0);
     for (int64_t i = 0; i < *found; i++) {
         query->memory->weight[i] = deterrence(law, query->memory->weight[i]);

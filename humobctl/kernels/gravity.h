@@ -61,6 +61,14 @@ typedef struct {
 #define RING 1000.0f /* width of a ring around the person */
 #define TIE 0.05f    /* metres within which places are equally far: coordinates have 32 bits */
 
+#define KEYS 2048 /* of squared distances as 32-bit floats: sign, exponent and 3 bits behind it */
+
+/* The bin of a squared distance: that of its key, or the next one from `edge` on. */
+typedef struct {
+    float edge;
+    int32_t bin;
+} Key;
+
 /* Buffers that grow as needed and are used again. */
 typedef struct {
     int64_t span_room;
@@ -72,6 +80,7 @@ typedef struct {
     int64_t room;
     int64_t *member; /* collected members and their weights */
     double *weight;
+    Key *key;    /* KEYS of them; made when they are first needed */
     int failed; /* no memory was left */
 } Memory;
 
@@ -94,6 +103,7 @@ Query query(const Places *places, int intent, Spot here, double radius, Memory *
 double ring_area(const Query *query, int ring);
 int ring_of(const Query *query, double away);
 int64_t collect(const Query *query, int ring);
+int64_t collect_squares(const Query *query, int ring);
 int64_t count_rings(const Query *query, double *count);
 int find_spans(const Query *query, int ring);
 int64_t any_member(const Query *query, int ring, Draws *draws, double *away);
@@ -101,6 +111,12 @@ int64_t any_beyond(const Query *query, Draws *draws, double *away);
 int32_t place_of(const Query *query, int64_t member);
 
 /* -- gravity.c: laws --------------------------------------------------------------------------- */
+
+/* An index drawn in proportion to the weights; -1 where all are 0. */
+int64_t drawn_of(const double *weight, int64_t count, double total, Draws *draws);
+
+/* What distance in metres takes away from a place's weight. */
+double deterrence(const Law *law, double away);
 
 /* The place to which a law leads, or NOWHERE; *widened says whether it lies beyond the radius. */
 int32_t choose_place(const Places *places, const Law *law, int intent, Spot here, Draws *draws,

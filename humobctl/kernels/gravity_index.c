@@ -19,6 +19,7 @@ void humob_gravity_forget(Memory *memory)
     free(memory->bound);
     free(memory->member);
     free(memory->weight);
+    free(memory->key);
     free(memory);
 }
 
@@ -227,25 +228,37 @@ static void squares_of(const Query *query, int64_t first, int count, float *squa
         square[i] = (east[i] - x) * (east[i] - x) + (north[i] - y) * (north[i] - y);
 }
 
-/* Collects the candidates of a ring (or of all), with their distances as weights; how many. */
-int64_t collect(const Query *query, int ring)
+/* Collects the candidates of a ring (or of all), with squared distances as weights; how many. */
+int64_t collect_squares(const Query *query, int ring)
 {
     Memory *memory = query->memory;
     int64_t spans = 0, found = 0, held = add_spans(query, ring, &spans);
     float inner = inner_square(ring), outer = outer_square(query, ring), square[BLOCK];
     if (!make_room(memory, held)) return 0;
+    const int32_t *place = query->places->place + query->grid->first;
     for (int64_t s = 0; s < spans; s++) {
         int64_t end = memory->span[2 * s + 1];
         for (int64_t at = memory->span[2 * s]; at < end; at += BLOCK) {
             int n = end - at < BLOCK ? (int)(end - at) : BLOCK;
             squares_of(query, at, n, square);
+            /* Every member is written, and kept by counting it: no branch to guess wrong. */
             for (int i = 0; i < n; i++) {
-                if (!(square[i] < outer && square[i] >= inner) || is_here(query, at + i)) continue;
-                memory->weight[found] = sqrt((double)square[i]);
-                memory->member[found++] = at + i;
+                memory->weight[found] = square[i];
+                memory->member[found] = at + i;
+                found += (square[i] < outer) & (square[i] >= inner) &
+                         (place[at + i] != query->here.place);
             }
         }
     }
+    return found;
+}
+
+/* The same with distances as weights. */
+int64_t collect(const Query *query, int ring)
+{
+    int64_t found = collect_squares(query, ring);
+    double *weight = query->memory->weight;
+    for (int64_t i = 0; i < found; i++) weight[i] = sqrt(weight[i]);
     return found;
 }
 

@@ -9,6 +9,7 @@
 #define WORK (-2)
 #define EVENT 0x6576656E7473ULL /* keeps these draws apart from others of the same seed */
 #define DAY_MINUTES 1440
+#define TRIES 8 /* to find a place that is new to a person */
 
 /* Numbers in schemas.INTENTS; and of the places that serve any of them, as in places.py. */
 enum { AT_WORK = 0, AT_HOME = 1, ASLEEP = 7, EVERYTHING = 12 };
@@ -39,6 +40,7 @@ typedef struct {
     int64_t known, room;
     int32_t *place;
     int32_t *times;
+    double *weight; /* to return there now */
 } Known;
 
 static int remember(Known *known, int32_t place)
@@ -54,12 +56,21 @@ static int remember(Known *known, int32_t place)
         if (place_room) known->place = place_room;
         int32_t *times_room = realloc(known->times, (size_t)room * sizeof(int32_t));
         if (times_room) known->times = times_room;
-        if (!place_room || !times_room) return 0;
+        double *weight_room = realloc(known->weight, (size_t)room * sizeof(double));
+        if (weight_room) known->weight = weight_room;
+        if (!place_room || !times_room || !weight_room) return 0;
         known->room = room;
     }
     known->place[known->known] = place;
     known->times[known->known++] = 1;
     return 1;
+}
+
+static void forget(Known *known)
+{
+    free(known->place);
+    free(known->times);
+    free(known->weight);
 }
 
 static int serves(const Places *places, int32_t place, int intent)
@@ -68,28 +79,37 @@ static int serves(const Places *places, int32_t place, int intent)
                           places->intent[place] == intent);
 }
 
+static int has(const Known *known, int32_t place)
+{
+    for (int64_t i = 0; i < known->known; i++)
+        if (known->place[i] == place) return 1;
+    return 0;
+}
+
 /* A known place of the intent by how often the person was there; NOWHERE to explore instead.
  *
- * With S places known, the person explores with probability rho * S^-gamma (Song et al. 2010).
+ * With S places known, the person explores with probability rho * S^-gamma (Song et al. 2010). Under
+ * `empirical` near places weigh more, and those of `today` are left out: back_today has them.
  */
-static int32_t come_back(const Places *places, const Law *law, const Known *known, int intent,
-                         Spot here, Draws *draws)
+static int32_t come_back(const Places *places, const Law *law, const Known *known,
+                         const Known *today, int intent, Spot here, Draws *draws)
 {
-    double explores = draw(draws), times = 0.0;
-    for (int64_t i = 0; i < known->known; i++)
-        if (known->place[i] != here.place && serves(places, known->place[i], intent))
-            times += known->times[i];
-    if (times == 0.0 || explores < law->rho * pow((double)known->known, -law->gamma))
+    if (today && !known->known) return NOWHERE;
+    double explores = draw(draws), total = 0.0;
+    for (int64_t i = 0; i < known->known; i++) {
+        int32_t place = known->place[i];
+        known->weight[i] = 0.0;
+        if (place == here.place || !serves(places, place, intent)) continue;
+        if (today && has(today, place)) continue;
+        known->weight[i] = known->times[i];
+        if (today)
+            known->weight[i] *= deterrence(law, hypot(places->place_east[place] - here.east,
+                                                      places->place_north[place] - here.north));
+        total += known->weight[i];
+    }
+    if (total == 0.0 || explores < law->rho * pow((double)known->known, -law->gamma))
         return NOWHERE;
-    double left = draw(draws) * times;
-    int32_t found = NOWHERE;
-    for (int64_t i = 0; i < known->known; i++)
-        if (known->place[i] != here.place && serves(places, known->place[i], intent)) {
-            found = known->place[i];
-            left -= known->times[i];
-            if (left < 0.0) break;
-        }
-    return found;
+    return known->place[drawn_of(known->weight, known->known, total, draws)];
 }
 
 /* A free place of the same day that serves the intent, each alike; NOWHERE to choose another. */
@@ -193,7 +213,7 @@ typedef struct {
     const Travel *travel;
     const Days *days;
     Memory *memory;
-    Known known;
+    Known known, before; /* of `empirical`: of the same day, and of days before */
     Day day;
     Spot home, work;
 } Walk;
@@ -203,18 +223,27 @@ static Spot spot_at(const Places *places, int32_t place)
     return (Spot){places->place_east[place], places->place_north[place], place};
 }
 
-/* A place that the law leads to, known from the same day or new; NOWHERE where there is none. */
+/* A place that the law leads to, known from the same day or a day before, or new; NOWHERE where there
+ * is none. */
 static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, Draws *draws,
                           int *widened)
 {
     Law *law = &walk->law;
+    const Places *places = walk->places;
     int32_t place = NOWHERE;
-    if (law->kind == EPR) place = come_back(walk->places, law, &walk->known, intent, here, draws);
-    if (law->kind == EMPIRICAL)
-        place = back_today(walk->places, law, &walk->known, intent, here, draws);
-    if (place != NOWHERE) return place;
     law->purpose = number == HOME ? 1 : 2; /* free activities from home, from elsewhere */
-    return choose_place(walk->places, law, intent, here, draws, walk->memory, widened);
+    if (law->kind == EPR) place = come_back(places, law, &walk->known, NULL, intent, here, draws);
+    if (law->kind == EMPIRICAL) {
+        place = back_today(places, law, &walk->known, intent, here, draws);
+        if (place == NOWHERE)
+            place = come_back(places, law, &walk->before, &walk->known, intent, here, draws);
+    }
+    if (place != NOWHERE) return place;
+    for (int i = 0; i < TRIES; i++) {
+        place = choose_place(places, law, intent, here, draws, walk->memory, widened);
+        if (law->kind != EMPIRICAL || !has(&walk->before, place)) break;
+    }
+    return place;
 }
 
 /* Where a night away from home is spent: a place to live, or any where none is known as one. */
@@ -259,6 +288,14 @@ static Spot next_spot(Walk *walk, int intent, int last, Spot here, int32_t *numb
     return spot_at(walk->places, place);
 }
 
+/* Adds a day to what is known of the days before; 0 without memory. */
+static int remember_day(Known *before, const int32_t *place, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!remember(before, place[i])) return 0;
+    return 1;
+}
+
 static int walk_day(Walk *walk, int64_t person, int64_t d)
 {
     const Days *days = walk->days;
@@ -282,6 +319,8 @@ static int walk_day(Walk *walk, int64_t person, int64_t d)
     }
     keep_to_the_day(walk->travel, &walk->day, count, days->start + first, days->end + first,
                     days->flags + first);
+    if (kind == EMPIRICAL && d + 1 < days->day_of[person + 1])
+        return remember_day(&walk->before, days->place + first, count);
     return 1;
 }
 
@@ -294,12 +333,12 @@ int humob_gravity_days(const Places *places, const Law *law, const Travel *trave
     for (int64_t p = first; p < end && !failed; p++) {
         walk.home = (Spot){days->home_east[p], days->home_north[p], days->home_place[p]};
         walk.work = (Spot){days->work_east[p], days->work_north[p], days->work_place[p]};
-        walk.known.known = 0;
+        walk.known.known = walk.before.known = 0;
         for (int64_t d = days->day_of[p]; d < days->day_of[p + 1] && !failed; d++)
             failed = !walk_day(&walk, p, d);
     }
-    free(walk.known.place);
-    free(walk.known.times);
+    forget(&walk.known);
+    forget(&walk.before);
     free(walk.day.minutes);
     free(walk.day.away);
     return failed || memory->failed;

@@ -91,6 +91,13 @@ def test_nights_away_are_given_or_of_a_law_and_told(cli, workdir) -> None:
     assert cli(*run, "--law", "old.json", cwd=workdir).out == at_home != away.out
 
 
+def test_exploration_of_the_empirical_law_is_given(cli, workdir) -> None:
+    files = ("plans.csv", *PLACES, "--save-law", "law.json", "-o", "visits.csv")
+    assert cli(*GRAVITY, *files, "--rho", "0.5", "--gamma", "0.1", cwd=workdir).code == 0
+    record = json.loads((workdir / "law.json").read_text())
+    assert (record["rho"], record["gamma"]) == (0.5, 0.1)
+
+
 def test_jobs_and_visits_of_places_are_used_or_said_to_be_left(cli, workdir) -> None:
     places = pl.read_csv(workdir / "places.csv").with_columns(jobs=1, visits=2.0)
     places.write_csv(workdir / "weighted.csv")

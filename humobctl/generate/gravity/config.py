@@ -8,7 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from humobctl.errors import UsageError
-from humobctl.generate.gravity.distance_weights import BUILT_IN, DistanceWeights, load_weights
+from humobctl.generate.gravity.distance_weights import (
+    BUILT_IN,
+    SONG,
+    DistanceWeights,
+    load_weights,
+)
 
 LAWS = {
     "gravity": "density of the ring divided by distance to the power of --exponent (CoPB)",
@@ -25,6 +30,8 @@ LAWS = {
 """Name -> what a place's weight is; in the order of the kernel's numbers."""
 NEAR = 3.0
 """Km within which `empirical` counts places ring by ring; only its speed depends on this."""
+EXPLORING = ("rho", "gamma")
+"""Parameters of exploration, which `empirical` has, too."""
 DETERRED = ("gravity", "power", "epr")
 """Laws with an exponent of distance."""
 
@@ -42,7 +49,7 @@ class Law:
         alpha, beta: exploratory and cautious tendency of ``opportunity``; the defaults are the
             middle of the triangle whose corners are its three limits.
         rho, gamma: ``epr`` explores with probability rho * S**-gamma after S places; the defaults
-            are those of Song et al.
+            are those of Song et al. Those of ``empirical`` are in ``weights``.
         weights: of ``empirical``, by distance.
     """
 
@@ -53,8 +60,8 @@ class Law:
     scale: float = 2.0
     alpha: float = 1 / 3
     beta: float = 1 / 3
-    rho: float = 0.6
-    gamma: float = 0.21
+    rho: float = SONG[0]
+    gamma: float = SONG[1]
     weights: DistanceWeights | None = None
 
     @property
@@ -111,7 +118,7 @@ def law_named(
         return Law(name, radius, 8 * radius if most is None else most, **given).check()  # type: ignore[arg-type]
     bounds = {"--radius": radius, "--max-radius": most}
     unused = [option for option, value in bounds.items() if value is not None]
-    unused += [f"--{option}" for option in given]
+    unused += [f"--{option}" for option in given if option not in EXPLORING]
     if unused:
         raise UsageError(f"{unused[0]}: found --law {name}, expected another law: it has none")
     if name == "empirical":
@@ -123,15 +130,28 @@ def law_named(
     return Law("empirical", NEAR, weights=load_weights(name)).check()
 
 
-def set_nights_away(law: Law, chance: float) -> Law:
-    """The law `empirical` with another chance that a day ends away from home.
+def set_observed(law: Law, nights_away: float | None, **given: float) -> Law:
+    """The law `empirical` with other numbers than those that were fitted; any other law as it is.
+
+    Args:
+        law: the law.
+        nights_away: chance that a day ends away from home; None leaves it.
+        given: of exploration on later days, rho or gamma.
 
     Raises:
-        UsageError: another law.
+        UsageError: nights away under another law.
     """
     if law.weights is None:
-        raise UsageError(f"--nights-away: found --law {law.name}, expected --law empirical")
-    return replace(law, weights=replace(law.weights, away=chance))
+        if nights_away is not None:
+            raise UsageError(f"--nights-away: found --law {law.name}, expected --law empirical")
+        return law
+    weights = replace(
+        law.weights,
+        away=law.weights.away if nights_away is None else nights_away,
+        rho=given.get("rho", law.weights.rho),
+        gamma=given.get("gamma", law.weights.gamma),
+    )
+    return replace(law, weights=weights)
 
 
 COMMUTE = Law("radiation", radius=80.0)

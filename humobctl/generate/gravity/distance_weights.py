@@ -22,6 +22,10 @@ BINS = 64
 FIRST, LAST = 0.05, 200.0
 """Km: the first bin ends at FIRST, the last one begins at LAST. kernels/gravity.c has the same."""
 CHANCES = ("return_chance", "away_chance")
+SONG = (0.6, 0.21)
+"""Exploration on later days where none is fitted: rho and gamma of Song et al. (2010)."""
+MOST_RHO = 10.0
+"""A fitted rho may exceed 1: people then explore as long as they know few places."""
 BUILT_IN = Path(__file__).with_name("beijing.json")
 """Fitted to the stays of 5,469 people in Beijing that were published with CoPB, but without
 their nights away from home, with which 29 % of the recorded days end."""
@@ -37,6 +41,8 @@ class DistanceWeights:
         elsewhere: of other activities, from elsewhere, by bin, (BINS,).
         back: chance to return to a place of the same day, where one serves the intent.
         away: chance that a day of three stays or more ends away from home.
+        rho, gamma: on later days people explore with probability rho * S**-gamma, where they know S
+            places, and otherwise return to one of the days before.
     """
 
     work: tuple[float, ...]
@@ -44,6 +50,8 @@ class DistanceWeights:
     elsewhere: tuple[float, ...]
     back: float
     away: float = 0.0
+    rho: float = SONG[0]
+    gamma: float = SONG[1]
 
     def table(self) -> Floats:
         """For the kernel, (3, BINS)."""
@@ -60,6 +68,8 @@ class DistanceWeights:
             "from_elsewhere": self.elsewhere,
             "return_chance": self.back,
             "away_chance": self.away,
+            "rho": self.rho,
+            "gamma": self.gamma,
         }
         with whole_file(path) as place:
             place.write_text(json.dumps(record, indent=1) + "\n")
@@ -73,9 +83,9 @@ def load_weights(path: str | Path) -> DistanceWeights:
     """
     record = read_json_input(path, "a law of --save-law")
     tables = ("to_work", "from_home", "from_elsewhere")
-    names = ("law", "first_km", "last_km", *tables, *CHANCES)
-    if isinstance(record, dict):
-        record = {"away_chance": 0.0, **record}  # older files have none
+    names = ("law", "first_km", "last_km", *tables, *CHANCES, "rho", "gamma")
+    if isinstance(record, dict):  # older files have none of these
+        record = {"away_chance": 0.0, "rho": SONG[0], "gamma": SONG[1], **record}
     if not isinstance(record, dict) or set(record) != set(names):
         raise HumobError(f"{path}: expected a law of --save-law with {', '.join(names)}")
     for name, expected in (("law", "empirical"), ("first_km", FIRST), ("last_km", LAST)):
@@ -86,13 +96,13 @@ def load_weights(path: str | Path) -> DistanceWeights:
             raise HumobError(
                 f"{path}: {name}: expected {BINS} weights above 0, none above the one before"
             )
-    for name in CHANCES:
-        chance = record[name]
-        if not isinstance(chance, float | int) or not 0 <= chance <= 1:
-            raise HumobError(f"{path}: {name}: found {chance!r}, expected 0 to 1")
+    for name, most in (*((name, 1) for name in CHANCES), ("rho", MOST_RHO), ("gamma", 5)):
+        number = record[name]
+        if not isinstance(number, float | int) or not 0 <= number <= most:
+            raise HumobError(f"{path}: {name}: found {number!r}, expected 0 to {most:g}")
     work, home, elsewhere = (tuple(map(float, record[name])) for name in tables)
-    back, away = (float(record[name]) for name in CHANCES)
-    return DistanceWeights(work, home, elsewhere, back, away)
+    back, away, rho, gamma = (float(record[name]) for name in (*CHANCES, "rho", "gamma"))
+    return DistanceWeights(work, home, elsewhere, back, away, rho, gamma)
 
 
 def _fall(weights: Any) -> bool:

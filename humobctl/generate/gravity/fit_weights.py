@@ -21,7 +21,8 @@ from scipy.optimize import isotonic_regression
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
-from humobctl.generate.gravity.distance_weights import BINS, DistanceWeights, bin_of
+from humobctl.generate.gravity.distance_weights import BINS, SONG, DistanceWeights, bin_of
+from humobctl.generate.gravity.fit_returns import Returns, find_returns, fit_returns
 from humobctl.generate.gravity.places import EVERYTHING, PlaceIndex
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
@@ -58,6 +59,7 @@ class Trips:
             could have been.
         nights_away, nights: how many days of three stays or more ended away from home, and how
             many with the intent to be there, or with none known.
+        over_days: choices between places of days before and others.
     """
 
     start: Floats
@@ -68,12 +70,13 @@ class Trips:
     could: int
     nights_away: int
     nights: int
+    over_days: Returns
 
 
 def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     """The choices of visits or stays.
 
-    Home is where people go home or sleep, work where they go to work. Without intents, home is
+    Home is where people go home or sleep, work where they go to work. Of users without any, home is
     where the day begins, and work where the longest stay is that lies more than NEAREST_WORK away.
     Works chosen from home count; trips home, other trips to work, and returns to a place of the
     same day do not.
@@ -81,7 +84,9 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
     table = visits.sort("uid", "d", "start_min", "seq")
     point, day, intent = read_days(table, city)
     minutes = (table["end_min"] - table["start_min"]).to_numpy()
-    at_home, at_work = _find_anchors(point, day, intent, minutes)
+    user = table["uid"].rle_id().to_numpy().astype(np.int64)
+    unknown = ~table.select(pl.col("intent").is_not_null().any().over("uid"))["intent"].to_numpy()
+    at_home, at_work = _find_anchors(point, day, unknown, intent, minutes)
     back, could = _find_returns(point, np.searchsorted(day, day), at_home | at_work)
     moved = np.zeros(len(day), bool)
     moved[1:] = (day[1:] == day[:-1]) & (np.linalg.norm(np.diff(point, axis=0), axis=1) > SAME)
@@ -98,6 +103,7 @@ def trips_of(visits: pl.DataFrame, city: PlaceIndex) -> Trips:
         int((free & back).sum()),
         int((free & could).sum()),
         *_count_nights(point, day, intent),
+        find_returns(user, day, point, intent, at_home | at_work),
     )
 
 
@@ -110,10 +116,9 @@ def read_days(table: pl.DataFrame, city: PlaceIndex) -> tuple[Floats, Int64s, In
 
 
 def _find_anchors(
-    point: Floats, day: Int64s, intent: Int64s, minutes: NDArray[np.int_]
+    point: Floats, day: Int64s, unknown: Flags, intent: Int64s, minutes: NDArray[np.int_]
 ) -> tuple[Flags, Flags]:
-    """Whether each stay is at home, and at work."""
-    unknown = intent == EVERYTHING
+    """Whether each stay is at home, and at work; of users whose intents are unknown a guess."""
     begins = np.searchsorted(day, day)
     at_home = np.linalg.norm(point - point[begins], axis=1) <= SAME
     far = np.linalg.norm(point - point[begins], axis=1) > NEAREST_WORK
@@ -203,7 +208,20 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
         f"fitted on trips: {', '.join(told)}; {back:.0%} return to a place of the same day where "
         f"they can, and {away:.0%} of days of three stays or more end away from home"
     )
-    return DistanceWeights(found[0], found[1], found[2], back, away)
+    rho, gamma = _tell_returns(trips.over_days)
+    return DistanceWeights(found[0], found[1], found[2], back, away, rho, gamma)
+
+
+def _tell_returns(returns: Returns) -> tuple[float, float]:
+    """Rho and gamma of exploration on later days, fitted or published."""
+    fitted = fit_returns(returns)
+    rho, gamma = fitted or SONG
+    told = f"returns to places of days before: rho {rho:.2f}, gamma {gamma:.2f}"
+    if fitted is None:
+        report.detail(f"{told} (Song et al. 2010: too few stays of several days to fit them)")
+    else:
+        report.info(f"{told}; {returns.returned.mean():.0%} of {len(returns.known):,} stays are")
+    return rho, gamma
 
 
 def _sample(count: int, city: PlaceIndex, seed: int) -> Int64s:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -17,6 +19,7 @@ from humobctl.generate.gravity.distance_weights import (
     load_weights,
 )
 from humobctl.generate.gravity.fit import fit_law, jumps_of
+from humobctl.generate.gravity.fit_returns import fit_returns
 from humobctl.generate.gravity.fit_weights import trips_of
 from tests.generate.gravity.cities import at_home, city, plans, visits
 from tests.messages import raises, says
@@ -85,6 +88,42 @@ def test_weights_and_returns_are_found_again(town, tmp_path, capsys) -> None:
     assert load_weights(tmp_path / "law.json") == found
 
 
+def weeks(count: int, uids: int) -> pl.DataFrame:
+    """People who eat out once a day."""
+    days = plans(*[[(HOME, 0, 100), (EAT, 200, 300), (HOME, 400, 1440)]] * uids)
+    parts = [days.with_columns(d=pl.lit(d, pl.Int16)) for d in range(count)]
+    return pl.concat(parts).sort("uid", "d", maintain_order=True)
+
+
+def law_of(rho: float, gamma: float) -> Law:
+    flat = (1.0,) * BINS
+    weights = DistanceWeights(flat, flat, flat, back=0.0, rho=rho, gamma=gamma)
+    return Law("empirical", 3.0, weights=weights)
+
+
+def test_exploration_on_later_days_is_found_again(town) -> None:
+    made_by_it = visits(weeks(8, 1000), town, at_home(), law=law_of(0.9, 0.4))
+    returns = trips_of(made_by_it, town).over_days
+    assert len(returns.known) == 7000
+    assert fit_returns(returns) == pytest.approx((0.9, 0.4), abs=0.1)
+
+
+def test_days_of_one_day_leave_exploration_as_published(tmp_path) -> None:
+    """A law of a file without it, too; and a chance above 1 is none."""
+    town = city(np.random.default_rng(1).normal(0, 3000, (300, 2)))
+    found = fit_law(Law("empirical"), made(law_of(1.0, 0.0), town, 30), town).weights
+    assert found is not None
+    assert (found.rho, found.gamma) == (0.6, 0.21)
+    found.save(str(tmp_path / "law.json"))
+    record = json.loads((tmp_path / "law.json").read_text())
+    older = {name: value for name, value in record.items() if name not in ("rho", "gamma")}
+    (tmp_path / "law.json").write_text(json.dumps(older))
+    assert load_weights(tmp_path / "law.json") == found
+    (tmp_path / "law.json").write_text(json.dumps({**record, "rho": -1}))
+    with raises(HumobError, "law.json", "rho", -1, "0 to 10"):
+        load_weights(tmp_path / "law.json")
+
+
 def test_homes_and_works_of_stays_without_intents() -> None:
     """Home is where the day begins; work the longest stay more than a kilometre away."""
     where = city([(0, 0), (400, 0), (5000, 0), (6000, 0)], None)
@@ -103,6 +142,31 @@ def test_homes_and_works_of_stays_without_intents() -> None:
     assert trips.away == pytest.approx([0.4, 1.0], abs=0.01)
     assert (trips.returned, trips.could) == (0, 1)
     assert (trips.nights_away, trips.nights) == (1, 1)
+    assert len(trips.over_days.known) == 0  # of a single day
+    # Of a user with known homes, stays without an intent are at neither home nor work.
+    known = table.with_columns(intent=pl.when(pl.col("seq") == 0).then(pl.lit(HOME)))
+    assert trips_of(known, where).kind.tolist() == [1, 2, 2]
+
+
+def test_returns_over_days_by_hand() -> None:
+    """Home on all days; 1 on the first, 1 and 2 on the second, 1 and 3 on the third."""
+    where = city([(0, 0), (400, 0), (5000, 0), (6000, 0)], None)
+    at = [[0, 1], [0, 1, 2, 1], [0, 3, 1]]
+    rows = [
+        (0, d, k, HOME if p == 0 else EAT, p) for d, day in enumerate(at) for k, p in enumerate(day)
+    ]
+    names = ["uid", "d", "seq", "intent", "place"]
+    table = pl.DataFrame(rows, schema=names, orient="row").with_columns(
+        start_min=pl.col("seq") * 60,
+        end_min=pl.col("seq") * 60 + 30,
+        lat=pl.Series(where.lat).gather(pl.Series([row[-1] for row in rows])),
+        lon=pl.Series(where.lon).gather(pl.Series([row[-1] for row in rows])),
+    )
+    found = trips_of(table, where).over_days
+    # On the second day home and 1 are known: 1, then 2; the second 1 is of the same day. On the
+    # third home, 1 and 2: 3, then 1.
+    assert found.known.tolist() == [2, 2, 3, 3]
+    assert found.returned.tolist() == [True, False, False, True]
 
 
 def test_ways_home_are_no_choices(town) -> None:

@@ -263,6 +263,43 @@ def test_known_places_last_over_days_and_serve_their_intent_only() -> None:
     assert found["place_id"].n_unique() == 3
 
 
+def observed(**given: float) -> Law:
+    return Law("empirical", weights=replace(load_weights(BUILT_IN), back=0.0, **given))
+
+
+def test_returns_over_days_by_the_law_of_beijing() -> None:
+    """The first day is the same under any chance; then none or all are new, by intent."""
+    day = [(HOME, 0, 100), (EAT, 200, 300), ("do sports", 600, 700), (HOME, 800, 1440)]
+    table = plans(*[day] * 60)
+    week = pl.concat([table.with_columns(d=pl.lit(d, pl.Int16)) for d in range(6)])
+    week = week.sort("uid", "d", maintain_order=True)
+    where = scattered(400, [EAT, "do sports"] * 200)
+    stay, go = (
+        visits(week, where, at_home(), law=observed(rho=rho, gamma=0.0)) for rho in (0.0, 1.0)
+    )
+    first = stay.filter(d=0)
+    assert first.equals(go.filter(d=0))
+    assert first.equals(visits(table, where, at_home(), law=observed()))
+    of_intent = pl.col("place_id").n_unique().over("uid", "intent").max()
+    assert stay.select(of_intent).item() == 1
+    # Explored is what was not known: at most one in a hundred of eight tries finds no such place.
+    free = go.filter(~pl.col("intent").is_in([HOME]))
+    assert free.select(of_intent).item() == 6
+    assert free.select(pl.struct("uid", "place_id").is_first_distinct().mean()).item() > 0.98
+
+
+def test_people_return_on_later_days_by_visits_and_distance() -> None:
+    """Two places as near: twice as often where they were twice; none nearer than the other."""
+    where = city([(3000, 0), (0, 3000), (-3000, 0)])
+    table = plans(*[[(HOME, 0, 100), (EAT, 200, 300), (HOME, 400, 1440)]] * 6000)
+    days = pl.concat([table.with_columns(d=pl.lit(d, pl.Int16)) for d in range(4)])
+    days = days.sort("uid", "d", maintain_order=True)
+    found = visits(days, where, at_home(), law=observed(rho=0.6, gamma=0.0)).filter(intent=EAT)
+    a, b, c, d = found["place_id"].to_physical().rank("dense").to_numpy().reshape(6000, 4).T
+    known = (a == b) & (c != a) & ((d == a) | (d == c))
+    assert (d[known] == a[known]).mean() == pytest.approx(2 / 3, abs=0.05)
+
+
 def test_home_and_work_only() -> None:
     day = [
         (HOME, 0, 100),
