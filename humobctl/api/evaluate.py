@@ -178,7 +178,7 @@ def evaluate_embedding(
 
     Example:
         >>> hm.evaluate_embedding("city.csv", metric=["home_km"]).to_frame()["file"].to_list()[:3]
-        ['mean cell', 'median cell', 'most visited cell']
+        ['mean cell', 'median cell', 'median day']
     """
     import numpy as np
 

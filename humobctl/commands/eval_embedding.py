@@ -18,15 +18,15 @@ def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options:
     users of the city by cosine similarity: top-1, top-10 and mean reciprocal rank, averaged over
     both directions.
 
-    Probes are ridge regressions, trained on 80 % of the users and tested on the others: median
-    distance to the home cell, to the work cell, and to the centre of the user's last day, predicted
-    from the days before.
+    Probes are ridge regressions for the least distance, trained on 80 % of the users and tested on
+    the others: median distance to the home cell, to the work cell, and to the centre of the user's
+    last day, predicted from the days before.
 
-    Every model is compared with baselines: mean, median and most visited cell (counted, without a
-    probe), bags of cells by tf-idf and SVD (128 dimensions, of whole users), the same of slots and
-    cells, and histograms of slots. Users that a model was trained or validated on are left out. Of
-    several cities each is scored, too: a city of the training or another one. Distances have 95 %
-    intervals by a bootstrap over users.
+    Every model is compared with baselines: mean, median and most visited cell, median of the days'
+    means (all counted, without a probe), bags of cells by tf-idf and SVD (128 dimensions, of whole
+    users), the same of slots and cells, and histograms of slots. Users that a model was trained or
+    validated on are left out. Of several cities each is scored, too: a city of the training or
+    another one. Distances have 95 % intervals by a bootstrap over users.
 
     Example: humobctl eval embedding city.csv --model embedder --metric reid_top1 --format table
 

@@ -3,12 +3,12 @@
 Shapes:  B spans, A numbers of anchors, C numbers of cells, T targets.
 
 Nothing is learnt here. Anchors are the most visited night cell (home), the most visited cell of
-weekday working hours besides it (work), the median and the mean of all records. Sines of one long
-wavelength are nearly straight over the grid, so that a linear readout gives the place back; they
-are spread over many numbers of small size, as linear probes look at each number alike. Cells are a
-mixture of scales: every cell that was visited adds its waves of several lengths, weighted by the
-root of its records. They have most of the length of a vector, so that the cosine of two vectors
-is mainly that of their cells.
+weekday working hours besides it (work), and the median of the daily means (of all that is counted,
+the nearest to the middle of a coming day). Sines of one long wavelength are nearly straight over
+the grid, so that a linear readout gives the place back; they are spread over many numbers of small
+size, as linear probes look at each number alike. Cells are a mixture of scales: every cell that was
+visited adds its waves of several lengths, weighted by the root of its records. They have
+most of the length of a vector, so that the cosine of two vectors is mainly that of their cells.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from humobctl.tables.schemas import EMBEDDING_SIZE, GRID_SIDE
 
 ANCHORS, CELLS, LEARNT = 400, 80, 32
 """Numbers of a vector: of anchors, of cells, and those that the network makes."""
-TARGETS = 10
+TARGETS = 8
 """What the vector of the other half of a user is asked for in training."""
 assert ANCHORS + CELLS + LEARNT == EMBEDDING_SIZE
 _LONG = 1600.0
 """Wavelength of the anchors' sines in cells."""
-_HEIGHT = 0.3
-"""Amplitude of those sines: nine tenths of a vector's length and more are left to the cells."""
-_CELL_PART = 0.95
+_HEIGHT = 0.7
+"""Amplitude of those sines: most of a vector's length is left to the cells."""
+_CELL_PART = 0.98
 _LENGTHS, _DIRECTIONS = 1.6 * 10 ** (np.arange(5) / 4), 8
 _ANGLES = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
 _WAVES = (
     (2 * np.pi / _LENGTHS)[None, :, None] * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])[:, None]
 ).reshape(2, -1)
-_SINES = 8
+_SINES = 6
 _SPREAD = math.sqrt(2 / ANCHORS) * np.cos(
     np.pi / ANCHORS * (np.arange(ANCHORS)[:, None] + 0.5) * np.arange(1, _SINES + 1)
 )
-"""Eight orthonormal columns (of a cosine transform) that spread the sines, (A, 8)."""
+"""Orthonormal columns (of a cosine transform) that spread the sines, (A, 6)."""
 
 
 def count_spans(spans: Spans) -> tuple[Tensor, Tensor]:
@@ -75,14 +75,22 @@ def _count(place: Floats, slot: Floats, dow: Floats) -> tuple[Floats, Floats]:
     day[home] = 0
     work = day.argmax() if day.any() else home
     rows = places[which]
-    mean = rows.mean(0)
-    anchors = np.concatenate([places[home], places[work], np.median(rows, 0), mean])
+    usual = np.median(_daily_means(rows, slot, dow), 0)
+    anchors = np.concatenate([places[home], places[work], usual])
     sines = _HEIGHT * np.sin(2 * np.pi / _LONG * anchors)
     phase = places @ _WAVES
     pooled = np.sqrt(every) @ np.concatenate([np.sin(phase), np.cos(phase)], 1)
-    radius = math.sqrt(((rows - mean) ** 2).sum(1).mean())
+    radius = math.sqrt(((rows - rows.mean(0)) ** 2).sum(1).mean())
     kept = np.concatenate([anchors / 20, [radius / 20, len(every) / len(rows)]])
     return np.concatenate([_SPREAD @ sines, pooled / max(np.linalg.norm(pooled), 1e-12)]), kept
+
+
+def _daily_means(rows: Floats, slot: Floats, dow: Floats) -> Floats:
+    """Mean place of each day; a day ends where the slot does not grow or the weekday changes."""
+    begins = np.append(True, (np.diff(slot) <= 0) | (np.diff(dow) != 0))
+    first = np.flatnonzero(begins)
+    means: Floats = np.add.reduceat(rows, first) / np.diff(first, append=len(rows))[:, None]
+    return means
 
 
 def join(counted: Tensor, learnt: Tensor) -> Tensor:

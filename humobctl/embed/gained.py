@@ -25,7 +25,7 @@ _WORDS = {
     "work_km": "work",
     "next_day_km": "next day",
 }
-_BESIDE = ("median cell", "most visited cell", TFIDF)
+_BESIDE = ("median day", "most visited cell", TFIDF)
 MOST_HELD = 100
 """Users of a city to score on, at most."""
 

@@ -29,8 +29,8 @@ def test_a_model_dir_says_whom_it_saw(example_files) -> None:
     run = json.loads((folder / "run.json").read_text())
     assert (run["trained_on"], run["cities"][0]["of_users"]) == (10, 20)
     beside = run["scores"]["compared"]
-    assert set(beside) == {"embedder", "median cell", "most visited cell", "tf-idf + SVD"}
-    assert "reid_top1_alternate" not in beside["median cell"]  # it has no vector
+    assert set(beside) == {"embedder", "median day", "most visited cell", "tf-idf + SVD"}
+    assert "reid_top1_alternate" not in beside["median day"]  # it has no vector
     home = beside["most visited cell"]["home_km"]
     assert 0 <= home["low"] <= home["value"] <= home["high"]
     assert json.loads((folder / "config.json").read_text())["cities"] == ["city"]
@@ -89,7 +89,7 @@ def test_only_users_not_seen_are_scored(cli, workdir) -> None:
     done = cli(*command, cwd=workdir)
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    counted = ["mean cell", "median cell", "most visited cell"]
+    counted = ["mean cell", "median cell", "median day", "most visited cell"]
     bags = ["tf-idf + SVD", "slots x cells", "slot histograms"]
     assert [one["method"] for one in found] == ["embedder", *counted, *bags]
     assert found[0]["trained_on"] == ["city"]

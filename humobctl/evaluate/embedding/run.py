@@ -18,6 +18,7 @@ from humobctl.evaluate.embedding.metrics import (
     EmbeddingEvaluation,
     Locate,
     Vectorise,
+    median_day,
     most_visited,
     score_city,
     score_of,
@@ -93,6 +94,7 @@ def baselines(first_weekday: int) -> dict[str, Method]:
     return {
         "mean cell": lambda city: MEAN,
         "median cell": lambda city: MEDIAN,
+        "median day": lambda city: median_day,
         "most visited cell": lambda city: most_visited,
         TFIDF: lambda city: tfidf_svd(city.people(nobody, first_weekday)),
         SLOT_CELLS: lambda city: tfidf_svd(city.people(nobody, first_weekday), slot_cells_of),

@@ -79,6 +79,15 @@ def test_ridge_finds_a_line_and_leaves_noise_alone() -> None:
     assert np.abs(told - noise.mean()).max() < 1
 
 
+def test_ridge_is_not_led_by_a_few_far_rows() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 4))
+    y = x[:, :2].copy()
+    y[:6] += 1000  # one in ten is far off
+    told = ridge(x[:50], y[:50], x[50:])
+    assert np.linalg.norm(told - x[50:, :2], axis=1).max() < 2
+
+
 def test_probes_never_see_whom_they_are_asked_about() -> None:
     # Labels are random: who saw them would be right.
     random = np.random.default_rng(1)
