@@ -500,7 +500,7 @@ class RankedNextPlace(dy.Schema):
 
 
 @cache
-def _declared(schema: type[dy.Schema]) -> dict[str, dy.Column]:
+def _bind_columns(schema: type[dy.Schema]) -> dict[str, dy.Column]:
     # dataframely binds every column to its name again at each call.
     return schema.columns()
 
@@ -521,16 +521,16 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """Column names, in their fixed order."""
-        return list(_declared(self.schema))
+        return list(_bind_columns(self.schema))
 
     @property
     def dtypes(self) -> dict[str, pl.DataType]:
         """Polars types by column."""
-        return {name: column.dtype for name, column in _declared(self.schema).items()}
+        return {name: column.dtype for name, column in _bind_columns(self.schema).items()}
 
     def describe_expected(self, column: str) -> str:
         """What a cell of ``column`` should hold, in words."""
-        declared = _declared(self.schema)[column]
+        declared = _bind_columns(self.schema)[column]
         text = (declared.metadata or {}).get("expected")
         if text:
             return str(text)
