@@ -150,6 +150,8 @@ COMMANDS = {
 """Each command: module and function, and the first sentence of the function's help."""
 _GLOBAL_FLAGS = ("--quiet", "-q", "--verbose", "-v")
 _MAX_BYTES = "--max-bytes"
+_INTERRUPTED = (130, 143)
+"""Exit codes after Ctrl-C and SIGTERM."""
 _BRACES = dict.fromkeys(map(ord, "{}"))
 
 
@@ -242,7 +244,8 @@ def _errors_of_one_line() -> Iterator[None]:
         exc.message = message(text)
         told = exc.format_message().rstrip(".")
         if told.startswith("Invalid value for "):
-            told = told.removeprefix("Invalid value for ").replace("'", "", 2)
+            option, sign, rest = told.removeprefix("Invalid value for ").partition(": ")
+            told = option.replace("'", "") + sign + rest
         for option, origin in near_misses.MISSING.items():
             if told == f"Missing option '{option}'":
                 told += f"; {origin}"
@@ -270,10 +273,13 @@ class _Check:
 
     def __init__(self, param: Any) -> None:
         self._text = param.type_descriptor.annotation is str
+        self._choices = param.type_descriptor.choices or ()
         self._make = param.get_runtime_param
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """The value in its type."""
+        if isinstance(value, str) and self._choices:
+            value = near_misses.match_name(value, self._choices)
         many = param.multiple or param.nargs == -1
         if value is None:
             return () if many else None
@@ -432,7 +438,7 @@ def _root(
 
 
 def _flags_first(arguments: list[str]) -> list[str]:
-    """Move the global flags to the front, where the root command reads them."""
+    """Global flags to the front, where the root command reads them; ``help X`` as ``X --help``."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags: list[str] = []
     others: list[str] = []
@@ -446,6 +452,9 @@ def _flags_first(arguments: list[str]) -> list[str]:
             flags.append(word)
         else:
             others.append(word)
+    if "help" in others[: 2 if others[:1] and others[0] in GROUPS else 1]:  # as of git and others
+        others.remove("help")
+        others.append("--help")
     return flags + others + arguments[end:]
 
 
@@ -463,13 +472,14 @@ def main() -> None:
     )
     app = build_app(completion=completion)
     try:
-        signals.install(report.restore_terminal)
+        signals.install(_say_last_words)
         app(arguments, prog_name="humobctl")
     except SystemExit as exc:
         if isinstance(exc.__context__, BrokenPipeError):
             _reader_gone(exc.__context__)  # typer calls it a failure
         _leave(exc)
     except KeyboardInterrupt:  # in the moments before typer looks out for it
+        _say_last_words()
         sys.exit(130)
     except UsageError as exc:
         report.error(str(exc))
@@ -516,8 +526,17 @@ def _fill_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
+def _say_last_words() -> None:
+    """Say in a line what an interrupt leaves."""
+    report.restore_terminal()
+    if ranks.rank() == 0 and (text := signals.take_last_words()):
+        report.info(text)
+
+
 def _leave(end: SystemExit) -> NoReturn:
     """Exit at once: taking apart the modules of polars and numpy would cost 0.05 to 0.1 s."""
+    if end.code in _INTERRUPTED:
+        _say_last_words()
     if isinstance(end.code, str) or sys.flags.interactive:
         raise end
     atexit._run_exitfuncs()

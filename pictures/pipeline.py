@@ -13,11 +13,12 @@ GIVEN, MADE = "#DDDDDD", "#FFFFFF"
 WIDE, HIGH = 0.068, 0.055
 TABLES = {
     "files of\nothers": (0.07, 0.66, GIVEN),
-    "profiles": (0.07, 0.30, GIVEN),
+    "profiles": (0.07, 0.27, GIVEN),
     "areas": (0.07, 0.10, GIVEN),
-    "trajectories\nuid, d, t, x, y": (0.34, 0.78, SKY),
-    "places": (0.34, 0.50, GREEN),
-    "day plans": (0.34, 0.30, ORANGE),
+    "trajectories\nuid, d, t, x, y": (0.34, 0.85, SKY),
+    "GPS points": (0.34, 0.67, SKY),
+    "places": (0.34, 0.49, GREEN),
+    "day plans": (0.34, 0.27, ORANGE),
     "user\nembeddings": (0.66, 0.87, PINK),
     "predicted\ncells": (0.66, 0.66, SKY),
     "visits": (0.66, 0.40, ORANGE),
@@ -30,7 +31,9 @@ TALL = {"scores": 0.34}
 """Half of the height of a box, where it is not ``HIGH``."""
 COMMANDS = [
     ("files of\nothers", "trajectories\nuid, d, t, x, y", "data import"),
+    ("files of\nothers", "GPS points", "data import"),
     ("files of\nothers", "places", "data import"),
+    ("GPS points", "visits", "data stays"),
     ("trajectories\nuid, d, t, x, y", "user\nembeddings", "train embedder\nembed"),
     ("trajectories\nuid, d, t, x, y", "predicted\ncells", "train ranker\npredict"),
     ("profiles", "day plans", "intend"),
@@ -55,7 +58,7 @@ def draw() -> list[Path]:
     panel.set_ylim(0.02, 0.95)
     for source, target, name in COMMANDS:
         _arrow(panel, source, target, name)
-    _say(panel, 0.46, 0.40, "generate gravity\ngenerate diffusion")
+    _say(panel, 0.474, 0.385, "generate gravity\ngenerate diffusion")
     for name, (x, y, colour) in TABLES.items():
         half = TALL.get(name, HIGH)
         box = FancyBboxPatch(
@@ -73,8 +76,8 @@ def draw() -> list[Path]:
         picture,
         "pipeline",
         title="Boxes are tables, arrows are commands",
-        source="data synth makes trajectories, places and profiles of a synthetic city; data"
-        " describe, split and mask take trajectories.\nEvery arrow may be a file or a pipe."
+        source="data synth makes trajectories, places and profiles of a synthetic city; view and"
+        " data describe take any table.\nEvery arrow may be a file or a pipe."
         " Source: python -m pictures pipeline.",
     )
 

@@ -74,7 +74,9 @@ def _draw(name: str) -> list[Path]:
     with Image.open(WORK / f"{name}.png") as picture:
         size = WIDTH, round(picture.height * WIDTH / picture.width)
         small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    small.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+    # By octree: median cuts take the rare colours of a legend for others.
+    small = small.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small.save(target, optimize=True)
     return [target]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import re
 import resource
 import shutil
 import signal
@@ -228,7 +229,7 @@ def test_an_interrupt_leaves_no_file(target: str, number: int, tmp_path: Path) -
         assert process.wait(20) == 128 + number
         assert list(tmp_path.iterdir()) == []
         assert process.stderr is not None
-        assert b"Traceback" not in process.stderr.read()
+        assert re.fullmatch(rb"interrupted; .*\n", process.stderr.read())
 
 
 def test_an_interrupt_keeps_the_old_file(tmp_path: Path) -> None:
@@ -311,7 +312,8 @@ def test_an_interrupt_while_loading(
         env=environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, before),
     )
-    assert (done.returncode, done.stderr) == (code, "")
+    assert done.returncode == code
+    assert done.stderr in ("", "interrupted; unfinished files were removed\n")
 
 
 # -- full disks and closed doors ------------------------------------------------------------------

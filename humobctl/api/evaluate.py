@@ -107,8 +107,6 @@ _TITLES: dict[Family, str] = {
 _ADVICE = {
     "--as-seeds": "; without it each file has rows of its own (--format csv), whose mean and "
     "standard deviation are those over seeds",
-    "--by": "; of predicted cells, --plot draws scores by hour, weekday and novelty, --detail has "
-    "those of each user and day, 'predict --top-k' ranks candidates",
 }
 """What to do instead of an option that a family does not take."""
 

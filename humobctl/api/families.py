@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from humobctl.api.options import (
     Between,
@@ -26,7 +26,18 @@ from humobctl.console import report as notes
 from humobctl.errors import UsageError
 from humobctl.evaluate.scores import Scores
 
+Breakdown = Literal["hour", "weekday", "days-ahead", "novelty", "activity", "regularity"]
 MinEvents = Annotated[int, Between(1, 48)]
+
+
+def check_breakdowns(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The breakdowns asked for, each once.
+
+    Raises:
+        UsageError: one is not known.
+    """
+    known = get_args(Breakdown)
+    return tuple(dict.fromkeys(check_choice("--by", one, known) for one in names or ()))
 
 
 @public()
@@ -38,6 +49,7 @@ def evaluate_cells(
     days: Days | None = None,
     shift_days: int = 0,
     metric: Sequence[str] | None = None,
+    by: Sequence[Breakdown] | None = None,
     dtw: Literal["exact", "fast"] = "exact",
     detail: PathName | None = None,
     per_user: bool = False,
@@ -71,6 +83,10 @@ def evaluate_cells(
         days: days to score, such as 60-74. Default: the predicted days.
         shift_days: number of days to add to each day of the predictions, to match the truth.
         metric: metrics to compute: geobleu, dtw, accuracy, distance. Default: all.
+        by: breakdown of the scores, by hour, weekday, days-ahead (1: the first predicted day),
+            novelty (cells known or new to the user), activity (records of the user before the
+            predicted days) or regularity (the share of these at their half hour's most visited
+            cell); by hour and novelty accuracy and distance alone. Default: none.
         dtw: DTW algorithm: exact, or the approximation FastDTW (dialect humob25 only).
         detail: also write the scores of every user-day to this file.
         per_user: also report the scores of every user (not with --format table).
@@ -101,10 +117,12 @@ def evaluate_cells(
     """
     from humobctl.evaluate.cells import report
     from humobctl.evaluate.cells.bootstrap import compare
+    from humobctl.evaluate.cells.breakdowns import metrics_of
     from humobctl.evaluate.cells.geobleu import DIALECTS
     from humobctl.evaluate.cells.plots import write_plot
     from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
     from humobctl.evaluate.cells.seeds import pool_seeds
+    from humobctl.evaluate.ranked.compare import Resampling
     from humobctl.evaluate.registry import NAMES
     from humobctl.execution.run import LongRun
     from humobctl.io.write import write_table
@@ -117,14 +135,13 @@ def evaluate_cells(
     if picture is not None:
         check_plot(picture)
     names = check_names(metric, NAMES, "")
-    chosen = dialect or "both"
+    chosen = check_choice("--dialect", dialect or "both", ("both", *DIALECTS))
     if dtw == "fast" and "dtw" in names and chosen != "humob25":
         if chosen == "humob24":
             raise UsageError(
                 "--dtw fast: FastDTW has no free prefix, so it needs --dialect humob25"
             )
         notes.info("--dtw fast: left out DTW of humob24, as FastDTW has no free prefix")
-    check_choice("--dialect", chosen, ("both", *DIALECTS))
     settings = CellEvalSettings(
         dialects=DIALECTS if chosen == "both" else (chosen,),
         dtw=dtw,
@@ -136,7 +153,11 @@ def evaluate_cells(
         cell_km=cell_km,
         on_error=on_error,
         with_errors=picture is not None,
+        by=check_breakdowns(by),
+        first_weekday=weekday,
     )
+    for one in settings.by:
+        metrics_of(one, settings.metrics())
     with paths_of(*several(tables), truth) as (*paths, truth_path):
         evaluator = Evaluator(paths, truth_path, settings, long)
         if detail is not None:
@@ -145,11 +166,12 @@ def evaluate_cells(
             for _ in evaluator.run():
                 pass
     evaluations = evaluator.evaluations
-    draws: Any = {"resamples": bootstrap, "confidence": confidence, "seed": seed}
+    how = Resampling(bootstrap, confidence, seed)
+    draws: Any = vars(how)
     if as_seeds:
         evaluations = pool_seeds(evaluations, **draws)
     compared = compare(evaluations, pairs, **draws)
-    found = report.Comparison(evaluations, compared, by_user=per_user)
+    found = report.Comparison(evaluations, compared, by_user=per_user, how=how)
     if picture is not None:
         write_plot(found, picture, Path(truth_path).name, weekday)
     return Scores(report, found)
@@ -422,8 +444,7 @@ def evaluate_ranked(
     truth: Source | None,
     *,
     metric: Sequence[str] | None = None,
-    by: Sequence[Literal["hour", "weekday", "days-ahead", "novelty", "activity", "regularity"]]
-    | None = None,
+    by: Sequence[Breakdown] | None = None,
     history: Sources = (),
     per_user: bool = False,
     users: Literal["all", "predicted"] = "all",
@@ -479,16 +500,14 @@ def evaluate_ranked(
     """
     from humobctl.evaluate.ranked import report
     from humobctl.evaluate.ranked.compare import Resampling, compare_ranked, pool_seeds
-    from humobctl.evaluate.ranked.run import BREAKDOWNS, RankedEvalSettings
+    from humobctl.evaluate.ranked.run import RankedEvalSettings
     from humobctl.evaluate.ranked.run import evaluate_ranked as scored
 
     if truth is None:
         raise UsageError("--truth: expected the true places to score candidates with")
-    for one in by or ():
-        check_choice("--by", one, BREAKDOWNS)
     settings = RankedEvalSettings(
         names=None if metric is None else tuple(metric),
-        by=tuple(by or ()),
+        by=check_breakdowns(by),
         allow_partial=allow_partial,
         only_predicted_users=users == "predicted",
         first_weekday=weekday_number(first_weekday),

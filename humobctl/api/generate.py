@@ -28,6 +28,7 @@ from humobctl.api.tables import (
     summary,
     write_to_frame,
 )
+from humobctl.console.near_misses import match_name, meant_value
 from humobctl.errors import HumobError, UsageError
 
 if TYPE_CHECKING:
@@ -405,10 +406,14 @@ def _flow_law(name: str, given: Mapping[str, str], fit: str | None) -> FlowLaw:
     """The law asked for by its name, or the one that a file holds."""
     from humobctl.generate.flows.config import FLOW_LAWS, FlowLaw, load_law
 
-    if name in FLOW_LAWS:
-        return FlowLaw(name, **given)  # type: ignore[arg-type]
+    law = match_name(name, FLOW_LAWS)
+    if law in FLOW_LAWS:
+        return FlowLaw(law, **given)  # type: ignore[arg-type]
     if not name.endswith(".json"):
-        raise UsageError(f"--law: found {name!r}, expected {', '.join(FLOW_LAWS)}, or a .json file")
+        meant = meant_value(name, FLOW_LAWS)
+        raise UsageError(
+            f"--law: found {name!r}, expected {', '.join(FLOW_LAWS)}, or a .json file{meant}"
+        )
     extra = [f"--{option}" for option in given] + (["--fit"] if fit else [])
     if extra:
         raise UsageError(f"{extra[0]} needs a law's name as --law, found a file of a fitted law")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
+from humobctl.console.near_misses import match_name, meant_value
 from humobctl.errors import UsageError
 from humobctl.io.outputs import Format
 
@@ -88,14 +89,21 @@ _LAST = 9999
 
 
 def check_choice(option: str, value: str, choices: Collection[str]) -> str:
-    """The value, which is one of the choices.
+    """The choice of that name, whatever its case and hyphens.
+
+    Args:
+        option: whose value it is.
+        value: as it was given.
+        choices: names that can be given.
 
     Raises:
-        UsageError: it is not.
+        UsageError: there is none; the nearest is named.
     """
-    if value not in choices:
-        raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(choices)}")
-    return value
+    found = match_name(value, choices)
+    if found not in choices:
+        meant = meant_value(value, choices)
+        raise UsageError(f"{option}: found {value!r}, expected one of {', '.join(choices)}{meant}")
+    return found
 
 
 def check_names(names: Collection[str] | None, known: tuple[str, ...], of: str) -> tuple[str, ...]:
@@ -104,10 +112,14 @@ def check_names(names: Collection[str] | None, known: tuple[str, ...], of: str) 
     Raises:
         UsageError: one is not known.
     """
-    for name in names or ():
+    found = tuple(match_name(name, known) for name in names or ())
+    for name in found:
         if name not in known:
-            raise UsageError(f"--metric: found {name!r}, expected one of {', '.join(known)}{of}")
-    return tuple(names) if names else known
+            meant = meant_value(name, known)
+            raise UsageError(
+                f"--metric: found {name!r}, expected one of {', '.join(known)}{of}{meant}"
+            )
+    return found or known
 
 
 def first_and_last(days: Days | None) -> tuple[int, int] | None:

@@ -112,6 +112,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
 
     Example: humobctl eval predicted.csv predicted.csv --truth city.csv --dialect humob25
 
+    Example: humobctl eval predicted.csv --truth city.csv --by weekday --by regularity
+
     Example: humobctl eval predicted.csv --truth city.csv --per-user --format csv
 
     Example: humobctl eval predicted.csv --truth city.csv --format latex

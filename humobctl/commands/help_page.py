@@ -30,9 +30,8 @@ HEADINGS = {
         *("max_radius", "min_minutes", "nights_away", "radius", "rho", "scale", "snap", "speed"),
     ),
     "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
-    "Ranked candidates": ("by",),
-    "Predicted cells": (
-        *("allow_partial", "as_seeds", "bootstrap", "confidence", "dialect", "dtw", "pairs"),
+    "Predicted cells and ranked candidates": (
+        *("allow_partial", "as_seeds", "bootstrap", "by", "confidence", "dialect", "dtw", "pairs"),
     ),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),

@@ -48,7 +48,7 @@ def predict(
     list_models: Annotated[
         bool,
         typer.Option(
-            "--list-models", help="List the models of both tasks, when to take which, and exit."
+            "--list-models", help="List the models, what they fill, when to take which, and exit."
         ),
     ] = False,
     seeds: Seeds = None,
@@ -119,14 +119,13 @@ def _list_models() -> None:
     """Print the models, what they do, when to take them and what they cost."""
     from humobctl.console import report
     from humobctl.io.write import write_stdout_text
-    from humobctl.predict.listing import list_models
+    from humobctl.predict.listing import COLUMNS, list_models
 
     rows = list_models()
     if sys.stdout.isatty():
-        columns = ("--model", "--task", "what it does", "take it for", "cost")
-        report.table("models of predict", columns, rows, stream=sys.stdout, left=5)
+        report.table("models of predict (--model)", COLUMNS, rows, stream=sys.stdout, left=5)
     else:
-        write_stdout_text("".join("\t".join(row) + "\n" for row in rows))
+        write_stdout_text("".join("\t".join(row) + "\n" for row in (COLUMNS, *rows)))
 
 
 def _explain(uid: int, options: dict[str, Any]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
 
 ALIASES = {
     "--num-location-ids": ("--location-ids",),
     "--input-seq-length": ("--input-length",),
     "--predict-seq-length": ("--prediction-length",),
     "--model-path": ("--model", "--base"),
+    "--edition": ("--dialect",),
     "--batch": ("--batch-size",),
     "--batch-rows": ("--batch-size",),
     "--day": ("--days",),
@@ -69,7 +72,9 @@ COMMANDS = {
     "help": ("--help",),
 }
 """Words that are not commands, and what does that work here."""
-_LIKE = 0.6
+TRAINED = ("ranker", "bert-moe", "next", "next-gru", "embedder", "diffusion")
+"""Commands that train a model."""
+_LIKE, _LIKE_FILE, _MANY_FILES = 0.6, 0.85, 1000
 
 
 def accept_aliases(arguments: Sequence[str], known: Collection[str]) -> list[str]:
@@ -135,6 +140,64 @@ def _list_commands(group: str, commands: Collection[str]) -> str:
     """The commands of a group, which are few."""
     names = [one.removeprefix(f"{group} ") for one in commands if one.startswith(f"{group} ")]
     return f"; expected {' or '.join(names)}" if group else ""
+
+
+def match_name(value: str, known: Collection[str]) -> str:
+    """The known name that is spelt like a value but for case, hyphens and underscores.
+
+    Args:
+        value: as typed.
+        known: names.
+
+    Returns:
+        That name; the value itself where there is none.
+    """
+    if value in known:
+        return value
+    return next((one for one in known if _letters(one) == _letters(value)), value)
+
+
+def meant_value(value: str, known: Collection[str]) -> str:
+    """The end of a message on an unknown name as a value: what may have been meant."""
+    by_letters = {_letters(one): one for one in known}
+    return _question([by_letters[one] for one in _similar(_letters(value), by_letters)])
+
+
+def meant_model(name: str, known: Collection[str]) -> str:
+    """The end of a message on an unknown model: a known one, a model dir, or a training.
+
+    Args:
+        name: as typed.
+        known: names of models.
+    """
+    nearby = _names_beside(name, lambda place: (place / "config.json").is_file())
+    meant = meant_value(name, [*known, *nearby])
+    kinds = {_letters(kind): kind for kind in TRAINED}
+    if not meant and (kind := _similar(_letters(name), kinds)):
+        return f"; 'humobctl train {kinds[kind[0]]}' makes a model dir"
+    return meant
+
+
+def meant_file(name: str) -> str:
+    """The end of a message on a file that is not there: one beside it with nearly that name."""
+    stems = {Path(one).name.partition(".")[0]: one for one in _names_beside(name)}
+    stem = Path(name).name.partition(".")[0]
+    return _question([stems[one] for one in get_close_matches(stem, stems, n=1, cutoff=_LIKE_FILE)])
+
+
+def _names_beside(name: str, wanted: Callable[[Path], bool] = Path.exists) -> list[str]:
+    """Paths of what lies in the folder of a path, written as it is; none of a folder too large."""
+    folder, _, _ = name.rpartition("/")
+    start = name[: len(folder) + ("/" in name)]
+    try:
+        found = list(islice(Path(start or ".").iterdir(), _MANY_FILES + 1))
+        return [start + one.name for one in found if len(found) <= _MANY_FILES and wanted(one)]
+    except (OSError, ValueError):
+        return []
+
+
+def _letters(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _similar(name: str, names: Collection[str]) -> list[str]:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 GRACE_SECONDS = 1.0
 _unfinished: set[Path] = set()
+_words: list[Callable[[], str]] = []
+_last: str | None = None
 _installed = False
 
 
@@ -28,7 +30,8 @@ def install(before_exit: Callable[[], None]) -> None:
     Args:
         before_exit: what else to tidy up when the process is ended from the second thread.
     """
-    global _installed  # noqa: PLW0603 - signals belong to the process, too
+    global _installed, _last  # noqa: PLW0603 - signals belong to the process, too
+    _last = None
     signal.signal(signal.SIGTERM, _terminate)
     if callable(signal.getsignal(signal.SIGINT)):  # the quiet end of __main__
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -64,6 +67,34 @@ def remove_if_ended(path: Path) -> Iterator[Path]:
     finally:
         _remove(path)
         _unfinished.discard(path)
+
+
+@contextmanager
+def last_words(words: Callable[[], str]) -> Iterator[None]:
+    """What is kept of the block's work, and how to go on, if the process is interrupted in it.
+
+    Args:
+        words: asked when that happens, in any thread; nothing is said if they are none.
+    """
+    global _last  # noqa: PLW0603 - one process, one end
+    _words.append(words)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _last = words() if _last is None else _last  # before others tidy up
+        raise
+    finally:
+        _words.remove(words)
+
+
+def take_last_words() -> str:
+    """The line that an interrupted process ends with; nothing the second time."""
+    global _last  # noqa: PLW0603 - the same
+    text = _last
+    if text is None:
+        text = _words[-1]() if _words else "interrupted; unfinished files were removed"
+    _last = ""
+    return text
 
 
 def _remove(path: Path) -> None:

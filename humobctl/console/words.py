@@ -1,6 +1,9 @@
 """Words for people."""
 
+import re
 from typing import Any
+
+from humobctl.console.near_misses import meant_value
 
 _PLURALS = {"person": "people"}
 
@@ -45,4 +48,8 @@ def refused_value(cause: Any) -> str:
         if first["type"].startswith(kind):
             return f"found {first['input']!r}, expected {expected}"
     text = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
-    return f"found {text}".replace(" is not one of ", ", expected one of ")
+    found, sign, choices = text.partition(" is not one of ")
+    if not sign:
+        return f"found {text}"
+    meant = meant_value(str(first["input"]), re.findall("'([^']+)'", choices))
+    return f"found {found}, expected one of {choices}{meant}"

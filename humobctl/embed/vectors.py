@@ -310,7 +310,7 @@ def of_frame(frame: pl.DataFrame, name: str) -> UserEmbeddings:
     if "uid" not in frame.columns or not ("embedding" in frame.columns or wide):
         raise HumobError(
             f"{name}: found columns {', '.join(frame.columns[:8])}, expected "
-            f"{', '.join(EMBEDDINGS.columns)}"
+            f"{', '.join(EMBEDDINGS.columns)}; 'humobctl embed' writes them"
         )
     uid = frame["uid"].cast(pl.UInt32, strict=False)
     if uid.null_count():

@@ -77,9 +77,10 @@ class Scores(Shown):
         """The scores in long form: file, uid, metric, edition, value, low, high.
 
         ``uid`` is of a user's own score and missing for all users. ``edition`` is the dialect of
-        GEO-BLEU and DTW. Differences of two files (``b.csv - a.csv``) have an interval (low,
-        high) and the columns p and p_holm; seeds of one entry (``as_seeds``) an interval and the
-        column sd; scores of single intents have a column intent.
+        GEO-BLEU and DTW, the group of a breakdown (hour:07), or both (humob24|weekday:Monday).
+        Differences of two files (``b.csv - a.csv``) have an interval (low, high) and the columns p
+        and p_holm; groups have intervals, too; seeds of one entry (``as_seeds``) an interval and
+        the column sd; scores of single intents have a column intent.
         """
         return self._presenter.as_table(self.found)
 

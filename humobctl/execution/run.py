@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from humobctl.console import report
+from humobctl.console import report, signals
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError, UsageError
 from humobctl.execution.part_store import PartFolder, folder_of, refuse_unfinished
@@ -108,11 +108,16 @@ class LongRun:
     ) -> None:
         if self._folder is None:
             return
-        if error is not None and (count := self._folder.finished):
-            report.info(
-                f"{self._folder.path} keeps {pluralize(count, 'finished part')}; --resume continues"
-            )
+        if isinstance(error, Exception) and self._folder.finished:
+            report.info(self._tell_kept())
         self._folder.close()
+
+    def _tell_kept(self) -> str:
+        """What is kept of an unfinished run, and how to go on."""
+        assert self._folder is not None
+        if not (count := self._folder.finished):
+            return f"{self._folder.path}: interrupted before the first part; nothing is kept"
+        return f"{self._folder.path} keeps {pluralize(count, 'finished part')}; --resume continues"
 
     def results(
         self,
@@ -173,8 +178,9 @@ class LongRun:
                 else:
                     yield part
 
-        for part, done in self._run(work, missing(), moved, in_order=False):
-            folder.keep(part, _in_one_piece(done))
+        with signals.last_words(self._tell_kept):
+            for part, done in self._run(work, missing(), moved, in_order=False):
+                folder.keep(part, _in_one_piece(done))
 
     def _run(
         self, work: PartTask, parts: Iterable[TaskPart], moved: Moved, *, in_order: bool

@@ -56,32 +56,30 @@ _CONVERTED = {
 }
 """Kinds of files that only an import reads -> what they are."""
 
-_TAKEN_BY = {
-    RANKED_CELLS.name: "'eval' takes it",
-    GRID.name: "'predict', 'train' and 'embed' take it",
-    INTENTIONS.name: "'generate gravity' gives its activities places",
-    VISITS.name: "'eval --generated' and 'view' take it",
-    PROFILES.name: "'intend' plans days for it",
-    FLOW_SERIES.name: "'data mask' and 'predict' take it",
-    FLOWS.name: "'eval' and 'view' take it",
-    EMBEDDINGS.name: "'explore' and 'eval embedding' take it",
-    PLACES.name: "'generate gravity --places' takes it",
-    POINTS.name: "'humobctl data stays' finds visits in it, 'humobctl data import --grid' puts it "
-    "on a grid",
-}
-"""What takes a table that was given to another command; columns of the first kind that fits."""
-_KINDS = (
-    *(RANKED_CELLS, GRID, INTENTIONS, VISITS, PROFILES, FLOW_SERIES, FLOWS, EMBEDDINGS, PLACES),
-    POINTS,
+_TAKEN_BY = (
+    (RANKED_CELLS, "'eval' takes it"),
+    (GRID, "'predict', 'train' and 'embed' take it"),
+    (INTENTIONS, "'generate gravity' gives its activities places"),
+    (VISITS, "'eval --generated' and 'view' take it"),
+    (PROFILES, "'intend' plans days for it"),
+    (FLOW_SERIES, "'data mask' and 'predict' take it"),
+    (FLOWS, "'eval' and 'view' take it"),
+    (EMBEDDINGS, "'explore' and 'eval embedding' take it"),
+    (PLACES, "'generate gravity --places' takes it"),
+    (
+        POINTS,
+        "'humobctl data stays' finds visits in it, 'humobctl data import --grid' puts it on a grid",
+    ),
 )
+"""Kinds of tables, of which the first that fits is named, and what takes them."""
 
 
-def _kind_of(names: list[str]) -> Table | None:
-    """The table that has these columns; None for that of no other program of ours."""
-    for kind in _KINDS:
+def _kind_of(names: list[str]) -> tuple[Table, str] | None:
+    """The table that has these columns, and what takes it; None for that of another program."""
+    for kind, taker in _TAKEN_BY:
         needed = set(kind.columns) - set(kind.optional)
         if needed <= set(names) <= set(kind.columns):
-            return kind
+            return kind, taker
     return None
 
 
@@ -290,10 +288,16 @@ class Reader:
         missing = [c for c in wanted if c not in names]
         extra = [c for c in names if c not in wanted]
         needed = [c for c in missing if c not in self.table.optional]
-        if needed and (kind := _kind_of(names)):
+        if needed and (known := _kind_of(names)):
+            kind, taker = known
             raise HumobError(
                 f"{self.source.name}: found a {kind.name} table ({', '.join(names)}), expected "
-                f"a {self.table.name} table ({', '.join(wanted)}); {_TAKEN_BY[kind.name]}"
+                f"a {self.table.name} table ({', '.join(wanted)}); {taker}"
+            )
+        if needed and len(names) == 1 and (sign := next((s for s in ";\t|" if s in names[0]), "")):
+            raise HumobError(
+                f"{self.source.name}: found columns separated by {sign!r} ({names[0]}), expected "
+                f"{','.join(wanted)}; convert it with 'humobctl data import'"
             )
         if needed or extra or len(set(names)) < len(names):
             raise HumobError(
@@ -307,13 +311,12 @@ class Reader:
 
     def _remedy(self, names: list[str]) -> str:
         """What makes a table with these columns the one that is wanted."""
-        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-            return "; convert it with 'humobctl data import'"
         if self.table.key == GRID.key and {"session", "step"} <= set(names):
             return "; sessions are for --task next"
         if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
             return "; put points on a grid with 'humobctl data import --grid'"
-        return "; rename or drop columns with 'humobctl data import --columns'"
+        imported = self.table in (GRID, POINTS, VISITS, PLACES, FLOW_SERIES)
+        return "; rename or drop columns" + imported * " with 'humobctl data import --columns'"
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> tuple[pl.DataFrame, LineNumbers]:
         """Typed columns; a value that does not fit is a fault (or a dropped row)."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 from humobctl.console import signals
+from humobctl.console.near_misses import meant_file, meant_value
 from humobctl.errors import HumobError, TableError, UsageError, reason, system_reason
 from humobctl.io.frame_path import FramePath
 from humobctl.io.output_lock import behind_links, note_input, reserve
@@ -196,6 +197,8 @@ def _kind(head: bytes, name: str) -> Kind:
             "expected CSV, NDJSON, Parquet or Arrow (plain, .gz, .zst)"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:20].lower().startswith((b"<!doctype html", b"<html")):
+        raise HumobError(f"{name}: found a web page (HTML), expected a table; download it again")
     if text.startswith(b"<") and (root := _XML_ROOT.search(text[:_XML_HEAD])):
         return "gpx" if root[1] == b"gpx" else "osm-xml"
     if text.startswith(b"{"):
@@ -299,7 +302,8 @@ def clear_os_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        raise HumobError(f"{name}: {reason(exc)}") from exc
+        meant = meant_file(name) if isinstance(exc, FileNotFoundError) else ""
+        raise HumobError(f"{name}: {reason(exc)}{meant}") from exc
     except Exception as exc:
         if type(exc).__name__ == "SafetensorError":  # its writer passes on what the system says
             raise HumobError(f"{name}: {system_reason(str(exc))}") from exc
@@ -352,7 +356,8 @@ def output_format(path: str | None, asked: str | None) -> Format:
         UsageError: an ending that says nothing, and no format asked for.
     """
     if asked is not None and asked not in FORMATS:
-        raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}")
+        meant = meant_value(asked, FORMATS)
+        raise UsageError(f"--format: found {asked!r}, expected one of {', '.join(FORMATS)}{meant}")
     if is_folder(path):
         if asked not in (None, "parquet"):
             raise UsageError(f"--format: found {asked} for the folder {path}, expected parquet")

@@ -91,7 +91,7 @@ def serve(site: Site, host: str, port: int, *, browser: bool = False) -> None:
         ) from exc
     except OverflowError as exc:
         raise UsageError(f"--port: found {port}, expected 0 to 65535") from exc
-    with server:
+    with server, signals.last_words(lambda: ""):  # Ctrl-C is how it ends
         signals.claim()
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{server.server_address[1]}/{token}/"

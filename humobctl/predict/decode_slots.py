@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from humobctl.console.near_misses import match_name, meant_value
 from humobctl.errors import UsageError
 from humobctl.native import Floats, Int32s, Int64s
 from humobctl.predict.base import SlotDistributions, distances
@@ -25,9 +26,11 @@ def parse_decode(text: str) -> tuple[Decode, float | None]:
         UsageError: no such decoder, or a weight that is none.
     """
     name, _, weight = text.partition(":")
+    name = match_name(name, DECODERS)
     if name not in DECODERS or (weight and name != "day"):
         names = ", ".join(DECODERS)
-        raise UsageError(f"--decode: found {text!r}, expected one of {names}, day:WEIGHT")
+        meant = "" if name in DECODERS else meant_value(name, DECODERS)
+        raise UsageError(f"--decode: found {text!r}, expected one of {names}, day:WEIGHT{meant}")
     if not weight and ":" not in text:
         return name, None
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from humobctl.console import report
+from humobctl.console.near_misses import meant_model
 from humobctl.errors import HumobError, UsageError
 from humobctl.extras import require
 from humobctl.predict.base import PredictOptions, Predictor, Prompting
@@ -238,4 +239,5 @@ def check_name(name: str) -> None:
         names = ", ".join(MODELS)
         raise UsageError(
             f"--model: found {name!r}, expected one of {names}, a model dir or a GGUF file"
+            f"{meant_model(name, MODELS)}"
         )

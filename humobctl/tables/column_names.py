@@ -1,6 +1,6 @@
 """Names that data sets give to columns, and the names that humobctl gives them.
 
-Compared without case, spaces, ``_`` and ``-``: ``User ID``, ``user_id`` and ``userId`` are one.
+Compared by letters and digits: ``User ID``, ``user_id`` and ``userId`` are one.
 Sources: scikit-mobility (uid, datetime, lat, lng), trackintel (user_id, tracked_at, geom, and
 started_at for stay points), movingpandas and pandas habits, Foursquare TSMC2014 as it is shared
 with a header (userId, venueId, venueCategory, timezoneOffset, utcTimestamp), CoPB's frames;
@@ -36,7 +36,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "date": ("date",),
     "leave": ("finishedat", "leavingdatetime"),
-    "utc": ("utctimestamp", "utctime", "utcdatetime"),
+    "utc": (
+        *("utctimestamp", "utctime", "utcdatetime"),
+        *("timestamputc", "timeutc", "datetimeutc"),
+    ),
     "offset": ("timezoneoffset", "timezoneoffsetminutes", "tzoffset", "offset"),
     "lat": ("lat", "latitude", "pointlatitude", "locationlat"),
     "lon": (*("lon", "lng", "long", "longitude", "pointlongitude", "locationlng", "locationlong"),),
@@ -65,13 +68,14 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 ROLES = {name: role for role, names in ALIASES.items() for name in names}
 """Each of these names -> ours."""
+_DEGREES = re.compile(r"[(\[](deg|degrees?|°|wgs ?84)[)\]]")
 PURPOSE = "purpose"
 """What trackintel calls the intent of a stay."""
 
 
 def plain(name: str) -> str:
-    """A name without case, spaces, ``_`` and ``-``."""
-    return re.sub(r"[\s_-]+", "", name.strip().lower())
+    """A name without case, spaces, punctuation, and units of degrees: its letters and digits."""
+    return re.sub(r"[\W_]+", "", _DEGREES.sub("", name.lower()))
 
 
 def parse_columns(pairs: Iterable[str]) -> dict[str, str]:

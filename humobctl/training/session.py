@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from humobctl.console import report
+from humobctl.console import report, signals
 from humobctl.errors import HumobError
 from humobctl.io.json_files import read_json_lines
 from humobctl.io.streams import clear_os_errors
@@ -109,6 +109,16 @@ def dry_run(recipe: Recipe[Any], job: TrainingJob, show: Callable[[str], None]) 
         return f"{recipe.describe(data, training)}\n{found}"
 
 
+def _tell_kept(work: Path) -> str:
+    """What an interrupt leaves of a training, and how to go on."""
+    if (work / STATE).is_file():
+        return f"{work}: interrupted; the last checkpoint is kept, --resume continues from it"
+    return (
+        f"{work}: interrupted before the first checkpoint; nothing is kept, the same command "
+        "begins anew (--checkpoint-minutes: checkpoints more often)"
+    )
+
+
 @contextmanager
 def _open_data(recipe: Recipe[Any], job: TrainingJob, group: Group) -> Iterator[tuple[Any, Path]]:
     """The data, and the folder of the training, which goes when all is done."""
@@ -117,7 +127,7 @@ def _open_data(recipe: Recipe[Any], job: TrainingJob, group: Group) -> Iterator[
         with recipe.receive(work, group) as data:
             yield data, work
         return
-    with recipe.prepare() as data:
+    with signals.last_words(lambda: _tell_kept(work)), recipe.prepare() as data:
         open_training_dir(
             work,
             {"settings": asdict(recipe.settings), **recipe.identify(data)},
@@ -128,11 +138,8 @@ def _open_data(recipe: Recipe[Any], job: TrainingJob, group: Group) -> Iterator[
         try:
             group.broadcast(recipe.publish(data, work) if group.size > 1 else None)
             yield data, work
-        except BaseException as exc:
-            resumable = (work / STATE).is_file()
-            if isinstance(exc, KeyboardInterrupt | SystemExit):
-                report.info(f"{work}: {_KEPT if resumable else _NOTHING_KEPT}")
-            if not resumable:
+        except BaseException:
+            if not (work / STATE).is_file():
                 shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work, ignore_errors=True)
@@ -319,10 +326,6 @@ def _take_steps(
             f"stopped early: validation {_name(plan)} did not improve in the last {plan.patience} "
             "validations (--patience)"
         )
-
-
-_KEPT = "interrupted; the last checkpoint is kept, --resume continues from it"
-_NOTHING_KEPT = "interrupted before the first checkpoint; nothing is kept"
 
 
 def _is_past(log: TrainingLog, step: int, plan: TrainingPlan) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from humobctl.console.near_misses import match_name, meant_value
 from humobctl.console.words import flag, in_full
 from humobctl.errors import HumobError, UsageError
 
@@ -100,8 +101,10 @@ def resolve_settings(
     read = _read_toml(toml, get_type_hints(type(small))) if toml is not None else {}
     listed = read.pop("preset", None)
     named = listed if preset is None else preset
+    named = named if named is None else match_name(named, presets)
     if named is not None and named not in presets:
-        raise UsageError(f"--preset: found {named!r}, expected one of {', '.join(presets)}")
+        meant = meant_value(named, presets)
+        raise UsageError(f"--preset: found {named!r}, expected one of {', '.join(presets)}{meant}")
     base = presets[named]() if named is not None else earlier or small
     try:
         return replace(base, **{**read, **given})
@@ -147,7 +150,10 @@ def _read_toml(path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
         if key == "preset":
             continue
         if key not in kinds:
-            raise HumobError(f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}")
+            meant = meant_value(key, kinds)
+            raise HumobError(
+                f"{path}: found the key {key!r}, expected one of {', '.join(kinds)}{meant}"
+            )
         record[key] = _check_type(path, key, value, kinds[key])
     return record
 

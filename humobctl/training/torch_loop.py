@@ -317,9 +317,19 @@ class TorchTraining(Training):
         save_state(path, parts, self.optimizer, {**steps, **extra, **random})
 
     def restore(self, path: Path) -> dict[str, float]:
-        """Continue from what ``save`` wrote."""
+        """Continue from what ``save`` wrote.
+
+        Raises:
+            HumobError: weights of other shapes, as another version of the network has.
+        """
         parts, numbers = load_state(path, self.optimizer, self.device)
-        self.network.load_state_dict(parts["network"], strict=False)
+        try:
+            self.network.load_state_dict(parts["network"], strict=False)
+        except RuntimeError as exc:
+            raise HumobError(
+                f"{path}: found weights of another version of this network, expected those of this "
+                "version; --overwrite starts again"
+            ) from exc
         if self.average is not None:
             self.average.load_state_dict(parts["average"])
         self._best = parts.get("best", {})

@@ -1,5 +1,7 @@
 """Options and commands that do not exist: the message names what was meant."""
 
+from pathlib import Path
+
 import pytest
 
 from humobctl.cli import COMMANDS, GROUPS
@@ -21,7 +23,8 @@ TREE = [*GROUPS, *COMMANDS]
         ("generate-flows", "'generate flows'"),
         ("score", "'eval'"),
         ("embedding", "'eval embedding'"),
-        ("help", "'--help'"),
+        ("help evl", "'eval'"),
+        ("help data imprt", "'data import'"),
         ("predict x --gpu", "'--device cuda'"),
         ("predict x -j 4", "'--workers' or 'HUMOBCTL_THREADS=N"),
         ("data describe x --jobs 4", "'HUMOBCTL_THREADS=N"),
@@ -41,6 +44,54 @@ def test_what_was_meant_is_said(line: str, meant: str, cli: Cli) -> None:
     done = cli(*line.split())
     assert done.out == ""
     fails(done, "no such", meant, code=2)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("eval a.csv -t a.csv --metric geoblue", "'geobleu'"),
+        ("eval a.csv -t a.csv --by weekdy", "'weekday'"),
+        ("eval a.csv -t a.csv --format jsn", "'json'"),
+        ("generate flows x --law gravitty", "'gravity'"),
+        ("predict a.csv --decode argmx", "'argmax'"),
+        ("predict a.csv --model hstory", "'history'"),
+        ("predict a.csv --model rankers", "'humobctl train ranker' makes a model dir"),
+        ("predict a.csv --model my_moddel", "'my_model'"),
+        ("train bert-moe a.csv -o m --preset smal", "'small'"),
+    ],
+)
+def test_the_nearest_value_is_said(line: str, meant: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("uid,d,t,x,y\n1,0,0,5,5\n1,1,0,999,999\n")
+    (tmp_path / "my_model").mkdir()
+    (tmp_path / "my_model" / "config.json").write_text("{}")
+    done = cli(*line.split(), cwd=tmp_path)
+    fails(done, meant, code=2)
+
+
+def test_a_file_beside_a_missing_one_is_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "challenge.csv").write_text("uid,d,t,x,y\n")
+    fails(cli("predict", "chalenge.csv", cwd=tmp_path), "chalenge.csv", "'challenge.csv'")
+    fails(cli("predict", tmp_path / "challenge2.csv"), f"'{tmp_path}/challenge.csv'")
+    done = cli("predict", "nothing.csv", cwd=tmp_path)
+    assert "did you mean" not in done.err
+
+
+def test_names_of_values_in_any_case_and_spelling(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("uid,d,t,x,y\n1,0,0,5,5\n")
+    flags = ("--metric", "GEO-BLEU", "--edition", "HuMob25", "--by", "Weekday")
+    done = cli("eval", "a.csv", "-t", "a.csv", *flags, "-f", "CSV", cwd=tmp_path)
+    assert [line.split(",")[2:5] for line in done.out.splitlines()[1:]] == [
+        ["geobleu", "humob25", "1.0"],
+        ["geobleu", "humob25|weekday:Sunday", "1.0"],
+    ]
+
+
+@pytest.mark.parametrize("line", ["help", "help data mask", "data help", "help -q eval embedding"])
+def test_help_is_a_command_as_well(line: str, cli: Cli) -> None:
+    done = cli(*line.split())
+    assert (done.code, done.err) == (0, "")
+    wanted = [word for word in line.split() if word not in ("help", "-q")]
+    assert done.out.startswith(" ".join(["Usage: humobctl", *wanted]))
 
 
 @pytest.mark.parametrize(

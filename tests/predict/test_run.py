@@ -110,15 +110,16 @@ def test_a_store_on_disk_predicts_the_same(workdir, monkeypatch):
 def test_models_are_listed(cli):
     done = cli("predict", "--list-models")
     assert done.code == 0
-    rows = [line.split("\t") for line in done.out.splitlines()]
-    assert {len(row) for row in rows} == {5}
-    named = [(name, task) for name, task, *_ in rows if not name.startswith("DIR of ")]
-    masked = [(name, "masked") for name in (*MODELS, *FLOW_MODELS)]
-    assert named == masked + [(name, "next") for name in BASELINES]
-    trained = [(name.split()[3].rstrip(","), task) for name, task, *_ in rows if "DIR" in name]
-    assert {name for name, task in trained if task == "masked"} == {*TRAINED, "llama"}
+    head, *rows = [line.split("\t") for line in done.out.splitlines()]
+    assert {len(row) for row in (head, *rows)} == {5}
+    named = [(name, fills) for name, fills, *_ in rows if not name.startswith("DIR of ")]
+    masked = [(name, "masked cells") for name in MODELS]
+    masked += [(name, "hidden days of flows") for name in FLOW_MODELS]
+    assert named == masked + [(name, "next places") for name in BASELINES]
+    trained = [(name.split()[3].rstrip(","), fills) for name, fills, *_ in rows if "DIR" in name]
+    assert {name for name, fills in trained if fills == "masked cells"} == {*TRAINED, "llama"}
     assert {f"next-{name}" for name in ("ranker", "gru")} == NEXT_TRAINED.keys()
-    assert [name for name, task in trained if task == "next"] == ["next", "next-gru"]
+    assert [name for name, task in trained if task == "next places"] == ["next", "next-gru"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,7 @@ from humobctl.data.importers.timed_stays import timed_stays
 from humobctl.errors import HumobError
 from humobctl.io.streams import Input
 from humobctl.io.text import is_number
+from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import (
     ACCURATE_POINTS,
     CATEGORISED_VISITS,
@@ -103,11 +104,23 @@ def recognise(
         seen = f"text without a header, {len(look.fields)} fields in the first line"
     else:
         seen = look.words
-    known = ", ".join(entry.name for entry in FORMATS)
     raise HumobError(
-        f"{look.name}: found {seen} ({look.words}), expected one of the formats {known}; name "
-        "columns with --columns, or the format with --format"
+        f"{look.name}: found {seen} ({look.words}), expected a known format; "
+        f"{_name_columns(look.columns)}or the format with --format: "
+        + ", ".join(entry.name for entry in FORMATS)
     )
+
+
+def _name_columns(names: Sequence[str] | None) -> str:
+    """Which columns of points are to be named."""
+    if names is None:
+        return "name "
+    missing = [role for role in ("uid", "datetime", "lat", "lon") if role not in roles(names)]
+    if "utc" in roles(names):
+        missing.remove("datetime")
+    if not missing:
+        return "name columns with --columns, "
+    return f"name {', '.join(missing)} of points with --columns NAME_IN_FILE={missing[0]}, "
 
 
 def with_geometry(look: InputProbe, options: ImportOptions) -> ImportOptions:

@@ -36,7 +36,9 @@ UNDATED = dt.date(2000, 1, 1)
 _SAMPLE = 1000
 _ONLY_CLOCK = r"^\s*\d{1,2}:\d\d(?::\d\d)?\s*$"
 _CLOCK = r"^\s*\d{1,2}:\d\d"
-_A_TIME = "a date and time such as 2023-01-01 10:30:00, or 9 digits or more since 1970"
+_A_TIME = (
+    "a date and time such as 2023-01-01 10:30:00, the year first, or 9 digits or more since 1970"
+)
 UTC_NOTE = "times are in UTC; --timezone converts them to local time before slots are cut"
 
 

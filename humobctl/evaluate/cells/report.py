@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +15,9 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.bootstrap import Difference, PairDifferences
+from humobctl.evaluate.cells.breakdowns import CellGroup
 from humobctl.evaluate.cells.run import Evaluation, SeedSpread
+from humobctl.evaluate.ranked.compare import Resampling, ScoreRow, score_row
 from humobctl.evaluate.registry import Metric
 from humobctl.evaluate.score_table import names_of, or_null, score_table
 
@@ -28,11 +30,18 @@ class Comparison:
         evaluations: of each file.
         pairs: differences of the files that are compared.
         by_user: whether records and tables hold every user's scores, too.
+        how: how intervals of groups are made.
     """
 
     evaluations: list[Evaluation]
     pairs: list[PairDifferences]
     by_user: bool = False
+    how: Resampling = field(default_factory=Resampling)
+
+    def groups(self, one: Evaluation) -> Iterator[tuple[CellGroup, ScoreRow]]:
+        """The groups of all breakdowns of a file, and their scores."""
+        for group in one.groups:
+            yield group, score_row(group.sums, [m.column for m in group.metrics], self.how)
 
 
 def _record(found: Comparison, number: int) -> dict[str, Any]:
@@ -53,6 +62,16 @@ def _record(found: Comparison, number: int) -> dict[str, Any]:
         "version": __version__,
         "scores": [_score_record(evaluation, metric) for metric in evaluation.metrics],
     }
+    if evaluation.groups:
+        record["breakdowns"] = [
+            {
+                "by": group.by,
+                "group": group.name,
+                "users": row.targets,
+                "scores": [_group_record(metric, row) for metric in group.metrics],
+            }
+            for group, row in found.groups(evaluation)
+        ]
     if found.by_user:
         record["per_user"] = evaluation.users.to_dicts()
     differences = [
@@ -76,6 +95,19 @@ def _difference_record(other: str, found: Difference) -> dict[str, Any]:
         "p": found.p,
         "p_holm": found.p_holm,
         "better": found.better,
+    }
+
+
+def _group_record(metric: Metric, row: ScoreRow) -> dict[str, Any]:
+    value, low, high = row.scores[metric.column]
+    return {
+        "metric": metric.name,
+        "dialect": metric.dialect or None,
+        "unit": metric.unit or None,
+        "value": value,
+        **({"sd": row.sd[metric.column]} if row.sd else {}),
+        "interval": [or_null(low), or_null(high)],
+        "higher_is_better": metric.higher_is_better,
     }
 
 
@@ -107,13 +139,18 @@ def as_json(found: Comparison) -> str:
 
 
 def as_table(found: Comparison) -> pl.DataFrame:
-    """The score table; ``second - first`` in the place of a file stands for a difference."""
+    """The score table; ``second - first`` in the place of a file stands for a difference.
+
+    ``edition`` is the dialect of a metric, or the group of a breakdown, or both.
+    """
     names = names_of(found.evaluations)
     rows: list[dict[str, Any]] = []
     for name, evaluation in zip(names, found.evaluations, strict=True):
         rows += [
             _row(name, m, evaluation.value(m), **_bounds(evaluation, m)) for m in evaluation.metrics
         ]
+        for group, row in found.groups(evaluation):
+            rows += [_group_row(name, group, metric, row) for metric in group.metrics]
         if found.by_user:
             rows += [
                 _row(name, m, row[m.column], uid=row["uid"])
@@ -143,6 +180,15 @@ def _bounds(evaluation: Evaluation, metric: Metric) -> dict[str, float | None]:
     return {"sd": spread.sd, "low": or_null(spread.low), "high": or_null(spread.high)}
 
 
+def _group_row(file: str, group: CellGroup, metric: Metric, row: ScoreRow) -> dict[str, Any]:
+    value, low, high = row.scores[metric.column]
+    bounds = {"low": or_null(low), "high": or_null(high), "sd": row.sd.get(metric.column)}
+    edition = f"{group.by}:{group.name}"
+    return _row(file, metric, value, **bounds) | {
+        "edition": f"{metric.dialect}|{edition}" if metric.dialect else edition
+    }
+
+
 def _row(file: str, metric: Metric, value: float, **more: float | None) -> dict[str, Any]:
     edition = metric.dialect or None
     return {"file": file, "metric": metric.name, "edition": edition, "value": value, **more}
@@ -153,7 +199,7 @@ def show(found: Comparison, stream: TextIO) -> None:
     first = found.evaluations[0]
     columns = ["metric", "better", *(Path(e.name).name for e in found.evaluations)]
     rows = [
-        [m.label, better(m.higher_is_better)] + [_with_spread(m, e) for e in found.evaluations]
+        [m.label, better(m.higher_is_better)] + [_score(m, e) for e in found.evaluations]
         for m in first.metrics
     ]
     days = f"days {first.days[0]}-{first.days[1]}"
@@ -167,16 +213,51 @@ def show(found: Comparison, stream: TextIO) -> None:
     report.table(title, columns, rows, stream=stream, caption="\n".join(notes))
     if found.pairs:
         _show_differences(found, stream)
+    for by in first.settings.by:
+        _show_groups(found, by, stream)
 
 
-def _with_spread(metric: Metric, evaluation: Evaluation) -> str:
-    value, spread = number(metric, evaluation.value(metric)), evaluation.spread.get(metric.column)
+def _show_groups(found: Comparison, by: str, stream: TextIO) -> None:
+    """One breakdown: a line a metric and group, the files beside each other."""
+    files = [
+        {group.name: (group, row) for group, row in found.groups(one) if group.by == by}
+        for one in found.evaluations
+    ]
+    groups = {name: one for each in reversed(files) for name, one in each.items()}
+    rows = [
+        [
+            metric.label,
+            name,
+            f"{groups[name][1].targets:,}",
+            *(_group_score(metric, each[name][1]) if name in each else "" for each in files),
+        ]
+        for metric in next(iter(groups.values()))[0].metrics
+        for name in groups
+    ]
+    heads = ["metric", by, "users", *(Path(one.name).name for one in found.evaluations)]
+    title = f"by {by} [{100 * found.how.confidence:g} % interval]"
+    report.table(title, heads, rows, stream=stream, left=2)
+
+
+def _score(metric: Metric, one: Evaluation) -> str:
+    spread = one.spread.get(metric.column)
+    value = one.value(metric)
     if spread is None:
-        return value
-    text = f"{value} ± {number(metric, spread.sd)}"
-    if math.isnan(spread.low):
+        return number(metric, value)
+    return _with_spread(metric, value, spread.sd, spread.low, spread.high)
+
+
+def _group_score(metric: Metric, row: ScoreRow) -> str:
+    value, low, high = row.scores[metric.column]
+    return _with_spread(metric, value, row.sd.get(metric.column), low, high)
+
+
+def _with_spread(metric: Metric, value: float, sd: float | None, low: float, high: float) -> str:
+    """A score, its standard deviation over seeds, and its interval, where there are any."""
+    text = number(metric, value) + ("" if sd is None else f" ± {number(metric, sd)}")
+    if math.isnan(low):
         return text
-    return f"{text} [{number(metric, spread.low)}, {number(metric, spread.high)}]"
+    return f"{text} [{number(metric, low)}, {number(metric, high)}]"
 
 
 def _percent(found: Difference | SeedSpread) -> str:

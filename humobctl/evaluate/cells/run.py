@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,9 @@ from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
 from humobctl.errors import HumobError
+from humobctl.evaluate.breakdowns import check_past
 from humobctl.evaluate.cells.align import AlignedDays, Coverage, Mismatch, align, refuse_masked
+from humobctl.evaluate.cells.breakdowns import CellGroup, gather_groups, tabulate_groups
 from humobctl.evaluate.cells.dtw import HUMOB_CELL_KM, fast_dtw_days
 from humobctl.evaluate.cells.errors import ErrorTally, tally_errors
 from humobctl.evaluate.cells.geobleu import BETA, DIALECTS, RULES, combine
@@ -48,6 +50,8 @@ class CellEvalSettings:
         names: metrics to compute, by name.
         shift_days: added to the days of the predictions.
         with_errors: whether to tally where predictions err, too.
+        by: breakdowns.
+        first_weekday: of day 0; 0 is Sunday.
     """
 
     dialects: tuple[str, ...] = DIALECTS
@@ -60,6 +64,8 @@ class CellEvalSettings:
     shift_days: int = 0
     on_error: OnError = "fail"
     with_errors: bool = False
+    by: tuple[str, ...] = ()
+    first_weekday: int = 0
 
     def metrics(self) -> list[Metric]:
         """The metrics that these settings ask for."""
@@ -98,6 +104,7 @@ class Evaluation:
         by_seed: scores of several seeds, shape (seeds, users, metrics); None of one file.
         files: of these seeds.
         spread: over seeds, by column of the metric.
+        groups: of the breakdowns.
     """
 
     name: str
@@ -111,6 +118,7 @@ class Evaluation:
     by_seed: Floats | None = None
     files: tuple[str, ...] = ()
     spread: dict[str, SeedSpread] = field(default_factory=dict)
+    groups: list[CellGroup] = field(default_factory=list)
 
     @property
     def values(self) -> Floats:
@@ -204,11 +212,23 @@ class CellEvalTask:
                 detail = self._detail(aligned)
             users = detail["uid"].n_unique() if detail.height else 0
             moved(users)
-            errors = {}
+            errors, groups = {}, {}
+            if detail.height and self.settings.by:
+                groups = tabulate_groups(
+                    aligned,
+                    detail,
+                    past,
+                    self.settings.by,
+                    self.settings.metrics(),
+                    cell_km=self.settings.cell_km,
+                    first_day=self.days[0],
+                    first_weekday=self.settings.first_weekday,
+                )
             if detail.height and self.settings.with_errors:
                 errors = tally_errors(aligned, past, self.days, self.settings.cell_km).record()
             tally = {
                 "errors": errors,
+                "groups": groups,
                 "extra": (extra.count, extra.first),
                 "missing": (missing.count, missing.first),
                 "coverage": coverage.record(),
@@ -266,9 +286,11 @@ class Evaluator:
     ) -> Iterator[pl.DataFrame]:
         name = "stdin" if path == "-" else path
         days = self._days(name, predicted, truth)
+        check_past(self.settings.by, days[0], truth.first_day, self.truth)
         extra, missing, coverage = Mismatch(), Mismatch(), Coverage()
         errors = ErrorTally()
         scored: list[pl.DataFrame] = []
+        groups: list[dict[str, dict[str, list[Any]]]] = []
         user_days, seen_days = 0, (MAX_DAY, 0)
         work = CellEvalTask(self.settings, name, self.truth, days)
         with report.progress(f"scoring {name}", None, "users") as ticker:
@@ -285,6 +307,7 @@ class Evaluator:
                 low, high = detail.select(low=pl.col("d").min(), high=pl.col("d").max()).row(0)
                 seen_days = min(seen_days[0], low), max(seen_days[1], high)
                 scored.append(_by_user(detail, self.settings.metrics()))
+                groups += [done.tally["groups"]] if self.settings.by else []
                 yield detail
         hint = ""
         if self._differ(extra, missing) or not scored:
@@ -295,16 +318,18 @@ class Evaluator:
                 f"{name}: found no rows of days {days[0]}-{days[1]} in common with {self.truth}"
                 f"{hint}"
             )
+        users = pl.concat(scored).sort("uid")
         self.evaluations.append(
             Evaluation(
                 name=name,
                 metrics=self.settings.metrics(),
-                users=pl.concat(scored).sort("uid"),
+                users=users,
                 days=(int(seen_days[0]), int(seen_days[1])),
                 coverage=coverage,
                 user_days=user_days,
                 settings=self.settings,
                 errors=errors,
+                groups=gather_groups(groups, self.settings.metrics(), users["uid"]),
             )
         )
 

@@ -17,6 +17,7 @@ from humobctl.evaluate.cells.bootstrap import (
     percentile_interval,
     resampled_means,
 )
+from humobctl.evaluate.cells.breakdowns import pool_groups
 from humobctl.evaluate.cells.errors import ErrorTally
 from humobctl.evaluate.cells.run import Evaluation, SeedSpread
 from humobctl.evaluate.score_table import Named
@@ -96,5 +97,6 @@ def _pool(
         errors=ErrorTally(**errors),
         by_seed=by_seed,
         files=tuple(one.name for one in files),
+        groups=pool_groups([one.groups for one in files]),
         spread={name: SeedSpread(sd, low, high, confidence) for name, sd, low, high in rows},
     )

@@ -34,7 +34,7 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 _PENALTIES = np.logspace(-4, 3, 15)
 _ROUNDS = 4
-"""Of weights: more change the scores of B and C by less than .1 km."""
+"""Rounds of weights: more change the scores of B and C by less than .1 km."""
 HALVES = ("alternate", "chronological")
 NAMES = (
     *("reid_top1", "reid_top10", "reid_mrr"),

@@ -106,15 +106,19 @@ class ScoreRow:
 
 def score_rows(found: RankedEvaluation, how: Resampling, chosen: Bools | None = None) -> ScoreRow:
     """Scores of a file, or of some of its targets, with intervals."""
-    sums = found.sums(chosen)
-    low, high = how.interval(how.draw(sums, found.names))
-    by_seed = scores_of(sums.sum(axis=1), found.names)
+    return score_row(found.sums(chosen), found.names, how)
+
+
+def score_row(sums: Floats, names: Sequence[str], how: Resampling) -> ScoreRow:
+    """Scores of sums over users, shape (seeds, users, ...), with intervals."""
+    low, high = how.interval(how.draw(sums, names))
+    by_seed = scores_of(sums.sum(axis=1), names)
     rows = zip(by_seed.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
     sd = by_seed.std(axis=0, ddof=1).tolist() if len(by_seed) > 1 else []
     return ScoreRow(
         targets=int(sums[0, :, 0].sum()),
-        scores=dict(zip(found.names, rows, strict=True)),
-        sd=dict(zip(found.names, sd, strict=False)),
+        scores=dict(zip(names, rows, strict=True)),
+        sd=dict(zip(names, sd, strict=False)),
     )
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from humobctl.console.near_misses import match_name, meant_value
 from humobctl.errors import UsageError
 from humobctl.native import Floats, Int64s
 
@@ -64,20 +65,22 @@ def choose_metrics(names: Sequence[str] | None, listed: int) -> tuple[str, ...]:
         UsageError: no such metric, or a k that the lists do not reach.
     """
     chosen: list[str] = []
-    for name in names or DEFAULTS:
+    for given in names or DEFAULTS:
+        name = match_name(given, (*AT_K, *PLAIN)).lower()
         match = _NAME.fullmatch(name)
         if name in PLAIN:
             chosen.append(name)
         elif match is None:
             known = ", ".join((*(f"{one}@K" for one in AT_K), *PLAIN))
-            raise UsageError(f"--metric: found {name!r}, expected one of {known}")
+            meant = meant_value(given.partition("@")[0], (*AT_K, *PLAIN))
+            raise UsageError(f"--metric: found {given!r}, expected one of {known}{meant}")
         elif match[2] is None:
             chosen += [f"{name}@{k}" for k in CUTS if k <= listed and (k > 1 or name != "ndcg")]
         elif 1 <= int(match[2]) <= listed:
             chosen.append(name)
         else:
             raise UsageError(
-                f"--metric: found {name!r}, expected a K from 1 to {listed}, the length of the "
+                f"--metric: found {given!r}, expected a K from 1 to {listed}, the length of the "
                 "longest list; 'predict --top-k' makes longer ones"
             )
     return tuple(dict.fromkeys(chosen))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -16,8 +15,9 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console.words import pluralize
 from humobctl.data.importers.table_kind import columns_of
-from humobctl.data.sessions import HOUR, SessionOptions, moment_of, read_sessions
-from humobctl.errors import HumobError, UsageError
+from humobctl.data.sessions import SessionOptions, moment_of, read_sessions
+from humobctl.errors import HumobError
+from humobctl.evaluate.breakdowns import Grouping
 from humobctl.evaluate.ranked.metrics import (
     LEAST_P,
     RankedTargets,
@@ -26,7 +26,7 @@ from humobctl.evaluate.ranked.metrics import (
 )
 from humobctl.io.read import read_table
 from humobctl.io.row_errors import OnError
-from humobctl.native import Bools, Floats, Int64s
+from humobctl.native import Bools, Floats
 from humobctl.tables.schemas import (
     CELL_PROBABILITIES,
     GRID,
@@ -34,17 +34,9 @@ from humobctl.tables.schemas import (
     RANKED_CELLS,
     RANKED_NEXT_CELLS,
     RANKED_NEXT_PLACES,
-    SLOTS_PER_DAY,
     STEP_KEY,
     Table,
 )
-
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-BREAKDOWNS = ("hour", "weekday", "days-ahead", "novelty", "activity", "regularity")
-_ACTIVITY = ((10, "1-10"), (50, "11-50"), (200, "51-200"), (1 << 60, "201 or more"))
-"""Records of a user in the history: upper bounds and names of groups."""
-_REGULARITIES = 5
-"""Equal bins of regularity, from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +261,8 @@ def _evaluate(
     )
     listed = int(ranked["rank"].max())  # type: ignore[arg-type]
     names = choose_metrics(settings.names, listed)
-    groups = {by: _groups(by, found, truth, settings) for by in settings.by}
+    grouping = _grouping(found, truth, settings.first_weekday)
+    groups = {by: grouping.masks(by, found) for by in settings.by}
     return RankedEvaluation(
         name, names, uids, targets, found.select(key), expected, chosen, listed, groups
     )
@@ -314,56 +307,11 @@ def _chosen(
     return "partial", counts[usual]
 
 
-def _groups(
-    by: str, found: pl.DataFrame, truth: TruthTable, settings: RankedEvalSettings
-) -> dict[str, Bools]:
-    """Groups of a breakdown, and which targets are in each.
-
-    Raises:
-        UsageError: a breakdown that needs to know the past, or days that were predicted at once.
-    """
-    hour = found["at"].to_numpy() / HOUR
-    if by == "hour":
-        return _by_number((hour % 24).astype(np.int64), [f"{one:02d}" for one in range(24)])
-    if by == "weekday":
-        shift = settings.first_weekday if truth.key != STEP_KEY or "x" in truth.place else 0
-        return _by_number((hour // 24 + 3 + shift).astype(np.int64) % 7, list(_DAYS))
-    if by == "days-ahead":
-        if truth.key == STEP_KEY:
-            raise UsageError("--by days-ahead: found next places, expected predicted masked rows")
-        days = found["d"].to_numpy().astype(np.int64) - int(found["d"].min())  # type: ignore[arg-type]
-        return _by_number(days, [str(one + 1) for one in range(int(days.max()) + 1)])
-    if truth.past is None:
-        raise UsageError(f"--by {by}: expected what was known before, by --history")
-    if by == "activity":
-        many = truth.past.group_by("uid").len("many")
-        counts = found.join(many, on="uid", how="left", maintain_order="left")["many"]
-        bounds = [bound for bound, _ in _ACTIVITY]
-        number = np.searchsorted(bounds, counts.fill_null(0).to_numpy())
-        return _by_number(number, [name for _, name in _ACTIVITY])
-    if by == "regularity":
-        users = found.join(_regularity(truth), on="uid", how="left", maintain_order="left")
-        bins = (users["regularity"].fill_null(0.0).to_numpy() * _REGULARITIES).astype(np.int64)
-        ends = [f"{one / _REGULARITIES:g}" for one in range(_REGULARITIES + 1)]
-        names = [f"{low} to {high}" for low, high in pairwise(ends)]
-        return _by_number(np.minimum(bins, _REGULARITIES - 1), names)
-    known = truth.past.select("uid", *truth.place).unique().with_columns(known=pl.lit(value=True))
-    been = found.join(known, on=["uid", *truth.place], how="left", maintain_order="left")["known"]
-    new = been.is_null().to_numpy()
-    return {"known place": ~new, "new place": new}
-
-
-def _regularity(truth: TruthTable) -> pl.DataFrame:
-    """The share of each user's known records at their half hour's most visited place."""
-    assert truth.past is not None
-    rows = truth.past.with_columns(slot=pl.col("at") // (HOUR // 2) % SLOTS_PER_DAY)
-    often = rows.group_by("uid", "slot", *truth.place).len("often").group_by("uid", "slot").max()
-    most = often.group_by("uid").agg(pl.col("often").sum())
-    shares = rows.group_by("uid").len("all").join(most, on="uid")
-    return shares.select("uid", regularity=pl.col("often") / pl.col("all"))
-
-
-def _by_number(number: Int64s, names: Sequence[str]) -> dict[str, Bools]:
-    """Groups by their numbers; those without a target are left out."""
-    masks = {name: number == at for at, name in enumerate(names)}
-    return {name: mask for name, mask in masks.items() if mask.any()}
+def _grouping(found: pl.DataFrame, truth: TruthTable, first_weekday: int) -> Grouping:
+    masked = truth.key != STEP_KEY
+    return Grouping(
+        truth.place,
+        truth.past,
+        int(found["d"].min()) if masked and found.height else None,  # type: ignore[arg-type]
+        first_weekday if "x" in truth.place else 0,
+    )

@@ -93,7 +93,7 @@ class Places:
             return np.arange(len(self.intent))
         raise HumobError(
             f"{self.name}: found no place for {INTENTS[intent]!r}, expected at least one, or "
-            "places without an intent, which serve all"
+            "places without an intent, which serve all ('data import --keep-unmapped')"
         )
 
 

@@ -288,7 +288,8 @@ class GravityJob:
             names = ", ".join(repr(INTENTS[intent]) for intent in lacking)
             raise HumobError(
                 f"{self.city.name}: found no place for {names} (first for user {uid}, day {d}), "
-                "expected one at least, or places without an intent, which serve all"
+                "expected one at least, or places without an intent, which serve all ('data import "
+                "--keep-unmapped' keeps them, --mapping gives categories intents)"
             )
 
     def _walk(

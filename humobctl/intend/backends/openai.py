@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from humobctl.console import report
+from humobctl.console import report, signals
 from humobctl.console.words import pluralize
 from humobctl.extras import require
 from humobctl.intend.backends.base import BackendSettings, Failure, Request
@@ -77,10 +77,16 @@ class Served:
         """One answer for each request, in their order."""
         self._loop = asyncio.new_event_loop()
         try:
-            yield from self._sharing.plans(requests, self)
+            with signals.last_words(self._tell_kept):
+                yield from self._sharing.plans(requests, self)
             self._tell()
         finally:
             self._close()
+
+    def _tell_kept(self) -> str:
+        if self._journal is None:
+            return "interrupted; nothing is kept, as standard output has no journal"
+        return f"{self._journal.path}: interrupted; the answers are kept, the same command goes on"
 
     def begin(self, talk: Talk) -> None:
         """Take on a conversation."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from humobctl.console.near_misses import meant_model
 from humobctl.errors import UsageError
 from humobctl.predict.flow_series.base import FlowModel, FlowSample, SeriesDays
 
@@ -76,7 +77,8 @@ def check_flow_model(name: str, *, covariate: bool) -> None:
     """
     if name not in FLOW_MODELS:
         names = ", ".join(FLOW_MODELS)
-        raise UsageError(f"--model: found {name!r}, expected one of {names} for daily flows")
+        meant = meant_model(name, FLOW_MODELS)
+        raise UsageError(f"--model: found {name!r}, expected one of {names} for daily flows{meant}")
     if covariate and not FLOW_MODELS[name].covariate:
         takers = " or ".join(entry.name for entry in _ENTRIES if entry.covariate)
         raise UsageError(f"--covariates: found --model {name}, which takes none, expected {takers}")

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from humobctl.console.near_misses import meant_model
 from humobctl.errors import HumobError, UsageError
 from humobctl.extras import require
 from humobctl.predict.next.base import NextModel
@@ -31,7 +32,7 @@ def check_name(name: str) -> None:
     if name not in BASELINES and not Path(name).is_dir():
         raise UsageError(
             f"--model: found {name!r}, expected one of {', '.join(BASELINES)} or a model dir of "
-            "'train next'"
+            f"'train next'{meant_model(name, BASELINES)}"
         )
 
 

@@ -519,3 +519,33 @@ def test_a_year_of_other_than_four_digits_is_a_bad_row(year: str, cli: Cli) -> N
     text = f"user,datetime,lat,lng\nann,{year}-09-04 08:00:00,39.9,116.3\n"
     text += "bob,2023-09-04T09:10:00Z,39.9,116.3\n"
     fails(cli("data", "import", "-", input=text), "stdin", "datetime", year)
+
+
+# -- names of columns -----------------------------------------------------------------------------
+
+
+def test_names_of_columns_as_devices_write_them(cli: Cli) -> None:
+    header = "Device ID;Time Stamp (UTC);Lat. (°);Long.;Accuracy (m)"
+    done = imported(cli, "\ufeff" + points("a;2023-01-01T12:30:00+02:00;60;25;5", header=header))
+    assert done.out.splitlines()[1] == f"a,{WHEN},60.0,25.0,,,5.0"
+
+
+def test_the_columns_to_name_are_said_before_all_formats(cli: Cli) -> None:
+    done = cli("data", "import", input="gadget,when,north,east\na,1,2,3\n")
+    fails(done, "gadget", "uid, datetime, lat, lon", "--columns", "--format")
+    assert done.err.index("--columns") < done.err.index("--format")
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("<!DOCTYPE html><html><body>404</body></html>\n", ["web page (HTML)"]),
+        ("uid;d;t;x;y\n1;0;0;5;5\n", ["separated by ';'", "data import"]),
+        ("person_id,age\n1,30\n", ["person_id", "rename or drop columns"]),
+    ],
+)
+def test_what_a_table_is_not(content: str, names: list[str], cli: Cli) -> None:
+    command = "intend" if "person" in content else "predict"
+    done = cli(command, input=content)
+    fails(done, *names)
+    assert command != "intend" or "data import" not in done.err

@@ -157,7 +157,7 @@ def test_the_score_table_of_several_files_and_users(cli, three):
     ]
 
 
-def test_editions_have_a_column(cli, three):
+def test_dialects_have_a_column(cli, three):
     flags = ("--metric", "geobleu", "--metric", "accuracy", "-f", "csv")
     done = cli("eval", "a_1.csv", "-t", "truth.csv", *flags, cwd=three)
     assert done.out.splitlines()[1:] == [

@@ -133,14 +133,14 @@ def test_fast_dtw_is_an_upper_bound(cli, example):
 
 
 @pytest.mark.parametrize("dialect", [(), ("--dialect", "both")])
-def test_fast_dtw_leaves_geobleu_of_both_editions(cli, example, dialect):
+def test_fast_dtw_leaves_geobleu_of_both_dialects(cli, example, dialect):
     flags = ("--truth", "truth.csv", *dialect)
     exact = scores(cli("eval", "predicted.csv", *flags, cwd=example).out)
     done = cli("eval", "predicted.csv", *flags, "--dtw", "fast", cwd=example)
     fast = scores(done.out)
     assert fast.keys() == exact.keys() - {("dtw", "humob24")}
-    for edition in ("humob24", "humob25"):
-        assert fast["geobleu", edition] == exact["geobleu", edition]
+    for one in ("humob24", "humob25"):
+        assert fast["geobleu", one] == exact["geobleu", one]
     says(done.err, "--dtw fast", "humob24")
     done = cli("eval", "predicted.csv", *flags, "--dtw", "fast", "--metric", "geobleu", cwd=example)
     assert (done.code, done.err) == (0, "")

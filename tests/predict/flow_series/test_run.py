@@ -143,10 +143,3 @@ def test_covariates_are_not_for_trajectories():
 )
 def test_series_that_cannot_be_predicted(cli, rows, names):
     fails(cli("predict", "--model", "linear", input=HEADER + rows), *names)
-
-
-def test_the_models_are_listed(cli):
-    listed = cli("predict", "--list-models").out.splitlines()
-    assert [
-        line for line in listed if line.startswith("state-space\tmasked\thidden days of a flow")
-    ]
