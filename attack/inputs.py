@@ -117,7 +117,18 @@ def plant() -> Outcome:
 
 
 def _planted(number: int) -> bool:
-    table, name, raw, words = _bad_tables()[number]
+    return is_refused(*_bad_tables()[number])
+
+
+def is_refused(table: schemas.Table, name: str, raw: bytes, words: str) -> bool:
+    """Whether a table is refused; it is an error if not.
+
+    Args:
+        table: its kind.
+        name: of its format.
+        raw: its bytes.
+        words: what is bad in it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"in.{name}")
         path.write_bytes(raw)
@@ -130,21 +141,21 @@ def _planted(number: int) -> bool:
 
 @functools.cache
 def _bad_tables() -> list[tuple[schemas.Table, str, bytes, str]]:
-    return list(bad_tables())
+    kinds = (value for value in vars(schemas).values() if isinstance(value, schemas.Table))
+    return [bad for table in kinds for bad in bad_tables(table)]
 
 
-def bad_tables() -> Iterator[tuple[schemas.Table, str, bytes, str]]:
-    """A table of two rows with one bad value: its kind, its format, its bytes, what is bad."""
-    for table in (value for value in vars(schemas).values() if isinstance(value, schemas.Table)):
-        for column, dtype in table.dtypes.items():
-            for value in bad_values(table, column):
-                rows = [{name: _good(table, name) for name in table.columns} for _ in range(2)]
-                rows[1][column] = value
-                if table.key and column not in table.key:
-                    rows[1][table.key[0]] = "2"
-                words = f"{table.name} {column}={value[:20]!r} ({dtype})"
-                for name, raw in _written(pl.DataFrame(rows)):
-                    yield table, name, raw, f"{words} as {name}"
+def bad_tables(table: schemas.Table) -> Iterator[tuple[schemas.Table, str, bytes, str]]:
+    """Such a table of two rows with one bad value: its kind, format and bytes, what is bad."""
+    for column, dtype in table.dtypes.items():
+        for value in bad_values(table, column):
+            rows = [{name: _good(table, name) for name in table.columns} for _ in range(2)]
+            rows[1][column] = value
+            if table.key and column not in table.key:
+                rows[1][table.key[0]] = "2"
+            words = f"{table.name} {column}={value[:20]!r} ({dtype})"
+            for name, raw in _written(pl.DataFrame(rows)):
+                yield table, name, raw, f"{words} as {name}"
 
 
 def bad_values(table: schemas.Table, column: str) -> tuple[str, ...]:

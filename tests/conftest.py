@@ -109,6 +109,7 @@ LONG = (
     "tests/execution/",
     "tests/intend/backends/",
     "tests/test_examples.py",
+    "tests/test_docs.py",
     "tests/explore/",
     "tests/view/",
 )
@@ -353,8 +354,7 @@ def tiny_llama(example_files: Path, once: Once) -> Path:
         tiny.make(folder / "tinyllama")
         shutil.copy(example_files / "challenge.csv", folder)
         flags = ("--base", "tinyllama", "--preset", "tiny", "--output", "trained")
-        threads = {"HUMOBCTL_THREADS": "1"}
-        done = run_cli("finetune", "llama", "challenge.csv", *flags, cwd=folder, env=threads)
+        done = run_cli("finetune", "llama", "challenge.csv", *flags, cwd=folder)
         assert done.code == 0, done.err
         distill = ("--count", "4", "--distill", "records.jsonl", "--output", "distilled.csv")
         done = run_cli("intend", example_files / "population.csv", *distill, cwd=folder)

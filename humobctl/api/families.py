@@ -493,8 +493,9 @@ def evaluate_ranked(
         UsageError: no truth, or no such metric.
 
     Example:
-        >>> ranked = hm.predict("city.csv", task="next", rolling=True)
-        >>> hm.evaluate_ranked(ranked, "city.csv", metric=["mrr"]).to_dict()["chosen"]
+        >>> city = hm.read("city.csv").head(3000)
+        >>> ranked = hm.predict(city, task="next", rolling=True)
+        >>> hm.evaluate_ranked(ranked, city, metric=["mrr"]).to_dict()["chosen"]
         'next'
     """
     from humobctl.evaluate.ranked import report

@@ -73,7 +73,8 @@ def train_bert_moe(
         UsageError: a setting that is not known or out of range.
 
     Example:
-        >>> model = hm.train_bert_moe("challenge.csv", "bert", preset="tiny", max_steps=2)
+        >>> settings = {"preset": "tiny", "max_steps": 2, "validation_fraction": 0}
+        >>> model = hm.train_bert_moe("challenge.csv", "bert", **settings)
         >>> hm.predict("challenge.csv", model=model).height
         3870
     """

@@ -7,6 +7,7 @@ Column order is fixed. Integers are as small as the data allow: a row of a grid 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import dataframely as dy
 import polars as pl
@@ -498,6 +499,12 @@ class RankedNextPlace(dy.Schema):
     p = _probability()
 
 
+@cache
+def _bind_columns(schema: type[dy.Schema]) -> dict[str, dy.Column]:
+    # dataframely binds every column to its name again at each call.
+    return schema.columns()
+
+
 @dataclass(frozen=True)
 class Table:
     """A named table: its schema, and what messages say about rules over several columns."""
@@ -514,16 +521,16 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """Column names, in their fixed order."""
-        return list(self.schema.columns())
+        return list(_bind_columns(self.schema))
 
     @property
     def dtypes(self) -> dict[str, pl.DataType]:
         """Polars types by column."""
-        return {name: column.dtype for name, column in self.schema.columns().items()}
+        return {name: column.dtype for name, column in _bind_columns(self.schema).items()}
 
     def describe_expected(self, column: str) -> str:
         """What a cell of ``column`` should hold, in words."""
-        declared = self.schema.columns()[column]
+        declared = _bind_columns(self.schema)[column]
         text = (declared.metadata or {}).get("expected")
         if text:
             return str(text)

@@ -44,7 +44,7 @@ cluster.shutdown()
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A cluster of two nodes in a process of its own: the environment of who joins it."""
     variables = {

@@ -28,6 +28,7 @@ from humobctl.evaluate.registry import Metric
 from humobctl.native import Floats
 
 RESAMPLES = 2000
+_DRAWS_AT_ONCE = 1 << 15  # so many that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,14 @@ def resampled_means(values: Floats, resamples: int, seed: int, entry: int = 0) -
     rng = np.random.default_rng(seed)
     chosen = np.random.default_rng((seed, 1, entry)).integers(0, seeds, resamples)
     means = np.empty((resamples, metrics))
-    for index in range(resamples):
-        counts = np.bincount(rng.integers(0, users, users), minlength=users)
-        means[index] = counts @ by_seed[chosen[index]] / users
+    at_once = max(1, _DRAWS_AT_ONCE // users)
+    for begin in range(0, resamples, at_once):
+        part = slice(begin, begin + at_once)
+        shape = (len(means[part]), users)
+        drawn = rng.integers(0, users, shape) + users * np.arange(shape[0])[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(shape).astype(float)
+        sampled = by_seed[chosen[part]] if seeds > 1 else by_seed
+        means[part] = (counts[:, None] @ sampled)[:, 0] / users
     return means
 
 

@@ -24,6 +24,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from humobctl.intend.backends.base import Part
@@ -401,15 +402,16 @@ def expectations(chain: IntentChain, days: Floats) -> Expected:
         control = chain.control[:, k].astype(float)
         per_way = np.divide(now, control, out=np.zeros_like(now), where=control > 0)
         outlook = chain.outlook[:, k, :, : SLOTS + 1].astype(float)
-        for b in range(DURATION_BINS):
-            low = b * SLOTS_PER_BIN
-            for u in (low, low + 1):
-                mass = per_way[:, :, : SLOTS - u] * outlook[:, :, u:SLOTS]
-                length[:, :, b] += (mass * chain.length[:, u, None]).sum(axis=2) / chain.scale[k]
+        # Weight of each duration: what begins in slot t and ends in slot t + u, over all t.
+        ahead = np.pad(outlook[:, :, :SLOTS], ((0, 0), (0, 0), (0, SLOTS - 1)))
+        ahead = sliding_window_view(ahead, SLOTS, axis=2)
+        lasted = np.einsum("ciut,cit->ciu", ahead, per_way)
+        lasted *= chain.length[:, :SLOTS] / chain.scale[k]
+        length += lasted.reshape(*length.shape, SLOTS_PER_BIN).sum(axis=3)
         ended = np.einsum("ite,cit->cie", lasts, per_way, optimize=True) / chain.scale[k]
-        arrive = np.einsum("cie,es->cis", ended * chain.anchor, travels)
+        arrive = (ended * chain.anchor) @ travels
         weight = chain.attitude[:, None] * chain.start * chain.control[:, k - 1]
         follows = np.einsum("cps,cis->cpi", arrive, weight, optimize=True) * chain.after
         after += follows
-        begun = np.einsum("pi,cps->cis", chain.after, arrive) * weight
+        begun = (chain.after.T @ arrive) * weight
     return Expected(starts.sum(axis=2), length, starts, first, after)

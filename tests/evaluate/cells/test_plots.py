@@ -61,14 +61,12 @@ def test_what_is_written_in_the_picture_of_two_files(cli, folder) -> None:
         assert text in found, text
 
 
-def test_pictures_of_one_file_and_of_a_truth_without_earlier_days(cli, folder) -> None:
+def test_a_picture_of_one_file_and_of_a_truth_without_earlier_days(cli, folder) -> None:
     pytest.importorskip("matplotlib")
     (folder / "truth.csv").write_text(TRUTH.replace(PAST, ""))
-    for ending, begin in (("png", b"\x89PNG"), ("html", b"<!doctype"), ("svg", b"<?xml")):
-        plot = ("--plot", f"a.{ending}", "--first-weekday", "tuesday")
-        done = cli("eval", "_b.csv", "-t", "truth.csv", *plot, cwd=folder)
-        assert (done.code, done.err) == (0, "")
-        assert (folder / f"a.{ending}").read_bytes().startswith(begin)
+    plot = ("--plot", "a.svg", "--first-weekday", "tuesday")
+    done = cli("eval", "_b.csv", "-t", "truth.csv", *plot, cwd=folder)
+    assert (done.code, done.err) == (0, "")
     found = texts(folder / "a.svg")
     assert found.count("the truth has no earlier days") == 2
     assert "by weekday (day 0: Tue)" in found
