@@ -315,7 +315,8 @@ class Reader:
             return "; sessions are for --task next"
         if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
             return "; put points on a grid with 'humobctl data import --grid'"
-        imported = self.table in (GRID, POINTS, VISITS, PLACES, FLOW_SERIES)
+        known = (GRID, POINTS, VISITS, PLACES, FLOW_SERIES)
+        imported = self.table.name in {one.name for one in known}
         return "; rename or drop columns" + imported * " with 'humobctl data import --columns'"
 
     def _cast(self, frame: pl.DataFrame, places: LineNumbers) -> tuple[pl.DataFrame, LineNumbers]:
