@@ -291,7 +291,9 @@ def test_a_server_that_fails_everybody_is_left_alone(tmp_path: Path) -> None:
     assert done.code == 0
     assert len(server.requests) < 60
     said = report(tmp_path)
-    assert (said["plans"], said["failed"]) == (2, 298)
+    # A third person may take an answer before the second has all of hers.
+    assert said["plans"] in (1, 2)
+    assert said["plans"] + said["failed"] == 300
     says(said["failures"][-1]["reason"], "in a row")
 
 
