@@ -11,7 +11,7 @@ import numpy as np
 
 from humobctl.native import Bools, Float32s, Floats, Int64s
 from humobctl.predict.ranker.data import RankerTrainingSet
-from humobctl.predict.ranker.model import softmax
+from humobctl.predict.ranker.model import hidden_layers, softmax
 
 _BLOCK = 1 << 16
 
@@ -52,12 +52,7 @@ def gradients(
     w0, b0, w1, b1, w2, b2 = weights
     z, y, weight = data.z[chosen], data.y[chosen], data.weight[chosen]
     z = z.reshape(-1, z.shape[2])
-    first = z @ w0
-    first += b0
-    np.maximum(first, 0.0, out=first)
-    second = first @ w1
-    second += b1
-    np.maximum(second, 0.0, out=second)
+    first, second = hidden_layers(z, w0, b0, w1, b1)
     p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
     loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
     d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)

@@ -68,12 +68,7 @@ class RankerNetwork:
         for w0, b0, w1, b1, w2, b2 in zip(
             self.w0, self.b0, self.w1, self.b1, self.w2, self.b2, strict=True
         ):
-            first = z @ w0
-            first += b0
-            np.maximum(first, 0.0, out=first)
-            second = first @ w1
-            second += b1
-            np.maximum(second, 0.0, out=second)
+            _, second = hidden_layers(z, w0, b0, w1, b1)
             scores += second @ w2 + b2
         scores /= len(self.w0)
         return scores
@@ -81,6 +76,19 @@ class RankerNetwork:
     def arrays(self) -> dict[str, Float32s]:
         """What a model file holds, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def hidden_layers(
+    z: Float32s, w0: Float32s, b0: Float32s, w1: Float32s, b1: Float32s
+) -> tuple[Float32s, Float32s]:
+    """Both hidden layers of a member, after the rectifier; shape (rows, H) each."""
+    first = z @ w0
+    first += b0
+    np.maximum(first, 0.0, out=first)
+    second = first @ w1
+    second += b1
+    np.maximum(second, 0.0, out=second)
+    return first, second
 
 
 def transform(x: Float32s) -> Float32s:
