@@ -82,10 +82,10 @@ def hidden_layers(
     z: Float32s, w0: Float32s, b0: Float32s, w1: Float32s, b1: Float32s
 ) -> tuple[Float32s, Float32s]:
     """Both hidden layers of a member, after the rectifier; shape (rows, H) each."""
-    first = z @ w0
+    first: Float32s = z @ w0
     first += b0
     np.maximum(first, 0.0, out=first)
-    second = first @ w1
+    second: Float32s = first @ w1
     second += b1
     np.maximum(second, 0.0, out=second)
     return first, second
@@ -229,7 +229,7 @@ def start_scores(shares: Float32s) -> Floats:
     return scores
 
 
-def softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats | Float32s) -> Floats:
     """Shares over the last axis."""
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares: Floats = weights / weights.sum(axis=-1, keepdims=True)
