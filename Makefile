@@ -18,7 +18,7 @@ TARGETS ?=
 NAMES ?=
 
 .PHONY: help attack demo test pytest lint types format bench docs book pictures licences constraints nightly newest audit \
-    fuzz completions extras wheel clean
+    fuzz completions extras properties wheel clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -100,7 +100,10 @@ constraints: ## write constraints-cpu.txt anew: the newest versions that install
 	    > $(VENV)-new/constraints.txt
 	mv $(VENV)-new/constraints.txt constraints-cpu.txt
 
-nightly: audit fuzz newest extras ## what takes minutes or the network: audit, fuzz, newest, extras
+nightly: audit fuzz properties newest extras ## what takes minutes or the network: audit, fuzz, properties, newest, extras
+
+properties: $(DEV) ## tests of properties with 1,000 examples each (40 in make test)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) -m hypothesis --hypothesis-profile nightly
 
 newest: ## all tests with the newest version of every package but torch
 	@mkdir -p build && grep '^torch==' constraints-cpu.txt > build/newest.txt

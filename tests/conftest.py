@@ -28,7 +28,8 @@ from tests.packages import from_package
 from tests.warm import ADDRESS, WarmStart
 
 # A busy machine is not a failure.
-settings.register_profile("humobctl", deadline=None)
+settings.register_profile("humobctl", deadline=None, max_examples=40)
+settings.register_profile("nightly", deadline=None, max_examples=1000)
 settings.load_profile("humobctl")
 
 ROOT = Path(__file__).resolve().parent.parent

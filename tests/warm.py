@@ -3,13 +3,15 @@
 Importing torch and transformers takes eight seconds of a core, several times what most commands do
 in tests. One process imports them for a whole run. Each worker of pytest is a fork of it (``python
 -m tests.warm`` stands in for it), and so is each command line that is sent to it, with its own
-folder, environment and files as standard streams. humobctl is not imported there: it is what is
-tested. polars is, whose threads for work start only where it works first.
+folder, environment and files as standard streams. humobctl is imported there, too; what is about
+its own imports runs in a process that is not forked. polars is, whose threads for work start only
+where it works first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -20,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ HEAVY = (
     "peft",
     "diffusers.schedulers.scheduling_dpmsolver_multistep",
 )
+ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "HUMOBCTL_TESTS_WARM"
 """The variable with the socket of the process that workers are forked from."""
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.listdir")
@@ -128,7 +132,7 @@ def _start(address: Path, environment: dict[str, str]) -> subprocess.Popen[bytes
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"listening\n"
@@ -141,10 +145,11 @@ def listen() -> None:
         listener.bind(sys.argv[1])
         listener.listen()
         os.write(1, b"listening\n")
-        for name in HEAVY:
+        for name in (*HEAVY, *_ours()):
             with contextlib.suppress(ImportError):
                 import_module(name)
-        assert "humobctl" not in sys.modules
+        gc.collect()
+        gc.freeze()  # forks share it, and do not look through it for garbage
         while listener in select.select([listener, 0], [], [])[0]:
             connection, _ = listener.accept()
             if not os.fork():
@@ -155,6 +160,14 @@ def listen() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.wait():
             pass
+
+
+def _ours() -> Iterator[str]:
+    """All modules of humobctl, but for the one that runs it."""
+    for path in sorted((ROOT / "humobctl").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[-1] != "__main__":
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def serve(connection: socket.socket) -> None:

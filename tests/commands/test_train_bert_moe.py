@@ -102,6 +102,19 @@ def test_the_days_to_predict_are_never_learnt_from(cli, trained):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_ranker_is_trained_beside_it_for_users_enough_to_decide(cli, trained):
+    flags = (*TINY, "--max-steps", "1", *UNBLENDED)
+    found = {}
+    for fraction in ("0.1", "0.5"):  # 2 and 10 of 20 users
+        name = f"half{fraction}"
+        more = ("--validation-fraction", fraction, "-o", name)
+        done = cli("train", "bert-moe", "challenge.csv", *flags, *more, cwd=trained)
+        assert done.code == 0, done.err
+        run = json.loads((trained / name / "run.json").read_text())
+        found[fraction] = set(run["scores"]["compared"])
+    assert found == {"0.1": {"bert-moe", "history"}, "0.5": {"bert-moe", "history", "ranker"}}
+
+
 def test_fine_tuning_starts_from_the_trained_weights(cli, trained):
     flags = ("--max-steps", "3", "--learning-rate", "1e-9", "--city", "other", "--seed", "3")
     flags += UNBLENDED

@@ -57,6 +57,7 @@ from humobctl.predict.ranker.train import (
     COMPARED,
     COMPARED_BYTES,
     COMPARED_SECONDS,
+    LEAST_SCORED,
     predict_by_ranker,
 )
 from humobctl.ranks import world_size
@@ -327,10 +328,11 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         validate(network, data.cities, few, *where)
         validation = (time.monotonic() - started) / len(few) * len(data.asked)
         seconds, kept = time_blend(network, data.cities, some, *where) if some else (0.0, 0)
+        ranker = len(data.asked) >= LEAST_SCORED
         return Costs(
             validation,
-            seconds * len(data.weighed) + COMPARED_SECONDS,
-            kept * len(data.weighed) + COMPARED_BYTES,
+            seconds * len(data.weighed) + ranker * COMPARED_SECONDS,
+            kept * len(data.weighed) + ranker * COMPARED_BYTES,
         )
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
@@ -387,15 +389,19 @@ class BertMoeRecipe(TorchRecipe[BertMoeData]):
         )
 
     def _compare(self, network: BertMoe, data: BertMoeData, device: str) -> dict[str, Any]:
-        """The model as it will be used beside the baselines; nothing without validation users."""
+        """The model as it will be used beside the baselines; nothing without validation users.
+
+        A ranker is trained for users enough to decide.
+        """
         if not data.asked:
             return {}
         users = [ScoredUser(data.cities[one.city - 1], one.user, one.truth) for one in data.asked]
         mine = predict_blended(network, data.cities, data.asked, device, self.settings.precision)
         cells = {TYPE: mine, "history": predict_history(users)}
-        with suppress(HumobError):  # too few days for its windows
-            ranker = replace(COMPARED, seed=self.settings.seed)
-            cells["ranker"] = predict_by_ranker(_ranker_cities(data), users, ranker)
+        if len(users) >= LEAST_SCORED:
+            with suppress(HumobError):  # too few days for its windows
+                ranker = replace(COMPARED, seed=self.settings.seed)
+                cells["ranker"] = predict_by_ranker(_ranker_cities(data), users, ranker)
         return say_gained(TYPE, users, cells)
 
 

@@ -116,7 +116,8 @@ class NextRankerRecipe(Recipe[NextRankerData]):
 
 def _compare(records: NextRecords, config: NextRankerConfig) -> dict[str, Any]:
     """What a smaller ranker gains that was not trained on the last window: the model is."""
-    before = replace(config, windows=config.windows[:-1], most_rows=_SMALL_ROWS, members=1)
+    most = min(_SMALL_ROWS, config.most_rows)
+    before = replace(config, windows=config.windows[:-1], most_rows=most, members=1)
     try:
         rows, elsewhere = training_rows(records, before)
     except HumobError:  # too few records before the last window
@@ -125,7 +126,7 @@ def _compare(records: NextRecords, config: NextRankerConfig) -> dict[str, Any]:
     while training.step < training.plan.steps:
         training.advance()
     network = training.network()
-    name = f"ranker of {_SMALL_ROWS:,} records"
+    name = f"ranker of {most:,} records"
     return say_gained(name, lambda city: NextRanker(city, network, elsewhere), records, config)
 
 

@@ -55,8 +55,8 @@ COMPARED_BYTES = 16 * COMPARED.most_rows * COMPARED.keep * len(NAMES)
 """What it takes: four copies of its features in four bytes each."""
 MOST_USERS = 100
 """Users of a city that it is trained on, or scored on, at most."""
-_HELD, _LEAST_HELD = 5, 10
-"""One in so many users is scored on, where that makes so many."""
+_HELD, LEAST_SCORED = 5, 10
+"""One in so many users is scored on, where that makes so many: fewer decide nothing."""
 _SMALL = f"ranker of {COMPARED.most_rows:,} rows"
 _ROWS_OF_NEW_CELLS, _ROWS_AT_ONCE = 50_000, 2_000
 
@@ -78,7 +78,7 @@ class RankerData:
     def held(self) -> list[list[RankerUser]]:
         """Users of each city to score on; none at all where they are few."""
         found = [list(city.users[::_HELD][:MOST_USERS]) for city in self.cities]
-        return found if sum(map(len, found)) >= _LEAST_HELD else []
+        return found if sum(map(len, found)) >= LEAST_SCORED else []
 
 
 @dataclass(frozen=True)

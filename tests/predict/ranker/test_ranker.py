@@ -261,7 +261,7 @@ def test_gradients_are_those_of_the_loss(trained):
 
 
 def test_a_training_is_scored_on_users_that_a_smaller_one_did_not_see(monkeypatch, capsys):
-    monkeypatch.setattr(train, "_LEAST_HELD", 1)
+    monkeypatch.setattr(train, "LEAST_SCORED", 1)
     people = [commuter(seed=s) for s in range(6)]
     users = [records(p, s) for s, p in enumerate(people)]
     city = RankerCity(users, 59, always(city_of(*people)))
