@@ -58,6 +58,19 @@ static inline double least3(double a, double b, double c)
     return least < c ? least : c;
 }
 
+/* Rows from i on, up to `last`, with the same (o+1)-gram as row i. */
+static inline uint64_t find_twins(const int32_t *cell, int o, int i, int last)
+{
+    uint64_t twins = 0;
+    for (int z = i; z <= last; z++) twins |= (uint64_t)(cell[z] == cell[i]) << z;
+    for (int e = 1; e <= o; e++)
+        for (uint64_t left = twins; left; left &= left - 1) {
+            int z = __builtin_ctzll(left);
+            if (cell[z + e] != cell[i + e]) twins ^= 1ULL << z;
+        }
+    return twins;
+}
+
 /* Put the pairs of some rows, which hold the same (o+1)-gram as row i of the day, among `count` pairs
  * in order; gives their new number, and adds the rows of the sample to `paired`. Pairs too far to count
  * are left out. */
@@ -253,12 +266,9 @@ static void order_pairs(const Bench *b, int s, const int32_t *day, int changed, 
         uint64_t moved = rows_between(first, last), done = 0;
         Pair *pairs = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1), *out = b->spare;
         for (int i = first; i <= last; i++) {
-            uint64_t twins = 0;
             if (done >> i & 1) continue;
-            for (int z = i; z <= last; z++)
-                twins |= (uint64_t)!memcmp(day + i, day + z, (o + 1) * sizeof *day) << z;
+            uint64_t twins = find_twins(day, o, i, last), paired = 0;
             done |= twins;
-            uint64_t paired = 0;
             count = add_pairs(b, s, o, day, i, twins, b->fresh, count, &paired);
             for (; twins; twins &= twins - 1)
                 b->paired[o][(size_t)s * b->n + __builtin_ctzll(twins)] = paired;
@@ -291,8 +301,7 @@ static void find_equal(const Bench *b, int s)
             equal[j] = 0;
             if (done >> j & 1) continue;
             b->first[o][s] |= 1ULL << j;
-            for (int z = j; z < b->n - o; z++)
-                equal[j] |= (uint64_t)!memcmp(cell + j, cell + z, (o + 1) * sizeof *cell) << z;
+            equal[j] = find_twins(cell, o, j, b->n - o - 1);
             done |= equal[j];
         }
     }
