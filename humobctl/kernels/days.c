@@ -38,6 +38,8 @@ typedef struct {
     uint64_t *equal[ORDERS];      /* samples x n: rows of a sample with the (o+1)-gram of this one,
                                      the first of them; of the others 0 */
     uint64_t *first[ORDERS];      /* samples: the rows that are the first of them */
+    uint64_t *paired[ORDERS];     /* samples x n: rows of a sample that are in a pair with this row
+                                     of the present day */
     uint64_t *beside;             /* samples x k: rows of a sample that are near enough to a cell to
                                      count, of the cells of the day and those that are tried */
     Pair *pair[ORDERS];           /* samples x (n x n + 1), nearest first; the last has value -1 */
@@ -56,24 +58,42 @@ static inline double least3(double a, double b, double c)
     return least < c ? least : c;
 }
 
+/* Rows from i on, up to `last`, with the same (o+1)-gram as row i. */
+static inline uint64_t find_twins(const int32_t *cell, int o, int i, int last)
+{
+    uint64_t twins = 0;
+    for (int z = i; z <= last; z++) twins |= (uint64_t)(cell[z] == cell[i]) << z;
+    for (int e = 1; e <= o; e++)
+        for (uint64_t left = twins; left; left &= left - 1) {
+            int z = __builtin_ctzll(left);
+            if (cell[z + e] != cell[i + e]) twins ^= 1ULL << z;
+        }
+    return twins;
+}
+
 /* Put the pairs of some rows, which hold the same (o+1)-gram as row i of the day, among `count` pairs
- * in order; gives their new number. Pairs too far to count are left out. */
+ * in order; gives their new number, and adds the rows of the sample to `paired`. Pairs too far to count
+ * are left out. */
 static int add_pairs(const Bench *b, int s, int o, const int32_t *day, int i, uint64_t rows,
-                     Pair *pairs, int count)
+                     Pair *pairs, int count, uint64_t *paired)
 {
     const int32_t *cell = b->cell + (size_t)s * b->n;
     const uint64_t *equal = b->equal[o] + (size_t)s * b->n, *beside = b->beside + (size_t)s * b->k;
-    const double least = b->tolerance * 0.5;
+    const double least = b->tolerance * 0.5, *near[ORDERS];
     uint64_t left = b->first[o][s];
-    for (int e = 0; e <= o; e++) left &= beside[day[i + e]] >> e;
+    for (int e = 0; e <= o; e++) {
+        left &= beside[day[i + e]] >> e;
+        near[e] = b->near + (size_t)day[i + e] * b->k;
+    }
     for (; left; left &= left - 1) {
         int j = __builtin_ctzll(left);
-        double value = b->near[(size_t)day[i] * b->k + cell[j]];
-        for (int e = 1; e <= o; e++) value *= b->near[(size_t)day[i + e] * b->k + cell[j + e]];
+        double value = near[0][cell[j]];
+        for (int e = 1; e <= o; e++) value *= near[e][cell[j + e]];
         if (value < least) continue;
         int z = count++;
         for (; z > 0 && pairs[z - 1].value < value; z--) pairs[z] = pairs[z - 1];
         pairs[z] = (Pair){value, rows, equal[j]};
+        *paired |= equal[j];
     }
     pairs[count].value = -1.0;
     return count;
@@ -94,30 +114,44 @@ static inline uint64_t rows_between(int first, int last)
 
 /* Sum of greedily matched proximities of (o+1)-grams, nearest first, of the rows of the day but
  * `moved`, and of those by their pairs in `fresh`. Ends early where all that is left cannot add more
- * than `tolerance` times the sum. */
+ * than `tolerance` times the sum, and passes over the pairs in order once no free row is in a pair
+ * with a free row of the sample. */
 static double greedy_sum(const Bench *b, int s, int o, uint64_t moved, const Pair *fresh)
 {
     int left = b->n - o;
-    uint64_t rows = rows_between(0, left - 1), columns = rows;
+    uint64_t all = rows_between(0, left - 1), columns = all;
+    uint64_t rows[2] = {all & ~moved, all & moved}, open = rows[0];
     double sum = 0.0;
     const Pair *old = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1);
+    const uint64_t *paired = b->paired[o] + (size_t)s * b->n;
     while (left > 0) {
-        int is_fresh = fresh->value > old->value;
-        const Pair *next = is_fresh ? fresh : old;
-        fresh += is_fresh;
-        old += !is_fresh;
-        if (next->value * left <= b->tolerance * sum) break;
-        uint64_t mine = next->rows & (is_fresh ? rows & moved : rows & ~moved);
-        uint64_t theirs = next->columns & columns;
-        if (!mine || !theirs) continue;
-        do {
-            sum += next->value;
+        /* Rows that found no partner are done with: columns only become fewer. */
+        open &= rows[0];
+        while (open && !(paired[__builtin_ctzll(open)] & columns)) open &= open - 1;
+        uint64_t mine = 0, theirs = 0;
+        int is_fresh = 0;
+        double value = -1.0;
+        if (open)
+            for (; (value = old->value) >= fresh->value; old++) {
+                mine = old->rows & rows[0];
+                theirs = old->columns & columns;
+                if (((mine != 0) & (theirs != 0)) || value * left <= b->tolerance * sum) break;
+            }
+        if (!open || value < fresh->value) {
+            is_fresh = 1;
+            value = fresh->value;
+            mine = fresh->rows & rows[1];
+            theirs = fresh->columns & columns;
+            fresh++;
+        } else
+            old++;
+        if (value * left <= b->tolerance * sum) break;
+        for (; mine && theirs; mine &= mine - 1, theirs &= theirs - 1) {
+            sum += value;
             left--;
-            rows ^= mine & -mine;
+            rows[is_fresh] ^= mine & -mine;
             columns ^= theirs & -theirs;
-            mine &= mine - 1;
-            theirs &= theirs - 1;
-        } while (mine && theirs);
+        }
     }
     return sum;
 }
@@ -146,9 +180,10 @@ static double geobleu(const Bench *b, int s, const int32_t *day, int at)
             continue;
         }
         int first = first_at(o, at), last = last_at(b, o, at), count = 0;
+        uint64_t paired = 0;
         b->fresh[0].value = -1.0;
         for (int i = first; i <= last; i++)
-            count = add_pairs(b, s, o, day, i, 1ULL << i, b->fresh, count);
+            count = add_pairs(b, s, o, day, i, 1ULL << i, b->fresh, count, &paired);
         q[o] = greedy_sum(b, s, o, rows_between(first, last), b->fresh);
     }
     return combine(b, q);
@@ -231,12 +266,12 @@ static void order_pairs(const Bench *b, int s, const int32_t *day, int changed, 
         uint64_t moved = rows_between(first, last), done = 0;
         Pair *pairs = b->pair[o] + (size_t)s * ((size_t)b->n * b->n + 1), *out = b->spare;
         for (int i = first; i <= last; i++) {
-            uint64_t twins = 0;
             if (done >> i & 1) continue;
-            for (int z = i; z <= last; z++)
-                twins |= (uint64_t)!memcmp(day + i, day + z, (o + 1) * sizeof *day) << z;
+            uint64_t twins = find_twins(day, o, i, last), paired = 0;
             done |= twins;
-            count = add_pairs(b, s, o, day, i, twins, b->fresh, count);
+            count = add_pairs(b, s, o, day, i, twins, b->fresh, count, &paired);
+            for (; twins; twins &= twins - 1)
+                b->paired[o][(size_t)s * b->n + __builtin_ctzll(twins)] = paired;
         }
         if (all) {
             memcpy(pairs, b->fresh, (size_t)(count + 1) * sizeof *pairs);
@@ -266,8 +301,7 @@ static void find_equal(const Bench *b, int s)
             equal[j] = 0;
             if (done >> j & 1) continue;
             b->first[o][s] |= 1ULL << j;
-            for (int z = j; z < b->n - o; z++)
-                equal[j] |= (uint64_t)!memcmp(cell + j, cell + z, (o + 1) * sizeof *cell) << z;
+            equal[j] = find_twins(cell, o, j, b->n - o - 1);
             done |= equal[j];
         }
     }
@@ -464,7 +498,7 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
     size_t floats = all * (3 + 3 * table + (size_t)k) + n * (size_t)most + 1;
     double *block = malloc(floats * sizeof *block), *next = block;
     Pair *lists = malloc((all * (size_t)orders + 2) * pairs * sizeof *lists), *list = lists;
-    uint64_t *sets = malloc(all * (ORDERS * (n + 1) + (size_t)k) * sizeof *sets), *set = sets;
+    uint64_t *sets = malloc(all * (ORDERS * (2 * n + 1) + (size_t)k) * sizeof *sets), *set = sets;
     b.cell = malloc(all * n * sizeof *b.cell);
     int failed = !block || !lists || !sets || !b.cell;
     if (!failed) {
@@ -473,6 +507,7 @@ int humob_decode_days(int64_t from, int64_t to, int64_t days, const int64_t *sta
             b.pair[o] = list; list += all * pairs;
             b.equal[o] = set; set += all * n;
             b.first[o] = set; set += all;
+            b.paired[o] = set; set += all * n;
         }
         b.beside = set;
         b.fresh = list; b.spare = list + pairs;

@@ -80,12 +80,15 @@ def smooth_days(shares: Floats, lifts: Floats, starts: Int64s) -> Floats:
     longest = int(length.max(initial=0))
     for m in range(1, longest):
         rows = starts[:-1][length > m] + m
-        forth[rows] *= forth[rows - 1] @ lifts
-        forth[rows] /= forth[rows].sum(axis=1, keepdims=True)
+        told = forth[rows - 1] @ lifts
+        told *= shares[rows]
+        told /= told.sum(axis=1, keepdims=True)
+        forth[rows] = told
     for m in range(longest - 1, 0, -1):
         rows = starts[:-1][length > m] + m
         told = (shares[rows] * back[rows]) @ lifts.T
-        back[rows - 1] = told / told.mean(axis=1, keepdims=True)
+        told /= told.sum(axis=1, keepdims=True) / told.shape[1]
+        back[rows - 1] = told
     both = forth * back
     smooth: Floats = both / both.sum(axis=1, keepdims=True)
     return smooth

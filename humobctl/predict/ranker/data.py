@@ -148,15 +148,16 @@ def training_set(
             f"{config.least_history} days of records before the last {min(config.windows)}"
         )
     share = config.most_rows / total
-    drawn = sum(
-        int(_draw_days(task, config.seed, share).sum())
+    drawn = [
+        _draw_days(task, config.seed, share)
         for user in users
         for _, task, _ in windows(user, last_day, config)
-    )
-    rows, begin = _allocate(drawn, config.keep, len(NAMES)), 0
+    ]
+    rows = _allocate(sum(int(taken.sum()) for taken in drawn), config.keep, len(NAMES))
+    begin, draws = 0, iter(drawn)
     for user in users:
         for first, task, truth in windows(user, last_day, config):
-            taken = _draw_days(task, config.seed, share)
+            taken = next(draws)
             here = slice(begin, begin + int(taken.sum()))
             if taken.any():
                 _fill_window(rows, here, task, truth, taken, cities[first], config)

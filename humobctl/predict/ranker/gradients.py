@@ -56,7 +56,7 @@ def gradients(
     p = softmax((second @ w2 + b2).reshape(y.shape) + data.start[chosen])
     loss = float(-(weight[:, None] * y * np.log(p + 1e-12)).sum())
     d_score = ((p - y) * (weight[:, None] / len(y))).astype(np.float32).reshape(-1, 1)
-    d_second = d_score @ w2.T
+    d_second = d_score * w2.T  # of one column: BLAS takes four times as long
     d_second *= second > 0
     d_first = d_second @ w1.T
     d_first *= first > 0
