@@ -6,6 +6,7 @@ the form's checks goes on; texts in it are cut to one line of printable characte
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import unicodedata
@@ -61,8 +62,9 @@ class Answer(BaseModel):
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
 
+@functools.cache
 def schema(form: type[Answer], *, lengths: bool = True) -> Json:
-    """The JSON schema of a form: every property required, none besides.
+    """The JSON schema of a form: every property required, none besides. Not to be changed.
 
     Args:
         form: which.
