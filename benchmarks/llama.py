@@ -45,6 +45,10 @@ from tests.packages import from_package
 USERS = int(os.environ.get("HUMOBCTL_BENCH_USERS", "2"))
 ADAPTERS = os.environ.get("HUMOBCTL_BENCH_ADAPTERS", "BC,B,C").split(",")
 """Cities of each adapter of ``llama-scores``, so that they can be trained beside each other."""
+STEPS = int(os.environ.get("LLAMA_STEPS", "36"))
+"""Of the adapters of ``llama-scores``, for each city; an epoch of the preset has 36."""
+SCORED_USERS = int(os.environ.get("LLAMA_USERS", "100"))
+"""Whom ``llama-scores`` predicts in each city, from the first."""
 
 
 @dataclass(frozen=True)
@@ -238,8 +242,9 @@ def _predicted(folder: str, name: str, decoders: tuple[Decode, ...]) -> list[lis
     """Scores of a model dir in cities B and C by decoder."""
     rows = []
     for name_of_city in "BC":
-        city, users = people(100, name_of_city)
-        model = Kept(build(folder, city, PredictOptions(precision="bf16")))
+        city, users = people(SCORED_USERS, name_of_city)
+        precision = "bf16" if has_bf16(torch.device("cpu")) else "fp32"
+        model = Kept(build(folder, city, PredictOptions(precision=precision)))
         for decoder in decoders:
             begun = time.process_time()
             parts = []
@@ -256,6 +261,10 @@ def _predicted(folder: str, name: str, decoders: tuple[Decode, ...]) -> list[lis
     return rows
 
 
+def _keep_users(path: str, uids: list[int]) -> None:
+    pl.read_csv(path).filter(pl.col("uid").is_in(uids)).write_csv(path)
+
+
 def quality() -> str:
     """Adapters of SmolLM2, trained on both cities and on one, beside untrained models.
 
@@ -264,15 +273,18 @@ def quality() -> str:
     rows, notes = [], []
     for cities, seed in itertools.product(ADAPTERS, SEEDS):
         files = [DATA / f"humob/city{city}_challenge.csv.gz" for city in cities]
-        steps = ("--base", smollm2(), "--max-steps", str(36 * len(cities)))
+        steps = ("--base", smollm2(), "--max-steps", str(STEPS * len(cities)))
+        steps += ("--validation-fraction", "0")  # scored below, on more users
         folder, spent = train_once(f"llama_{cities}", seed, "finetune", "llama", *files, *steps)
         title = f"{' and '.join(cities)}, seed {seed}"
         notes.append(f"{title}: {spent.seconds / 60:.0f} min, peak {spent.megabytes:.0f} MB")
         rows += _predicted(str(folder), f"adapter of {title}", ("geobleu", "day"))
     for city in "BC":
+        _, users = people(SCORED_USERS, city)
         for model in ("slot-mode", "history"):
             for decoder in ("argmax", "geobleu", "day"):
                 path, ms = run(city, PredictJob(model, decoder), f"{model}_{decoder}")
+                _keep_users(path, [user.uid for user in users])
                 rows.append([city, model, decoder, *scores(path, city), f"{ms:.1f}"])
     rows.sort(key=lambda row: row[0])
     head = "Training, whole process: " + "; ".join(notes) + ".\n\n"

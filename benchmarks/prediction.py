@@ -20,8 +20,8 @@ PUBLISHED = {"Llama-3-8B-Mob": "llama3-8b-mob", "LP-BERT": "lp-bert"}
 
 
 def scores(path: str, city: str) -> list[str]:
-    """GEO-BLEU and DTW in both dialects, means over the 100 users."""
-    settings = CellEvalSettings(names=("geobleu", "dtw"))
+    """GEO-BLEU and DTW in both dialects, means over those of the 100 users who are predicted."""
+    settings = CellEvalSettings(names=("geobleu", "dtw"), only_predicted_users=True)
     truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
     evaluator = Evaluator([path], truth, settings)
     for _ in evaluator.run():
