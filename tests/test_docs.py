@@ -13,6 +13,7 @@ from tests.intend.chat_server import KEY, serving
 from tests.shell import in_bash, run_line
 
 BLOCK = re.compile(r"^```bash\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+RULE = re.compile("[─━]+")
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -40,7 +41,8 @@ def run_block(text: str, folder: Path, env: dict[str, str] | None = None) -> tup
 
 def assert_alike(shown: str, printed: str, *, trained: bool) -> None:
     """The same words; numbers may differ by a tenth, those of a network trained here by more."""
-    words = [NUMBER.sub("#", text).split() for text in (shown, printed)]
+    # Rules of tables are as long as the numbers below them.
+    words = [NUMBER.sub("#", RULE.sub("─", text)).split() for text in (shown, printed)]
     assert words[0] == words[1], printed
     if trained:
         return
