@@ -116,7 +116,7 @@ TABLES = {
     "llama-speed": ("Language models: seconds and tokens a user", llama.speed),
     "llama-gpu": ("Language models: Llama-3-8B's sizes on a GPU", llama.gpu),
     "gpu": ("Learned models at their published sizes on a GPU, ten minutes", gpu.table),
-    "llama-scores": ("Language models, days 60-74, 100 users a city", llama.quality),
+    "llama-scores": ("Language models, days 60-74", llama.quality),
     "diffusion-newyork": ("Learned days of New York, JSD in nats", diffusion_newyork.scores),
     "diffusion-steps": (
         "Learned days: training steps beside denoising-diffusion-pytorch",

@@ -287,5 +287,5 @@ def quality() -> str:
                 _keep_users(path, [user.uid for user in users])
                 rows.append([city, model, decoder, *scores(path, city), f"{ms:.1f}"])
     rows.sort(key=lambda row: row[0])
-    head = "Training, whole process: " + "; ".join(notes) + ".\n\n"
+    head = f"First {SCORED_USERS} users of a city. Training, whole process: {'; '.join(notes)}.\n\n"
     return head + markdown(list(COLUMNS), rows)
