@@ -17,7 +17,7 @@ import numpy as np
 from humobctl.native import Floats
 from humobctl.predict.flow_series.base import FlowSample, SeriesDays
 from humobctl.predict.flow_series.day_types import TypeFactors, estimate_factors
-from humobctl.predict.flow_series.smoother import SmootherWeights, level_model, weights_of
+from humobctl.predict.flow_series.smoother import Level, SmootherWeights, weights_of
 
 FACTORS = 3
 PERSISTENCE = (0.8, 0.9, 0.95, 0.98, 0.995)
@@ -177,7 +177,7 @@ def _scale(series: Floats) -> Floats:
 
 def _all_weights(days: SeriesDays, breaks: tuple[int, ...]) -> list[SmootherWeights]:
     return [
-        weights_of(level_model(persistence, noise, breaks), days.given)
+        weights_of(Level(persistence, noise, breaks), days.given)
         for persistence in PERSISTENCE
         for noise in NOISE
     ]
