@@ -41,7 +41,7 @@ class Level:
     diffuse: float = DIFFUSE
 
     def covariance(self, days: int) -> Floats:
-        """Of the level on all days, (days, days); its variance is stationary."""
+        """Covariance of the level on all days, (days, days); its variance is stationary."""
         spread = self.noise / (1 - self.persistence**2)
         covariance: Floats = toeplitz(self.diffuse + spread * self.persistence ** np.arange(days))
         period = np.searchsorted(self.breaks, np.arange(days), side="right")
