@@ -64,7 +64,6 @@ NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "m
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = (
     "diffusion-scores",
-    "diffusion-seeds",
     "diffusion-samplers",
     "diffusion-copies",
     "diffusion-newyork",
@@ -109,7 +108,6 @@ TABLES = {
     "measures": ("Measures of check-ins, beside scikit-mobility", measures.agreement),
     "measures-20m": ("Measures of 2 and 20 million points", measures.speed),
     "places": ("Import of places", places.speed),
-    "diffusion-seeds": ("Learned days by training seed", diffusion.training_seeds),
     "diffusion-scores": ("Learned days of Beijing, JSD in nats", diffusion.scores),
     "diffusion-samplers": ("Learned days: samplers", diffusion.samplers),
     "diffusion-copies": ("Learned days: nearest training days, km", diffusion.copies),

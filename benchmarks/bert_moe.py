@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown
-from benchmarks.prediction import COLUMNS, run, scores
+from benchmarks.prediction import COLUMNS, run, scores, trainings
 from benchmarks.trainings import SEEDS, STEPS, TRAININGS, span, train_once
 from humobctl.io.read import read_table
 from humobctl.predict.base import PredictOptions
@@ -214,18 +214,13 @@ def trained_scores() -> str:
             rows.append([city, "history", decoder, *scores(path, city), f"{milliseconds:.1f}"])
             for name, blend in {"alone": 0.0, "blended": None}.items():
                 options = PredictOptions(precision=PRECISION, city=city, blend=blend)
-                found, spent = [], []
-                for folder, _ in trained:
-                    job = PredictJob(str(folder), decoder, options=options)
-                    path, milliseconds = run(city, job, f"{folder.name}_{name}_{decoder}")
-                    found.append(scores(path, city))
-                    spent.append(milliseconds)
-                texts = [
-                    span([float(one) for one in column], len(column[0].partition(".")[2]))
-                    for column in zip(*found, strict=True)
-                ]
-                milliseconds = sum(spent) / len(spent)
-                rows.append([city, f"bert-moe {name}", decoder, *texts, f"{milliseconds:.1f}"])
+                jobs = {
+                    f"{folder.name}_{name}_{decoder}": PredictJob(
+                        str(folder), decoder, options=options
+                    )
+                    for folder, _ in trained
+                }
+                rows.append([city, f"bert-moe {name}", decoder, *trainings(city, jobs)])
     weights = [json.loads((folder / "config.json").read_text())["blend"] for folder, _ in trained]
     minutes, cpu = (
         span([value / 60 for value in values], 1)

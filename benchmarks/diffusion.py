@@ -116,39 +116,48 @@ class City:
 
 
 def scores() -> str:
-    """Models beside laws, random choice and the floor; homes and works are given."""
+    """Models beside laws, random choice and the floor: mean and range of seeds.
+
+    A law's seeds draw places, and homes and works where these are not given; a model has as many
+    trainings. ``STEPS`` in place of 2,500.
+    """
     city = beijing()
-    files = {}
-    pairs = ("--home-work", PAIRS)
-    for law in ("gravity", "epr", "random"):
-        files[law] = city.generate("gravity", law, "--law", law, *pairs)
-    # The schedules say which days end at home.
-    fitted = ("--fit", city.train, "--nights-away", "0")
-    files["empirical, homes drawn"] = city.generate("gravity", "empirical-free", *fitted)
-    files["empirical"] = city.generate("gravity", "empirical", *fitted, *pairs)
-    for objective in OBJECTIVES:
-        model = ("--model", city.model(objective))
-        files[f"{objective}, homes drawn"] = city.generate("diffusion", f"{objective}-free", *model)
-        files[objective] = city.generate("diffusion", objective, *model, *pairs)
-    columns, rows = city.table(files)
-    return markdown(columns, rows)
-
-
-def training_seeds() -> str:
-    """The same for ``pred_v`` by training seeds, mean and range; ``STEPS`` in place of 2,500."""
-    city, pairs = beijing(), ("--home-work", PAIRS)
     steps = {"steps": int(os.environ["STEPS"])} if "STEPS" in os.environ else {}
-    models = [("--model", city.model("pred_v", seed, **steps)) for seed in TRAINING_SEEDS]
-    rows = []
-    for title, given in {"pred_v, homes drawn": (), "pred_v": pairs}.items():
-        paths = [
-            city.generate("diffusion", f"seed-{number}-{len(given)}", *model, *given)
-            for number, model in enumerate(models)
-        ]
-        found = list(city.evaluated(paths).values())
-        texts = [span([one[metric][0] for one in found], 4) for metric in METRICS]
-        rows.append([title, *texts])
+    pairs = ("--home-work", PAIRS)
+    # The schedules say which days end at home.
+    fitted = ("--law", "empirical", "--fit", city.train, "--nights-away", "0")
+    rows = [
+        _seeds_row(city, "gravity", title, [given] * len(TRAINING_SEEDS))
+        for title, given in {
+            **{law: ("--law", law, *pairs) for law in ("gravity", "epr", "random")},
+            "empirical, homes drawn": fitted,
+            "empirical": (*fitted, *pairs),
+        }.items()
+    ]
+    for objective in OBJECTIVES:
+        models = [("--model", city.model(objective, seed, **steps)) for seed in TRAINING_SEEDS]
+        rows.append(_seeds_row(city, "diffusion", f"{objective}, homes drawn", models))
+        rows.append(_seeds_row(city, "diffusion", objective, [(*one, *pairs) for one in models]))
+    floor = next(iter(city.evaluated([city.folder / "random-0.parquet"]).values()))
+    rows.append(["floor", *(f"{floor[metric][1]:.4f}" for metric in METRICS)])
     return markdown(["by", *(metric.replace("_", " ") for metric in METRICS)], rows)
+
+
+def _seeds_row(
+    city: City, command: str, title: str, options: list[tuple[str | Path, ...]]
+) -> list[str]:
+    """Mean and range of each metric, of visits made once with each of the options."""
+    paths = [
+        city.generate(command, f"{_name(title)}-{seed}", *given, "--seed", str(seed))
+        for seed, given in zip(TRAINING_SEEDS, options, strict=True)
+    ]
+    found = list(city.evaluated(paths).values())
+    return [title, *(span([one[metric][0] for one in found], 4) for metric in METRICS)]
+
+
+def _name(title: str) -> str:
+    """Of a row's files."""
+    return title.replace(", homes drawn", "-free")
 
 
 def samplers() -> str:
@@ -172,19 +181,23 @@ def samplers() -> str:
 
 
 def copies() -> str:
-    """Distance of days to the nearest training day: the mean over steps, in km."""
+    """Distance of days to the nearest training day: mean over steps, km; after ``scores``."""
     folder = beijing().folder
     plane = read_stays(str(folder / "train.parquet")).plane()
     assert plane is not None
     learnt = _positions(folder / "train.parquet", plane)
     rows = []
-    real = {"other real people": folder / "test.parquet"}
-    ours = {objective: folder / f"{objective}-free.parquet" for objective in OBJECTIVES}
-    for name, path in {**real, **ours}.items():
-        near = _nearest(_positions(path, plane), learnt) / 1000
-        shares = [f"{np.quantile(near, share):.2f}" for share in (0.01, 0.05, 0.5)]
-        rows.append([name, *shares, f"{(near < 0.1).mean():.2%}"])
-    return markdown(["days", "1 %", "5 %", "median", "nearer than 100 m"], rows)
+    files = {"other real people": [folder / "test.parquet"]}
+    for objective in OBJECTIVES:
+        files[objective] = [folder / f"{objective}-free-{seed}.parquet" for seed in TRAINING_SEEDS]
+    for name, paths in files.items():
+        near = [_nearest(_positions(path, plane), learnt) / 1000 for path in paths]
+        shares = [
+            span([float(np.quantile(one, share)) for one in near], 2) for share in (0.01, 0.05, 0.5)
+        ]
+        copied = span([100 * float((one < 0.1).mean()) for one in near], 2)
+        rows.append([name, *shares, copied])
+    return markdown(["days", "1 %", "5 %", "median", "nearer than 100 m, %"], rows)
 
 
 def _positions(path: Path, plane: Plane) -> Floats:

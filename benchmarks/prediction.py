@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import polars as pl
 
-from benchmarks.harness import DATA, WORK, markdown, peak
+from benchmarks.harness import DATA, WORK, markdown
+from benchmarks.trainings import SEEDS, span, train_once
 from humobctl.evaluate.cells.bootstrap import compare
 from humobctl.evaluate.cells.run import CellEvalSettings, Evaluator
 from humobctl.io.by_user import UserStore, paired_groups
@@ -52,22 +54,37 @@ def table() -> str:
 
 
 def ranker() -> str:
-    """The ranker trained on both cities, on one's own and on the other, days before 60."""
+    """The ranker trained on both cities, on one's own and on the other; range of trainings."""
     rows, notes = [], []
     for cities in ("BC", "B", "C"):
-        folder = WORK / f"ranker_{cities}"
-        seconds, megabytes = peak(
-            *("train", "ranker", *(DATA / "humob" / f"city{c}_challenge.csv.gz" for c in cities)),
-            *("--output", folder, "--overwrite"),
-        )
-        notes.append(f"{' and '.join(cities)}: {seconds:.0f} s, peak {megabytes:.0f} MB")
+        files = [DATA / "humob" / f"city{city}_challenge.csv.gz" for city in cities]
+        trained = [
+            train_once(f"ranker_{cities}", seed, "train", "ranker", *files) for seed in SEEDS
+        ]
+        spent = [cost for _, cost in trained]
+        seconds, peak = span([one.seconds for one in spent], 0), max(one.megabytes for one in spent)
+        notes.append(f"{' and '.join(cities)}: {seconds} s, peak {peak:.0f} MB")
         for city in "BC":
             for decoder in DECODERS if cities == "BC" else ("day",):
-                path, ms = run(city, PredictJob(str(folder), decoder), f"ranker_{cities}_{decoder}")
                 name = f"ranker of {' and '.join(cities)}"
-                rows.append([city, name, decoder, *scores(path, city), f"{ms:.1f}"])
+                jobs = {
+                    f"{folder.name}_{decoder}": PredictJob(str(folder), decoder)
+                    for folder, _ in trained
+                }
+                rows.append([city, name, decoder, *trainings(city, jobs)])
     head = "Training on 100 users a city, whole process: " + "; ".join(notes) + ".\n\n"
     return head + markdown(list(COLUMNS), rows)
+
+
+def trainings(city: str, jobs: Mapping[str, PredictJob]) -> list[str]:
+    """Scores and milliseconds a user, mean and range over trainings; jobs by name of the file."""
+    made = [run(city, job, name) for name, job in jobs.items()]
+    found = [scores(path, city) for path, _ in made]
+    texts = [
+        span([float(one) for one in column], len(column[0].partition(".")[2]))
+        for column in zip(*found, strict=True)
+    ]
+    return [*texts, span([milliseconds for _, milliseconds in made], 1)]
 
 
 def against_published() -> str:
@@ -76,7 +93,7 @@ def against_published() -> str:
     for city in "BC":
         truth = str(DATA / "humob" / f"city{city}_100users.csv.gz")
         files = [str(DATA / "humob" / f"city{city}_{file}.csv.gz") for file in PUBLISHED.values()]
-        ours = str(WORK / f"{city}_ranker_BC_day.csv")
+        ours = str(WORK / f"{city}_ranker_BC-0_day.csv")
         evaluator = Evaluator([*files, ours], truth, CellEvalSettings())
         for _ in evaluator.run():
             pass

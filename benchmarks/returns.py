@@ -9,6 +9,7 @@ import polars as pl
 
 from benchmarks.habits import CELLS, GRID, POINTS
 from benchmarks.harness import WORK, markdown, peak
+from benchmarks.trainings import SEEDS, span
 
 METRICS = ("jump_distance", "radius", "daily_loc", "periodicity", "irank", "grank")
 OTHER = "excursion"
@@ -62,10 +63,10 @@ class Weeks:
         peak("data", "import", self.fit, "--as", "places", "-o", self.places)
         self.held = held
 
-    def scores(self, way: tuple[str | float, ...]) -> dict[str, float]:
-        """Divergences from the held-out users, and returns, of one way."""
+    def scores(self, way: tuple[str | float, ...], seed: int) -> dict[str, float]:
+        """Divergences from the held-out users, and returns, of one way and seed."""
         files = (self.plans, "--places", self.places, "--people", self.people, "-o", self.made)
-        last = ("--nights-away", 0, "--seed", 1)
+        last = ("--nights-away", 0, "--seed", seed)
         options = ["--fit", str(self.fit)] if "--fit" in way else []
         options += [str(one) for one in way if one != "--fit"]
         peak("generate", "gravity", *files, *options, *last)
@@ -125,14 +126,15 @@ def _returns(visits: pl.DataFrame) -> dict[str, float]:
 
 
 def returns() -> str:
-    """Schedules of weeks of held-out users, with places by laws: divergence, returns, places."""
+    """Schedules of weeks of held-out users, places by laws: divergence, returns; range of seeds."""
     rows = []
     columns = [*METRICS, "returned", "returned, day 30 on", "places a user"]
     for name in (*CELLS, *POINTS):
         weeks = Weeks(name)
         for title, way in WAYS.items():
-            found = weeks.scores(way)
-            rows.append([name, title, *(f"{found[column]:.4f}" for column in columns)])
+            found = [weeks.scores(way, seed) for seed in SEEDS]
+            texts = [span([one[column] for one in found], 4) for column in columns]
+            rows.append([name, title, *texts])
         floor = evaluate(weeks.made, weeks.test, "floor")
         real = floor | _returns(weeks.held)
         rows.append([name, "real users; floor", *(f"{real[column]:.4f}" for column in columns)])
