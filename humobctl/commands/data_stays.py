@@ -20,8 +20,8 @@ def stays(**options: Any) -> None:
 
     Writes visits: stays split at midnight, with the intents 'go home' and 'go to work' at home and
     work. 'eval', 'train diffusion' and 'generate gravity --fit' read them; --home-work writes the
-    pairs that 'generate' takes. Homes and works go by local time: give --timezone where times are
-    UTC.
+    pairs that 'generate' takes. Homes and works go by local time: where times are UTC, give
+    --timezone, and --source-timezone UTC where they have no zone.
 
     Example: humobctl data stays gps.csv --output visits.parquet --home-work pairs.parquet
 

@@ -24,6 +24,8 @@ def twin(**options: Any) -> None:
     --shift turns or mirrors the map. --epsilon adds differential privacy: homes, cells and days
     get noise, and everything else is that of 'data synth'.
 
+    'humobctl eval twin.csv --truth city.csv --generated' says how near the double is to the city.
+
     Example: humobctl data synth -n 30 --days 4 -o a.csv && humobctl data twin a.csv -o twin.csv
     """
     hm.twin(**options)

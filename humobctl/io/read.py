@@ -313,6 +313,10 @@ class Reader:
         """What makes a table with these columns the one that is wanted."""
         if self.table.key == GRID.key and {"session", "step"} <= set(names):
             return "; sessions are for --task next"
+        if self.table.key == GRID.key and {"start_min", "end_min"} <= set(names):
+            return "; these are visits: put the points that they come from on a grid with " + (
+                "'humobctl data import --grid'"
+            )
         if self.table.key == GRID.key and {"lat", "lon"} <= roles(names).keys():
             return "; put points on a grid with 'humobctl data import --grid'"
         known = (GRID, POINTS, VISITS, PLACES, FLOW_SERIES)

@@ -154,7 +154,7 @@ def _inputs(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Digests of the inputs, those of a training by the file's name."""
     inputs = record.get("inputs")
     if isinstance(inputs, dict):
-        yield from _flatten("inputs", inputs)
+        yield from _flatten("inputs", {Path(name).name: one for name, one in inputs.items()})
     for name in ("cities", "tables", "files"):
         several = record.get(name)
         for one in several if isinstance(several, list) else []:

@@ -342,6 +342,7 @@ def _quantization_config(quantization: Quantization, device: str) -> Any:
 def _silence() -> None:
     # What one library says of another's use of it is nothing that people can act on.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", category=UserWarning, module="peft")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(native.threads())

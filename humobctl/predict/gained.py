@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from humobctl.console import report
+from humobctl.console.words import pluralize
 from humobctl.evaluate.cells.bootstrap import RESAMPLES, resampled_means
 from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.native import Floats, Int32s
@@ -74,6 +75,8 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     """Mean scores by predictor, those of others with how much ``name`` differs from them.
 
+    One user has no interval.
+
     Args:
         name: of the model that was trained, one of ``cells``.
         users: who is scored.
@@ -96,19 +99,19 @@ def compare(
         if other == name:
             continue
         gained = by_name[name] - values
+        means = dict(zip(_NAMES, gained.mean(axis=0).tolist(), strict=True))
+        found[other]["gained"] = {column: {"mean": mean} for column, mean in means.items()}
+        if len(users) < 2:
+            continue
         low, high = np.quantile(resampled_means(gained, RESAMPLES, 0), [tail, 1 - tail], axis=0)
-        found[other]["gained"] = {
-            column: {"mean": float(mean), "low": float(below), "high": float(above)}
-            for column, mean, below, above in zip(
-                _NAMES, gained.mean(axis=0), low, high, strict=True
-            )
-        }
+        for column, below, above in zip(_NAMES, low.tolist(), high.tolist(), strict=True):
+            found[other]["gained"][column] |= {"low": below, "high": above}
     return found
 
 
 def tell(name: str, found: Mapping[str, Mapping[str, Any]], users: int) -> None:
     """Say what a model gained, a line a predictor; and plainly where it gained nothing."""
-    report.info(f"{users} users not trained on, predicted as 'predict' will:")
+    report.info(f"{pluralize(users, 'user')} not trained on, predicted as 'predict' will:")
     not_better = []
     for other, scores in found.items():
         text = f"  {other}: GEO-BLEU {scores[_NAMES[0]]:.4f}, DTW {scores[_NAMES[1]]:.2f} km"
@@ -119,7 +122,8 @@ def tell(name: str, found: Mapping[str, Mapping[str, Any]], users: int) -> None:
         parts = [_interval(gained[_NAMES[0]], "+.4f"), _interval(gained[_NAMES[1]], "+.2f")]
         differs = "; ".join(f"{part}{unit}" for part, unit in zip(parts, _UNITS, strict=True))
         report.info(f"{text}; {name} differs by {differs}")
-        if not (gained[_NAMES[0]]["low"] > 0 or gained[_NAMES[1]]["high"] < 0):
+        geobleu, dtw = (gained[name] for name in _NAMES)
+        if not (geobleu.get("low", 0) > 0 or dtw.get("high", 0) < 0):
             not_better.append(other)
     if not_better:
         report.warn(
@@ -129,5 +133,7 @@ def tell(name: str, found: Mapping[str, Mapping[str, Any]], users: int) -> None:
 
 
 def _interval(gained: Mapping[str, float], form: str) -> str:
+    if "low" not in gained:
+        return f"{format(gained['mean'], form)} (no interval of one user)"
     mean, low, high = (format(gained[key], form) for key in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"

@@ -89,11 +89,12 @@ _BYTES_A_SECOND = 500e6
 def _time_steps(training: Training) -> tuple[float, float]:
     """What the first step takes beyond others, and a step: the mean of some from all over."""
     steps, started = training.plan.steps, time.monotonic()
-    training.try_step(training.heaviest_step())
-    first = time.monotonic() - started
     seconds: list[float] = []
-    with report.progress("timing steps", None, "steps") as ticker:
+    with report.progress("timing steps, which train nothing", None, "steps") as ticker:
         ticker.beat()
+        training.try_step(training.heaviest_step())
+        first = time.monotonic() - started
+        ticker.advance()
         for number in np.unique(np.linspace(0, steps - 1, _TRIED).astype(int)).tolist():
             started = time.monotonic()
             training.try_step(number)

@@ -35,6 +35,17 @@ def test_a_model_is_compared_with_others_on_the_same_users(capsys) -> None:
     assert "equal or worse" not in said
 
 
+def test_one_user_has_no_interval(capsys) -> None:
+    one = user(3)
+    found = compare("mine", [one], {"mine": [one.truth], "worse": [one.truth + np.int32(4)]})
+    assert set(found["worse"]["gained"]["dtw_humob24"]) == {"mean"}
+    tell("mine", found, 1)
+    said = capsys.readouterr().err
+    says(said, "no interval of one user")
+    assert "not decidedly better than worse" in said
+    assert "nan" not in said
+
+
 @pytest.mark.parametrize(
     ("weight", "words"),
     [(0.0, "model's alone"), (0.4, "60% of the model's"), (1.0, "history baseline alone")],

@@ -111,10 +111,11 @@ class PointReader(ImportReader):
             rows = "accuracy" if self.unknown == 1 else "accuracies"
             self.notes.append(f"emptied {self.unknown:,} invalid {rows} (expected metres from 0)")
         self.notes += [note for hours in self.repeated.values() for note in hours.notes()]
-        if self.naive and self.options.timezone and not self.options.source_timezone:
+        if self.naive and not self.options.source_timezone:
+            zone = "" if self.options.timezone else " --timezone ZONE"
             self.notes.append(
                 f"{pluralize(self.naive, 'time')} without a zone: assumed to be local already; "
-                "--source-timezone UTC converts them from UTC"
+                f"--source-timezone UTC{zone} converts them from UTC"
             )
 
     def _swap_hint(self) -> str:

@@ -190,6 +190,8 @@ def _check(entry: Format, table: Table, options: ImportOptions) -> None:
     for name, wrong in useless:
         if wrong:
             hint = " without --grid" if name in ("--uid-map", "--start-date") and timed else ""
+            if name == "--grid" and visits:
+                hint = "; put the points that visits come from on a grid"
             raise UsageError(
                 f"{name} does nothing for a {(PLACES if places else table).name} table{hint}"
             )

@@ -362,7 +362,7 @@ class Evaluator:
             raise HumobError(
                 f"{name}: found {pluralize(extra.count, 'row')} that {self.truth} does not have"
                 f"{lacking}, the first mismatch at (uid, d, t) = {first}, expected the same "
-                f"rows in both{hint}"
+                f"rows in both; --generated compares other people with the truth{hint}"
             )
         if missing.count and not self.settings.allow_partial:
             others = ", --users predicted leaves out other users"

@@ -233,6 +233,9 @@ def _read_truth(
     return TruthTable(name, frame, ("uid", "d", "t"), place, known if known.height else None)
 
 
+_OF_SESSIONS = ": the test part of 'data split --task next'"
+
+
 def _evaluate(
     ranked: pl.DataFrame, truth: TruthTable, name: str, settings: RankedEvalSettings
 ) -> RankedEvaluation:
@@ -247,7 +250,8 @@ def _evaluate(
     if extra.height:
         raise HumobError(
             f"{name}: found {pluralize(extra.height, 'list')} of records that {truth.name} does "
-            f"not have, the first ({', '.join(key)}) = {extra.select(key).row(0)}"
+            f"not have, the first ({', '.join(key)}) = {extra.select(key).row(0)}, expected the "
+            "truth of these records" + _OF_SESSIONS * ("session" in key)
         )
     found = rows.join(summed, on=key, how="inner").join(hits, on=key, how="left").sort(key)
     chosen, expected = _chosen(found, rows, truth, name, settings)

@@ -90,8 +90,9 @@ def test_times_that_timezone_leaves_as_they_are_are_told(
     )
     rows(tmp_path, mixed, timezone="Asia/Tokyo")
     says(capsys.readouterr().err.splitlines()[-1], 2, "without a zone", "--source-timezone UTC")
+    rows(tmp_path, mixed)
+    says(capsys.readouterr().err.splitlines()[-1], 2, "without a zone", "--timezone ZONE")
     for options in (
-        {},
         {"source_timezone": "UTC"},
         {"timezone": "Asia/Tokyo", "source_timezone": "UTC"},
     ):
