@@ -35,7 +35,7 @@ from humobctl.io.read import iter_table
 from humobctl.io.row_errors import OnError
 from humobctl.io.streams import open_input
 from humobctl.native import Floats
-from humobctl.tables.plane import Plane, plane_through
+from humobctl.tables.plane import Plane, kilometres_apart, plane_through
 from humobctl.tables.schemas import (
     GRID,
     INTENTIONS,
@@ -49,7 +49,7 @@ from humobctl.tables.stays import UNKNOWN_INTENT, Stays
 
 DAY_MINUTES = 24 * 60
 SLOT_MINUTES = DAY_MINUTES // SLOTS_PER_DAY
-FAR_METRES = 200_000.0
+FAR_KM = 200.0
 """A table whose middle is farther from the plane's centre gets a plane of its own."""
 _DEGREE_STEPS = 1e5
 _RAW_GAP = 600
@@ -102,14 +102,16 @@ class StayTable:
     def _metres(self, plane: Plane, lat: Floats, lon: Floats) -> tuple[Floats, Floats]:
         """Metres on the plane, or far from its centre on a plane of its own, laid beside it."""
         own = plane_through(lat, lon)
-        (east,), (north,) = plane.metres(np.array([own.lat]), np.array([own.lon]))
-        away = float(np.hypot(east, north))
-        if away <= FAR_METRES:
+        centre = np.array([own.lat]), np.array([own.lon])
+        away = float(kilometres_apart(*centre, plane.lat, plane.lon)[0])
+        if away <= FAR_KM:
             return plane.metres(lat, lon)
         report.warn(
-            f"{self.name} lies {away / 1000:,.0f} km from the reference: is it the right city? "
-            "(each is measured on a plane of its own)"
+            f"{self.name} lies {away:,.0f} km from the reference (around {own.lat:.2f}, "
+            f"{own.lon:.2f} and {plane.lat:.2f}, {plane.lon:.2f}): is it the right city, and are "
+            "latitude and longitude not swapped? (each is measured on a plane of its own)"
         )
+        (east,), (north,) = plane.metres(*centre)
         own_east, own_north = own.metres(lat, lon)
         return own_east + east, own_north + north
 

@@ -35,12 +35,9 @@ from humobctl.evaluate.plans.run import value as plan_value
 from humobctl.evaluate.registry import GENERATED_NAMES, Metric, generated_metrics
 from humobctl.io.row_errors import OnError
 from humobctl.native import Floats
-from humobctl.tables.plane import Plane, kilometres_apart
 from humobctl.tables.schemas import INTENTS
 from humobctl.tables.stays import UNKNOWN_INTENT, Stays, at_least
 
-FAR_KM = 1000.0
-"""Beyond the largest region that anybody plans for: another one."""
 _CODES = pl.Series(INTENTS, dtype=pl.Enum(INTENTS))
 
 
@@ -267,7 +264,6 @@ def evaluate_generated(
     result = []
     for path in paths:
         read = _read(path, settings)
-        _warn_if_apart(read, table.name, plane)
         ours = _long_days(read.name, read.on(plane), settings.least_events)
         side = _side(read.name, ours, _observe(ours, settings.names))
         scores = _scores(side, real, observed, settings)
@@ -279,22 +275,6 @@ def evaluate_generated(
         _tell(found)
         result.append(found)
     return result
-
-
-def _warn_if_apart(ours: StayTable, real: str, there: Plane | None) -> None:
-    """Say that people are of another region than those that they are compared with."""
-    here = ours.plane()
-    if here is None or there is None:
-        return
-    km = float(
-        kilometres_apart(np.array([here.lat]), np.array([here.lon]), there.lat, there.lon)[0]
-    )
-    if km > FAR_KM:
-        report.warn(
-            f"{ours.name} lies {km:,.0f} km from {real} (around {here.lat:.2f}, {here.lon:.2f} and "
-            f"{there.lat:.2f}, {there.lon:.2f}): distances between them are inexact; compare "
-            "data of one region, and check that latitude and longitude are not swapped"
-        )
 
 
 def _read(path: str, settings: GeneratedEvalSettings) -> StayTable:
