@@ -435,6 +435,6 @@ def test_people_of_another_region_are_warned_of(cli, folder):
     (folder / "far.csv").write_text(far)
     done = cli("eval", "far.csv", "--truth", "real.csv", "--generated", cwd=folder)
     assert done.code == 0, done.err
-    says(done.err, "warning:", "far.csv", "6,672 km", "real.csv", "latitude and longitude")
+    says(done.err, "warning:", "far.csv", "6,672 km", "reference", "latitude and longitude")
     same = cli("eval", "generated.csv", "--truth", "real.csv", "--generated", cwd=folder)
     assert "km from" not in same.err
