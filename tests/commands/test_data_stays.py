@@ -178,6 +178,15 @@ def test_other_input_is_refused(tmp_path: Path, cli: Cli, text: str, names: tupl
     assert not (tmp_path / "v.csv").exists()
 
 
+def test_visits_are_not_taken_for_points_or_cells(tmp_path: Path, cli: Cli) -> None:
+    write(tmp_path, fixes("00:00", "01:00", HOME))
+    assert cli("data", "stays", "points.csv", "-o", "v.csv", cwd=tmp_path).code == 0
+    predicted = cli("predict", "v.csv", cwd=tmp_path)
+    fails(predicted, "v.csv", "visits", "points", "data import --grid")
+    gridded = cli("data", "import", "v.csv", "--grid", "500m@60,24,50x50", cwd=tmp_path)
+    fails(gridded, "--grid", "visit", "points", code=2)
+
+
 def test_options_that_find_nothing_are_refused(tmp_path: Path, cli: Cli) -> None:
     write(tmp_path, fixes("00:00", "01:00", HOME))
     nowhere = cli("data", "stays", "points.csv", "--box", "0,0,1,1", cwd=tmp_path)

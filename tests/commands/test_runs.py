@@ -87,6 +87,11 @@ def test_runs_are_compared(cli, workdir):
     assert 0 < first["accuracy"] < 1
     assert second["accuracy"] is None
     assert "decode" not in first  # it is the same
+    (workdir / "elsewhere").mkdir()
+    other = ("predict", "../challenge.csv", "--decode", "argmax", "-o", "p2.csv")
+    assert cli(*other, cwd=workdir / "elsewhere").code == 0
+    same = json.loads(cli("runs", "p0.csv", "elsewhere/p2.csv", cwd=workdir).out)
+    assert "inputs.challenge.csv" not in same[0]  # one file, whatever it is called by
     asked = ("runs", "p0.csv", "p1.csv", "ranker", "--format", "csv")
     head, *_, row = cli(*asked, cwd=workdir).out.splitlines()
     assert head == "run,command,model,seed,output,accuracy,loss"
