@@ -36,6 +36,13 @@ METRICS = [
     hm.evaluate,
     *FAMILIES.values(),
     helps={
+        "bootstrap": "number of bootstrap samples: of users (predicted cells, ranked candidates), "
+        "or of days (daily flows).",
+        "by": "breakdown of the scores, by hour, weekday, days-ahead (1: the first predicted day), "
+        "novelty (cells or places known or new to the user), activity (records of the user before "
+        "the predicted days) or regularity (the share of these at their half hour's most visited "
+        "cell or place). Predicted cells by hour and novelty: accuracy and distance alone. "
+        "Default: none.",
         "cell_km": "cell size in km, for DTW and distances.",
         "metric": f"metrics to compute. {' '.join(METRICS)} Default: all.",
         "min_events": "minimum number of stays or activities per day; days with fewer are left "
