@@ -63,8 +63,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
     scored days. Several files of predictions are compared pair by pair: bootstrap intervals over
-    users, and p-values with Holm's correction for the number of pairs. --as-seeds takes files that
-    differ in their seed alone ('predict --seeds') as one.
+    users, and p-values with Holm's correction for the number of pairs, which decide; intervals are
+    not adjusted. --as-seeds takes files that differ in their seed alone ('predict --seeds') as one.
 
     Ranked candidates ('predict --top-k' or --task next) are scored by the rank and the probability
     of the true place: acc@k, ndcg@k, precision@k, recall@k, f1@k, mrr (of the list: 0 where the
