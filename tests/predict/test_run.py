@@ -131,6 +131,7 @@ def test_models_are_listed(cli):
         (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
         (["challenge.csv", "--use-future"], 2, ("--use-future", "--from-day", "--to-day")),
         (["city.csv", "--from-day", "70", "--to-day", "60"], 2, ("--to-day", 60, 70, "--from-day")),
+        (["challenge.csv", "--city", "tokyo"], 2, ("--city", "tokyo", "leave --city out")),
         (["nowhere.csv"], 1, ("nowhere.csv", "no such file")),
     ],
 )
