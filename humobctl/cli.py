@@ -262,7 +262,8 @@ def _meant_by(wrong: Any) -> str:
     params = wrong.ctx.command.get_params(wrong.ctx)
     known = [name for one in params for name in (*one.opts, *one.secondary_opts)]
     arguments = [one.metavar for one in params if one.param_type_name == "argument"]
-    return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments)
+    words = wrong.ctx.command_path.partition(" ")[2]
+    return near_misses.meant_option(wrong.option_name, {*known, *_GLOBAL_FLAGS}, arguments, words)
 
 
 class _Check:

@@ -157,6 +157,37 @@ def check_metavars(options: Iterable[tuple[str, Any]]) -> list[Finding]:
     ]
 
 
+def check_arguments(params: Iterable[tuple[str, Any]]) -> list[Finding]:
+    """Helps that name an argument or a value, such as INPUT, that only other commands have."""
+    arguments: defaultdict[str, set[str]] = defaultdict(set)
+    values: defaultdict[str, str] = defaultdict(str)
+    params = list(params)
+    for place, param in params:
+        values[place] += f" {param.metavar}"
+        if param.param_type_name == "argument":
+            arguments[param.metavar].add(place)
+            arguments[param.name.upper()].add(place)
+    named = re.compile(rf"(?<![=.$\w])({'|'.join(map(re.escape, arguments))})\b(?![-\w])")
+    return [
+        Finding(f"{place} {param.name}", f"names {word}, not of this command: {param.help}")
+        for place, param in params
+        for word in sorted({*named.findall(param.help or "")})
+        if not re.search(rf"\b{re.escape(word)}\b", values[place])
+    ]
+
+
+def check_examples(place: str, text: str) -> list[Finding]:
+    """Paragraphs between the examples of a command, which belong before them."""
+    paragraphs = [one.strip("\b\n ") for one in text.split("\n\n")]
+    examples = [one.startswith("Example:") for one in paragraphs]
+    first = examples.index(True) if True in examples else len(examples)
+    return [
+        Finding(place, f"found a paragraph after an example, expected it before: {one[:60]}")
+        for one, is_example in zip(paragraphs[first:], examples[first:], strict=True)
+        if not is_example
+    ]
+
+
 def check_docstrings(place: str, module: ast.Module) -> list[Finding]:
     """Faults of docstrings, and of texts below a constant or an attribute."""
     found = []
@@ -252,7 +283,9 @@ def check_app() -> list[Finding]:
         found += check_help(name, summary)
     for name, text in GROUPS.items():
         found += check_help(name, text.partition("\n")[0])
-    return found + check_metavars(options)
+    for words, command in _commands(build_app(), ""):
+        found += check_examples(words, command.help or "")
+    return found + check_metavars(options) + check_arguments(params)
 
 
 def check_package() -> list[Finding]:

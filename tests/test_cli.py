@@ -95,7 +95,7 @@ def test_after_two_dashes_nothing_is_a_flag(cli: Cli, tmp_path: Path) -> None:
 
 def test_verbose_shows_the_cause(cli: Cli, tmp_path: Path) -> None:
     quiet = cli("data", "mask", "no.csv", "--last", "1", cwd=tmp_path)
-    fails(quiet, "no.csv", "No such file or directory")
+    fails(quiet, "no.csv", "no such file")
     verbose = cli("-v", "data", "mask", "no.csv", "--last", "1", cwd=tmp_path)
     says(verbose.err, "FileNotFoundError")
 

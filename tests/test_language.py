@@ -74,6 +74,25 @@ def test_an_option_has_one_metavar_in_all_commands() -> None:
     assert names("N", "TREES") == names("") == ["--trees"]
 
 
+def test_a_help_names_an_argument_of_its_own_command() -> None:
+    def names(text: str) -> list[str]:
+        words = {"name": "table", "metavar": "INPUT", "help": "", "param_type_name": "argument"}
+        table = ("plant", SimpleNamespace(**words))
+        points = ("water", SimpleNamespace(**{**words, "name": "points", "metavar": "POINTS"}))
+        by = {"name": "by", "metavar": "HOSE", "help": text, "param_type_name": "option"}
+        found = language.check_arguments([table, points, ("plant", SimpleNamespace(**by))])
+        return [one.place for one in found]
+
+    assert names("Trees of INPUT, by HOSE.") == names("See db?table=TABLE.") == []
+    assert names("Trees of TABLE.") == names("Trees of POINTS.") == ["plant by"]
+
+
+def test_examples_of_a_command_stand_last() -> None:
+    assert language.check_examples("plant", "Plant.\n\n\b\nExample: a\n\n\b\nExample: b") == []
+    between = "Plant.\n\n\b\nExample: a\n\n--water waters.\n\n\b\nExample: b"
+    assert [one.place for one in language.check_examples("plant", between)] == ["plant"]
+
+
 @pytest.mark.parametrize(
     ("source", "faults"),
     [

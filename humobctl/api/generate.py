@@ -44,7 +44,7 @@ PEOPLE = {
     "intentions": "day plans (intentions), each person's rows together.",
     "people": "profiles with home and work coordinates. Default: see ``home_work``.",
     "home_work": "pairs of home and work; each person draws one. Default: homes and works are "
-    "drawn from the places, the density or the model.",
+    "drawn from ``zones``, ``density`` or the places.",
     "plot": PLOT,
 }
 
@@ -222,6 +222,8 @@ def generate_diffusion(
 
     Args:
         model: model dir of ``train_diffusion``.
+        home_work: pairs of home and work; each person draws one. Default: homes and works are
+            drawn from the model.
         count: number of people, one day each, for a model without a condition; needed if there are
             no ``intentions``.
         places: places; generated points move to the nearest place of their intent. Default: points

@@ -77,8 +77,8 @@ TRAINING = {
     "hold_out": "number of final days excluded from training (the test period), masked days "
     "included.",
     "plot": "draw the losses and the scores by step: a .png, .svg or .html file (extra plot).",
-    "resume": "continue an interrupted training from DIR.training.",
-    "checkpoint_minutes": "maximum number of minutes between checkpoints in DIR.training; "
+    "resume": "continue an interrupted training from OUTPUT.training.",
+    "checkpoint_minutes": "maximum number of minutes between checkpoints in OUTPUT.training; "
     "each validation writes one, too.",
     "overwrite": "replace an existing model dir.",
     "dry_run": "print sizes, and time, memory and disk from some steps taken; write nothing.",

@@ -263,12 +263,13 @@ def train_ranker(
 
     Args:
         users: maximum number of users per city, drawn at random.
-        hold_out: number of final days excluded from training (the test period). Default: 15 of a
-            table without masked records, 0 of one with them.
+        hold_out: number of final days excluded from training (the test period). Default: 15;
+            0 if the table has masked records.
         epochs: number of epochs: passes over the training targets.
         hidden: width of the hidden layers.
         members: ensemble size.
-        rows: maximum number of training targets.
+        rows: approximate number of training targets, if there are more: whole days are drawn at
+            random.
 
     Returns:
         The model, for ``predict``.
@@ -329,7 +330,8 @@ def train_next(
         epochs: number of epochs: passes over the training records.
         hidden: width of the hidden layers.
         members: ensemble size.
-        rows: maximum number of training records.
+        rows: approximate number of training records, if there are more: records are drawn at
+            random.
 
     Returns:
         The model, for ``predict`` with ``task`` next.

@@ -19,14 +19,14 @@ def synth(**options: Any) -> None:
     city lies in the open Atlantic, on the grid 500m@40,-30,200x200: the south-west corner of cell
     (1, 1) is at 40 N 30 W, x grows to the east and y to the north.
 
+    --flows makes daily flows between the 2 km cells of a peninsula instead, before and after an
+    earthquake, as in HuMob 2026; a .tsv file is written as that challenge has it.
+
     Example: humobctl data synth --users 100 --output synthetic.csv
 
     Example: humobctl data synth -n 50 --places places.csv --profiles profiles.csv -o city50.parquet
 
     Example: humobctl data synth --users 300 --output folder/ --users-per-block 100
-
-    --flows makes daily flows between the 2 km cells of a peninsula instead, before and after an
-    earthquake, as in HuMob 2026; a .tsv file is written as that challenge has it.
 
     Example: humobctl data synth --flows --flows-grid 12x10 --output noto.parquet
 

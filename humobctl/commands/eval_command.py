@@ -36,6 +36,13 @@ METRICS = [
     hm.evaluate,
     *FAMILIES.values(),
     helps={
+        "bootstrap": "number of bootstrap samples: of users (predicted cells, ranked candidates), "
+        "or of days (daily flows).",
+        "by": "breakdown of the scores, by hour, weekday, days-ahead (1: the first predicted day), "
+        "novelty (cells or places known or new to the user), activity (records of the user before "
+        "the predicted days) or regularity (the share of these at their half hour's most visited "
+        "cell or place). Predicted cells by hour and novelty: accuracy and distance alone. "
+        "Default: none.",
         "cell_km": "cell size in km, for DTW and distances.",
         "metric": f"metrics to compute. {' '.join(METRICS)} Default: all.",
         "min_events": "minimum number of stays or activities per day; days with fewer are left "
@@ -56,8 +63,8 @@ def evaluate(output: ScoreOutput = None, format: ScoreFormat = None, **options: 
     Predicted cells: GEO-BLEU, DTW, accuracy and distance. Each user-day is scored; the scores are
     averaged over a user's days, then over users. Both files must hold the same (uid, d, t) on the
     scored days. Several files of predictions are compared pair by pair: bootstrap intervals over
-    users, and p-values with Holm's correction for the number of pairs. --as-seeds takes files that
-    differ in their seed alone ('predict --seeds') as one.
+    users, and p-values with Holm's correction for the number of pairs, which decide; intervals are
+    not adjusted. --as-seeds takes files that differ in their seed alone ('predict --seeds') as one.
 
     Ranked candidates ('predict --top-k' or --task next) are scored by the rank and the probability
     of the true place: acc@k, ndcg@k, precision@k, recall@k, f1@k, mrr (of the list: 0 where the

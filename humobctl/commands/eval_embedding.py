@@ -22,9 +22,11 @@ def embedding(output: ScoreOutput = None, format: ScoreFormat = None, **options:
     the others: median distance to the home cell, to the work cell, and to the centre of the user's
     last day, predicted from the days before.
 
-    Every model is compared with baselines: mean, median and most visited cell, median of the days'
-    means (all counted, without a probe), bags of cells by tf-idf and SVD (128 dimensions, of whole
-    users), the same of slots and cells, and histograms of slots. Users that a model was trained or
+    Every model is compared with baselines. Four are points computed from a user's records, without
+    a probe: the mean, the median and the most visited cell, and the median day (the mean of each
+    day, then the median of these). Three are vectors: tf-idf weights of the cells, reduced to 128
+    dimensions by SVD; such weights of pairs of slot and cell, reduced the same way; and the
+    histogram of slots. Users that a model was trained or
     validated on are left out. Of several cities each is scored, too: a city of the training or
     another one. Distances have 95 % intervals by a bootstrap over users.
 

@@ -37,7 +37,7 @@ def export(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Path of llama.cpp's convert_hf_to_gguf.py. Default: the one on the PATH.",
+            help="Path of llama.cpp's convert_hf_to_gguf.py. Default: the one on $PATH.",
         ),
     ] = None,
 ) -> None:

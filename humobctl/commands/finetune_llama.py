@@ -29,7 +29,7 @@ def llama(seeds: TrainingSeeds = None, **options: Any) -> None:
     (--task intention) come from 'intend --distill'. The last 15 days of each file are excluded, and
     some users are used for validation only. The loss is on the answers alone. 'predict --model DIR'
     uses the adapter; 'finetune merge' adds it to the model. Several processes train together
-    under torchrun. An unfinished training is kept in DIR.training; --resume continues it.
+    under torchrun. An unfinished training is kept in OUTPUT.training; --resume continues it.
 
     Example: humobctl finetune llama challenge.csv --base tinyllama --preset tiny --output adapter
 

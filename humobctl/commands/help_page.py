@@ -31,7 +31,7 @@ HEADINGS = {
     ),
     "Trips": ("activity_minutes", "modes", "tour_distance", "tour_hours", "trip_gap"),
     "Predicted cells and ranked candidates": (
-        *("allow_partial", "as_seeds", "bootstrap", "by", "confidence", "dialect", "dtw", "pairs"),
+        *("allow_partial", "as_seeds", "by", "dialect", "dtw"),
     ),
     "Generated data, day plans and flows": (
         *("flows", "generated", "min_events", "privacy", "within"),
@@ -40,6 +40,7 @@ HEADINGS = {
         *("diagonal_scale", "off_diagonal_scale", "score_box", "shock_date"),
         *("flows_grid", "from_date", "to_date"),
     ),
+    "Intervals and comparison of files": ("bootstrap", "confidence", "pairs"),
     "Next location": (
         *("history", "keep_unseen", "leave_last_out", "min_place_visits", "min_session"),
         *("min_user_visits", "rolling", "session", "session_hours", "targets"),
@@ -84,7 +85,15 @@ MODEL = frozenset(
     )
 )
 """Settings of what a model is; other settings are how it is trained."""
+_OF_SCORES = (
+    "Predicted cells and ranked candidates",
+    "Generated data, day plans and flows",
+    "Intervals and comparison of files",
+)
+"""Headings that name what ``eval`` scores: another command's option of that name is not of them."""
 _BY_OPTION = {name: title for title, names in HEADINGS.items() for name in names}
+_NUMBER = re.compile(r" Default: ([\d./]+)\.$")
+"""A default that only some choices of a command have, at the end of the sentence on an option."""
 _BOUNDS = (
     (re.compile(r"([-\d.]+)<=x<=([-\d.]+)"), r"\1 to \2"),
     (re.compile(r"x>=([-\d.]+)"), r"at least \1"),
@@ -112,7 +121,9 @@ def write_options(params: list[Any], context: Any, formatter: Any) -> None:
         if param.param_type_name == "argument":
             sections["Arguments"].append((param.metavar, text))
             continue
-        sections[_section(param)].append((name, _in_words(text)))
+        title = _section(param)
+        mine = title not in _OF_SCORES or context.command.name == "eval"
+        sections[title if mine else FIRST].append((name, _in_words(text)))
     for title, records in sections.items():
         if records:
             with formatter.section(title):
@@ -126,8 +137,14 @@ def _section(param: Any) -> str:
 
 
 def _in_words(text: str) -> str:
-    """The sentence and, in its brackets, bounds in words."""
+    """The sentence and, in its brackets, the default and bounds in words."""
     sentence, bracket, bounds = text.rpartition("  [")
+    if not bracket:
+        sentence, bounds = text, ""
     for pattern, words in _BOUNDS:
         bounds = pattern.sub(words, bounds)
-    return sentence + bracket + bounds
+    default = _NUMBER.search(sentence)
+    if default is None:
+        return sentence + bracket + bounds
+    more = f"; {bounds}" if bounds else "]"
+    return f"{sentence[: default.start()]}  [default: {default[1]}{more}"

@@ -101,7 +101,7 @@ def options_from(
         at = [one.name for one in options].index("settings") + 1
         options[at:at] = settings_of(presets)
     words = _Words(
-        typed={one.name: one.name.upper() if one.first else flag(one.name) for one in options},
+        typed={one.name: _argument(one) if one.first else flag(one.name) for one in options},
         names=names or {},
         helps=helps or {},
         metavars=metavars or {},
@@ -157,7 +157,7 @@ def _parameter(option: Option, words: _Words) -> Parameter:
         if name not in _NOT_TABLES:
             needed = default is not None
             text = f"{text.rstrip('.')}; - for standard input." if needed else f"{text} {INPUT}"
-        info = typer.Argument(metavar=METAVARS.get(name, name.upper()), help=text)
+        info = typer.Argument(metavar=_argument(option), help=text)
     else:
         flags = [_flag(option), *([SHORT[name]] if name in SHORT else [])]
         flags += words.names.get(name, "").split()
@@ -184,6 +184,11 @@ def _metavar(option: Option) -> tuple[str | None, str]:
 
 def _name(option: Option) -> str:
     return METAVARS.get(option.name, option.name.rpartition("_")[2].upper())
+
+
+def _argument(option: Option) -> str:
+    """What an argument is called in the usage line and in sentences."""
+    return METAVARS.get(option.name, option.name.upper())
 
 
 def _merge(several: Iterable[Iterable[Option]]) -> list[Option]:

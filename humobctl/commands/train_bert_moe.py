@@ -27,7 +27,7 @@ def bert_moe(seeds: TrainingSeeds = None, **options: Any) -> None:
     The model (arXiv 2410.14099) learns to fill masked cells from windows of past and future
     records. Several files train on several cities; the last 15 days of each are excluded, and some
     users are used for validation only. Several processes train together under torchrun. An
-    unfinished training is kept in DIR.training; --resume continues it.
+    unfinished training is kept in OUTPUT.training; --resume continues it.
 
     To fine-tune a trained model on another city: humobctl train bert-moe cityC.csv --init-from
     bert_B --output bert_C.

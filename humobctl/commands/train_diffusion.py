@@ -24,7 +24,7 @@ def diffusion(seeds: TrainingSeeds = None, **options: Any) -> None:
     which are inferred. With --condition none it also learns the schedule of the stays. Some users
     are used for validation only: scores are against them, and at the end the distance of sampled
     days to training days is reported beside theirs. Several processes train together under
-    torchrun. An unfinished training is kept in DIR.training; --resume continues it.
+    torchrun. An unfinished training is kept in OUTPUT.training; --resume continues it.
 
     Example: humobctl train diffusion stays.csv --preset tiny --output days
 

@@ -22,7 +22,7 @@ def embedder(seeds: TrainingSeeds = None, **options: Any) -> None:
     vector. It is trained to reconstruct records, to predict the next cells, and to tell two
     spans of a user from those of others. Users that are not trained on (--train-below,
     --train-fraction) are kept for 'eval embedding'. Several processes train together under
-    torchrun. An unfinished training is kept in DIR.training; --resume continues it.
+    torchrun. An unfinished training is kept in OUTPUT.training; --resume continues it.
 
     Example: humobctl train embedder city.csv --preset tiny --steps 5 --output users
 

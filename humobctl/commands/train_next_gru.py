@@ -21,7 +21,8 @@ def next_gru(seeds: TrainingSeeds = None, **options: Any) -> None:
     A GRU reads the user's last records (place, hour of the week, time), and its state is compared
     with embeddings of the candidates; beside it, a small network scores the ranker's features of
     each candidate, which copies from the user's past. The last window of the records in time is
-    used for validation only. An unfinished training is kept in DIR.training; --resume continues it.
+    used for validation only. An unfinished training is kept in OUTPUT.training; --resume continues
+    it.
 
     Example: humobctl train next-gru city.csv --preset tiny --max-steps 5 --output gru
 

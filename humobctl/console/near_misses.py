@@ -72,6 +72,17 @@ COMMANDS = {
     "help": ("--help",),
 }
 """Words that are not commands, and what does that work here."""
+_OF_FILES = {
+    "": "data describe",
+    "data": "data describe",
+    "finetune": "finetune llama",
+    "generate": "generate gravity",
+    "train": "train ranker",
+}
+"""The usual command of a group for a file that is given without one."""
+_NEW_CITY = "a ranker serves other cities as it is: 'predict --model DIR'"
+ELSEWHERE = {("train ranker", "--init-from"): _NEW_CITY}
+"""Options of one command that are not needed in another, and why."""
 TRAINED = ("ranker", "bert-moe", "next", "next-gru", "embedder", "diffusion")
 """Commands that train a model."""
 _LIKE, _LIKE_FILE, _MANY_FILES = 0.6, 0.85, 1000
@@ -99,15 +110,20 @@ def _ours(word: str, known: Collection[str]) -> str:
     return word
 
 
-def meant_option(option: str, known: Collection[str], arguments: Collection[str] = ()) -> str:
+def meant_option(
+    option: str, known: Collection[str], arguments: Collection[str] = (), command: str = ""
+) -> str:
     """The end of a message on an option that does not exist: what may have been meant.
 
     Args:
         option: as typed.
         known: names of the command's options.
         arguments: names of its arguments.
+        command: its words.
     """
     name = option.replace("_", "-")
+    if (command, name) in ELSEWHERE:
+        return f"; {ELSEWHERE[command, name]}"
     if name in _FILES and arguments:
         return f"; give {' '.join(arguments)} without an option"
     offered = OPTIONS.get(name, ALIASES.get(name, ()))
@@ -127,6 +143,8 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
     ends = [one for one in commands if name in (one.rpartition(" ")[2], one.replace(" ", "-"))]
     if ends:
         return _question(ends)
+    if _is_file(word) and within in _OF_FILES:
+        return _list_commands(within, commands) + _question([f"{_OF_FILES[within]} {word}"])
     offered = COMMANDS.get(name, ())
     found = [one for one in offered if one in commands or "-" in one]
     if found and not within:
@@ -139,7 +157,13 @@ def meant_command(word: str, within: str, commands: Collection[str]) -> str:
 def _list_commands(group: str, commands: Collection[str]) -> str:
     """The commands of a group, which are few."""
     names = [one.removeprefix(f"{group} ") for one in commands if one.startswith(f"{group} ")]
-    return f"; expected {' or '.join(names)}" if group else ""
+    *others, last = names or [""]
+    return f"; expected {', '.join(others)} or {last}" if group else ""
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word is a path rather than the name of a command."""
+    return "/" in word or bool(Path(word).suffix) or Path(word).is_file()
 
 
 def match_name(value: str, known: Collection[str]) -> str:

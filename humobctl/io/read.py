@@ -24,7 +24,13 @@ from humobctl.io.duplicates import SeenKeys, SeenRows
 from humobctl.io.parquet_dataset import key_columns, parquet_columns
 from humobctl.io.row_errors import Dropped, LineNumbers, OnError, display, quote
 from humobctl.io.size_limits import check_parquet, parse_json
-from humobctl.io.streams import Input, clear_read_errors, open_input, seekable
+from humobctl.io.streams import (
+    Input,
+    clear_read_errors,
+    open_input,
+    refuse_misnamed,
+    seekable,
+)
 from humobctl.io.text import (
     CsvBlocks,
     frame_of_objects,
@@ -147,7 +153,7 @@ class Reader:
                     yield good
         self.dropped.tell()
         if not self.rows:
-            raise HumobError(f"{self.source.name}: found {self._nothing()}, expected a table")
+            raise HumobError(f"{self.source.name}: found {self._nothing()}, expected at least one")
 
     def _nothing(self) -> str:
         """What an input without a row to give on holds."""
@@ -288,8 +294,10 @@ class Reader:
         missing = [c for c in wanted if c not in names]
         extra = [c for c in names if c not in wanted]
         needed = [c for c in missing if c not in self.table.optional]
-        if needed and (known := _kind_of(names)):
+        if (needed or extra) and (known := _kind_of(names)):
             kind, taker = known
+            if kind is VISITS and self.table.name == INTENTIONS.name:
+                taker = "visits have places already; 'humobctl intend' makes day plans"
             raise HumobError(
                 f"{self.source.name}: found a {kind.name} table ({', '.join(names)}), expected "
                 f"a {self.table.name} table ({', '.join(wanted)}); {taker}"
@@ -299,6 +307,8 @@ class Reader:
                 f"{self.source.name}: found columns separated by {sign!r} ({names[0]}), expected "
                 f"{','.join(wanted)}; convert it with 'humobctl data import'"
             )
+        if needed:
+            refuse_misnamed(self.source.name, self.source.kind)
         if needed or extra or len(set(names)) < len(names):
             raise HumobError(
                 f"{self.source.name}: found columns {', '.join(names)}, expected "

@@ -53,7 +53,7 @@ class Spool(Scratch):
             days = [min([*days, *low_high]), max([*days, *low_high])]
             self._parts.append(batch if self.rows <= IN_MEMORY_ROWS else self._spill(batch))
         if not self.rows:
-            raise HumobError(f"{self.source}: found no good row, expected a table")
+            raise HumobError(f"{self.source}: found no good row, expected at least one")
         self.users = users
         self.first_day, self.last_day = days
 

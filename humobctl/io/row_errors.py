@@ -39,12 +39,12 @@ class Dropped:
         """Warn about what was left out, with a sample."""
         if not self.rows:
             return
-        by_reason = ", ".join(f"{count} {reason}" for reason, count in self.reasons.most_common())
+        by_reason = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.most_common())
         report.warn(f"dropped {pluralize(self.rows, 'row')} ({by_reason})")
         for sample in self.samples:
             report.warn(f"  {sample}")
         if self.rows > len(self.samples):
-            report.warn(f"  and {self.rows - len(self.samples)} more")
+            report.warn(f"  and {self.rows - len(self.samples):,} more")
 
 
 class Position(TypedDict):

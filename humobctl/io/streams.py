@@ -294,6 +294,36 @@ def _recognize(
     return Input(name, stream, _kind(head, name), in_place, size, raw, packing)
 
 
+_BINARY = {".parquet": "Parquet", ".pq": "Parquet", ".arrow": "Arrow", ".feather": "Arrow"}
+
+
+def refuse_misnamed(name: str, kind: Kind) -> None:
+    """Refuse a text whose name is that of a binary file; for columns that nothing knows.
+
+    Args:
+        name: of the input.
+        kind: what its first bytes say.
+
+    Raises:
+        HumobError: it is one.
+    """
+    ending = Path(name).suffix.lower()
+    if ending in _BINARY and kind in ("csv", "ndjson", "json"):
+        raise HumobError(
+            f"{name}: found text, expected a {_BINARY[ending]} file, as its name ends in {ending}; "
+            "check where it comes from"
+        )
+
+
+def missing_file(name: str) -> HumobError:
+    """The error of a file that is not there, with what may have been meant."""
+    folder = Path(name).parent
+    if not folder.is_dir():
+        return HumobError(f"{name}: found no folder {folder}, expected an existing file")
+    remedy = meant_file(name) or "; check its name, and the folder that the command runs in"
+    return HumobError(f"{name}: found no such file, expected an existing one{remedy}")
+
+
 @contextmanager
 def clear_os_errors(name: str) -> Iterator[None]:
     """Turn the system's refusals (permission, disk full, no such file) into one clear line."""
@@ -302,8 +332,9 @@ def clear_os_errors(name: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as exc:
-        meant = meant_file(name) if isinstance(exc, FileNotFoundError) else ""
-        raise HumobError(f"{name}: {reason(exc)}{meant}") from exc
+        if isinstance(exc, FileNotFoundError) and str(exc.filename) == name:
+            raise missing_file(name) from exc
+        raise HumobError(f"{name}: {reason(exc)}") from exc
     except Exception as exc:
         if type(exc).__name__ == "SafetensorError":  # its writer passes on what the system says
             raise HumobError(f"{name}: {system_reason(str(exc))}") from exc

@@ -15,6 +15,7 @@ from typing import Any
 from humobctl.errors import HumobError
 from humobctl.extras import require
 from humobctl.io.json_files import read_json
+from humobctl.io.streams import missing_file
 from humobctl.llm.hub import fetch
 from humobctl.training.model_dir import ADAPTER, ADAPTER_CONFIG, ARRAYS, CONFIG
 
@@ -70,7 +71,7 @@ def files_of(model: str) -> ModelFiles:
     path = Path(model)
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise HumobError(f"{model}: No such file or directory")
+            raise missing_file(model)
         require("llm", f"{model}: a GGUF file", ("gguf",))
         return ModelFiles(model, path.parent, path.name)
     found = ModelFiles(model, path if path.is_dir() else fetch(model))

@@ -69,8 +69,8 @@ def blend_in_words(weight: float) -> str:
     """What a weight of the history baseline means."""
     if weight >= 1:
         return (
-            "blend 1: predictions are those of the history baseline alone, as at every other "
-            "weight a score is worse; --model history gives the same for less"
+            "blend 1: predictions are those of the history baseline alone, since mixing in the "
+            "model made a score worse; --model history gives the same predictions faster"
         )
     if weight <= 0:
         return "blend 0: predictions are the model's alone, without the history baseline"

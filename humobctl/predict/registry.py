@@ -157,7 +157,8 @@ def on_torch(name: str) -> bool:
 def _refuse_city(options: PredictOptions) -> None:
     if options.city is not None:
         raise UsageError(
-            f"--city: found {options.city!r}, but this model does not distinguish cities"
+            f"--city: found {options.city!r}, but this model does not distinguish cities; "
+            "leave --city out"
         )
 
 

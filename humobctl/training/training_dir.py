@@ -1,4 +1,4 @@
-"""The folder of an unfinished training, ``DIR.training`` beside the model dir."""
+"""The folder of an unfinished training, ``OUTPUT.training`` beside the model dir."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_bad_input_ends_with_one_clear_line(cli: Cli, name: str) -> None:
 
 def test_a_file_that_is_not_there_or_may_not_be_read(cli: Cli, tmp_path: Path) -> None:
     done = cli("data", "import", "none.csv", cwd=tmp_path)
-    fails(done, "none.csv", "No such file or directory")
+    fails(done, "none.csv", "no such file")
     done = cli("data", "import", ".", cwd=tmp_path)
     fails(done, ".", "found folder")
     locked = tmp_path / "locked.csv"

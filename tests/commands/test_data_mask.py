@@ -53,4 +53,4 @@ def test_users_file(cli, tmp_path) -> None:
 
 def test_missing_users_file_is_one_line(cli, tmp_path) -> None:
     done = cli("data", "mask", "--users-file", "none.txt", input=ROWS, cwd=tmp_path)
-    fails(done, "none.txt", "No such file or directory")
+    fails(done, "none.txt", "no such file")

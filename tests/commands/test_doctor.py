@@ -163,7 +163,7 @@ def test_how_steps_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert step(("--version",)).state == "ok"
     missing = step(("data", "describe", "none.csv"))
     assert missing.state == "failed"
-    says(missing.detail, "none.csv", "No such file or directory")
+    says(missing.detail, "none.csv", "no such file")
     says(step(("--version",), unexpected).detail, "rows", 3, 4)
     unread = step(("--version",), smoke_test._scores(smoke_test.BY_HAND))
     assert unread.state == "failed"
@@ -249,5 +249,5 @@ def test_a_step_that_fails_is_exit_code_1(
         doctor(self_test=True, format="table")
     assert ended.value.exit_code == 1
     told = capsys.readouterr()
-    says(told.out, "none.csv", "No such file or directory")
+    says(told.out, "none.csv", "no such file")
     says(told.err, "broken")

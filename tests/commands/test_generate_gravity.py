@@ -188,6 +188,8 @@ def test_fit(cli, workdir) -> None:
     (workdir / "raw.csv").write_text("uid,datetime,lat,lon\n1,2026-01-05 08:00,39.9,116.4\n")
     raw = cli(*GRAVITY, "plans.csv", *PLACES, "--fit", "raw.csv", cwd=workdir)
     fails(raw, "raw.csv", "missing: start_min, end_min", "humobctl data stays", notes=True)
+    visits = cli(*GRAVITY, "seen.csv", *PLACES, cwd=workdir)
+    fails(visits, "seen.csv", "visit table", "places already", "'humobctl intend'")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def plant(
     trees: Count | None = None,
     names: Sequence[str] = (),
     height: Annotated[float, Between(0.5, 90)] = 2.5,
+    age: Annotated[float, Between(0)] | None = None,
     as_: str | None = None,
     settings: PathName | None = None,
     output: PathName | None = None,
@@ -35,10 +36,11 @@ def plant(
 
     Args:
         table: ground.
-        kind: kind of tree, as ``train_ranker`` knows it.
+        kind: kind of tree, as ``train_ranker`` knows it, on ``table``.
         trees: number of trees, with ``kind``.
         names: name of a tree.
         height: height in m.
+        age: age in years (elm). Default: 1/3.
         as_: label.
         settings: file.
         water: water them.
@@ -107,9 +109,10 @@ def test_help_has_the_sentences_of_the_docstring(capsys: pytest.CaptureFixture[s
     words = " ".join(capsys.readouterr().out.split())
     for said in (
         "INPUT Ground. A file, a folder of Parquet files, or - for standard input",
-        "--kind oak|elm Kind of tree, as 'train ranker' knows it. [default: oak]",
+        "--kind oak|elm Kind of tree, as 'train ranker' knows it, on INPUT. [default: oak]",
         "--trees N Number of trees, with --kind. [at least 1]",
         "--height FLOAT Height in m. [default: 2.5; 0.5 to 90]",
+        "--age FLOAT Age in years (elm). [default: 1/3; at least 0]",
         "--as TEXT Label.",
         "--settings FILE File. [required]",
         "Training: --depth FLOAT Depth in m. [tiny 0.5, deep 9]",

@@ -36,7 +36,11 @@ TREE = [*GROUPS, *COMMANDS]
         ("explore --input x", "EMBEDDINGS TRAJECTORIES without an option"),
         ("train ranker x -o y --cuda", "no such option: --cuda"),
         ("data mask x --days 60-74", "'--from-day FIRST --to-day LAST'"),
-        ("generate plans.csv", "expected gravity or diffusion or flows"),
+        ("generate frob", "expected gravity, diffusion or flows"),
+        ("generate plans.csv", "'generate gravity plans.csv'"),
+        ("finetune a/city", "'finetune llama a/city'"),
+        ("city.parquet", "'data describe city.parquet'"),
+        ("train ranker x --init-from y", "'predict --model DIR'"),
         ("--format table eval x", "options of a command stand after it"),
     ],
 )
@@ -73,7 +77,10 @@ def test_a_file_beside_a_missing_one_is_said(cli: Cli, tmp_path: Path) -> None:
     fails(cli("predict", "chalenge.csv", cwd=tmp_path), "chalenge.csv", "'challenge.csv'")
     fails(cli("predict", tmp_path / "challenge2.csv"), f"'{tmp_path}/challenge.csv'")
     done = cli("predict", "nothing.csv", cwd=tmp_path)
+    fails(done, "nothing.csv", "no such file", "expected")
     assert "did you mean" not in done.err
+    done = cli("predict", "none/city.csv", cwd=tmp_path)
+    fails(done, "none/city.csv", "no folder none", "expected")
 
 
 def test_names_of_values_in_any_case_and_spelling(cli: Cli, tmp_path: Path) -> None:
@@ -135,5 +142,9 @@ def test_everything_offered_exists() -> None:
     for offered in [*near_misses.ALIASES.values(), *near_misses.OPTIONS.values()]:
         for one in offered:
             assert one.split()[0] in options or one.startswith(("HUMOBCTL_THREADS", "humobctl"))
+    for command, option in near_misses.ELSEWHERE:
+        assert command in TREE
+        assert option in options
+    assert {*near_misses._OF_FILES.values()} <= {*TREE}
     for offered in near_misses.COMMANDS.values():
         assert any(one in TREE or "-" in one for one in offered), offered

@@ -177,7 +177,7 @@ def test_no_header_and_another_width(save: Save) -> None:
         (gzip.compress(b"", mtime=0), ("empty",)),
         (b"\n\n", ("no rows",)),
         (b"\xef\xbb\xbf", ("no rows",)),
-        (b"uid,d,t,x,y\n", ("no rows",)),
+        (b"uid,d,t,x,y\n", ("no rows", "at least one")),
         (bytes(range(256)) * 9, ("binary", "CSV", "NDJSON", "Parquet", "Arrow", ".gz", ".zst")),
         (b"PAR1 and then nothing good PAR1", ("damaged parquet",)),
         (b"ARROW1 and then nothing good", ("damaged arrow",)),
@@ -228,7 +228,7 @@ def test_several_members_are_one_file(save: Save) -> None:
 
 def test_directory_and_nothing(tmp_path: Path) -> None:
     says(complaint(str(tmp_path)), "directory")
-    says(complaint(str(tmp_path / "no.csv")), "no.csv", "No such file or directory")
+    says(complaint(str(tmp_path / "no.csv")), "no.csv", "no such file")
 
 
 @pytest.mark.parametrize("record", ["[]", "7", "{bad", '"text"'])
@@ -335,6 +335,23 @@ def test_drop_tells_a_sample_only(save: Save, capsys: pytest.CaptureFixture[str]
     says(told[0], "warning:", "dropped 30 rows", "30 with a bad y")
     assert len(told) == 7
     says(told[-1], "warning:", 25, "more")
+
+
+def test_numbers_of_dropped_rows_have_one_form(
+    save: Save, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"1,{d % 76},{d % 48},5,bad\n" for d in range(2006))
+    read_table(save(GOOD + rows), on_error="drop")
+    told = capsys.readouterr().err.splitlines()
+    says(told[0], "2,006 rows", "2,006 with a bad y")
+    says(told[-1], "2,001 more")
+
+
+def test_a_text_named_like_a_binary_file(save: Save) -> None:
+    for name, kind in (("a.parquet", "Parquet"), ("a.arrow", "Arrow"), ("a.feather", "Arrow")):
+        text = save("hello world\nand more\n", name)
+        says(complaint(text), name, "found text", f"expected a {kind} file")
+        assert read_table(save(GOOD, name)).rows() == ROWS
 
 
 def test_drop_with_nothing_left(save: Save, capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,8 @@ def test_models_are_listed(cli):
         (["challenge.csv", "--to-day", "70"], 2, ("--to-day", "--from-day")),
         (["challenge.csv", "--use-future"], 2, ("--use-future", "--from-day", "--to-day")),
         (["city.csv", "--from-day", "70", "--to-day", "60"], 2, ("--to-day", 60, 70, "--from-day")),
-        (["nowhere.csv"], 1, ("nowhere.csv", "No such file or directory")),
+        (["challenge.csv", "--city", "tokyo"], 2, ("--city", "tokyo", "leave --city out")),
+        (["nowhere.csv"], 1, ("nowhere.csv", "no such file")),
     ],
 )
 def test_what_cannot_be_done_is_one_line(cli, workdir, arguments, code, names):

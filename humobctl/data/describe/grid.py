@@ -129,7 +129,7 @@ def describe_batches(
     with UserStore() as store:
         store.collect(batches)
         if not store.rows:
-            raise HumobError(f"{source}: found no good row, expected a table")
+            raise HumobError(f"{source}: found no good row, expected at least one")
         for (group,) in paired_groups([store]):
             tally.add(group)
     return tally.description(source)

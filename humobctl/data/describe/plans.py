@@ -111,7 +111,7 @@ def describe_plans(batches: Iterable[pl.DataFrame], source: str) -> PlansDescrip
         for batch in batches
     ]
     if not slim:
-        raise HumobError(f"{source}: found no good row, expected a table")
+        raise HumobError(f"{source}: found no good row, expected at least one")
     plans = pl.concat(slim).sort("uid", "start", "end")
     tally = ActivityTally()
     tally.add(plans)

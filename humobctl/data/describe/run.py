@@ -15,7 +15,7 @@ from humobctl.data.describe.trips import describe_trips
 from humobctl.data.describe.visits import describe_visits
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.run import import_data
-from humobctl.data.importers.table_kind import columns_of
+from humobctl.data.importers.table_kind import columns_of, refuse_misnamed_file
 from humobctl.errors import HumobError
 from humobctl.io.read import iter_table
 from humobctl.tables.schemas import (
@@ -80,6 +80,7 @@ def _refuse_unknown(path: str | None) -> None:
     """
     names = columns_of(path)
     if names and not {"d", "t", "x", "y"} & names:
+        refuse_misnamed_file(path)
         name = "stdin" if path in (None, "-") else str(path)
         raise HumobError(
             f"{name}: found columns {', '.join(sorted(names))}, expected points, visits, plans, "

@@ -105,7 +105,7 @@ def describe_trips(batches: Iterable[pl.DataFrame], source: str, table: Table) -
     wanted = ("uid", "started_at", "finished_at", "distance_m", *ends)
     held = [batch.select(wanted) for batch in batches]
     if not held:
-        raise HumobError(f"{source}: found no good row, expected a table")
+        raise HumobError(f"{source}: found no good row, expected at least one")
     trips = pl.concat(held)
     start = pl.col("started_at")
     minutes = (trips["finished_at"] - trips["started_at"]).dt.total_microseconds() / 60e6

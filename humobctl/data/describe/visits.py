@@ -154,7 +154,7 @@ def describe_visits(batches: Iterable[pl.DataFrame], source: str) -> VisitsDescr
     with VisitStore() as store:
         store.collect(tally.slim(batches))
         if not store.rows:
-            raise HumobError(f"{source}: found no good row, expected a table")
+            raise HumobError(f"{source}: found no good row, expected at least one")
         for (group,) in paired_groups([store]):
             tally.add(group)
     return tally.description(source)

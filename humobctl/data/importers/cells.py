@@ -112,14 +112,14 @@ class ToGrid:
         swapped = self.grid.inside(*self.grid.cell(pl.col("lon"), pl.col("lat")))
         self.mirrored &= bool(outside.select(swapped.all()).item())
         hint = SWAPPED if self.mirrored else ""
-        error = TableError(
-            self.source,
-            f"the point {first['lat']}, {first['lon']} of user {first['uid']} at "
-            f"{first['datetime']} outside the grid",
-            f"points within {self.grid} (or --outside drop){hint}",
-        )
+        point = f"{first['lat']}, {first['lon']} of user {first['uid']} at {first['datetime']}"
         if self.options.outside == "fail":
-            raise error
+            raise TableError(
+                self.source,
+                f"the point {point} outside the grid",
+                f"points within {self.grid} (or --outside drop){hint}",
+            )
+        error = TableError(self.source, point, f"a point within the grid{hint}")
         self.dropped.add("outside the grid", error, outside.height)
 
     def _day_zero(self, store: UserStore) -> int:

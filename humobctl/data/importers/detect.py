@@ -51,7 +51,7 @@ from humobctl.data.importers.probe import (
 )
 from humobctl.data.importers.timed_stays import timed_stays
 from humobctl.errors import HumobError
-from humobctl.io.streams import Input
+from humobctl.io.streams import Input, refuse_misnamed
 from humobctl.io.text import is_number
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import (
@@ -98,6 +98,8 @@ def recognise(
     for entry in FORMATS:
         if entry.name == name or (name == "auto" and entry.recognise(look, options)):
             return entry, entry.read(look, options)
+    if look.source is not None:
+        refuse_misnamed(look.name, look.source.kind)
     if look.columns is not None:
         seen = f"columns {', '.join(look.columns[:12])}"
     elif look.fields:

@@ -9,7 +9,14 @@ from humobctl.data.importers.detect import FORMATS, with_geometry
 from humobctl.data.importers.options import ImportOptions
 from humobctl.data.importers.probe import InputProbe, look_at
 from humobctl.io.parquet_dataset import is_other_folder
-from humobctl.io.streams import IN_PLACE, STANDARD, open_input, put_back, seekable
+from humobctl.io.streams import (
+    IN_PLACE,
+    STANDARD,
+    open_input,
+    put_back,
+    refuse_misnamed,
+    seekable,
+)
 from humobctl.tables.column_names import roles
 from humobctl.tables.schemas import (
     FLOW_SERIES,
@@ -79,6 +86,17 @@ def columns_of(path: str | None) -> set[str]:
         HumobError: the file cannot be read.
     """
     return set(_look(path).columns or ())
+
+
+def refuse_misnamed_file(path: str | None) -> None:
+    """Refuse a text whose name is that of a binary file; nothing is used up.
+
+    Raises:
+        HumobError: it is one, or cannot be read.
+    """
+    look = _look(path)
+    if look.source is not None:
+        refuse_misnamed(look.name, look.source.kind)
 
 
 def _look(path: str | None) -> InputProbe:

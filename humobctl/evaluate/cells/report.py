@@ -281,11 +281,11 @@ def _show_differences(found: Comparison, stream: TextIO) -> None:
     ]
     several = len(found.pairs) > 1
     adjusted = f"; p adjusted for {len(found.pairs)} pairs (Holm)" if several else ""
-    percent = _percent(found.pairs[0].differences[0])
+    interval = interval_heading(found.pairs[0].differences[0].confidence, len(found.pairs))
     over = "users and seeds" if any(e.spread for e in found.evaluations) else "users"
     report.table(
         f"paired bootstrap over {over}{adjusted}",
-        ["files", "metric", "difference", f"{percent} interval", "p", "verdict"],
+        ["files", "metric", "difference", interval, "p", "verdict"],
         rows,
         stream=stream,
         left=2,
@@ -298,6 +298,11 @@ def _interval(found: Difference) -> str:
         return ""
     low, high = (number(found.metric, value, sign="+") for value in (found.low, found.high))
     return f"{low} to {high}"
+
+
+def interval_heading(confidence: float, pairs: int) -> str:
+    """The heading of the intervals of differences; of several pairs, only p is adjusted."""
+    return f"{100 * confidence:g} % interval" + ", not adjusted" * (pairs > 1)
 
 
 def one_or_all(records: Iterable[dict[str, Any]]) -> str:

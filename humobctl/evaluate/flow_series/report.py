@@ -11,7 +11,7 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
-from humobctl.evaluate.cells.report import one_or_all
+from humobctl.evaluate.cells.report import interval_heading, one_or_all
 from humobctl.evaluate.flow_series.run import (
     METRICS,
     DayDifference,
@@ -174,10 +174,12 @@ def _show_differences(found: FlowSeriesComparison, names: list[str], stream: Tex
         ]
         for d in found.differences
     ]
-    percent = f"{100 * found.evaluations[0].settings.confidence:g} %"
+    pairs = len({(d.first, d.second) for d in found.differences})
+    adjusted = f"; p adjusted for {pairs} pairs (Holm)" if pairs > 1 else ""
+    interval = interval_heading(found.evaluations[0].settings.confidence, pairs)
     report.table(
-        f"paired bootstrap over {pluralize(found.differences[0].days, 'day')}",
-        ["files", "metric", "difference", f"{percent} interval", "p", "verdict"],
+        f"paired bootstrap over {pluralize(found.differences[0].days, 'day')}{adjusted}",
+        ["files", "metric", "difference", interval, "p", "verdict"],
         rows,
         stream=stream,
         left=2,

@@ -13,7 +13,7 @@ import polars as pl
 from humobctl import __version__
 from humobctl.console import report
 from humobctl.console.words import pluralize
-from humobctl.evaluate.cells.report import better, one_or_all
+from humobctl.evaluate.cells.report import better, interval_heading, one_or_all
 from humobctl.evaluate.ranked.compare import RankedPair, Resampling, ScoreRow, score_rows
 from humobctl.evaluate.ranked.metrics import higher_is_better, scores_of
 from humobctl.evaluate.ranked.run import RankedEvaluation
@@ -197,10 +197,10 @@ def _show_pairs(found: RankedComparison, stream: TextIO) -> None:
     ]
     several = len(found.pairs) > 1
     adjusted = f"; p adjusted for {len(found.pairs)} pairs (Holm)" if several else ""
-    heads = ["files", "metric", "difference", f"{100 * found.how.confidence:g} % interval"]
+    interval = interval_heading(found.how.confidence, len(found.pairs))
     report.table(
         f"paired bootstrap and permutations over users{adjusted}",
-        [*heads, "p", "p permutation", "verdict"],
+        ["files", "metric", "difference", interval, "p", "p permutation", "verdict"],
         rows,
         stream=stream,
         left=2,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from humobctl.errors import HumobError, UsageError
+from humobctl.errors import UsageError
+from humobctl.io.streams import missing_file
 from humobctl.llm.model_files import adapter_settings
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -50,5 +51,5 @@ def make_config(options: dict[str, Any]) -> HFConfig:
     if config.adapter is not None:
         adapter_settings(config.adapter)
     if config.model.endswith(".gguf") and not Path(config.model).is_file():
-        raise HumobError(f"{config.model}: No such file or directory")
+        raise missing_file(config.model)
     return config

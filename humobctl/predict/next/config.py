@@ -24,7 +24,7 @@ class NextRankerConfig:
         windows: where the training windows begin and end, as fractions of the records in time;
             each is predicted from what is before it, as in use.
         keep: candidates a record in training.
-        most_rows: records to predict that are trained on, at most; more are sampled.
+        most_rows: records to predict that are trained on, about; of more, records are drawn.
         hidden: width of the two hidden layers.
         members: networks whose scores are averaged.
         epochs: passes over the training set.

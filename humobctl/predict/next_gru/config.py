@@ -25,7 +25,8 @@ class NextGruSettings(settings.ModelSettings):
         past_records: number of past records that the GRU reads.
         candidates: number of candidates per record in training.
         dropout: dropout on embeddings.
-        records: maximum number of training records.
+        records: approximate number of training records, if there are more: records are drawn at
+            random.
         epochs: number of epochs: passes over the training records.
         max_steps: maximum number of optimizer steps; 0: see ``epochs``.
         batch_size: number of records per step and process.

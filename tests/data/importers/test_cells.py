@@ -115,7 +115,10 @@ def test_points_outside_are_named_or_dropped(
     with raises(TableError, "0.005, 20.105", "carl", "2020-03-02 08:00:00", "outside"):
         cells(tmp_path, text)
     assert cells(tmp_path, text, outside="drop") == EXPECTED
-    says(capsys.readouterr().err, "dropped", 1, "outside")
+    told = capsys.readouterr().err
+    says(told, "dropped", 1, "outside")
+    says(told, "0.005, 20.105", "carl", "within the grid")
+    assert "--outside" not in told
 
 
 def test_a_grid_that_no_point_falls_in_is_an_error(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_cells_without_a_header(tmp_path) -> None:
 
 
 def test_what_cannot_be_read(tmp_path) -> None:
-    with raises(HumobError, "none.csv", "No such file"):
+    with raises(HumobError, "none.csv", "no such file"):
         kind_of(str(tmp_path / "none.csv"))
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and nothing else")
     with raises(HumobError, "bad.parquet", "damaged"):

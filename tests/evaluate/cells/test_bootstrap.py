@@ -122,6 +122,14 @@ def test_all_pairs_of_files_are_compared(cli, three):
     assert [d["p_holm"] for one in found for d in one] == pytest.approx([6 / 2001] * 3)
 
 
+def test_intervals_of_several_pairs_are_said_not_to_be_adjusted(cli, three):
+    says(eval_three(cli, three, "-f", "table"), "3 pairs (Holm)")
+    says(eval_three(cli, three, "-f", "table"), "95 % interval, not adjusted")
+    two = cli("eval", *list(FILES)[:2], "-t", "truth.csv", "-f", "table", cwd=three).out
+    says(two, "95 % interval")
+    assert "adjusted" not in two
+
+
 def test_files_are_compared_with_the_first_one_alone(cli, three):
     found = json.loads(eval_three(cli, three, "--pairs", "first"))
     told = [[(d["from"], d["p_holm"]) for d in one.get("differences", [])] for one in found]

@@ -283,7 +283,7 @@ def test_visits_without_a_reference_are_day_plans(cli, folder) -> None:
         ),
         (["--generated"], 2, ("--truth", "real data")),
         (["--truth", "real.csv", "--min-events", "4"], 1, ("no day", "4 stays")),
-        (["--truth", "none.csv"], 1, ("none.csv", "No such file or directory")),
+        (["--truth", "none.csv"], 1, ("none.csv", "no such file")),
         (["--truth", "city.csv"], 1, ("generated.csv", "found points", "cells")),
         (["--truth", "bad.csv"], 1, ("bad.csv", "row 2", "line 3", "column lat", 91)),
         (["--truth", "one.csv", "--metric", "jump_distance"], 1, ("jump_distance",)),

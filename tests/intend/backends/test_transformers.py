@@ -154,7 +154,7 @@ def test_control_tokens_in_a_profile_are_text(models: Path, tmp_path: Path) -> N
     ("model", "names"),
     [
         ("nowhere/there-is-none", ("nowhere/there-is-none", "no such folder")),
-        ("none.gguf", ("none.gguf", "No such file or directory")),
+        ("none.gguf", ("none.gguf", "no such file")),
         ("{models}/no-template", ("no-template", "chat template")),
         ("{models}/adapter", ("adapter", "--adapter")),
     ],

@@ -53,7 +53,7 @@ def test_a_file_that_is_wrong_is_told(tmp_path, text, names):
 
 
 def test_a_missing_file_is_told(tmp_path):
-    with raises(HumobError, "none.toml", "No such file"):
+    with raises(HumobError, "none.toml", "no such file"):
         resolve(None, str(tmp_path / "none.toml"), {})
 
 

@@ -196,7 +196,7 @@ def test_faults_are_one_clear_line(text: str) -> None:
 def test_a_file_that_is_no_text(save) -> None:
     with raises(HumobError, "m.csv", "line 2", "0xe9", "UTF-8"):
         read_rules(save(b"category,intent\ncaf\xe9,eat\n", "m.csv"))
-    with raises(HumobError, "there.csv", "No such file"):
+    with raises(HumobError, "there.csv", "no such file"):
         read_rules(str(Path("there.csv")))
 
 
