@@ -114,8 +114,8 @@ class PointReader(ImportReader):
         if self.naive and not self.options.source_timezone:
             zone = "" if self.options.timezone else " --timezone ZONE"
             self.notes.append(
-                f"{pluralize(self.naive, 'time')} without a zone: assumed to be local already; "
-                f"--source-timezone UTC{zone} converts them from UTC"
+                f"{pluralize(self.naive, 'time')} without a zone: taken as local "
+                f"(--source-timezone UTC{zone} converts them from UTC)"
             )
 
     def _swap_hint(self) -> str:
