@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import DATA, WORK, markdown, peak
 from benchmarks.planning import PROFILES
+from benchmarks.trainings import SEEDS, span
 from humobctl.evaluate.divergence import jsd
 from humobctl.intend.backends.base import BackendSettings
 from humobctl.intend.planner.run import Planner
@@ -55,30 +56,37 @@ def habits() -> str:
     for name, source in {**CELLS, **POINTS}.items():
         real, first = _real(name, source)
         plans = {
-            title: _states(pl.concat(list(Planner(_settings(first, on)).tables(people))), DAYS)
+            title: [
+                _states(pl.concat(list(Planner(_settings(first, on, seed)).tables(people))), DAYS)
+                for seed in SEEDS
+            ]
             for title, on in (("plans, days anew", False), ("plans with habits", True))
         }
         seen = real[np.arange(PEOPLE) % len(real), :DAYS] != UNSEEN
         for off in (False, True):
             days = np.isin((first + np.arange(real.shape[1])) % 7, (0, 6)) == off
             truth = _alike(real[:, days], days, LEAST_SEEN[name])
-            rows.append([name, "days off" if off else "working days", "real", *_cells(truth)])
-            for title, states in plans.items():
-                shown = np.where(seen, states, UNSEEN)[:, days[:DAYS]]
-                found = _alike(shown, days[:DAYS], LEAST_SEEN[name])
-                divergence = f"{jsd(found.users, truth.users):.3f}"
+            rows.append([name, "days off" if off else "working days", "real", *_cells([truth])])
+            for title, several in plans.items():
+                shown = [np.where(seen, one, UNSEEN)[:, days[:DAYS]] for one in several]
+                found = [_alike(one, days[:DAYS], LEAST_SEEN[name]) for one in shown]
+                divergence = span([jsd(one.users, truth.users) for one in found], 3)
                 rows.append(["", "", title, *_cells(found), divergence])
     columns = ["within a person", "between persons", "excess", "same weekday", "JSD of persons"]
     return markdown(["data", "days", "", *columns], [[*row, ""][:8] for row in rows])
 
 
-def _settings(weekday: int, on: bool) -> BackendSettings:
-    return BackendSettings(days=DAYS, weekday=weekday, habits=on)
+def _settings(weekday: int, on: bool, seed: int) -> BackendSettings:
+    return BackendSettings(days=DAYS, weekday=weekday, habits=on, seed=seed)
 
 
-def _cells(found: Likeness) -> list[str]:
-    excess = (found.within - found.between) / (1 - found.between)
-    return [f"{x:.3f}" for x in (found.within, found.between, excess, found.weekday)]
+def _cells(found: list[Likeness]) -> list[str]:
+    """Of seeds, mean and range."""
+    columns = [
+        (one.within, one.between, (one.within - one.between) / (1 - one.between), one.weekday)
+        for one in found
+    ]
+    return [span(values, 3) for values in zip(*columns, strict=True)]
 
 
 def _real(name: str, source: Path) -> tuple[States, int]:

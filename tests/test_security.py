@@ -171,7 +171,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("intend", "people.csv", "--show-prompt"), "[red]$x^$[/red]:bell:"),
         (("data", "describe", FILE), r"<b>[red]$x^$[bold]\x1b[31m\u202e\n.csv"),
         (("eval", FILE, "--truth", "city.csv", "--format", "table"), r"[bold]\x1b[31m\u202e\n.csv"),
-        (("data", "describe", f"no{FILE}"), r"error: no<b>[red]$x^$[bold]\x1b[31m\u202e\n.csv: found"),
+        (("data", "describe", f"no{FILE}"), r"no<b>[red]$x^$[bold]\x1b[31m\u202e\n.csv: found"),
         (("data", "mask", f"no{FILE}", FILE), r"[bold]\x1b[31m\u202e"),
         (("predict", "city.csv", "--from-day", "60", "--calendar", EVIL), r"\x1b]0;owned"),
         (
