@@ -154,7 +154,10 @@ def _inputs(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Digests of the inputs, those of a training by the file's name."""
     inputs = record.get("inputs")
     if isinstance(inputs, dict):
-        yield from _flatten("inputs", {Path(name).name: one for name, one in inputs.items()})
+        names = [Path(name).name for name in inputs]
+        for name, path in zip(names, inputs, strict=True):
+            # Two files of one name in two folders are told apart.
+            yield from _flatten(f"inputs.{name if names.count(name) == 1 else path}", inputs[path])
     for name in ("cities", "tables", "files"):
         several = record.get(name)
         for one in several if isinstance(several, list) else []:

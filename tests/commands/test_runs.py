@@ -102,6 +102,16 @@ def test_runs_are_compared(cli, workdir):
     assert "as written" in table
 
 
+def test_inputs_of_one_name_in_two_folders_are_told_apart(cli, workdir):
+    for name in ("p.csv", "q.csv"):
+        (workdir / name).touch()
+        inputs = {"a/x.csv": "1", "b/x.csv": name, "c/y.csv": name}
+        record = {"command": "humobctl predict", "inputs": inputs}
+        (workdir / f"{name}.run.json").write_text(json.dumps(record))
+    found = json.loads(cli("runs", "p.csv", "q.csv", cwd=workdir).out)[0]
+    assert (found["inputs.b/x.csv"], found["inputs.y.csv"]) == ("p.csv", "p.csv")
+
+
 @pytest.mark.parametrize(
     ("flags", "model"), [((), "history"), (("--task", "next", "--rolling"), "markov")]
 )
