@@ -6,11 +6,16 @@ that the import itself is quick. docs/api.md describes them.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# torch's threads wait for one another thousands of times a second. By default they wait by running,
+# which keeps those they wait for from a core that other processes share: a hundred times as slow.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from humobctl.api.data import mask, split, synth

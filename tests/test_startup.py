@@ -102,3 +102,19 @@ def test_a_group_alone_shows_its_help(words: tuple[str, ...]) -> None:
     done = run_cli(*words)
     assert (done.code, done.out) == (2, "")
     assert done.err == run_cli(*words, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")]
+)
+def test_threads_of_torch_do_not_wait_by_running(given: dict[str, str], policy: str) -> None:
+    """OpenMP itself says what it goes by; others' cores would be spent on waiting."""
+    env = environment(OMP_DISPLAY_ENV="TRUE")
+    env.pop("OMP_WAIT_POLICY", None)
+    code = "import humobctl.training.device"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env | given, capture_output=True, text=True, check=True
+    )
+    said = [line for line in done.stderr.splitlines() if "OMP_WAIT_POLICY" in line]
+    assert said
+    assert all(policy in line for line in said)
