@@ -12,12 +12,14 @@ import sys
 
 import humobctl
 from benchmarks import (
+    bert_length,
     bert_moe,
     borrowed,
     commuting,
     diffusion,
     diffusion_newyork,
     diffusion_speed,
+    dry_runs,
     embedder,
     exploring,
     flow_series,
@@ -60,6 +62,7 @@ NEEDS_DATA += (
     "epr-family",
 )
 NEEDS_DATA += ("borrowed-neighbours", "borrowed-bert", "routines", "trainings", "gravity-returns")
+NEEDS_DATA += ("bert-steps", "dry-runs")
 NEEDS_DATA += ("eval-generated", "eval-floors", "eval-controls", "commuting", "measures")
 LLAMA = ("llama-speed", "llama-gpu", "llama-scores")
 DIFFUSION = (
@@ -85,10 +88,13 @@ TABLES = {
     "bert-predict": ("bert-moe: prediction", bert_moe.predict_speed),
     "bert-windows": ("bert-moe: the data set", bert_moe.build_speed),
     "bert-scores": ("bert-moe, days 60-74, 100 users a city", bert_moe.trained_scores),
+    "bert-steps": ("bert-moe by steps, days 45-59", bert_length.steps),
+    "bert-users": ("bert-moe by users of a synthetic city, days 60-74", bert_length.users),
     "borrowed-neighbours": ("History with similar users, days 45-59", borrowed.neighbours),
     "borrowed-bert": ("A ranker with bert-moe, days 45-59", borrowed.bert_feature),
     "routines": ("Routines of nearest neighbours across cities", routines.table),
     "trainings": ("What a training costs and gives", trainings.table),
+    "dry-runs": ("What a dry run says of a training, and what that takes", dry_runs.table),
     "bert-transfer": ("bert-moe: from one city to another", bert_moe.transfer),
     "intend": ("Day plans, speed", planning.speed),
     "intend-calibrated": ("Plans before and after calibration to stays", planning.calibrated),
@@ -153,6 +159,9 @@ LARGE = (
     "flow-series",
     "twin",
     "view",
+    "bert-steps",
+    "bert-users",
+    "dry-runs",
 )
 
 

@@ -17,7 +17,7 @@ import polars as pl
 import torch
 
 from benchmarks import plain_bert
-from benchmarks.harness import DATA, WORK, interleaved, markdown
+from benchmarks.harness import DATA, WORK, interleaved, markdown, mean_scores
 from benchmarks.prediction import COLUMNS, run, scores, trainings
 from benchmarks.trainings import SEEDS, STEPS, TRAININGS, span, train_once
 from humobctl.io.read import read_table
@@ -302,8 +302,4 @@ def _scored(truth: str, folder: str) -> list[str]:
     command = [sys.executable, "-m", "humobctl", "predict", truth, "--from-day", "60"]
     command += ["--model", folder, "--blend", "0", "--decode", "argmax", "-o", output]
     subprocess.run(command, check=True)
-    command = [sys.executable, "-m", "humobctl", "eval", output, "--truth", truth, "-f", "csv"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = dict(pl.read_csv(done.stdout.encode()).select("metric", "value").iter_rows())
-    metrics = ("accuracy", "geobleu_humob24", "geobleu_humob25", "dtw_humob24", "dtw_humob25")
-    return [f"{found[name]:.4f}" for name in metrics]
+    return [f"{value:.4f}" for value in mean_scores(output, truth)]

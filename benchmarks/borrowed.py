@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.harness import DATA, WORK, cost, markdown
-from benchmarks.trainings import SEEDS, TRAININGS, train_once
+from benchmarks.trainings import BOTH, NAMED, SEEDS, TRAININGS, train_once
 from humobctl.embed.vectors import read_embeddings
 from humobctl.evaluate.cells.run import CellEvalSettings
 from humobctl.io.read import read_table
@@ -36,8 +36,6 @@ from humobctl.tables.cells import encode_cells
 
 FIRST, END = 45, 60
 CITIES = "BC"
-FILES = [DATA / "humob" / f"city{name}_challenge.csv.gz" for name in CITIES]
-NAMED = [part for name in CITIES for part in ("--city", name)]
 NEIGHBOURS = 5
 WEIGHTS = (0.02, 0.05, 0.1)
 SCORES = ("geobleu_humob24", "dtw_humob24", "accuracy")
@@ -160,7 +158,7 @@ def embedder(seed: int) -> Path:
     folder = WORK / f"borrowed_embedder_{seed}"
     if not folder.is_dir():
         options = ("--preset", "tiny", "--last-day", FIRST - 1, "--seed", seed, "-o", folder)
-        cost("train", "embedder", *FILES, *NAMED, *options)
+        cost("train", "embedder", *BOTH, *NAMED, *options)
     return folder
 
 
@@ -169,7 +167,7 @@ def _nearest(seed: int, asked: dict[str, list[Asked]]) -> Callable[[Asked], list
     vectors = WORK / f"borrowed_{seed}.parquet"
     if not vectors.is_file():
         days = ("--days", f"0-{FIRST - 1}", "-o", vectors)
-        cost("embed", *FILES, *NAMED, "--model", embedder(seed), *days)
+        cost("embed", *BOTH, *NAMED, "--model", embedder(seed), *days)
     found = read_embeddings(str(vectors))
     assert found.city is not None
     where = {
@@ -245,7 +243,7 @@ def bert_feature() -> str:
     found: dict[tuple[str, str], list[Floats]] = {}
     everyone = [one for name in CITIES for one in people(name)]
     for seed in SEEDS:
-        dists = _bert(seed, everyone)
+        dists = told(train_once("bert-moe", seed, *TRAININGS["bert-moe"])[0], everyone)
         rows = [rows_of(one, dist) for one, dist in zip(everyone, dists, strict=True)]
         order = np.random.default_rng(seed).permutation(len(rows))
         learnt, held = ([rows[n] for n in half] for half in np.array_split(order, 2))
@@ -266,8 +264,8 @@ def bert_feature() -> str:
     return markdown(COLUMNS, rows_out)
 
 
-def _bert(seed: int, everyone: list[Asked]) -> list[SlotDistributions]:
-    folder, _ = train_once("bert-moe", seed, *TRAININGS["bert-moe"])
+def told(folder: Path, everyone: list[Asked]) -> list[SlotDistributions]:
+    """What a bert-moe model alone says."""
     found = []
     for name in CITIES:
         here = [one for one in everyone if one.name == name]

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import humobctl as hm
+
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 WORK = ROOT / "bench-data"
+DIALECTS = ("humob24", "humob25")
 
 
 def interleaved(
@@ -84,6 +87,14 @@ def cost(*arguments: str | Path | int, cwd: Path | None = None) -> Cost:
     if done.returncode:
         raise RuntimeError(f"humobctl {' '.join(map(str, arguments))}: {done.stderr}")
     return Cost(*map(float, done.stdout.split()))
+
+
+def mean_scores(predicted: str | Path, truth: str | Path) -> list[float]:
+    """Accuracy, GEO-BLEU and DTW (km) in both dialects, humob24 first: means over users."""
+    found = hm.evaluate(predicted, truth).to_dict()
+    values = {(one["metric"], one["dialect"]): one["value"] for one in found["scores"]}
+    dialects = [(name, dialect) for name in ("geobleu", "dtw") for dialect in DIALECTS]
+    return [values[key] for key in [("accuracy", None), *dialects]]
 
 
 def markdown(columns: list[str], rows: list[list[str]]) -> str:

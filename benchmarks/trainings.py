@@ -16,20 +16,25 @@ from typing import Any
 from benchmarks.harness import DATA, WORK, Cost, cost, markdown
 
 SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
-STEPS = os.environ.get("BERT_STEPS", "60")
+STEPS = int(os.environ.get("BERT_STEPS", "60"))
 """Of bert-moe; an epoch of its preset has 440."""
 BOTH = [DATA / "humob" / f"city{city}_challenge.csv.gz" for city in "BC"]
-_NAMED = ("--city", "B", "--city", "C")
+NAMED = ("--city", "B", "--city", "C")
 _NEW_YORK = WORK / "next_New_York" / "train.parquet"
+
+
+def bert_moe(steps: int, *files: str | Path) -> tuple[str | Path, ...]:
+    """A training of bert-moe with two validations, its blend learnt on 100 users."""
+    count = ("--max-steps", str(steps), "--evaluate-every", str(steps // 2))
+    return ("train", "bert-moe", *files, *count, "--blend-users", "100")
+
+
 TRAININGS: dict[str, tuple[str | Path, ...]] = {
     "ranker": ("train", "ranker", *BOTH),
     "next": ("train", "next", _NEW_YORK),
     "next-gru": ("train", "next-gru", _NEW_YORK),
-    "bert-moe": (
-        *("train", "bert-moe", *BOTH, *_NAMED, "--max-steps", STEPS),
-        *("--evaluate-every", str(int(STEPS) // 2), "--blend-users", "100"),
-    ),
-    "embedder": ("train", "embedder", *BOTH, *_NAMED, "--preset", "tiny", "--last-day", "59"),
+    "bert-moe": bert_moe(STEPS, *BOTH, *NAMED),
+    "embedder": ("train", "embedder", *BOTH, *NAMED, "--preset", "tiny", "--last-day", "59"),
     "diffusion": ("train", "diffusion", WORK / "diffusion" / "train.parquet"),
 }
 
