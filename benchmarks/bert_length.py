@@ -10,11 +10,12 @@ import polars as pl
 
 from benchmarks.borrowed import CITIES, COLUMNS, as_row, evaluate, people, told
 from benchmarks.harness import WORK, cost, markdown, mean_scores
-from benchmarks.trainings import BOTH, NAMED, SEEDS, bert_moe, span, train_once
+from benchmarks.trainings import BOTH, NAMED, SEEDS, span, train_once
 from humobctl.predict.base import PredictOptions
 from humobctl.predict.baselines.history import History
 
-LENGTHS = tuple(int(n) for n in os.environ.get("LENGTHS", "60,150,440").split(","))
+LENGTHS = tuple(int(n) for n in os.environ.get("LENGTHS", "60,440").split(","))
+"""Numbers of steps: an epoch of B and C has 63, and 440 with a window every 24 records."""
 CROWDS = tuple(int(n) for n in os.environ.get("CROWDS", "100,1000,10000").split(","))
 CROWD_STEPS = int(os.environ.get("BERT_STEPS", "150"))
 ASKED = 200
@@ -22,6 +23,12 @@ ASKED = 200
 RANKED = 1000
 """Users that a ranker is trained on, at most."""
 METRICS = ("accuracy", "GEO-BLEU humob24", "humob25", "DTW km humob24", "humob25")
+
+
+def bert_moe(steps: int, *files: str | Path) -> tuple[str | Path, ...]:
+    """A training of so many steps with two validations, its blend learnt on 100 users."""
+    count = ("--stride", "24", "--max-steps", str(steps), "--evaluate-every", str(steps // 2))
+    return ("train", "bert-moe", *files, *count, "--blend-users", "100")
 
 
 def steps() -> str:

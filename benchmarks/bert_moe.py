@@ -19,7 +19,7 @@ import torch
 from benchmarks import plain_bert
 from benchmarks.harness import DATA, WORK, interleaved, markdown, mean_scores
 from benchmarks.prediction import COLUMNS, run, scores, trainings
-from benchmarks.trainings import SEEDS, STEPS, TRAININGS, span, train_once
+from benchmarks.trainings import SEEDS, TRAININGS, span, train_once
 from humobctl.io.read import read_table
 from humobctl.predict.base import PredictOptions
 from humobctl.predict.bert_moe.config import BertMoeSettings, paper, small, tiny
@@ -227,7 +227,7 @@ def trained_scores() -> str:
         for values in zip(*((one.seconds, one.cpu_seconds) for _, one in trained), strict=True)
     )
     note = (
-        f"{STEPS} steps; seeds {SEEDS}; {minutes} min, {cpu} CPU min, peak "
+        f"Seeds {SEEDS}; {minutes} min, {cpu} CPU min, peak "
         f"{span([one.megabytes for _, one in trained], 0)} MB; weight of the history baseline "
         f"{', '.join(f'{weight:.2f}' for weight in weights)}."
     )

@@ -16,24 +16,14 @@ from typing import Any
 from benchmarks.harness import DATA, WORK, Cost, cost, markdown
 
 SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
-STEPS = int(os.environ.get("BERT_STEPS", "60"))
-"""Of bert-moe; an epoch of its preset has 440."""
 BOTH = [DATA / "humob" / f"city{city}_challenge.csv.gz" for city in "BC"]
 NAMED = ("--city", "B", "--city", "C")
 _NEW_YORK = WORK / "next_New_York" / "train.parquet"
-
-
-def bert_moe(steps: int, *files: str | Path) -> tuple[str | Path, ...]:
-    """A training of bert-moe with two validations, its blend learnt on 100 users."""
-    count = ("--max-steps", str(steps), "--evaluate-every", str(steps // 2))
-    return ("train", "bert-moe", *files, *count, "--blend-users", "100")
-
-
 TRAININGS: dict[str, tuple[str | Path, ...]] = {
     "ranker": ("train", "ranker", *BOTH),
     "next": ("train", "next", _NEW_YORK),
     "next-gru": ("train", "next-gru", _NEW_YORK),
-    "bert-moe": bert_moe(STEPS, *BOTH, *NAMED),
+    "bert-moe": ("train", "bert-moe", *BOTH, *NAMED),
     "embedder": ("train", "embedder", *BOTH, *NAMED, "--preset", "tiny", "--last-day", "59"),
     "diffusion": ("train", "diffusion", WORK / "diffusion" / "train.parquet"),
 }

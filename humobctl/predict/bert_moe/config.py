@@ -89,7 +89,7 @@ class BertMoeSettings(settings.ModelSettings):
     prediction_length: settings.Count = 128
     horizon: Annotated[int, settings.Range(0, 60)] = 15
     relabel: settings.Fraction = 0.5
-    stride: settings.Count = 24
+    stride: settings.Count = 168
     epochs: settings.Count = 1
     max_steps: settings.CountOrNone = 0
     batch_size: settings.Count = 16
