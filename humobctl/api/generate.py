@@ -230,7 +230,7 @@ def generate_diffusion(
         places: places; generated points become places of their intent (see ``decode``). Default:
             points stay as generated.
         no_snap: keep points as generated, even with ``places``.
-        decode: how points become places. law: return to places of the day and of days before, or
+        decode: decoding strategy of points. law: return to places of the day and of days before, or
             choose a new one near the point by the distances of the training days; nearest: the
             nearest place. Default: law where the model has one (not with categories).
         sampler: sampling method (euler: flow matching only). Default: dpm, or euler for flow
