@@ -42,6 +42,7 @@ SAMPLERS = (
     *(("flow", "euler", 20), ("flow", "euler", 10)),
 )
 AS_INTENTS = np.array(["go home", "go to work", "leisure or entertainment"])
+NEAREST = ("--decode", "nearest")
 SEEDS = (0, 1)
 CHUNK = 16
 Scores = dict[str, tuple[float, float]]
@@ -136,8 +137,11 @@ def scores() -> str:
     ]
     for objective in OBJECTIVES:
         models = [("--model", city.model(objective, seed, **steps)) for seed in TRAINING_SEEDS]
-        rows.append(_seeds_row(city, "diffusion", f"{objective}, homes drawn", models))
-        rows.append(_seeds_row(city, "diffusion", objective, [(*one, *pairs) for one in models]))
+        for homes, given in ((", homes drawn", ()), ("", pairs)):
+            for decoded, decode in (("", ()), (", nearest places", NEAREST)):
+                options = [(*one, *given, *decode) for one in models]
+                title = f"{objective}{homes}{decoded}"
+                rows.append(_seeds_row(city, "diffusion", title, options))
     floor = next(iter(city.evaluated([city.folder / "random-0.parquet"]).values()))
     rows.append(["floor", *(f"{floor[metric][1]:.4f}" for metric in METRICS)])
     return markdown(["by", *(metric.replace("_", " ") for metric in METRICS)], rows)
@@ -157,7 +161,7 @@ def _seeds_row(
 
 def _name(title: str) -> str:
     """Of a row's files."""
-    return title.replace(", homes drawn", "-free")
+    return title.replace(", homes drawn", "-free").replace(", nearest places", "-nearest")
 
 
 def samplers() -> str:
@@ -166,6 +170,7 @@ def samplers() -> str:
     rows = []
     for objective, sampler, steps in SAMPLERS:
         options = ("--model", city.model(objective), "--sampler", sampler, "--steps", str(steps))
+        options = (*options, *NEAREST)  # points as they are drawn, but for the places
         begin = time.perf_counter()
         paths = [
             city.generate("diffusion", f"{objective}-{sampler}-{steps}-{seed}", *options, *named)

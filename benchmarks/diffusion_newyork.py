@@ -7,13 +7,15 @@ from, or the model's own.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
-from benchmarks.diffusion import AS_INTENTS, City
+from benchmarks.diffusion import AS_INTENTS, NEAREST, City
 from benchmarks.harness import DATA, WORK, markdown
 from humobctl.data.importers.stays import read_stays
-from humobctl.generate.diffusion.data import WORK_CLASS, known_days
+from humobctl.generate.diffusion.data import DAY, WORK_CLASS, known_days
 from humobctl.tables.schemas import PLACES
 
 NEW_YORK = DATA / "foursquare-nyc"
@@ -28,9 +30,14 @@ def scores() -> str:
     for law in ("gravity", "epr", "random"):
         pairs = ("--home-work", city.pairs)
         files[law] = city.generate("gravity", law, "--law", law, *pairs)
+    fitted = ("--law", "empirical", "--fit", _visits(city), "--nights-away", "0")
+    files["empirical, homes drawn"] = city.generate("gravity", "empirical-free", *fitted)
+    files["empirical"] = city.generate("gravity", "empirical", *fitted, "--home-work", city.pairs)
     model = ("--model", city.model("pred_v", min_stays=LEAST))
     files["pred_v, homes drawn"] = city.generate("diffusion", "pred_v-free", *model)
     files["pred_v"] = city.generate("diffusion", "pred_v", *model, "--home-work", city.pairs)
+    nearest = (*model, "--home-work", city.pairs, *NEAREST)
+    files["pred_v, nearest places"] = city.generate("diffusion", "pred_v-nearest", *nearest)
     columns, rows = city.table(files, "--min-events", str(LEAST))
     return markdown(columns, rows)
 
@@ -64,14 +71,39 @@ def _plans(city: City) -> None:
     assert plane is not None
     frame = table.frame.filter(pl.len().over("uid", "d") >= LEAST)
     known = known_days(frame, plane)
+    plans = frame.select(
+        "uid",
+        "d",
+        "end",
+        pl.Series("seq", known.layout.number()),
+        pl.Series("intent", AS_INTENTS[known.place_class]),
+        # Of several check-ins in a minute each takes one; none lasts into the next.
+        start_min=(pl.col("start") - pl.int_range(pl.len())).cum_max().over("uid", "d")
+        + pl.Series(known.layout.number()),
+    )
+    following = pl.col("start_min").shift(-1).over("uid", "d").fill_null(DAY)
+    plans.select(
+        *("uid", "d", "seq", "intent", "start_min"),
+        end_min=pl.max_horizontal("end", pl.col("start_min") + 1).clip(upper_bound=following),
+    ).filter(pl.col("end_min") > pl.col("start_min")).write_csv(city.plans)
+
+
+def _visits(city: City) -> Path:
+    """Stays of the people who are learnt from, as visits to fit a law to; the file."""
+    target = city.folder / "visits.parquet"
+    frame = read_stays(str(city.train)).frame.filter(pl.len().over("uid", "d") >= LEAST)
     frame.select(
         "uid",
         "d",
-        pl.Series("seq", known.layout.number()),
-        pl.Series("intent", AS_INTENTS[known.place_class]),
+        pl.int_range(pl.len()).over("uid", "d").alias("seq"),
+        pl.lit(None, pl.String).alias("intent"),
         start_min="start",
         end_min=pl.max_horizontal("end", pl.col("start") + 1),
-    ).write_csv(city.plans)
+        place_id=pl.col("place").cast(str),
+        lat="lat",
+        lon="lon",
+    ).write_parquet(target)
+    return target
 
 
 def _pairs(city: City) -> None:

@@ -200,6 +200,7 @@ def generate_diffusion(
     count: Count | None = None,
     places: Source | None = None,
     no_snap: bool = False,
+    decode: Literal["law", "nearest"] | None = None,
     people: Source | None = None,
     home_work: Source | None = None,
     sampler: Literal["ddpm", "ddim", "dpm", "euler"] | None = None,
@@ -226,9 +227,12 @@ def generate_diffusion(
             drawn from the model.
         count: number of people, one day each, for a model without a condition; needed if there are
             no ``intentions``.
-        places: places; generated points move to the nearest place of their intent. Default: points
-            stay as generated.
+        places: places; generated points become places of their intent (see ``decode``). Default:
+            points stay as generated.
         no_snap: keep points as generated, even with ``places``.
+        decode: decoding strategy of points. law: return to places of the day and of days before, or
+            choose a new one near the point by the distances of the training days; nearest: the
+            nearest place. Default: law where the model has one (not with categories).
         sampler: sampling method (euler: flow matching only). Default: dpm, or euler for flow
             matching.
         steps: number of sampling steps. Default: 16 with dpm, 20 with ddim and euler, all with
@@ -283,12 +287,18 @@ def generate_diffusion(
         snapped = None
         if places_at is not None and not no_snap:
             snapped = read_places(places_at, trained.scale.plane, on_error=on_error)
+        if decode == "law" and (trained.law is None or trained.condition == "category"):
+            raise UsageError(
+                f"--decode law: {folder} has no law of distances (trained by an older version, on "
+                "too few trips, or with categories), expected nearest"
+            )
         job = DiffusionJob(
             trained,
             sampling_of(trained.settings, sampler, steps, guidance),
             places=snapped,
             people=None if people_at is None else read_people(people_at, on_error=on_error),
             pairs=None if pairs_at is None else read_pairs(pairs_at, on_error=on_error),
+            nearest=decode == "nearest",
             seed=seed,
             batch_size=batch_size,
         )

@@ -10,6 +10,8 @@
 #define EVENT 0x6576656E7473ULL /* keeps these draws apart from others of the same seed */
 #define DAY_MINUTES 1440
 #define TRIES 8 /* to find a place that is new to a person */
+#define WIDTH 5.0 /* spreads from an aim within which places are weighed */
+#define AIMED 16384 /* of these places, that are weighed: of more, every second or third */
 
 /* Numbers in schemas.INTENTS; and of the places that serve any of them, as in places.py. */
 enum { AT_WORK = 0, AT_HOME = 1, ASLEEP = 7, EVERYTHING = 12 };
@@ -33,6 +35,8 @@ typedef struct {
     int32_t *start, *end; /* of events, minutes; changed where travel needs it */
     int32_t *place;       /* out: row of the place, or HOME, WORK */
     uint8_t *flags;       /* out */
+    const float *aim_east, *aim_north; /* of events, where a model has them; or NULL */
+    double spread;                     /* metres from an aim at which a place weighs e^-1/2 */
 } Days;
 
 /* Where a person has been, HOME and WORK too, and how often (exploration, preferential return). */
@@ -223,10 +227,46 @@ static Spot spot_at(const Places *places, int32_t place)
     return (Spot){places->place_east[place], places->place_north[place], place};
 }
 
+/* Whether a place is neither the person's home or work nor known from this day or one before. */
+static int is_new(const Walk *walk, int32_t place)
+{
+    return place != walk->home.place && place != walk->work.place && !has(&walk->known, place) &&
+           !has(&walk->before, place);
+}
+
+/* A new place by the law times a Gaussian around the aim of an event; NOWHERE where none is near. */
+static int32_t aimed_place(Walk *walk, int intent, Spot here, int64_t event, Draws *draws)
+{
+    const Days *days = walk->days;
+    Memory *memory = walk->memory;
+    Spot aim = {days->aim_east[event], days->aim_north[event], here.place};
+    Query near = query(walk->places, intent, aim, WIDTH * days->spread, memory);
+    if (memory->failed) return NOWHERE;
+    int64_t found = collect_squares(&near, ALL_RINGS), step = 1 + found / AIMED, kept = 0;
+    double total = 0.0, wide = 2.0 * days->spread * days->spread;
+    for (int64_t i = (int64_t)(draw(draws) * (double)step); i < found; i += step, kept++) {
+        int32_t place = place_of(&near, memory->member[i]);
+        double away = hypot(walk->places->place_east[place] - here.east,
+                            walk->places->place_north[place] - here.north);
+        memory->member[kept] = memory->member[i];
+        memory->weight[kept] = deterrence(&walk->law, away) * exp(-memory->weight[i] / wide);
+        total += memory->weight[kept];
+    }
+    for (int64_t left = kept; left > 0; left--) {
+        int64_t drawn = drawn_of(memory->weight, kept, total, draws);
+        if (drawn < 0) break;
+        int32_t place = place_of(&near, memory->member[drawn]);
+        if (is_new(walk, place)) return place;
+        total -= memory->weight[drawn];
+        memory->weight[drawn] = 0.0;
+    }
+    return NOWHERE;
+}
+
 /* A place that the law leads to, known from the same day or a day before, or new; NOWHERE where there
  * is none. */
-static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, Draws *draws,
-                          int *widened)
+static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, int64_t event,
+                          Draws *draws, int *widened)
 {
     Law *law = &walk->law;
     const Places *places = walk->places;
@@ -239,6 +279,8 @@ static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, Dra
             place = come_back(places, law, &walk->before, &walk->known, intent, here, draws);
     }
     if (place != NOWHERE) return place;
+    if (walk->days->aim_east) place = aimed_place(walk, intent, here, event, draws);
+    if (place != NOWHERE) return place;
     for (int i = 0; i < TRIES; i++) {
         place = choose_place(places, law, intent, here, draws, walk->memory, widened);
         if (law->kind != EMPIRICAL || !has(&walk->before, place)) break;
@@ -247,19 +289,22 @@ static int32_t free_place(Walk *walk, int intent, Spot here, int32_t number, Dra
 }
 
 /* Where a night away from home is spent: a place to live, or any where none is known as one. */
-static int32_t night_away(Walk *walk, int intent, Spot here, int32_t number, Draws *draws)
+static int32_t night_away(Walk *walk, int intent, Spot here, int32_t number, int64_t event,
+                          Draws *draws)
 {
     if (draw(draws) >= walk->law.away) return NOWHERE;
     int widened, home = walk->places->grids[intent].members > 0;
-    return free_place(walk, home ? intent : EVERYTHING, here, number, draws, &widened);
+    return free_place(walk, home ? intent : EVERYTHING, here, number, event, draws, &widened);
 }
 
 /* Where the next event takes place, and under which number; the person stays where none is found.
  * `last` says whether the day ends with it, after two others or more. */
-static Spot next_spot(Walk *walk, int intent, int last, Spot here, int32_t *number,
-                      const uint64_t *names, uint8_t *flags)
+static Spot next_spot(Walk *walk, int64_t event, int last, Spot here, int32_t *number,
+                      const uint64_t *names)
 {
     Law *law = &walk->law;
+    int intent = walk->days->intent[event];
+    uint8_t *flags = walk->days->flags + event;
     int home = intent == AT_HOME || intent == ASLEEP, work = intent == AT_WORK;
     Draws draws = draws_named(names, 5);
     if (law->kind == HOME_WORK && !home && !work) {
@@ -267,7 +312,7 @@ static Spot next_spot(Walk *walk, int intent, int last, Spot here, int32_t *numb
         work = !home;
     }
     if (home && last && law->kind == EMPIRICAL) {
-        int32_t night = night_away(walk, intent, here, *number, &draws);
+        int32_t night = night_away(walk, intent, here, *number, event, &draws);
         if (night != NOWHERE) {
             *number = night;
             return spot_at(walk->places, night);
@@ -278,7 +323,7 @@ static Spot next_spot(Walk *walk, int intent, int last, Spot here, int32_t *numb
         return home ? walk->home : walk->work;
     }
     int widened = 0;
-    int32_t place = free_place(walk, intent, here, *number, &draws, &widened);
+    int32_t place = free_place(walk, intent, here, *number, event, &draws, &widened);
     if (widened) *flags |= WIDENED;
     if (place == NOWHERE) {
         *flags |= UNREACHED;
@@ -309,8 +354,7 @@ static int walk_day(Walk *walk, int64_t person, int64_t d)
         uint64_t names[] = {walk->law.seed, EVENT, days->uid[person], (uint64_t)days->d[d],
                             (uint64_t)i};
         days->flags[at] = 0;
-        Spot next = next_spot(walk, days->intent[at], i >= 2 && i == count - 1, here, &number, names,
-                              days->flags + at);
+        Spot next = next_spot(walk, at, i >= 2 && i == count - 1, here, &number, names);
         walk->day.away[i] = hypot(next.east - here.east, next.north - here.north);
         days->place[at] = number;
         here = next;

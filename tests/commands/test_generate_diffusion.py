@@ -140,7 +140,8 @@ def test_a_visit_depends_on_the_seed_and_the_person_alone(cli, folder) -> None:
 
 def test_points_become_the_nearest_place_of_their_intent(cli, folder) -> None:
     raw = generated(cli, folder, "plans.csv", "-m", "days", "--places", "places.csv", "--no-snap")
-    visits = generated(cli, folder, "plans.csv", "-m", "days", "--places", "places.csv")
+    nearest = ("--places", "places.csv", "--decode", "nearest")
+    visits = generated(cli, folder, "plans.csv", "-m", "days", *nearest)
     places = pl.read_csv(folder / "places.csv")
     both = visits.with_columns(raw_lat=raw["lat"], raw_lon=raw["lon"])
     pairs = both.join(
@@ -153,6 +154,20 @@ def test_points_become_the_nearest_place_of_their_intent(cli, folder) -> None:
     found = visits.join(nearest.select("uid", "d", "seq", "p"), on=["uid", "d", "seq"])
     assert found.height == visits.height
     assert (found["place_id"] == found["p"]).mean() > 0.97  # but for the roundings of the distance
+
+
+def test_a_model_without_a_law_takes_the_nearest_places(cli, folder) -> None:
+    """As those of older versions."""
+    shutil.copytree(folder / "days", folder / "older")
+    config = json.loads((folder / "days" / "config.json").read_text())
+    assert 0 <= config.pop("law")["back"] <= 1
+    (folder / "older" / "config.json").write_text(json.dumps(config))
+    given = ("plans.csv", "--places", "places.csv")
+    older = generated(cli, folder, *given, "-m", "older")
+    assert older.equals(generated(cli, folder, *given, "-m", "days", "--decode", "nearest"))
+    assert not older.equals(generated(cli, folder, *given, "-m", "days"))
+    refused = generated(cli, folder, *given, "-m", "older", "--decode", "law", code=2)
+    assert "older has no law of distances" in refused
 
 
 def test_given_homes_are_kept(cli, folder) -> None:

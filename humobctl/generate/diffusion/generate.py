@@ -37,6 +37,7 @@ from humobctl.generate.diffusion.data import (
     day_starts,
 )
 from humobctl.generate.diffusion.decode import GeneratedDays, decode
+from humobctl.generate.diffusion.law import choose_places
 from humobctl.generate.diffusion.load import TrainedDiffusion
 from humobctl.generate.diffusion.nearest_place import ANY, LEARNT_DAYS, Places, place_ids
 from humobctl.generate.diffusion.process import Process, Sampling
@@ -72,6 +73,7 @@ class DiffusionJob:
         places: to snap points to; None to leave them where they are.
         people: profiles with home and work, sorted by uid.
         pairs: home and work, one of which each person gets.
+        nearest: take the place nearest to each point, even where the model has a law.
         seed: of all draws.
         batch_size: days that are sampled together.
         tally: filled in as the run goes on.
@@ -82,6 +84,7 @@ class DiffusionJob:
     places: Places | None = None
     people: pl.DataFrame | None = None
     pairs: pl.DataFrame | None = None
+    nearest: bool = False
     seed: int = 0
     batch_size: int = 256
     tally: DiffusionTally = field(default_factory=DiffusionTally)
@@ -158,7 +161,7 @@ class DiffusionJob:
             "command": "generate diffusion",
             "settings": {
                 **asdict(self.sampling),
-                **{"seed": self.seed, "batch_size": self.batch_size},
+                **{"seed": self.seed, "batch_size": self.batch_size, "nearest": self.nearest},
             },
             "model": fingerprint_of(self.model.name),
             "data": mark_of(
@@ -364,8 +367,7 @@ class DiffusionJob:
         lat, lon = self.model.scale.plane.degrees(metres[:, 0], metres[:, 1])
         row = np.full(len(intent), -1)
         if self.places is not None:
-            category = table[_CATEGORY] if _CATEGORY in table.columns else None
-            row = self._snap(drawn, intent, given, category)
+            row = self._snap(table, drawn, intent, given)
             at = row >= 0
             lat[at], lon[at] = (
                 self.places.frame[name].to_numpy()[row[at]] for name in ("lat", "lon")
@@ -379,7 +381,7 @@ class DiffusionJob:
         ).select(VISITS.columns)
 
     def _snap(
-        self, drawn: GeneratedDays, intent: Int64s, given: Anchors, category: pl.Series | None
+        self, table: pl.DataFrame, drawn: GeneratedDays, intent: Int64s, given: Anchors
     ) -> Int64s:
         """Rows of places; -1 for a given home or work that is too far from any."""
         assert self.places is not None
@@ -388,11 +390,15 @@ class DiffusionJob:
         for code in np.unique(intent).tolist():
             these = intent == code
             row[these], away[these] = self.places.nearest(code, metres[these])
-        if category is not None:
-            self.tally.elsewhere += self.places.snap_categories(category, metres, row, away)
         known_home = given.has_home[day] & (drawn.place_class == HOME_CLASS)
         known_work = given.has_work[day] & (drawn.place_class == WORK_CLASS)
         row[(known_home | known_work) & (away > KNOWN_WITHIN)] = -1
+        if _CATEGORY in table.columns:
+            self.tally.elsewhere += self.places.snap_categories(table[_CATEGORY], metres, row, away)
+        elif self.model.law is not None and not self.nearest:
+            city = self.places.city
+            row = choose_places(city, self.model.law, table, drawn, row, self.seed)
+            away = np.hypot(*(self.places.points[row] - metres).T)
         metres_away, points = np.unique(np.rint(away[row >= 0]), return_counts=True)
         self.tally.snapped.update(
             dict(zip(metres_away.astype(int).tolist(), points.tolist(), strict=True))

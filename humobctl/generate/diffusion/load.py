@@ -10,7 +10,9 @@ import torch
 
 from humobctl.generate.diffusion.config import TYPE, DiffusionSettings
 from humobctl.generate.diffusion.data import Scale, channel_count, class_count
+from humobctl.generate.diffusion.law import law_of_record
 from humobctl.generate.diffusion.model import Denoiser, build
+from humobctl.generate.gravity.distance_weights import DistanceWeights
 from humobctl.training.device import torch_device
 from humobctl.training.model_dir import build_checked, clear_damage, load
 from humobctl.training.settings import from_record
@@ -29,6 +31,7 @@ class TrainedDiffusion:
         network: on its device.
         device: as it was asked for.
         visits_a_day: mean of its training days; None where the model does not say.
+        law: of distances and returns in its training days; None of a model that has none.
     """
 
     name: str
@@ -39,6 +42,7 @@ class TrainedDiffusion:
     network: Denoiser
     device: str = "auto"
     visits_a_day: float | None = None
+    law: DistanceWeights | None = None
 
     def __reduce__(self) -> tuple[Any, tuple[str, str]]:
         """Another process loads it from its folder."""
@@ -59,6 +63,7 @@ def load_diffusion(folder: str, device: str = "auto") -> TrainedDiffusion:
         record = found.config["scale"]
         scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
         categories = tuple(found.config.get("categories", ()))
+        law = law_of_record(found.config.get("law"))
         classes = class_count(condition, categories)
         make = functools.partial(build, settings, channel_count(condition), classes)
         network = build_checked(folder, settings.layers, make)
@@ -74,6 +79,7 @@ def load_diffusion(folder: str, device: str = "auto") -> TrainedDiffusion:
         network,
         device,
         visits_a_day=_number_or_none(found.config.get("visits_a_day")),
+        law=law,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial import KDTree
 
 from humobctl.errors import HumobError
 from humobctl.generate.diffusion.data import HOME_CLASS, WORK_CLASS
+from humobctl.generate.gravity.places import PlaceIndex, city_of
 from humobctl.generate.homes_and_works import degrees
 from humobctl.generate.other_city import refuse_another_city
 from humobctl.io.read import read_table
@@ -18,7 +20,7 @@ from humobctl.io.row_errors import OnError
 from humobctl.native import Floats, Int64s
 from humobctl.tables.intents import ANCHORED
 from humobctl.tables.plane import Plane
-from humobctl.tables.schemas import INTENTS, PLACES
+from humobctl.tables.schemas import INTENTS, WEIGHTED_PLACES
 
 LEARNT_DAYS = "the days that the model has learnt"
 ANY = -1
@@ -34,14 +36,21 @@ class Places:
         frame: the table.
         points: metres east and north, (n, 2).
         intent: number of the intent that each serves, ANY for all of them, (n,).
+        plane: the model's plane.
     """
 
     name: str
     frame: pl.DataFrame
     points: Floats
     intent: Int64s
+    plane: Plane
     _trees: dict[int, tuple[KDTree, Int64s]] = field(init=False, default_factory=dict)
     _of: dict[str, tuple[KDTree, Int64s] | None] = field(init=False, default_factory=dict)
+
+    @functools.cached_property
+    def city(self) -> PlaceIndex:
+        """The same places for the laws."""
+        return city_of(self.frame, self.name, self.plane)
 
     def nearest(self, intent: int, points: Floats) -> tuple[Int64s, Floats]:
         """Rows of the nearest places that serve an intent, and metres to them.
@@ -104,7 +113,7 @@ def read_places(path: str, plane: Plane, *, on_error: OnError = "fail") -> Place
         HumobError: the file cannot be read, holds a fault or no place, or is of another city.
     """
     name = "stdin" if path == "-" else path
-    frame = read_table(path, PLACES, on_error=on_error)
+    frame = read_table(path, WEIGHTED_PLACES, on_error=on_error)
     if not frame.height:
         raise HumobError(f"{name}: found no place, expected at least one")
     refuse_another_city(
@@ -115,7 +124,7 @@ def read_places(path: str, plane: Plane, *, on_error: OnError = "fail") -> Place
     )
     points = np.column_stack(plane.metres(frame["lat"].to_numpy(), frame["lon"].to_numpy()))
     codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int64)
-    return Places(name, frame, points, codes.fill_null(ANY).to_numpy())
+    return Places(name, frame, points, codes.fill_null(ANY).to_numpy(), plane)
 
 
 def place_ids(

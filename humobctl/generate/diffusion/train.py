@@ -35,6 +35,7 @@ from humobctl.generate.diffusion.data import (
 )
 from humobctl.generate.diffusion.faults import find_faults, warn_of_faults
 from humobctl.generate.diffusion.gained import say_gained
+from humobctl.generate.diffusion.law import fit_law, law_record
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
 from humobctl.generate.diffusion.process import Process, sampling_of
@@ -285,6 +286,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "categories": list(data.categories),
                 "scale": asdict(source.scale),
                 "visits_a_day": source.known.visits_a_day(),
+                "law": law_record(fit_law(source.known, source.scale.plane, self.settings.seed)),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
         )

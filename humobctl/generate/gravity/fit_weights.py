@@ -164,13 +164,17 @@ def _count_nights(point: Floats, day: Int64s, intent: Int64s) -> tuple[int, int]
 # -- fit -----------------------------------------------------------------------------------------
 
 
-def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> DistanceWeights:
+def fit_weights(
+    visits: pl.DataFrame, city: PlaceIndex, seed: int = 0, anchored: pl.DataFrame | None = None
+) -> DistanceWeights:
     """The weights that make the trips of visits most likely.
 
     Args:
         visits: visits or stays.
         city: the places that people chose from.
         seed: of the trips that are used where there are more than enough.
+        anchored: the same visits with the intents of homes and works that are known otherwise, of
+            which returns and nights away are counted; None for those of ``visits``.
 
     Returns:
         The weights; those of all trips for a kind that has fewer than LEAST_TRIPS.
@@ -202,13 +206,14 @@ def fit_weights(visits: pl.DataFrame, city: PlaceIndex, seed: int = 0) -> Distan
         used = mine if enough else np.ones(len(rows), bool)
         found.append(tuple(fit_bins(counts[used], chosen[used]).tolist()))
         told.append(f"{mine.sum():,} {name}{'' if enough else ' (too few: as all)'}")
-    back = trips.returned / trips.could if trips.could else 0.0
-    away = trips.nights_away / trips.nights if trips.nights else 0.0
+    habits = trips if anchored is None else trips_of(anchored, city)
+    back = habits.returned / habits.could if habits.could else 0.0
+    away = habits.nights_away / habits.nights if habits.nights else 0.0
     report.info(
         f"fitted on trips: {', '.join(told)}; {back:.0%} return to a place of the same day where "
         f"they can, and {away:.0%} of days of three stays or more end away from home"
     )
-    rho, gamma = _tell_returns(trips.over_days)
+    rho, gamma = _tell_returns(habits.over_days)
     return DistanceWeights(found[0], found[1], found[2], back, away, rho, gamma)
 
 

@@ -82,9 +82,10 @@ class DaysStruct(ctypes.Structure):
                 *("day_of", "event_of", "uid", "d"),
                 *("home_east", "home_north", "work_east", "work_north"),
                 *("home_place", "work_place", "intent"),
-                *("start", "end", "place", "flags"),
+                *("start", "end", "place", "flags", "aim_east", "aim_north"),
             )
         ),
+        ("spread", ctypes.c_double),
     ]
 
 

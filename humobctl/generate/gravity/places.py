@@ -200,10 +200,10 @@ def read_city(path: str, *, weighted: bool = True, on_error: OnError = "fail") -
     return city_of(places, "stdin" if path == "-" else path)
 
 
-def city_of(places: pl.DataFrame, name: str = "places") -> PlaceIndex:
-    """The places of a table."""
+def city_of(places: pl.DataFrame, name: str = "places", plane: Plane | None = None) -> PlaceIndex:
+    """The places of a table, on a plane through their middle unless one is given."""
     lat, lon = places["lat"].to_numpy(), places["lon"].to_numpy()
-    plane = plane_through(lat, lon)
+    plane = plane or plane_through(lat, lon)
     widths = np.cos(np.radians([lat.min(), lat.max()])) / np.cos(np.radians(plane.lat))
     if np.abs(widths - 1).max() > MOST_DISTORTION:
         report.warn(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -22,8 +21,9 @@ from humobctl.generate.gravity.config import Law, Travel
 from humobctl.generate.gravity.homes import HomesAndWorks, Locations
 from humobctl.generate.gravity.kernels import HURRIED, SHIFTED, SHORTENED, UNREACHED, WIDENED
 from humobctl.generate.gravity.places import PlaceIndex
+from humobctl.generate.gravity.walk import Days, days_of, walk_days
 from humobctl.generate.person_batches import whole_people
-from humobctl.native import Int64s, library
+from humobctl.native import Int64s
 from humobctl.tables.intents import ANCHORED, CODES, HOME_CODES
 from humobctl.tables.intents import WORK as GO_TO_WORK
 from humobctl.tables.schemas import INTENTS, VISITS
@@ -109,62 +109,6 @@ class GravityTally(Tally):
 def _name_counts(counts: Int64s) -> str:
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{INTENTS[i]} {counts[i]:,}" for i in order if counts[i])
-
-
-@dataclass
-class Days:
-    """Events of whole people as flat arrays.
-
-    Attributes:
-        frame: the events, in order.
-        person_first: first event of each person, and the end, (people + 1,).
-        day_of: first day of each person, and the end, (people + 1,).
-        event_of: first event of each day, and the end, (days + 1,).
-        uid: (people,).
-        d: (days,).
-        intent: codes, (events,).
-    """
-
-    frame: pl.DataFrame
-    person_first: Int64s
-    day_of: Int64s
-    event_of: Int64s
-    uid: NDArray[np.uint32]
-    d: NDArray[np.int16]
-    intent: NDArray[np.int8]
-
-    @property
-    def person(self) -> Int64s:
-        """Number of the person of each event, (events,)."""
-        return np.repeat(np.arange(len(self.uid)), np.diff(self.person_first))
-
-
-def days_of(frame: pl.DataFrame) -> Days:
-    """The days of events whose people's rows stand together; sorted by day and start."""
-    uid = frame["uid"].to_numpy()
-    person_first = _firsts(uid[1:] != uid[:-1])
-    person = np.repeat(np.arange(len(person_first) - 1), np.diff(person_first))
-    d, start = (frame[name].to_numpy().astype(np.int64) for name in ("d", "start_min"))
-    key = (person * 10_000 + d) * 2_000 + start
-    if (key[1:] < key[:-1]).any():
-        order = np.lexsort((frame["seq"].to_numpy(), key))
-        frame, d = frame[order], d[order]
-    event_of = _firsts((np.diff(person) != 0) | (np.diff(d) != 0))
-    codes = frame["intent"].cast(pl.Enum(INTENTS)).to_physical().cast(pl.Int8)
-    return Days(
-        frame,
-        person_first,
-        np.searchsorted(event_of, person_first),
-        event_of,
-        uid[person_first[:-1]],
-        d[event_of[:-1]].astype(np.int16),
-        codes.to_numpy(),
-    )
-
-
-def _firsts(changes: NDArray[np.bool_]) -> Int64s:
-    """Where runs begin, and the end, from whether each row differs from the one before."""
-    return np.concatenate([[0], np.flatnonzero(changes) + 1, [len(changes) + 1]])
 
 
 @dataclass(frozen=True)
@@ -269,7 +213,17 @@ class GravityJob:
         start, end = (
             days.frame[name].to_numpy().astype(np.int32) for name in ("start_min", "end_min")
         )
-        place, flags = self._walk(days, home, work, start, end, memories)
+        place, flags = walk_days(
+            self.city,
+            self.law,
+            days,
+            (home, work),
+            (start, end),
+            memories,
+            travel=self.travel,
+            seed=self.seed,
+            exhaustive=self.exhaustive,
+        )
         self._count(days, place, flags)
         return self._table(days, home, work, (place, flags, start, end))
 
@@ -291,37 +245,6 @@ class GravityJob:
                 "expected one at least, or places without an intent, which serve all ('data import "
                 "--keep-unmapped' keeps them, --mapping gives categories intents)"
             )
-
-    def _walk(
-        self,
-        days: Days,
-        home: Locations,
-        work: Locations,
-        start: NDArray[np.int32],
-        end: NDArray[np.int32],
-        memories: kernels.Memories,
-    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Place and flags of each event; start and end are changed where travel needs it."""
-        place = np.empty(len(start), np.int32)
-        flags = np.empty(len(start), np.uint8)
-        arrays: dict[str, NDArray[Any]] = {
-            **{"day_of": days.day_of, "event_of": days.event_of, "uid": days.uid, "d": days.d},
-            **{"home_east": home.east, "home_north": home.north, "home_place": home.place},
-            **{"work_east": work.east, "work_north": work.north, "work_place": work.place},
-            **{"intent": days.intent, "start": start, "end": end, "place": place, "flags": flags},
-        }
-        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        people = len(days.uid)
-        structs = (
-            self.city.struct,
-            kernels.law_struct(self.law, self.seed, exhaustive=self.exhaustive),
-            kernels.travel_struct(self.travel),
-            kernels.struct_of(kernels.DaysStruct, arrays, people=people),
-        )
-        addresses = [ctypes.addressof(struct) for struct in structs]
-        kernel = library().humob_gravity_days
-        kernels.run_shared(people, memories, lambda memory, a, b: kernel(*addresses, memory, a, b))
-        return place, flags
 
     def _count(self, days: Days, place: NDArray[np.int32], flags: NDArray[np.uint8]) -> None:
         tally, kinds = self.tally, len(INTENTS)
