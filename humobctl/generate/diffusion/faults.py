@@ -52,12 +52,12 @@ def warn_of_faults(found: dict[str, float]) -> None:
     if itself - found["to_itself_real"] > _MOST_ITSELF:
         report.warn(
             f"{itself:.1%} of the moves of sampled days go from a place to itself (real days "
-            f"{found['to_itself_real']:.1%}): 'generate diffusion' will have such visits"
+            f"{found['to_itself_real']:.1%}): points, and places by --decode nearest, will"
         )
     if short < _LEAST_SHORT * found["short_real"]:
         report.warn(
             f"{short:.1%} of the moves of sampled days are shorter than {SHORT_KM:g} km (real days "
-            f"{found['short_real']:.1%}): short trips will be missing"
+            f"{found['short_real']:.1%}): points, and places by --decode nearest, will lack them"
         )
     usual = found["visits_a_day_real"]
     if not 1 / MOST_OFF <= visits / usual <= MOST_OFF:
