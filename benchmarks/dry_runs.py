@@ -24,7 +24,7 @@ RUNS: dict[str, tuple[str | Path, ...]] = {
     "next-gru tiny": (*_GRU, *_TINY),
     "next-gru small, 60 steps": (*_GRU, *_SMALL, "--max-steps", "60"),
     "bert-moe tiny": (*_BERT, *_TINY),
-    "bert-moe small, 60 steps": (*_BERT, *_SMALL, "--max-steps", "60"),
+    "bert-moe small": (*_BERT, *_SMALL),
     "bert-moe paper, 12 steps": (*_BERT, *_PAPER, "--max-steps", "12"),
     "embedder tiny": (*_EMBEDDER, *_TINY),
     "embedder small, 60 steps": (*_EMBEDDER, *_SMALL, "--steps", "60"),
