@@ -160,7 +160,7 @@ def test_a_model_without_a_law_takes_the_nearest_places(cli, folder) -> None:
     """As those of older versions."""
     shutil.copytree(folder / "days", folder / "older")
     config = json.loads((folder / "days" / "config.json").read_text())
-    assert 0 <= config.pop("law")["back"] <= 1
+    assert 0 <= config.pop("law")["return_chance"] <= 1
     (folder / "older" / "config.json").write_text(json.dumps(config))
     given = ("plans.csv", "--places", "places.csv")
     older = generated(cli, folder, *given, "-m", "older")
@@ -168,6 +168,21 @@ def test_a_model_without_a_law_takes_the_nearest_places(cli, folder) -> None:
     assert not older.equals(generated(cli, folder, *given, "-m", "days"))
     refused = generated(cli, folder, *given, "-m", "older", "--decode", "law", code=2)
     assert "older has no law of distances" in refused
+
+
+@pytest.mark.parametrize("law", [[], {"law": "empirical"}, "short", "negative"])
+def test_a_damaged_law_of_a_model_is_one_line(cli, folder, tmp_path, law) -> None:
+    """Its tables go to a kernel, which trusts them."""
+    shutil.copytree(folder / "days", tmp_path / "damaged")
+    config = json.loads((folder / "days" / "config.json").read_text())
+    weights = config["law"]["from_home"]
+    changed = {"short": weights[:5], "negative": [-1.0] * len(weights)}
+    config["law"] = (
+        {**config["law"], "from_home": changed[str(law)]} if str(law) in changed else law
+    )
+    (tmp_path / "damaged" / "config.json").write_text(json.dumps(config))
+    given = ("plans.csv", "--places", "places.csv", "-m", str(tmp_path / "damaged"))
+    says(generated(cli, folder, *given, code=1), "damaged", "law", "expected")
 
 
 def test_given_homes_are_kept(cli, folder) -> None:

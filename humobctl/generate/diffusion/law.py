@@ -7,8 +7,7 @@ drawn by the law from the location before, times a Gaussian around the point tha
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -59,19 +58,6 @@ def fit_law(known: Known, plane: Plane, seed: int = 0) -> DistanceWeights | None
     except HumobError as error:
         report.info(f"no law of distances is saved with the model ({error})")
         return None
-
-
-def law_record(weights: DistanceWeights | None) -> dict[str, Any] | None:
-    """The law for the config of a model dir."""
-    return None if weights is None else asdict(weights)
-
-
-def law_of_record(record: dict[str, Any] | None) -> DistanceWeights | None:
-    """The law of ``law_record``; None of a model that has none."""
-    if record is None:
-        return None
-    tables = {name: tuple(record[name]) for name in ("work", "home", "elsewhere")}
-    return DistanceWeights(**{**record, **tables})
 
 
 def choose_places(

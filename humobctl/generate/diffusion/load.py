@@ -10,9 +10,8 @@ import torch
 
 from humobctl.generate.diffusion.config import TYPE, DiffusionSettings
 from humobctl.generate.diffusion.data import Scale, channel_count, class_count
-from humobctl.generate.diffusion.law import law_of_record
 from humobctl.generate.diffusion.model import Denoiser, build
-from humobctl.generate.gravity.distance_weights import DistanceWeights
+from humobctl.generate.gravity.distance_weights import DistanceWeights, weights_of
 from humobctl.training.device import torch_device
 from humobctl.training.model_dir import build_checked, clear_damage, load
 from humobctl.training.settings import from_record
@@ -63,7 +62,8 @@ def load_diffusion(folder: str, device: str = "auto") -> TrainedDiffusion:
         record = found.config["scale"]
         scale = Scale(**{**record, "home_mean": tuple(record["home_mean"])})
         categories = tuple(found.config.get("categories", ()))
-        law = law_of_record(found.config.get("law"))
+        law = found.config.get("law")
+        weights = None if law is None else weights_of(law, f"{folder}: law")
         classes = class_count(condition, categories)
         make = functools.partial(build, settings, channel_count(condition), classes)
         network = build_checked(folder, settings.layers, make)
@@ -79,7 +79,7 @@ def load_diffusion(folder: str, device: str = "auto") -> TrainedDiffusion:
         network,
         device,
         visits_a_day=_number_or_none(found.config.get("visits_a_day")),
-        law=law,
+        law=weights,
     )
 
 

@@ -35,7 +35,7 @@ from humobctl.generate.diffusion.data import (
 )
 from humobctl.generate.diffusion.faults import find_faults, warn_of_faults
 from humobctl.generate.diffusion.gained import say_gained
-from humobctl.generate.diffusion.law import fit_law, law_record
+from humobctl.generate.diffusion.law import fit_law
 from humobctl.generate.diffusion.memorisation import in_words, nearness
 from humobctl.generate.diffusion.model import Conditioning, Denoiser, build
 from humobctl.generate.diffusion.process import Process, sampling_of
@@ -225,6 +225,9 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
         started = time.monotonic()
         assert data.source is not None
         nearness(*sampled, data.source.known)
+        find_faults(*sampled, data.source.known)
+        with report.quiet():
+            fit_law(data.source.known, data.source.scale.plane)
         return Costs(one * EVALUATIONS, one * last + time.monotonic() - started)
 
     def describe_scores(self, record: Mapping[str, Any]) -> str:
@@ -267,6 +270,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
             warn_of_faults(faults)
             asked = source.validation.asked
             gained = say_gained(*sampled, asked, source.known, self.settings.seed)
+        law = fit_law(source.known, source.scale.plane, self.settings.seed)
         left_out = ("step", "learning_rate")
         return TrainedModel(
             notes={
@@ -286,7 +290,7 @@ class DiffusionRecipe(TorchRecipe[DiffusionData]):
                 "categories": list(data.categories),
                 "scale": asdict(source.scale),
                 "visits_a_day": source.known.visits_a_day(),
-                "law": law_record(fit_law(source.known, source.scale.plane, self.settings.seed)),
+                "law": None if law is None else law.record(),
             },
             arrays={name: one.cpu().numpy() for name, one in network.state_dict().items()},
         )

@@ -57,9 +57,9 @@ class DistanceWeights:
         """For the kernel, (3, BINS)."""
         return np.ascontiguousarray([self.work, self.home, self.elsewhere], np.float64)
 
-    def save(self, path: str) -> None:
-        """Write them as JSON; the file appears whole or not at all."""
-        record = {
+    def record(self) -> dict[str, Any]:
+        """For a file, or the config of a model."""
+        return {
             "law": "empirical",
             "first_km": FIRST,
             "last_km": LAST,
@@ -71,8 +71,11 @@ class DistanceWeights:
             "rho": self.rho,
             "gamma": self.gamma,
         }
+
+    def save(self, path: str) -> None:
+        """Write them as JSON; the file appears whole or not at all."""
         with whole_file(path) as place:
-            place.write_text(json.dumps(record, indent=1) + "\n")
+            place.write_text(json.dumps(self.record(), indent=1) + "\n")
 
 
 def load_weights(path: str | Path) -> DistanceWeights:
@@ -81,25 +84,37 @@ def load_weights(path: str | Path) -> DistanceWeights:
     Raises:
         HumobError: the file cannot be read, or is something else.
     """
-    record = read_json_input(path, "a law of --save-law")
+    return weights_of(read_json_input(path, "a law of --save-law"), str(path))
+
+
+def weights_of(record: Any, source: str) -> DistanceWeights:
+    """Weights of a record.
+
+    Args:
+        record: as ``DistanceWeights.record`` has it.
+        source: the file it is from, for messages.
+
+    Raises:
+        HumobError: it is something else.
+    """
     tables = ("to_work", "from_home", "from_elsewhere")
     names = ("law", "first_km", "last_km", *tables, *CHANCES, "rho", "gamma")
     if isinstance(record, dict):  # older files have none of these
         record = {"away_chance": 0.0, "rho": SONG[0], "gamma": SONG[1], **record}
     if not isinstance(record, dict) or set(record) != set(names):
-        raise HumobError(f"{path}: expected a law of --save-law with {', '.join(names)}")
+        raise HumobError(f"{source}: expected a law of --save-law with {', '.join(names)}")
     for name, expected in (("law", "empirical"), ("first_km", FIRST), ("last_km", LAST)):
         if record[name] != expected:
-            raise HumobError(f"{path}: {name}: found {record[name]!r}, expected {expected!r}")
+            raise HumobError(f"{source}: {name}: found {record[name]!r}, expected {expected!r}")
     for name in tables:
         if not _fall(record[name]):
             raise HumobError(
-                f"{path}: {name}: expected {BINS} weights above 0, none above the one before"
+                f"{source}: {name}: expected {BINS} weights above 0, none above the one before"
             )
     for name, most in (*((name, 1) for name in CHANCES), ("rho", MOST_RHO), ("gamma", 5)):
         number = record[name]
         if not isinstance(number, float | int) or not 0 <= number <= most:
-            raise HumobError(f"{path}: {name}: found {number!r}, expected 0 to {most:g}")
+            raise HumobError(f"{source}: {name}: found {number!r}, expected 0 to {most:g}")
     work, home, elsewhere = (tuple(map(float, record[name])) for name in tables)
     back, away, rho, gamma = (float(record[name]) for name in (*CHANCES, "rho", "gamma"))
     return DistanceWeights(work, home, elsewhere, back, away, rho, gamma)

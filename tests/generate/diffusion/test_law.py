@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 
 from humobctl.generate.diffusion.data import HOME_CLASS, OTHER_CLASS, WORK_CLASS, Known, Layout
 from humobctl.generate.diffusion.decode import GeneratedDays
-from humobctl.generate.diffusion.law import (
-    SPREAD,
-    choose_places,
-    fit_law,
-    law_of_record,
-    law_record,
-)
-from humobctl.generate.gravity.distance_weights import BINS, DistanceWeights
+from humobctl.generate.diffusion.law import SPREAD, choose_places, fit_law
+from humobctl.generate.gravity.distance_weights import BINS, DistanceWeights, weights_of
 from humobctl.generate.gravity.places import city_of
 from humobctl.tables.stays import UNKNOWN_INTENT
 from tests.generate.gravity.cities import CENTRE, places
@@ -113,5 +109,5 @@ def test_the_law_of_training_days() -> None:
     law = fit_law(known, CENTRE)
     assert law is not None
     assert (law.back, law.away) == (1.0, 0.0)
-    assert law_of_record(law_record(law)) == law
+    assert weights_of(json.loads(json.dumps(law.record())), "config.json") == law
     assert fit_law(known.take(np.arange(people) < 3), CENTRE) is None
