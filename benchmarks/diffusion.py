@@ -194,7 +194,9 @@ def copies() -> str:
     rows = []
     files = {"other real people": [folder / "test.parquet"]}
     for objective in OBJECTIVES:
-        files[objective] = [folder / f"{objective}-free-{seed}.parquet" for seed in TRAINING_SEEDS]
+        files[objective] = [
+            folder / f"{objective}-free-nearest-{seed}.parquet" for seed in TRAINING_SEEDS
+        ]
     for name, paths in files.items():
         near = [_nearest(_positions(path, plane), learnt) / 1000 for path in paths]
         shares = [
