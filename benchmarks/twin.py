@@ -134,15 +134,7 @@ def _private(halves: dict[str, list[Half]]) -> list[list[str]]:
 
 def _safety(halves: dict[str, list[Half]]) -> list[list[str]]:
     """Attacks on who was fitted, links by points, and copies of days."""
-    traits = {city: np.array([_traits(one) for one in parts]) for city, parts in halves.items()}
-    labels = {city: np.array([_fitted(one) for one in parts]) for city, parts in halves.items()}
-    every = [(traits[city], labels[city]) for city in halves]
-    nearest = [(label, trait[..., 0]) for trait, label in every]
-    shadow = [(label, _attack(trait, label)) for trait, label in every]
-    rows = [
-        ["membership, nearest neighbour: AUC", _auc_interval(nearest), ".5 is a guess"],
-        ["membership, shadow models: AUC", _auc_interval(shadow), ".5 is a guess"],
-    ]
+    rows = _membership(halves) + _membership(halves, "--shared", 50)
     flat = [half for parts in halves.values() for half in parts]
     for points in (2, 4):
         found = np.mean([_linked(half, points) for half in flat], axis=0)
@@ -154,14 +146,32 @@ def _safety(halves: dict[str, list[Half]]) -> list[list[str]]:
     return rows
 
 
+def _membership(halves: dict[str, list[Half]], *options: str | int) -> list[list[str]]:
+    """Two attacks on who was fitted, where twins are made with some options."""
+    every = [
+        (
+            np.array([_traits(one, one.make(*options)) for one in parts]),
+            np.array([_fitted(one) for one in parts]),
+        )
+        for parts in halves.values()
+    ]
+    nearest = [(label, trait[..., 0]) for trait, label in every]
+    shadow = [(label, _attack(trait, label)) for trait, label in every]
+    name = " ".join(map(str, ("membership", *options)))
+    return [
+        [f"{name}, nearest neighbour: AUC", _auc_interval(nearest), ".5 is a guess"],
+        [f"{name}, shadow models: AUC", _auc_interval(shadow), ".5 is a guess"],
+    ]
+
+
 def _fitted(half: Half) -> Bools:
     """Which users were fitted, in the order of their uid."""
     return half.city["uid"].unique().sort().is_in(half.fitted["uid"].unique().implode()).to_numpy()
 
 
-def _traits(half: Half) -> Floats:
+def _traits(half: Half, twin: pl.DataFrame) -> Floats:
     """What an attacker sees of each user beside the twin, (users, 6)."""
-    real, made = (_vectors(rows) for rows in (half.city, half.twin))
+    real, made = (_vectors(rows) for rows in (half.city, twin))
     alike = [np.sort(a @ b.T, axis=1)[:, ::-1] for a, b in zip(real, made, strict=True)]
     seen = made[0].sum(axis=0)
     cells = np.asarray(real[0] > 0)

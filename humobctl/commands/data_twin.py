@@ -13,13 +13,14 @@ def twin(**options: Any) -> None:
     """Make a city's double: other people in the same city.
 
     For cities whose users cannot be shared. Only --epsilon proves privacy: without it, an attack
-    guessed which of a hundred users were fitted a little better than by chance.
+    guessed which of a hundred users were fitted a little better than by chance, and by chance
+    alone where --shared averaged over all fitted users.
 
     Fits tables on the users of a grid trajectory: densities of homes and of visited cells, averaged
-    until twenty users share each; how people choose the next cell (time of day, weekday, frequency,
-    recency, distance, exploration); when they have records, weekends, holidays and days that differ
-    in the whole city. Then draws people from the tables. No user's trajectory or routine is kept.
-    From visits, as 'data stays' writes them, it makes visits in cells of 500 m.
+    until --shared users share each; how people choose the next cell (time of day, weekday,
+    frequency, recency, distance, exploration); when they have records, weekends, holidays and days
+    that differ in the whole city. Then draws people from the tables. No user's trajectory or
+    routine is kept. From visits, as 'data stays' writes them, it makes visits in cells of 500 m.
 
     --shift turns or mirrors the map. --epsilon adds differential privacy: homes, cells and days
     get noise, and everything else is that of 'data synth'.

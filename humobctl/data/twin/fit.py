@@ -13,7 +13,7 @@ from humobctl.data.twin.habits import HABITS, WEIGHTS, Memory
 from humobctl.data.twin.logit import Choices, fit_both
 from humobctl.data.twin.people import make_people
 from humobctl.data.twin.rhythm import Presence, fit_rhythm
-from humobctl.data.twin.space import Find, fit_law, observe_finds, reach, smooth
+from humobctl.data.twin.space import SHARED, Find, fit_law, observe_finds, reach, smooth
 from humobctl.data.twin.tables import ChoiceCounts, TwinTables, Users, look_around, trait_values
 from humobctl.data.twin.traits import fit_traits
 from humobctl.native import Bools, Floats, Int64s
@@ -52,14 +52,16 @@ def _most_frequent(user: Int64s, cell: Int64s, weight: Floats, users: int) -> In
     return found
 
 
-def fit_tables(users: Users, first_weekday: int = 0, seed: int = 0) -> TwinTables:
-    """All tables of a city."""
+def fit_tables(
+    users: Users, first_weekday: int = 0, seed: int = 0, shared: int = SHARED
+) -> TwinTables:
+    """All tables of a city, whose densities are averaged over so many users."""
     days = int(users.day.max()) + 1
     off = find_off(users, days, first_weekday)
     seen = np.zeros((users.count, days, SLOTS_PER_DAY), bool)
     seen[users.user, users.day, users.slot] = True
     rhythm, more, none = fit_rhythm(Presence(seen, off))
-    homes, density = fit_densities(users)
+    homes, density = fit_densities(users, shared)
     choices, finds, seen_of = replay(users, off, density, seed)
     weights, habits = fit_both(choices, trait_values(choices.bins), users.count)
     places, far = fit_law(density, finds, users.count)
@@ -98,11 +100,11 @@ def _log_ratio(real: Floats, made: Floats) -> Floats:
     return ratio
 
 
-def fit_densities(users: Users) -> tuple[Floats, Floats]:
+def fit_densities(users: Users, shared: int = SHARED) -> tuple[Floats, Floats]:
     """Densities of homes, and of the cells where people go, (40000,) each."""
     owner, cell = np.divmod(np.unique(users.user * CELLS + users.cell), CELLS)
-    density = smooth(owner, cell, 1 / np.sqrt(np.bincount(owner))[owner])
-    homes = smooth(np.arange(users.count), users.home, np.ones(users.count)) * density
+    density = smooth(owner, cell, 1 / np.sqrt(np.bincount(owner))[owner], shared)
+    homes = smooth(np.arange(users.count), users.home, np.ones(users.count), shared) * density
     return homes / homes.sum(), density
 
 

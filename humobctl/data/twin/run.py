@@ -14,6 +14,7 @@ from humobctl.data.importers.table_kind import kind_of
 from humobctl.data.twin.fit import fit_tables, read_users
 from humobctl.data.twin.people import make_people
 from humobctl.data.twin.private import fit_private
+from humobctl.data.twin.space import SHARED
 from humobctl.data.twin.tables import TwinTables
 from humobctl.data.twin.visits import cells_to_visits, visits_to_cells
 from humobctl.errors import HumobError
@@ -41,6 +42,7 @@ class TwinSettings:
         shift: whether the map is turned and mirrored.
         epsilon: of differential privacy; None for none.
         first_weekday: of day 0; 0 is Sunday.
+        shared: users whom each value of the densities is averaged over.
     """
 
     users: int | None = None
@@ -48,6 +50,7 @@ class TwinSettings:
     shift: bool = False
     epsilon: float | None = None
     first_weekday: int = 0
+    shared: int = SHARED
 
 
 def write_twin(
@@ -91,7 +94,7 @@ def write_twin(
         )
     if settings.epsilon is None:
         users = read_users(_some_users(rows, settings.seed), settings.first_weekday)
-        tables = fit_tables(users, settings.first_weekday, settings.seed)
+        tables = fit_tables(users, settings.first_weekday, settings.seed, settings.shared)
     else:
         users = read_users(rows, settings.first_weekday)
         tables = fit_private(users, settings.epsilon, settings.first_weekday, settings.seed)

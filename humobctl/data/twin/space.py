@@ -16,7 +16,10 @@ from humobctl.tables.cells import CELLS
 from humobctl.tables.schemas import GRID_SIDE
 
 SHARED = 20
-"""A density is averaged over the smallest square around a cell in which so many people are."""
+"""A density is averaged over the smallest square around a cell in which so many people are.
+
+Unless told otherwise.
+"""
 _RADII = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 200)
 _RINGS = np.array([1.2, 1.6, 2.3, 3.2, 4.5, 6.5, 9, 13, 18, 26, 37, 52, 74, 105])
 _RING = np.searchsorted(_RINGS, np.sqrt(np.arange(2 * GRID_SIDE**2)))
@@ -36,7 +39,7 @@ def ring(first: Int64s, second: Int64s) -> Int64s:
     return found
 
 
-def smooth(owner: Int64s, cell: Int64s, weight: Floats, shared: int = SHARED) -> Floats:
+def smooth(owner: Int64s, cell: Int64s, weight: Floats, shared: int) -> Floats:
     """Density of weights over the cells, averaged where few people are, (40000,); sums to 1.
 
     Args:

@@ -156,6 +156,18 @@ def test_a_density_is_shared_by_several_people() -> None:
     assert density[cells[4]] < density[encode_cells(np.array([55]), np.array([50]))[0]] * 1.01
 
 
+def test_more_users_share_a_density(city) -> None:
+    """Where all do, no cell stands out as much as where five do."""
+    users = fit.read_users(pl.read_csv(city))
+    few, all_ = (fit.fit_densities(users, shared)[1] for shared in (5, users.count))
+    assert few.max() > 1.2 * all_.max()
+    made = hm.twin(city, users=2, shared=5)
+    assert made["uid"].n_unique() == 2
+    assert not made.equals(hm.twin(city, users=2))
+    with raises(hm.UsageError, "--shared", "--epsilon"):
+        hm.twin(city, shared=30, epsilon=1.0)
+
+
 def test_noise_is_averaged_until_a_density_stands_out() -> None:
     table = np.random.default_rng(0).normal(0, 1, 40_000)
     table[encode_cells(np.array([30]), np.array([30]))] += 100
